@@ -1,0 +1,7 @@
+"""GANSynth that runs today: the package under the notebooks.
+
+`from helpers import gansynth, midi, instruments, render, audio, spectra` is all a notebook needs. TensorFlow is
+imported when a model is loaded, not here.
+"""
+
+__version__ = "0.1.0"

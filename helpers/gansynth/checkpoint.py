@@ -1,0 +1,301 @@
+"""Weights in, weights out: the published TensorFlow 1 checkpoints, and our own one-file format.
+
+A published model is a folder (or a zip of one):
+
+    experiment.json                                  the numbers, see config.py
+    stage_00012/checkpoint                           names the newest step, by a path that is often stale
+    stage_00012/model.ckpt-11000000.index, .data-*   the tensors; only the last stage counts
+
+Of its 312 tensors, generation needs 30: the moving averages of the generator's weights, not the weights themselves.
+Our compact format is one `.npz` file with the same 30 arrays, float32 or float16, and the numbers as JSON.
+
+Weights are called `block/layer/kind` here, for example `7/conv1/kernel`. Source: SPEC sections 1 and 4.
+Notebook: 02_checkpoints.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from .config import NUM_PITCHES, Config
+
+COMPACT_NAME = "generator.npz"  # a folder with this file in it is a checkpoint in our own format
+COMPACT_FORMAT = 1
+MAX_COMPACT_BYTES = 1 << 30  # a generator twice as wide as the published one is 120 MB
+
+_AVERAGE = "/ExponentialMovingAverage"
+_EXPERIMENT = "experiment.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A generator at rest."""
+
+    config: Config
+    weights: Mapping[str, np.ndarray]  # "block/layer/kind" -> array
+    stage: int  # training stage it was saved in; 12 is the last of the published models
+    global_step: int  # images seen in training
+    about: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # JSON values that travel with the weights
+
+    @property
+    def num_blocks(self) -> int:
+        return self.config.num_blocks(self.stage)
+
+    @property
+    def progress(self) -> float:
+        return self.config.progress(self.stage, self.global_step)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the weights and the numbers that turn them into sound: equal for equal models."""
+        digest = hashlib.sha256()
+        numbers = [self.config.data_type, self.progress, self.num_blocks, self.config.sample_rate]
+        numbers += [self.config.mag_normalizer_a, self.config.mag_normalizer_b]
+        numbers += [self.config.p_normalizer_a, self.config.p_normalizer_b]
+        digest.update(json.dumps(numbers).encode())
+        for name in sorted(self.weights):
+            array = np.ascontiguousarray(self.weights[name], np.float32)
+            digest.update(f"{name}{array.shape}".encode())
+            digest.update(array)
+        return digest.hexdigest()
+
+
+def weight_shapes(config: Config, num_blocks: int, progress: float) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every weight that generation needs at this point of the training."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    channels = config.latent_vector_size + NUM_PITCHES
+    for b in range(1, num_blocks + 1):
+        filters = config.filters(b)
+        first = (config.start_height, config.start_width) if b == 1 else (config.kernel_size,) * 2
+        layers = {"conv0": (*first, channels, filters), "conv1": (*(config.kernel_size,) * 2, filters, filters)}
+        if min(progress - (b - 2), b - progress) > 0:  # the blocks whose image is part of the output
+            layers["to_rgb"] = (1, 1, filters, 2)
+        for layer, shape in layers.items():
+            shapes[f"{b}/{layer}/kernel"], shapes[f"{b}/{layer}/bias"] = shape, shape[-1:]
+        channels = filters
+    return shapes
+
+
+def published_name(name: str) -> str:
+    """`7/conv1/kernel` -> the variable that holds its moving average in a published checkpoint."""
+    block, layer, kind = name.split("/")
+    variable = "conv2d/kernel" if kind == "kernel" else "bias"
+    return f"Generator/progressive_gan_generator/progressive_gan_block_{block}/{layer}/{variable}{_AVERAGE}"
+
+
+def read(path: str | os.PathLike) -> Checkpoint:
+    """Read a checkpoint of either kind.
+
+    Args:
+      path: a published model's folder or zip, a folder in our format, or its `.npz` file.
+
+    Raises:
+      FileNotFoundError: nothing is there, or the folder holds no checkpoint.
+      ValueError: it is not a checkpoint, or one of another shape than its experiment.json says.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"no checkpoint at {path}: there is no such file or folder")
+    if path.is_dir():
+        if (path / COMPACT_NAME).is_file():
+            return _read_compact(path / COMPACT_NAME)
+        return _read_folder(path)
+    if path.suffix == ".npz":
+        return _read_compact(path)
+    if zipfile.is_zipfile(path):
+        with tempfile.TemporaryDirectory(prefix="gansynth-") as folder:
+            extract_published(path, folder)
+            return _read_folder(Path(folder), shown_as=path)
+    raise ValueError(f"{path} is not a checkpoint: expected a folder, a .zip of one, or a .npz file")
+
+
+def write(checkpoint: Checkpoint, path: str | os.PathLike, dtype: str = "float32") -> Path:
+    """Write our compact format, whole or not at all.
+
+    Args:
+      checkpoint: what to write; as read back it has the same numbers, rounded to `dtype`.
+      path: a `.npz` file.
+      dtype: "float32" (exact) or "float16" (half the size).
+    """
+    if dtype not in ("float32", "float16"):
+        raise ValueError(f"dtype is {dtype!r}; expected 'float32' or 'float16'")
+    path = Path(path)
+    header = {
+        "format": COMPACT_FORMAT,
+        "config": checkpoint.config.to_dict(),
+        "stage": checkpoint.stage,
+        "global_step": checkpoint.global_step,
+        "about": dict(checkpoint.about),
+    }
+    arrays = {name: np.asarray(array, dtype) for name, array in checkpoint.weights.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
+        try:
+            np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)
+            file.close()
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, path)
+        except BaseException:
+            file.close()
+            os.unlink(file.name)
+            raise
+    return path
+
+
+def _read_compact(path: Path) -> Checkpoint:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > MAX_COMPACT_BYTES:
+            raise ValueError(f"{path} would unpack to {size >> 20} MB; a checkpoint is far smaller")
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        header = json.loads(str(arrays.pop("header")))
+        config = Config.from_dict(header["config"])
+        stage, step, about = int(header["stage"]), int(header["global_step"]), dict(header["about"])
+    except (zipfile.BadZipFile, KeyError, TypeError, EOFError, OSError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is not a GANSynth checkpoint: {error}") from None
+    arrays = {name: np.asarray(array, np.float32) for name, array in arrays.items()}
+    return _checked(Checkpoint(config, arrays, stage, step, about), path)
+
+
+def find_stage(names: list[str]) -> str | None:
+    """The stage folder to use: the last `stage_*` by name. Source: SPEC section 1."""
+    stages = sorted(name for name in names if re.fullmatch(r"stage_\d+", name))
+    return stages[-1] if stages else None
+
+
+def _read_folder(path: Path, shown_as: Path | None = None) -> Checkpoint:
+    shown_as = shown_as or path
+    folders = [path, *sorted(p for p in path.iterdir() if p.is_dir())]
+    root = next((folder for folder in folders if (folder / _EXPERIMENT).is_file()), None)
+    if root is None:
+        raise FileNotFoundError(f"no checkpoint in {shown_as}: there is neither {_EXPERIMENT} nor {COMPACT_NAME}")
+    experiment = root / _EXPERIMENT
+    config = Config.from_json(experiment.read_text("utf-8", errors="replace"), shown_as / experiment.relative_to(path))
+    stage_name = find_stage([p.name for p in root.iterdir() if p.is_dir()])
+    if stage_name is None:
+        raise FileNotFoundError(f"no checkpoint in {shown_as}: there is no stage_000NN folder")
+    stage = int(stage_name.rsplit("_", 1)[1])
+    if not config.num_blocks(stage) <= config.num_resolutions:
+        raise ValueError(f"{shown_as}: {stage_name} lies beyond the {config.num_resolutions} resolutions of the model")
+    prefix = _newest(root / stage_name)
+    if prefix is None:
+        raise FileNotFoundError(f"no checkpoint in {shown_as}: {stage_name} holds no model.ckpt-*.index")
+    return _read_tensors(prefix, config, stage, shown_as)
+
+
+def _newest(stage: Path) -> Path | None:
+    """Prefix of the step that the `checkpoint` file names, or else of the newest one there is.
+
+    Only the last part of the named path is used: folders move, and a path from a file is not to be trusted.
+    """
+    steps = {p.stem: int(m[1]) for p in stage.glob("*.index") if (m := re.fullmatch(r"model\.ckpt-(\d+)", p.stem))}
+    state = stage / "checkpoint"
+    if state.is_file():
+        named = re.search(r'^model_checkpoint_path: "(?:.*[/\\])?([^"/\\]+)"', state.read_text(errors="replace"), re.M)
+        if named and named[1] in steps:
+            return stage / named[1]
+    return stage / max(steps, key=steps.get) if steps else None
+
+
+def _read_tensors(prefix: Path, config: Config, stage: int, shown_as: Path) -> Checkpoint:
+    import tensorflow as tf
+
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        present = reader.get_variable_to_shape_map()
+        in_name = int(prefix.name.rsplit("-", 1)[1])
+        step = int(reader.get_tensor("global_step")) if "global_step" in present else in_name
+        shapes = weight_shapes(config, config.num_blocks(stage), config.progress(stage, step))
+        names = {name: published_name(name) for name in shapes}
+        averages = [name for name in present if name.startswith("Generator/") and name.endswith(_AVERAGE)]
+        if present and not averages:
+            raise ValueError(f"{shown_as} holds no moving averages (…{_AVERAGE}), which generation needs")
+        found = {name: present[published] for name, published in names.items() if published in present}
+        _check_shapes(shapes, found, config, shown_as)
+        weights = {name: reader.get_tensor(published) for name, published in names.items()}
+    except (tf.errors.OpError, RuntimeError) as error:
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ValueError(f"{shown_as} is damaged: {prefix.name} cannot be read ({first_line})") from None
+    return _checked(Checkpoint(config, weights, stage, step), shown_as)
+
+
+def _check_shapes(expected: Mapping, found: Mapping, config: Config, shown_as: Path) -> None:
+    for name, shape in expected.items():
+        if name not in found:
+            raise ValueError(f"{shown_as} does not fit its experiment.json: it has no {name}")
+        if tuple(found[name]) != tuple(shape):
+            guess = f" (not given there, so assumed: {', '.join(config.assumed)})" if config.assumed else ""
+            raise ValueError(
+                f"{shown_as} does not fit its experiment.json: {name} has shape {list(found[name])}, "
+                f"where the numbers call for {list(shape)}{guess}"
+            )
+
+
+def _checked(checkpoint: Checkpoint, shown_as: Path) -> Checkpoint:
+    """The checkpoint with exactly the weights that generation needs, each of the right shape and finite."""
+    shapes = weight_shapes(checkpoint.config, checkpoint.num_blocks, checkpoint.progress)
+    weights = checkpoint.weights
+    _check_shapes(shapes, {name: array.shape for name, array in weights.items()}, checkpoint.config, shown_as)
+    for name in shapes:
+        if not np.isfinite(weights[name]).all():
+            raise ValueError(f"{shown_as} is damaged: {name} holds values that are not finite")
+    return dataclasses.replace(checkpoint, weights={name: weights[name] for name in shapes})
+
+
+def extract_published(archive: str | os.PathLike, folder: str | os.PathLike) -> list[str]:
+    """Unpack from a published zip what generation reads: experiment.json and the last stage, without its `.meta` graph.
+
+    Args:
+      archive: the zip.
+      folder: where to; the archive's own top folder, if it has one, is left out.
+
+    Returns:
+      The relative paths that were written.
+
+    Raises:
+      ValueError: not a zip, not a checkpoint, or a member that would land outside `folder`.
+    """
+    folder = Path(folder)
+    try:
+        with zipfile.ZipFile(archive) as source:
+            members = {_safe_name(info, archive): info for info in source.infolist() if not info.is_dir()}
+            roots = [name.parent for name in members if name.name == _EXPERIMENT]
+            if not roots:
+                raise ValueError(f"{archive} is not a GANSynth checkpoint: there is no {_EXPERIMENT} in it")
+            root = min(roots, key=lambda p: len(p.parts))
+            inside = {name.relative_to(root): info for name, info in members.items() if name.is_relative_to(root)}
+            stage = find_stage([name.parts[0] for name in inside if len(name.parts) > 1])
+            written = []
+            for name, info in inside.items():
+                in_stage = name.parts[0] == stage and len(name.parts) == 2
+                if str(name) == _EXPERIMENT or (in_stage and name.suffix != ".meta"):
+                    target = folder.joinpath(*name.parts)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    with source.open(info) as data, open(target, "wb") as out:
+                        shutil.copyfileobj(data, out)
+                    written.append(str(name))
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(f"{archive} is not a usable zip archive: {error}") from None
+    return written
+
+
+def _safe_name(info: zipfile.ZipInfo, archive: str | os.PathLike) -> PurePosixPath:
+    """The member's path, if it stays inside the folder it is unpacked to and is a plain file."""
+    name = PurePosixPath(info.filename.replace("\\", "/"))
+    is_link = (info.external_attr >> 16) & 0o170000 == 0o120000
+    if name.is_absolute() or ".." in name.parts or re.match(r"^[A-Za-z]:", str(name)) or is_link:
+        raise ValueError(f"{archive} is not to be trusted: its member {info.filename!r} points outside the archive")
+    return name

@@ -1,0 +1,178 @@
+"""Every number of a GANSynth model, read from the `experiment.json` that lies beside its weights.
+
+The two published models were trained with the values below ("mel, progressive, high frequency resolution"). Training
+wrote its whole flag dictionary into `experiment.json`; a reader has to treat each key as optional, so each has a
+default: the published value.
+
+Source: SPEC sections 1.1 and 2. Notebook: 02_checkpoints.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+MIN_PITCH = 24  # lowest MIDI pitch the models were trained on (C1, 32.7 Hz) ...
+MAX_PITCH = 84  # ... and the highest (C6, 1046.5 Hz)
+NUM_PITCHES = MAX_PITCH - MIN_PITCH + 1  # 61: the width of the one-hot pitch condition
+
+# Keys that decide the shape of a weight: when a checkpoint does not fit, these are the ones to look at.
+ARCHITECTURE_KEYS = (
+    "latent_vector_size", "kernel_size", "start_height", "start_width", "num_resolutions", "scale_base",
+    "fmap_base", "fmap_decay", "fmap_max",
+)  # fmt: skip
+
+_CHOICES = {
+    "data_type": ("mel", "linear"),
+    "data_normalizer": ("specgrams_prespecified_normalizer",),
+    "g_fn": ("specgram",),
+    "d_fn": ("specgram",),
+    "scale_mode": ("ALL",),
+    "to_rgb_activation": ("tanh",),
+    "simple_arch": (False,),
+}
+_POSITIVE = (
+    "audio_length", "sample_rate", "latent_vector_size", "kernel_size", "start_height", "start_width",
+    "num_resolutions", "fmap_base", "fmap_max", "stable_stage_num_images", "transition_stage_num_images",
+    "total_num_images", "mag_normalizer_a", "p_normalizer_a",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """The hyper-parameters of one model; attribute names are the keys of `experiment.json`."""
+
+    # What the network's output means.
+    data_type: str = "mel"  # "mel" or "linear" frequency axis
+    audio_length: int = 64000  # samples of one note
+    sample_rate: int = 16000  # Hz
+    data_normalizer: str = "specgrams_prespecified_normalizer"  # four constants, x -> clip(a*x + b, -1, 1)
+    mag_normalizer_a: float = 0.0661371661726  # log magnitude channel
+    mag_normalizer_b: float = 0.113718730221
+    p_normalizer_a: float = 0.8  # instantaneous frequency channel, in units of pi
+    p_normalizer_b: float = 0.0
+
+    # The architecture.
+    g_fn: str = "specgram"
+    d_fn: str = "specgram"
+    latent_vector_size: int = 256  # length of z
+    kernel_size: int = 3  # of every convolution but the first
+    start_height: int = 2  # time frames of the first block ...
+    start_width: int = 16  # ... and its frequency bins
+    scale_mode: str = "ALL"  # every block doubles both axes
+    scale_base: int = 2
+    num_resolutions: int = 7  # blocks of the finished network
+    fmap_base: float = 4096  # filters(block) = min(fmap_base / 2^(block * fmap_decay), fmap_max)
+    fmap_decay: float = 1.0
+    fmap_max: float = 256
+    simple_arch: bool = False
+    to_rgb_activation: str = "tanh"
+
+    # How training proceeded; generation needs these to know how far a checkpoint's newest block has been faded in.
+    train_progressive: bool = True
+    stable_stage_num_images: int = 800_000
+    transition_stage_num_images: int = 800_000
+    total_num_images: int = 11_000_000
+
+    # Everything else that the file held, untouched.
+    extra: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
+    # Architecture keys that the file did not hold, so that the published value was assumed.
+    assumed: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        for key, allowed in _CHOICES.items():
+            if getattr(self, key) not in allowed:
+                expected = " or ".join(repr(value) for value in allowed)
+                raise ValueError(f"{key} is {getattr(self, key)!r}; this port knows {expected}")
+        for key in _POSITIVE:
+            if not getattr(self, key) > 0:
+                raise ValueError(f"{key} is {getattr(self, key)!r}; it has to be above 0")
+        if self.scale_base != 2:
+            raise ValueError(f"scale_base is {self.scale_base!r}; this port knows 2")
+        if not self.fmap_decay >= 0:
+            raise ValueError(f"fmap_decay is {self.fmap_decay!r}; it has to be 0 or more")
+
+    @property
+    def frames(self) -> int:
+        """Time frames of a finished note's spectrogram (128 in the published models)."""
+        return self.start_height * 2 ** (self.num_resolutions - 1)
+
+    @property
+    def bins(self) -> int:
+        """Frequency bins of a finished note's spectrogram (1024 in the published models)."""
+        return self.start_width * 2 ** (self.num_resolutions - 1)
+
+    def filters(self, block: int) -> int:
+        """Channels of block 1 ... num_resolutions (block 0 is the width behind the discriminator's last one)."""
+        return int(min(self.fmap_base / 2 ** (block * self.fmap_decay), self.fmap_max))
+
+    def num_blocks(self, stage: int) -> int:
+        """Blocks that exist in a training stage: even stages are stable, odd ones fade a new block in."""
+        return (stage + 1) // 2 + 1
+
+    def progress(self, stage: int, global_step: int) -> float:
+        """How far the network has grown: b - 1 when block b is complete, a fraction while the next one fades in.
+
+        `global_step` counts images. Source: SPEC section 2; float32, as the original computes it.
+        """
+        import numpy as np
+
+        blocks = self.num_blocks(stage)
+        if not self.train_progressive:
+            return float(blocks - 1)
+        stable, transition = self.stable_stage_num_images, self.transition_stage_num_images
+        images = min(global_step, blocks * stable + (blocks - 1) * transition - 1)
+        whole, rest = divmod(images, stable + transition)
+        return float(np.float32(whole) + np.float32(max(0.0, (rest - stable) / transition)))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Config:
+        """Build a Config from the contents of `experiment.json`.
+
+        Raises:
+          ValueError: a value has the wrong type or makes no sense; the message names the key.
+        """
+        fields = {f.name: f for f in dataclasses.fields(cls) if f.name not in ("extra", "assumed")}
+        if not any(key in values for key in fields):
+            raise ValueError(f"none of the model's numbers is given; expected keys like {', '.join(ARCHITECTURE_KEYS)}")
+        known = {key: _typed(key, value, fields[key].default) for key, value in values.items() if key in fields}
+        extra = {key: value for key, value in values.items() if key not in fields}
+        assumed = tuple(key for key in ARCHITECTURE_KEYS if key not in values)
+        return cls(**known, extra=MappingProxyType(extra), assumed=assumed)
+
+    @classmethod
+    def from_json(cls, text: str, source: str | Path = "experiment.json") -> Config:
+        """Parse the text of an `experiment.json`; `source` is named in errors."""
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise ValueError(f"{source} is not valid JSON: {error}") from None
+        if not isinstance(values, dict):
+            raise ValueError(f"{source} has to hold one JSON object, not a {type(values).__name__}")
+        try:
+            return cls.from_dict(values)
+        except ValueError as error:
+            raise ValueError(f"{source}: {error}") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The contents of an `experiment.json` that reads back as this Config."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("extra", "assumed")}
+        return {**self.extra, **{key: value for key, value in values.items() if key not in self.assumed}}
+
+
+def _typed(key: str, value: Any, default: Any) -> Any:
+    """`value` as the type of the key's default, or a ValueError that names the key."""
+    if isinstance(default, (bool, str)):
+        if isinstance(value, type(default)):
+            return value
+        raise ValueError(f"{key} is {value!r}; expected a {type(default).__name__} such as {default!r}")
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or (isinstance(default, int) and key not in ("fmap_base", "fmap_max") and value != int(value)):
+        kind = "whole number" if isinstance(default, int) else "number"
+        raise ValueError(f"{key} is {value!r}; expected a {kind} such as {default!r}")
+    return value

@@ -1,0 +1,193 @@
+"""The generator: the paper's architecture table as Keras layers, and nothing else.
+
+Written with `keras.ops`, so it runs on whichever backend Keras uses; TensorFlow is the default and the tested one.
+Images are [batch, time frames, frequency bins, channels].
+
+Source: Engel et al. 2019 (GANSynth), Karras et al. 2018 (progressive growing); SPEC sections 2 and 3.
+Notebook: 02_checkpoints.
+"""
+
+from __future__ import annotations
+
+import math
+
+import keras
+from keras import ops
+
+from .config import NUM_PITCHES, Config
+
+LEAKY_SLOPE = 0.2
+PIXEL_NORM_EPSILON = 1e-8
+HIDDEN_GAIN = math.sqrt(2.0)  # He's gain, for the 3x3 convolutions
+OUTPUT_GAIN = 1.0  # the layers whose output is read directly (to_rgb) are scaled by sqrt(1/fan_in) instead
+
+Rows = tuple[int, int]  # a half-open range of time frames
+
+
+def pixel_norm(x):
+    """Scale each position's channel vector to unit mean square. x: [..., channels]."""
+    return x * ops.rsqrt(ops.mean(ops.square(x), axis=-1, keepdims=True) + PIXEL_NORM_EPSILON)
+
+
+def upscale(x, factor: int = 2):
+    """Nearest-neighbour enlargement of both axes. x: [batch, time, frequency, channels]."""
+    return ops.repeat(ops.repeat(x, factor, axis=1), factor, axis=2)
+
+
+def block_weights(progress: float, num_blocks: int) -> list[float]:
+    """Share of each block's image in the output, for block 1 ... num_blocks.
+
+    1 for a finished block, two neighbours mixed while a new block fades in, 0 elsewhere. Source: SPEC section 2.
+    """
+    return [max(0.0, min(progress - (b - 2), b - progress)) for b in range(1, num_blocks + 1)]
+
+
+class EqualizedConv2D(keras.layers.Layer):
+    """Convolution without padding whose weights are stored near N(0, 1) and scaled by gain / sqrt(fan_in) at run time.
+
+    The scale multiplies the convolution, not the bias. Source: SPEC section 3, "equalised learning rate".
+    """
+
+    def __init__(self, filters: int, kernel_size: tuple[int, int], gain: float = HIDDEN_GAIN, **kwargs):
+        super().__init__(**kwargs)
+        self.filters, self.kernel_size, self.gain = filters, kernel_size, gain
+
+    def build(self, input_shape):
+        shape = (*self.kernel_size, input_shape[-1], self.filters)
+        self.kernel = self.add_weight(shape=shape, initializer=keras.initializers.RandomNormal(0, 1), name="kernel")
+        self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+        self.scale = self.gain / math.sqrt(math.prod(shape[:-1]))
+
+    def call(self, x):
+        # Scaling the kernel rather than the image gives the same product for a thousandth of the multiplications.
+        return ops.conv(x, self.kernel * self.scale, padding="valid") + self.bias
+
+
+def _take_rows(x, have: Rows, want: Rows, margin: int):
+    """Rows `want` of an image of which x holds rows `have`, zeros where x has none, `margin` zero columns each side."""
+    x = x[:, max(want[0] - have[0], 0) : want[1] - have[0]]
+    before, after = max(have[0] - want[0], 0), max(want[1] - have[1], 0)
+    return ops.pad(x, [[0, 0], [before, after], [margin, margin], [0, 0]])
+
+
+class Generator(keras.Model):
+    """z and pitch -> one normalised spectrogram a note.
+
+    Each block is two convolutions, leaky ReLU and pixel normalisation; all but the first begin by doubling both axes.
+    A block's image is read off by a 1x1 convolution (`to_rgb`) and tanh.
+
+    Every layer is local in time, so a window of the output needs only a window of each layer: `frames=(start, stop)`
+    computes just those frames, and each is equal to the same frame of the whole note.
+    """
+
+    def __init__(self, config: Config, num_blocks: int | None = None, progress: float | None = None, **kwargs):
+        """
+        Args:
+          config: the model's numbers.
+          num_blocks: blocks that exist; all of them by default.
+          progress: how far the newest block is faded in (`Config.progress`); complete by default.
+        """
+        super().__init__(**kwargs)
+        self.config = config
+        self.num_blocks = config.num_resolutions if num_blocks is None else num_blocks
+        progress = self.num_blocks - 1.0 if progress is None else progress
+        self.block_weights = block_weights(progress, self.num_blocks)
+        self.convs: list[tuple[EqualizedConv2D, EqualizedConv2D]] = []
+        self.to_rgbs: dict[str, EqualizedConv2D] = {}
+        kernel = (config.kernel_size, config.kernel_size)
+        for b in range(1, self.num_blocks + 1):
+            first = (config.start_height, config.start_width) if b == 1 else kernel
+            filters = config.filters(b)
+            conv0 = EqualizedConv2D(filters, first, name=f"block{b}_conv0")
+            conv1 = EqualizedConv2D(filters, kernel, name=f"block{b}_conv1")
+            self.convs.append((conv0, conv1))
+            if self.block_weights[b - 1] > 0:
+                self.to_rgbs[str(b)] = EqualizedConv2D(2, (1, 1), gain=OUTPUT_GAIN, name=f"block{b}_to_rgb")
+        self._build()
+
+    def _build(self):
+        channels = self.config.latent_vector_size + NUM_PITCHES
+        for b, (conv0, conv1) in enumerate(self.convs, start=1):
+            conv0.build((None, None, None, channels))
+            channels = self.config.filters(b)
+            conv1.build((None, None, None, channels))
+            if str(b) in self.to_rgbs:
+                self.to_rgbs[str(b)].build((None, None, None, channels))
+        self.built = True
+
+    def named_weights(self) -> dict[str, keras.Variable]:
+        """The variables under the names they have in a published checkpoint, without prefix: `block/layer/kind`."""
+        layers = {f"{b}/conv{i}": conv for b, pair in enumerate(self.convs, start=1) for i, conv in enumerate(pair)}
+        layers |= {f"{b}/to_rgb": layer for b, layer in self.to_rgbs.items()}
+        return {f"{n}/{kind}": getattr(layer, kind) for n, layer in layers.items() for kind in ("kernel", "bias")}
+
+    def height(self, block: int) -> int:
+        """Time frames of a block's image."""
+        return self.config.start_height * 2 ** (block - 1)
+
+    def call(self, z, labels, frames: Rows | None = None):
+        """
+        Args:
+          z: latent vectors, [batch, latent_vector_size].
+          labels: pitch - MIN_PITCH, integers [batch].
+          frames: which of the output's time frames to compute, as (start, stop); all of them by default.
+
+        Returns:
+          [batch, stop - start, bins, 2] in normalised units: log magnitude and instantaneous frequency.
+        """
+        z = ops.convert_to_tensor(z, dtype="float32")
+        x = ops.concatenate([z, ops.one_hot(ops.cast(labels, "int32"), NUM_PITCHES)], axis=-1)
+        x = pixel_norm(x)[:, None, None, :]
+        # Zero padding around a single pixel makes the first convolution a dense layer to start_height x start_width.
+        rows, cols = self.config.start_height - 1, self.config.start_width - 1
+        x = ops.pad(x, [[0, 0], [rows, rows], [cols, cols], [0, 0]])
+        return self.grow(self.convs[0][0](x), frames)
+
+    def grow(self, x, frames: Rows | None = None):
+        """Everything behind the first convolution: [batch, start_height, start_width, channels] -> as `call`."""
+        rgb_of = [b for b in range(1, self.num_blocks + 1) if self.block_weights[b - 1] > 0]
+        frames = (0, self.config.frames) if frames is None else frames
+        needed = self._rows_needed(frames, rgb_of)
+        margin = self.config.kernel_size // 2
+
+        x, have = self._activate(x), (0, self.height(1))
+        image = None
+        for b, (conv0, conv1) in enumerate(self.convs, start=1):
+            want = needed[b]
+            if b > 1:
+                x, have = upscale(x), (2 * have[0], 2 * have[1])
+                middle = self._widen(want, b, margin)
+                x = _take_rows(x, have, (middle[0] - margin, middle[1] + margin), margin)
+                x, have = self._activate(conv0(x)), middle
+            x = self._activate(conv1(_take_rows(x, have, (want[0] - margin, want[1] + margin), margin)))
+            have = want
+            if b in rgb_of:
+                factor = 2 ** (self.config.num_resolutions - b)
+                rgb = upscale(ops.tanh(self.to_rgbs[str(b)](x)), factor) * self.block_weights[b - 1]
+                start = frames[0] - have[0] * factor
+                rgb = rgb[:, start : start + frames[1] - frames[0]]
+                image = rgb if image is None else image + rgb
+        return image
+
+    def _rows_needed(self, frames: Rows, rgb_of: list[int]) -> dict[int, Rows]:
+        """Which rows each block has to deliver, so that the frames asked for come out exact."""
+        margin = self.config.kernel_size // 2
+        needed: dict[int, Rows] = {}
+        for b in range(self.num_blocks, 0, -1):
+            ranges = []
+            if b in rgb_of:
+                factor = 2 ** (self.config.num_resolutions - b)
+                ranges.append((frames[0] // factor, -(-frames[1] // factor)))
+            if b + 1 in needed:
+                low, high = self._widen(self._widen(needed[b + 1], b + 1, margin), b + 1, margin)
+                ranges.append((low // 2, -(-high // 2)))
+            if ranges:
+                needed[b] = (min(low for low, _ in ranges), max(high for _, high in ranges))
+        return needed
+
+    def _widen(self, rows: Rows, block: int, margin: int) -> Rows:
+        return max(rows[0] - margin, 0), min(rows[1] + margin, self.height(block))
+
+    @staticmethod
+    def _activate(x):
+        return pixel_norm(ops.leaky_relu(x, negative_slope=LEAKY_SLOPE))

@@ -1,0 +1,244 @@
+"""Waveforms <-> the two images GANSynth draws: log magnitude and instantaneous frequency on a mel axis.
+
+A note is [samples] of audio at 16 kHz or `data` of [128 frames, 1024 bins, 2]: channel 0 is a natural logarithm (of the
+magnitude on a linear axis, of the power on a mel axis), channel 1 the phase advance from frame to frame in units of pi.
+All functions take and return batches.
+
+The original's constants and its quirks are kept, because the published weights were trained on them: all padding lies
+in front, DC is dropped, and the mel bands are shifted by an aliasing slip (`mel_weights`).
+
+Source: Engel et al. 2019, section 2; SPEC section 6. Notebook: 06_compare.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import scipy.fft
+import scipy.sparse
+
+from .config import Config
+
+EPSILON = 1e-6  # inside every logarithm: the softest magnitude that is told from silence
+OVERLAP = 4  # frames that cover each sample: a hop is a quarter of a frame
+MEL_BREAK_HZ, MEL_HIGH_Q = 700.0, 1127.0  # the HTK mel formula
+NARROWEST_BAND = 1.5  # a mel band may not be narrower than this many linear bins
+
+
+def frame_length(config: Config) -> int:
+    """Samples of one STFT frame (2048)."""
+    return 2 * config.bins
+
+
+def hop_length(config: Config) -> int:
+    """Samples from one frame to the next (512)."""
+    return frame_length(config) // OVERLAP
+
+
+def front_padding(config: Config) -> int:
+    """Zeros put before a note so that `frames` frames end with its last sample (3072)."""
+    return hop_length(config) * (config.frames - 1) + frame_length(config) - config.audio_length
+
+
+def frames_for(samples: int, config: Config) -> int:
+    """Frames that have to be known for the first `samples` samples of a note to be exact.
+
+    The last of a whole note's samples are covered by all the frames there are, which is fewer than elsewhere.
+    """
+    return min(-(-(samples + front_padding(config)) // hop_length(config)), config.frames)
+
+
+@functools.lru_cache(maxsize=4)
+def _hann(length: int) -> np.ndarray:
+    """Periodic Hann window."""
+    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+
+
+def stft(waves: np.ndarray, config: Config) -> np.ndarray:
+    """Short-time Fourier transform of whole notes.
+
+    Args:
+      waves: [batch, audio_length] samples.
+      config: gives frame and hop.
+
+    Returns:
+      complex [batch, frames, bins + 1], DC first.
+
+    Raises:
+      ValueError: the notes do not have `audio_length` samples.
+    """
+    waves = np.asarray(waves, np.float64)
+    if waves.ndim != 2 or waves.shape[1] != config.audio_length:
+        raise ValueError(f"expected waves of shape [batch, {config.audio_length}], not {list(waves.shape)}")
+    padded = np.pad(waves, [(0, 0), (front_padding(config), 0)])
+    frames = np.lib.stride_tricks.sliding_window_view(padded, frame_length(config), axis=1)[:, :: hop_length(config)]
+    return scipy.fft.rfft(frames * _hann(frame_length(config)), axis=-1)
+
+
+def istft(spectra: np.ndarray, config: Config) -> np.ndarray:
+    """Inverse of `stft` by weighted overlap-add, for the first n frames of a note.
+
+    The last frames of a note have no successors to overlap with: its final 1536 samples fade out.
+
+    Args:
+      spectra: complex [batch, n, bins + 1], DC first.
+
+    Returns:
+      float64 [batch, samples]; `audio_length` samples when n is the whole note.
+    """
+    length, hop = frame_length(config), hop_length(config)
+    window = _hann(length)
+    # For a Hann window at 75 % overlap the squared windows sum to the constant 1.5 (Griffin & Lim 1984, eq. 7).
+    synthesis = window / np.sum(window.reshape(OVERLAP, hop) ** 2, axis=0)[np.arange(length) % hop]
+    pieces = (scipy.fft.irfft(spectra, length, axis=-1) * synthesis).reshape(*spectra.shape[:2], OVERLAP, hop)
+    batch, frames = spectra.shape[:2]
+    out = np.zeros((batch, frames + OVERLAP - 1, hop))
+    for part in range(OVERLAP):
+        out[:, part : part + frames] += pieces[:, :, part]
+    return out.reshape(batch, -1)[:, front_padding(config) :]
+
+
+def unwrap(phase: np.ndarray, axis: int = 1) -> np.ndarray:
+    """Remove the jumps of 2 pi from a phase in radians."""
+    return np.unwrap(phase, axis=axis)
+
+
+def instantaneous_frequency(phase: np.ndarray, axis: int = 1) -> np.ndarray:
+    """Phase advance a frame in units of pi; the first frame keeps its phase (divided by pi).
+
+    Source: Engel et al. 2019, section 2.3; SPEC section 6.3.
+    """
+    unwrapped = unwrap(phase, axis)
+    first = np.take(unwrapped, [0], axis=axis)
+    return np.concatenate([first, np.diff(unwrapped, axis=axis)], axis=axis) / np.pi
+
+
+@functools.lru_cache(maxsize=4)
+def _mel_matrices(bins: int, sample_rate: int) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]:
+    top = sample_rate / 2
+    frequencies = np.linspace(0.0, top, bins)  # the original's: DC is already gone, yet bin 0 counts as 0 Hz
+    edges = np.linspace(0.0, _hz_to_mel(top), bins + 2)
+    narrowest = NARROWEST_BAND * top / bins
+    for i in range(bins):
+        lower, centre, upper = edges[i : i + 3]
+        if _mel_to_hz(upper) - _mel_to_hz(lower) < narrowest:
+            half = np.arcsinh(0.5 * narrowest / (_mel_to_hz(centre) + MEL_BREAK_HZ)) * MEL_HIGH_Q
+            # Widening a band moves edges that its neighbours share. A slip of the original, where lower, centre and
+            # upper edges are views of one array; every published weight was trained with it.
+            edges[i], edges[i + 2] = centre - half, centre + half
+    hz = _mel_to_hz(edges)
+    lower, centre, upper = hz[:-2], hz[1:-1], hz[2:]
+    column = frequencies[:, None]
+    rising, falling = (column - lower) / (centre - lower), (upper - column) / (upper - centre)
+    weights = np.maximum(0.0, np.minimum(rising, falling))
+    weights[0] = 0.0
+    to_mel = scipy.sparse.csr_array(weights)
+    sums = np.asarray((to_mel @ to_mel.T).sum(axis=0)).ravel()
+    scale = np.where(np.abs(sums) > 1e-8, 1.0 / np.where(sums == 0, 1.0, sums), sums)
+    to_linear = scipy.sparse.csr_array(to_mel.T @ scipy.sparse.diags_array(scale))
+    return to_mel, to_linear
+
+
+def _hz_to_mel(hz):
+    return MEL_HIGH_Q * np.log1p(np.asarray(hz) / MEL_BREAK_HZ)
+
+
+def _mel_to_hz(mel):
+    return MEL_BREAK_HZ * np.expm1(np.asarray(mel) / MEL_HIGH_Q)
+
+
+def mel_weights(config: Config) -> scipy.sparse.csr_array:
+    """Linear bins -> mel bands, sparse float64 [bins linear, bins mel]. Source: SPEC section 6.2."""
+    return _mel_matrices(config.bins, config.sample_rate)[0]
+
+
+def mel_inverse_weights(config: Config) -> scipy.sparse.csr_array:
+    """Mel bands -> linear bins, sparse float64 [bins mel, bins linear]: the transpose of `mel_weights`, rescaled.
+
+    Not an inverse: the way to mel and back is lossy. Source: SPEC section 6.2.
+    """
+    return _mel_matrices(config.bins, config.sample_rate)[1]
+
+
+def _along_bins(x: np.ndarray, matrix: scipy.sparse.csr_array) -> np.ndarray:
+    """x @ matrix over the last axis of a [batch, frames, bins] array."""
+    return (x.reshape(-1, x.shape[-1]) @ matrix).reshape(*x.shape[:-1], matrix.shape[1])
+
+
+def linear_to_mel(data: np.ndarray, config: Config) -> np.ndarray:
+    """Log magnitude and frequency on a linear axis -> log power and frequency on the mel axis. [B, T, F, 2] both."""
+    to_mel = mel_weights(config)
+    power = _along_bins(np.exp(2.0 * data[..., 0]), to_mel)
+    phase = _along_bins(np.cumsum(data[..., 1] * np.pi, axis=1), to_mel)
+    return np.stack([np.log(power + EPSILON), instantaneous_frequency(phase)], axis=-1)
+
+
+def _mel_to_linear(data: np.ndarray, config: Config) -> tuple[np.ndarray, np.ndarray]:
+    """Log power and frequency on the mel axis -> log magnitude and phase (radians) on a linear axis."""
+    to_linear = mel_inverse_weights(config)
+    power = _along_bins(np.exp(data[..., 0]), to_linear)
+    phase = _along_bins(np.cumsum(data[..., 1] * np.pi, axis=1), to_linear)
+    return 0.5 * np.log(power + EPSILON), phase
+
+
+def mel_to_linear(data: np.ndarray, config: Config) -> np.ndarray:
+    """Inverse of `linear_to_mel`, as near as the mel axis allows. [B, T, F, 2] both."""
+    log_magnitude, phase = _mel_to_linear(np.asarray(data, np.float64), config)
+    return np.stack([log_magnitude, instantaneous_frequency(phase)], axis=-1)
+
+
+def waves_to_data(waves: np.ndarray, config: Config) -> np.ndarray:
+    """Audio of whole notes -> what the networks see.
+
+    Args:
+      waves: [batch, audio_length] samples.
+      config: `data_type` says whether the frequency axis is mel or linear.
+
+    Returns:
+      float32 [batch, frames, bins, 2], not normalised.
+    """
+    spectra = stft(waves, config)[:, :, 1:]
+    data = np.stack([np.log(np.abs(spectra) + EPSILON), instantaneous_frequency(np.angle(spectra))], axis=-1)
+    if config.data_type == "mel":
+        data = linear_to_mel(data, config)
+    return data.astype(np.float32)
+
+
+def data_to_waves(data: np.ndarray, config: Config) -> np.ndarray:
+    """What the generator draws -> audio.
+
+    Phases are summed in float64. The original takes one more differentiation and sum on the way, which only adds
+    multiples of 2 pi and rounding.
+
+    Args:
+      data: [batch, n, bins, 2], the first n frames, not normalised.
+
+    Returns:
+      float32 [batch, samples]: `audio_length` samples for a whole note, else all that n frames cover.
+    """
+    data = np.asarray(data, np.float64)
+    if config.data_type == "mel":
+        log_magnitude, phase = _mel_to_linear(data, config)
+    else:
+        log_magnitude, phase = data[..., 0], np.cumsum(data[..., 1] * np.pi, axis=1)
+    spectra = np.zeros((*phase.shape[:2], config.bins + 1), np.complex128)  # bin 0: there is no DC
+    np.exp(log_magnitude + 1j * phase, out=spectra[:, :, 1:])
+    return istft(spectra, config).astype(np.float32)
+
+
+def _affine(config: Config) -> tuple[np.ndarray, np.ndarray]:
+    scale = np.array([config.mag_normalizer_a, config.p_normalizer_a], np.float32)
+    return scale, np.array([config.mag_normalizer_b, config.p_normalizer_b], np.float32)
+
+
+def normalize(data: np.ndarray, config: Config) -> np.ndarray:
+    """Data units -> the generator's [-1, 1]. [..., 2] both. Source: SPEC section 5."""
+    scale, offset = _affine(config)
+    return np.clip(data * scale + offset, -1.0, 1.0)
+
+
+def denormalize(data: np.ndarray, config: Config) -> np.ndarray:
+    """The generator's output -> data units. [..., 2] both."""
+    scale, offset = _affine(config)
+    return (data - offset) / scale
