@@ -1,0 +1,103 @@
+"""The command line: `python -m helpers.generate`, with the flags of the original `gansynth_generate`.
+
+    python -m helpers.generate --checkpoint demo --midi_file data/midi/bach_prelude.mid --output_dir outputs
+    python -m helpers.generate --ckpt_dir /models/acoustic_only --output_dir /tmp/notes      # random single notes
+
+Notebook: 04_generate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+# The original's defaults.
+CKPT_DIR = "/tmp/gansynth/acoustic_only"
+OUTPUT_DIR = "/tmp/gansynth/samples"
+BATCH_SIZE = 8
+CLIP_NAME = "generated_clip.wav"
+
+
+def parser() -> argparse.ArgumentParser:
+    flags = argparse.ArgumentParser(prog="python -m helpers.generate", description="Play a MIDI file with GANSynth.")
+    model = flags.add_mutually_exclusive_group()
+    model.add_argument("--ckpt_dir", default=CKPT_DIR, help="a checkpoint's folder or zip (default %(default)s)")
+    model.add_argument("--checkpoint", metavar="NAME", help="a checkpoint by name instead: demo, acoustic_only, …")
+    flags.add_argument("--output_dir", default=OUTPUT_DIR, help="where the audio goes (default %(default)s)")
+    flags.add_argument("--midi_file", default="", help="the score; without one, --batch_size random notes are made")
+    flags.add_argument("--batch_size", type=int, default=BATCH_SIZE, help="notes at a time (default %(default)s)")
+    flags.add_argument(
+        "--secs_per_instrument",
+        type=float,
+        default=6.0,
+        help="seconds between random instruments (default %(default)s)",
+    )
+    flags.add_argument("--seed", type=int, help="number the instruments are drawn from (default: a new one, printed)")
+    flags.add_argument("--faithful", action="store_true", help="reproduce the original's audio, its quirks included")
+    flags.add_argument("--tfds_data_dir", help="accepted for the sake of old scripts; no dataset is needed")
+    return flags
+
+
+def run(args: argparse.Namespace) -> list[Path]:
+    """Do what the flags say and return the files written."""
+    from . import audio, gansynth, instruments, midi, render
+
+    if args.batch_size < 1:
+        raise ValueError(f"--batch_size is {args.batch_size}; it has to be 1 or more")
+    if not 0 < args.secs_per_instrument < float("inf"):
+        raise ValueError(f"--secs_per_instrument is {args.secs_per_instrument}; it has to be above 0")
+    if args.seed is not None and not 0 <= args.seed < 2**32:
+        raise ValueError(f"--seed is {args.seed}; it has to lie between 0 and {2**32 - 1}")
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if args.seed is None else args.seed
+    song = midi.load(args.midi_file) if args.midi_file else None
+    model = gansynth.load(args.checkpoint or args.ckpt_dir)
+    folder = Path(args.output_dir)
+    print(f"{model}, seed {seed}")
+    if song is None:
+        return random_notes(model, args.batch_size, seed, folder)
+    if args.faithful:
+        notes = render.original_notes(song)
+        seconds = notes[-1].end if notes else 0.0  # the end of the note listed last, not of the last one to end
+        timeline = instruments.Timeline.original(model, seconds, seed, args.secs_per_instrument)
+    else:
+        timeline = instruments.Timeline.random(model, song.seconds, seed, args.secs_per_instrument)
+    clip = render.render(model, song, timeline, faithful=args.faithful, batch_size=args.batch_size)
+    return [audio.write(clip, folder / CLIP_NAME, encoding="float")]
+
+
+def random_notes(model, n: int, seed: int, folder: Path) -> list[Path]:
+    """n notes of random instruments and pitches as generated_0.wav, …, at the level the model gives them.
+
+    The original draws pitches by how often the training set has them; here each is equally likely.
+    """
+    from . import audio
+    from .gansynth.config import MAX_PITCH, MIN_PITCH
+
+    pitches = np.random.RandomState(seed).randint(MIN_PITCH, MAX_PITCH + 1, n)
+    waves = model.generate(model.sample_z(n, seed), pitches)
+    clips = [audio.Audio(wave, model.sample_rate) for wave in waves]
+    return [audio.write(clip, folder / f"generated_{i}.wav", encoding="float") for i, clip in enumerate(clips)]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; a user's mistake is one line on standard error and exit status 1."""
+    args = parser().parse_args(argv)
+    began = time.monotonic()
+    try:
+        written = run(args)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    for path in written:
+        print(path)
+    print(f"done in {time.monotonic() - began:.1f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,247 @@
+"""Latent vectors with names, ways between them, and a `Timeline` that says which one plays when.
+
+An instrument is a point z of the model's latent space; every pitch can be asked of it. Points on the way from one to
+another are instruments too.
+
+Notebook: 05_instruments.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .gansynth import GANSynth
+
+SECONDS_PER_INSTRUMENT = 6.0  # how often a random timeline moves on; the original's default
+FILE_FORMAT = 1
+ORIGINAL_START = -0.0001  # s; the original's first instrument stands just before the first note
+PARALLEL = 1e-6  # radians: vectors nearer than this to the same or to opposite directions count as parallel
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Instrument:
+    """A named latent vector."""
+
+    name: str
+    z: np.ndarray  # float64 [latent_vector_size]
+    checkpoint: str = ""  # name of the model it was made for ...
+    fingerprint: str = ""  # ... and the hash of its weights: to another model the same z is another sound
+    seed: int | None = None  # what it was drawn with, if it was drawn
+
+    def __post_init__(self):
+        z = np.array(self.z, np.float64)
+        if z.ndim != 1 or not len(z) or not np.isfinite(z).all():
+            raise ValueError(f"the latent of instrument {self.name!r} has to be one row of finite numbers")
+        z.setflags(write=False)
+        object.__setattr__(self, "z", z)
+
+    def __repr__(self) -> str:
+        return f"Instrument({self.name!r})"
+
+
+def sample(model: GANSynth, n: int, seed: int) -> list[Instrument]:
+    """Draw n instruments that nobody has heard.
+
+    Args:
+      model: the model they are for.
+      n: how many.
+      seed: the same seed and model give the same instruments.
+    """
+    return [
+        Instrument(f"{model.name} {seed}-{i}", z, model.name, model.fingerprint, seed)
+        for i, z in enumerate(model.sample_z(n, seed))
+    ]
+
+
+def named(model: GANSynth) -> dict[str, Instrument]:
+    """The instruments that a checkpoint brings along, by name; none with the published ones.
+
+    The bundled "demo" has forty, from "Grand Piano" to "Banjo".
+    """
+    rows = model.about.get("instruments", [])
+    return {row["name"]: Instrument(row["name"], row["z"], model.name, model.fingerprint) for row in rows}
+
+
+def slerp(a: np.ndarray, b: np.ndarray, t: float | np.ndarray) -> np.ndarray:
+    """Spherical interpolation: along the arc from a to b, at even speed; lengths go from |a| to |b|.
+
+    Parallel vectors have no arc: equal directions are mixed linearly, opposite ones pass through a fixed third
+    direction. The original divides by zero at both.
+
+    Args:
+      a, b: vectors [..., size].
+      t: 0 at a, 1 at b, beyond them on the arc's continuation; a number or [...].
+
+    Returns:
+      [..., size].
+
+    Source: Shoemake 1985; SPEC section 8.
+    """
+    a, b, t = np.asarray(a, np.float64), np.asarray(b, np.float64), np.asarray(t, np.float64)[..., None]
+    norms = [np.linalg.norm(v, axis=-1, keepdims=True) for v in (a, b)]
+    unit_a, unit_b = (v / np.where(norm > 0, norm, 1.0) for v, norm in zip((a, b), norms, strict=True))
+    angle = np.arccos(np.clip(np.sum(unit_a * unit_b, axis=-1, keepdims=True), -1.0, 1.0))
+    sine = np.sin(angle)
+    usable = np.minimum(angle, np.pi - angle) > PARALLEL
+    safe = np.where(usable, sine, 1.0)
+    arc = np.sin((1.0 - t) * angle) / safe * a + np.sin(t * angle) / safe * b
+    straight = (1.0 - t) * a + t * b
+    turn = np.pi * np.clip(t, 0.0, 1.0)
+    length = (1.0 - t) * norms[0] + t * norms[1]
+    half_circle = length * (np.cos(turn) * unit_a + np.sin(turn) * _perpendicular(unit_a))
+    return np.where(usable, arc, np.where(angle < np.pi / 2, straight, half_circle))
+
+
+def _perpendicular(unit: np.ndarray) -> np.ndarray:
+    """For each unit vector one that is at right angles to it, always the same."""
+    other = np.zeros_like(unit)
+    smallest = np.argmin(np.abs(unit), axis=-1, keepdims=True)
+    np.put_along_axis(other, smallest, 1.0, axis=-1)
+    other -= np.sum(other * unit, axis=-1, keepdims=True) * unit
+    return other / np.maximum(np.linalg.norm(other, axis=-1, keepdims=True), 1e-12)
+
+
+def blend(a: Instrument, b: Instrument, t: float, name: str | None = None) -> Instrument:
+    """The instrument a share t of the way from a to b."""
+    if a.fingerprint != b.fingerprint:
+        raise ValueError(f"{a.name!r} and {b.name!r} belong to different models and cannot be blended")
+    z = slerp(a.z, b.z, t)
+    return Instrument(name or f"{a.name} > {b.name} {t:.0%}", z, a.checkpoint, a.fingerprint)
+
+
+class Timeline:
+    """Which latent sounds at each moment of a song.
+
+    Between two entries the latent moves along the arc from one to the next (slerp); before the first and after the last
+    it stays. The three uses:
+
+        Timeline.hold(a)                                  one instrument throughout
+        Timeline.random(model, song.seconds, seed=1)      a new random one every six seconds, morphing
+        Timeline([a, b, c], at=[0, 20, 40])               a chosen list at chosen seconds
+
+    Source: SPEC section 8. Notebook: 05_instruments.
+    """
+
+    def __init__(self, instruments: Sequence[Instrument], at: Sequence[float]):
+        """
+        Args:
+          instruments: in the order they appear; all of one model.
+          at: the second each is reached, rising.
+        """
+        at = np.asarray(at, np.float64)
+        if not len(instruments) or at.shape != (len(instruments),):
+            raise ValueError(f"a timeline needs as many times as instruments, not {at.size} for {len(instruments)}")
+        if not np.isfinite(at).all() or (np.diff(at) <= 0).any():
+            raise ValueError(f"the times of a timeline have to rise, unlike {at.tolist()}")
+        if len({(instrument.fingerprint, len(instrument.z)) for instrument in instruments}) > 1:
+            raise ValueError("the instruments of a timeline have to belong to one model")
+        self.instruments, self.at = tuple(instruments), at
+
+    @classmethod
+    def hold(cls, instrument: Instrument) -> Timeline:
+        """One instrument from beginning to end."""
+        return cls([instrument], at=[0.0])
+
+    @classmethod
+    def random(
+        cls, model: GANSynth, seconds: float, seed: int, secs_per_instrument: float = SECONDS_PER_INSTRUMENT
+    ) -> Timeline:
+        """Random instruments, a new one about every `secs_per_instrument`, spread evenly over `seconds`.
+
+        Short songs get at least a beginning and an end (the original fails on them).
+        """
+        if not (0 < seconds < np.inf and 0 < secs_per_instrument < np.inf):
+            raise ValueError(f"{seconds} s with an instrument every {secs_per_instrument} s: both have to be above 0")
+        n = max(2, int(seconds / secs_per_instrument))
+        return cls(sample(model, n, seed), at=np.linspace(0.0, seconds, n))
+
+    @classmethod
+    def original(
+        cls, model: GANSynth, seconds: float, seed: int, secs_per_instrument: float = SECONDS_PER_INSTRUMENT
+    ) -> Timeline:
+        """The random timeline of the original program, for `render(..., faithful=True)`.
+
+        `seconds` there is the end of the note that is listed last. Fewer than two instruments made the original crash
+        or fall silent, so they are refused here.
+        """
+        n = int(seconds / secs_per_instrument)
+        if n < 2:
+            needed = 2 * secs_per_instrument
+            raise ValueError(
+                f"the original needs {needed:g} s for two instruments of {secs_per_instrument:g} s and has "
+                f"{seconds:g} s: lower secs_per_instrument, or leave faithful off"
+            )
+        return cls(sample(model, n, seed), at=np.linspace(ORIGINAL_START, seconds, n))
+
+    def __repr__(self) -> str:
+        stops = ", ".join(f"{i.name} at {t:g} s" for i, t in zip(self.instruments, self.at, strict=True))
+        return f"Timeline({stops})"
+
+    def z(self, times: Sequence[float] | np.ndarray, extrapolate: bool = False) -> np.ndarray:
+        """Latents at given seconds: [n] -> float64 [n, latent_vector_size].
+
+        `extrapolate` goes on along the last arc beyond the last entry, as the original does, instead of staying there.
+        """
+        times = np.asarray(times, np.float64)
+        knots = np.stack([instrument.z for instrument in self.instruments])
+        if len(knots) == 1:
+            return np.repeat(knots, len(times), axis=0)
+        left = np.clip(np.searchsorted(self.at, times) - 1, 0, len(knots) - 2)
+        share = (times - self.at[left]) / (self.at[left + 1] - self.at[left])
+        return slerp(knots[left], knots[left + 1], share if extrapolate else np.clip(share, 0.0, 1.0))
+
+
+def save(instruments: Sequence[Instrument], path: str | os.PathLike) -> Path:
+    """Write instruments to a JSON file, whole or not at all; `load` reads the same numbers back."""
+    rows = [{**dataclasses.asdict(instrument), "z": instrument.z.tolist()} for instrument in instruments]
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".json", delete=False, encoding="utf-8") as file:
+        try:
+            json.dump({"format": FILE_FORMAT, "instruments": rows}, file, indent=1, ensure_ascii=False)
+            file.close()
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, path)
+        except BaseException:
+            file.close()
+            os.unlink(file.name)
+            raise
+    return path
+
+
+def load(path: str | os.PathLike, model: GANSynth | None = None) -> list[Instrument]:
+    """Read instruments that `save` wrote.
+
+    Args:
+      path: the JSON file.
+      model: if given, refuse instruments that were made for another model.
+
+    Raises:
+      FileNotFoundError: there is no such file.
+      ValueError: it is not a file of instruments, or they belong to another model.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no instruments at {path}: there is no such file")
+    try:
+        rows = json.loads(path.read_text("utf-8"))["instruments"]
+        fields = [f.name for f in dataclasses.fields(Instrument)]
+        loaded = [Instrument(**{key: row[key] for key in fields if key in row}) for row in rows]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{path} is not a file of instruments: {error}") from None
+    for instrument in loaded:
+        if model is not None and instrument.fingerprint != model.fingerprint:
+            raise ValueError(
+                f"{instrument.name!r} in {path} was made for {instrument.checkpoint or 'another model'}, not for "
+                f"{model.name}: to another model its latent is another sound"
+            )
+    return loaded
