@@ -1,0 +1,517 @@
+"""Make the bundled `demo` checkpoint: a small generator fitted to notes of a freely licensed soundfont.
+
+    python tools/make_demo_checkpoint.py render --work WORK --soundfont FluidR3_GM.sf2   # notes and spectrograms
+    python tools/make_demo_checkpoint.py fit    --work WORK                              # stop and repeat at will
+    python tools/make_demo_checkpoint.py export --work WORK --out data/checkpoints/demo
+    python tools/make_demo_checkpoint.py check  --work WORK --checkpoint data/checkpoints/demo
+
+`render` needs the `fluidsynth` program (Debian: fluidsynth, fluid-soundfont-gm); everything else is in
+requirements.txt. What came of it is told in data/checkpoints/demo/README.md.
+
+How the fit works. Each instrument has a fixed latent, so the first convolution is, for these notes, the sum of a table
+by instrument and a table by pitch. The tables are trained in its place (through the convolution a pitch would learn
+hundreds of times more slowly than a latent, having one input where a latent has 256) and folded back into a kernel by
+least squares at the end. Frequency is the hard half, and it hardly changes while a note is held, so:
+
+1. steady: the same network without its time axis learns every note's mean spectrum and frequencies. A note is one
+   column instead of 128 frames, so the whole set goes by hundreds of times.
+2. windows: its kernels become the middle rows of the real ones, which then learn attack, decay and release from short
+   windows in time; the generator computes just the rows that a window needs, exactly.
+
+Frequencies are compared on the linear axis, behind the mel-to-linear matrix, because that is what is heard.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from helpers.gansynth import spectral
+from helpers.gansynth.checkpoint import COMPACT_NAME, Checkpoint, read, write
+from helpers.gansynth.config import MIN_PITCH, NUM_PITCHES, Config
+
+# name: (General MIDI program counted from 0, NSynth family)
+INSTRUMENTS = {
+    "Grand Piano": (0, "keyboard"),
+    "Electric Piano": (4, "keyboard"),
+    "Harpsichord": (6, "keyboard"),
+    "Celesta": (8, "mallet"),
+    "Glockenspiel": (9, "mallet"),
+    "Music Box": (10, "mallet"),
+    "Vibraphone": (11, "mallet"),
+    "Marimba": (12, "mallet"),
+    "Xylophone": (13, "mallet"),
+    "Dulcimer": (15, "guitar"),
+    "Drawbar Organ": (16, "organ"),
+    "Church Organ": (19, "organ"),
+    "Reed Organ": (20, "organ"),
+    "Accordion": (21, "organ"),
+    "Harmonica": (22, "reed"),
+    "Nylon Guitar": (24, "guitar"),
+    "Steel Guitar": (25, "guitar"),
+    "Jazz Guitar": (26, "guitar"),
+    "Acoustic Bass": (32, "bass"),
+    "Fingered Bass": (33, "bass"),
+    "Violin": (40, "string"),
+    "Viola": (41, "string"),
+    "Cello": (42, "string"),
+    "Pizzicato": (45, "string"),
+    "Harp": (46, "string"),
+    "String Ensemble": (48, "string"),
+    "Choir": (52, "vocal"),
+    "Trumpet": (56, "brass"),
+    "Trombone": (57, "brass"),
+    "French Horn": (60, "brass"),
+    "Alto Sax": (65, "reed"),
+    "Oboe": (68, "reed"),
+    "Bassoon": (70, "reed"),
+    "Clarinet": (71, "reed"),
+    "Flute": (73, "flute"),
+    "Recorder": (74, "flute"),
+    "Square Lead": (80, "synth_lead"),
+    "Kalimba": (108, "mallet"),
+    "English Horn": (69, "reed"),
+    "Banjo": (105, "guitar"),
+}
+
+# A quarter of the published model's multiplications and a third of its weights.
+CONFIG = Config(fmap_base=2048, fmap_max=128)
+
+# Rendering.
+VELOCITY = 100
+HELD_SECONDS = 3.0  # as in NSynth: held for three seconds of four
+SLOT_SECONDS = 6.0  # a note, and time to ring out before the next
+RENDER_RATE = 48000  # Hz; resampled to 16 kHz with a proper filter
+PEAK = 0.9  # of each instrument's loudest note
+STEADY_FRAMES = slice(8, 92)  # behind the attack and before the release
+
+# Fitting.
+LOUDNESS_EXPONENT = 0.7  # of a bin's magnitude, as its weight in the frequency loss
+QUIETEST = -12.0  # log power below which a mean spectrum is not followed
+MAGNITUDE_WEIGHT = 3.0  # of the mean absolute error of normalised magnitudes, beside the frequency loss
+STEADY_BATCH, WINDOW_BATCH = 16, 8  # notes a step
+WINDOW = 16  # frames
+WINDOW_ODDS = [4, 1.5, 1, 1, 1, 1, 2, 0.5]  # of each window of a note: its attack and its release count more
+STEADY_RATE, WINDOW_RATE = 0.007, 0.002  # Adam's learning rates; constant for 30 % of the steps, then half a cosine
+WARM_UP = 100  # steps
+AVERAGE_DECAY = 0.995  # of the moving average of the weights, which is what is kept
+SAVE_EVERY = 120  # seconds
+SEED = 0
+
+
+def latents() -> np.ndarray:
+    """The fixed latent of each instrument: random directions, all of the length that the first layer expects."""
+    z = np.random.RandomState(SEED).normal(size=(len(INSTRUMENTS), CONFIG.latent_vector_size))
+    return z * np.sqrt(CONFIG.latent_vector_size) / np.linalg.norm(z, axis=1, keepdims=True)
+
+
+# ---------------------------------------------------------------------------------------------------------- render
+
+
+def render_instrument(program: int, soundfont: Path) -> np.ndarray:
+    """All pitches of one General MIDI program, float32 [pitches, samples] at the model's rate."""
+    import librosa
+    import pretty_midi
+    import soundfile
+
+    midi = pretty_midi.PrettyMIDI()
+    track = pretty_midi.Instrument(program)
+    for i in range(NUM_PITCHES):
+        start = i * SLOT_SECONDS
+        track.notes.append(pretty_midi.Note(VELOCITY, MIN_PITCH + i, start, start + HELD_SECONDS))
+    midi.instruments.append(track)
+    with tempfile.TemporaryDirectory() as folder:
+        score, sound = f"{folder}/notes.mid", f"{folder}/notes.wav"
+        midi.write(score)
+        options = ["-ni", "-q", "-R", "0", "-C", "0", "-g", "0.5", "-r", str(RENDER_RATE), "-O", "float", "-T", "wav"]
+        subprocess.run(["fluidsynth", *options, "-F", sound, str(soundfont), score], check=True, capture_output=True)
+        audio, rate = soundfile.read(sound)
+    audio = librosa.resample(audio.mean(axis=1), orig_sr=rate, target_sr=CONFIG.sample_rate, res_type="soxr_hq")
+    slot = int(SLOT_SECONDS * CONFIG.sample_rate)
+    audio = np.pad(audio, (0, max(0, NUM_PITCHES * slot - len(audio))))[: NUM_PITCHES * slot]
+    return audio.reshape(NUM_PITCHES, slot)[:, : CONFIG.audio_length].astype(np.float32)
+
+
+def render(work: Path, soundfont: Path) -> None:
+    work.mkdir(parents=True, exist_ok=True)
+    shape = (len(INSTRUMENTS), NUM_PITCHES, CONFIG.audio_length)
+    waves = np.lib.format.open_memmap(work / "waves.npy", "w+", np.float32, shape)
+    for i, (name, (program, _)) in enumerate(tqdm(INSTRUMENTS.items(), desc="render")):
+        notes = render_instrument(program, soundfont)
+        if np.abs(notes).max(axis=1).min() == 0:
+            raise ValueError(f"{name} is silent at some pitch of this soundfont")
+        waves[i] = notes * (PEAK / np.abs(notes).max())
+    analyse(work, waves.reshape(-1, CONFIG.audio_length))
+
+
+def analyse(work: Path, waves: np.ndarray) -> None:
+    """Log mel power, linear magnitude and linear frequency of every frame, and of each note's steady part."""
+    to_mel = spectral.mel_weights(CONFIG)
+    shape = (len(waves), CONFIG.frames, CONFIG.bins)
+    mel, magnitude, frequency = (
+        np.lib.format.open_memmap(work / f"{name}.npy", "w+", np.float16, shape)
+        for name in ("mel", "magnitude", "frequency")
+    )
+    steady = {name: np.zeros((len(waves), CONFIG.bins), np.float32) for name in ("mel", "magnitude", "frequency")}
+    for i, wave in enumerate(tqdm(waves, desc="analyse")):
+        spectrum = spectral.stft(wave[None], CONFIG)[0, :, 1:]
+        phase = np.angle(spectrum)
+        advance = np.diff(phase, axis=0, prepend=0.0) / np.pi
+        mel[i] = np.log(np.abs(spectrum) ** 2 @ to_mel + spectral.EPSILON)
+        magnitude[i] = np.abs(spectrum)
+        frequency[i] = (advance + 1) % 2 - 1
+        mean = (np.abs(spectrum) * np.exp(1j * np.pi * advance))[STEADY_FRAMES].mean(axis=0)
+        steady["mel"][i] = np.maximum(mel[i, STEADY_FRAMES].astype(np.float32), QUIETEST).mean(axis=0)
+        steady["magnitude"][i], steady["frequency"][i] = np.abs(mean), np.angle(mean) / np.pi
+    np.savez(work / "steady.npz", **steady)
+
+
+# ------------------------------------------------------------------------------------------------------------- fit
+
+
+class Fit:
+    """Weights, optimizer and step count of one phase, saved whole so that a stopped run goes on where it was."""
+
+    def __init__(self, path: Path, variables: dict, rate: float, steps: int):
+        import tensorflow as tf
+
+        self.path, self.variables, self.rate, self.steps, self.step = path, variables, rate, steps, 0
+        self.first = [tf.Variable(tf.zeros_like(v)) for v in variables.values()]
+        self.second = [tf.Variable(tf.zeros_like(v)) for v in variables.values()]
+        self.average = [tf.Variable(v) for v in variables.values()]
+        if path.exists():
+            with np.load(path) as saved:
+                self.step = int(saved["step"])
+                for kind, values in self._state().items():
+                    for name, value in zip(variables, values, strict=True):
+                        value.assign(saved[f"{kind}/{name}"])
+
+    def _state(self) -> dict[str, list]:
+        kinds = {"weight": self.variables.values(), "average": self.average}
+        return {kind: list(values) for kind, values in {**kinds, "first": self.first, "second": self.second}.items()}
+
+    def save(self) -> None:
+        rows = ((kind, zip(self.variables, values, strict=True)) for kind, values in self._state().items())
+        arrays = {f"{kind}/{name}": value.numpy() for kind, pairs in rows for name, value in pairs}
+        partial = self.path.with_suffix(".part.npz")
+        np.savez(partial, step=self.step, **arrays)
+        os.replace(partial, self.path)
+
+    def averages(self) -> dict[str, np.ndarray]:
+        return {name: value.numpy() for name, value in zip(self.variables, self.average, strict=True)}
+
+    def learning_rate(self) -> float:
+        fallen = max(0.0, self.step / self.steps - 0.3) / 0.7
+        return self.rate * min(1.0, (self.step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * fallen))
+
+    def descend(self, gradients: list, rate, step) -> None:
+        """One step of Adam (beta 0.5, 0.99) and of the moving average; traced into the training graph."""
+        import tensorflow as tf
+
+        correction = 1 - tf.pow(0.99, step)
+        rows = zip(self.variables.values(), self.first, self.second, self.average, gradients, strict=True)
+        for value, first, second, average, gradient in rows:
+            gradient = tf.convert_to_tensor(gradient)
+            first.assign(0.5 * first + 0.5 * gradient)
+            second.assign(0.99 * second + 0.01 * gradient**2)
+            value.assign_sub(rate * first / (tf.sqrt(second / correction) + 1e-8))
+            average.assign(AVERAGE_DECAY * average + (1 - AVERAGE_DECAY) * value)
+
+    def run(self, train_step, batches, label: str) -> None:
+        """Train until `steps`; train_step(batch, rate, step) returns (magnitude loss, frequency loss)."""
+        import tensorflow as tf
+
+        saved, recent = time.monotonic(), []
+        with tqdm(total=self.steps, initial=self.step, desc=label, mininterval=10) as bar:
+            while self.step < self.steps:
+                rate = tf.constant(self.learning_rate(), tf.float32)
+                recent.append([float(x) for x in train_step(next(batches), rate, tf.constant(self.step + 1.0))])
+                self.step += 1
+                bar.update()
+                if self.step % 100 == 0:
+                    magnitude, frequency = np.mean(recent[-100:], axis=0)
+                    bar.set_postfix_str(f"magnitude {magnitude:.4f} frequency {frequency:.4f}")
+                if time.monotonic() - saved > SAVE_EVERY or self.step == self.steps:
+                    self.save()
+                    saved = time.monotonic()
+
+
+def frequency_error(predicted, target, to_linear):
+    """1 - cos of the phase error a frame, on the linear axis. predicted: normalised mel frequency [..., bins]."""
+    import tensorflow as tf
+
+    linear = tf.matmul(predicted / CONFIG.p_normalizer_a, to_linear)
+    return 1 - tf.cos(math.pi * (linear - target))
+
+
+def first_layer(variables: dict, instrument, pitch, rows: int):
+    """What the first convolution would give: table by instrument + table by pitch + bias."""
+    import tensorflow as tf
+
+    x = (tf.gather(variables["instruments"], instrument) + tf.gather(variables["pitches"], pitch)) / math.sqrt(2)
+    return tf.reshape(x, (-1, rows, CONFIG.start_width, CONFIG.filters(1))) + variables["1/conv0/bias"]
+
+
+def steady_variables() -> dict:
+    """The network without its time axis: kernels [1, 3, in, out], tables with one row."""
+    import tensorflow as tf
+
+    rng = np.random.RandomState(SEED)
+    width = CONFIG.start_width * CONFIG.filters(1)
+    arrays = {
+        "instruments": rng.normal(size=(len(INSTRUMENTS), width)),
+        "pitches": rng.normal(size=(NUM_PITCHES, width)),
+        "1/conv0/bias": np.zeros(CONFIG.filters(1)),
+    }
+    channels = CONFIG.filters(1)
+    for b in range(1, CONFIG.num_resolutions + 1):
+        for conv in ("conv0", "conv1") if b > 1 else ("conv1",):
+            arrays[f"{b}/{conv}/kernel"] = rng.normal(size=(1, CONFIG.kernel_size, channels, CONFIG.filters(b)))
+            arrays[f"{b}/{conv}/bias"] = np.zeros(CONFIG.filters(b))
+            channels = CONFIG.filters(b)
+    last = f"{CONFIG.num_resolutions}/to_rgb"
+    arrays |= {f"{last}/kernel": rng.normal(size=(1, 1, channels, 2)), f"{last}/bias": np.zeros(2)}
+    return {name: tf.Variable(array.astype(np.float32)) for name, array in arrays.items()}
+
+
+def steady_forward(variables: dict, instrument, pitch):
+    """[batch, bins, 2]: the generator's output in the middle of a held note."""
+    import tensorflow as tf
+
+    from helpers.gansynth.networks import HIDDEN_GAIN, LEAKY_SLOPE, OUTPUT_GAIN, pixel_norm
+
+    def conv(x, name, gain):
+        kernel = variables[f"{name}/kernel"]
+        scale = gain / math.sqrt(math.prod(kernel.shape[:-1]))
+        return tf.nn.conv2d(x, kernel * scale, 1, "SAME") + variables[f"{name}/bias"]
+
+    x = pixel_norm(tf.nn.leaky_relu(first_layer(variables, instrument, pitch, rows=1), LEAKY_SLOPE))
+    for b in range(1, CONFIG.num_resolutions + 1):
+        if b > 1:
+            x = tf.repeat(x, 2, axis=2)
+        for name in (f"{b}/conv0", f"{b}/conv1") if b > 1 else (f"{b}/conv1",):
+            x = pixel_norm(tf.nn.leaky_relu(conv(x, name, HIDDEN_GAIN), LEAKY_SLOPE))
+    return tf.tanh(conv(x, f"{CONFIG.num_resolutions}/to_rgb", OUTPUT_GAIN))[:, 0]
+
+
+def shuffled(rng: np.random.RandomState, count: int, batch: int):
+    """Endless batches of note numbers, each note once an epoch."""
+    while True:
+        order = rng.permutation(count)
+        for i in range(0, count - batch + 1, batch):
+            yield order[i : i + batch]
+
+
+def fit_steady(work: Path, steps: int) -> dict[str, np.ndarray]:
+    import tensorflow as tf
+
+    with np.load(work / "steady.npz") as steady:
+        mel, frequency = spectral_units(steady["mel"]), tf.constant(steady["frequency"])
+        weight = steady["magnitude"] ** LOUDNESS_EXPONENT
+    weight = tf.constant(weight / weight.sum(axis=1, keepdims=True))
+    to_linear = tf.constant(spectral.mel_inverse_weights(CONFIG).toarray(), tf.float32)
+    variables = steady_variables()
+    fit = Fit(work / "fit_steady.npz", variables, STEADY_RATE, steps)
+
+    @tf.function
+    def train_step(notes, rate, step):
+        with tf.GradientTape() as tape:
+            out = steady_forward(variables, notes // NUM_PITCHES, notes % NUM_PITCHES)
+            magnitude_loss = tf.reduce_mean(tf.abs(out[..., 0] - tf.gather(mel, notes)))
+            error = frequency_error(out[..., 1], tf.gather(frequency, notes), to_linear)
+            frequency_loss = tf.reduce_mean(tf.reduce_sum(error * tf.gather(weight, notes), axis=1))
+            loss = MAGNITUDE_WEIGHT * magnitude_loss + frequency_loss
+        fit.descend(tape.gradient(loss, list(variables.values())), rate, step)
+        return magnitude_loss, frequency_loss
+
+    notes = shuffled(np.random.RandomState(SEED + fit.step), len(weight), STEADY_BATCH)
+    fit.run(train_step, (tf.constant(batch, tf.int32) for batch in notes), "steady")
+    return fit.averages()
+
+
+def spectral_units(mel: np.ndarray):
+    """Log mel power -> the generator's normalised magnitude channel."""
+    return np.clip(mel * np.float32(CONFIG.mag_normalizer_a) + np.float32(CONFIG.mag_normalizer_b), -1, 1)
+
+
+def grow_time_axis(steady: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Weights of the real network that at first plays every note's steady part throughout."""
+    grown = {}
+    for name, array in steady.items():
+        if name in ("instruments", "pitches"):
+            array = np.tile(array, (1, CONFIG.start_height))
+        elif name.endswith("kernel") and "to_rgb" not in name:
+            kernel = np.zeros((CONFIG.kernel_size, *array.shape[1:]), np.float32)
+            # The equalised scale shrinks with the root of the kernel's size.
+            kernel[CONFIG.kernel_size // 2] = array[0] * math.sqrt(CONFIG.kernel_size)
+            array = kernel
+        grown[name] = array
+    return grown
+
+
+def fit_windows(work: Path, steady: dict[str, np.ndarray], steps: int) -> dict[str, np.ndarray]:
+    import tensorflow as tf
+
+    from helpers.gansynth.networks import Generator
+
+    mel, magnitude, frequency = (np.load(work / f"{n}.npy", mmap_mode="r") for n in ("mel", "magnitude", "frequency"))
+    to_linear = tf.constant(spectral.mel_inverse_weights(CONFIG).toarray(), tf.float32)
+    level = (magnitude_level(work, magnitude)).astype(np.float32)
+    generator = Generator(CONFIG)
+    variables = {n: v.value for n, v in generator.named_weights().items() if n != "1/conv0/kernel"}
+    start = grow_time_axis(steady)
+    for name, variable in variables.items():
+        variable.assign(start[name])
+    variables |= {name: tf.Variable(start[name]) for name in ("instruments", "pitches")}
+    fit = Fit(work / "fit_windows.npz", variables, WINDOW_RATE, steps)
+
+    @tf.function(reduce_retracing=False)
+    def train_step(batch, rate, step, first):
+        notes, mel, weight, frequency = batch
+        with tf.GradientTape() as tape:
+            x = first_layer(variables, notes // NUM_PITCHES, notes % NUM_PITCHES, rows=CONFIG.start_height)
+            out = generator.grow(x, frames=(first, first + WINDOW))
+            magnitude_loss = tf.reduce_mean(tf.abs(out[..., 0] - mel))
+            error = frequency_error(out[..., 1], frequency, to_linear)
+            frequency_loss = tf.reduce_mean(tf.reduce_sum(error * weight, axis=(1, 2)))
+            loss = MAGNITUDE_WEIGHT * magnitude_loss + frequency_loss
+        fit.descend(tape.gradient(loss, list(variables.values())), rate, step)
+        return magnitude_loss, frequency_loss
+
+    def batches():
+        rng = np.random.RandomState(SEED + fit.step)
+        odds = np.array(WINDOW_ODDS) / np.sum(WINDOW_ODDS)
+        for notes in shuffled(rng, len(mel), WINDOW_BATCH):
+            first = int(rng.choice(len(odds), p=odds)) * WINDOW
+            frames = slice(first, first + WINDOW)
+            weight = magnitude[notes, frames].astype(np.float32) ** LOUDNESS_EXPONENT / level[notes, frames, None]
+            arrays = spectral_units(mel[notes, frames].astype(np.float32)), weight, frequency[notes, frames]
+            yield (tf.constant(notes, tf.int32), *(tf.constant(a, tf.float32) for a in arrays)), first
+
+    fit.run(lambda batch, rate, step: train_step(batch[0], rate, step, batch[1]), batches(), "windows")
+    return fit.averages()
+
+
+def magnitude_level(work: Path, magnitude: np.ndarray) -> np.ndarray:
+    """What the bins of a frame are divided by, [notes, frames]: half way between the frame's sum and the note's."""
+    path = work / "level.npy"
+    if not path.exists():
+        notes = tqdm(magnitude, desc="levels")
+        sums = np.stack([np.sum(note.astype(np.float32) ** LOUDNESS_EXPONENT, axis=1) for note in notes])
+        floor = 0.01 * sums.max(axis=1, keepdims=True)  # keeps the noise in silent frames from counting
+        np.save(path, WINDOW * np.sqrt((sums + floor) * sums.mean(axis=1, keepdims=True)))
+    return np.load(path)
+
+
+# ---------------------------------------------------------------------------------------------------------- export
+
+
+def export(work: Path, out: Path) -> None:
+    """Fold the tables into the first convolution and write our compact format in float16."""
+    with np.load(work / "fit_windows.npz") as saved:
+        weights = {name.removeprefix("average/"): saved[name] for name in saved.files if name.startswith("average/")}
+        steps = int(saved["step"])
+    weights["1/conv0/kernel"] = fold_tables(weights.pop("instruments"), weights.pop("pitches"))
+    instruments = [
+        {"name": name, "program": program, "family": family, "z": [round(float(x), 6) for x in z]}
+        for (name, (program, family)), z in zip(INSTRUMENTS.items(), latents(), strict=True)
+    ]
+    about = {
+        "title": "Demo: 40 General MIDI instruments of FluidR3 GM, fitted by reconstruction",
+        "license": "MIT (soundfont and weights)",
+        "steps": steps,
+        "instruments": instruments,
+    }
+    checkpoint = Checkpoint(CONFIG, weights, stage=12, global_step=CONFIG.total_num_images, about=about)
+    path = write(checkpoint, out / COMPACT_NAME, dtype="float16")
+    read(path)
+    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, {sum(a.size for a in weights.values()):,} weights")
+
+
+def fold_tables(instruments: np.ndarray, pitches: np.ndarray) -> np.ndarray:
+    """The kernel [height, width, 317, channels] whose response to each latent and pitch is what the tables hold."""
+    z = latents()
+    shape = (CONFIG.start_height, CONFIG.start_width, CONFIG.filters(1))
+    fan_in = CONFIG.start_height * CONFIG.start_width * (z.shape[1] + NUM_PITCHES)
+    scale = math.sqrt(2 / fan_in) / math.sqrt((z.shape[1] + 1) / (z.shape[1] + NUM_PITCHES))  # equalised; pixel norm
+    from_z = np.linalg.pinv(z) @ instruments
+    rows = np.concatenate([from_z, pitches]) / math.sqrt(2) / scale  # [317, height * width * channels]
+    response = rows.reshape(-1, *shape)
+    # Output position (h, w) sees the one pixel through kernel position (height - 1 - h, width - 1 - w).
+    return response[:, ::-1, ::-1].transpose(1, 2, 0, 3).astype(np.float32)
+
+
+# ----------------------------------------------------------------------------------------------------------- check
+
+
+def cents_off(wave: np.ndarray, pitch: int) -> float:
+    """Median deviation in cents that pyin finds in a note's first 2.5 s, NaN where it finds no pitch."""
+    import librosa
+
+    target = librosa.midi_to_hz(pitch)
+    f0, voiced, _ = librosa.pyin(
+        wave[: int(2.5 * CONFIG.sample_rate)], fmin=25.0, fmax=2200.0, sr=CONFIG.sample_rate, frame_length=2048
+    )
+    found = f0[voiced & np.isfinite(f0)]
+    return float(np.median(1200 * np.log2(found / target))) if len(found) else float("nan")
+
+
+def check(work: Path, checkpoint: Path, every: int) -> None:
+    """Tuning of every instrument at every `every`-th pitch, beside that of the notes it was fitted to."""
+    from helpers.gansynth import load
+
+    model = load(checkpoint)
+    waves = np.load(work / "waves.npy", mmap_mode="r")
+    pitches = np.arange(0, NUM_PITCHES, every)
+    tuned_sources = tuned = 0
+    for i, (instrument, source) in enumerate(zip(model.about["instruments"], waves, strict=True)):
+        notes = model.generate(np.array(instrument["z"]), pitches + MIN_PITCH, progress=False)
+        pairs = [
+            (abs(cents_off(note, p + MIN_PITCH)) <= 50, abs(cents_off(source[p], p + MIN_PITCH)) <= 50)
+            for note, p in zip(notes, pitches, strict=True)
+        ]
+        good, base = sum(a and b for a, b in pairs), sum(b for _, b in pairs)
+        tuned, tuned_sources = tuned + good, tuned_sources + base
+        print(f"{i:2d} {instrument['name']:16s} {good:3d} of {base:3d} in tune, of {len(pitches)} pitches", flush=True)
+    print(f"all: {tuned} of {tuned_sources} ({tuned / max(1, tuned_sources):.1%})")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("render", "fit", "export", "check"):
+        command = commands.add_parser(name)
+        command.add_argument("--work", type=Path, required=True, help="folder for notes and state (3 GB)")
+        if name == "render":
+            command.add_argument("--soundfont", type=Path, required=True)
+        elif name == "fit":
+            command.add_argument("--steady-steps", type=int, default=12000)
+            command.add_argument("--window-steps", type=int, default=5000)
+        elif name == "export":
+            command.add_argument("--out", type=Path, required=True)
+        else:
+            command.add_argument("--checkpoint", type=Path, required=True)
+            command.add_argument("--every", type=int, default=6, help="check every n-th pitch")
+    args = parser.parse_args()
+    if args.command == "render":
+        render(args.work, args.soundfont)
+    elif args.command == "fit":
+        fit_windows(args.work, fit_steady(args.work, args.steady_steps), args.window_steps)
+    elif args.command == "export":
+        export(args.work, args.out)
+    else:
+        check(args.work, args.checkpoint, args.every)
+
+
+if __name__ == "__main__":
+    main()
