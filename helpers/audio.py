@@ -124,7 +124,8 @@ def reference(song: Song, sample_rate: int = 16000) -> Audio:
     try:
         samples = score.fluidsynth(fs=sample_rate)
     except ImportError:  # also raised when the package is there and its library is not
-        samples = score.synthesize(fs=sample_rate, wave=_plain_tone)
+        with np.errstate(invalid="ignore"):
+            samples = np.nan_to_num(score.synthesize(fs=sample_rate, wave=_plain_tone))  # silence comes as 0 / 0
     samples = samples * (REFERENCE_PEAK / max(float(np.max(np.abs(samples), initial=0.0)), 1e-9))
     return Audio(samples.astype(np.float32), sample_rate)
 

@@ -14,7 +14,7 @@ from .audio import Audio
 HOP = 256  # samples from column to column, 16 ms at 16 kHz
 BINS_PER_OCTAVE = 40
 LOWEST = "C1"  # the lowest pitch the models play; the original's C2 hides an octave of them
-OCTAVES = 7.9  # 316 bins: as far as 16 kHz audio reaches
+MOST_BINS = 316  # 7.9 octaves, to 7.7 kHz: as far as 16 kHz audio reaches
 FILTER_SCALE = 0.8  # shorter filters than librosa's default, for sharper attacks
 PEAK_DB = 70.0  # range shown, below the loudest bin
 
@@ -91,11 +91,16 @@ def _transform(audio: Audio) -> np.ndarray:
     if not len(samples) or not np.isfinite(samples).all():
         raise ValueError("the audio is empty or holds samples that are not finite numbers, so there is nothing to draw")
     lowest = librosa.note_to_hz(LOWEST)
-    reach = np.log2(audio.sample_rate / 2 / lowest) - 0.05  # the top filter has to fit below half the sample rate
+    octaves = np.log2(audio.sample_rate / 2 / lowest) - 0.03  # the top filter has to fit below half the sample rate
     return librosa.cqt(
-        y=samples, sr=audio.sample_rate, hop_length=HOP, fmin=lowest, n_bins=int(BINS_PER_OCTAVE * min(OCTAVES, reach)),
-        bins_per_octave=BINS_PER_OCTAVE, filter_scale=FILTER_SCALE,
-    )  # fmt: skip
+        y=np.pad(samples, (0, max(0, HOP + 1 - len(samples)))),  # two columns at least
+        sr=audio.sample_rate,
+        hop_length=HOP,
+        fmin=lowest,
+        n_bins=min(MOST_BINS, int(BINS_PER_OCTAVE * octaves)),
+        bins_per_octave=BINS_PER_OCTAVE,
+        filter_scale=FILTER_SCALE,
+    )
 
 
 def _decibels(magnitude: np.ndarray) -> np.ndarray:
@@ -113,7 +118,9 @@ def _draw(image: np.ndarray, audio: Audio, ax, title: str | None, **kwargs):
     if ax is None:
         _, ax = plt.subplots(figsize=(11, 3.2), layout="constrained")
     top = image.shape[0] / BINS_PER_OCTAVE
-    extent = (0.0, image.shape[1] * HOP / audio.sample_rate, 0.0, top)
+    columns = 1 + len(audio.samples) // HOP  # a picture of differences has one less, the first
+    left = max(0, columns - image.shape[1])
+    extent = (left * HOP / audio.sample_rate, (left + image.shape[1]) * HOP / audio.sample_rate, 0.0, top)
     drawn = ax.imshow(image, origin="lower", aspect="auto", extent=extent, interpolation="nearest", **kwargs)
     ax.set_yticks(range(int(top) + 1), [f"C{octave + 1}" for octave in range(int(top) + 1)])
     ax.set(xlabel="time (s)", ylabel="pitch", title=title)

@@ -102,7 +102,10 @@ MAGNITUDE_WEIGHT = 3.0  # of the mean absolute error of normalised magnitudes, b
 STEADY_BATCH, WINDOW_BATCH = 16, 8  # notes a step
 WINDOW = 16  # frames
 WINDOW_ODDS = [4, 1.5, 1, 1, 1, 1, 2, 0.5]  # of each window of a note: its attack and its release count more
-STEADY_RATE, WINDOW_RATE = 0.007, 0.002  # Adam's learning rates; constant for 30 % of the steps, then half a cosine
+COHERENCE_WEIGHT = 0.5  # of the phases of neighbouring bins against each other
+STEADY_DRIFT = 8  # frames over which a steady part's neighbours have to stay together
+# Adam's learning rates: constant for 30 % of the steps, then half a cosine down to nothing.
+STEADY_RATE, COHERENT_RATE, WINDOW_RATE = 0.007, 0.003, 0.002
 WARM_UP = 100  # steps
 AVERAGE_DECAY = 0.995  # of the moving average of the weights, which is what is kept
 SAVE_EVERY = 120  # seconds
@@ -228,7 +231,7 @@ class Fit:
             average.assign(AVERAGE_DECAY * average + (1 - AVERAGE_DECAY) * value)
 
     def run(self, train_step, batches, label: str) -> None:
-        """Train until `steps`; train_step(batch, rate, step) returns (magnitude loss, frequency loss)."""
+        """Train until `steps`; train_step(batch, rate, step) returns magnitude, frequency and coherence losses."""
         import tensorflow as tf
 
         saved, recent = time.monotonic(), []
@@ -239,19 +242,37 @@ class Fit:
                 self.step += 1
                 bar.update()
                 if self.step % 100 == 0:
-                    magnitude, frequency = np.mean(recent[-100:], axis=0)
-                    bar.set_postfix_str(f"magnitude {magnitude:.4f} frequency {frequency:.4f}")
+                    losses = zip(("magnitude", "frequency", "coherence"), np.mean(recent, axis=0), strict=True)
+                    bar.set_postfix_str(" ".join(f"{name} {loss:.4f}" for name, loss in losses))
+                    recent.clear()
                 if time.monotonic() - saved > SAVE_EVERY or self.step == self.steps:
                     self.save()
                     saved = time.monotonic()
 
 
-def frequency_error(predicted, target, to_linear):
-    """1 - cos of the phase error a frame, on the linear axis. predicted: normalised mel frequency [..., bins]."""
+def frequency_losses(predicted, target, weight, to_linear, drift):
+    """How wrong the phases are: of each bin from frame to frame, and of neighbouring bins against each other in time.
+
+    The second is what makes the bins of a partial add up: an error of 0.01 a frame hardly shows in the first, and has
+    turned neighbours against each other after a second.
+
+    Args:
+      predicted: normalised mel frequency [batch, frames, bins].
+      target: linear frequency in units of pi, the same shape.
+      weight: of each bin, the same shape; sums to about 1 a note.
+      to_linear: dense matrix mel -> linear.
+      drift: function that turns the error of each frame [batch, frames, bins - 1] into that of the running phase.
+
+    Returns:
+      (frequency loss, coherence loss), scalars.
+    """
     import tensorflow as tf
 
-    linear = tf.matmul(predicted / CONFIG.p_normalizer_a, to_linear)
-    return 1 - tf.cos(math.pi * (linear - target))
+    error = tf.matmul(predicted / CONFIG.p_normalizer_a, to_linear) - target
+    frequency = tf.reduce_sum(weight * (1 - tf.cos(math.pi * error)), axis=(1, 2))
+    both = tf.sqrt(weight[..., 1:] * weight[..., :-1])
+    coherence = tf.reduce_sum(both * (1 - tf.cos(math.pi * drift(error[..., 1:] - error[..., :-1]))), axis=(1, 2))
+    return tf.reduce_mean(frequency), tf.reduce_mean(coherence)
 
 
 def first_layer(variables: dict, instrument, pitch, rows: int):
@@ -312,7 +333,8 @@ def shuffled(rng: np.random.RandomState, count: int, batch: int):
             yield order[i : i + batch]
 
 
-def fit_steady(work: Path, steps: int) -> dict[str, np.ndarray]:
+def fit_steady(work: Path, steps: int, coherent_steps: int) -> dict[str, np.ndarray]:
+    """Two passes: frequencies alone, then frequencies that stay together for STEADY_DRIFT frames."""
     import tensorflow as tf
 
     with np.load(work / "steady.npz") as steady:
@@ -321,22 +343,30 @@ def fit_steady(work: Path, steps: int) -> dict[str, np.ndarray]:
     weight = tf.constant(weight / weight.sum(axis=1, keepdims=True))
     to_linear = tf.constant(spectral.mel_inverse_weights(CONFIG).toarray(), tf.float32)
     variables = steady_variables()
-    fit = Fit(work / "fit_steady.npz", variables, STEADY_RATE, steps)
 
-    @tf.function
-    def train_step(notes, rate, step):
-        with tf.GradientTape() as tape:
-            out = steady_forward(variables, notes // NUM_PITCHES, notes % NUM_PITCHES)
-            magnitude_loss = tf.reduce_mean(tf.abs(out[..., 0] - tf.gather(mel, notes)))
-            error = frequency_error(out[..., 1], tf.gather(frequency, notes), to_linear)
-            frequency_loss = tf.reduce_mean(tf.reduce_sum(error * tf.gather(weight, notes), axis=1))
-            loss = MAGNITUDE_WEIGHT * magnitude_loss + frequency_loss
-        fit.descend(tape.gradient(loss, list(variables.values())), rate, step)
-        return magnitude_loss, frequency_loss
+    def run(label: str, rate: float, steps: int, coherence_weight: float) -> dict[str, np.ndarray]:
+        fit = Fit(work / f"fit_{label}.npz", variables, rate, steps)
 
-    notes = shuffled(np.random.RandomState(SEED + fit.step), len(weight), STEADY_BATCH)
-    fit.run(train_step, (tf.constant(batch, tf.int32) for batch in notes), "steady")
-    return fit.averages()
+        @tf.function
+        def train_step(notes, rate, step):
+            with tf.GradientTape() as tape:
+                out = steady_forward(variables, notes // NUM_PITCHES, notes % NUM_PITCHES)
+                magnitude_loss = tf.reduce_mean(tf.abs(out[..., 0] - tf.gather(mel, notes)))
+                rows = [tf.gather(x, notes)[:, None] for x in (frequency, weight)]
+                frequency_loss, coherence_loss = frequency_losses(
+                    out[:, None, :, 1], *rows, to_linear, lambda error: STEADY_DRIFT * error
+                )
+                loss = MAGNITUDE_WEIGHT * magnitude_loss + frequency_loss + coherence_weight * coherence_loss
+            fit.descend(tape.gradient(loss, list(variables.values())), rate, step)
+            return magnitude_loss, frequency_loss, coherence_loss
+
+        notes = shuffled(np.random.RandomState(SEED + fit.step), len(mel), STEADY_BATCH)
+        fit.run(train_step, (tf.constant(batch, tf.int32) for batch in notes), label)
+        return fit.averages()
+
+    for name, value in run("steady", STEADY_RATE, steps, 0.0).items():
+        variables[name].assign(value)
+    return run("coherent", COHERENT_RATE, coherent_steps, COHERENCE_WEIGHT)
 
 
 def spectral_units(mel: np.ndarray):
@@ -382,11 +412,12 @@ def fit_windows(work: Path, steady: dict[str, np.ndarray], steps: int) -> dict[s
             x = first_layer(variables, notes // NUM_PITCHES, notes % NUM_PITCHES, rows=CONFIG.start_height)
             out = generator.grow(x, frames=(first, first + WINDOW))
             magnitude_loss = tf.reduce_mean(tf.abs(out[..., 0] - mel))
-            error = frequency_error(out[..., 1], frequency, to_linear)
-            frequency_loss = tf.reduce_mean(tf.reduce_sum(error * weight, axis=(1, 2)))
-            loss = MAGNITUDE_WEIGHT * magnitude_loss + frequency_loss
+            frequency_loss, coherence_loss = frequency_losses(
+                out[..., 1], frequency, weight, to_linear, lambda error: tf.cumsum(error, axis=1)
+            )
+            loss = MAGNITUDE_WEIGHT * magnitude_loss + frequency_loss + COHERENCE_WEIGHT * coherence_loss
         fit.descend(tape.gradient(loss, list(variables.values())), rate, step)
-        return magnitude_loss, frequency_loss
+        return magnitude_loss, frequency_loss, coherence_loss
 
     def batches():
         rng = np.random.RandomState(SEED + fit.step)
@@ -496,6 +527,7 @@ def main() -> None:
             command.add_argument("--soundfont", type=Path, required=True)
         elif name == "fit":
             command.add_argument("--steady-steps", type=int, default=12000)
+            command.add_argument("--coherent-steps", type=int, default=6000)
             command.add_argument("--window-steps", type=int, default=5000)
         elif name == "export":
             command.add_argument("--out", type=Path, required=True)
@@ -506,7 +538,8 @@ def main() -> None:
     if args.command == "render":
         render(args.work, args.soundfont)
     elif args.command == "fit":
-        fit_windows(args.work, fit_steady(args.work, args.steady_steps), args.window_steps)
+        steady = fit_steady(args.work, args.steady_steps, args.coherent_steps)
+        fit_windows(args.work, steady, args.window_steps)
     elif args.command == "export":
         export(args.work, args.out)
     else:

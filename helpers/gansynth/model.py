@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -178,4 +177,4 @@ def load(name_or_path: str | os.PathLike = "demo") -> GANSynth:
     from helpers import checkpoints
 
     path = checkpoints.locate(name_or_path)
-    return GANSynth(read(path), name=Path(name_or_path).stem)
+    return GANSynth(read(path), name=path.stem)

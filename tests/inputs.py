@@ -1,0 +1,55 @@
+"""Where the golden numbers are, and the formulas that their inputs came from."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+DATA = Path(__file__).parent / "data"
+# The full-size weights (29 MB) are not in the repository; the one test that wants them skips where they are not.
+PARITY = Path(os.environ.get("GANSYNTH_PARITY") or Path(__file__).parents[2] / "shared" / "parity")
+
+RATE = 16000  # Hz
+SAMPLES = 64000  # of one note
+TINY = ("tiny_stage12", "tiny_stage11_blend", "tiny_stage05_blend")
+
+
+def golden(name: str, folder: Path = DATA) -> dict[str, np.ndarray]:
+    """All arrays of one of the files."""
+    with np.load(folder / f"{name}.npz") as file:
+        return {key: file[key] for key in file.files}
+
+
+def snr(got, expected) -> np.ndarray:
+    """Signal to noise in dB along the last axis."""
+    got, expected = np.asarray(got, np.float64), np.asarray(expected, np.float64)
+    return 10 * np.log10((expected**2).sum(-1) / np.maximum(((got - expected) ** 2).sum(-1), 1e-300))
+
+
+def _frequency(pitch):
+    return 440.0 * 2.0 ** ((pitch - 69) / 12.0)
+
+
+def harmonic_wave(pitch, seed) -> np.ndarray:
+    """A decaying tone of up to 12 harmonics in random phases, faded out between 3 and 3.5 s."""
+    seconds, phases = np.arange(SAMPLES) / RATE, np.random.RandomState(seed).uniform(0, 2 * np.pi, 12)
+    harmonics = [h for h in range(1, 13) if h * _frequency(pitch) < 7600]
+    tone = sum(np.cos(2 * np.pi * _frequency(pitch) * h * seconds + phases[h - 1]) / h for h in harmonics)
+    fade = np.clip(1 - (seconds - 3.0) / 0.5, 0, 1)
+    tone = tone * np.minimum(1, seconds / 0.02) * np.exp(-0.8 * seconds) * fade
+    return (0.7 * tone / np.abs(tone).max()).astype(np.float32)
+
+
+def formula_data(batch=3, frames=128, bins=1024) -> np.ndarray:
+    """Smooth ripples in the units of a spectrogram: log power, and phase advance over pi."""
+    b, t, f = np.ogrid[:batch, :frames, :bins]
+    magnitude = -6 + 5 * np.sin(0.11 * t + 0.7 * b) * np.cos(0.013 * f * (1 + 0.1 * b)) + 3 * np.cos(0.37 * f + b)
+    frequency = 0.9 * np.sin(0.05 * t * (1 + b) + 0.021 * f) * np.cos(0.003 * f * b)
+    return np.stack(np.broadcast_arrays(magnitude, frequency), axis=-1).astype(np.float32)
+
+
+def note_audio(pitch, k) -> np.ndarray:
+    """A decaying sine in place of a generated note, the k-th of a song."""
+    seconds = np.arange(SAMPLES) / RATE
+    level = (0.2 + 0.1 * k) * np.exp(-0.5 * seconds)
+    return (np.sin(2 * np.pi * _frequency(pitch) * seconds + 0.3 * k) * level).astype(np.float32)

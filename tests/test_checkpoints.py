@@ -1,0 +1,635 @@
+"""Downloads, against a server in a thread: nothing here leaves the machine."""
+
+import errno
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import gdown
+import pytest
+import requests
+
+from helpers import checkpoints
+from helpers.gansynth import checkpoint
+
+REPO = Path(__file__).parents[1]
+TINY = Path(__file__).parent / "data" / "checkpoints" / "tiny_stage12"
+WEIGHTS = "stage_00012/model.ckpt-11000000.data-00000-of-00001"
+DRIVE_ID = "1AbCdEfGhIjKlMnOpQrStUvWxYz_012-4"
+
+
+def packed(*extra, source=TINY, method=zipfile.ZIP_STORED, comment=b"") -> bytes:
+    """A zip as published, inside a top folder; `extra` are (name or ZipInfo, bytes) pairs."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        archive.comment = comment
+        for file in sorted(source.rglob("*")) if source else ():
+            if file.is_file():
+                archive.write(file, f"tiny/{file.relative_to(source).as_posix()}")
+        for name, data in extra:
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+class Site:
+    """What the server answers, and what it has sent."""
+
+    def __init__(self, url):
+        self.url, self.body, self.status = url, packed(comment=b"old"), 200
+        self.etag, self.ranges, self.if_range, self.shift, self.cut = '"one"', True, True, 0, None
+        self.length, self.hung_up = True, threading.Event()  # the client had enough
+        self.log = []  # (status, bytes of body sent)
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        site = self.server.site
+        status, start, total = site.status, 0, len(site.body)
+        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        unchanged = not site.if_range or self.headers.get("If-Range") in (None, site.etag)
+        if wanted and site.ranges and unchanged and status == 200:
+            start = int(wanted[1]) - site.shift
+            status = 206 if start < total else 416
+        body = site.body[start:]
+        self.send_response(status)
+        if site.etag:
+            self.send_header("ETag", site.etag)
+        if status == 206:
+            self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+        elif status == 416:
+            self.send_header("Content-Range", f"bytes */{total}")
+        if site.length:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        sent = body[: site.cut]
+        site.log.append((status, len(sent)))
+        try:
+            self.wfile.write(sent)
+        except ConnectionError:
+            site.hung_up.set()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def site():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.site = Site(f"http://127.0.0.1:{server.server_port}/acoustic_only.zip")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server.site
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("GANSYNTH_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setattr(checkpoints, "CHUNK_BYTES", 1 << 14)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def name(site, monkeypatch):
+    monkeypatch.setitem(checkpoints.PUBLISHED, "acoustic_only", site.url)
+    return "acoustic_only"
+
+
+def left(home) -> list[str]:
+    """Every file below the data folder, but for locks."""
+    return sorted(p.relative_to(home).as_posix() for p in home.rglob("*") if p.is_file() and p.suffix != ".lock")
+
+
+def fails(kind, match, call, *args, **kwargs):
+    """The call raises exactly this kind, in one sentence, without a library's traceback."""
+    with pytest.raises(kind, match=match) as caught:
+        call(*args, **kwargs)
+    assert type(caught.value).__module__ == "builtins"
+    assert "\n" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    return str(caught.value)
+
+
+# ---- Download and locate ---------------------------------------------------------------------------------------------
+
+
+def test_import_is_light():
+    code = "import sys, helpers.checkpoints as c; c.listing(); print({'tensorflow', 'gdown'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True, check=True)
+    assert run.stdout == "set()\n"
+
+
+def test_download_unpacks_and_records(site, name, home, capsys):
+    (home / "checkpoints" / f".{name}.unpacking").mkdir(parents=True)  # as a killed process would leave it
+    (home / "checkpoints" / f".{name}.unpacking" / "old").touch()
+    folder = checkpoints.download(name, progress=False)
+    assert folder == home / "checkpoints" / name
+    assert capsys.readouterr() == ("", "")
+    record = json.loads((folder / "download.json").read_text())
+    assert (record["url"], record["bytes"]) == (site.url, len(site.body))
+    assert record["sha256"] == hashlib.sha256(site.body).hexdigest()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", record["date"])
+    unpacked = {p.relative_to(TINY).as_posix(): p.read_bytes() for p in TINY.rglob("*") if p.is_file()}
+    assert record["files"] == {file: hashlib.sha256(data).hexdigest() for file, data in unpacked.items()}
+    assert left(home) == sorted(f"checkpoints/{name}/{file}" for file in [*unpacked, "download.json"])
+    assert checkpoint.read(folder).fingerprint() == checkpoint.read(TINY).fingerprint()
+
+
+def test_progress_bar_counts_bytes(site, name, capsys):
+    checkpoints.download(name)
+    assert f"{name}: 100%" in capsys.readouterr().err
+
+
+def test_locate_downloads_once(site, name, monkeypatch):
+    folder = checkpoints.locate(name)
+    monkeypatch.setattr(requests, "get", None)
+    assert checkpoints.locate(name) == checkpoints.download(name) == folder
+    assert len(site.log) == 1
+
+
+def test_download_elsewhere_under_another_name(site, tmp_path):
+    folder = checkpoints.download("mine", url=site.url, folder=tmp_path / "models" / "m", progress=False)
+    assert folder == tmp_path / "models" / "m"
+    assert (folder / WEIGHTS).is_file()
+    assert not (tmp_path / "data").exists()
+
+
+def test_two_at_once_make_one_download(site, name, home):
+    folders = []
+    threads = [threading.Thread(target=lambda: folders.append(checkpoints.locate(name))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert folders == [home / "checkpoints" / name] * 3
+    assert len(site.log) == 1
+
+
+def test_waiting_for_another_process_ends(site, name, home, monkeypatch, capsys):
+    monkeypatch.setattr(checkpoints, "LOCK_SECONDS", 0.1)
+    with checkpoints._alone(home / "checkpoints" / name, progress=False):
+        fails(TimeoutError, r"too long.*acoustic_only\.lock", checkpoints.download, name)
+    assert "waiting" in capsys.readouterr().out
+    assert site.log == []
+
+
+@pytest.mark.parametrize("damage", ["change", "remove", "record"])
+def test_tampering_is_detected(site, name, damage):
+    folder = checkpoints.locate(name)
+    if damage == "change":
+        data = bytearray((folder / WEIGHTS).read_bytes())
+        data[1000] ^= 1
+        (folder / WEIGHTS).write_bytes(data)
+    elif damage == "remove":
+        (folder / WEIGHTS).unlink()
+    else:
+        (folder / "download.json").write_text("{")
+    what = {"change": "data-00000-of-00001 has changed", "remove": "is gone", "record": "download.json is damaged"}
+    for target in (name, folder):
+        fails(ValueError, f"{what[damage]}.*delete the folder .*{name}", checkpoints.locate, target)
+    shutil.rmtree(folder)  # what the sentence says
+    assert checkpoints.verify(checkpoints.locate(name)) == folder
+
+
+def test_what_is_there_is_not_replaced(site, name, home):
+    folder = checkpoints.download(name, progress=False)
+    good = hashlib.sha256(site.body).hexdigest()
+    assert checkpoints.download(name, url=site.url, sha256=good.upper()) == folder
+    fails(FileExistsError, "another archive", checkpoints.download, name, url=site.url + "?v=2")
+    fails(FileExistsError, "another archive", checkpoints.download, name, sha256="0" * 64)
+    (home / "checkpoints" / "mine").mkdir()
+    fails(FileExistsError, "was not downloaded", checkpoints.download, "mine", url=site.url)
+
+
+# ---- Connections that break ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "statuses"),
+    [
+        ({}, [206]),
+        ({"ranges": False}, [200]),
+        ({"etag": '"two"', "body": packed(comment=b"new")}, [200]),
+        ({"etag": '"two"', "body": packed(comment=b"new"), "if_range": False}, [206, 200]),
+        ({"shift": 100}, [206, 200]),
+        ({"body": packed(comment=b"same tag, other size"), "if_range": False}, [206, 200]),
+    ],
+    ids=[
+        "continues",
+        "server ignores Range",
+        "changed",
+        "changed, server ignores If-Range",
+        "other range",
+        "other size",
+    ],
+)
+def test_broken_download_goes_on(site, name, home, change, statuses):
+    site.cut = 600_000
+    message = fails(ConnectionError, "run it again to continue", checkpoints.locate, name)
+    arrived = (home / "downloads" / f"{name}.zip.part").stat().st_size
+    assert f"only {arrived:,} of {len(site.body):,} bytes" in message
+    assert site.cut - checkpoints.CHUNK_BYTES <= arrived <= site.cut
+    assert not (home / "checkpoints" / name).exists()
+    first = len(site.body)
+    site.cut, site.log = None, []
+    vars(site).update(change)
+    record = json.loads((checkpoints.locate(name) / "download.json").read_text())
+    assert record["sha256"] == hashlib.sha256(site.body).hexdigest()
+    assert [status for status, _ in site.log] == statuses
+    assert site.log[-1][1] == (first - arrived if statuses == [206] else len(site.body))
+
+
+@pytest.mark.parametrize("etag", [None, 'W/"weak"'])
+def test_without_a_strong_validator_starts_again(site, name, etag):
+    site.etag, site.cut = etag, 600_000
+    fails(ConnectionError, "only", checkpoints.locate, name)
+    site.cut = None
+    checkpoints.locate(name)
+    assert site.log[1:] == [(200, len(site.body))]
+
+
+@pytest.mark.parametrize("extra", [b"", b"too much"])
+def test_complete_or_oversized_part(site, name, home, extra):
+    """416 means complete if the size is right, and start from zero if not."""
+    part = home / "downloads" / f"{name}.zip.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(site.body + extra)
+    notes = {"url": site.url, "validator": site.etag, "total": len(site.body)}
+    part.with_name(part.name + ".json").write_text(json.dumps(notes))
+    checkpoints.locate(name)
+    assert [status for status, _ in site.log] == ([416, 200] if extra else [416])
+
+
+def test_part_of_another_address_is_not_used(site, name, home):
+    site.cut = 600_000
+    fails(ConnectionError, "only", checkpoints.locate, name)
+    site.cut = None
+    checkpoints.download(name, url=site.url + "?mirror")
+    assert site.log[1:] == [(200, len(site.body))]
+
+
+def test_no_network(name, home, monkeypatch):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    monkeypatch.setitem(checkpoints.PUBLISHED, name, f"http://127.0.0.1:{port}/a.zip")
+    fails(ConnectionError, f"cannot reach 127.0.0.1:{port}.*'demo' works offline", checkpoints.locate, name)
+    assert left(home) == []
+
+
+def test_silent_server(site, name, monkeypatch):
+    monkeypatch.setattr(checkpoints, "READ_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and says nothing
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/a.zip"
+        fails(ConnectionError, "cannot reach", checkpoints.download, name, url=url)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "match"),
+    [
+        (404, FileNotFoundError, r"the server has no acoustic_only \(HTTP 404\) at http://127"),
+        (403, PermissionError, "refuses"),
+        (503, OSError, r"HTTP 503.*try again later"),
+        (416, OSError, "not asked for"),
+    ],
+)
+def test_refusals(site, name, home, status, kind, match):
+    site.status = status
+    fails(kind, match, checkpoints.locate, name)
+    assert left(home) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "match"),
+    [
+        ("../evil", "http://127.0.0.1/", "choose a name"),
+        (".hidden", "http://127.0.0.1/", "choose a name"),
+        ("demo", "http://127.0.0.1/", "choose a name"),
+        ("mine", None, "has no address"),
+        ("mine", "127.0.0.1/a.zip", "not a web address"),
+        ("mine", "ftp://127.0.0.1/a.zip", "not a web address"),
+    ],
+)
+def test_bad_requests(name, url, match, home):
+    fails(ValueError, match, checkpoints.download, name, url=url)
+    assert left(home) == []
+
+
+# ---- Archives that are none ------------------------------------------------------------------------------------------
+
+
+def link(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = 0o120777 << 16
+    return info
+
+
+def lying() -> bytes:
+    """A zip whose large member says in the central directory that it has 10 bytes."""
+    data = bytearray(packed(("tiny/stage_00012/model.ckpt-1.index", bytes(3_000_000)), method=zipfile.ZIP_DEFLATED))
+    entry = data.rindex(b"PK\x01\x02")
+    data[entry + 24 : entry + 28] = (10).to_bytes(4, "little")
+    return bytes(data)
+
+
+def scrambled() -> bytes:
+    """A zip with a member that is no deflate stream."""
+    member = "tiny/stage_00012/model.ckpt-1.index"
+    data = bytearray(packed((member, bytes(1000)), method=zipfile.ZIP_DEFLATED))
+    data[data.index(member.encode()) + len(member)] = 0xFF  # a block type that does not exist
+    return bytes(data)
+
+
+BROKEN = {
+    "web page": (lambda: b"\n<!DOCTYPE html><html>Quota exceeded", "the archive is a web page"),
+    "garbage": (lambda: b"\0" * 1000, "not a zip archive"),
+    "nothing": (lambda: b"", "not a zip archive"),
+    "half a zip": (lambda: packed()[:500_000], "not a zip archive"),
+    "scrambled": (scrambled, "did not deliver a usable checkpoint"),
+    "no checkpoint": (lambda: packed(("readme.txt", "hello"), source=None), "no experiment.json in it"),
+    "no weights": (lambda: packed(("experiment.json", '{"data_type": "mel"}'), source=None), "no stage_000NN folder"),
+    "dots": (lambda: packed(("../evil", "x")), "points outside"),
+    "inner dots": (lambda: packed(("tiny/../../evil", "x")), "points outside"),
+    "absolute": (lambda: packed(("/tmp/evil", "x")), "points outside"),
+    "drive letter": (lambda: packed(("C:/evil", "x")), "points outside"),
+    "symlink": (lambda: packed((link("tiny/stage_00012/evil"), "/etc/passwd")), "points outside"),
+    "backslash": (lambda: packed(("..\\evil", "x")), "points outside"),
+    "bomb": (lambda: packed(("tiny/stage_00012/x", bytes(3_000_000)), method=zipfile.ZIP_DEFLATED), "far too much"),
+    "many files": (lambda: packed(*((f"tiny/{i}", b"") for i in range(60))), "far too much"),
+    "liar": (lying, "did not deliver a usable checkpoint"),
+}
+
+
+@pytest.mark.parametrize(("body", "match"), BROKEN.values(), ids=BROKEN)
+def test_broken_and_hostile_archives(site, name, home, monkeypatch, body, match):
+    monkeypatch.setattr(checkpoints, "MAX_UNPACKED_BYTES", 2_000_000)
+    monkeypatch.setattr(checkpoints, "MAX_MEMBERS", 50)
+    extract, written = checkpoint.extract_published, [0]
+
+    def watched(archive, folder):
+        try:
+            return extract(archive, folder)
+        finally:
+            written[0] = sum(p.stat().st_size for p in Path(folder).rglob("*"))
+
+    monkeypatch.setattr(checkpoint, "extract_published", watched)
+    site.body = body()
+    message = fails(ValueError, match, checkpoints.locate, name)
+    assert site.url in message
+    assert str(home) not in message
+    assert written[0] < 2_000_000
+    assert left(home) == []
+    assert not list(home.parent.rglob("*evil*"))
+    site.body = packed()  # and the next try is not spoilt
+    assert checkpoints.locate(name).is_dir()
+
+
+def test_wrong_hash(site, name, home):
+    match = f"SHA-256 {hashlib.sha256(site.body).hexdigest()} instead of {'ab' * 32}; it was deleted"
+    fails(ValueError, match, checkpoints.download, name, sha256="AB" * 32)
+    assert left(home) == []
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_too_large_to_download(site, name, home, monkeypatch, declared):
+    monkeypatch.setattr(checkpoints, "MAX_ARCHIVE_BYTES", 1_000_000)
+    site.body, site.length = bytes(30_000_000), declared
+    fails(ValueError, "larger than", checkpoints.locate, name)
+    assert left(home) == []
+    assert site.hung_up.wait(5)  # it did not take all
+
+
+def test_undeclared_size(site, name):
+    site.length = False
+    assert checkpoints.locate(name).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "match"),
+    [
+        (KeyboardInterrupt(), KeyboardInterrupt, "^$"),
+        (OSError(errno.ENOSPC, "No space left on device"), OSError, r"\(No space left on device\): put that right"),
+    ],
+)
+@pytest.mark.parametrize("step", ["extract_published", "read"])
+def test_interrupted_unpacking_leaves_no_checkpoint(site, name, home, monkeypatch, step, error, kind, match):
+    def interrupted(*args):
+        (Path(args[-1]) / "half").write_bytes(b"x")
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, step, interrupted)
+        fails(kind, match, checkpoints.locate, name)
+    assert left(home) == [f"downloads/{name}.zip.part", f"downloads/{name}.zip.part.json"]
+    assert list((home / "checkpoints").iterdir()) == []
+    checkpoints.locate(name)
+    assert site.log == [(200, len(site.body)), (416, 0)]  # the archive was complete
+
+
+def test_full_disk_while_downloading(site, name, home, monkeypatch):
+    class Full(io.FileIO):
+        def write(self, data):
+            if self.tell() > 300_000:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "open", Full, raising=False)
+        fails(OSError, "No space left on device; make room", checkpoints.locate, name)
+    site.log.clear()
+    checkpoints.locate(name)
+    assert site.log[0][0] == 206
+
+
+def test_folder_that_cannot_be_written(name, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GANSYNTH_DATA", str(tmp_path / "file"))
+    fails(OSError, "cannot write to .*set GANSYNTH_DATA", checkpoints.locate, name)
+
+
+# ---- Names -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wanted", ["acoustic", "", "no/such/folder", "model.npz", Path("nowhere")])
+def test_unknown_name_lists_the_known(wanted):
+    fails(FileNotFoundError, "'demo', 'acoustic_only', 'all_instruments'", checkpoints.locate, wanted)
+
+
+def test_locate_takes_paths(tmp_path):
+    assert checkpoints.locate(TINY) == checkpoints.locate(str(TINY)) == TINY
+    file = tmp_path / "model.zip"
+    file.write_bytes(packed())
+    assert checkpoints.locate(str(file)) == file
+
+
+def test_data_dir(monkeypatch, home):
+    assert checkpoints.data_dir() == home
+    monkeypatch.setenv("GANSYNTH_DATA", "")
+    assert checkpoints.data_dir() == REPO / "data"
+
+
+def test_demo_is_always_the_bundled_one(home, monkeypatch, tmp_path):
+    (home / "checkpoints" / "demo").mkdir(parents=True)  # not this one
+    monkeypatch.setattr(checkpoints, "_REPO_DATA", tmp_path / "repo")
+    fails(FileNotFoundError, "bundled checkpoint is missing", checkpoints.locate, "demo")
+    assert checkpoints.listing()[0].state == "missing"
+    shutil.copytree(TINY, tmp_path / "repo" / "checkpoints" / "demo")
+    assert checkpoints.locate("demo") == tmp_path / "repo" / "checkpoints" / "demo"
+    assert checkpoints.listing()[0].state == "bundled"
+
+
+def test_listing(site, name, home, monkeypatch, tmp_path):
+    monkeypatch.setattr(checkpoints, "_REPO_DATA", tmp_path / "repo")
+    shutil.copytree(TINY, tmp_path / "repo" / "checkpoints" / "demo")
+    shutil.copytree(TINY, home / "checkpoints" / "mine")
+    (home / "checkpoints" / ".other.unpacking").mkdir()
+    checkpoints.download(name, progress=False)
+    assert checkpoints.names() == ["demo", "acoustic_only", "all_instruments", "mine"]
+    rows = checkpoints.listing()
+    assert [row.state for row in rows] == ["bundled", "downloaded", "to be downloaded", "placed by hand"]
+    size = sum(p.stat().st_size for p in TINY.rglob("*") if p.is_file())
+    assert [row.bytes for row in rows][::3] == [size, size]
+    assert rows[1].bytes > size
+    assert rows[2].bytes == 0
+    assert re.fullmatch(r"demo +bundled +1\.1 MB  .*demo", str(rows[0]))
+    assert re.fullmatch(r"all_instruments +to be downloaded +https://.*all_instruments\.zip", str(rows[2]))
+    assert checkpoints.locate("mine") == home / "checkpoints" / "mine"
+
+
+# ---- Google Drive ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        DRIVE_ID,
+        f" {DRIVE_ID}\n",
+        f"https://drive.google.com/file/d/{DRIVE_ID}/view?usp=sharing",
+        f"https://drive.google.com/file/d/{DRIVE_ID}",
+        f"https://drive.google.com/file/u/1/d/{DRIVE_ID}/edit",
+        f"https://drive.google.com/open?id={DRIVE_ID}&usp=drive_copy",
+        f"https://drive.google.com/uc?export=download&id={DRIVE_ID}",
+        f"https://drive.usercontent.google.com/download?id={DRIVE_ID}&export=download",
+        f"drive.google.com/file/d/{DRIVE_ID}/view",
+    ],
+)
+def test_drive_id(link):
+    assert checkpoints.drive_id(link) == DRIVE_ID
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "",
+        "acoustic_only",
+        f"https://example.com/file/d/{DRIVE_ID}/view",
+        f"https://drive.google.com.example.com/file/d/{DRIVE_ID}/view",
+        f"https://drive.google.com/drive/folders/{DRIVE_ID}",
+        f"https://drive.google.com/drive/folders/{DRIVE_ID}?id={DRIVE_ID}",
+        "https://drive.google.com/uc?id=../../etc/passwd/and/more",
+        "http://[drive.google.com",
+    ],
+)
+def test_not_a_drive_file(link):
+    fails(ValueError, "not the link of a file on Google Drive", checkpoints.drive_id, link)
+
+
+def stand_in(version: int, file: str = "song.mid", data: bytes = b"MThd", error: Exception | None = None):
+    """gdown.download with the parameters of version 5.2 or 6, which knows one file."""
+
+    def fetch(id, output, quiet):
+        assert id == DRIVE_ID
+        if not quiet:
+            print("Downloading...", file=sys.stderr)
+        if error:
+            raise error
+        if file:
+            Path(output, file).write_bytes(data)
+        return os.path.join(output, file) if file else None
+
+    def five(url=None, output=None, quiet=False, proxy=None, speed=None, use_cookies=True, verify=True, id=None,
+             fuzzy=False, resume=False, format=None, user_agent=None, log_messages=None):  # fmt: skip
+        assert output.endswith(os.sep)  # else 5.2 takes it for the name of the file
+        return fetch(id, output, quiet)
+
+    def six(url=None, output=None, quiet=False, proxy=None, speed=None, use_cookies=True, verify=True, id=None,
+            resume=False, format=None, user_agent=None, log_messages=None, progress=None, skip_download=False,
+            cookies_file=None, hasher=None, timeout=None, retries=0, cancel=None):  # fmt: skip
+        return fetch(id, output, quiet)
+
+    return {5: five, 6: six}[version]
+
+
+@pytest.mark.parametrize("version", [5, 6])
+def test_from_drive(version, monkeypatch, home, tmp_path, capsys):
+    link = f"https://drive.google.com/file/d/{DRIVE_ID}/view"
+    monkeypatch.setattr(gdown, "download", stand_in(version))
+    assert checkpoints.from_drive(link) == checkpoints.from_drive(DRIVE_ID) == home / "drive" / "song.mid"
+    assert "Downloading" in capsys.readouterr().err
+    assert checkpoints.from_drive(link, tmp_path / "mine.mid", progress=False).read_bytes() == b"MThd"
+    assert capsys.readouterr().err == ""
+    assert checkpoints.from_drive(link, tmp_path / "mine") == tmp_path / "mine" / "song.mid"
+    monkeypatch.setattr(gdown, "download", stand_in(version, data=b"other"))
+    assert checkpoints.from_drive(link) == home / "drive" / f"song-{DRIVE_ID}.mid"
+    assert (home / "drive" / "song.mid").read_bytes() == b"MThd"
+    assert len(left(home)) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("a\\..\\b c.mid", "b c.mid"),
+        ("..hidden.mid", "hidden.mid"),
+        ("a\n*?.mid", "a_.mid"),
+        ("Ä" * 90 + ".mid", "Ä" * 80 + ".mid"),
+    ],
+)
+def test_from_drive_makes_names_safe(given, kept, monkeypatch, home):
+    monkeypatch.setattr(gdown, "download", stand_in(6, file=given))
+    assert checkpoints.from_drive(DRIVE_ID) == home / "drive" / kept
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "match"),
+    [
+        (gdown.exceptions.FileURLRetrievalError("Failed:\n\n\tx"), PermissionError, "Anyone with the link"),
+        (KeyError("Content-Disposition"), PermissionError, "Anyone with the link"),
+        (requests.HTTPError("500"), PermissionError, "Anyone with the link"),
+        (None, PermissionError, "Anyone with the link"),  # 5.2 may return None
+        (requests.ConnectionError("no"), ConnectionError, "cannot reach drive.google.com"),
+        (requests.Timeout("no"), ConnectionError, "cannot reach drive.google.com"),
+        (OSError(errno.ENOSPC, "No space left on device"), OSError, "cannot write to .*No space"),
+    ],
+)
+def test_from_drive_failures(error, kind, match, monkeypatch, home):
+    monkeypatch.setattr(gdown, "download", stand_in(5, file="", error=error))
+    fails(kind, match, checkpoints.from_drive, DRIVE_ID, progress=False)
+    assert left(home) == []
+
+
+def test_locate_a_checkpoint_on_drive(monkeypatch, home):
+    link = f"https://drive.google.com/file/d/{DRIVE_ID}/view"
+    monkeypatch.setattr(gdown, "download", stand_in(6, "model.zip", b"<html>"))
+    fails(ValueError, "web page", checkpoints.locate, link)
+    assert left(home) == []
+    monkeypatch.setattr(gdown, "download", stand_in(6, "model.zip", packed()))
+    folder = checkpoints.locate(link)
+    assert folder == home / "checkpoints" / f"drive-{DRIVE_ID}"
+    assert checkpoints.names()[-1] == folder.name
+    monkeypatch.setattr(gdown, "download", None)
+    assert checkpoints.locate(link) == checkpoints.locate(folder.name) == folder
+    (folder / WEIGHTS).unlink()
+    fails(ValueError, "is gone", checkpoints.locate, link)
