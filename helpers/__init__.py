@@ -2,6 +2,8 @@
 
 `from helpers import gansynth, midi, instruments, render, audio, spectra` is all a notebook needs. TensorFlow is
 imported when a model is loaded, not here.
+
+Notebook: 01_setup.
 """
 
 __version__ = "0.1.0"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .midi import Song
 
 REFERENCE_PEAK = 0.9  # of the non-neural rendering
+REFERENCE_TAIL = 1.0  # s that the last note may ring on
 # Partials of the plain synthesizer that stands in when FluidSynth is not installed: a soft, organ-like tone.
 PLAIN_PARTIALS = (1.0, 0.4, 0.2, 0.1)
 
@@ -126,6 +127,7 @@ def reference(song: Song, sample_rate: int = 16000) -> Audio:
     except ImportError:  # also raised when the package is there and its library is not
         with np.errstate(invalid="ignore"):
             samples = np.nan_to_num(score.synthesize(fs=sample_rate, wave=_plain_tone))  # silence comes as 0 / 0
+    samples = samples[: round((song.seconds + REFERENCE_TAIL) * sample_rate)]
     samples = samples * (REFERENCE_PEAK / max(float(np.max(np.abs(samples), initial=0.0)), 1e-9))
     return Audio(samples.astype(np.float32), sample_rate)
 

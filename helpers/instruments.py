@@ -155,13 +155,13 @@ class Timeline:
     def random(
         cls, model: GANSynth, seconds: float, seed: int, secs_per_instrument: float = SECONDS_PER_INSTRUMENT
     ) -> Timeline:
-        """Random instruments, a new one about every `secs_per_instrument`, spread evenly over `seconds`.
+        """Random instruments, a new one reached about every `secs_per_instrument`, spread evenly over `seconds`.
 
         Short songs get at least a beginning and an end (the original fails on them).
         """
         if not (0 < seconds < np.inf and 0 < secs_per_instrument < np.inf):
             raise ValueError(f"{seconds} s with an instrument every {secs_per_instrument} s: both have to be above 0")
-        n = max(2, int(seconds / secs_per_instrument))
+        n = max(2, round(seconds / secs_per_instrument) + 1)  # intervals, and one more for their ends
         return cls(sample(model, n, seed), at=np.linspace(0.0, seconds, n))
 
     @classmethod

@@ -151,8 +151,8 @@ def test_load_refuses_instruments_of_another_model(bank, tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"instruments": 3}', '{"instruments": [{"name": "a"}]}', '{"instruments": [{"name": "a", "z": []}]}',
-     json.dumps({"instruments": [{"name": "a", "z": [1.0, None]}]})],
+    ["", "[]", "{}", '{"instruments": 3}', '{"instruments": [{"name": "a"}]}',
+     '{"instruments": [{"name": "a", "z": []}]}', json.dumps({"instruments": [{"name": "a", "z": [1.0, None]}]})],
 )  # fmt: skip
 def test_load_refuses_other_files(tmp_path, text):
     path = tmp_path / "bank.json"

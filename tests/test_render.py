@@ -80,10 +80,8 @@ def test_faithful_render_equals_the_original_clip(tiny):
 
 
 def test_faithful_keeps_the_original_range_and_its_drums():
-    song = Song(
-        "s",
-        (*song_of(Note(30, 90, 0, 1), Note(90, 90, 0, 1)).tracks, *song_of(Note(38, 90, 0, 1), is_drum=True).tracks),
-    )
+    pitched, drums = song_of(Note(30, 90, 0, 1), Note(90, 90, 0, 1)), song_of(Note(38, 90, 0, 1), is_drum=True)
+    song = Song("s", pitched.tracks + drums.tracks)
     assert render.plan(song, ONE, faithful=True).pitches.tolist() == [38]
 
 
@@ -91,10 +89,8 @@ def test_faithful_keeps_the_original_range_and_its_drums():
 
 
 def test_pitches_are_folded_and_drums_left_out():
-    song = Song(
-        "s",
-        (*song_of(Note(12, 90, 0, 1), Note(97, 90, 0, 1)).tracks, *song_of(Note(38, 90, 0, 1), is_drum=True).tracks),
-    )
+    pitched, drums = song_of(Note(12, 90, 0, 1), Note(97, 90, 0, 1)), song_of(Note(38, 90, 0, 1), is_drum=True)
+    song = Song("s", pitched.tracks + drums.tracks)
     assert render.plan(song, ONE).pitches.tolist() == [24, 73]
 
 

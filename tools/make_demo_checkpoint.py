@@ -24,6 +24,7 @@ Frequencies are compared on the linear axis, behind the mel-to-linear matrix, be
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import subprocess
@@ -100,6 +101,7 @@ LOUDNESS_EXPONENT = 0.7  # of a bin's magnitude, as its weight in the frequency 
 QUIETEST = -12.0  # log power below which a mean spectrum is not followed
 MAGNITUDE_WEIGHT = 3.0  # of the mean absolute error of normalised magnitudes, beside the frequency loss
 STEADY_BATCH, WINDOW_BATCH = 16, 8  # notes a step
+PLAIN_IN_BATCH = 4  # of a batch of windows; the others mix instruments
 WINDOW = 16  # frames
 WINDOW_ODDS = [4, 1.5, 1, 1, 1, 1, 2, 0.5]  # of each window of a note: its attack and its release count more
 COHERENCE_WEIGHT = 0.5  # of the phases of neighbouring bins against each other
@@ -110,6 +112,10 @@ WARM_UP = 100  # steps
 AVERAGE_DECAY = 0.995  # of the moving average of the weights, which is what is kept
 SAVE_EVERY = 120  # seconds
 SEED = 0
+
+# Checking.
+LISTEN_SECONDS = (0.2, 0.7)  # the part of a note whose pitch is measured: behind the attack, before soft notes fade
+IN_TUNE = 50  # cents
 
 
 def latents() -> np.ndarray:
@@ -275,11 +281,16 @@ def frequency_losses(predicted, target, weight, to_linear, drift):
     return tf.reduce_mean(frequency), tf.reduce_mean(coherence)
 
 
-def first_layer(variables: dict, instrument, pitch, rows: int):
-    """What the first convolution would give: table by instrument + table by pitch + bias."""
+def first_layer(variables: dict, mixture, pitch, rows: int):
+    """What the first convolution would give: table by instrument + table by pitch + bias.
+
+    `mixture` [batch, instruments] has a 1 for a plain instrument; other rows mix their differences from the mean.
+    """
     import tensorflow as tf
 
-    x = (tf.gather(variables["instruments"], instrument) + tf.gather(variables["pitches"], pitch)) / math.sqrt(2)
+    table = variables["instruments"]
+    mean = tf.reduce_mean(table, axis=0)
+    x = (tf.matmul(mixture, table - mean) + mean + tf.gather(variables["pitches"], pitch)) / math.sqrt(2)
     return tf.reshape(x, (-1, rows, CONFIG.start_width, CONFIG.filters(1))) + variables["1/conv0/bias"]
 
 
@@ -305,7 +316,7 @@ def steady_variables() -> dict:
     return {name: tf.Variable(array.astype(np.float32)) for name, array in arrays.items()}
 
 
-def steady_forward(variables: dict, instrument, pitch):
+def steady_forward(variables: dict, notes):
     """[batch, bins, 2]: the generator's output in the middle of a held note."""
     import tensorflow as tf
 
@@ -316,7 +327,8 @@ def steady_forward(variables: dict, instrument, pitch):
         scale = gain / math.sqrt(math.prod(kernel.shape[:-1]))
         return tf.nn.conv2d(x, kernel * scale, 1, "SAME") + variables[f"{name}/bias"]
 
-    x = pixel_norm(tf.nn.leaky_relu(first_layer(variables, instrument, pitch, rows=1), LEAKY_SLOPE))
+    mixture = tf.one_hot(notes // NUM_PITCHES, len(INSTRUMENTS))
+    x = pixel_norm(tf.nn.leaky_relu(first_layer(variables, mixture, notes % NUM_PITCHES, rows=1), LEAKY_SLOPE))
     for b in range(1, CONFIG.num_resolutions + 1):
         if b > 1:
             x = tf.repeat(x, 2, axis=2)
@@ -350,7 +362,7 @@ def fit_steady(work: Path, steps: int, coherent_steps: int) -> dict[str, np.ndar
         @tf.function
         def train_step(notes, rate, step):
             with tf.GradientTape() as tape:
-                out = steady_forward(variables, notes // NUM_PITCHES, notes % NUM_PITCHES)
+                out = steady_forward(variables, notes)
                 magnitude_loss = tf.reduce_mean(tf.abs(out[..., 0] - tf.gather(mel, notes)))
                 rows = [tf.gather(x, notes)[:, None] for x in (frequency, weight)]
                 frequency_loss, coherence_loss = frequency_losses(
@@ -405,16 +417,18 @@ def fit_windows(work: Path, steady: dict[str, np.ndarray], steps: int) -> dict[s
     variables |= {name: tf.Variable(start[name]) for name in ("instruments", "pitches")}
     fit = Fit(work / "fit_windows.npz", variables, WINDOW_RATE, steps)
 
-    @tf.function(reduce_retracing=False)
+    @tf.function(jit_compile=True)  # compiled once for each of the windows
     def train_step(batch, rate, step, first):
-        notes, mel, weight, frequency = batch
+        mixture, pitch, mel, *phases = batch
         with tf.GradientTape() as tape:
-            x = first_layer(variables, notes // NUM_PITCHES, notes % NUM_PITCHES, rows=CONFIG.start_height)
+            x = first_layer(variables, mixture, pitch, rows=CONFIG.start_height)
             out = generator.grow(x, frames=(first, first + WINDOW))
             magnitude_loss = tf.reduce_mean(tf.abs(out[..., 0] - mel))
-            frequency_loss, coherence_loss = frequency_losses(
-                out[..., 1], frequency, weight, to_linear, lambda error: tf.cumsum(error, axis=1)
-            )
+            losses = [
+                frequency_losses(out[..., 1], *source, to_linear, lambda error: tf.cumsum(error, axis=1))
+                for source in (phases[:2], phases[2:])
+            ]
+            frequency_loss, coherence_loss = (a + b for a, b in zip(*losses, strict=True))
             loss = MAGNITUDE_WEIGHT * magnitude_loss + frequency_loss + COHERENCE_WEIGHT * coherence_loss
         fit.descend(tape.gradient(loss, list(variables.values())), rate, step)
         return magnitude_loss, frequency_loss, coherence_loss
@@ -425,12 +439,41 @@ def fit_windows(work: Path, steady: dict[str, np.ndarray], steps: int) -> dict[s
         for notes in shuffled(rng, len(mel), WINDOW_BATCH):
             first = int(rng.choice(len(odds), p=odds)) * WINDOW
             frames = slice(first, first + WINDOW)
-            weight = magnitude[notes, frames].astype(np.float32) ** LOUDNESS_EXPONENT / level[notes, frames, None]
-            arrays = spectral_units(mel[notes, frames].astype(np.float32)), weight, frequency[notes, frames]
-            yield (tf.constant(notes, tf.int32), *(tf.constant(a, tf.float32) for a in arrays)), first
+            mixture, partners, share = mixtures(rng, notes // NUM_PITCHES)
+            sources = [notes, partners * NUM_PITCHES + notes % NUM_PITCHES]
+            shares = [1 - share[:, None, None], share[:, None, None]]
+            spectra, phases = 0.0, []
+            for source, part in zip(sources, shares, strict=True):
+                loud = magnitude[source, frames].astype(np.float32) ** LOUDNESS_EXPONENT / level[source, frames, None]
+                phases += [frequency[source, frames], part * loud]
+                spectra += part * spectral_units(mel[source, frames].astype(np.float32))
+            arrays = (tf.constant(array, tf.float32) for array in (spectra, *phases))
+            yield (tf.constant(mixture), tf.constant(notes % NUM_PITCHES, tf.int32), *arrays), first
 
     fit.run(lambda batch, rate, step: train_step(batch[0], rate, step, batch[1]), batches(), "windows")
     return fit.averages()
+
+
+def mixtures(rng: np.random.RandomState, instruments: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What a batch of windows is made of: some plain instruments, some between two, and one from anywhere in the space.
+
+    What lies between two is asked to sound like both in their shares, so that morphs stay in tune; a random latent
+    like the instrument that it has most of.
+
+    Returns:
+      mixture [batch, instruments], the second instrument [batch] and its share [batch].
+    """
+    count = len(instruments)
+    mixture = np.eye(len(INSTRUMENTS), dtype=np.float32)[instruments]
+    partners, share = rng.randint(len(INSTRUMENTS), size=count), np.zeros(count, np.float32)
+    for i in range(PLAIN_IN_BATCH, count - 1):
+        share[i] = rng.uniform()
+        angle = share[i] * np.pi / 2  # as slerp goes between two latents, which are all but orthogonal
+        mixture[i] *= np.cos(angle)
+        mixture[i, partners[i]] += np.sin(angle)
+    mixture[-1] = rng.normal(size=len(INSTRUMENTS)) / np.sqrt(len(INSTRUMENTS))
+    partners[-1], share[-1] = np.argmax(mixture[-1]), 1.0
+    return mixture, partners, share
 
 
 def magnitude_level(work: Path, magnitude: np.ndarray) -> np.ndarray:
@@ -470,12 +513,23 @@ def export(work: Path, out: Path) -> None:
 
 
 def fold_tables(instruments: np.ndarray, pitches: np.ndarray) -> np.ndarray:
-    """The kernel [height, width, 317, channels] whose response to each latent and pitch is what the tables hold."""
+    """The kernel [height, width, 317, channels] whose response to each latent and pitch is what the tables hold.
+
+    The latents of 40 instruments span 40 of 256 dimensions. The rest are given random mixtures of instruments, so that
+    a random latent is as far from the mean instrument as the named ones are.
+    """
     z = latents()
+    mean = instruments.mean(axis=0)
+    instruments, pitches = instruments - mean, pitches + mean  # one pitch is always on, so it can carry the mean
     shape = (CONFIG.start_height, CONFIG.start_width, CONFIG.filters(1))
     fan_in = CONFIG.start_height * CONFIG.start_width * (z.shape[1] + NUM_PITCHES)
     scale = math.sqrt(2 / fan_in) / math.sqrt((z.shape[1] + 1) / (z.shape[1] + NUM_PITCHES))  # equalised; pixel norm
-    from_z = np.linalg.pinv(z) @ instruments
+    count, size = z.shape
+    seen = np.linalg.pinv(z)  # [size, instruments]: a latent's share of each instrument
+    unseen = np.eye(size) - seen @ z  # projection on what the named latents do not span
+    spread = math.sqrt((1 / count - 1 / size) / (size - count))
+    shares = seen + unseen @ np.random.RandomState(SEED + 1).normal(scale=spread, size=(size, count))
+    from_z = shares @ instruments
     rows = np.concatenate([from_z, pitches]) / math.sqrt(2) / scale  # [317, height * width * channels]
     response = rows.reshape(-1, *shape)
     # Output position (h, w) sees the one pixel through kernel position (height - 1 - h, width - 1 - w).
@@ -486,35 +540,52 @@ def fold_tables(instruments: np.ndarray, pitches: np.ndarray) -> np.ndarray:
 
 
 def cents_off(wave: np.ndarray, pitch: int) -> float:
-    """Median deviation in cents that pyin finds in a note's first 2.5 s, NaN where it finds no pitch."""
+    """Median deviation in cents that pyin hears in the steady part of a note, NaN where it hears no pitch."""
     import librosa
 
-    target = librosa.midi_to_hz(pitch)
-    f0, voiced, _ = librosa.pyin(
-        wave[: int(2.5 * CONFIG.sample_rate)], fmin=25.0, fmax=2200.0, sr=CONFIG.sample_rate, frame_length=2048
-    )
+    heard = wave[slice(*(int(t * CONFIG.sample_rate) for t in LISTEN_SECONDS))]
+    f0, voiced, _ = librosa.pyin(heard, fmin=25.0, fmax=2200.0, sr=CONFIG.sample_rate, frame_length=2048)
     found = f0[voiced & np.isfinite(f0)]
-    return float(np.median(1200 * np.log2(found / target))) if len(found) else float("nan")
+    return float(np.median(1200 * np.log2(found / librosa.midi_to_hz(pitch)))) if len(found) else float("nan")
 
 
-def check(work: Path, checkpoint: Path, every: int) -> None:
-    """Tuning of every instrument at every `every`-th pitch, beside that of the notes it was fitted to."""
+def tuning(notes: np.ndarray, pitches: np.ndarray) -> list[float | None]:
+    """`cents_off` of each note, rounded, None instead of NaN."""
+    cents = (cents_off(note, int(pitch)) for note, pitch in zip(notes, pitches, strict=True))
+    return [None if math.isnan(c) else round(c, 1) for c in cents]
+
+
+def listen(work: Path) -> dict[str, list[float | None]]:
+    """Tuning of all the source notes, instrument by instrument; kept in WORK/source_cents.json as it goes."""
+    path = work / "source_cents.json"
+    heard = json.loads(path.read_text()) if path.exists() else {}
+    pitches = MIN_PITCH + np.arange(NUM_PITCHES)
+    for name, notes in zip(tqdm(INSTRUMENTS, desc="sources"), np.load(work / "waves.npy", mmap_mode="r"), strict=True):
+        if name not in heard:
+            heard[name] = tuning(notes, pitches)
+            path.write_text(json.dumps(heard))
+    return heard
+
+
+def check(work: Path, checkpoint: Path) -> None:
+    """Tuning of every instrument at every pitch beside that of its source; written to tuning.json in `checkpoint`."""
     from helpers.gansynth import load
 
     model = load(checkpoint)
-    waves = np.load(work / "waves.npy", mmap_mode="r")
-    pitches = np.arange(0, NUM_PITCHES, every)
-    tuned_sources = tuned = 0
-    for i, (instrument, source) in enumerate(zip(model.about["instruments"], waves, strict=True)):
-        notes = model.generate(np.array(instrument["z"]), pitches + MIN_PITCH, progress=False)
-        pairs = [
-            (abs(cents_off(note, p + MIN_PITCH)) <= 50, abs(cents_off(source[p], p + MIN_PITCH)) <= 50)
-            for note, p in zip(notes, pitches, strict=True)
-        ]
-        good, base = sum(a and b for a, b in pairs), sum(b for _, b in pairs)
-        tuned, tuned_sources = tuned + good, tuned_sources + base
-        print(f"{i:2d} {instrument['name']:16s} {good:3d} of {base:3d} in tune, of {len(pitches)} pitches", flush=True)
-    print(f"all: {tuned} of {tuned_sources} ({tuned / max(1, tuned_sources):.1%})")
+    sources = listen(work)
+    pitches = MIN_PITCH + np.arange(NUM_PITCHES)
+    result, all_tuned, all_sources = {}, 0, 0
+    for instrument in tqdm(model.about["instruments"], desc="check"):
+        name = instrument["name"]
+        notes = model.generate(np.array(instrument["z"]), pitches, seconds=LISTEN_SECONDS[1], progress=False)
+        result[name] = {"source": sources[name], "model": tuning(notes, pitches)}
+        in_tune = [[c is not None and abs(c) <= IN_TUNE for c in cents] for cents in result[name].values()]
+        tuned, source = sum(a and b for a, b in zip(*in_tune, strict=True)), sum(in_tune[0])
+        all_tuned, all_sources = all_tuned + tuned, all_sources + source
+        tqdm.write(f"{name:16s} {tuned:3d} of {source:3d} in tune")
+    print(f"all: {all_tuned} of {all_sources} ({all_tuned / max(1, all_sources):.1%})")
+    table = {"lowest_pitch": MIN_PITCH, "tolerance_cents": IN_TUNE, "cents": result}
+    (checkpoint / "tuning.json").write_text(json.dumps(table, separators=(",", ":")))
 
 
 def main() -> None:
@@ -533,7 +604,6 @@ def main() -> None:
             command.add_argument("--out", type=Path, required=True)
         else:
             command.add_argument("--checkpoint", type=Path, required=True)
-            command.add_argument("--every", type=int, default=6, help="check every n-th pitch")
     args = parser.parse_args()
     if args.command == "render":
         render(args.work, args.soundfont)
@@ -543,7 +613,7 @@ def main() -> None:
     elif args.command == "export":
         export(args.work, args.out)
     else:
-        check(args.work, args.checkpoint, args.every)
+        check(args.work, args.checkpoint)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import re
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -158,15 +159,15 @@ def _read_compact(path: Path) -> Checkpoint:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
         if size > MAX_COMPACT_BYTES:
-            raise ValueError(f"{path} would unpack to {size >> 20} MB; a checkpoint is far smaller")
+            raise ValueError(f"it would unpack to {size >> 20} MB")
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         header = json.loads(str(arrays.pop("header")))
-        config = Config.from_dict(header["config"])
+        config = Config.from_dict(dict(header["config"]))
         stage, step, about = int(header["stage"]), int(header["global_step"]), dict(header["about"])
-    except (zipfile.BadZipFile, KeyError, TypeError, EOFError, OSError, json.JSONDecodeError) as error:
+        arrays = {name: np.asarray(array, np.float32) for name, array in arrays.items()}
+    except (zipfile.BadZipFile, zlib.error, KeyError, TypeError, ValueError, EOFError, OSError) as error:
         raise ValueError(f"{path} is not a GANSynth checkpoint: {error}") from None
-    arrays = {name: np.asarray(array, np.float32) for name, array in arrays.items()}
     return _checked(Checkpoint(config, arrays, stage, step, about), path)
 
 
@@ -188,8 +189,7 @@ def _read_folder(path: Path, shown_as: Path | None = None) -> Checkpoint:
     if stage_name is None:
         raise FileNotFoundError(f"no checkpoint in {shown_as}: there is no stage_000NN folder")
     stage = int(stage_name.rsplit("_", 1)[1])
-    if not config.num_blocks(stage) <= config.num_resolutions:
-        raise ValueError(f"{shown_as}: {stage_name} lies beyond the {config.num_resolutions} resolutions of the model")
+    _check_stage(config, stage, shown_as)
     prefix = _newest(root / stage_name)
     if prefix is None:
         raise FileNotFoundError(f"no checkpoint in {shown_as}: {stage_name} holds no model.ckpt-*.index")
@@ -226,10 +226,16 @@ def _read_tensors(prefix: Path, config: Config, stage: int, shown_as: Path) -> C
         found = {name: present[published] for name, published in names.items() if published in present}
         _check_shapes(shapes, found, config, shown_as)
         weights = {name: reader.get_tensor(published) for name, published in names.items()}
-    except (tf.errors.OpError, RuntimeError) as error:
+    except (tf.errors.OpError, RuntimeError, IndexError) as error:  # IndexError: a file that is cut short
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ValueError(f"{shown_as} is damaged: {prefix.name} cannot be read ({first_line})") from None
     return _checked(Checkpoint(config, weights, stage, step), shown_as)
+
+
+def _check_stage(config: Config, stage: int, shown_as: Path) -> None:
+    if stage < 0 or config.num_blocks(stage) > config.num_resolutions:
+        last = 2 * config.num_resolutions - 2
+        raise ValueError(f"{shown_as} is of stage {stage}; a model of {config.num_resolutions} blocks has 0 to {last}")
 
 
 def _check_shapes(expected: Mapping, found: Mapping, config: Config, shown_as: Path) -> None:
@@ -246,6 +252,7 @@ def _check_shapes(expected: Mapping, found: Mapping, config: Config, shown_as: P
 
 def _checked(checkpoint: Checkpoint, shown_as: Path) -> Checkpoint:
     """The checkpoint with exactly the weights that generation needs, each of the right shape and finite."""
+    _check_stage(checkpoint.config, checkpoint.stage, shown_as)
     shapes = weight_shapes(checkpoint.config, checkpoint.num_blocks, checkpoint.progress)
     weights = checkpoint.weights
     _check_shapes(shapes, {name: array.shape for name, array in weights.items()}, checkpoint.config, shown_as)
@@ -287,7 +294,7 @@ def extract_published(archive: str | os.PathLike, folder: str | os.PathLike) -> 
                     with source.open(info) as data, open(target, "wb") as out:
                         shutil.copyfileobj(data, out)
                     written.append(str(name))
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"{archive} is not a usable zip archive: {error}") from None
     return written
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +18,8 @@ from typing import Any
 
 MIN_PITCH = 24  # lowest MIDI pitch the models were trained on (C1, 32.7 Hz) ...
 MAX_PITCH = 84  # ... and the highest (C6, 1046.5 Hz)
+LARGEST = 2**53  # above any number of a model; NaN and infinity fail the comparison too
+MOST_RESOLUTIONS = 12  # 32 times the published model's side; more is a mistake
 NUM_PITCHES = MAX_PITCH - MIN_PITCH + 1  # 61: the width of the one-hot pitch condition
 
 # Keys that decide the shape of a weight: when a checkpoint does not fit, these are the ones to look at.
@@ -94,8 +95,20 @@ class Config:
                 raise ValueError(f"{key} is {getattr(self, key)!r}; it has to be above 0")
         if self.scale_base != 2:
             raise ValueError(f"scale_base is {self.scale_base!r}; this port knows 2")
-        if not self.fmap_decay >= 0:
-            raise ValueError(f"fmap_decay is {self.fmap_decay!r}; it has to be 0 or more")
+        if self.num_resolutions > MOST_RESOLUTIONS:
+            raise ValueError(f"num_resolutions is {self.num_resolutions!r}; it has to be at most {MOST_RESOLUTIONS}")
+        if not 0 <= self.fmap_decay <= 10:
+            raise ValueError(f"fmap_decay is {self.fmap_decay!r}; it has to lie between 0 and 10")
+        if self.kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size is {self.kernel_size!r}; it has to be odd")
+        if self.filters(self.num_resolutions) < 1:
+            raise ValueError(
+                f"fmap_base {self.fmap_base!r} and fmap_max {self.fmap_max!r} leave a block without filters"
+            )
+        frame = 2 * self.bins
+        covered = frame // 4 * (self.frames - 1) + frame
+        if self.audio_length > covered:
+            raise ValueError(f"audio_length is {self.audio_length!r}; the spectrogram covers {covered} samples")
 
     @property
     def frames(self) -> int:
@@ -171,8 +184,9 @@ def _typed(key: str, value: Any, default: Any) -> Any:
         if isinstance(value, type(default)):
             return value
         raise ValueError(f"{key} is {value!r}; expected a {type(default).__name__} such as {default!r}")
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or (isinstance(default, int) and key not in ("fmap_base", "fmap_max") and value != int(value)):
-        kind = "whole number" if isinstance(default, int) else "number"
-        raise ValueError(f"{key} is {value!r}; expected a {kind} such as {default!r}")
-    return value
+    whole = isinstance(default, int) and key not in ("fmap_base", "fmap_max")
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST
+    if not number or (whole and value != int(value)):
+        kind = "whole number" if whole else "number"
+        raise ValueError(f"{key} is {str(value)[:80]!r}; expected a {kind} such as {default!r}")
+    return int(value) if whole else value

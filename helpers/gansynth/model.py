@@ -177,4 +177,4 @@ def load(name_or_path: str | os.PathLike = "demo") -> GANSynth:
     from helpers import checkpoints
 
     path = checkpoints.locate(name_or_path)
-    return GANSynth(read(path), name=path.stem)
+    return GANSynth(read(path), name=path.name if path.is_dir() else path.stem)

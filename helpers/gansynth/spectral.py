@@ -96,7 +96,7 @@ def istft(spectra: np.ndarray, config: Config) -> np.ndarray:
     out = np.zeros((batch, frames + OVERLAP - 1, hop))
     for part in range(OVERLAP):
         out[:, part : part + frames] += pieces[:, :, part]
-    return out.reshape(batch, -1)[:, front_padding(config) :]
+    return out.reshape(batch, (frames + OVERLAP - 1) * hop)[:, front_padding(config) :]
 
 
 def unwrap(phase: np.ndarray, axis: int = 1) -> np.ndarray:

@@ -1,0 +1,162 @@
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+from inputs import DATA
+
+from helpers.gansynth.config import ARCHITECTURE_KEYS, Config
+
+TINY_TEXT = (DATA / "checkpoints" / "tiny_stage12" / "experiment.json").read_text()
+TINY_VALUES = json.loads(TINY_TEXT)
+SCHEDULE = json.loads((DATA / "schedule.json").read_text())
+
+
+def test_a_published_file_is_read():
+    config = Config.from_json(TINY_TEXT)
+    fields = {f.name for f in dataclasses.fields(Config)} & TINY_VALUES.keys()
+    assert len(fields) == 26
+    assert {key: getattr(config, key) for key in fields} == {key: TINY_VALUES[key] for key in fields}
+    assert config.assumed == ()
+    assert (config.frames, config.bins) == (128, 1024)
+
+
+def test_defaults_are_the_published_models():
+    config = Config()
+    assert (config.fmap_base, config.fmap_decay, config.fmap_max) == (4096, 1.0, 256)
+    assert (config.start_height, config.start_width, config.num_resolutions) == (2, 16, 7)
+    assert (config.mag_normalizer_a, config.mag_normalizer_b) == (0.0661371661726, 0.113718730221)
+    assert (config.p_normalizer_a, config.p_normalizer_b) == (0.8, 0.0)
+    assert (config.audio_length, config.sample_rate, config.data_type) == (64000, 16000, "mel")
+
+
+def test_a_file_comes_back_as_it_was():
+    """Keys of the original that mean nothing here, and keys of forks, must survive a conversion."""
+    values = {**TINY_VALUES, "train_min_pitch": 24, "a fork's own": [1, {"deep": None}]}
+    config = Config.from_dict(values)
+    assert config.extra["train_min_pitch"] == 24
+    assert {key: config.to_dict()[key] for key in values} == values
+    assert Config.from_json(json.dumps(config.to_dict())) == config
+
+
+@pytest.mark.parametrize("key", ARCHITECTURE_KEYS)
+def test_a_missing_architecture_key_is_assumed_and_said_so(key):
+    config = Config.from_dict({k: v for k, v in TINY_VALUES.items() if k != key})
+    assert config.assumed == (key,)
+    assert getattr(config, key) == getattr(Config(), key)
+    # Writing it out must not turn the guess into a fact.
+    assert key not in config.to_dict()
+    assert Config.from_dict(config.to_dict()) == config
+
+
+def test_other_missing_keys_take_the_published_value():
+    config = Config.from_dict({"num_resolutions": 7})
+    assert config.mag_normalizer_a == Config().mag_normalizer_a
+    assert set(config.assumed) == set(ARCHITECTURE_KEYS) - {"num_resolutions"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("fmap_max", "256"),
+        ("fmap_max", None),
+        ("fmap_max", True),
+        ("fmap_max", 0),
+        ("fmap_base", -4096),
+        ("fmap_base", [4096]),
+        ("fmap_decay", -1.0),
+        ("fmap_decay", math.nan),
+        ("mag_normalizer_a", math.inf),
+        ("mag_normalizer_a", 0),
+        ("p_normalizer_b", math.nan),
+        ("kernel_size", 2.5),
+        ("start_width", -16),
+        ("num_resolutions", 0),
+        ("latent_vector_size", {}),
+        ("scale_base", 3),
+        ("sample_rate", 0),
+        ("audio_length", -1),
+        ("train_progressive", "yes"),
+        ("train_progressive", 1),
+        ("simple_arch", True),
+        ("stable_stage_num_images", 0),
+        ("transition_stage_num_images", 0),
+        ("data_type", "cepstrum"),
+        ("data_type", "wave"),
+        ("data_type", 3),
+        ("data_normalizer", "specgrams_freq_normalizer"),
+        ("to_rgb_activation", "relu"),
+        ("g_fn", "other"),
+        ("scale_mode", "H"),
+    ],
+)
+def test_nonsense_names_its_key_and_file(key, value):
+    text = json.dumps({**TINY_VALUES, key: value})  # Python's JSON writes and reads NaN, as the original's did
+    with pytest.raises(ValueError, match=rf"^some/experiment\.json: {key} is ") as error:
+        Config.from_json(text, "some/experiment.json")
+    assert "\n" not in str(error.value)
+
+
+def test_a_number_beyond_all_floats_is_refused():
+    with pytest.raises(ValueError, match="fmap_max"):
+        Config.from_dict({**TINY_VALUES, "fmap_max": 10**400})
+
+
+@pytest.mark.parametrize("key", ["kernel_size", "start_height", "num_resolutions", "audio_length", "sample_rate"])
+def test_a_whole_number_is_an_int_however_it_was_written(key):
+    """Some JSON writers make 3.0 of 3. It ends up in shapes, and in the fingerprint."""
+    config = Config.from_dict({**TINY_VALUES, key: float(TINY_VALUES[key])})
+    assert isinstance(getattr(config, key), int)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{}", "none of the model's numbers"),
+        ('{"unknown": 1}', "none of the model's numbers"),
+        ("", "not valid JSON"),
+        ('{"kernel_size": 3', "not valid JSON"),
+        ("[1, 2]", "one JSON object, not a list"),
+        ("3", "one JSON object, not a int"),
+        ("null", "one JSON object, not a NoneType"),
+    ],
+)
+def test_what_is_not_an_experiment_is_refused(text, said):
+    with pytest.raises(ValueError, match=rf"^here\.json.*{said}"):
+        Config.from_json(text, "here.json")
+
+
+@pytest.mark.parametrize("row", SCHEDULE["rows"], ids=lambda row: f"{row['stage']}@{row['global_step']}")
+def test_schedule_is_the_originals(row):
+    config = Config()
+    progress = config.progress(row["stage"], row["global_step"])
+    assert config.num_blocks(row["stage"]) == row["num_blocks"]
+    assert np.float32(progress) == np.float32(row["progress"])
+    # The weights of the blocks are computed from it, so it must not carry digits that a float32 has not.
+    assert progress == float(np.float32(progress))
+
+
+def test_progress_past_the_end_of_a_stage_stays_in_it():
+    """Weights of the next block do not exist yet, so its progress may not begin."""
+    assert Config().progress(0, 10**9) == 0.0
+    assert Config().progress(12, 10**9) == 6.0
+
+
+@pytest.mark.parametrize("stage", [0, 5, 12])
+def test_without_progressive_training_all_blocks_are_complete(stage):
+    config = Config(train_progressive=False)
+    assert config.progress(stage, 0) == config.num_blocks(stage) - 1
+
+
+@pytest.mark.parametrize(("config", "model"), [(Config(), "published"), (Config.from_json(TINY_TEXT), "tiny")])
+def test_filters_are_the_originals(config, model):
+    assert [config.filters(b) for b in range(8)] == SCHEDULE["num_filters"][model]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("kernel_size", 4), ("num_resolutions", 40), ("fmap_decay", 1e300), ("audio_length", 70000)]
+)
+def test_numbers_that_no_network_can_have_are_refused(key, value):
+    with pytest.raises(ValueError, match=key):
+        Config.from_dict({**TINY_VALUES, key: value})

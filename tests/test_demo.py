@@ -1,0 +1,83 @@
+"""The bundled checkpoint, and what `make demo` makes of it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from helpers import audio, checkpoints, demo, gansynth, instruments, midi
+
+FOLDER = checkpoints.locate("demo")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return gansynth.load("demo")
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("outputs")
+    assert demo.main(folder) == 0
+    return folder
+
+
+def test_it_is_small_and_of_the_published_shape(model):
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 8e6
+    assert (model.config.frames, model.config.bins, model.config.latent_vector_size) == (128, 1024, 256)
+    assert model.config.num_resolutions == 7
+
+
+def test_its_instruments_have_names_and_sounds_of_their_own(model):
+    bank = instruments.named(model)
+    assert len(bank) == 40
+    assert set(demo.PROGRAMME) <= set(bank)
+    notes = model.generate(np.stack([bank[name].z for name in ("Flute", "Cello", "Marimba")]), [60] * 3)
+    spectra = np.abs(np.fft.rfft(notes[:, 8000:24000]))
+    spectra /= np.linalg.norm(spectra, axis=1, keepdims=True)
+    likeness = spectra @ spectra.T
+    assert likeness[np.triu_indices(3, 1)].max() < 0.95
+
+
+def test_demo_writes_a_clip_as_long_as_the_score(outputs):
+    clip = audio.read(outputs / "bach_prelude.wav")
+    score = midi.load(demo.SCORE)
+    assert np.isfinite(clip.samples).all()
+    assert clip.peak <= 1.0
+    assert clip.seconds == pytest.approx(score.seconds, abs=0.5)
+    # It sounds throughout: in every second somebody plays.
+    seconds = clip.samples[: int(score.seconds) * clip.sample_rate].reshape(-1, clip.sample_rate)
+    assert np.sqrt(np.mean(seconds**2, axis=1)).min() > 0.01
+
+
+@pytest.mark.parametrize("name", ["bach_prelude_piano_roll.png", "bach_prelude_cqt.png"])
+def test_demo_draws_pictures(outputs, name):
+    import matplotlib.image
+
+    picture = matplotlib.image.imread(outputs / name)
+    assert min(picture.shape[:2]) > 300
+    assert picture[..., :3].std() > 0.05  # something is drawn on it
+
+
+def test_the_notes_of_the_demo_are_in_tune(model):
+    """Of the pairs whose source note is in tune for pyin, at least 80 % are in tune (a sample of 40 pairs is heard)."""
+    import librosa
+
+    table = json.loads((FOLDER / "tuning.json").read_text())
+    lowest, tolerance = table["lowest_pitch"], table["tolerance_cents"]
+    pitches = sorted({note.pitch for note in midi.load(demo.SCORE).notes})
+    pairs = [(name, pitch) for name in demo.PROGRAMME for pitch in pitches]
+    sources = [(pair, table["cents"][pair[0]]["source"][pair[1] - lowest]) for pair in pairs]
+    usable = [pair for pair, cents in sources if cents is not None and abs(cents) <= tolerance]
+    assert len(usable) > 0.9 * len(pairs)
+
+    heard = [usable[i] for i in np.random.RandomState(0).choice(len(usable), 40, replace=False)]
+    bank = instruments.named(model)
+    waves = model.generate(np.stack([bank[name].z for name, _ in heard]), [pitch for _, pitch in heard], seconds=0.7)
+    in_tune = 0
+    for (_, pitch), wave in zip(heard, waves, strict=True):
+        f0, voiced, _ = librosa.pyin(wave[3200:], fmin=25.0, fmax=2200.0, sr=model.sample_rate, frame_length=2048)
+        if voiced.any():
+            cents = 1200 * np.log2(np.median(f0[voiced]) / librosa.midi_to_hz(pitch))
+            in_tune += abs(cents) <= tolerance
+    assert in_tune >= 0.8 * len(heard)

@@ -1,0 +1,146 @@
+"""The model as its users meet it: notes out, and a sentence for what cannot be played."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from inputs import golden, snr
+
+import helpers
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return golden("tiny_stage12_gen")
+
+
+@pytest.fixture(scope="module")
+def waves(tiny, expected):
+    """Four whole notes."""
+    return tiny.generate(expected["z"][:4], expected["pitches"][:4])
+
+
+def assert_same_notes(got, want):
+    """Equal but for the rounding of a convolution of another shape."""
+    assert got.shape == want.shape
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 * np.abs(want).max())
+
+
+def test_notes_are_the_originals(waves, expected):
+    assert waves.dtype == np.float32
+    assert waves.shape == (4, 64000)
+    assert snr(waves, expected["waves"]).min() > 65
+
+
+def test_data_are_what_the_notes_are_made_of(tiny, waves, expected):
+    from helpers.gansynth import spectral
+
+    data = tiny.generate_data(expected["z"][:4], expected["pitches"][:4], batch_size=3)
+    assert data.shape == (4, 128, 1024, 2)
+    assert data.dtype == np.float32
+    assert_same_notes(spectral.data_to_waves(data, tiny.config), waves)
+
+
+@pytest.mark.parametrize("seconds", [1e-9, 0.3, 1.0, 2.77, 3.999, 4.0])
+def test_less_of_a_note_is_its_beginning(tiny, waves, expected, seconds):
+    got = tiny.generate(expected["z"][:4], expected["pitches"][:4], seconds=seconds)
+    samples = max(1, round(16000 * seconds))
+    assert got.shape == (4, samples)
+    np.testing.assert_allclose(got, waves[:, :samples], rtol=0, atol=1e-5 * np.abs(waves).max())
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 8, 100])
+def test_batches_do_not_matter(tiny, waves, expected, batch_size):
+    got = tiny.generate(expected["z"][:4], expected["pitches"][:4], batch_size=batch_size, progress=False)
+    assert_same_notes(got, waves)
+
+
+@pytest.mark.parametrize("n", [1, 3, 5])
+def test_notes_do_not_depend_on_their_company(tiny, expected, n):
+    """A batch that is not full is filled up, and what fills it is not heard."""
+    many = tiny.generate(expected["z"], expected["pitches"], seconds=0.2)
+    got = tiny.generate(expected["z"][8 - n :], expected["pitches"][8 - n :], seconds=0.2, batch_size=4)
+    assert_same_notes(got, many[8 - n :])
+
+
+def test_one_latent_plays_many_pitches(tiny, expected):
+    got = tiny.generate(expected["z"][0], [24, 60, 84], seconds=0.2)
+    want = tiny.generate(np.stack([expected["z"][0]] * 3), np.array([24, 60, 84]), seconds=0.2)
+    assert np.array_equal(got, want)
+    assert np.abs(got[0] - got[1]).max() > 0.1 * np.abs(got).max()
+
+
+def test_no_notes_are_no_notes(tiny):
+    assert tiny.generate(np.empty((0, 256)), []).shape == (0, 64000)
+    assert tiny.generate(np.zeros(256), [], seconds=1).shape == (0, 16000)
+    assert tiny.generate_data(np.empty((0, 256)), []).shape == (0, 128, 1024, 2)
+
+
+@pytest.mark.parametrize(("n", "seed"), [(5, 7), (1, 0), (0, 3)])
+def test_latents_are_those_the_original_draws(tiny, n, seed):
+    state = np.random.get_state()[1].copy()
+    assert np.array_equal(tiny.sample_z(n, seed), np.random.RandomState(seed).normal(size=[n, 256]))
+    assert np.array_equal(np.random.get_state()[1], state)  # nobody else's chance is touched
+
+
+def test_the_latents_of_the_golden_numbers_can_be_drawn_again(tiny, expected):
+    assert np.array_equal(tiny.sample_z(8, 1234), expected["z"])
+
+
+Z = np.zeros((2, 256))
+
+
+@pytest.mark.parametrize(
+    ("z", "pitches", "options", "said"),
+    [
+        (Z, [60], {}, r"z has shape \[2, 256\]; 1 pitches of this model need \[1, 256\]"),
+        (Z[:, :255], [60, 61], {}, r"z has shape \[2, 255\]"),
+        (np.zeros((2, 256, 1)), [60, 61], {}, r"z has shape \[2, 256, 1\]"),
+        (np.zeros(255), [60], {}, r"z has shape \[1, 255\]"),
+        (0.0, [60], {}, r"z has shape \[\]"),
+        (Z, 60, {}, "whole MIDI numbers"),
+        (Z, [[60, 61]], {}, "whole MIDI numbers"),
+        (Z, [60.0, 61.0], {}, "whole MIDI numbers"),
+        (Z, [True, False], {}, "whole MIDI numbers"),
+        (Z, ["C4", "D4"], {}, "whole MIDI numbers"),
+        (Z, [23, 60], {}, "24 to 84, not 23"),
+        (Z, [60, 85], {}, "24 to 84, not 85"),
+        (Z, np.array([-1, 200]), {}, "24 to 84, not -1, 200"),
+        (Z, np.array([60, 255], np.uint8), {}, "24 to 84, not 255"),
+        (Z + np.nan, [60, 61], {}, "not finite"),
+        (Z - np.inf, [60, 61], {}, "not finite"),
+        (Z, [60, 61], {"seconds": 0}, "seconds is 0; .* up to 4 s"),
+        (Z, [60, 61], {"seconds": 5}, "seconds is 5; .* up to 4 s"),
+        (Z, [60, 61], {"seconds": -1.0}, "seconds is -1.0"),
+        (Z, [60, 61], {"seconds": float("nan")}, "seconds is nan"),
+        (Z, [60, 61], {"batch_size": 0}, "batch_size is 0"),
+        (Z, [60, 61], {"batch_size": -8}, "batch_size is -8"),
+    ],
+)
+def test_what_cannot_be_played_is_said_in_one_sentence(tiny, z, pitches, options, said):
+    with pytest.raises(ValueError, match=said) as error:
+        tiny.generate(z, pitches, **options)
+    assert "\n" not in str(error.value)
+
+
+def test_many_wrong_pitches_are_not_all_listed(tiny):
+    with pytest.raises(ValueError, match=r"not 85, 86, 87, 88, 89 …$"):
+        tiny.generate(np.zeros(256), range(85, 128))
+
+
+def test_a_model_says_what_it_is(tiny):
+    assert tiny.sample_rate == 16000
+    assert tiny.max_seconds == 4.0
+    assert repr(tiny) == f"GANSynth('tiny', 64,687 weights, {tiny.fingerprint[:8]})"
+    assert len(tiny.fingerprint) == 64
+
+
+@pytest.mark.parametrize("module", ["helpers", "helpers.gansynth", "helpers.render"])
+def test_importing_is_not_yet_loading(module):
+    """TensorFlow takes seconds to import, which whoever only looks at a MIDI file does not have to wait."""
+    code = f"import sys, {module}; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
+    repository = Path(helpers.__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,186 @@
+"""The notebooks: each runs from top to bottom by itself, and all keep to the house's form."""
+
+import ast
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import nbformat
+import pytest
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpecManager
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NAMES = [path.stem for path in NOTEBOOKS]
+
+CELL_SECONDS = 300  # the longest a cell may take before it counts as hung
+START_SECONDS = 120  # for the kernel to start
+LONGEST_CELL, MEDIAN_CELL = 25, 8  # lines of code, blank ones left out
+IMPORTS = {"helpers", "numpy", "matplotlib", *sys.stdlib_module_names}
+THREADS = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A copy of what the notebooks need, so that what they write stays out of the repository."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for part in ("helpers", "notebooks", "data/midi", "data/checkpoints/demo"):
+        ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+        shutil.copytree(ROOT / part, folder / part, ignore=ignored)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def environment():
+    """The kernel's variables: few threads, inline pictures, and nothing that points back into this repository."""
+    left_out = ("GANSYNTH_DATA", "PYTHONPATH", "MPLBACKEND")
+    return {key: value for key, value in os.environ.items() if key not in left_out} | THREADS
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_of(notebook):
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def lines(source):
+    return [line for line in source.splitlines() if line.strip()]
+
+
+def imported(source):
+    """The top-level packages that a cell imports."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module.split(".")[0]
+
+
+def taught():
+    """Public docstrings in helpers -> the notebooks that they name after "Notebook:"."""
+    for path in sorted((ROOT / "helpers").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
+                for mention in re.findall(r"Notebook:(.*?)(?:\n\n|\Z)", ast.get_docstring(node) or "", re.S):
+                    yield f"{path.name}: {getattr(node, 'name', 'module')}", re.findall(r"\b\d\d_[a-z_]+", mention)
+
+
+def test_there_are_notebooks():
+    assert len(NOTEBOOKS) >= 6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebook_runs(name, checkout, environment):
+    notebook = read(checkout / "notebooks" / f"{name}.ipynb")
+    kernels = KernelSpecManager(kernel_dirs=[])  # none installed elsewhere: python3 is then this interpreter
+    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=kernels)
+    assert manager.kernel_spec.argv[0] == sys.executable
+    resources = {"metadata": {"path": str(checkout / "notebooks")}}
+    limits = {"timeout": CELL_SECONDS, "startup_timeout": START_SECONDS}
+    client = NotebookClient(notebook, km=manager, resources=resources, **limits)
+    client.execute(env=environment, cleanup_kc=True)  # ends the kernel, and raises the first error of a cell
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
+class TestForm:
+    def test_format(self, path):
+        notebook = read(path)
+        nbformat.validate(notebook)
+        assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+        assert notebook.metadata.kernelspec.name == "python3"
+
+    def test_is_committed_without_outputs(self, path):
+        for cell in read(path).cells:
+            assert not cell.get("outputs"), cell.id
+            assert cell.get("execution_count") is None, cell.id
+
+    def test_cell_ids_are_unique(self, path):
+        ids = [cell.id for cell in read(path).cells]
+        assert len(set(ids)) == len(ids)
+
+    def test_begins_with_title_and_contract(self, path):
+        first = read(path).cells[0]
+        assert first.cell_type == "markdown"
+        assert first.source.startswith(f"# {int(path.stem[:2])}. ")
+        assert re.findall(r"^- \*\*(\w+):\*\*", first.source, re.M) == ["In", "Out", "Time"]
+
+    def test_ends_with_exercises_and_references(self, path):
+        exercises, references = (cell.source for cell in read(path).cells[-2:])
+        assert exercises.startswith("## Try next")
+        assert 2 <= len(re.findall(r"^\d\. ", exercises, re.M)) <= 3
+        assert references.startswith("## References")
+
+    def test_references_are_those_cited(self, path):
+        *prose, references = (cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+        listed = re.findall(r"^\[(\d)\]", references, re.M)
+        assert listed == [str(n) for n in range(1, len(listed) + 1)]
+        groups = re.findall(r"\[(\d(?:, \d)*)\](?!\()", "\n".join(prose))
+        assert {number for group in groups for number in group.split(", ")} == set(listed)
+
+    def test_setup_cell_is_the_same_everywhere(self, path):
+        assert code_of(read(path))[0] == code_of(read(NOTEBOOKS[0]))[0]
+
+    def test_cells_are_short(self, path):
+        lengths = [len(lines(source)) for source in code_of(read(path))]
+        assert max(lengths) <= LONGEST_CELL
+        assert statistics.median(lengths) < MEDIAN_CELL
+
+    def test_imports_helpers_only(self, path):
+        assert {name for source in code_of(read(path)) for name in imported(source)} <= IMPORTS
+
+    def test_defines_nothing_of_its_own(self, path):
+        kinds = (ast.FunctionDef, ast.ClassDef)
+        assert not [n for source in code_of(read(path)) for n in ast.walk(ast.parse(source)) if isinstance(n, kinds)]
+
+    def test_is_named_by_the_code_it_teaches(self, path):
+        named = {name for _, names in taught() for name in names}
+        assert path.stem in named, f"no public docstring says Notebook: {path.stem}"
+
+
+def test_notebooks_named_in_docstrings_exist():
+    missing = {where: names for where, names in taught() if not names or not set(names) <= set(NAMES)}
+    assert not missing
+
+
+class TestSetup:
+    """The first cell, run away from the repository."""
+
+    @pytest.fixture
+    def setup(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        monkeypatch.delitem(sys.modules, "google.colab", raising=False)
+        return code_of(read(NOTEBOOKS[0]))[0].replace("/content", str(tmp_path / "content"))
+
+    def test_in_colab_it_fetches_the_code_and_two_packages(self, setup, monkeypatch, tmp_path):
+        commands = []
+
+        def run(command, check):
+            commands.append([str(word) for word in command])
+            if command[0] == "git":
+                (Path(command[-1]) / "helpers" / "gansynth").mkdir(parents=True)
+
+        monkeypatch.setattr(subprocess, "run", run)
+        monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
+        names = {}
+        for _ in range(2):  # the second time, as after a restart, everything is there
+            monkeypatch.chdir(tmp_path)
+            exec(setup, names)
+            assert Path.cwd() == names["COLAB"]
+            assert sys.path[0] == str(names["COLAB"])
+        install, clone = commands
+        assert install[-3:] == ["-q", "pretty_midi", "mido"]
+        assert clone[-2:] == [names["REPOSITORY"], str(names["COLAB"])]
+
+    def test_elsewhere_it_says_what_is_missing(self, setup):
+        with pytest.raises(AssertionError, match="inside a copy of the repository"):
+            exec(setup, {})
