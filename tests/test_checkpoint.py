@@ -273,7 +273,7 @@ def test_a_stage_without_a_step(folder):
 
 def test_a_stage_beyond_the_model(folder):
     (folder / STAGE).rename(folder / "stage_00013")
-    assert "stage_00013" in refusal(folder)
+    assert "of stage 13;" in refusal(folder)
 
 
 @pytest.mark.parametrize("name", ["model.txt", "model.zip", "model.npz", "model"])

@@ -101,10 +101,6 @@ class Config:
             raise ValueError(f"fmap_decay is {self.fmap_decay!r}; it has to lie between 0 and 10")
         if self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size is {self.kernel_size!r}; it has to be odd")
-        if self.filters(self.num_resolutions) < 1:
-            raise ValueError(
-                f"fmap_base {self.fmap_base!r} and fmap_max {self.fmap_max!r} leave a block without filters"
-            )
         frame = 2 * self.bins
         covered = frame // 4 * (self.frames - 1) + frame
         if self.audio_length > covered:
