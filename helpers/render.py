@@ -33,6 +33,7 @@ SILENCE = 1e-9  # a note whose peak is below this is left silent
 # The original's own numbers.
 ORIGINAL_LOWEST = 36  # notes below are dropped, though the model plays them
 ORIGINAL_LONGEST = 3.0  # s; longer notes stop here
+ORIGINAL_TAIL = 3.0  # s behind the last note
 ORIGINAL_PEAK = 0.5
 
 
@@ -45,6 +46,7 @@ class Plan:
     pitches: np.ndarray  # MIDI numbers inside the model's range
     velocities: np.ndarray  # 1 to 127
     z: np.ndarray  # [n, latent_vector_size]
+    end: float  # s at which the last note ends, not counting its release
 
     def __len__(self) -> int:
         return len(self.pitches)
@@ -86,12 +88,14 @@ def plan(song: Song, timeline: Timeline, max_seconds: float = 4.0, faithful: boo
         where = f"between {ORIGINAL_LOWEST} and {MAX_PITCH}" if faithful else "outside its drum tracks"
         raise ValueError(f"{song.name} has no notes {where}, so there is nothing to play")
     starts = np.array([note.start for note in notes])
+    holds = np.minimum([note.duration for note in notes], longest)
     return Plan(
         starts=starts,
-        holds=np.minimum([note.duration for note in notes], longest),
+        holds=holds,
         pitches=np.array([fold(note.pitch, MIN_PITCH, MAX_PITCH) for note in notes]),
         velocities=np.array([note.velocity for note in notes]),
         z=timeline.z(starts, extrapolate=faithful),
+        end=max(note.end for note in notes) if faithful else float(np.max(starts + holds)),
     )
 
 
@@ -132,10 +136,17 @@ def shape_note(
     return note * (velocity / 127.0 / peak) if peak > SILENCE else np.zeros_like(note)
 
 
-def clip_length(plan: Plan, sample_rate: int, faithful: bool = False, ends: np.ndarray | None = None) -> int:
-    """Samples of the finished clip: to the end of the last release; the original adds up to three whole seconds."""
-    last = float(np.max(plan.starts + plan.holds if ends is None else ends))
-    return int(last + 3.0) * sample_rate if faithful else int(np.ceil((last + RELEASE) * sample_rate))
+def clip_length(plan: Plan, sample_rate: int = 16000, faithful: bool = False) -> int:
+    """Samples of the finished clip: to the end of the last release (the original: three seconds on, cut to whole)."""
+    if faithful:
+        return int(plan.end + ORIGINAL_TAIL) * sample_rate
+    return int(np.ceil((plan.end + RELEASE) * sample_rate))
+
+
+def mix(clip: np.ndarray, note: np.ndarray, start: int) -> None:
+    """Add a note to a clip, in place, from sample `start` on; what would lie behind the clip's end is left out."""
+    room = clip[start : start + len(note)]
+    room += note[: len(room)]
 
 
 def _distinct(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
@@ -205,14 +216,11 @@ def render(
             owner = instrument.checkpoint or "another model"
             raise ValueError(f"{instrument.name!r} was made for {owner}; on {model.name} it is another sound")
     notes = plan(song, timeline, model.max_seconds, faithful)
-    ends = np.array([note.end for note in original_notes(song)]) if faithful else None
     rate = model.sample_rate
-    clip = np.zeros(clip_length(notes, rate, faithful, ends))
+    clip = np.zeros(clip_length(notes, rate, faithful))
     for i, wave in generate_notes(model, notes, batch_size, progress):
         shaped = shape_note(wave, notes.holds[i], notes.velocities[i], rate, faithful)
-        start = int(notes.starts[i] * rate)
-        room = clip[start : start + len(shaped)]
-        room += shaped[: len(room)]
+        mix(clip, shaped, int(notes.starts[i] * rate))
     return Audio(normalize(clip, faithful).astype(np.float32), rate)
 
 

@@ -3,7 +3,7 @@
 import os
 
 for _name, _value in {
-    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "2",
     "TF_NUM_INTEROP_THREADS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "MPLBACKEND": "Agg",

@@ -55,18 +55,12 @@ def test_original_envelope(hold):
 @pytest.mark.parametrize("score", ["small", "melody14"])
 def test_original_mix(score):
     arrays = golden("generate_util")
-    model = Stub()
-    model.config = None
-    song = midi.load(DATA / "midi" / f"{score}.mid")
-    notes = render.original_notes(song)
-    plan = render.plan(song, ONE, faithful=True)
-    ends = np.array([note.end for note in notes])
-    clip = np.zeros(render.clip_length(plan, RATE, faithful=True, ends=ends))
+    plan = render.plan(midi.load(DATA / "midi" / f"{score}.mid"), ONE, faithful=True)
+    clip = np.zeros(render.clip_length(plan, faithful=True))
     assert len(clip) == arrays[f"{score}_clip_len"]
     for i, pitch in enumerate(plan.pitches):
         shaped = render.shape_note(note_audio(pitch, i), plan.holds[i], plan.velocities[i], RATE, faithful=True)
-        start = int(plan.starts[i] * RATE)
-        clip[start : start + len(shaped)] += shaped[: len(clip) - start]
+        render.mix(clip, shaped, int(plan.starts[i] * RATE))
     np.testing.assert_allclose(render.normalize(clip, faithful=True), arrays[f"{score}_clip_f32"], atol=1e-6)
 
 
@@ -161,9 +155,7 @@ def test_mixing_is_linear(some, others, batch_size):
         plan = render.plan(song_of(*notes), ONE)
         clip = np.zeros(length)
         for i, wave in render.generate_notes(Stub(), plan, batch_size, progress=False):
-            shaped = render.shape_note(wave, plan.holds[i], plan.velocities[i])
-            start = int(plan.starts[i] * RATE)
-            clip[start : start + len(shaped)] += shaped
+            render.mix(clip, render.shape_note(wave, plan.holds[i], plan.velocities[i]), int(plan.starts[i] * RATE))
         return clip
 
     length = 12 * RATE

@@ -419,11 +419,13 @@ def fit_windows(work: Path, steady: dict[str, np.ndarray], steps: int) -> dict[s
 
     @tf.function(jit_compile=True)  # compiled once for each of the windows
     def train_step(batch, rate, step, first):
-        mixture, pitch, mel, *phases = batch
+        mixture, pitch, mel, loudness, *phases = batch
         with tf.GradientTape() as tape:
             x = first_layer(variables, mixture, pitch, rows=CONFIG.start_height)
             out = generator.grow(x, frames=(first, first + WINDOW))
-            magnitude_loss = tf.reduce_mean(tf.abs(out[..., 0] - mel))
+            error = tf.abs(out[..., 0] - mel)
+            # Once over all bins alike, once over what is heard: a struck note is soft in most of its bins and frames.
+            magnitude_loss = tf.reduce_mean(error) + tf.reduce_mean(tf.reduce_sum(loudness * error, axis=(1, 2)))
             losses = [
                 frequency_losses(out[..., 1], *source, to_linear, lambda error: tf.cumsum(error, axis=1))
                 for source in (phases[:2], phases[2:])
@@ -442,12 +444,15 @@ def fit_windows(work: Path, steady: dict[str, np.ndarray], steps: int) -> dict[s
             mixture, partners, share = mixtures(rng, notes // NUM_PITCHES)
             sources = [notes, partners * NUM_PITCHES + notes % NUM_PITCHES]
             shares = [1 - share[:, None, None], share[:, None, None]]
-            spectra, phases = 0.0, []
+            spectra, loudness, phases = 0.0, 0.0, []
             for source, part in zip(sources, shares, strict=True):
-                loud = magnitude[source, frames].astype(np.float32) ** LOUDNESS_EXPONENT / level[source, frames, None]
+                power = mel[source, frames].astype(np.float32)
+                levels = level[source, frames, None]
+                spectra += part * spectral_units(power)
+                loudness += part * np.exp(LOUDNESS_EXPONENT / 2 * power) / levels
+                loud = magnitude[source, frames].astype(np.float32) ** LOUDNESS_EXPONENT / levels
                 phases += [frequency[source, frames], part * loud]
-                spectra += part * spectral_units(mel[source, frames].astype(np.float32))
-            arrays = (tf.constant(array, tf.float32) for array in (spectra, *phases))
+            arrays = (tf.constant(array, tf.float32) for array in (spectra, loudness, *phases))
             yield (tf.constant(mixture), tf.constant(notes % NUM_PITCHES, tf.int32), *arrays), first
 
     fit.run(lambda batch, rate, step: train_step(batch[0], rate, step, batch[1]), batches(), "windows")
@@ -597,9 +602,9 @@ def main() -> None:
         if name == "render":
             command.add_argument("--soundfont", type=Path, required=True)
         elif name == "fit":
-            command.add_argument("--steady-steps", type=int, default=12000)
-            command.add_argument("--coherent-steps", type=int, default=6000)
-            command.add_argument("--window-steps", type=int, default=5000)
+            command.add_argument("--steady-steps", type=int, default=11000)
+            command.add_argument("--coherent-steps", type=int, default=5000)
+            command.add_argument("--window-steps", type=int, default=6500)
         elif name == "export":
             command.add_argument("--out", type=Path, required=True)
         else:
