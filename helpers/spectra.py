@@ -5,6 +5,7 @@ Notebook: 06_compare.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -92,15 +93,17 @@ def _transform(audio: Audio) -> np.ndarray:
         raise ValueError("the audio is empty or holds samples that are not finite numbers, so there is nothing to draw")
     lowest = librosa.note_to_hz(LOWEST)
     octaves = np.log2(audio.sample_rate / 2 / lowest) - 0.03  # the top filter has to fit below half the sample rate
-    return librosa.cqt(
-        y=np.pad(samples, (0, max(0, HOP + 1 - len(samples)))),  # two columns at least
-        sr=audio.sample_rate,
-        hop_length=HOP,
-        fmin=lowest,
-        n_bins=min(MOST_BINS, int(BINS_PER_OCTAVE * octaves)),
-        bins_per_octave=BINS_PER_OCTAVE,
-        filter_scale=FILTER_SCALE,
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="n_fft=.*too large")  # in the lowest octaves of a short clip
+        return librosa.cqt(
+            y=np.pad(samples, (0, max(0, HOP + 1 - len(samples)))),  # two columns at least
+            sr=audio.sample_rate,
+            hop_length=HOP,
+            fmin=lowest,
+            n_bins=min(MOST_BINS, int(BINS_PER_OCTAVE * octaves)),
+            bins_per_octave=BINS_PER_OCTAVE,
+            filter_scale=FILTER_SCALE,
+        )
 
 
 def _decibels(magnitude: np.ndarray) -> np.ndarray:

@@ -52,7 +52,6 @@ def test_noise_has_no_preferred_colour():
 @pytest.mark.parametrize(
     "samples", [np.zeros(16000), np.ones(1), np.random.RandomState(0).normal(size=(8000, 2)) * 0.1]
 )
-@pytest.mark.filterwarnings("ignore:n_fft=.*:UserWarning")  # librosa on clips shorter than its filters
 def test_odd_clips_give_finite_pictures(draw, samples):
     ax, values = draw(Audio(samples.astype(np.float32), RATE))
     assert np.isfinite(values).all()

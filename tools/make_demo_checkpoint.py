@@ -116,6 +116,8 @@ SEED = 0
 # Checking.
 LISTEN_SECONDS = (0.2, 0.7)  # the part of a note whose pitch is measured: behind the attack, before soft notes fade
 IN_TUNE = 50  # cents
+DISTANCE_RANGE = 80  # dB
+CHECKED_MIXTURES = 200  # morphs, and random latents
 
 
 def latents() -> np.ndarray:
@@ -555,8 +557,11 @@ def cents_off(wave: np.ndarray, pitch: int) -> float:
 
 
 def tuning(notes: np.ndarray, pitches: np.ndarray) -> list[float | None]:
-    """`cents_off` of each note, rounded, None instead of NaN."""
-    cents = (cents_off(note, int(pitch)) for note, pitch in zip(notes, pitches, strict=True))
+    """`cents_off` of each note, rounded, None instead of NaN; on all cores, as pyin is slow."""
+    import joblib
+
+    pairs = zip(notes, pitches, strict=True)
+    cents = joblib.Parallel(n_jobs=-1)(joblib.delayed(cents_off)(np.array(note), int(pitch)) for note, pitch in pairs)
     return [None if math.isnan(c) else round(c, 1) for c in cents]
 
 
@@ -572,25 +577,58 @@ def listen(work: Path) -> dict[str, list[float | None]]:
     return heard
 
 
+def is_tuned(cents: float | None) -> bool:
+    return cents is not None and abs(cents) <= IN_TUNE
+
+
+def spectral_distance(notes: np.ndarray, sources: np.ndarray) -> float:
+    """Log-spectral distance in dB: root mean square over bins, mean over frames and notes.
+
+    Both are brought to one level first, and what lies DISTANCE_RANGE below a source's loudest bin counts as silence.
+    """
+    decibels = []
+    for waves in (notes, sources):
+        level = np.sqrt(np.mean(waves.astype(np.float64) ** 2, axis=1, keepdims=True))
+        decibels.append(20 * np.log10(np.abs(spectral.stft(waves / level, CONFIG)) + 1e-9))
+    floor = decibels[1].max(axis=(1, 2), keepdims=True) - DISTANCE_RANGE
+    difference = np.maximum(decibels[0], floor) - np.maximum(decibels[1], floor)
+    return float(np.mean(np.sqrt(np.mean(difference**2, axis=2))))
+
+
 def check(work: Path, checkpoint: Path) -> None:
-    """Tuning of every instrument at every pitch beside that of its source; written to tuning.json in `checkpoint`."""
+    """Measure a checkpoint against the notes it was fitted to; tuning goes to tuning.json beside it.
+
+    Every instrument at every pitch, the middle of random morphs between two, and random latents.
+    """
     from helpers.gansynth import load
+    from helpers.instruments import slerp
 
     model = load(checkpoint)
     sources = listen(work)
     pitches = MIN_PITCH + np.arange(NUM_PITCHES)
-    result, all_tuned, all_sources = {}, 0, 0
-    for instrument in tqdm(model.about["instruments"], desc="check"):
+    table, distances = {}, []
+    rows = zip(model.about["instruments"], np.load(work / "waves.npy", mmap_mode="r"), strict=True)
+    for instrument, waves in tqdm(rows, desc="check", total=len(INSTRUMENTS)):
         name = instrument["name"]
-        notes = model.generate(np.array(instrument["z"]), pitches, seconds=LISTEN_SECONDS[1], progress=False)
-        result[name] = {"source": sources[name], "model": tuning(notes, pitches)}
-        in_tune = [[c is not None and abs(c) <= IN_TUNE for c in cents] for cents in result[name].values()]
-        tuned, source = sum(a and b for a, b in zip(*in_tune, strict=True)), sum(in_tune[0])
-        all_tuned, all_sources = all_tuned + tuned, all_sources + source
-        tqdm.write(f"{name:16s} {tuned:3d} of {source:3d} in tune")
-    print(f"all: {all_tuned} of {all_sources} ({all_tuned / max(1, all_sources):.1%})")
-    table = {"lowest_pitch": MIN_PITCH, "tolerance_cents": IN_TUNE, "cents": result}
-    (checkpoint / "tuning.json").write_text(json.dumps(table, separators=(",", ":")))
+        notes = model.generate(np.array(instrument["z"]), pitches, progress=False)
+        table[name] = {"source": sources[name], "model": tuning(notes, pitches)}
+        distances.append(spectral_distance(notes, waves))
+        pairs = [(is_tuned(a), is_tuned(b)) for a, b in zip(*table[name].values(), strict=True)]
+        usable = [b for a, b in pairs if a]
+        tqdm.write(f"{name:16s} {sum(usable):3d} of {len(usable):3d} in tune, distance {distances[-1]:4.1f} dB")
+    cents = [pair for row in table.values() for pair in zip(*row.values(), strict=True)]
+    usable = [is_tuned(model_cents) for source_cents, model_cents in cents if is_tuned(source_cents)]
+    print(f"instruments: {sum(usable)} of {len(usable)} in tune ({np.mean(usable):.1%})")
+    print(f"log-spectral distance: {np.mean(distances):.1f} dB")
+
+    rng = np.random.RandomState(SEED)
+    a, b = latents()[rng.randint(len(INSTRUMENTS), size=(2, CHECKED_MIXTURES))]
+    for kind, z in (("morphs half way", slerp(a, b, 0.5)), ("random latents", rng.normal(size=a.shape))):
+        pitches = rng.randint(MIN_PITCH, MIN_PITCH + NUM_PITCHES, CHECKED_MIXTURES)
+        heard = [is_tuned(c) for c in tuning(model.generate(z, pitches, seconds=LISTEN_SECONDS[1]), pitches)]
+        print(f"{kind}: {sum(heard)} of {len(heard)} in tune ({np.mean(heard):.1%})")
+    result = {"lowest_pitch": MIN_PITCH, "tolerance_cents": IN_TUNE, "cents": table}
+    (checkpoint / "tuning.json").write_text(json.dumps(result, separators=(",", ":")))
 
 
 def main() -> None:

@@ -154,13 +154,11 @@ class GANSynth:
         return spectral.denormalize(normalized[:count, :frames], self.config)
 
     def _network_for(self, frames: int):
-        """The generator as a compiled Keras model of the first `frames` frames."""
+        """The generator as a Keras model of the first `frames` frames, compiled when it is first called."""
         if frames not in self._compiled:
-            import keras
+            from .networks import Window
 
-            z = keras.Input((self.config.latent_vector_size,))
-            label = keras.Input((), dtype="int32")
-            self._compiled[frames] = keras.Model([z, label], self.network(z, label, frames=(0, frames)))
+            self._compiled[frames] = Window(self.network, (0, frames))
         return self._compiled[frames]
 
 

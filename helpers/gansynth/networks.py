@@ -191,3 +191,14 @@ class Generator(keras.Model):
     @staticmethod
     def _activate(x):
         return pixel_norm(ops.leaky_relu(x, negative_slope=LEAKY_SLOPE))
+
+
+class Window(keras.Model):
+    """A generator that computes only some of its frames: [z, labels] -> as `Generator.call`."""
+
+    def __init__(self, generator: Generator, frames: Rows, **kwargs):
+        super().__init__(**kwargs)
+        self.generator, self.frames = generator, frames
+
+    def call(self, inputs):
+        return self.generator.call(*inputs, frames=self.frames)
