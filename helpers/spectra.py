@@ -128,4 +128,5 @@ def _draw(image: np.ndarray, audio: Audio, ax, title: str | None, **kwargs):
     ax.set_yticks(range(int(top) + 1), [f"C{octave + 1}" for octave in range(int(top) + 1)])
     ax.set(xlabel="time (s)", ylabel="pitch", title=title)
     ax.set_xlim(0, audio.seconds)
+    ax.set_facecolor("black")  # what lies beyond a shorter clip is silence too
     return drawn, ax
