@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from .files import replacing
 
 if TYPE_CHECKING:
     from .midi import Song
@@ -67,16 +68,8 @@ def write(audio: Audio, path: str | os.PathLike, encoding: str = "16-bit") -> Pa
         raise ValueError("the audio holds samples that are not finite numbers")
     if encoding != "float" and audio.peak > 1.0:
         raise ValueError(f"the audio peaks at {audio.peak:.2f} and would clip; scale it down or write a 'float' WAV")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=path.parent, suffix=path.suffix)
-    os.close(handle)
-    try:
+    with replacing(path) as partial:
         soundfile.write(partial, audio.samples, audio.sample_rate, subtype=_SUBTYPES[encoding], format=kind.upper())
-        os.chmod(partial, 0o644)
-        os.replace(partial, path)
-    except BaseException:
-        os.unlink(partial)
-        raise
     return path
 
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from .files import replacing
 
 if TYPE_CHECKING:
     from .gansynth import GANSynth
@@ -204,17 +205,9 @@ def save(instruments: Sequence[Instrument], path: str | os.PathLike) -> Path:
     """Write instruments to a JSON file, whole or not at all; `load` reads the same numbers back."""
     rows = [{**dataclasses.asdict(instrument), "z": instrument.z.tolist()} for instrument in instruments]
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".json", delete=False, encoding="utf-8") as file:
-        try:
-            json.dump({"format": FILE_FORMAT, "instruments": rows}, file, indent=1, ensure_ascii=False)
-            file.close()
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, path)
-        except BaseException:
-            file.close()
-            os.unlink(file.name)
-            raise
+    with replacing(path) as partial:
+        text = json.dumps({"format": FILE_FORMAT, "instruments": rows}, indent=1, ensure_ascii=False)
+        partial.write_text(text, "utf-8")
     return path
 
 

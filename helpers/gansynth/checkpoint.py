@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from ..files import replacing
 from .config import NUM_PITCHES, Config
 
 COMPACT_NAME = "generator.npz"  # a folder with this file in it is a checkpoint in our own format
@@ -140,17 +141,8 @@ def write(checkpoint: Checkpoint, path: str | os.PathLike, dtype: str = "float32
         "about": dict(checkpoint.about),
     }
     arrays = {name: np.asarray(array, dtype) for name, array in checkpoint.weights.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
-        try:
-            np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)
-            file.close()
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, path)
-        except BaseException:
-            file.close()
-            os.unlink(file.name)
-            raise
+    with replacing(path) as partial, open(partial, "wb") as file:
+        np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)
     return path
 
 
