@@ -16,7 +16,7 @@ from . import spectral
 from .checkpoint import Checkpoint, read
 from .config import MAX_PITCH, MIN_PITCH, Config
 
-BATCH_SIZE = 8  # notes at a time; larger ones are hardly faster on a CPU and take 100 MB a note at full size
+BATCH_SIZE = 8  # notes at a time, the original's default; memory grows with it
 FRAME_STEP = 16  # lengths are rounded up to this many frames, so that few graphs are compiled
 
 
