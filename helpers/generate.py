@@ -16,10 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
+from .gansynth.config import MAX_PITCH, MIN_PITCH
+from .gansynth.model import BATCH_SIZE
+from .instruments import SECONDS_PER_INSTRUMENT
+
 # The original's defaults.
 CKPT_DIR = "/tmp/gansynth/acoustic_only"
 OUTPUT_DIR = "/tmp/gansynth/samples"
-BATCH_SIZE = 8
 CLIP_NAME = "generated_clip.wav"
 
 
@@ -34,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--secs_per_instrument",
         type=float,
-        default=6.0,
+        default=SECONDS_PER_INSTRUMENT,
         help="seconds between random instruments (default %(default)s)",
     )
     flags.add_argument("--seed", type=int, help="number the instruments are drawn from (default: a new one, printed)")
@@ -76,7 +79,6 @@ def random_notes(model, n: int, seed: int, folder: Path) -> list[Path]:
     The original draws pitches by how often the training set has them; here each is equally likely.
     """
     from . import audio
-    from .gansynth.config import MAX_PITCH, MIN_PITCH
 
     pitches = np.random.RandomState(seed).randint(MIN_PITCH, MAX_PITCH + 1, n)
     waves = model.generate(model.sample_z(n, seed), pitches)

@@ -19,6 +19,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from .audio import Audio
+from .gansynth.config import MAX_PITCH, MIN_PITCH
+from .gansynth.model import BATCH_SIZE
 
 if TYPE_CHECKING:
     from .gansynth import GANSynth
@@ -63,8 +65,6 @@ def fold(pitch: int, low: int, high: int) -> int:
 
 def original_notes(song: Song) -> list[Note]:
     """The notes the original would play: all tracks, drums too, from 36 to 84, in the order of its reader."""
-    from .gansynth.config import MAX_PITCH
-
     return [note for note in song.notes if ORIGINAL_LOWEST <= note.pitch <= MAX_PITCH]
 
 
@@ -77,8 +77,6 @@ def plan(song: Song, timeline: Timeline, max_seconds: float = 4.0, faithful: boo
     Raises:
       ValueError: no note is left to play.
     """
-    from .gansynth.config import MAX_PITCH, MIN_PITCH
-
     if faithful:
         notes, longest = original_notes(song), ORIGINAL_LONGEST
     else:
@@ -159,7 +157,7 @@ def _distinct(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
 
 
 def generate_notes(
-    model: GANSynth, plan: Plan, batch_size: int = 8, progress: bool = True
+    model: GANSynth, plan: Plan, batch_size: int = BATCH_SIZE, progress: bool = True
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Generate the sounds of a plan, each distinct one once and no longer than it is heard.
 
@@ -189,7 +187,7 @@ def render(
     song: Song,
     timeline: Timeline,
     faithful: bool = False,
-    batch_size: int = 8,
+    batch_size: int = BATCH_SIZE,
     progress: bool = True,
 ) -> Audio:
     """Play a song with the instruments of a timeline.

@@ -10,6 +10,8 @@ for _name, _value in {
 }.items():
     os.environ.setdefault(_name, _value)
 
+import importlib.util
+
 import pytest
 from hypothesis import settings
 from inputs import DATA
@@ -26,3 +28,13 @@ def tiny():
     from helpers.gansynth import GANSynth, checkpoint
 
     return GANSynth(checkpoint.read(DATA / "checkpoints" / "tiny_stage12"), name="tiny")
+
+
+@pytest.fixture(scope="session")
+def tool():
+    """tools/make_demo_checkpoint.py, a script outside the package, as a module."""
+    path = DATA.parents[1] / "tools" / "make_demo_checkpoint.py"
+    spec = importlib.util.spec_from_file_location("make_demo_checkpoint", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

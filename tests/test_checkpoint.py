@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from inputs import DATA, golden
+from inputs import DATA, golden, save_tensors
 
 from helpers.gansynth import checkpoint
 from helpers.gansynth.config import Config
@@ -27,15 +27,6 @@ def tiny_weights():
 def folder(tmp_path):
     """A copy to be spoilt."""
     return Path(shutil.copytree(TINY, tmp_path / "model"))
-
-
-def save(prefix, tensors):
-    """Write a checkpoint of the published kind."""
-    import tensorflow as tf
-
-    prefix.parent.mkdir(parents=True, exist_ok=True)
-    names, values = list(tensors), [tf.constant(value) for value in tensors.values()]
-    tf.raw_ops.SaveV2(prefix=str(prefix), tensor_names=names, shape_and_slices=[""] * len(names), tensors=values)
 
 
 def published(source, factor=1.0, **changes):
@@ -123,7 +114,7 @@ def test_a_stale_path_in_the_checkpoint_file(folder, tiny_weights, stale):
 
 
 def test_the_checkpoint_file_says_which_step(folder, tiny_weights):
-    save(folder / STAGE / "model.ckpt-12000000", published(tiny_weights, 2.0))
+    save_tensors(folder / STAGE / "model.ckpt-12000000", published(tiny_weights, 2.0))
     assert checkpoint.read(folder).fingerprint() == tiny_weights.fingerprint()
     (folder / STAGE / "checkpoint").write_text('model_checkpoint_path: "./model.ckpt-12000000"\n')
     assert np.array_equal(checkpoint.read(folder).weights["1/conv0/bias"], 2 * tiny_weights.weights["1/conv0/bias"])
@@ -132,7 +123,7 @@ def test_the_checkpoint_file_says_which_step(folder, tiny_weights):
 @pytest.mark.parametrize("state", [None, "", 'model_checkpoint_path: "./model.ckpt-5"\n'])
 def test_without_a_usable_checkpoint_file_the_newest_step_counts(folder, tiny_weights, state):
     """The newest by number: as text, 9600000 comes after 11000000."""
-    save(folder / STAGE / "model.ckpt-9600000", published(tiny_weights, 2.0))
+    save_tensors(folder / STAGE / "model.ckpt-9600000", published(tiny_weights, 2.0))
     (folder / STAGE / "checkpoint").unlink()
     if state is not None:
         (folder / STAGE / "checkpoint").write_text(state)
@@ -143,7 +134,7 @@ def test_without_a_usable_checkpoint_file_the_newest_step_counts(folder, tiny_we
 
 def test_without_a_global_step_the_file_name_has_it(tmp_path, folder, tiny_weights):
     shutil.rmtree(folder / STAGE)
-    save(folder / STAGE / "model.ckpt-10346312", published(tiny_weights))
+    save_tensors(folder / STAGE / "model.ckpt-10346312", published(tiny_weights))
     assert checkpoint.read(folder).global_step == 10346312
 
 
@@ -344,13 +335,13 @@ def test_raw_weights_alone_are_refused(folder, tiny_weights):
     """A model could be made of them, but it would not be the published one."""
     shutil.rmtree(folder / STAGE)
     raw = {k.removesuffix("/ExponentialMovingAverage"): v for k, v in published(tiny_weights).items()}
-    save(folder / STAGE / STEP, raw)
+    save_tensors(folder / STAGE / STEP, raw)
     assert "no moving averages" in refusal(folder)
 
 
 def test_a_weight_that_is_missing(folder, tiny_weights):
     shutil.rmtree(folder / STAGE)
-    save(folder / STAGE / STEP, published(tiny_weights, **{"5/conv1/bias": None}))
+    save_tensors(folder / STAGE / STEP, published(tiny_weights, **{"5/conv1/bias": None}))
     assert "it has no 5/conv1/bias" in refusal(folder)
 
 
@@ -359,7 +350,7 @@ def test_a_weight_that_is_not_finite(folder, tmp_path, tiny_weights, value):
     broken = tiny_weights.weights["3/conv0/kernel"].copy()
     broken[1, 1, 0, 0] = value
     shutil.rmtree(folder / STAGE)
-    save(folder / STAGE / STEP, published(tiny_weights, **{"3/conv0/kernel": broken}))
+    save_tensors(folder / STAGE / STEP, published(tiny_weights, **{"3/conv0/kernel": broken}))
     assert "3/conv0/kernel" in refusal(folder)
     compact = dataclasses.replace(tiny_weights, weights={**tiny_weights.weights, "3/conv0/kernel": broken})
     assert "3/conv0/kernel" in refusal(checkpoint.write(compact, tmp_path / "broken.npz"))

@@ -1,19 +1,7 @@
 """tools/make_demo_checkpoint.py: the steps between its two phases and the finished weights."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-
-@pytest.fixture(scope="module")
-def tool():
-    path = Path(__file__).parents[1] / "tools" / "make_demo_checkpoint.py"
-    spec = importlib.util.spec_from_file_location("make_demo_checkpoint", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import subprocess
 import sys
 import tempfile
@@ -37,6 +36,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from helpers.files import replacing
 from helpers.gansynth import spectral
 from helpers.gansynth.checkpoint import COMPACT_NAME, Checkpoint, read, write
 from helpers.gansynth.config import MIN_PITCH, NUM_PITCHES, Config
@@ -214,9 +214,8 @@ class Fit:
     def save(self) -> None:
         rows = ((kind, zip(self.variables, values, strict=True)) for kind, values in self._state().items())
         arrays = {f"{kind}/{name}": value.numpy() for kind, pairs in rows for name, value in pairs}
-        partial = self.path.with_suffix(".part.npz")
-        np.savez(partial, step=self.step, **arrays)
-        os.replace(partial, self.path)
+        with replacing(self.path) as partial:
+            np.savez(partial, step=self.step, **arrays)
 
     def averages(self) -> dict[str, np.ndarray]:
         return {name: value.numpy() for name, value in zip(self.variables, self.average, strict=True)}
@@ -385,7 +384,7 @@ def fit_steady(work: Path, steps: int, coherent_steps: int) -> dict[str, np.ndar
 
 def spectral_units(mel: np.ndarray):
     """Log mel power -> the generator's normalised magnitude channel."""
-    return np.clip(mel * np.float32(CONFIG.mag_normalizer_a) + np.float32(CONFIG.mag_normalizer_b), -1, 1)
+    return spectral.normalize(mel[..., None], CONFIG)[..., 0]
 
 
 def grow_time_axis(steady: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -410,7 +409,7 @@ def fit_windows(work: Path, steady: dict[str, np.ndarray], steps: int) -> dict[s
 
     mel, magnitude, frequency = (np.load(work / f"{n}.npy", mmap_mode="r") for n in ("mel", "magnitude", "frequency"))
     to_linear = tf.constant(spectral.mel_inverse_weights(CONFIG).toarray(), tf.float32)
-    level = (magnitude_level(work, magnitude)).astype(np.float32)
+    level = magnitude_level(work, magnitude).astype(np.float32)
     generator = Generator(CONFIG)
     variables = {n: v.value for n, v in generator.named_weights().items() if n != "1/conv0/kernel"}
     start = grow_time_axis(steady)
@@ -573,7 +572,8 @@ def listen(work: Path) -> dict[str, list[float | None]]:
     for name, notes in zip(tqdm(INSTRUMENTS, desc="sources"), np.load(work / "waves.npy", mmap_mode="r"), strict=True):
         if name not in heard:
             heard[name] = tuning(notes, pitches)
-            path.write_text(json.dumps(heard))
+            with replacing(path) as partial:
+                partial.write_text(json.dumps(heard))
     return heard
 
 
@@ -628,7 +628,8 @@ def check(work: Path, checkpoint: Path) -> None:
         heard = [is_tuned(c) for c in tuning(model.generate(z, pitches, seconds=LISTEN_SECONDS[1]), pitches)]
         print(f"{kind}: {sum(heard)} of {len(heard)} in tune ({np.mean(heard):.1%})")
     result = {"lowest_pitch": MIN_PITCH, "tolerance_cents": IN_TUNE, "cents": table}
-    (checkpoint / "tuning.json").write_text(json.dumps(result, separators=(",", ":")))
+    with replacing(checkpoint / "tuning.json") as partial:
+        partial.write_text(json.dumps(result, separators=(",", ":")))
 
 
 def main() -> None:

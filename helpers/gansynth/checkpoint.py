@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from ..files import replacing
-from .config import NUM_PITCHES, Config
+from .config import NUM_PITCHES, Config, block_weights
 
 COMPACT_NAME = "generator.npz"  # a folder with this file in it is a checkpoint in our own format
 COMPACT_FORMAT = 1
@@ -76,12 +76,13 @@ class Checkpoint:
 def weight_shapes(config: Config, num_blocks: int, progress: float) -> dict[str, tuple[int, ...]]:
     """Name and shape of every weight that generation needs at this point of the training."""
     shapes: dict[str, tuple[int, ...]] = {}
+    shares = block_weights(progress, num_blocks)
     channels = config.latent_vector_size + NUM_PITCHES
     for b in range(1, num_blocks + 1):
         filters = config.filters(b)
         first = (config.start_height, config.start_width) if b == 1 else (config.kernel_size,) * 2
         layers = {"conv0": (*first, channels, filters), "conv1": (*(config.kernel_size,) * 2, filters, filters)}
-        if min(progress - (b - 2), b - progress) > 0:  # the blocks whose image is part of the output
+        if shares[b - 1] > 0:  # the blocks whose image is part of the output
             layers["to_rgb"] = (1, 1, filters, 2)
         for layer, shape in layers.items():
             shapes[f"{b}/{layer}/kernel"], shapes[f"{b}/{layer}/bias"] = shape, shape[-1:]

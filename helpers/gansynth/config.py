@@ -16,10 +16,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 MIN_PITCH = 24  # lowest MIDI pitch the models were trained on (C1, 32.7 Hz) ...
 MAX_PITCH = 84  # ... and the highest (C6, 1046.5 Hz)
 LARGEST = 2**53  # above any number of a model; NaN and infinity fail the comparison too
 MOST_RESOLUTIONS = 12  # 32 times the published model's side; more is a mistake
+OVERLAP = 4  # frames that cover each sample: a hop is a quarter of a frame
 NUM_PITCHES = MAX_PITCH - MIN_PITCH + 1  # 61: the width of the one-hot pitch condition
 
 # Keys that decide the shape of a weight: when a checkpoint does not fit, these are the ones to look at.
@@ -101,9 +104,8 @@ class Config:
             raise ValueError(f"fmap_decay is {self.fmap_decay!r}; it has to lie between 0 and 10")
         if self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size is {self.kernel_size!r}; it has to be odd")
-        frame = 2 * self.bins
-        covered = frame // 4 * (self.frames - 1) + frame
-        if self.audio_length > covered:
+        if self.front_padding < 0:
+            covered = self.audio_length + self.front_padding
             raise ValueError(f"audio_length is {self.audio_length!r}; the spectrogram covers {covered} samples")
 
     @property
@@ -115,6 +117,21 @@ class Config:
     def bins(self) -> int:
         """Frequency bins of a finished note's spectrogram (1024 in the published models)."""
         return self.start_width * 2 ** (self.num_resolutions - 1)
+
+    @property
+    def frame_length(self) -> int:
+        """Samples of one STFT frame (2048)."""
+        return 2 * self.bins
+
+    @property
+    def hop_length(self) -> int:
+        """Samples from one frame to the next (512)."""
+        return self.frame_length // OVERLAP
+
+    @property
+    def front_padding(self) -> int:
+        """Zeros put before a note so that `frames` frames end with its last sample (3072)."""
+        return self.hop_length * (self.frames - 1) + self.frame_length - self.audio_length
 
     def filters(self, block: int) -> int:
         """Channels of block 1 ... num_resolutions (block 0 is the width behind the discriminator's last one)."""
@@ -129,8 +146,6 @@ class Config:
 
         `global_step` counts images. Source: SPEC section 2; float32, as the original computes it.
         """
-        import numpy as np
-
         blocks = self.num_blocks(stage)
         if not self.train_progressive:
             return float(blocks - 1)
@@ -172,6 +187,14 @@ class Config:
         """The contents of an `experiment.json` that reads back as this Config."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("extra", "assumed")}
         return {**self.extra, **{key: value for key, value in values.items() if key not in self.assumed}}
+
+
+def block_weights(progress: float, num_blocks: int) -> list[float]:
+    """Share of each block's image in the output, for block 1 ... num_blocks.
+
+    1 for a finished block, two neighbours mixed while a new block fades in, 0 elsewhere. Source: SPEC section 2.
+    """
+    return [max(0.0, min(progress - (b - 2), b - progress)) for b in range(1, num_blocks + 1)]
 
 
 def _typed(key: str, value: Any, default: Any) -> Any:

@@ -14,7 +14,7 @@ import math
 import keras
 from keras import ops
 
-from .config import NUM_PITCHES, Config
+from .config import NUM_PITCHES, Config, block_weights
 
 LEAKY_SLOPE = 0.2
 PIXEL_NORM_EPSILON = 1e-8
@@ -32,14 +32,6 @@ def pixel_norm(x):
 def upscale(x, factor: int = 2):
     """Nearest-neighbour enlargement of both axes. x: [batch, time, frequency, channels]."""
     return ops.repeat(ops.repeat(x, factor, axis=1), factor, axis=2)
-
-
-def block_weights(progress: float, num_blocks: int) -> list[float]:
-    """Share of each block's image in the output, for block 1 ... num_blocks.
-
-    1 for a finished block, two neighbours mixed while a new block fades in, 0 elsewhere. Source: SPEC section 2.
-    """
-    return [max(0.0, min(progress - (b - 2), b - progress)) for b in range(1, num_blocks + 1)]
 
 
 class EqualizedConv2D(keras.layers.Layer):
@@ -145,9 +137,8 @@ class Generator(keras.Model):
 
     def grow(self, x, frames: Rows | None = None):
         """Everything behind the first convolution: [batch, start_height, start_width, channels] -> as `call`."""
-        rgb_of = [b for b in range(1, self.num_blocks + 1) if self.block_weights[b - 1] > 0]
         frames = (0, self.config.frames) if frames is None else frames
-        needed = self._rows_needed(frames, rgb_of)
+        needed = self._rows_needed(frames)
         margin = self.config.kernel_size // 2
 
         x, have = self._activate(x), (0, self.height(1))
@@ -161,7 +152,7 @@ class Generator(keras.Model):
                 x, have = self._activate(conv0(x)), middle
             x = self._activate(conv1(_take_rows(x, have, (want[0] - margin, want[1] + margin), margin)))
             have = want
-            if b in rgb_of:
+            if str(b) in self.to_rgbs:
                 factor = 2 ** (self.config.num_resolutions - b)
                 rgb = upscale(ops.tanh(self.to_rgbs[str(b)](x)), factor) * self.block_weights[b - 1]
                 start = frames[0] - have[0] * factor
@@ -169,13 +160,13 @@ class Generator(keras.Model):
                 image = rgb if image is None else image + rgb
         return image
 
-    def _rows_needed(self, frames: Rows, rgb_of: list[int]) -> dict[int, Rows]:
+    def _rows_needed(self, frames: Rows) -> dict[int, Rows]:
         """Which rows each block has to deliver, so that the frames asked for come out exact."""
         margin = self.config.kernel_size // 2
         needed: dict[int, Rows] = {}
         for b in range(self.num_blocks, 0, -1):
             ranges = []
-            if b in rgb_of:
+            if str(b) in self.to_rgbs:
                 factor = 2 ** (self.config.num_resolutions - b)
                 ranges.append((frames[0] // factor, -(-frames[1] // factor)))
             if b + 1 in needed:

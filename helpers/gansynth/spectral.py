@@ -18,27 +18,11 @@ import numpy as np
 import scipy.fft
 import scipy.sparse
 
-from .config import Config
+from .config import OVERLAP, Config
 
 EPSILON = 1e-6  # inside every logarithm: the softest magnitude that is told from silence
-OVERLAP = 4  # frames that cover each sample: a hop is a quarter of a frame
 MEL_BREAK_HZ, MEL_HIGH_Q = 700.0, 1127.0  # the HTK mel formula
 NARROWEST_BAND = 1.5  # a mel band may not be narrower than this many linear bins
-
-
-def frame_length(config: Config) -> int:
-    """Samples of one STFT frame (2048)."""
-    return 2 * config.bins
-
-
-def hop_length(config: Config) -> int:
-    """Samples from one frame to the next (512)."""
-    return frame_length(config) // OVERLAP
-
-
-def front_padding(config: Config) -> int:
-    """Zeros put before a note so that `frames` frames end with its last sample (3072)."""
-    return hop_length(config) * (config.frames - 1) + frame_length(config) - config.audio_length
 
 
 def frames_for(samples: int, config: Config) -> int:
@@ -46,7 +30,7 @@ def frames_for(samples: int, config: Config) -> int:
 
     The last of a whole note's samples are covered by all the frames there are, which is fewer than elsewhere.
     """
-    return min(-(-(samples + front_padding(config)) // hop_length(config)), config.frames)
+    return min(-(-(samples + config.front_padding) // config.hop_length), config.frames)
 
 
 @functools.lru_cache(maxsize=4)
@@ -71,9 +55,9 @@ def stft(waves: np.ndarray, config: Config) -> np.ndarray:
     waves = np.asarray(waves, np.float64)
     if waves.ndim != 2 or waves.shape[1] != config.audio_length:
         raise ValueError(f"expected waves of shape [batch, {config.audio_length}], not {list(waves.shape)}")
-    padded = np.pad(waves, [(0, 0), (front_padding(config), 0)])
-    frames = np.lib.stride_tricks.sliding_window_view(padded, frame_length(config), axis=1)[:, :: hop_length(config)]
-    return scipy.fft.rfft(frames * _hann(frame_length(config)), axis=-1)
+    padded = np.pad(waves, [(0, 0), (config.front_padding, 0)])
+    frames = np.lib.stride_tricks.sliding_window_view(padded, config.frame_length, axis=1)[:, :: config.hop_length]
+    return scipy.fft.rfft(frames * _hann(config.frame_length), axis=-1)
 
 
 def istft(spectra: np.ndarray, config: Config) -> np.ndarray:
@@ -87,7 +71,7 @@ def istft(spectra: np.ndarray, config: Config) -> np.ndarray:
     Returns:
       float64 [batch, samples]; `audio_length` samples when n is the whole note.
     """
-    length, hop = frame_length(config), hop_length(config)
+    length, hop = config.frame_length, config.hop_length
     window = _hann(length)
     # For a Hann window at 75 % overlap the squared windows sum to the constant 1.5 (Griffin & Lim 1984, eq. 7).
     synthesis = window / np.sum(window.reshape(OVERLAP, hop) ** 2, axis=0)[np.arange(length) % hop]
@@ -96,7 +80,7 @@ def istft(spectra: np.ndarray, config: Config) -> np.ndarray:
     out = np.zeros((batch, frames + OVERLAP - 1, hop))
     for part in range(OVERLAP):
         out[:, part : part + frames] += pieces[:, :, part]
-    return out.reshape(batch, (frames + OVERLAP - 1) * hop)[:, front_padding(config) :]
+    return out.reshape(batch, (frames + OVERLAP - 1) * hop)[:, config.front_padding :]
 
 
 def unwrap(phase: np.ndarray, axis: int = 1) -> np.ndarray:
