@@ -1,28 +1,43 @@
-"""Sound as plain values: write it, play it in a notebook, and hear a score without a neural network.
+"""Sound as plain values: level it, resample it, write it, play it, and hear a score without a neural network.
 
-Notebook: 03_midi (the reference rendering), 04_generate.
+Notebook: 03_midi (the reference rendering), 04_generate, 07_songs (loudness, rates, files, drums).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .files import replacing
+from .shaping import SILENCE, to_peak
 
 if TYPE_CHECKING:
     from .midi import Song
 
-REFERENCE_PEAK = 0.9  # of the non-neural rendering
+PEAK = 0.9  # the highest that a finished clip goes; the rest is left to lossy files, which overshoot a little
+LOUDNESS_BLOCK = 0.4  # s; gating blocks of BS.1770, one every tenth of a second
+LOUDNESS_STEP = 0.1  # s
+LOUDNESS_WARM_UP = 1.0  # s after which the filters have forgotten where they began
+LOUDNESS_CHUNK = 60.0  # s measured at a time, to bound memory
+BLOCK = 1 << 16  # frames written at a time; libsndfile's Vorbis encoder fails on hours at once
+RATES = (16000, 22050, 44100, 48000)  # Hz that clips are rendered and resampled to
+
 REFERENCE_TAIL = 1.0  # s that the last note may ring on
-# Partials of the plain synthesizer that stands in when FluidSynth is not installed: a soft, organ-like tone.
+# Partials of the plain synthesizer that stands in where there is no soundfont player: a soft, organ-like tone.
 PLAIN_PARTIALS = (1.0, 0.4, 0.2, 0.1)
 
-_SUBTYPES = {"float": "FLOAT", "16-bit": "PCM_16", "24-bit": "PCM_24"}
+# Kind of file -> what its samples can be, the default first.
+_ENCODINGS = {
+    "wav": {"16-bit": "PCM_16", "24-bit": "PCM_24", "float": "FLOAT"},
+    "flac": {"16-bit": "PCM_16", "24-bit": "PCM_24"},
+    "ogg": {"lossy": "VORBIS"},
+    "mp3": {"lossy": "MPEG_LAYER_III"},
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,19 +54,83 @@ class Audio:
     @property
     def peak(self) -> float:
         """Largest absolute sample; above 1 it would clip."""
-        return float(np.max(np.abs(self.samples), initial=0.0))
+        return float(max(np.max(self.samples, initial=0.0), -np.min(self.samples, initial=0.0)))
+
+    @property
+    def mono(self) -> np.ndarray:
+        """All channels in one: [n]."""
+        return self.samples if self.samples.ndim == 1 else self.samples.mean(axis=1)
 
     def __repr__(self) -> str:
         return f"Audio({self.seconds:.2f} s at {self.sample_rate} Hz, peak {self.peak:.3f})"
 
 
-def write(audio: Audio, path: str | os.PathLike, encoding: str = "16-bit") -> Path:
-    """Write a WAV or FLAC file, whole or not at all.
+def loudness(audio: Audio) -> float:
+    """Integrated loudness in LUFS, minus infinity for silence.
+
+    The filters and blocks are pyloudnorm's. It is given a minute at a time, since it needs many times the memory of
+    what it measures, and the blocks are gated together here.
+
+    Source: ITU-R BS.1770-4, annex 1.
+    """
+    import pyloudnorm
+
+    rate = audio.sample_rate
+    shortest = int(np.ceil((LOUDNESS_BLOCK + LOUDNESS_STEP) * rate))
+    missing = max(shortest - len(audio.samples), 0)
+    samples = np.pad(audio.samples, [(0, missing)] + [(0, 0)] * (audio.samples.ndim - 1)) if missing else audio.samples
+    blocks: list[float] = []
+    count = int((len(samples) / rate - LOUDNESS_BLOCK) / LOUDNESS_STEP + 1e-6) + 1
+    per_chunk, warm_up = round(LOUDNESS_CHUNK / LOUDNESS_STEP), round(LOUDNESS_WARM_UP / LOUDNESS_STEP)
+    for first in range(0, count, per_chunk):
+        earlier = min(warm_up, first)
+        begin = int((first - earlier) * LOUDNESS_STEP * rate)
+        end = int(((first + per_chunk - 1) * LOUDNESS_STEP + LOUDNESS_BLOCK) * rate) + 1
+        meter = pyloudnorm.Meter(rate, block_size=LOUDNESS_BLOCK, overlap=1 - LOUDNESS_STEP / LOUDNESS_BLOCK)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of blocks in which there is silence
+            meter.integrated_loudness(samples[begin:end])
+        blocks += meter.blockwise_loudness[earlier : earlier + min(per_chunk, count - first)]
+    heard = np.array([block for block in blocks if block >= -70.0])  # the absolute gate
+    if not len(heard):
+        return -np.inf
+    power = 10 ** (heard / 10)
+    return float(10 * np.log10(power[power > power.mean() / 10].mean()))  # the relative gate, 10 LU below
+
+
+def to_loudness(audio: Audio, target: float | None) -> Audio:
+    """Scale a clip to a loudness in LUFS, or as near to it as it gets with its peak at 0.9; None: to that peak.
+
+    One factor for the whole clip: nothing is limited or compressed, and nothing clips.
+    """
+    if audio.peak <= SILENCE:
+        return audio
+    factor = PEAK / audio.peak
+    if target is not None:
+        factor = min(factor, 10 ** ((target - loudness(audio)) / 20))
+    return Audio(np.multiply(audio.samples, np.float32(factor)), audio.sample_rate)
+
+
+def resample(audio: Audio, sample_rate: int) -> Audio:
+    """Change the sampling rate, by librosa and soxr at high quality."""
+    import librosa
+
+    if sample_rate == audio.sample_rate:
+        return audio
+    samples = librosa.resample(
+        audio.samples, orig_sr=audio.sample_rate, target_sr=sample_rate, res_type="soxr_hq", axis=0
+    )
+    return Audio(samples, sample_rate)
+
+
+def write(audio: Audio, path: str | os.PathLike, encoding: str | None = None) -> Path:
+    """Write a WAV, FLAC, OGG (Vorbis) or MP3 file, whole or not at all.
 
     Args:
       audio: what to write.
-      path: ends in .wav or .flac; folders are made as needed.
-      encoding: "16-bit", "24-bit", or "float" (WAV only; the only one that can hold samples above full scale).
+      path: ends in .wav, .flac, .ogg or .mp3; folders are made as needed.
+      encoding: for .wav and .flac "16-bit" (the default) or "24-bit"; .wav alone can be "float" too, the only encoding
+        that holds samples above full scale.
 
     Raises:
       ValueError: another ending or encoding, or samples that are not finite or would clip.
@@ -60,16 +139,24 @@ def write(audio: Audio, path: str | os.PathLike, encoding: str = "16-bit") -> Pa
 
     path = Path(path)
     kind = path.suffix.lower().removeprefix(".")
-    if kind not in ("wav", "flac"):
-        raise ValueError(f"{path.name} has to end in .wav or .flac")
-    if encoding not in _SUBTYPES or (kind == "flac" and encoding == "float"):
-        raise ValueError(f"a {kind} file cannot be {encoding!r}; choose '16-bit', '24-bit' or, for .wav, 'float'")
+    if kind not in _ENCODINGS:
+        raise ValueError(f"{path.name} has to end in .wav, .flac, .ogg or .mp3")
+    known = _ENCODINGS[kind]
+    if encoding is not None and encoding not in known:
+        raise ValueError(f"a {kind} file cannot be {encoding!r}; choose {' or '.join(map(repr, known))}")
     if not np.isfinite(audio.samples).all():
         raise ValueError("the audio holds samples that are not finite numbers")
     if encoding != "float" and audio.peak > 1.0:
         raise ValueError(f"the audio peaks at {audio.peak:.2f} and would clip; scale it down or write a 'float' WAV")
+    channels = 1 if audio.samples.ndim == 1 else audio.samples.shape[1]
+    how = {"format": kind.upper(), "subtype": known[encoding or next(iter(known))]}
     with replacing(path) as partial:
-        soundfile.write(partial, audio.samples, audio.sample_rate, subtype=_SUBTYPES[encoding], format=kind.upper())
+        try:
+            with soundfile.SoundFile(partial, "w", audio.sample_rate, channels, **how) as file:
+                for i in range(0, len(audio.samples), BLOCK):
+                    file.write(audio.samples[i : i + BLOCK])
+        except soundfile.LibsndfileError as error:
+            raise ValueError(f"{path.name} cannot be written at {audio.sample_rate} Hz: {error.error_string}") from None
     return path
 
 
@@ -101,28 +188,32 @@ def play(audio: Audio):
 def reference(song: Song, sample_rate: int = 16000) -> Audio:
     """Play a score without the model, to compare with: drums and programs as the file asks for.
 
-    Uses FluidSynth and pretty_midi's General MIDI soundfont where the `pyfluidsynth` package and its library are
-    installed, else a plain additive synthesizer, which leaves drums out.
+    Uses the soundfont player and the General MIDI soundfont that comes with pretty_midi. Where there is no player for
+    the machine, a plain additive synthesizer stands in and leaves drums out.
 
     Args:
       song: what to play.
       sample_rate: Hz.
     """
-    import pretty_midi
+    from . import soundfont
 
-    score = pretty_midi.PrettyMIDI()
-    for track in song.tracks:
-        part = pretty_midi.Instrument(track.program, track.is_drum, track.name)
-        part.notes = [pretty_midi.Note(n.velocity, n.pitch, n.start, n.end) for n in track.notes]
-        score.instruments.append(part)
+    clip = np.zeros(round((song.seconds + REFERENCE_TAIL) * sample_rate), np.float32)
     try:
-        samples = score.fluidsynth(fs=sample_rate)
-    except ImportError:  # also raised when the package is there and its library is not
+        for track in song.tracks:
+            for start, samples in soundfont.play(track, sample_rate):
+                room = clip[start : start + len(samples)]
+                room += samples.mean(axis=1)[: len(room)]
+    except ImportError:
+        import pretty_midi
+
+        score = pretty_midi.PrettyMIDI()
+        for track in song.tracks:
+            part = pretty_midi.Instrument(track.program, track.is_drum, track.name)
+            part.notes = [pretty_midi.Note(n.velocity, n.pitch, n.start, n.end) for n in track.notes]
+            score.instruments.append(part)
         with np.errstate(invalid="ignore"):
-            samples = np.nan_to_num(score.synthesize(fs=sample_rate, wave=_plain_tone))  # silence comes as 0 / 0
-    samples = samples[: round((song.seconds + REFERENCE_TAIL) * sample_rate)]
-    samples = samples * (REFERENCE_PEAK / max(float(np.max(np.abs(samples), initial=0.0)), 1e-9))
-    return Audio(samples.astype(np.float32), sample_rate)
+            clip = np.nan_to_num(score.synthesize(fs=sample_rate, wave=_plain_tone))[: len(clip)]  # silence is 0 / 0
+    return Audio(to_peak(clip, PEAK).astype(np.float32), sample_rate)
 
 
 def _plain_tone(phase: np.ndarray) -> np.ndarray:

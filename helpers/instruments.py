@@ -3,7 +3,7 @@
 An instrument is a point z of the model's latent space; every pitch can be asked of it. Points on the way from one to
 another are instruments too.
 
-Notebook: 05_instruments.
+Notebook: 05_instruments, 07_songs (an instrument for each track).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from .files import replacing
 
 if TYPE_CHECKING:
     from .gansynth import GANSynth
+    from .midi import Song
 
 SECONDS_PER_INSTRUMENT = 6.0  # how often a random timeline moves on; the original's default
 FILE_FORMAT = 1
@@ -70,6 +71,17 @@ def named(model: GANSynth) -> dict[str, Instrument]:
     """
     rows = model.about.get("instruments", [])
     return {row["name"]: Instrument(row["name"], row["z"], model.name, model.fingerprint) for row in rows}
+
+
+def assign(model: GANSynth, song: Song, seed: int) -> dict[int, Instrument]:
+    """An instrument of its own for each track that is not drums: track number (from 1) -> instrument.
+
+    They are drawn from those that the checkpoint brings along, none twice while they last, or else at random.
+    """
+    bank = list(named(model).values()) or sample(model, len(song.tracks), seed)
+    order = np.random.RandomState(seed).permutation(len(bank))
+    pitched = [number for number, track in enumerate(song.tracks, start=1) if not track.is_drum]
+    return {number: bank[order[i % len(bank)]] for i, number in enumerate(pitched)}
 
 
 def slerp(a: np.ndarray, b: np.ndarray, t: float | np.ndarray) -> np.ndarray:

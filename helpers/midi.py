@@ -1,20 +1,45 @@
-"""A MIDI file as plain values: a `Song` of tracks of notes, a filter or two, and a piano roll.
+"""A MIDI file as plain values: a `Song` of tracks of notes and controllers, a filter or two, and a piano roll.
 
 Notebook: 03_midi.
 """
 
 from __future__ import annotations
 
+import bisect
+import contextlib
 import dataclasses
+import io
 import os
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-MAX_BYTES = 64 << 20  # far above any real score; a larger file is something else
+import numpy as np
+
+MAX_BYTES = 8 << 20  # several times the largest real scores; each byte costs a hundred in memory while it is read
 MAX_SECONDS = 6 * 3600.0  # a broken tempo or delta time can claim centuries
+MAX_BARS = 10_000
+MAX_BAR_LINES = 80  # more would be a grey wall
+MICROSECONDS_PER_QUARTER = 500_000  # a file that does not say: 120 to the minute
+BEND_RANGE = 2.0  # semitones at full bend, unless the file sets another
+PEDAL_DOWN = 64  # controller values from here on
+PEDAL_LONGEST = 10.0  # s that a released note rings on under the pedal; a piano's has died away by then
+DRUM_CHANNEL = 9  # counted from 0: what musicians call channel 10
 
 # Colours of the tracks, in order: Okabe & Ito's palette, told apart by colour-blind readers too.
 TRACK_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#B8A800")
+
+# Controllers that are read: number -> (name, value of 0 … 127 in the name's unit).
+CONTROLLERS: dict[int, tuple[str, Callable[[int], float]]] = {
+    7: ("volume", lambda value: value / 127),
+    10: ("pan", lambda value: max(-1.0, (value - 64) / 63)),
+    11: ("expression", lambda value: value / 127),
+    64: ("pedal", lambda value: float(value >= PEDAL_DOWN)),
+}
+RESET = {"expression": 1.0, "pedal": 0.0, "bend": 0.0}  # what "reset all controllers" (121) sets back
+
+Changes = tuple[tuple[float, float], ...]  # (second, value from then on), in order of time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,12 +58,17 @@ class Note:
 
 @dataclasses.dataclass(frozen=True)
 class Track:
-    """The notes of one instrument of a file."""
+    """The notes of one instrument of a file, and what its controllers do meanwhile.
 
-    name: str
+    `controls` holds the changes of "volume" and "expression" (0 to 1), "pan" (-1 left to 1 right), "pedal" (0 or 1) and
+    "bend" (semitones); a name that never changes is not there.
+    """
+
+    name: str  # no two tracks of a song have the same
     program: int  # General MIDI program, counted from 0
     is_drum: bool
     notes: tuple[Note, ...]
+    controls: Mapping[str, Changes] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +77,9 @@ class Song:
 
     name: str
     tracks: tuple[Track, ...]
+    tempos: Changes = ((0.0, 60e6 / MICROSECONDS_PER_QUARTER),)  # quarter notes a minute
+    meters: tuple[tuple[float, int, int], ...] = ((0.0, 4, 4),)  # (second, beats, of which note value)
+    unclosed: int = 0  # notes of the file that never end; they are left out
 
     @property
     def notes(self) -> list[Note]:
@@ -59,40 +92,50 @@ class Song:
         return max((note.end for note in self.notes), default=0.0)
 
     def __str__(self) -> str:
-        rows = [f"{self.name}: {len(self.notes)} notes, {self.seconds:.1f} s"]
-        for track in self.tracks:
+        speeds = sorted({round(tempo) for _, tempo in self.tempos})
+        meters = list(dict.fromkeys(f"{beats}/{value}" for _, beats, value in self.meters))
+        tempo = f"{speeds[0]}" if len(speeds) == 1 else f"{speeds[0]} to {speeds[-1]}"
+        rows = [f"{self.name}: {len(self.notes)} notes, {self.seconds:.1f} s, {tempo} bpm, {', '.join(meters[:4])}"]
+        for number, track in enumerate(self.tracks, start=1):
             pitches = [note.pitch for note in track.notes]
             span = f"{note_name(min(pitches))} to {note_name(max(pitches))}" if pitches else "no notes"
             kind = "drums" if track.is_drum else f"program {track.program}"
-            rows.append(f"  {track.name} ({kind}): {len(pitches)} notes, {span}")
+            moves = f"; {', '.join(sorted(track.controls))}" if track.controls else ""
+            rows.append(f"  {number} {track.name} ({kind}): {len(pitches)} notes, {span}{moves}")
         return "\n".join(rows)
 
 
 def load(path: str | os.PathLike) -> Song:
     """Read a Standard MIDI File.
 
-    Notes that are never closed are dropped, and so are tracks without notes.
+    A track is what one channel of one of the file's tracks plays with one program, in the order in which their first
+    notes end. Its controllers are those of its own track or, where that sets none, of its channel elsewhere in the
+    file. Tempo changes count wherever they stand. Notes that are never closed are dropped and counted.
 
     Raises:
       FileNotFoundError: there is no such file.
       ValueError: it is not a MIDI file, is damaged, or holds no notes.
     """
-    import pretty_midi
+    import mido
 
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no MIDI file at {path}: there is no such file")
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"{path} has {path.stat().st_size >> 20} MB; a MIDI file is far smaller")
-    with open(path, "rb") as file:
-        if file.read(4) not in (b"MThd", b"RIFF"):
-            raise ValueError(f"{path} is not a MIDI file: it does not begin with MThd")
+    content = path.read_bytes()
+    if content[:4] == b"RIFF":  # an .rmi file: a MIDI file in a wrapper
+        content = content[max(content.find(b"MThd"), 0) :]
+    if content[:4] != b"MThd":
+        raise ValueError(f"{path} is not a MIDI file: it does not begin with MThd")
     try:
-        parsed = pretty_midi.PrettyMIDI(str(path))
-    except Exception as error:  # the parsers below raise whatever a damaged byte leads them to
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(f"{path} is a damaged MIDI file: {reason}") from None
-    song = Song(path.stem, tuple(_tracks(parsed)))
+        # clip: a data byte above 127 is a common fault of files from the web; the nearest allowed value is played
+        parsed = mido.MidiFile(file=io.BytesIO(content), clip=True)
+    except Exception as error:  # the parser raises whatever a damaged byte leads it to
+        raise ValueError(f"{path} is a damaged MIDI file: {_reason(error)}") from None
+    if not parsed.ticks_per_beat:
+        raise ValueError(f"{path} is a damaged MIDI file: its beats have no length")
+    song = _song(path.stem, parsed)
     if not song.notes:
         raise ValueError(f"{path} holds no notes")
     if not song.seconds <= MAX_SECONDS:
@@ -100,14 +143,171 @@ def load(path: str | os.PathLike) -> Song:
     return song
 
 
-def _tracks(parsed) -> Iterable[Track]:
+def _reason(error: Exception) -> str:
+    """What a library has to say, in one line; some say nothing but their name."""
+    if isinstance(error, EOFError):
+        return "it ends too early"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+class _Clock:
+    """Ticks of a file -> seconds."""
+
+    def __init__(self, ticks_per_beat: int, tempos: Sequence[tuple[int, int]]):
+        """
+        Args:
+          ticks_per_beat: as in the file's head; negative values count film frames instead of beats.
+          tempos: (tick, microseconds a quarter note), in order of ticks.
+        """
+        if ticks_per_beat < 0:
+            frames, ticks = -(ticks_per_beat >> 8), max(ticks_per_beat & 0xFF, 1)
+            tempos, per_tick = [], 1.0 / (frames * ticks)
+        else:
+            per_tick = MICROSECONDS_PER_QUARTER * 1e-6 / ticks_per_beat
+        self.ticks, self.seconds, self.per_tick = [0], [0.0], [per_tick]
+        for tick, tempo in tempos:
+            if tempo:
+                self.seconds.append(self(tick))
+                self.ticks.append(tick)
+                self.per_tick.append(tempo * 1e-6 / ticks_per_beat)
+
+    def __call__(self, tick: int) -> float:
+        i = bisect.bisect_right(self.ticks, tick) - 1
+        return self.seconds[i] + (tick - self.ticks[i]) * self.per_tick[i]
+
+
+@dataclasses.dataclass
+class _Channel:
+    """What one of a file's tracks says on one channel."""
+
+    programs: list[int] = dataclasses.field(default_factory=list)
+    controls: dict[str, list[tuple[int, float]]] = dataclasses.field(default_factory=lambda: defaultdict(list))
+
+
+def _song(name: str, parsed) -> Song:
+    channels: dict[Any, dict[int, _Channel]] = defaultdict(dict)  # (port, channel) -> number of the track -> …
+    groups: dict[tuple, list[tuple[int, int, int, int]]] = {}  # (program, port and channel, track) -> notes in ticks
+    tempos, meters, names, unclosed = [], [], [], 0
+    bend_ranges: dict[Any, float] = {}
+    for i, track in enumerate(parsed.tracks):
+        names.append("")
+        tick, port = 0, 0
+        programs: dict[Any, int] = {}
+        pressed: dict[Any, list[tuple[int, int]]] = {}
+        selected: dict[Any, dict[int, int]] = defaultdict(dict)  # registered parameter numbers, for the bend range
+        for message in track:
+            tick += message.time
+            if message.type == "set_tempo":
+                tempos.append((tick, message.tempo))
+            elif message.type == "time_signature":
+                meters.append((tick, message.numerator, message.denominator))
+            elif message.type == "track_name":
+                names[i] = names[i] or _clean(message.name)
+            elif message.type == "midi_port":
+                port = message.port
+            if message.is_meta or not hasattr(message, "channel"):
+                continue
+            where = (port, message.channel)
+            said = channels[where].setdefault(i, _Channel())
+            if message.type == "note_on" and message.velocity > 0:
+                pressed.setdefault((where, message.note), []).append((tick, message.velocity))
+            elif message.type in ("note_on", "note_off"):
+                # A note-off ends every open note of its key but those that begin at the same tick, which go on if
+                # it ended others and are lost if it did not: so the original's reader has it.
+                key = (where, message.note)
+                begun = pressed.pop(key, [])
+                ended = [(start, velocity) for start, velocity in begun if start != tick]
+                group = groups.setdefault((programs.get(where, 0), where, i), []) if ended else []
+                group += [(message.note, velocity, start, tick) for start, velocity in ended]
+                if ended and len(ended) < len(begun):
+                    pressed[key] = [note for note in begun if note not in ended]
+            elif message.type == "program_change":
+                programs[where] = message.program
+                said.programs.append(message.program)
+            elif message.type == "pitchwheel":
+                bend = message.pitch / 8192 * bend_ranges.get(where, BEND_RANGE)
+                said.controls["bend"].append((tick, bend))
+            elif message.type == "control_change" and message.control in CONTROLLERS:
+                kind, unit = CONTROLLERS[message.control]
+                said.controls[kind].append((tick, unit(message.value)))
+            elif message.type == "control_change" and message.control == 121:
+                for kind, value in RESET.items():
+                    said.controls[kind].append((tick, value))
+            elif message.type == "control_change" and message.control in (98, 99, 100, 101):
+                selected[where][message.control] = message.value
+                if message.control in (98, 99):  # another kind of parameter: what follows is not the bend range
+                    selected[where].pop(100, None)
+            elif message.type == "control_change" and message.control in (6, 38):
+                if selected[where].get(101) == 0 and selected[where].get(100) == 0:
+                    whole = int(bend_ranges.get(where, BEND_RANGE))
+                    bend_ranges[where] = float(message.value) if message.control == 6 else whole + message.value / 100
+        unclosed += sum(map(len, pressed.values()))
+
+    clock = _Clock(parsed.ticks_per_beat, sorted(tempos, key=lambda change: change[0]))
+    sharing = [i for _, _, i in groups]
+    tracks, taken = [], set()
+    for (program, where, i), notes in groups.items():
+        if not channels[where][i].programs:  # a head track may have set it
+            elsewhere = (number for said in channels[where].values() for number in said.programs)
+            program = next(elsewhere, program)
+        is_drum = where[1] == DRUM_CHANNEL
+        title = names[i] if names[i] and sharing.count(i) == 1 else _program_name(program, is_drum)
+        track = Track(
+            _unique(title, taken),
+            program,
+            is_drum,
+            tuple(Note(pitch, velocity, clock(start), clock(end)) for pitch, velocity, start, end in notes),
+            _controls(channels[where], i, clock),
+        )
+        tracks.append(track)
+    tempo_changes = tuple((clock(tick), 60e6 / tempo) for tick, tempo in sorted(tempos) if tempo)
+    meter_changes = tuple((clock(tick), beats, value) for tick, beats, value in sorted(meters) if beats)
+    defaults = Song("", ())
+    return Song(
+        name,
+        tuple(tracks),
+        _from_start(tempo_changes, defaults.tempos),
+        _from_start(meter_changes, defaults.meters),
+        unclosed,
+    )
+
+
+def _controls(channel: Mapping[int, _Channel], i: int, clock: _Clock) -> dict[str, Changes]:
+    """The controllers of one track: its own, or else those that other tracks send on its channel."""
+    kinds = {kind for said in channel.values() for kind in said.controls}
+    changes = {}
+    for kind in sorted(kinds):
+        own = channel[i].controls.get(kind)
+        events = own or sorted(event for said in channel.values() for event in said.controls.get(kind, []))
+        seconds = {clock(tick): value for tick, value in events}  # of several at one time the last counts
+        changes[kind] = tuple(sorted(seconds.items()))
+    return changes
+
+
+def _from_start(changes: tuple, default: tuple) -> tuple:
+    """Changes that begin at second 0, with a default before the first if need be."""
+    return changes if changes and changes[0][0] <= 0 else default + changes
+
+
+def _clean(name: str) -> str:
+    """A name from a file, on one line; mido reads bytes as Latin-1 where today's programs write UTF-8."""
+    with contextlib.suppress(UnicodeError):
+        name = name.encode("latin-1").decode("utf-8")
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:80]
+
+
+def _program_name(program: int, is_drum: bool) -> str:
     import pretty_midi
 
-    for i, instrument in enumerate(parsed.instruments, start=1):
-        notes = tuple(Note(n.pitch, n.velocity, float(n.start), float(n.end)) for n in instrument.notes)
-        default = "Drums" if instrument.is_drum else pretty_midi.program_to_instrument_name(instrument.program)
-        if notes:
-            yield Track(instrument.name.strip() or f"{i} {default}", instrument.program, instrument.is_drum, notes)
+    return "Drums" if is_drum else pretty_midi.program_to_instrument_name(program)
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    """The name, or "name 2", "name 3", …; remembered in `taken`."""
+    candidates = [name, *(f"{name} {n}" for n in range(2, len(taken) + 3))]
+    unused = next(candidate for candidate in candidates if candidate.lower() not in taken)
+    taken.add(unused.lower())
+    return unused
 
 
 def excerpt(song: Song, start: float = 0.0, end: float | None = None) -> Song:
@@ -119,8 +319,68 @@ def excerpt(song: Song, start: float = 0.0, end: float | None = None) -> Song:
     for track in song.tracks:
         inside = (n for n in track.notes if n.start < end and n.end > start)
         cut = (dataclasses.replace(n, start=max(n.start, start) - start, end=min(n.end, end) - start) for n in inside)
-        tracks.append(dataclasses.replace(track, notes=tuple(cut)))
-    return Song(song.name, tuple(track for track in tracks if track.notes))
+        controls = {kind: _changes_within(changes, start, end) for kind, changes in track.controls.items()}
+        tracks.append(dataclasses.replace(track, notes=tuple(cut), controls=controls))
+    return dataclasses.replace(
+        song,
+        tracks=tuple(track for track in tracks if track.notes),
+        tempos=_changes_within(song.tempos, start, end),
+        meters=_changes_within(song.meters, start, end),
+    )
+
+
+def _changes_within(changes: tuple, start: float, end: float) -> tuple:
+    """Changes from `start` to `end`, moved to begin at 0; the last one before counts as one at 0."""
+    before = [(0.0, *values) for second, *values in changes if second <= start][-1:]
+    return (*before, *((second - start, *values) for second, *values in changes if start < second < end))
+
+
+def pedalled(track: Track) -> Track:
+    """The track with its notes as long as the sustain pedal lets them ring.
+
+    A note that is released while the pedal is down ends when the pedal comes up, when its key is struck again, or after
+    ten seconds, whichever is first.
+    """
+    pedal = track.controls.get("pedal", ())
+    if not any(value for _, value in pedal):
+        return track
+    times = np.array([second for second, _ in pedal])
+    down = np.array([value > 0 for _, value in pedal])
+    lifts = np.append(times, np.inf)[np.append(~down, True)]
+    strikes: dict[int, list[float]] = defaultdict(list)
+    for note in track.notes:
+        bisect.insort(strikes[note.pitch], note.start)
+
+    def ring(note: Note) -> Note:
+        last = np.searchsorted(times, note.end, side="right") - 1
+        if last < 0 or not down[last]:
+            return note
+        again = strikes[note.pitch]
+        struck = again[i] if (i := bisect.bisect_left(again, note.end)) < len(again) else np.inf
+        lifted = lifts[np.searchsorted(lifts, note.end, side="right")]
+        return dataclasses.replace(note, end=float(min(lifted, struck, note.end + PEDAL_LONGEST)))
+
+    return dataclasses.replace(track, notes=tuple(ring(note) for note in track.notes))
+
+
+def bars(song: Song) -> np.ndarray:
+    """Seconds at which the bars of a song begin, by its time signatures and tempos (the first 10,000 of them)."""
+    times = np.array([second for second, _ in song.tempos])
+    per_second = np.array([tempo / 60 for _, tempo in song.tempos])
+    quarters = np.concatenate([[0.0], np.cumsum(np.diff(times) * per_second[:-1])])
+
+    def quarter_at(second: float) -> float:
+        i = max(np.searchsorted(times, second, side="right") - 1, 0)
+        return quarters[i] + (second - times[i]) * per_second[i]
+
+    lines: list[float] = []
+    ends = [second for second, *_ in song.meters[1:]] + [song.seconds]
+    for (start, beats, value), end in zip(song.meters, ends, strict=True):
+        first, length = quarter_at(start), 4 * beats / value
+        count = int(np.ceil(max(quarter_at(min(end, song.seconds)) - first, 0) / length - 1e-9))
+        lines += [first + k * length for k in range(min(count, MAX_BARS - len(lines)))]
+    at = np.maximum(np.searchsorted(quarters, lines, side="right") - 1, 0)
+    return times[at] + (np.array(lines) - quarters[at]) / per_second[at]
 
 
 def note_name(pitch: int) -> str:
@@ -129,7 +389,7 @@ def note_name(pitch: int) -> str:
 
 
 def plot(song: Song, ax=None):
-    """Draw a piano roll: pitch names over seconds, a colour a track, paler where notes are soft.
+    """Draw a piano roll: pitch names over seconds, a colour a track, paler where notes are soft, bar lines.
 
     Args:
       song: what to draw.
@@ -158,6 +418,9 @@ def plot(song: Song, ax=None):
     ax.set(xlim=(0, max(song.seconds, 0.1)), ylim=(low, high), xlabel="time (s)", ylabel="pitch", title=song.name)
     ax.set_yticks(naturals, [note_name(p) for p in naturals])
     ax.grid(axis="y", color="0.9")
+    lines = bars(song)
+    if len(lines) <= MAX_BAR_LINES:
+        ax.vlines(lines, 0, 1, transform=ax.get_xaxis_transform(), color="0.85", linewidth=0.6, zorder=0)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
     if len(handles) > 1:

@@ -1,230 +1,444 @@
-"""A song, a timeline and a model -> audio: plan the notes, generate them, mix.
+"""A song, instruments and a model -> audio: plan the notes, generate them, mix.
 
-    clip = render(model, song, timeline)
+    clip = render(model, song, timeline)                               # one timeline for all tracks
+    clip = render(model, song, {"Flute": a, "Strings": timeline})      # by track, the others assigned from a seed
+    print(clip.report)
 
-Each step is a function over plain arrays that can be called alone. `faithful=True` gives what the original program
-gave, sample for sample; the default leaves out its plain bugs (SPEC section 8.1): notes outside 36 to 84 lost, drums
-played as pitches, clicks on notes under 10 ms, silence or noise after a note that is silent or peaks downwards.
+Each step is a function over plain values that can be called alone. `faithful=True` gives what the original program
+gave, sample for sample; the default does what people ask for instead (SPEC section 8.1): tracks apart, drums not as
+pitches, notes folded into the model's range, held as long as they are written, and without clicks.
 
-Notebook: 04_generate.
+Notebook: 04_generate, 07_songs.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm.auto import tqdm
 
+from . import audio, shaping, soundfont
 from .audio import Audio
-from .gansynth.config import MAX_PITCH, MIN_PITCH
 from .gansynth.model import BATCH_SIZE
+from .instruments import Instrument, Timeline
+from .midi import Song
+from .planning import DEFAULTS, Part, Plan, Settings, curves, is_heard, original_notes, plan, resolve
+from .report import Recipe, RenderReport, TrackReport, read_recipe
+from .shaping import Curve, Loop
 
 if TYPE_CHECKING:
     from .gansynth import GANSynth
-    from .instruments import Timeline
-    from .midi import Note, Song
 
-ATTACK = 0.010  # s; linear rise
-RELEASE = 0.300  # s; linear fall, beginning where the note ends
-PEAK = 0.9  # of the finished clip
-SILENCE = 1e-9  # a note whose peak is below this is left silent
+__all__ = ["Clip", "Part", "Plan", "Settings", "original_notes", "plan", "render", "reproduce", "resolve"]
+
+LONGEST_SONG = 2 * 3600.0  # s; a clip is held in memory
+WINDOW = 8  # batches whose sounds are sorted by length, so that a batch wastes little; time order holds beyond that
+CUT_FADE = 0.010  # s; where a rendering was stopped
+DRUM_TAIL = 1.0  # s that the clip goes on behind the start of the last drum note
 
 # The original's own numbers.
-ORIGINAL_LOWEST = 36  # notes below are dropped, though the model plays them
-ORIGINAL_LONGEST = 3.0  # s; longer notes stop here
 ORIGINAL_TAIL = 3.0  # s behind the last note
 ORIGINAL_PEAK = 0.5
 
 
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """What is to be generated and where it goes; arrays of one length, a row a note."""
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Clip(Audio):
+    """Audio, and the report on how it was made."""
 
-    starts: np.ndarray  # s
-    holds: np.ndarray  # s from start to release
-    pitches: np.ndarray  # MIDI numbers inside the model's range
-    velocities: np.ndarray  # 1 to 127
-    z: np.ndarray  # [n, latent_vector_size]
-    end: float  # s at which the last note ends, not counting its release
-
-    def __len__(self) -> int:
-        return len(self.pitches)
+    report: RenderReport
 
 
-def fold(pitch: int, low: int, high: int) -> int:
-    """Move a pitch by octaves into low ... high."""
-    if pitch < low:
-        return pitch + 12 * -((pitch - low) // 12)
-    if pitch > high:
-        return pitch - 12 * -((high - pitch) // 12)
-    return pitch
-
-
-def original_notes(song: Song) -> list[Note]:
-    """The notes the original would play: all tracks, drums too, from 36 to 84, in the order of its reader."""
-    return [note for note in song.notes if ORIGINAL_LOWEST <= note.pitch <= MAX_PITCH]
-
-
-def plan(song: Song, timeline: Timeline, max_seconds: float = 4.0, faithful: bool = False) -> Plan:
-    """Decide for each note its pitch, latent and length.
-
-    By default drum tracks are left out, pitches outside the model's range move by octaves into it, and notes longer
-    than the model's `max_seconds` are released so that they end with it.
-
-    Raises:
-      ValueError: no note is left to play.
-    """
-    if faithful:
-        notes, longest = original_notes(song), ORIGINAL_LONGEST
-    else:
-        notes = [note for track in song.tracks if not track.is_drum for note in track.notes]
-        longest = max_seconds - RELEASE
-    if not notes:
-        where = f"between {ORIGINAL_LOWEST} and {MAX_PITCH}" if faithful else "outside its drum tracks"
-        raise ValueError(f"{song.name} has no notes {where}, so there is nothing to play")
-    starts = np.array([note.start for note in notes])
-    holds = np.minimum([note.duration for note in notes], longest)
-    return Plan(
-        starts=starts,
-        holds=holds,
-        pitches=np.array([fold(note.pitch, MIN_PITCH, MAX_PITCH) for note in notes]),
-        velocities=np.array([note.velocity for note in notes]),
-        z=timeline.z(starts, extrapolate=faithful),
-        end=max(note.end for note in notes) if faithful else float(np.max(starts + holds)),
-    )
-
-
-def envelope(hold: float, sample_rate: int = 16000) -> np.ndarray:
-    """Gain of a note that is held for `hold` seconds: float64 [samples], rising, full, and falling to 0.
-
-    A note shorter than the attack is released from the level it has reached, so that the gain never jumps.
-    """
-    held = int(sample_rate * hold)
-    gain = np.ones(held + int(sample_rate * RELEASE))
-    rise = np.linspace(0.0, 1.0, int(sample_rate * ATTACK))[: len(gain)]
-    gain[: len(rise)] = rise
-    gain[held:] *= np.linspace(1.0, 0.0, len(gain) - held)
-    return gain
-
-
-def original_envelope(hold: float, sample_rate: int = 16000) -> np.ndarray:
-    """The original's gain: as `envelope`, but a note under 10 ms jumps to full level. Source: SPEC section 8."""
-    held = int(sample_rate * min(hold, ORIGINAL_LONGEST))
-    gain = np.ones(held + int(sample_rate * RELEASE))
-    gain[: int(sample_rate * ATTACK)] = np.linspace(0.0, 1.0, int(sample_rate * ATTACK))
-    gain[held:] = np.linspace(1.0, 0.0, len(gain) - held)
-    return gain
-
-
-def shape_note(
-    wave: np.ndarray, hold: float, velocity: int, sample_rate: int = 16000, faithful: bool = False
-) -> np.ndarray:
-    """Cut a generated note to length under its envelope, at a peak of velocity / 127. [samples] -> float64 [samples].
-
-    `faithful` measures the peak as the original does, above zero only.
-    """
-    gain = (original_envelope if faithful else envelope)(hold, sample_rate)
-    note = wave[: len(gain)] * gain[: len(wave)]
-    if faithful:
-        return note / note.max() * (velocity / 127.0)
-    peak = np.abs(note).max(initial=0.0)
-    return note * (velocity / 127.0 / peak) if peak > SILENCE else np.zeros_like(note)
-
-
-def clip_length(plan: Plan, sample_rate: int = 16000, faithful: bool = False) -> int:
-    """Samples of the finished clip: to the end of the last release (the original: three seconds on, cut to whole)."""
-    if faithful:
-        return int(plan.end + ORIGINAL_TAIL) * sample_rate
-    return int(np.ceil((plan.end + RELEASE) * sample_rate))
-
-
-def mix(clip: np.ndarray, note: np.ndarray, start: int) -> None:
-    """Add a note to a clip, in place, from sample `start` on; what would lie behind the clip's end is left out."""
-    room = clip[start : start + len(note)]
-    room += note[: len(room)]
+# --------------------------------------------------------------------------------------------------------- generating
 
 
 def _distinct(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
     """Equal (z, pitch) pairs are one sound: (first note of each sound, sound of each note)."""
     numbers: dict[tuple[bytes, int], int] = {}
     pairs = ((z.tobytes(), int(pitch)) for z, pitch in zip(plan.z, plan.pitches, strict=True))
-    sound_of = np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs])
+    sound_of = np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs], np.int64)
     _, first = np.unique(sound_of, return_index=True)
     return first, sound_of
 
 
 def generate_notes(
     model: GANSynth, plan: Plan, batch_size: int = BATCH_SIZE, progress: bool = True
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Generate the sounds of a plan, each distinct one once and no longer than it is heard.
+) -> Iterator[list[tuple[np.ndarray, np.ndarray]]]:
+    """Generate the sounds of a plan in the order of time, each distinct one once and no longer than it is heard.
 
-    Yields (note number, wave) for every note of the plan, in no particular order, holding one batch at a time.
+    Yields batches, one held at a time: a list of (numbers of the notes that have this sound, wave).
     """
     first, sound_of = _distinct(plan)
-    seconds = np.minimum(plan.holds + RELEASE, model.max_seconds)
-    longest = np.zeros(len(first))
-    np.maximum.at(longest, sound_of, seconds)
+    longest, begins = np.zeros(len(first)), np.full(len(first), np.inf)
+    np.maximum.at(longest, sound_of, plan.seconds)
+    np.minimum.at(begins, sound_of, plan.starts)
     notes_of = np.split(np.argsort(sound_of, kind="stable"), np.cumsum(np.bincount(sound_of))[:-1])
-    order = np.argsort(longest, kind="stable")  # notes of like length share a batch
+    in_time = np.argsort(begins, kind="stable")
     with tqdm(total=len(plan), desc="render", unit="note", disable=not progress) as bar:
-        for i in range(0, len(order), batch_size):
-            sounds = order[i : i + batch_size]
-            rows = first[sounds]
-            length = float(longest[sounds].max())
-            z, pitches = plan.z[rows], plan.pitches[rows]
-            waves = model.generate(z, pitches, seconds=length, batch_size=batch_size, progress=False)
-            for sound, wave in zip(sounds, waves, strict=True):
-                for note in notes_of[sound]:
-                    yield int(note), wave
-                    bar.update()
+        for w in range(0, len(in_time), WINDOW * batch_size):
+            window = in_time[w : w + WINDOW * batch_size]
+            window = window[np.argsort(longest[window], kind="stable")]
+            for i in range(0, len(window), batch_size):
+                sounds = window[i : i + batch_size]
+                z, pitches = plan.z[first[sounds]], plan.pitches[first[sounds]]
+                length = float(longest[sounds].max())
+                waves = model.generate(z, pitches, seconds=length, batch_size=batch_size, progress=False)
+                yield [(notes_of[sound], wave) for sound, wave in zip(sounds, waves, strict=True)]
+                bar.update(sum(len(notes_of[sound]) for sound in sounds))
+
+
+# ------------------------------------------------------------------------------------------------------------- mixing
+
+
+def shape_note(
+    wave: np.ndarray,
+    hold: float,
+    velocity: int,
+    settings: Settings = DEFAULTS,
+    sample_rate: int = 16000,
+    loop: Loop | None = None,
+    semitones: np.ndarray | None = None,
+) -> np.ndarray:
+    """Turn a generated wave into a note: loop, bend, envelope, and a peak that is its velocity's.
+
+    Args:
+      wave: [n].
+      hold: s to the release.
+      velocity: 1 to 127; the peak is its share of 127 to the power of `settings.velocity`.
+      settings: attack, release and velocity are used.
+      sample_rate: Hz.
+      loop: where to repeat, if the note is longer than the wave.
+      semitones: the pitch bend along the note, if it has one: a value for each sample of hold and release.
+
+    Returns:
+      float64 [samples], up to hold + release of them; fewer where the wave ends before.
+    """
+    gain = shaping.envelope(hold, settings.attack, settings.release, sample_rate)
+    samples = len(gain) if semitones is None else int(np.ceil(np.sum(2.0 ** (semitones / 12)))) + 1
+    source = shaping.extend(wave, loop, samples, sample_rate) if loop else np.asarray(wave[:samples], np.float64)
+    body = source if semitones is None else shaping.bend(source, semitones)
+    return shaping.to_peak(body * gain[: len(body)], (velocity / 127.0) ** settings.velocity)
+
+
+def levels(moves: Mapping[str, Curve], gain: float, times: np.ndarray, channels: int) -> np.ndarray:
+    """How loud a track is at given seconds: [n] -> [channels, n], or [channels, 1] where nothing moves.
+
+    Volume and expression count by their squares, as General MIDI has it. Pan keeps the power from side to side; in the
+    centre both sides are as loud as the one channel of a mono clip.
+
+    Args:
+      moves: the track's `curves`.
+      gain: dB.
+      times: s.
+      channels: 1 or 2.
+    """
+    level = 10 ** (gain / 20) * (moves["volume"](times) * moves["expression"](times)) ** 2
+    if channels == 1:
+        return level[None]
+    angle = (moves["pan"](times) + 1) * np.pi / 4
+    return level * np.sqrt(2) * np.stack([np.cos(angle), np.sin(angle)])
+
+
+def mix(clip: np.ndarray, note: np.ndarray, start: int) -> None:
+    """Add a note to a clip, in place, from sample `start` on; what would lie behind the clip's end is left out.
+
+    Both are [samples], or [channels, samples].
+    """
+    room = clip[..., start : start + note.shape[-1]]
+    room += note[..., : room.shape[-1]]
+
+
+class _Mixer:
+    """A clip in the making: all that is needed to add a note to it."""
+
+    def __init__(self, song: Song, parts: Sequence[Part], settings: Settings, notes: Plan, rate: int, channels: int):
+        self.parts, self.settings, self.notes, self.rate = parts, settings, notes, rate
+        self.moves = [curves(track, part, settings) for track, part in zip(song.tracks, parts, strict=True)]
+        self.starts = (notes.starts * rate).astype(np.int64)
+        if settings.faithful:
+            length = int(notes.end + ORIGINAL_TAIL) * rate
+        else:
+            held = (notes.holds * rate).astype(np.int64)
+            length = int(np.max(self.starts + held, initial=0)) + int(settings.release * rate)
+        self.clip = np.zeros((channels, length), np.float32)
+        self.done = np.zeros(len(notes), bool)
+
+    def add(self, rows: np.ndarray, wave: np.ndarray) -> None:
+        """Mix all notes that have one sound."""
+        loop = shaping.find_loop(wave, self.rate) if self.notes.loops[rows].any() else None
+        for i in rows:
+            mix(
+                self.clip,
+                self._original(i, wave) if self.settings.faithful else self._note(i, wave, loop),
+                self.starts[i],
+            )
+
+    def _original(self, i: int, wave: np.ndarray) -> np.ndarray:
+        return shaping.original_note(wave, self.notes.holds[i], self.notes.velocities[i], self.rate)
+
+    def _note(self, i: int, wave: np.ndarray, loop: Loop | None) -> np.ndarray:
+        notes, moves, gain = self.notes, self.moves[self.notes.tracks[i]], self.parts[self.notes.tracks[i]].gain
+        samples = int(notes.holds[i] * self.rate) + int(self.settings.release * self.rate)
+        times = notes.starts[i] + np.arange(samples) / self.rate
+        note = shape_note(
+            wave,
+            notes.holds[i],
+            notes.velocities[i],
+            self.settings,
+            self.rate,
+            loop if notes.loops[i] else None,
+            np.broadcast_to(moves["bend"](times), samples) if notes.bent[i] else None,
+        )
+        return note * levels(moves, gain, times[: len(note)], len(self.clip))
+
+    def finished(self) -> float | None:
+        """Cut the clip where the first note that is not done begins; that second, or None if all are."""
+        if self.done.all():
+            return None
+        cut = int(self.starts[~self.done].min())
+        self.clip = self.clip[:, :cut].copy()
+        fade = self.clip[:, -int(CUT_FADE * self.rate) :]
+        fade *= np.linspace(1.0, 0.0, fade.shape[1], dtype=np.float32)
+        return cut / self.rate
+
+
+# ------------------------------------------------------------------------------------------------------------- render
 
 
 def render(
     model: GANSynth,
     song: Song,
-    timeline: Timeline,
-    faithful: bool = False,
+    parts: Instrument | Timeline | Mapping[str | int, Instrument | Timeline | Part] | None = None,
+    default: Instrument | Timeline | None = None,
+    *,
+    drums: str = DEFAULTS.drums,
+    pitch: str = DEFAULTS.pitch,
+    sustain: str = DEFAULTS.sustain,
+    controllers: bool = DEFAULTS.controllers,
+    attack: float = DEFAULTS.attack,
+    release: float = DEFAULTS.release,
+    velocity: float = DEFAULTS.velocity,
+    loudness: float | None = DEFAULTS.loudness,
+    sample_rate: int | None = DEFAULTS.sample_rate,
+    stereo: bool | None = DEFAULTS.stereo,
+    faithful: bool = DEFAULTS.faithful,
+    seed: int = 0,
     batch_size: int = BATCH_SIZE,
     progress: bool = True,
-) -> Audio:
-    """Play a song with the instruments of a timeline.
+    stop: Callable[[], bool] | None = None,
+) -> Clip:
+    """Play a song.
 
-    Memory is bounded by the clip and one batch of notes, whatever the number of notes.
+    Memory is bounded by the clip and one batch of notes, whatever the number of notes. A keyboard interrupt (the stop
+    button of a notebook) ends a long rendering early and gives what there is, up to the first missing note.
 
     Args:
       model: what to play with.
       song: what to play.
-      timeline: which latent at which second; each note takes the one at its start.
-      faithful: exactly the original's notes, envelope, levels and mix. Pair it with `Timeline.original`.
+      parts: who plays. One instrument or timeline for all tracks, or one for each: a dict from a track's number (as
+        `print(song)` has it), name or program ("program 73", "Flute") to an instrument, a timeline, or a `Part`, which
+        also mutes, solos, pans and sets the gain.
+      default: who plays the tracks that `parts` leaves open. By default each gets an instrument of its own, drawn with
+        `seed` (see `instruments.assign`).
+      drums: "skip" leaves out what is on channel 10, "synth" plays it with a soundfont. It never sounds as pitches.
+      pitch: what becomes of notes outside the model's range, C1 to C6: "fold" moves them by octaves, "drop" leaves them
+        out, "shift" first transposes the whole song to where most notes fit, and folds the rest.
+      sustain: "loop" repeats the steady part of a sound for as long as the note is held; "once" lets go after three
+        seconds.
+      controllers: follow volume, expression, pan, sustain pedal and pitch bend. A bend reads the sound faster or
+        slower, so that its formants move along; bends beyond two octaves stop there.
+      attack: s.
+      release: s.
+      velocity: how much velocity counts: a note peaks at (velocity / 127) to this power. 1 is the original's, 2 General
+        MIDI's, 0 makes all equal.
+      loudness: LUFS of the clip, or as near to it as it gets without clipping (no limiter is used); None: as loud as it
+        goes.
+      sample_rate: Hz of the clip, 16000, 22050, 44100 or 48000; by default the model's.
+      stereo: two channels or one; by default two if a track is panned.
+      faithful: exactly the original's notes, envelope, levels and mix, with one timeline (`Timeline.original`) and none
+        of the choices above.
+      seed: of the instruments that are drawn for tracks.
       batch_size: notes generated at a time.
       progress: show a bar.
+      stop: called after each batch; when it returns True, the rendering ends early as by an interrupt.
 
     Returns:
-      Mono audio at the model's rate, as long as the song and its last release; its peak is 0.9 (faithful: as the
-      original leaves it, 0.5 for the highest sample and padded by up to three seconds).
+      The audio, float32 [samples] or [samples, 2], with a `report` that prints as a table and saves what `reproduce`
+      needs.
 
     Raises:
-      ValueError: there is nothing to play, or the timeline belongs to another model.
+      ValueError: there is nothing to play, an argument is out of range, or an instrument belongs to another model.
+      ImportError: drums="synth", and there is no soundfont player for this machine.
     """
-    for instrument in timeline.instruments:
-        if instrument.fingerprint and instrument.fingerprint != model.fingerprint:
-            owner = instrument.checkpoint or "another model"
-            raise ValueError(f"{instrument.name!r} was made for {owner}; on {model.name} it is another sound")
-    notes = plan(song, timeline, model.max_seconds, faithful)
-    rate = model.sample_rate
-    clip = np.zeros(clip_length(notes, rate, faithful))
-    for i, wave in generate_notes(model, notes, batch_size, progress):
-        shaped = shape_note(wave, notes.holds[i], notes.velocities[i], rate, faithful)
-        mix(clip, shaped, int(notes.starts[i] * rate))
-    return Audio(normalize(clip, faithful).astype(np.float32), rate)
+    settings = Settings(
+        drums, pitch, sustain, controllers, attack, release, velocity, loudness, sample_rate, stereo, faithful
+    )
+    if faithful and not isinstance(parts, (Instrument, Timeline)):
+        raise ValueError("faithful=True plays all tracks with one Timeline, as the original does")
+    if song.seconds > LONGEST_SONG:
+        raise ValueError(
+            f"{song.name} lasts {song.seconds / 3600:.1f} h and a clip can have {LONGEST_SONG / 3600:g}; "
+            "render it in parts, with midi.excerpt"
+        )
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}; it has to be 1 or more")
+    return _render(model, song, resolve(model, song, parts, default, seed), settings, batch_size, progress, stop, seed)
 
 
-def normalize(clip: np.ndarray, faithful: bool = False) -> np.ndarray:
-    """Scale a mix to its final level: the largest absolute sample to 0.9 (faithful: the highest sample to 0.5)."""
-    if faithful:
-        return clip / clip.max() * ORIGINAL_PEAK
-    peak = np.abs(clip).max(initial=0.0)
-    return clip * (PEAK / peak) if peak > SILENCE else clip
+def _render(
+    model: GANSynth,
+    song: Song,
+    parts: Sequence[Part],
+    settings: Settings,
+    batch_size: int,
+    progress: bool,
+    stop: Callable[[], bool] | None,
+    seed: int,
+) -> Clip:
+    began = time.monotonic()
+    notes = plan(song, parts, settings, model.max_seconds)
+    channels = 1 + bool(_is_panned(song, parts, settings) if settings.stereo is None else settings.stereo)
+    mixer = _Mixer(song, parts, settings, notes, model.sample_rate, channels)
+    batches = 0
+    try:
+        for batch in generate_notes(model, notes, batch_size, progress):
+            for rows, wave in batch:
+                mixer.add(rows, wave)
+            for rows, _ in batch:  # only now: what an interrupt leaves half mixed is cut away
+                mixer.done[rows] = True
+            batches += 1
+            if stop is not None and stop():
+                break
+    except KeyboardInterrupt:
+        if not batches:
+            raise
+    stopped_at = mixer.finished()
+    clip = Audio(mixer.clip.T, model.sample_rate)
+    drum_notes: dict[int, int] = {}
+    if settings.faithful:
+        clip = Audio(clip.samples / clip.samples.max() * np.float32(ORIGINAL_PEAK), clip.sample_rate)
+    else:
+        clip = audio.resample(clip, settings.sample_rate or model.sample_rate)
+        if settings.drums == "synth":
+            clip, drum_notes = _with_drums(clip, song, parts, settings, stopped_at)
+        clip = audio.to_loudness(clip, settings.loudness)
+    clip = Audio(clip.samples[:, 0] if channels == 1 else clip.samples, clip.sample_rate)
+
+    measured = audio.loudness(clip)
+    report = RenderReport(
+        song=song.name,
+        model=model.name,
+        tracks=_track_reports(song, parts, settings, notes, mixer.done, drum_notes),
+        notes=len(song.notes) + song.unclosed,
+        rendered=int(mixer.done.sum()) + sum(drum_notes.values()),
+        distinct=len(_distinct(notes)[0]),
+        drum_notes=sum(drum_notes.values()),
+        transposed=notes.transposed,
+        moved=notes.moved,
+        skipped=notes.skipped,
+        pedalled=notes.pedalled,
+        looped=int(notes.loops.sum()),
+        bent=int(notes.bent.sum()),
+        seconds=clip.seconds,
+        sample_rate=clip.sample_rate,
+        channels=channels,
+        loudness=measured if np.isfinite(measured) else None,
+        peak=clip.peak,
+        elapsed=time.monotonic() - began,
+        stopped_at=stopped_at,
+        recipe=Recipe(
+            model.name,
+            model.source,
+            model.fingerprint,
+            song,
+            tuple(parts),
+            settings,
+            seed,
+            batch_size,
+            None if stopped_at is None else batches,
+        ),
+    )
+    return Clip(clip.samples, clip.sample_rate, report)
+
+
+def _is_panned(song: Song, parts: Sequence[Part], settings: Settings) -> bool:
+    """Whether some track stands left or right of the centre."""
+    pans = (curves(track, part, settings)["pan"] for track, part in zip(song.tracks, parts, strict=True))
+    return any(pan.values.any() for pan in pans)
+
+
+def _with_drums(
+    clip: Audio, song: Song, parts: Sequence[Part], settings: Settings, until: float | None
+) -> tuple[Audio, dict[int, int]]:
+    """The clip, [samples, channels], with its drum tracks added, and how many notes each of them has played."""
+    drums = [i for i, heard in enumerate(is_heard(parts)) if heard and song.tracks[i].is_drum]
+    samples, rate, channels = clip.samples, clip.sample_rate, clip.samples.shape[1]
+    last = max((note.start for i in drums for note in song.tracks[i].notes), default=-DRUM_TAIL)
+    missing = int((last + DRUM_TAIL) * rate) - len(samples)
+    if until is None and missing > 0:
+        samples = np.concatenate([samples, np.zeros((missing, channels), np.float32)])
+    played = {}
+    for i in drums:
+        track, part = song.tracks[i], parts[i]
+        controls = dict(track.controls) if settings.controllers else {}
+        if part.pan is not None:
+            controls["pan"] = ((0.0, part.pan),)
+        notes = tuple(note for note in track.notes if until is None or note.start < until)
+        gain = np.float32(10 ** (part.gain / 20))
+        for start, piece in soundfont.play(dataclasses.replace(track, notes=notes, controls=controls), rate):
+            mix(samples.T, gain * (piece if channels == 2 else piece.mean(axis=1, keepdims=True)).T, start)
+        played[i] = len(notes)
+    return Audio(samples, rate), played
+
+
+def _track_reports(
+    song: Song,
+    parts: Sequence[Part],
+    settings: Settings,
+    notes: Plan,
+    done: np.ndarray,
+    drum_notes: Mapping[int, int],
+) -> tuple[TrackReport, ...]:
+    rows = []
+    for i, (track, part, audible) in enumerate(zip(song.tracks, parts, is_heard(parts), strict=True)):
+        rendered = int(done[notes.tracks == i].sum()) + drum_notes.get(i, 0)
+        if not audible:
+            player = "muted"
+        elif track.is_drum:
+            player = "soundfont" if settings.drums == "synth" else "left out"
+        else:
+            names = [instrument.name for instrument in part.instrument.instruments]
+            player = " > ".join(names[:3]) + (f" > … ({len(names)})" if len(names) > 3 else "")
+        rows.append(TrackReport(i + 1, track.name, player, len(track.notes), rendered))
+    return tuple(rows)
+
+
+def reproduce(path: str | os.PathLike, model: GANSynth | None = None, progress: bool = True) -> Clip:
+    """Make a clip again from the file that its report saved: the same samples, on the same machine and versions.
+
+    A rendering that was stopped is stopped at the same place.
+
+    Args:
+      path: what `RenderReport.save` wrote.
+      model: the model, if it cannot be found where it was then.
+      progress: show a bar.
+
+    Raises:
+      FileNotFoundError, ValueError: there is no such file, it is not a report, or the model is another one.
+    """
+    from .gansynth import load
+
+    recipe = read_recipe(path)
+    if model is None:
+        if not recipe.source:
+            raise ValueError(f"{path} does not say where {recipe.model} came from; load it and pass it as model=")
+        model = load(recipe.source)
+    if model.fingerprint != recipe.fingerprint:
+        raise ValueError(f"{path} was made with {recipe.model} {recipe.fingerprint[:8]}, not with {model}")
+    remaining = iter(range(recipe.batches or 0, 0, -1))
+    stop = None if recipe.batches is None else lambda: next(remaining) == 1
+    return _render(model, recipe.song, recipe.parts, recipe.settings, recipe.batch_size, progress, stop, recipe.seed)

@@ -62,3 +62,24 @@ def save_tensors(prefix, tensors):
     prefix.parent.mkdir(parents=True, exist_ok=True)
     names, values = list(tensors), [tf.constant(value) for value in tensors.values()]
     tf.raw_ops.SaveV2(prefix=str(prefix), tensor_names=names, shape_and_slices=[""] * len(names), tensors=values)
+
+
+class Stub:
+    """In place of a model: plays sines, counts what it is asked for, and ignores the latent but for its sign."""
+
+    name, source, fingerprint, about, sample_rate, max_seconds = "stub", "", "", {}, RATE, 4.0
+
+    def __init__(self):
+        self.asked = []
+
+    def sample_z(self, n, seed):
+        return np.random.RandomState(seed).normal(size=[n, 4])
+
+    def generate(self, z, pitches, seconds=None, batch_size=8, progress=True):
+        assert len(pitches) <= batch_size
+        assert ((np.asarray(pitches) >= 24) & (np.asarray(pitches) <= 84)).all()
+        assert 0 < seconds <= self.max_seconds
+        self.asked += [(float(row[0]), int(pitch), seconds) for row, pitch in zip(z, pitches, strict=True)]
+        t = np.arange(int(np.ceil(seconds * RATE))) / RATE
+        sines = np.sin(2 * np.pi * _frequency(np.asarray(pitches))[:, None] * t)
+        return (sines * np.sign(z[:, :1])).astype(np.float32)

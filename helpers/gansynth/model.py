@@ -26,6 +26,7 @@ class GANSynth:
     Attributes:
       config: the model's numbers.
       name: what it was loaded as.
+      source: what `load` was given to find it; empty if it was made in another way.
       fingerprint: SHA-256 of its weights; saved beside instruments, because a latent means nothing to another model.
       about: what travels with our own checkpoints (the demo's instrument names, for one).
     """
@@ -35,6 +36,7 @@ class GANSynth:
 
         self.config: Config = checkpoint.config
         self.name = name
+        self.source = ""
         self.fingerprint = checkpoint.fingerprint()
         self.about: Mapping[str, Any] = checkpoint.about
         self.network = Generator(checkpoint.config, checkpoint.num_blocks, checkpoint.progress)
@@ -175,4 +177,6 @@ def load(name_or_path: str | os.PathLike = "demo") -> GANSynth:
     from helpers import checkpoints
 
     path = checkpoints.locate(name_or_path)
-    return GANSynth(read(path), name=path.name if path.is_dir() else path.stem)
+    model = GANSynth(read(path), name=path.name if path.is_dir() else path.stem)
+    model.source = str(name_or_path)
+    return model

@@ -1,0 +1,318 @@
+"""Who plays each track of a song, and what there is to play: from a song and instruments to a `Plan`.
+
+Notebook: 07_songs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import instruments, midi
+from .audio import RATES
+from .gansynth.config import MAX_PITCH, MIN_PITCH
+from .instruments import Instrument, Timeline
+from .midi import Note, Song, Track
+from .shaping import ATTACK, HELD, RELEASE, Curve
+
+if TYPE_CHECKING:
+    from .gansynth import GANSynth
+
+LOUDNESS = -16.0  # LUFS; near where streaming services put music
+LONGEST_NOTE = 300.0  # s; a note is one array while it is mixed, and a longer one is a key that got stuck
+LONGEST_FADE = 30.0  # s
+VOLUME, EXPRESSION = 100 / 127, 1.0  # of a track that does not say; General MIDI's
+SHORTEST_SOUND = 1e-3  # s; even a note without length or release is a sound
+BEND_LIMIT = 24.0  # semitones; damaged files ask for hundreds
+
+ORIGINAL_LOWEST = 36  # the original drops notes below, though the model plays them
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How a song is played; the arguments of `render` of the same names."""
+
+    drums: str = "skip"
+    pitch: str = "fold"
+    sustain: str = "loop"
+    controllers: bool = True
+    attack: float = ATTACK
+    release: float = RELEASE
+    velocity: float = 1.0
+    loudness: float | None = LOUDNESS
+    sample_rate: int | None = None
+    stereo: bool | None = None
+    faithful: bool = False
+
+    def __post_init__(self):
+        for name, known in {
+            "drums": ("skip", "synth"),
+            "pitch": ("fold", "drop", "shift"),
+            "sustain": ("loop", "once"),
+            "controllers": (True, False),
+            "sample_rate": (None, *RATES),
+            "stereo": (None, True, False),
+            "faithful": (True, False),
+        }.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it can be {', '.join(map(repr, known))}")
+        for name, low, high in (
+            ("attack", 0.0, LONGEST_FADE),
+            ("release", 0.0, LONGEST_FADE),
+            ("velocity", 0.0, 10.0),
+            ("loudness", -70.0, 0.0),
+        ):
+            value = getattr(self, name)
+            if not (value is None and name == "loudness") and not low <= value <= high:
+                raise ValueError(f"{name} is {value}; it lies between {low:g} and {high:g}")
+        if self.faithful and self != Settings(faithful=True):
+            raise ValueError("faithful=True plays as the original does and takes none of the other choices")
+
+
+DEFAULTS = Settings()
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Who plays a track, and how it stands in the mix."""
+
+    instrument: Instrument | Timeline | None = None  # None: the default
+    mute: bool = False
+    solo: bool = False  # only the tracks that have this are heard
+    gain: float = 0.0  # dB
+    pan: float | None = None  # from -1, left, to 1, right; None: as the file says
+
+    def __post_init__(self):
+        if self.instrument is not None and not isinstance(self.instrument, (Instrument, Timeline)):
+            raise ValueError(f"a track is played by an Instrument or a Timeline, not by {self.instrument!r}")
+        if not -100 <= self.gain <= 40:
+            raise ValueError(f"a gain of {self.gain} dB is out of reason; it lies between -100 and 40")
+        if self.pan is not None and not -1 <= self.pan <= 1:
+            raise ValueError(f"a pan of {self.pan} is outside -1 (left) to 1 (right)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is to be generated and where it goes; arrays of one length, a row a note."""
+
+    starts: np.ndarray  # s
+    holds: np.ndarray  # s from start to release
+    pitches: np.ndarray  # MIDI numbers inside the model's range
+    velocities: np.ndarray  # 1 to 127
+    z: np.ndarray  # [n, latent_vector_size]
+    tracks: np.ndarray  # index into the song's tracks
+    seconds: np.ndarray  # s of the sound that have to be generated
+    loops: np.ndarray  # bool; held longer than the sound lasts
+    bent: np.ndarray  # bool; the pitch wheel is used meanwhile
+    end: float  # s at which the last note ends, not counting its release
+    transposed: int = 0  # semitones, all notes
+    moved: Mapping[str, int] = dataclasses.field(default_factory=dict)  # "C7 to C6" -> notes
+    skipped: Mapping[str, int] = dataclasses.field(default_factory=dict)  # why -> notes
+    pedalled: int = 0  # notes that the pedal made longer
+
+    def __len__(self) -> int:
+        return len(self.pitches)
+
+
+def resolve(
+    model: GANSynth,
+    song: Song,
+    parts: Instrument | Timeline | Mapping[str | int, Instrument | Timeline | Part] | None = None,
+    default: Instrument | Timeline | None = None,
+    seed: int = 0,
+) -> tuple[Part, ...]:
+    """One `Part` with a Timeline for each track of a song, from what `render` is given.
+
+    Raises:
+      ValueError: a key is no track of the song, or an instrument belongs to another model.
+    """
+    if isinstance(parts, (Instrument, Timeline)):
+        parts, default = {}, parts
+    wanted: dict[int, tuple[int, Part]] = {}  # index -> (how exactly its key meant it, part)
+    for key, value in (parts or {}).items():
+        part = value if isinstance(value, Part) else Part(value)
+        exactness, meant = _tracks_meant(song, key)
+        for i in meant:
+            if i not in wanted or wanted[i][0] <= exactness:
+                wanted[i] = exactness, part
+    assigned = instruments.assign(model, song, seed) if default is None else {}
+    resolved = []
+    for i, track in enumerate(song.tracks):
+        part = wanted[i][1] if i in wanted else Part()
+        player = part.instrument or default or assigned.get(i + 1)
+        player = Timeline.hold(player) if isinstance(player, Instrument) else player
+        resolved.append(dataclasses.replace(part, instrument=None if track.is_drum else player))
+    for part in resolved:
+        for instrument in part.instrument.instruments if part.instrument else ():
+            if instrument.fingerprint and instrument.fingerprint != model.fingerprint:
+                owner = instrument.checkpoint or "another model"
+                raise ValueError(f"{instrument.name!r} was made for {owner}; on {model.name} it is another sound")
+    return tuple(resolved)
+
+
+def _tracks_meant(song: Song, key: str | int) -> tuple[int, list[int]]:
+    """How exact a key is, and the tracks that it means: by number, name, or program ("program 73" or its GM name)."""
+    import pretty_midi
+
+    if isinstance(key, str):
+        wanted = key.strip().lower()
+        named = [i for i, track in enumerate(song.tracks) if track.name.lower() == wanted]
+        if named:
+            return 1, named
+        pitched = [(i, track.program) for i, track in enumerate(song.tracks) if not track.is_drum]
+        names = {program: pretty_midi.program_to_instrument_name(program).lower() for _, program in pitched}
+        programs = [i for i, program in pitched if wanted in (f"program {program}", names[program])]
+        if programs:
+            return 0, programs
+    elif isinstance(key, int) and 1 <= key <= len(song.tracks):
+        return 2, [key - 1]
+    known = ", ".join(f"{number} {track.name!r}" for number, track in enumerate(song.tracks, start=1))
+    raise ValueError(f"{song.name} has no track {key!r}; it has {known}")
+
+
+def is_heard(parts: Sequence[Part]) -> list[bool]:
+    """Which tracks sound, by mute and solo."""
+    solo = any(part.solo for part in parts)
+    return [not part.mute and (part.solo or not solo) for part in parts]
+
+
+def fold(pitch: int, low: int, high: int) -> int:
+    """Move a pitch by octaves into low ... high."""
+    if pitch < low:
+        return pitch + 12 * -((pitch - low) // 12)
+    if pitch > high:
+        return pitch - 12 * -((high - pitch) // 12)
+    return pitch
+
+
+def transposition(pitches: Sequence[int], low: int, high: int) -> int:
+    """The semitones by which most pitches come to lie in low ... high; of several the smallest move."""
+    pitches = np.asarray(pitches)
+    moves = sorted(range(low - 127, high + 1), key=lambda move: (abs(move), move))
+    return min(moves, key=lambda move: int(np.sum((pitches + move < low) | (pitches + move > high))))
+
+
+def original_notes(song: Song) -> list[Note]:
+    """The notes the original would play: all tracks, drums too, from 36 to 84, in the order of its reader."""
+    return [note for note in song.notes if ORIGINAL_LOWEST <= note.pitch <= MAX_PITCH]
+
+
+def plan(song: Song, parts: Sequence[Part], settings: Settings = DEFAULTS, max_seconds: float = 4.0) -> Plan:
+    """Decide for each note its pitch, latent and length.
+
+    Args:
+      song: what to play.
+      parts: one for each track, as `resolve` gives them.
+      settings: how.
+      max_seconds: the longest sound that the model makes.
+
+    Raises:
+      ValueError: no note is left to play.
+    """
+    if settings.faithful:
+        return _original_plan(song, parts[0].instrument)
+    notes: list[tuple[int, Note]] = []
+    skipped: Counter[str] = Counter()
+    pedalled = 0
+    for i, (track, part, heard) in enumerate(zip(song.tracks, parts, is_heard(parts), strict=True)):
+        if not heard:
+            skipped["muted" if part.mute else "not soloed"] += len(track.notes)
+        elif track.is_drum:
+            if settings.drums == "skip":
+                skipped["drums (drums='synth' plays them)"] += len(track.notes)
+        else:
+            ringing = midi.pedalled(track).notes if settings.controllers else track.notes
+            pedalled += sum(ring.end > note.end for ring, note in zip(ringing, track.notes, strict=True))
+            notes += [(i, note) for note in ringing]
+    if song.unclosed:
+        skipped["never end in the file"] = song.unclosed
+
+    move = transposition([n.pitch for _, n in notes], MIN_PITCH, MAX_PITCH) if settings.pitch == "shift" else 0
+    moved: Counter[str] = Counter()
+    played: list[tuple[int, Note, int]] = []
+    for i, note in notes:
+        wanted = note.pitch + move
+        pitch = fold(wanted, MIN_PITCH, MAX_PITCH)
+        if pitch != wanted:
+            if settings.pitch == "drop":
+                skipped[f"outside {midi.note_name(MIN_PITCH)} to {midi.note_name(MAX_PITCH)}"] += 1
+                continue
+            moved[f"{midi.note_name(wanted)} to {midi.note_name(pitch)}"] += 1
+        played.append((i, note, pitch))
+    drums = settings.drums == "synth" and any(
+        track.is_drum and track.notes and heard for track, heard in zip(song.tracks, is_heard(parts), strict=True)
+    )
+    if not played and not drums:
+        why = "; ".join(f"{count} {reason}" for reason, count in skipped.items())
+        raise ValueError(f"{song.name} has nothing to play: {why or 'it holds no notes'}")
+
+    starts = np.array([note.start for _, note, _ in played], np.float64)
+    holds = np.array([note.duration for _, note, _ in played], np.float64)
+    can_loop = settings.sustain == "loop" and max_seconds >= HELD
+    holds = np.minimum(holds, LONGEST_NOTE if can_loop else HELD)
+    tracks = np.array([i for i, _, _ in played], np.int64)
+    bends = [curves(track, part, settings)["bend"] for track, part in zip(song.tracks, parts, strict=True)]
+    spans = zip(tracks, starts, starts + holds + settings.release, strict=True)
+    ranges = np.array([bends[i].between(start, end) for i, start, end in spans]).reshape(-1, 2)
+    speeds = 2 ** (np.maximum(ranges[:, 1], 0.0) / 12)  # a note that is bent upwards uses its sound up faster
+    needed = (holds + settings.release) * speeds
+    loops = ((holds * speeds > HELD) | (needed > max_seconds)) & can_loop
+    width = next((len(part.instrument.instruments[0].z) for part in parts if part.instrument), 0)
+    z = np.empty((len(played), width))
+    for i in set(tracks.tolist()):
+        z[tracks == i] = parts[i].instrument.z(starts[tracks == i])
+    return Plan(
+        starts=starts,
+        holds=holds,
+        pitches=np.array([pitch for _, _, pitch in played], np.int64),
+        velocities=np.array([note.velocity for _, note, _ in played], np.int64),
+        z=z,
+        tracks=tracks,
+        seconds=np.where(loops, HELD, np.clip(needed, SHORTEST_SOUND, max_seconds)),
+        loops=loops,
+        bent=ranges.any(axis=1),
+        end=float(np.max(starts + holds, initial=0.0)),
+        transposed=move,
+        moved=dict(moved.most_common()),
+        skipped=dict(skipped),
+        pedalled=pedalled,
+    )
+
+
+def _original_plan(song: Song, timeline: Timeline) -> Plan:
+    notes = original_notes(song)
+    if not notes:
+        raise ValueError(
+            f"{song.name} has no notes between {ORIGINAL_LOWEST} and {MAX_PITCH}: there is nothing to play"
+        )
+    starts = np.array([note.start for note in notes])
+    holds = np.minimum([note.duration for note in notes], HELD)
+    return Plan(
+        starts=starts,
+        holds=holds,
+        pitches=np.array([note.pitch for note in notes]),
+        velocities=np.array([note.velocity for note in notes]),
+        z=timeline.z(starts, extrapolate=True),
+        tracks=np.zeros(len(notes), np.int64),
+        seconds=holds + RELEASE,
+        loops=np.zeros(len(notes), bool),
+        bent=np.zeros(len(notes), bool),
+        end=max(note.end for note in notes),
+        skipped={f"outside {ORIGINAL_LOWEST} to {MAX_PITCH}": len(song.notes) - len(notes)},
+    )
+
+
+def curves(track: Track, part: Part, settings: Settings) -> dict[str, Curve]:
+    """What moves a track: "volume", "expression", "pan" and "bend" over the seconds of the song."""
+    moves = track.controls if settings.controllers else {}
+    bends = tuple((second, float(np.clip(value, -BEND_LIMIT, BEND_LIMIT))) for second, value in moves.get("bend", ()))
+    return {
+        "volume": Curve(moves.get("volume", ()), VOLUME),
+        "expression": Curve(moves.get("expression", ()), EXPRESSION),
+        "pan": Curve(moves.get("pan", ()), 0.0) if part.pan is None else Curve((), part.pan),
+        "bend": Curve(bends, 0.0),
+    }

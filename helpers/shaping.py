@@ -1,0 +1,183 @@
+"""From a generated wave to a note as it is heard: cut to length, looped, bent, and faded in and out.
+
+Functions over arrays at the model's rate; `render` calls them for each note of a song.
+
+Notebook: 07_songs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+ATTACK = 0.010  # s; rise
+RELEASE = 0.300  # s; fall, beginning where the note ends
+SILENCE = 1e-9  # a wave whose peak is below this is left silent
+
+# NSynth's notes are held for three seconds and then let go, and so is what a model has learned from them.
+HELD = 3.0  # s
+LOOP_FROM, LOOP_TO = 1.0, 2.9  # s; the steady part: behind the attack, and before the spectral frames see the release
+LOOP_ENDS = 5  # places tried for the end of the loop, spread over ...
+LOOP_END_RANGE = 0.4  # s before LOOP_TO
+LOOP_SHORTEST = 0.3  # s; shorter ones sound like a machine
+LOOP_SEAM = 0.1  # s of crossfade, and what is compared to find the place
+SWAY = 0.02  # s; curves of controllers are followed at this pace, so that a step does not click
+
+
+def envelope(hold: float, attack: float = ATTACK, release: float = RELEASE, sample_rate: int = 16000) -> np.ndarray:
+    """Gain of a note that is held for `hold` seconds: float64 [samples], rising, full, and falling to 0.
+
+    Rise and fall are quarter sines. A quarter sine of duration T is the steepest fade that never makes a sine of at
+    least 1 / 4T Hz jump further from one sample to the next than the sine does by itself: with g = sin(wt), the slope
+    of g(t) sin(vt + p) is at most sqrt(g'^2 + g^2 v^2), which is at most v where v >= w. Ten milliseconds are enough
+    for every pitch above 25 Hz. A note shorter than the attack is released while it rises, by the product of both.
+    """
+    held, rise, fall = int(sample_rate * hold), _quarter_sine(int(sample_rate * attack)), int(sample_rate * release)
+    gain = np.ones(held + fall)
+    gain[: len(rise)] = rise[: len(gain)]
+    gain[held:] *= _quarter_sine(fall)[::-1]
+    return gain
+
+
+@functools.lru_cache(maxsize=8)  # the same two for every note of a song
+def _quarter_sine(samples: int) -> np.ndarray:
+    """From 0 to just below 1."""
+    return np.sin(np.linspace(0.0, np.pi / 2, samples, endpoint=False))
+
+
+def original_envelope(hold: float, sample_rate: int = 16000) -> np.ndarray:
+    """The original's gain: linear, three seconds at most, jumping to full level under 10 ms. Source: SPEC section 8."""
+    held = int(sample_rate * min(hold, HELD))
+    gain = np.ones(held + int(sample_rate * RELEASE))
+    gain[: int(sample_rate * ATTACK)] = np.linspace(0.0, 1.0, int(sample_rate * ATTACK))
+    gain[held:] = np.linspace(1.0, 0.0, len(gain) - held)
+    return gain
+
+
+@dataclasses.dataclass(frozen=True)
+class Loop:
+    """A stretch of a wave that can be repeated: it ends where it sounds as it did where it began."""
+
+    start: int  # samples; playing goes on here ...
+    end: int  # ... when it has come here
+    decay: float  # level at the end, as a multiple of that at the start
+    likeness: float  # correlation of the two places, 1 where they are the same but for level
+
+
+def find_loop(wave: np.ndarray, sample_rate: int = 16000) -> Loop:
+    """Find the best loop in the steady part of a note, between 1 and 2.9 s.
+
+    For a few ends, the tenth of a second before each is compared with every earlier place by normalised
+    cross-correlation. Where it is nearest to 1, all partials are in the same phase again.
+
+    Args:
+      wave: [samples], at least LOOP_TO seconds of it.
+      sample_rate: Hz.
+
+    Raises:
+      ValueError: the wave is too short to hold a loop.
+    """
+    from scipy.signal import correlate
+
+    if len(wave) < int(LOOP_TO * sample_rate):
+        raise ValueError(f"a loop needs {LOOP_TO} s of a note, not {len(wave) / sample_rate:.2f} s")
+    wave = np.asarray(wave, np.float64)
+    seam, first = int(LOOP_SEAM * sample_rate), int(LOOP_FROM * sample_rate)
+    energy = np.concatenate([[0.0], np.cumsum(wave**2)])
+    best = None
+    for seconds in np.linspace(LOOP_TO, LOOP_TO - LOOP_END_RANGE, LOOP_ENDS):
+        end = int(seconds * sample_rate)
+        pattern = wave[end - seam : end]
+        places = wave[first - seam : end - int(LOOP_SHORTEST * sample_rate)]
+        products = correlate(places, pattern, mode="valid", method="fft")
+        energies = energy[first : first + len(products)] - energy[first - seam : first - seam + len(products)]
+        own = max(pattern @ pattern, SILENCE**2)
+        likeness = products / np.sqrt(np.maximum(energies, SILENCE**2) * own)
+        i = int(np.argmax(likeness))
+        if best is None or likeness[i] > best.likeness:
+            decay = np.sqrt(own / max(energies[i], SILENCE**2))
+            best = Loop(first + i, end, float(np.clip(decay, 1e-3, 1e3)), float(np.clip(likeness[i], 0.0, 1.0)))
+    return best
+
+
+def extend(wave: np.ndarray, loop: Loop, samples: int, sample_rate: int = 16000) -> np.ndarray:
+    """Make a note longer by repeating its loop. [n] -> float64 [samples].
+
+    Up to a crossfade before the loop's end nothing changes. A sound that dies away goes on dying away at the rate it
+    had in the loop; one that swells stays at the level it has reached.
+    """
+    if samples <= loop.end:
+        return np.asarray(wave[:samples], np.float64)
+    seam, length = int(LOOP_SEAM * sample_rate), loop.end - loop.start
+    head = np.array(wave[: loop.end], np.float64)
+    fade = np.linspace(0.0, 1.0, seam)
+    # Keep the power of the sum: two like signals add up by amplitude, two unlike ones by power.
+    level = 1.0 / np.sqrt((1 - fade) ** 2 + fade**2 + 2 * fade * (1 - fade) * loop.likeness)
+    before = head[loop.start - seam : loop.start] * loop.decay
+    head[loop.end - seam :] = ((1 - fade) * head[loop.end - seam :] + fade * before) * level
+    turn = np.arange(length) / length
+    cycle = head[loop.start :] * loop.decay ** (1 - turn)  # as loud throughout as the wave is at the loop's end
+    falling = min(loop.decay, 1.0) ** (np.arange(samples - loop.end) / length)
+    return np.concatenate([head, np.resize(cycle, samples - loop.end) * falling])
+
+
+def bend(wave: np.ndarray, semitones: np.ndarray) -> np.ndarray:
+    """Read a wave faster or slower along a curve. [n], [samples] -> float64 [samples], zeros where the wave has ended.
+
+    As in a sampler, partials and formants move together.
+    """
+    from scipy.ndimage import map_coordinates
+    from scipy.signal import resample_poly
+
+    speed = 2.0 ** (np.asarray(semitones, np.float64) / 12)
+    at = np.concatenate([[0.0], np.cumsum(speed[:-1])])
+    # Cubic splines need some room below the Nyquist frequency: at twice the rate they are 60 dB clean.
+    return map_coordinates(resample_poly(np.asarray(wave, np.float64), 2, 1), [2 * at], order=3, mode="constant")
+
+
+class Curve:
+    """The value of a controller over time, each change reached by a short ramp so that a step does not click."""
+
+    def __init__(self, changes: Sequence[tuple[float, float]], default: float):
+        """
+        Args:
+          changes: (second, value from then on), in order of time.
+          default: the value before the first.
+        """
+        knots, values = [-np.inf], [default]
+        for second, value in changes:
+            if second - SWAY > knots[-1]:
+                knots.append(second - SWAY)
+                values.append(values[-1])
+            knots.append(second)
+            values.append(value)
+        self.knots, self.values = np.array(knots[1:] or [0.0]), np.array(values[1:] or [default], np.float64)
+
+    def __call__(self, times: np.ndarray) -> np.ndarray:
+        """Values at rising seconds: [n] -> float64 [n], or [1] where it is the same at all of them."""
+        low, high = self.between(times[0], times[-1]) if len(times) else (0.0, 0.0)
+        return np.array([low]) if low == high else np.interp(times, self.knots, self.values)
+
+    def between(self, start: float, end: float) -> tuple[float, float]:
+        """The lowest and the highest value from one second to another."""
+        if len(self.values) == 1:
+            return self.values[0], self.values[0]
+        inside = self.values[np.searchsorted(self.knots, start, "right") : np.searchsorted(self.knots, end, "left")]
+        edges = np.interp([start, end], self.knots, self.values)
+        return float(min(edges.min(), inside.min(initial=np.inf))), float(max(edges.max(), inside.max(initial=-np.inf)))
+
+
+def to_peak(wave: np.ndarray, peak: float) -> np.ndarray:
+    """Scale so that the largest absolute sample is `peak`; silence stays silent."""
+    largest = np.abs(wave).max(initial=0.0)
+    return wave * (peak / largest) if largest > SILENCE else np.zeros_like(wave)
+
+
+def original_note(wave: np.ndarray, hold: float, velocity: int, sample_rate: int = 16000) -> np.ndarray:
+    """Cut a wave to a note as the original does, with its peak measured above zero only. Source: SPEC section 8."""
+    gain = original_envelope(hold, sample_rate)
+    note = wave[: len(gain)] * gain[: len(wave)]
+    return note / note.max() * (velocity / 127.0)
