@@ -10,10 +10,9 @@ import contextlib
 import dataclasses
 import io
 import os
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -135,7 +134,10 @@ def load(path: str | os.PathLike) -> Song:
         raise ValueError(f"{path} is a damaged MIDI file: {_reason(error)}") from None
     if not parsed.ticks_per_beat:
         raise ValueError(f"{path} is a damaged MIDI file: its beats have no length")
-    song = _song(path.stem, parsed)
+    reader = _Reader()
+    for track in parsed.tracks:
+        reader.read(track)
+    song = reader.song(path.stem, parsed.ticks_per_beat)
     if not song.notes:
         raise ValueError(f"{path} holds no notes")
     if not song.seconds <= MAX_SECONDS:
@@ -166,117 +168,129 @@ class _Clock:
             per_tick = MICROSECONDS_PER_QUARTER * 1e-6 / ticks_per_beat
         self.ticks, self.seconds, self.per_tick = [0], [0.0], [per_tick]
         for tick, tempo in tempos:
-            if tempo:
-                self.seconds.append(self(tick))
-                self.ticks.append(tick)
-                self.per_tick.append(tempo * 1e-6 / ticks_per_beat)
+            self.seconds.append(self(tick))
+            self.ticks.append(tick)
+            self.per_tick.append(tempo * 1e-6 / ticks_per_beat)
 
     def __call__(self, tick: int) -> float:
         i = bisect.bisect_right(self.ticks, tick) - 1
         return self.seconds[i] + (tick - self.ticks[i]) * self.per_tick[i]
 
 
+_Place = tuple[int, int]  # port and channel
+
+
 @dataclasses.dataclass
 class _Channel:
-    """What one of a file's tracks says on one channel."""
+    """What one of a file's tracks says on one channel, in ticks."""
 
     programs: list[int] = dataclasses.field(default_factory=list)
     controls: dict[str, list[tuple[int, float]]] = dataclasses.field(default_factory=lambda: defaultdict(list))
 
 
-def _song(name: str, parsed) -> Song:
-    channels: dict[Any, dict[int, _Channel]] = defaultdict(dict)  # (port, channel) -> number of the track -> …
-    groups: dict[tuple, list[tuple[int, int, int, int]]] = {}  # (program, port and channel, track) -> notes in ticks
-    tempos, meters, names, unclosed = [], [], [], 0
-    bend_ranges: dict[Any, float] = {}
-    for i, track in enumerate(parsed.tracks):
-        names.append("")
-        tick, port = 0, 0
-        programs: dict[Any, int] = {}
-        pressed: dict[Any, list[tuple[int, int]]] = {}
-        selected: dict[Any, dict[int, int]] = defaultdict(dict)  # registered parameter numbers, for the bend range
-        for message in track:
+class _Reader:
+    """What has been read of a file so far, in ticks; `song` turns it into seconds."""
+
+    def __init__(self):
+        self.channels: dict[_Place, dict[int, _Channel]] = defaultdict(lambda: defaultdict(_Channel))  # by file track
+        self.groups: dict[tuple[int, _Place, int], list[tuple[int, int, int, int]]] = {}  # (program, place, file track)
+        self.tempos: list[tuple[int, int]] = []
+        self.meters: list[tuple[int, int, int]] = []
+        self.names: list[str] = []
+        self.bend_ranges: dict[_Place, float] = {}
+        self.unclosed = 0
+
+    def read(self, messages: Iterable) -> None:
+        """Take in the messages of the file's next track."""
+        i, tick, port, name = len(self.names), 0, 0, ""
+        programs: dict[_Place, int] = {}
+        pressed: dict[tuple[_Place, int], list[tuple[int, int]]] = defaultdict(list)
+        selected: dict[_Place, dict[int, int]] = defaultdict(dict)  # which parameter is set next: controllers 98 to 101
+        for message in messages:
             tick += message.time
-            if message.type == "set_tempo":
-                tempos.append((tick, message.tempo))
-            elif message.type == "time_signature":
-                meters.append((tick, message.numerator, message.denominator))
-            elif message.type == "track_name":
-                names[i] = names[i] or _clean(message.name)
-            elif message.type == "midi_port":
+            kind = message.type
+            if kind == "set_tempo" and message.tempo:
+                self.tempos.append((tick, message.tempo))
+            elif kind == "time_signature" and message.numerator:
+                self.meters.append((tick, message.numerator, message.denominator))
+            elif kind == "track_name":
+                name = name or _clean(message.name)
+            elif kind == "midi_port":
                 port = message.port
             if message.is_meta or not hasattr(message, "channel"):
                 continue
-            where = (port, message.channel)
-            said = channels[where].setdefault(i, _Channel())
-            if message.type == "note_on" and message.velocity > 0:
-                pressed.setdefault((where, message.note), []).append((tick, message.velocity))
-            elif message.type in ("note_on", "note_off"):
-                # A note-off ends every open note of its key but those that begin at the same tick, which go on if
-                # it ended others and are lost if it did not: so the original's reader has it.
-                key = (where, message.note)
-                begun = pressed.pop(key, [])
-                ended = [(start, velocity) for start, velocity in begun if start != tick]
-                group = groups.setdefault((programs.get(where, 0), where, i), []) if ended else []
-                group += [(message.note, velocity, start, tick) for start, velocity in ended]
-                if ended and len(ended) < len(begun):
-                    pressed[key] = [note for note in begun if note not in ended]
-            elif message.type == "program_change":
-                programs[where] = message.program
+            place = (port, message.channel)
+            said = self.channels[place][i]
+            if kind == "note_on" and message.velocity > 0:
+                pressed[place, message.note].append((tick, message.velocity))
+            elif kind in ("note_on", "note_off"):
+                key = (place, message.note)
+                ended, pressed[key] = _released(pressed[key], tick)
+                if ended:
+                    group = self.groups.setdefault((programs.get(place, 0), place, i), [])
+                    group += [(message.note, velocity, start, tick) for start, velocity in ended]
+            elif kind == "program_change":
+                programs[place] = message.program
                 said.programs.append(message.program)
-            elif message.type == "pitchwheel":
-                bend = message.pitch / 8192 * bend_ranges.get(where, BEND_RANGE)
+            elif kind == "pitchwheel":
+                bend = message.pitch / 8192 * self.bend_ranges.get(place, BEND_RANGE)
                 said.controls["bend"].append((tick, bend))
-            elif message.type == "control_change" and message.control in CONTROLLERS:
-                kind, unit = CONTROLLERS[message.control]
-                said.controls[kind].append((tick, unit(message.value)))
-            elif message.type == "control_change" and message.control == 121:
-                for kind, value in RESET.items():
-                    said.controls[kind].append((tick, value))
-            elif message.type == "control_change" and message.control in (98, 99, 100, 101):
-                selected[where][message.control] = message.value
-                if message.control in (98, 99):  # another kind of parameter: what follows is not the bend range
-                    selected[where].pop(100, None)
-            elif message.type == "control_change" and message.control in (6, 38):
-                if selected[where].get(101) == 0 and selected[where].get(100) == 0:
-                    whole = int(bend_ranges.get(where, BEND_RANGE))
-                    bend_ranges[where] = float(message.value) if message.control == 6 else whole + message.value / 100
-        unclosed += sum(map(len, pressed.values()))
+            elif kind == "control_change" and message.control in CONTROLLERS:
+                control, unit = CONTROLLERS[message.control]
+                said.controls[control].append((tick, unit(message.value)))
+            elif kind == "control_change" and message.control == 121:
+                for control, value in RESET.items():
+                    said.controls[control].append((tick, value))
+            elif kind == "control_change":
+                self._parameter(place, message.control, message.value, selected[place])
+        self.unclosed += sum(map(len, pressed.values()))
+        self.names.append(name)
 
-    clock = _Clock(parsed.ticks_per_beat, sorted(tempos, key=lambda change: change[0]))
-    sharing = [i for _, _, i in groups]
-    tracks, taken = [], set()
-    for (program, where, i), notes in groups.items():
-        if not channels[where][i].programs:  # a head track may have set it
-            elsewhere = (number for said in channels[where].values() for number in said.programs)
-            program = next(elsewhere, program)
-        is_drum = where[1] == DRUM_CHANNEL
-        title = names[i] if names[i] and sharing.count(i) == 1 else _program_name(program, is_drum)
-        track = Track(
-            _unique(title, taken),
-            program,
-            is_drum,
-            tuple(Note(pitch, velocity, clock(start), clock(end)) for pitch, velocity, start, end in notes),
-            _controls(channels[where], i, clock),
+    def _parameter(self, place: _Place, control: int, value: int, selected: dict[int, int]) -> None:
+        """Registered parameters; the first one, 0 and 0, is the bend range in semitones and hundredths."""
+        if control in (100, 101):
+            selected[control] = value
+        elif control in (98, 99):  # one that is not registered: what is set next is not the bend range
+            selected.clear()
+        elif control in (6, 38) and selected.get(101) == 0 == selected.get(100):
+            whole = int(self.bend_ranges.get(place, BEND_RANGE))
+            self.bend_ranges[place] = float(value) if control == 6 else whole + value / 100
+
+    def song(self, name: str, ticks_per_beat: int) -> Song:
+        changes = sorted(self.tempos, key=lambda change: change[0])
+        clock = _Clock(ticks_per_beat, changes)
+        sharing = Counter(i for _, _, i in self.groups)
+        tracks: list[Track] = []
+        for (program, place, i), notes in self.groups.items():
+            channel = self.channels[place]
+            if not channel[i].programs:  # another track, the head perhaps, may have set it
+                program = next((number for said in channel.values() for number in said.programs), program)
+            is_drum = place[1] == DRUM_CHANNEL
+            title = self.names[i] if self.names[i] and sharing[i] == 1 else _program_name(program, is_drum)
+            timed = tuple(Note(pitch, velocity, clock(start), clock(end)) for pitch, velocity, start, end in notes)
+            title = _unique(title, {track.name.lower() for track in tracks})
+            tracks.append(Track(title, program, is_drum, timed, _controls(channel, i, clock)))
+        tempos = tuple((clock(tick), 60e6 / tempo) for tick, tempo in changes)
+        meters = tuple((clock(tick), beats, value) for tick, beats, value in sorted(self.meters))
+        return Song(
+            name, tuple(tracks), _from_start(tempos, Song.tempos), _from_start(meters, Song.meters), self.unclosed
         )
-        tracks.append(track)
-    tempo_changes = tuple((clock(tick), 60e6 / tempo) for tick, tempo in sorted(tempos) if tempo)
-    meter_changes = tuple((clock(tick), beats, value) for tick, beats, value in sorted(meters) if beats)
-    defaults = Song("", ())
-    return Song(
-        name,
-        tuple(tracks),
-        _from_start(tempo_changes, defaults.tempos),
-        _from_start(meter_changes, defaults.meters),
-        unclosed,
-    )
+
+
+def _released(pressed: list[tuple[int, int]], tick: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """What a note-off does to the open notes, (start, velocity), of its key: those that end, those that go on.
+
+    It ends all but those that begin at the same tick. They go on if it ended others, and are lost if it did not: so it
+    is in the original's reader.
+    """
+    ended = [note for note in pressed if note[0] != tick]
+    return ended, [note for note in pressed if note[0] == tick] if ended else []
 
 
 def _controls(channel: Mapping[int, _Channel], i: int, clock: _Clock) -> dict[str, Changes]:
     """The controllers of one track: its own, or else those that other tracks send on its channel."""
-    kinds = {kind for said in channel.values() for kind in said.controls}
     changes = {}
-    for kind in sorted(kinds):
+    for kind in sorted({kind for said in channel.values() for kind in said.controls}):
         own = channel[i].controls.get(kind)
         events = own or sorted(event for said in channel.values() for event in said.controls.get(kind, []))
         seconds = {clock(tick): value for tick, value in events}  # of several at one time the last counts
@@ -303,11 +317,9 @@ def _program_name(program: int, is_drum: bool) -> str:
 
 
 def _unique(name: str, taken: set[str]) -> str:
-    """The name, or "name 2", "name 3", …; remembered in `taken`."""
+    """The name, or "name 2", "name 3", …, whichever is not taken."""
     candidates = [name, *(f"{name} {n}" for n in range(2, len(taken) + 3))]
-    unused = next(candidate for candidate in candidates if candidate.lower() not in taken)
-    taken.add(unused.lower())
-    return unused
+    return next(candidate for candidate in candidates if candidate.lower() not in taken)
 
 
 def excerpt(song: Song, start: float = 0.0, end: float | None = None) -> Song:

@@ -69,7 +69,7 @@ class Settings:
             value = getattr(self, name)
             if not (value is None and name == "loudness") and not low <= value <= high:
                 raise ValueError(f"{name} is {value}; it lies between {low:g} and {high:g}")
-        if self.faithful and self != Settings(faithful=True):
+        if self.faithful and dataclasses.replace(self, faithful=False) != Settings():
             raise ValueError("faithful=True plays as the original does and takes none of the other choices")
 
 
@@ -125,7 +125,9 @@ def resolve(
     default: Instrument | Timeline | None = None,
     seed: int = 0,
 ) -> tuple[Part, ...]:
-    """One `Part` with a Timeline for each track of a song, from what `render` is given.
+    """One `Part` for each track of a song, with a Timeline, from what `render` is given.
+
+    Only drums may be left without one, when nothing is said about them.
 
     Raises:
       ValueError: a key is no track of the song, or an instrument belongs to another model.
@@ -141,11 +143,11 @@ def resolve(
                 wanted[i] = exactness, part
     assigned = instruments.assign(model, song, seed) if default is None else {}
     resolved = []
-    for i, track in enumerate(song.tracks):
+    for i in range(len(song.tracks)):
         part = wanted[i][1] if i in wanted else Part()
         player = part.instrument or default or assigned.get(i + 1)
         player = Timeline.hold(player) if isinstance(player, Instrument) else player
-        resolved.append(dataclasses.replace(part, instrument=None if track.is_drum else player))
+        resolved.append(dataclasses.replace(part, instrument=player))
     for part in resolved:
         for instrument in part.instrument.instruments if part.instrument else ():
             if instrument.fingerprint and instrument.fingerprint != model.fingerprint:

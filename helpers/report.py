@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from . import __version__
 from .files import replacing
 from .instruments import Instrument, Timeline
-from .midi import Note, Song, Track
+from .midi import MAX_SECONDS, Changes, Note, Song, Track
 from .planning import Part, Settings
 
 FILE_FORMAT = 1
@@ -77,31 +78,27 @@ class RenderReport:
     def __str__(self) -> str:
         level = "silent" if self.loudness is None else f"{self.loudness:.1f} LUFS, peak {self.peak:.2f}"
         sound = f"{self.seconds:.1f} s, {self.sample_rate} Hz, {'mono' if self.channels == 1 else 'stereo'}, {level}"
-        rows = [("song", self.song), ("model", self.model), ("audio", sound)]
+        made = f"{self.rendered} of {_notes(self.notes)}, from {self.distinct} distinct sounds, in {self.elapsed:.1f} s"
+        rows = [("song", self.song), ("model", self.model), ("audio", sound), ("rendered", made)]
         if self.stopped_at is not None:
             rows.append(("stopped", f"at {self.stopped_at:.1f} s"))
-        made = f"{self.rendered} of {self.notes}, from {self.distinct} distinct sounds, in {self.elapsed:.1f} s"
-        rows.append(("rendered", made))
         if self.drum_notes:
-            rows.append(("drums", f"{self.drum_notes} notes by the soundfont player"))
+            rows.append(("drums", f"{_notes(self.drum_notes)} by the soundfont player"))
         if self.transposed:
             rows.append(("transposed", f"{self.transposed:+d} semitones, the whole song"))
         if self.moved:
             shown = [f"{move} ×{count}" for move, count in list(self.moved.items())[:MOVES_SHOWN]]
-            more = f", and {len(self.moved) - MOVES_SHOWN} other pitches" if len(self.moved) > MOVES_SHOWN else ""
-            rows.append(("folded", f"{sum(self.moved.values())} notes: {', '.join(shown)}{more}"))
-        rows += [("skipped", f"{count} notes: {why}") for why, count in self.skipped.items()]
-        for label, count in (("looped", self.looped), ("pedalled", self.pedalled), ("bent", self.bent)):
-            if count:
-                rows.append((label, f"{count} notes"))
-        number, name = len(str(len(self.tracks))), max((len(track.name) for track in self.tracks), default=0)
-        notes = max((len(f"{track.rendered}/{track.notes}") for track in self.tracks), default=0)
-        table = [
-            f"{track.number:>{number}}  {track.name:<{name}}  {f'{track.rendered}/{track.notes}':>{notes}}  "
-            f"{track.played_by}"
-            for track in self.tracks
-        ]
-        return "\n".join([f"{label:<11}{text}" for label, text in rows] + table)
+            more = f" and {len(self.moved) - MOVES_SHOWN} other pitches" if len(self.moved) > MOVES_SHOWN else ""
+            rows.append(("folded", f"{_notes(sum(self.moved.values()))}: {', '.join(shown)}{more}"))
+        rows += [("skipped", f"{_notes(count)}: {why}") for why, count in self.skipped.items()]
+        counts = (("looped", self.looped), ("pedalled", self.pedalled), ("bent", self.bent))
+        rows += [(label, _notes(count)) for label, count in counts if count]
+        table = [(str(t.number), t.name, f"{t.rendered}/{t.notes}", t.played_by) for t in self.tracks]
+        widths = [max(len(row[i]) for row in table) for i in range(3)]
+        lines = [f"{label:<11}{text}" for label, text in rows]
+        for number, name, share, player in table:
+            lines.append(f"{number:>{widths[0]}}  {name:<{widths[1]}}  {share:>{widths[2]}}  {player}")
+        return "\n".join(lines)
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write the report, and everything needed to make the clip again, to a JSON file, whole or not at all."""
@@ -115,6 +112,10 @@ class RenderReport:
         with replacing(path) as partial:
             partial.write_text(f"{{\n{text}\n}}\n", "utf-8")
         return path
+
+
+def _notes(count: int) -> str:
+    return f"{count} note" if count == 1 else f"{count} notes"
 
 
 def _rows(recipe: Recipe) -> dict[str, Any]:
@@ -171,47 +172,64 @@ def read_recipe(path: str | os.PathLike) -> Recipe:
         rows = json.loads(path.read_text("utf-8"))
         if rows["format"] != FILE_FORMAT:
             raise ValueError(f"its format is {rows['format']!r}, and {FILE_FORMAT} is what can be read")
-        timelines = [
-            Timeline([Instrument(**instrument) for instrument in row["instruments"]], row["at"])
-            for row in rows["timelines"]
-        ]
-        parts = [
-            Part(
-                None if row["timeline"] is None else timelines[row["timeline"]],
-                row["mute"],
-                row["solo"],
-                row["gain"],
-                row["pan"],
-            )
-            for row in rows["parts"]
-        ]
-        song = rows["song"]
-        tracks = [
-            Track(
-                row["name"],
-                row["program"],
-                row["is_drum"],
-                tuple(Note(*note) for note in row["notes"]),
-                {kind: tuple(map(tuple, changes)) for kind, changes in row["controls"].items()},
-            )
-            for row in song["tracks"]
-        ]
-        return Recipe(
-            rows["model"]["name"],
-            rows["model"]["source"],
-            rows["model"]["fingerprint"],
-            Song(
-                song["name"],
-                tuple(tracks),
-                tuple(map(tuple, song["tempos"])),
-                tuple(map(tuple, song["meters"])),
-                song["unclosed"],
-            ),
-            tuple(parts),
-            Settings(**rows["settings"]),
-            rows["seed"],
-            rows["batch_size"],
-            rows["batches"],
-        )
+        return _recipe(rows)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise ValueError(f"{path} is not the report of a rendering: {type(error).__name__} {error}") from None
+
+
+def _recipe(rows: Mapping[str, Any]) -> Recipe:
+    """A recipe from values of a file, each checked or converted; what is wrong with one is an error of some kind."""
+    model, song, batches = rows["model"], rows["song"], rows["batches"]
+    timelines = [
+        Timeline([Instrument(**instrument) for instrument in row["instruments"]], row["at"])
+        for row in rows["timelines"]
+    ]
+    parts = tuple(
+        Part(
+            None if row["timeline"] is None else timelines[row["timeline"]],
+            bool(row["mute"]),
+            bool(row["solo"]),
+            float(row["gain"]),
+            None if row["pan"] is None else float(row["pan"]),
+        )
+        for row in rows["parts"]
+    )
+    tracks = tuple(
+        Track(
+            str(row["name"]),
+            int(row["program"]),
+            bool(row["is_drum"]),
+            tuple(_note(*note) for note in row["notes"]),
+            {str(kind): _changes(changes) for kind, changes in row["controls"].items()},
+        )
+        for row in song["tracks"]
+    )
+    if len(parts) != len(tracks):
+        raise ValueError(f"it has {len(parts)} parts for {len(tracks)} tracks")
+    if int(rows["batch_size"]) < 1 or (batches is not None and int(batches) < 1):
+        raise ValueError("it has a batch size or a number of batches below 1")
+    meters = tuple((float(second), int(beats), int(value)) for second, beats, value in song["meters"])
+    return Recipe(
+        str(model["name"]),
+        str(model["source"]),
+        str(model["fingerprint"]),
+        Song(str(song["name"]), tracks, _changes(song["tempos"]), meters, int(song["unclosed"])),
+        parts,
+        Settings(**rows["settings"]),
+        int(rows["seed"]),
+        int(rows["batch_size"]),
+        None if batches is None else int(batches),
+    )
+
+
+def _note(pitch: int, velocity: int, start: float, end: float) -> Note:
+    if not (0 <= pitch <= 127 and 1 <= velocity <= 127 and 0 <= start <= end <= MAX_SECONDS):
+        raise ValueError(f"it has an impossible note, {[pitch, velocity, start, end]}")
+    return Note(int(pitch), int(velocity), float(start), float(end))
+
+
+def _changes(rows: Sequence[Sequence[float]]) -> Changes:
+    changes = tuple((float(second), float(value)) for second, value in rows)
+    if not all(math.isfinite(second) and math.isfinite(value) for second, value in changes):
+        raise ValueError("it has a controller that is not a finite number")
+    return changes

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from helpers.midi import Song, Track
+
 DATA = Path(__file__).parent / "data"
 # The full-size weights (29 MB) are not in the repository; the one test that wants them skips where they are not.
 PARITY = Path(os.environ.get("GANSYNTH_PARITY") or Path(__file__).parents[2] / "shared" / "parity")
@@ -83,3 +85,8 @@ class Stub:
         t = np.arange(int(np.ceil(seconds * RATE))) / RATE
         sines = np.sin(2 * np.pi * _frequency(np.asarray(pitches))[:, None] * t)
         return (sines * np.sign(z[:, :1])).astype(np.float32)
+
+
+def song_of(*notes, is_drum=False, controls=None) -> Song:
+    """One track of these notes."""
+    return Song("song", (Track("track", 0, is_drum, tuple(notes), controls or {}),))
