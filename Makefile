@@ -1,13 +1,14 @@
 # make demo   render Bach's cello prelude with the bundled checkpoint into outputs/
 # make test   the whole test suite, the notebooks included
 # make lab    JupyterLab on the notebooks
+# make bench-render   clicks, loop seams and memory of the render engine, in numbers
 # Each sets up .venv from python3 first, if that has not been done.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lab clean
+.PHONY: demo test lab bench-render clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -20,6 +21,9 @@ test: $(VENV)/ready-dev
 
 lab: $(VENV)/ready
 	$(BIN)/jupyter lab notebooks
+
+bench-render: $(VENV)/ready
+	$(BIN)/python benchmarks/render.py
 
 clean:
 	rm -rf $(VENV) outputs

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .files import replacing
-from .shaping import SILENCE, to_peak
+from .shaping import SILENCE
 
 if TYPE_CHECKING:
     from .midi import Song
 
+LOUDNESS = -16.0  # LUFS of a finished clip; near where streaming services put music
 PEAK = 0.9  # the highest that a finished clip goes; the rest is left to lossy files, which overshoot a little
 LOUDNESS_BLOCK = 0.4  # s; gating blocks of BS.1770, one every tenth of a second
 LOUDNESS_STEP = 0.1  # s
@@ -98,17 +99,20 @@ def loudness(audio: Audio) -> float:
     return float(10 * np.log10(power[power > power.mean() / 10].mean()))  # the relative gate, 10 LU below
 
 
-def to_loudness(audio: Audio, target: float | None) -> Audio:
-    """Scale a clip to a loudness in LUFS, or as near to it as it gets with its peak at 0.9; None: to that peak.
+def loudness_factor(audio: Audio, target: float | None = LOUDNESS) -> float:
+    """What to multiply a clip by to bring it to a loudness in LUFS, or as near to it as it gets with its peak at 0.9.
 
-    One factor for the whole clip: nothing is limited or compressed, and nothing clips.
+    None asks for that peak. It is one factor for the whole clip: nothing is limited or compressed, and nothing clips.
     """
     if audio.peak <= SILENCE:
-        return audio
-    factor = PEAK / audio.peak
-    if target is not None:
-        factor = min(factor, 10 ** ((target - loudness(audio)) / 20))
-    return Audio(np.multiply(audio.samples, np.float32(factor)), audio.sample_rate)
+        return 1.0
+    room = PEAK / audio.peak
+    return room if target is None else min(room, 10 ** ((target - loudness(audio)) / 20))
+
+
+def to_loudness(audio: Audio, target: float | None = LOUDNESS) -> Audio:
+    """The clip times its `loudness_factor`."""
+    return Audio(audio.samples * np.float32(loudness_factor(audio, target)), audio.sample_rate)
 
 
 def resample(audio: Audio, sample_rate: int) -> Audio:
@@ -188,12 +192,15 @@ def play(audio: Audio):
 def reference(song: Song, sample_rate: int = 16000) -> Audio:
     """Play a score without the model, to compare with: drums and programs as the file asks for.
 
-    Uses the soundfont player and the General MIDI soundfont that comes with pretty_midi. Where there is no player for
-    the machine, a plain additive synthesizer stands in and leaves drums out.
+    Uses the soundfont player; where there is none for the machine, a plain additive synthesizer stands in and leaves
+    drums out.
 
     Args:
       song: what to play.
       sample_rate: Hz.
+
+    Returns:
+      Mono audio at the loudness of a rendering.
     """
     from . import soundfont
 
@@ -213,7 +220,7 @@ def reference(song: Song, sample_rate: int = 16000) -> Audio:
             score.instruments.append(part)
         with np.errstate(invalid="ignore"):
             clip = np.nan_to_num(score.synthesize(fs=sample_rate, wave=_plain_tone))[: len(clip)]  # silence is 0 / 0
-    return Audio(to_peak(clip, PEAK).astype(np.float32), sample_rate)
+    return to_loudness(Audio(clip.astype(np.float32), sample_rate))
 
 
 def _plain_tone(phase: np.ndarray) -> np.ndarray:

@@ -1,9 +1,10 @@
 """The command line: `python -m helpers.generate`, with the flags of the original `gansynth_generate`.
 
     python -m helpers.generate --checkpoint demo --midi_file data/midi/bach_prelude.mid --output_dir outputs
+    python -m helpers.generate --checkpoint demo --midi_file song.mid --each_track --drums synth --sample_rate 44100
     python -m helpers.generate --ckpt_dir /models/acoustic_only --output_dir /tmp/notes      # random single notes
 
-Notebook: 04_generate.
+Notebook: 04_generate, 07_songs.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ import numpy as np
 from .gansynth.config import MAX_PITCH, MIN_PITCH
 from .gansynth.model import BATCH_SIZE
 from .instruments import SECONDS_PER_INSTRUMENT
+from .planning import DEFAULTS
 
 # The original's defaults.
 CKPT_DIR = "/tmp/gansynth/acoustic_only"
 OUTPUT_DIR = "/tmp/gansynth/samples"
 CLIP_NAME = "generated_clip.wav"
+REPORT_NAME = "generated_clip.json"  # what render.reproduce makes the clip from again
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,6 +45,15 @@ def parser() -> argparse.ArgumentParser:
     )
     flags.add_argument("--seed", type=int, help="number the instruments are drawn from (default: a new one, printed)")
     flags.add_argument("--faithful", action="store_true", help="reproduce the original's audio, its quirks included")
+    ours = flags.add_argument_group("what the original did not have (see helpers.render.render)")
+    ours.add_argument("--each_track", action="store_true", help="an instrument for each track, instead of a timeline")
+    ours.add_argument("--drums", choices=["skip", "synth"], default=DEFAULTS.drums, help="default %(default)s")
+    ours.add_argument("--pitch", choices=["fold", "drop", "shift"], default=DEFAULTS.pitch, help="default %(default)s")
+    ours.add_argument("--sustain", choices=["loop", "once"], default=DEFAULTS.sustain, help="default %(default)s")
+    ours.add_argument(
+        "--sample_rate", type=int, metavar="HZ", help="16000, 22050, 44100 or 48000 (default the model's)"
+    )
+    ours.add_argument("--loudness", type=float, metavar="LUFS", default=DEFAULTS.loudness, help="default %(default)s")
     flags.add_argument("--tfds_data_dir", help="accepted for the sake of old scripts; no dataset is needed")
     return flags
 
@@ -63,14 +75,18 @@ def run(args: argparse.Namespace) -> list[Path]:
     print(f"{model}, seed {seed}")
     if song is None:
         return random_notes(model, args.batch_size, seed, folder)
-    if args.faithful:
+    if args.each_track:
+        parts = None
+    elif args.faithful:
         notes = render.original_notes(song)
         seconds = notes[-1].end if notes else 0.0  # the end of the note listed last, not of the last one to end
-        timeline = instruments.Timeline.original(model, seconds, seed, args.secs_per_instrument)
+        parts = instruments.Timeline.original(model, seconds, seed, args.secs_per_instrument)
     else:
-        timeline = instruments.Timeline.random(model, song.seconds, seed, args.secs_per_instrument)
-    clip = render.render(model, song, timeline, faithful=args.faithful, batch_size=args.batch_size)
-    return [audio.write(clip, folder / CLIP_NAME, encoding="float")]
+        parts = instruments.Timeline.random(model, song.seconds, seed, args.secs_per_instrument)
+    choices = {name: getattr(args, name) for name in ("drums", "pitch", "sustain", "sample_rate", "loudness")}
+    clip = render.render(model, song, parts, faithful=args.faithful, seed=seed, batch_size=args.batch_size, **choices)
+    print(clip.report)
+    return [audio.write(clip, folder / CLIP_NAME, encoding="float"), clip.report.save(folder / REPORT_NAME)]
 
 
 def random_notes(model, n: int, seed: int, folder: Path) -> list[Path]:
@@ -92,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     try:
         written = run(args)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     for path in written:

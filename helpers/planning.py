@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import instruments, midi
-from .audio import RATES
+from .audio import LOUDNESS, RATES
 from .gansynth.config import MAX_PITCH, MIN_PITCH
 from .instruments import Instrument, Timeline
 from .midi import Note, Song, Track
-from .shaping import ATTACK, HELD, RELEASE, Curve
+from .shaping import ATTACK, BEND_ROOM, HELD, RELEASE, Curve
 
 if TYPE_CHECKING:
     from .gansynth import GANSynth
 
-LOUDNESS = -16.0  # LUFS; near where streaming services put music
 LONGEST_NOTE = 300.0  # s; a note is one array while it is mixed, and a longer one is a key that got stuck
 LONGEST_FADE = 30.0  # s
 VOLUME, EXPRESSION = 100 / 127, 1.0  # of a track that does not say; General MIDI's
@@ -261,7 +260,8 @@ def plan(song: Song, parts: Sequence[Part], settings: Settings = DEFAULTS, max_s
     spans = zip(tracks, starts, starts + holds + settings.release, strict=True)
     ranges = np.array([bends[i].between(start, end) for i, start, end in spans]).reshape(-1, 2)
     speeds = 2 ** (np.maximum(ranges[:, 1], 0.0) / 12)  # a note that is bent upwards uses its sound up faster
-    needed = (holds + settings.release) * speeds
+    bent = ranges.any(axis=1)
+    needed = (holds + settings.release) * speeds + bent * BEND_ROOM
     loops = ((holds * speeds > HELD) | (needed > max_seconds)) & can_loop
     width = next((len(part.instrument.instruments[0].z) for part in parts if part.instrument), 0)
     z = np.empty((len(played), width))
@@ -276,7 +276,7 @@ def plan(song: Song, parts: Sequence[Part], settings: Settings = DEFAULTS, max_s
         tracks=tracks,
         seconds=np.where(loops, HELD, np.clip(needed, SHORTEST_SOUND, max_seconds)),
         loops=loops,
-        bent=ranges.any(axis=1),
+        bent=bent,
         end=float(np.max(starts + holds, initial=0.0)),
         transposed=move,
         moved=dict(moved.most_common()),

@@ -118,7 +118,9 @@ def shape_note(
       float64 [samples], up to hold + release of them; fewer where the wave ends before.
     """
     gain = shaping.envelope(hold, settings.attack, settings.release, sample_rate)
-    samples = len(gain) if semitones is None else int(np.ceil(np.sum(2.0 ** (semitones / 12)))) + 1
+    samples = len(gain)
+    if semitones is not None:
+        samples = int(np.sum(2.0 ** (semitones / 12)) + shaping.BEND_ROOM * sample_rate)
     source = shaping.extend(wave, loop, samples, sample_rate) if loop else np.asarray(wave[:samples], np.float64)
     body = source if semitones is None else shaping.bend(source, semitones)
     return shaping.to_peak(body * gain[: len(body)], (velocity / 127.0) ** settings.velocity)
@@ -325,7 +327,8 @@ def _render(
         clip = audio.resample(clip, settings.sample_rate or model.sample_rate)
         if settings.drums == "synth":
             clip, drum_notes = _with_drums(clip, song, parts, settings, stopped_at)
-        clip = audio.to_loudness(clip, settings.loudness)
+        samples = clip.samples  # in place: at 48 kHz a long clip fills a gigabyte
+        samples *= np.float32(audio.loudness_factor(clip, settings.loudness))
     clip = Audio(clip.samples[:, 0] if channels == 1 else clip.samples, clip.sample_rate)
 
     measured = audio.loudness(clip)

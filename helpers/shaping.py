@@ -16,6 +16,7 @@ import numpy as np
 ATTACK = 0.010  # s; rise
 RELEASE = 0.300  # s; fall, beginning where the note ends
 SILENCE = 1e-9  # a wave whose peak is below this is left silent
+FLOOR = 1e-3  # levels further below the highest say nothing about how a sound dies away
 
 # NSynth's notes are held for three seconds and then let go, and so is what a model has learned from them.
 HELD = 3.0  # s
@@ -24,6 +25,7 @@ LOOP_ENDS = 5  # places tried for the end of the loop, spread over ...
 LOOP_END_RANGE = 0.4  # s before LOOP_TO
 LOOP_SHORTEST = 0.3  # s; shorter ones sound like a machine
 LOOP_SEAM = 0.1  # s of crossfade, and what is compared to find the place
+BEND_ROOM = 0.005  # s of a sound beyond a bent note's end that interpolation looks at
 SWAY = 0.02  # s; curves of controllers are followed at this pace, so that a step does not click
 
 
@@ -63,15 +65,18 @@ class Loop:
 
     start: int  # samples; playing goes on here ...
     end: int  # ... when it has come here
-    decay: float  # level at the end, as a multiple of that at the start
-    likeness: float  # correlation of the two places, 1 where they are the same but for level
+    decay: float  # level at the end, as a multiple of that at the start, by the trend of the steady part
+    likeness: (
+        float  # of the two places: 1 where they are the same but for the decay, 0 where they have nothing in common
+    )
 
 
 def find_loop(wave: np.ndarray, sample_rate: int = 16000) -> Loop:
     """Find the best loop in the steady part of a note, between 1 and 2.9 s.
 
-    For a few ends, the tenth of a second before each is compared with every earlier place by normalised
-    cross-correlation. Where it is nearest to 1, all partials are in the same phase again.
+    For a few ends, the tenth of a second before each is compared with every earlier place, brought to the level that it
+    would have by now: twice their product over the sum of their powers. Where that is nearest to 1, all partials are in
+    the same phase again, and as strong.
 
     Args:
       wave: [samples], at least LOOP_TO seconds of it.
@@ -86,21 +91,29 @@ def find_loop(wave: np.ndarray, sample_rate: int = 16000) -> Loop:
         raise ValueError(f"a loop needs {LOOP_TO} s of a note, not {len(wave) / sample_rate:.2f} s")
     wave = np.asarray(wave, np.float64)
     seam, first = int(LOOP_SEAM * sample_rate), int(LOOP_FROM * sample_rate)
-    energy = np.concatenate([[0.0], np.cumsum(wave**2)])
-    best = None
+    slope = _trend(wave[first : int(LOOP_TO * sample_rate)], seam)
+    power = np.concatenate([[0.0], np.cumsum(wave**2)])
+    best = Loop(first, int(LOOP_TO * sample_rate), 1.0, -1.0)
     for seconds in np.linspace(LOOP_TO, LOOP_TO - LOOP_END_RANGE, LOOP_ENDS):
         end = int(seconds * sample_rate)
         pattern = wave[end - seam : end]
         places = wave[first - seam : end - int(LOOP_SHORTEST * sample_rate)]
         products = correlate(places, pattern, mode="valid", method="fft")
-        energies = energy[first : first + len(products)] - energy[first - seam : first - seam + len(products)]
-        own = max(pattern @ pattern, SILENCE**2)
-        likeness = products / np.sqrt(np.maximum(energies, SILENCE**2) * own)
+        starts = first + np.arange(len(products))
+        decays = np.exp(slope * (end - starts))
+        powers = decays**2 * (power[starts] - power[starts - seam]) + pattern @ pattern
+        likeness = 2 * decays * products / np.maximum(powers, SILENCE**2)
         i = int(np.argmax(likeness))
-        if best is None or likeness[i] > best.likeness:
-            decay = np.sqrt(own / max(energies[i], SILENCE**2))
-            best = Loop(first + i, end, float(np.clip(decay, 1e-3, 1e3)), float(np.clip(likeness[i], 0.0, 1.0)))
+        if likeness[i] > best.likeness:
+            best = Loop(int(starts[i]), end, float(decays[i]), float(likeness[i]))
     return best
+
+
+def _trend(wave: np.ndarray, block: int) -> float:
+    """How the logarithm of a wave's level changes per sample, by a straight line through its blocks."""
+    levels = np.sqrt(np.mean(wave[: len(wave) // block * block].reshape(-1, block) ** 2, axis=1))
+    levels = np.maximum(levels, max(levels.max() * FLOOR, SILENCE))
+    return float(np.polynomial.Polynomial.fit(np.arange(len(levels)), np.log(levels), 1).convert().coef[1]) / block
 
 
 def extend(wave: np.ndarray, loop: Loop, samples: int, sample_rate: int = 16000) -> np.ndarray:
@@ -115,7 +128,7 @@ def extend(wave: np.ndarray, loop: Loop, samples: int, sample_rate: int = 16000)
     head = np.array(wave[: loop.end], np.float64)
     fade = np.linspace(0.0, 1.0, seam)
     # Keep the power of the sum: two like signals add up by amplitude, two unlike ones by power.
-    level = 1.0 / np.sqrt((1 - fade) ** 2 + fade**2 + 2 * fade * (1 - fade) * loop.likeness)
+    level = 1.0 / np.sqrt((1 - fade) ** 2 + fade**2 + 2 * fade * (1 - fade) * max(loop.likeness, 0.0))
     before = head[loop.start - seam : loop.start] * loop.decay
     head[loop.end - seam :] = ((1 - fade) * head[loop.end - seam :] + fade * before) * level
     turn = np.arange(length) / length

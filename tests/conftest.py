@@ -30,11 +30,19 @@ def tiny():
     return GANSynth(checkpoint.read(DATA / "checkpoints" / "tiny_stage12"), name="tiny")
 
 
-@pytest.fixture(scope="session")
-def tool():
-    """tools/make_demo_checkpoint.py, a script outside the package, as a module."""
-    path = DATA.parents[1] / "tools" / "make_demo_checkpoint.py"
-    spec = importlib.util.spec_from_file_location("make_demo_checkpoint", path)
+def _script(name):
+    """One of tools/, scripts outside the package, as a module."""
+    spec = importlib.util.spec_from_file_location(name, DATA.parents[1] / "tools" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def tool():
+    return _script("make_demo_checkpoint")
+
+
+@pytest.fixture(scope="session")
+def make_study():
+    return _script("make_study")

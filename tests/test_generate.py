@@ -7,7 +7,7 @@ import pytest
 import soundfile
 from inputs import DATA, golden, snr
 
-from helpers import generate
+from helpers import generate, render
 
 TINY = DATA / "checkpoints" / "tiny_stage12"
 MELODY = DATA / "midi" / "melody14.mid"
@@ -35,6 +35,19 @@ def test_a_script_for_the_original_runs_unchanged(tmp_path):
     samples, _ = soundfile.read(tmp_path / "generated_clip.wav")
     assert np.isfinite(samples).all()
     assert np.abs(samples).max() <= 1
+
+
+def test_a_band_from_the_command_line(tmp_path, capsys):
+    score = DATA / "midi" / "small.mid"
+    flags = ["--midi_file", score, "--output_dir", tmp_path, "--seed", 2, "--each_track", "--pitch", "shift"]
+    assert run("--ckpt_dir", TINY, *flags, "--sample_rate", 22050, "--sustain", "once", "--loudness", -20) == 0
+    assert soundfile.info(tmp_path / "generated_clip.wav").samplerate == 22050
+    printed = capsys.readouterr().out
+    assert "-20.0 LUFS" in printed
+    assert "transposed -12 semitones" in printed
+    again = render.reproduce(tmp_path / "generated_clip.json", progress=False)
+    samples, _ = soundfile.read(tmp_path / "generated_clip.wav", dtype="float32")
+    assert (again.samples == samples).all()
 
 
 def test_without_a_score_it_makes_random_notes(tmp_path):
@@ -77,6 +90,10 @@ def test_mistakes_get_one_sentence_and_a_status(tmp_path, capsys, empty_score, m
         "--batch_size": ["--ckpt_dir", TINY, "--batch_size", 0],
         "--secs_per_instrument": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--secs_per_instrument", 0],
         "--seed": ["--ckpt_dir", TINY, "--seed", -1],
+        "takes none of the other choices": [
+            "--ckpt_dir", TINY, "--midi_file", MELODY, "--faithful", "--drums", "synth",
+        ],
+        "sample_rate is 8000": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--sample_rate", 8000],
         "needs 40 s for two instruments": [
             "--ckpt_dir", TINY, "--midi_file", MELODY, "--faithful", "--secs_per_instrument", 20,
         ],

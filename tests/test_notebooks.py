@@ -161,7 +161,7 @@ class TestSetup:
         monkeypatch.delitem(sys.modules, "google.colab", raising=False)
         return code_of(read(NOTEBOOKS[0]))[0].replace("/content", str(tmp_path / "content"))
 
-    def test_in_colab_it_fetches_the_code_and_two_packages(self, setup, monkeypatch, tmp_path):
+    def test_in_colab_it_fetches_the_code_and_four_packages(self, setup, monkeypatch, tmp_path):
         commands = []
 
         def run(command, check):
@@ -178,7 +178,7 @@ class TestSetup:
             assert Path.cwd() == names["COLAB"]
             assert sys.path[0] == str(names["COLAB"])
         install, clone = commands
-        assert install[-3:] == ["-q", "pretty_midi", "mido"]
+        assert install[-5:] == ["-q", "pretty_midi", "mido", "pyloudnorm", "midirenderer"]
         assert clone[-2:] == [names["REPOSITORY"], str(names["COLAB"])]
 
     def test_elsewhere_it_says_what_is_missing(self, setup):

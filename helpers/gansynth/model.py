@@ -5,6 +5,7 @@ Notebook: 02_checkpoints (loading), 04_generate (generating).
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -160,8 +161,14 @@ class GANSynth:
         if frames not in self._compiled:
             from .networks import Window
 
+            logging.getLogger("tensorflow").addFilter(_is_news)
             self._compiled[frames] = Window(self.network, (0, frames))
         return self._compiled[frames]
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Drops TensorFlow's warning that graphs are compiled again: one for each length is what we want."""
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 def load(name_or_path: str | os.PathLike = "demo") -> GANSynth:

@@ -1,0 +1,123 @@
+"""`make bench-render`: clicks, loop seams and memory of the render engine, measured on the bundled model.
+
+Nothing here decides a test; the numbers are to be read. They are the README's.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from helpers import gansynth, instruments, midi, render, shaping
+from helpers.gansynth import GANSynth
+
+PITCHES = (24, 36, 48, 60, 72, 84)
+HOLDS = (0.001, 0.003, 0.005, 0.01, 0.03, 0.1)  # s
+NOTES, SECONDS, TRACKS = 20_000, 2_340.0, 8
+STEADY = 0.5  # a sound whose level falls by no more than this in a second counts as sustained
+
+
+def jump(wave: np.ndarray) -> float:
+    """The largest step from one sample to the next, those from and to silence included."""
+    return float(np.abs(np.diff(wave, prepend=0.0, append=0.0)).max())
+
+
+def sounds(model: GANSynth) -> Iterator[tuple[str, int, np.ndarray]]:
+    """Three seconds of every instrument at some pitches."""
+    for name, instrument in instruments.named(model).items():
+        for pitch, wave in zip(
+            PITCHES, model.generate(instrument.z, PITCHES, seconds=3.3, progress=False), strict=True
+        ):
+            yield name, pitch, wave.astype(np.float64)
+
+
+def clicks(waves: list[np.ndarray]) -> None:
+    """The steepest step of short notes, as a multiple of the steepest in the sound that they are cut from."""
+    print(f"Clicks: steepest step of a note over the steepest of its own sound, {len(waves)} sounds")
+    for hold in HOLDS:
+        for name, envelope in (("here", shaping.envelope), ("original", shaping.original_envelope)):
+            gain = envelope(hold)
+            ratios = np.array([jump(wave[: len(gain)] * gain) / np.abs(np.diff(wave)).max() for wave in waves])
+            above = np.mean(ratios > 1 + 1e-6)
+            print(f"  {1000 * hold:5.0f} ms  {name:<9} worst {ratios.max():5.2f}   notes above 1: {above:.1%}")
+
+
+def seams(rows: list[tuple[str, int, np.ndarray]], rate: int) -> None:
+    """How well loops close, for sounds that are still there after three seconds."""
+    table = []
+    for _, _, wave in rows:
+        loop = shaping.find_loop(wave, rate)
+        longer = shaping.extend(wave, loop, 10 * rate, rate)
+        room = slice(loop.end - int(shaping.LOOP_SEAM * rate), loop.end + 1)
+        steepest = np.abs(np.diff(wave[int(shaping.LOOP_FROM * rate) : loop.end])).max()
+        per_second = loop.decay ** (rate / (loop.end - loop.start))
+        table.append((loop.likeness, np.abs(np.diff(longer[room])).max() / steepest, per_second))
+    likeness, steps, decays = np.array(table).T
+    for name, chosen in (("all", decays > 0), ("sustained", decays > STEADY)):
+        print(
+            f"Seams, {name}: {chosen.sum()} loops, likeness median {np.median(likeness[chosen]):.2f}, "
+            f"5 % below {np.percentile(likeness[chosen], 5):.2f}; steepest step in the seam over the steepest of the "
+            f"steady part: median {np.median(steps[chosen]):.2f}, worst {steps[chosen].max():.2f}"
+        )
+
+
+@contextmanager
+def peak_memory() -> Iterator[list[float]]:
+    """Memory that the process takes beyond what it had, at most, in MB: one number, filled in at the end."""
+    process, result, done = psutil.Process(), [0.0], threading.Event()
+    before = process.memory_info().rss
+
+    def watch() -> None:
+        while not done.wait(0.02):
+            result[0] = max(result[0], (process.memory_info().rss - before) / 1e6)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield result
+    finally:
+        done.set()
+        watcher.join()
+
+
+def long_song() -> midi.Song:
+    """Many notes on several panned tracks, of all lengths and pitches."""
+    rng = np.random.RandomState(0)
+    tracks = []
+    for i in range(TRACKS):
+        starts = np.sort(rng.uniform(0, SECONDS, NOTES // TRACKS))
+        lengths, pitches = rng.lognormal(-0.7, 1.0, len(starts)), rng.randint(24, 85, len(starts))
+        rows = zip(pitches.tolist(), rng.randint(30, 128, len(starts)).tolist(), starts, starts + lengths, strict=True)
+        pan = {"pan": ((0.0, 2 * i / (TRACKS - 1) - 1),)}
+        tracks.append(midi.Track(f"track {i}", 0, False, tuple(midi.Note(*row) for row in rows), pan))
+    return midi.Song("long", tuple(tracks))
+
+
+def main() -> int:
+    model = gansynth.load("demo")
+    rows = list(sounds(model))
+    clicks([wave for _, _, wave in rows])
+    seams(rows, model.sample_rate)
+    song = long_song()
+    began = time.monotonic()
+    with peak_memory() as peak:
+        clip = render.render(model, song, progress=sys.stderr.isatty())
+    took = time.monotonic() - began
+    original = NOTES * model.config.audio_length * 4 / 1e6
+    print(
+        f"Memory: {NOTES} notes, {clip.seconds:.0f} s, stereo, {clip.report.distinct} distinct sounds, {took:.0f} s: "
+        f"{peak[0]:.0f} MB beyond the loaded model (the original holds {original:.0f} MB of notes)"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
