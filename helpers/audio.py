@@ -26,6 +26,7 @@ LOUDNESS_STEP = 0.1  # s
 LOUDNESS_WARM_UP = 1.0  # s after which the filters have forgotten where they began
 LOUDNESS_CHUNK = 60.0  # s measured at a time, to bound memory
 BLOCK = 1 << 16  # frames written at a time; libsndfile's Vorbis encoder fails on hours at once
+HIGHEST_RATE = 192000  # Hz of a file; libsndfile's Vorbis encoder crashes above 200,000
 RATES = (16000, 22050, 44100, 48000)  # Hz that clips are rendered and resampled to
 
 REFERENCE_TAIL = 1.0  # s that the last note may ring on
@@ -55,7 +56,7 @@ class Audio:
     @property
     def peak(self) -> float:
         """Largest absolute sample; above 1 it would clip."""
-        return float(max(np.max(self.samples, initial=0.0), -np.min(self.samples, initial=0.0)))
+        return max(0.0, float(np.max(self.samples, initial=0.0)), -float(np.min(self.samples, initial=0.0)))
 
     @property
     def mono(self) -> np.ndarray:
@@ -152,6 +153,8 @@ def write(audio: Audio, path: str | os.PathLike, encoding: str | None = None) ->
         raise ValueError("the audio holds samples that are not finite numbers")
     if encoding != "float" and audio.peak > 1.0:
         raise ValueError(f"the audio peaks at {audio.peak:.2f} and would clip; scale it down or write a 'float' WAV")
+    if not 0 < audio.sample_rate <= HIGHEST_RATE:
+        raise ValueError(f"{path.name} cannot have {audio.sample_rate} Hz; files go up to {HIGHEST_RATE}")
     channels = 1 if audio.samples.ndim == 1 else audio.samples.shape[1]
     how = {"format": kind.upper(), "subtype": known[encoding or next(iter(known))]}
     with replacing(path) as partial:

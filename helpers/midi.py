@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import io
 import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -127,6 +128,8 @@ def load(path: str | os.PathLike) -> Song:
         content = content[max(content.find(b"MThd"), 0) :]
     if content[:4] != b"MThd":
         raise ValueError(f"{path} is not a MIDI file: it does not begin with MThd")
+    # The key is not used, and mido refuses a whole file for one that does not exist: it is put down as C major.
+    content = re.sub(rb"(?s)\xff\x59\x02..", b"\xff\x59\x02\x00\x00", content)
     try:
         # clip: a data byte above 127 is a common fault of files from the web; the nearest allowed value is played
         parsed = mido.MidiFile(file=io.BytesIO(content), clip=True)
@@ -149,6 +152,8 @@ def _reason(error: Exception) -> str:
     """What a library has to say, in one line; some say nothing but their name."""
     if isinstance(error, EOFError):
         return "it ends too early"
+    if isinstance(error, LookupError):
+        return "it has a value that does not exist"
     return " ".join(str(error).split()) or type(error).__name__
 
 
@@ -239,8 +244,8 @@ class _Reader:
                 control, unit = CONTROLLERS[message.control]
                 said.controls[control].append((tick, unit(message.value)))
             elif kind == "control_change" and message.control == 121:
-                for control, value in RESET.items():
-                    said.controls[control].append((tick, value))
+                for control in RESET.keys() & said.controls.keys():  # others have not been moved yet
+                    said.controls[control].append((tick, RESET[control]))
             elif kind == "control_change":
                 self._parameter(place, message.control, message.value, selected[place])
         self.unclosed += sum(map(len, pressed.values()))
@@ -257,8 +262,8 @@ class _Reader:
             self.bend_ranges[place] = float(value) if control == 6 else whole + value / 100
 
     def song(self, name: str, ticks_per_beat: int) -> Song:
-        changes = sorted(self.tempos, key=lambda change: change[0])
-        clock = _Clock(ticks_per_beat, changes)
+        tempo_changes = _in_order(self.tempos)
+        clock = _Clock(ticks_per_beat, tempo_changes)
         sharing = Counter(i for _, _, i in self.groups)
         tracks: list[Track] = []
         for (program, place, i), notes in self.groups.items():
@@ -270,8 +275,8 @@ class _Reader:
             timed = tuple(Note(pitch, velocity, clock(start), clock(end)) for pitch, velocity, start, end in notes)
             title = _unique(title, {track.name.lower() for track in tracks})
             tracks.append(Track(title, program, is_drum, timed, _controls(channel, i, clock)))
-        tempos = tuple((clock(tick), 60e6 / tempo) for tick, tempo in changes)
-        meters = tuple((clock(tick), beats, value) for tick, beats, value in sorted(self.meters))
+        tempos = tuple((clock(tick), 60e6 / tempo) for tick, tempo in tempo_changes)
+        meters = tuple((clock(tick), beats, value) for tick, beats, value in _in_order(self.meters))
         return Song(
             name, tuple(tracks), _from_start(tempos, Song.tempos), _from_start(meters, Song.meters), self.unclosed
         )
@@ -292,10 +297,15 @@ def _controls(channel: Mapping[int, _Channel], i: int, clock: _Clock) -> dict[st
     changes = {}
     for kind in sorted({kind for said in channel.values() for kind in said.controls}):
         own = channel[i].controls.get(kind)
-        events = own or sorted(event for said in channel.values() for event in said.controls.get(kind, []))
-        seconds = {clock(tick): value for tick, value in events}  # of several at one time the last counts
-        changes[kind] = tuple(sorted(seconds.items()))
+        events = own or [event for said in channel.values() for event in said.controls.get(kind, [])]
+        changes[kind] = tuple((clock(tick), value) for tick, value in _in_order(events))
     return changes
+
+
+def _in_order(events: list[tuple]) -> list[tuple]:
+    """Events by their ticks, which come first in them; of several at one tick the last read counts."""
+    latest = {event[0]: event for event in events}
+    return [latest[tick] for tick in sorted(latest)]
 
 
 def _from_start(changes: tuple, default: tuple) -> tuple:
@@ -331,7 +341,8 @@ def excerpt(song: Song, start: float = 0.0, end: float | None = None) -> Song:
     for track in song.tracks:
         inside = (n for n in track.notes if n.start < end and n.end > start)
         cut = (dataclasses.replace(n, start=max(n.start, start) - start, end=min(n.end, end) - start) for n in inside)
-        controls = {kind: _changes_within(changes, start, end) for kind, changes in track.controls.items()}
+        moved = {kind: _changes_within(changes, start, end) for kind, changes in track.controls.items()}
+        controls = {kind: changes for kind, changes in moved.items() if changes}
         tracks.append(dataclasses.replace(track, notes=tuple(cut), controls=controls))
     return dataclasses.replace(
         song,

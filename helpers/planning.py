@@ -28,6 +28,7 @@ VOLUME, EXPRESSION = 100 / 127, 1.0  # of a track that does not say; General MID
 SHORTEST_SOUND = 1e-3  # s; even a note without length or release is a sound
 BEND_LIMIT = 24.0  # semitones; damaged files ask for hundreds
 
+UNCLOSED = "never end in the file"  # why notes are skipped
 ORIGINAL_LOWEST = 36  # the original drops notes below, though the model plays them
 
 
@@ -199,7 +200,11 @@ def transposition(pitches: Sequence[int], low: int, high: int) -> int:
 
 def original_notes(song: Song) -> list[Note]:
     """The notes the original would play: all tracks, drums too, from 36 to 84, in the order of its reader."""
-    return [note for note in song.notes if ORIGINAL_LOWEST <= note.pitch <= MAX_PITCH]
+    return [note for note in song.notes if _original_plays(note)]
+
+
+def _original_plays(note: Note) -> bool:
+    return ORIGINAL_LOWEST <= note.pitch <= MAX_PITCH
 
 
 def plan(song: Song, parts: Sequence[Part], settings: Settings = DEFAULTS, max_seconds: float = 4.0) -> Plan:
@@ -215,7 +220,7 @@ def plan(song: Song, parts: Sequence[Part], settings: Settings = DEFAULTS, max_s
       ValueError: no note is left to play.
     """
     if settings.faithful:
-        return _original_plan(song, parts[0].instrument)
+        return _original_plan(song, parts)
     notes: list[tuple[int, Note]] = []
     skipped: Counter[str] = Counter()
     pedalled = 0
@@ -230,7 +235,7 @@ def plan(song: Song, parts: Sequence[Part], settings: Settings = DEFAULTS, max_s
             pedalled += sum(ring.end > note.end for ring, note in zip(ringing, track.notes, strict=True))
             notes += [(i, note) for note in ringing]
     if song.unclosed:
-        skipped["never end in the file"] = song.unclosed
+        skipped[UNCLOSED] = song.unclosed
 
     move = transposition([n.pitch for _, n in notes], MIN_PITCH, MAX_PITCH) if settings.pitch == "shift" else 0
     moved: Counter[str] = Counter()
@@ -285,26 +290,27 @@ def plan(song: Song, parts: Sequence[Part], settings: Settings = DEFAULTS, max_s
     )
 
 
-def _original_plan(song: Song, timeline: Timeline) -> Plan:
+def _original_plan(song: Song, parts: Sequence[Part]) -> Plan:
     notes = original_notes(song)
     if not notes:
-        raise ValueError(
-            f"{song.name} has no notes between {ORIGINAL_LOWEST} and {MAX_PITCH}: there is nothing to play"
-        )
+        raise ValueError(f"{song.name} has no notes between {ORIGINAL_LOWEST} and {MAX_PITCH}, so nothing is played")
+    tracks = [i for i, track in enumerate(song.tracks) for note in track.notes if _original_plays(note)]
     starts = np.array([note.start for note in notes])
     holds = np.minimum([note.duration for note in notes], HELD)
+    outside = len(song.notes) - len(notes)
+    skipped = {f"outside {ORIGINAL_LOWEST} to {MAX_PITCH}": outside, UNCLOSED: song.unclosed}
     return Plan(
         starts=starts,
         holds=holds,
         pitches=np.array([note.pitch for note in notes]),
         velocities=np.array([note.velocity for note in notes]),
-        z=timeline.z(starts, extrapolate=True),
-        tracks=np.zeros(len(notes), np.int64),
+        z=parts[0].instrument.z(starts, extrapolate=True),
+        tracks=np.array(tracks),
         seconds=holds + RELEASE,
         loops=np.zeros(len(notes), bool),
         bent=np.zeros(len(notes), bool),
         end=max(note.end for note in notes),
-        skipped={f"outside {ORIGINAL_LOWEST} to {MAX_PITCH}": len(song.notes) - len(notes)},
+        skipped={why: count for why, count in skipped.items() if count},
     )
 
 

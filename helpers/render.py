@@ -173,11 +173,8 @@ class _Mixer:
         """Mix all notes that have one sound."""
         loop = shaping.find_loop(wave, self.rate) if self.notes.loops[rows].any() else None
         for i in rows:
-            mix(
-                self.clip,
-                self._original(i, wave) if self.settings.faithful else self._note(i, wave, loop),
-                self.starts[i],
-            )
+            note = self._original(i, wave) if self.settings.faithful else self._note(i, wave, loop)
+            mix(self.clip, note, self.starts[i])
 
     def _original(self, i: int, wave: np.ndarray) -> np.ndarray:
         return shaping.original_note(wave, self.notes.holds[i], self.notes.velocities[i], self.rate)
@@ -303,7 +300,7 @@ def _render(
 ) -> Clip:
     began = time.monotonic()
     notes = plan(song, parts, settings, model.max_seconds)
-    channels = 1 + bool(_is_panned(song, parts, settings) if settings.stereo is None else settings.stereo)
+    channels = 2 if _is_stereo(song, parts, settings) else 1
     mixer = _Mixer(song, parts, settings, notes, model.sample_rate, channels)
     batches = 0
     try:
@@ -368,10 +365,12 @@ def _render(
     return Clip(clip.samples, clip.sample_rate, report)
 
 
-def _is_panned(song: Song, parts: Sequence[Part], settings: Settings) -> bool:
-    """Whether some track stands left or right of the centre."""
-    pans = (curves(track, part, settings)["pan"] for track, part in zip(song.tracks, parts, strict=True))
-    return any(pan.values.any() for pan in pans)
+def _is_stereo(song: Song, parts: Sequence[Part], settings: Settings) -> bool:
+    """As it was chosen, or else whether a track that is heard stands left or right of the centre."""
+    if settings.faithful or settings.stereo is not None:
+        return bool(settings.stereo)
+    tracks = zip(song.tracks, parts, is_heard(parts), strict=True)
+    return any(heard and curves(track, part, settings)["pan"].values.any() for track, part, heard in tracks)
 
 
 def _with_drums(
@@ -411,7 +410,7 @@ def _track_reports(
         rendered = int(done[notes.tracks == i].sum()) + drum_notes.get(i, 0)
         if not audible:
             player = "muted"
-        elif track.is_drum:
+        elif track.is_drum and not settings.faithful:
             player = "soundfont" if settings.drums == "synth" else "left out"
         else:
             names = [instrument.name for instrument in part.instrument.instruments]

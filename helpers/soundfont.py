@@ -73,7 +73,8 @@ def _score(track: Track, notes: Sequence[Note], start: float) -> mido.MidiFile:
         events += [(start, 1, change(kind, value)) for value in before]
         events += [(second, 1, change(kind, value)) for second, value in changes if start < second < end]
     for note in notes:
-        events.append((note.end, 2, mido.Message("note_off", channel=channel, note=note.pitch)))
+        release = max(note.end, note.start + 1 / TICKS)  # a key cannot come up before it goes down
+        events.append((release, 2, mido.Message("note_off", channel=channel, note=note.pitch)))
         pressed = mido.Message("note_on", channel=channel, note=note.pitch, velocity=note.velocity)
         events.append((note.start, 3, pressed))
     events.append((end, 4, mido.MetaMessage("end_of_track")))

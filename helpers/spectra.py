@@ -87,8 +87,7 @@ def _transform(audio: Audio) -> np.ndarray:
     """Constant-Q transform, complex [bins, columns]."""
     import librosa
 
-    samples = np.asarray(audio.samples, np.float32)
-    samples = samples.mean(axis=1) if samples.ndim == 2 else samples
+    samples = np.asarray(audio.mono, np.float32)
     if not len(samples) or not np.isfinite(samples).all():
         raise ValueError("the audio is empty or holds samples that are not finite numbers, so there is nothing to draw")
     lowest = librosa.note_to_hz(LOWEST)

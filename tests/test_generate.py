@@ -39,12 +39,12 @@ def test_a_script_for_the_original_runs_unchanged(tmp_path):
 
 def test_a_band_from_the_command_line(tmp_path, capsys):
     score = DATA / "midi" / "small.mid"
-    flags = ["--midi_file", score, "--output_dir", tmp_path, "--seed", 2, "--each_track", "--pitch", "shift"]
-    assert run("--ckpt_dir", TINY, *flags, "--sample_rate", 22050, "--sustain", "once", "--loudness", -20) == 0
+    flags = ["--midi_file", score, "--output_dir", tmp_path, "--seed", 2, "--each_track", "--pitch", "drop"]
+    assert run("--ckpt_dir", TINY, *flags, "--sample_rate", 22050, "--sustain", "once", "--loudness", -30) == 0
     assert soundfile.info(tmp_path / "generated_clip.wav").samplerate == 22050
     printed = capsys.readouterr().out
-    assert "-20.0 LUFS" in printed
-    assert "transposed -12 semitones" in printed
+    assert "-30.0 LUFS" in printed
+    assert "1 note: outside C1 to C6" in printed
     again = render.reproduce(tmp_path / "generated_clip.json", progress=False)
     samples, _ = soundfile.read(tmp_path / "generated_clip.wav", dtype="float32")
     assert (again.samples == samples).all()

@@ -249,6 +249,7 @@ def test_faithful_keeps_the_original_range_and_its_drums():
     assert original.pitches.tolist() == [38]
     assert original.holds.tolist() == [3.0]
     assert original.skipped == {"outside 36 to 84": 2}
+    assert original.tracks.tolist() == [0]
     with pytest.raises(ValueError, match="no notes between 36 and 84"):
         plan(pitched, resolve(Stub(), pitched, A), Settings(faithful=True))
 

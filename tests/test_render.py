@@ -73,6 +73,16 @@ def test_faithful_render_equals_the_original_clip(tiny):
     assert snr(clip.samples, expected) > 65
 
 
+def test_faithful_merges_all_tracks_into_one_channel():
+    panned = Track("Lead", 73, False, (Note(60, 90, 0, 1), Note(90, 90, 0, 1)), {"pan": ((0.0, 1.0),)})
+    song = Song("song", (panned, beat(0.0, 0.5)), unclosed=2)
+    clip = play(song, faithful=True)
+    assert clip.samples.ndim == 1
+    assert [(row.rendered, row.played_by) for row in clip.report.tracks] == [(1, "one"), (2, "one")]
+    assert clip.report.skipped == {"outside 36 to 84": 1, "never end in the file": 2}
+    assert clip.report.rendered + 3 == clip.report.notes
+
+
 def test_faithful_takes_one_timeline_for_all_tracks():
     with pytest.raises(ValueError, match="one Timeline"):
         play(song_of(Note(60, 90, 0, 1)), {1: ONE}, faithful=True)
@@ -186,6 +196,7 @@ def test_clips_are_stereo_when_a_track_is_panned():
     assert bass_left == pytest.approx(bass_right, rel=0.01)
     assert lead_right < 0.001 * lead_left
     assert play(DUO, {"Lead": Part(pan=-1.0)}, default=ONE, stereo=False).samples.ndim == 1
+    assert play(DUO, {"Lead": Part(pan=-1.0, mute=True)}, default=ONE).samples.ndim == 1
 
 
 @given(st.floats(-1, 1))
