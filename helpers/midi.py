@@ -19,6 +19,7 @@ import numpy as np
 
 MAX_BYTES = 8 << 20  # several times the largest real scores; each byte costs a hundred in memory while it is read
 MAX_SECONDS = 6 * 3600.0  # a broken tempo or delta time can claim centuries
+LONGEST_DELTA = (1 << 28) - 1  # ticks; a file has four bytes of seven bits for it, but mido reads on
 MAX_BARS = 10_000
 MAX_BAR_LINES = 80  # more would be a grey wall
 MICROSECONDS_PER_QUARTER = 500_000  # a file that does not say: 120 to the minute
@@ -137,6 +138,8 @@ def load(path: str | os.PathLike) -> Song:
         raise ValueError(f"{path} is a damaged MIDI file: {_reason(error)}") from None
     if not parsed.ticks_per_beat:
         raise ValueError(f"{path} is a damaged MIDI file: its beats have no length")
+    if any(message.time > LONGEST_DELTA for track in parsed.tracks for message in track):
+        raise ValueError(f"{path} is a damaged MIDI file: it has a pause that is longer than any can be")
     reader = _Reader()
     for track in parsed.tracks:
         reader.read(track)

@@ -136,6 +136,16 @@ def test_beats_without_a_length(save):
         midi.load(save(note(0), ticks_per_beat=0))
 
 
+def test_a_pause_of_more_bytes_than_a_pause_has(save):
+    path = save(note(0))
+    content = path.read_bytes()
+    longer = content.replace(b"\x00\x90", b"\xff" * 200 + b"\x7f\x90", 1)
+    length = int.from_bytes(content[18:22], "big") + 200
+    path.write_bytes(longer[:18] + length.to_bytes(4, "big") + longer[22:])
+    with pytest.raises(ValueError, match="a pause that is longer than any can be"):
+        midi.load(path)
+
+
 def test_too_large_a_file(save, monkeypatch):
     monkeypatch.setattr(midi, "MAX_BYTES", 10)
     with pytest.raises(ValueError, match="a MIDI file is far smaller"):
@@ -307,7 +317,7 @@ def test_a_reset_of_what_has_not_moved_is_nothing(read):
 
 
 def test_a_key_that_does_not_exist_is_no_reason_to_refuse_a_file(save):
-    path = save([(0, mido.MetaMessage("key_signature", key="C"))] + note(0))
+    path = save([(0, mido.MetaMessage("key_signature", key="C")), *note(0)])
     path.write_bytes(path.read_bytes().replace(b"\xff\x59\x02\x00\x00", b"\xff\x59\x02\x0c\x07"))
     with pytest.raises(Exception, match="key"):
         mido.MidiFile(path)
