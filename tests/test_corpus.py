@@ -1,0 +1,332 @@
+"""Any MIDI file there is: those that other packages are tested with, and five hundred damaged ones."""
+
+import contextlib
+import dataclasses
+import itertools
+import math
+import os
+import re
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from inputs import DATA, RATE, Stub
+
+from helpers import midi, planning, render
+
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gansynth-suite" / "corpus"
+PIP = (sys.executable, "-m", "pip", "download", "--no-deps", "--no-input", "--quiet", "--disable-pip-version-check")
+ARCHIVES = {
+    "wheels": ("--only-binary", ":all:", "pretty_midi", "note-seq", "mido", "music21"),
+    "sdists": ("--no-binary", "symusic", "symusic"),
+}
+FETCH_LIMIT = 300.0  # s for each of the two
+NO_CORPUS = "pip cannot fetch the MIDI files of other packages"
+LARGEST_MEMBER = 16 << 20  # bytes
+MOST_MEMBERS = 1000
+
+FILE_LIMIT = 60.0  # s; the longest of the corpus, Mahler's 60,000 notes, takes half of that on two cores
+MEMORY_LIMIT = 4 << 30  # bytes
+LONGEST_MESSAGE = 400
+RELEASE = 0.3  # s behind the last note
+
+DAMAGED = 500
+SMALL = 9_000  # bytes; larger ones take longer to render, and their damage is no other
+
+
+# ---- The corpus ------------------------------------------------------------------------------------------------------
+
+
+def last_line(log: Path) -> str:
+    return log.read_text(errors="replace").strip().rpartition("\n")[2]
+
+
+def fetch(kind: str) -> Path:
+    """The folder with one kind of archives: from the cache, or else whole from the package registry."""
+    folder = CACHE / kind
+    if folder.is_dir():
+        return folder
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix=".") as temporary:
+        partial, log = Path(temporary, kind), Path(temporary, "log")
+        command = [*PIP, "-d", str(partial), *ARCHIVES[kind]]
+        try:
+            with log.open("w") as output:  # no pipe: pip's own children would keep it open beyond the limit
+                subprocess.run(command, stdout=output, stderr=output, timeout=FETCH_LIMIT, check=True)
+        except subprocess.TimeoutExpired:
+            raise ConnectionError(f"{NO_CORPUS}: it is not done after {FETCH_LIMIT:g} s") from None
+        except subprocess.CalledProcessError:
+            raise ConnectionError(f"{NO_CORPUS}: {last_line(log)}") from None
+        try:
+            partial.rename(folder)
+        except OSError:  # another process may have been first
+            if not folder.is_dir():
+                raise
+    return folder
+
+
+def is_wanted(name: str, size: int) -> bool:
+    return name.lower().endswith((".mid", ".midi")) and size <= LARGEST_MEMBER
+
+
+def members(archive: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each MIDI file in an archive. Nothing is unpacked: names could lead anywhere."""
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as file:
+            for info in file.infolist():
+                # Some programs leave the type out. No more is read than the size that the member claims.
+                is_file = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
+                if is_file and is_wanted(info.filename, info.file_size):
+                    yield info.filename, file.read(info)
+    else:
+        with tarfile.open(archive) as file:
+            for info in file:
+                if info.isreg() and is_wanted(info.name, info.size):
+                    yield info.name, file.extractfile(info).read()
+
+
+@pytest.fixture(scope="session")
+def fetched():
+    """The corpus, name -> content, and why it is empty if it is."""
+    try:
+        archives = [archive for kind in ARCHIVES for archive in sorted(fetch(kind).iterdir())]
+    except ConnectionError as error:
+        return {}, str(error)
+    found = ((f"{archive.name}: {name}", content) for archive in archives for name, content in members(archive))
+    return dict(itertools.islice(found, MOST_MEMBERS)), ""
+
+
+@pytest.fixture
+def corpus(fetched):
+    files, why = fetched
+    if not files:
+        pytest.skip(why)
+    return files
+
+
+# ---- What becomes of a file ------------------------------------------------------------------------------------------
+
+
+class Late(BaseException):
+    """No Exception: those that a damaged file leads to are caught where it is read."""
+
+
+@contextlib.contextmanager
+def limit(name: str, seconds: float = FILE_LIMIT):
+    """Fail when the block takes longer; at once where the platform has an alarm, or else at its end."""
+
+    def ring(*_):
+        raise Late
+
+    began = time.monotonic()
+    if hasattr(signal, "SIGALRM"):
+        before = signal.signal(signal.SIGALRM, ring)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    except Late:
+        raise AssertionError(f"{name} hangs: it is not done after {seconds:g} s") from None
+    finally:
+        if hasattr(signal, "SIGALRM"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - began <= seconds, f"{name} takes longer than {seconds:g} s"
+
+
+def expected_length(song) -> int:
+    """Samples of a clip with the default settings, by the notes of the file."""
+    notes = [note for track in song.tracks if not track.is_drum for note in midi.pedalled(track).notes]
+    holds = [min(note.duration, planning.LONGEST_NOTE) for note in notes]
+    ends = [int(note.start * RATE) + int(RATE * hold) for note, hold in zip(notes, holds, strict=True)]
+    return max(ends) + int(RATE * RELEASE)
+
+
+def outcome(path: Path):
+    """("rendered", seconds it took, clip) or ("refused", message); anything else that happens is a fault."""
+    began, refusal = time.monotonic(), None
+    try:
+        with limit(path.name):
+            song = midi.load(path)
+            clip = render.render(Stub(), song, seed=0, progress=False)
+    except ValueError as error:
+        refusal = error
+    if refusal is not None:
+        message = str(refusal)
+        assert type(refusal) is ValueError, f"{type(refusal).__name__}: {message}"  # and no kind of it
+        assert message.strip()
+        assert len(message.splitlines()) == 1
+        assert len(message) < LONGEST_MESSAGE
+        return "refused", message
+    seconds, report = time.monotonic() - began, clip.report
+    assert clip.samples.dtype == np.float32
+    assert np.isfinite(clip.samples).all()
+    assert clip.peak <= 1.0
+    assert len(clip.samples) == expected_length(song)
+    assert report.rendered + sum(report.skipped.values()) == report.notes
+    return "rendered", seconds, clip
+
+
+def peak_memory() -> int:
+    """The most bytes that this process ever held; 0 where that is not known."""
+    if resource is None:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+@dataclasses.dataclass
+class Tally:
+    """What became of many files."""
+
+    rendered: int = 0
+    notes: int = 0
+    longest: tuple[float, str] = (0.0, "none")  # s for one file, and which
+    reasons: Counter = dataclasses.field(default_factory=Counter)  # of refusals
+    failures: list[str] = dataclasses.field(default_factory=list)
+
+    def __str__(self) -> str:
+        refused = sum(self.reasons.values())
+        rows = [
+            f"{self.rendered} rendered, {self.notes} notes in all; {refused} refused; {len(self.failures)} failed",
+            f"longest {self.longest[0]:.1f} s, for {self.longest[1]}; peak memory {peak_memory() / 1e9:.1f} GB",
+        ]
+        return "\n  ".join(rows + [f"{count} refused: {reason}" for reason, count in self.reasons.most_common()])
+
+
+def sweep(files: Iterable[tuple[str, bytes]], folder: Path) -> Tally:
+    """Try all files, (name, content), which are written to a folder under numbers; those that fail stay there."""
+    tally, before = Tally(), peak_memory()  # tests that ran earlier in this process may have held more
+    for number, (name, content) in enumerate(files):
+        path = folder / f"{number}.mid"
+        path.write_bytes(content)
+        try:
+            kind, *found = outcome(path)
+        except Exception as error:
+            tally.failures.append(f"{name!r}, {path}: {type(error).__name__}: {error}")
+            continue
+        path.unlink()
+        if kind == "refused":
+            # Numbers differ from file to file, the reasons do not.
+            tally.reasons[re.sub(r"0x\w+|[\d.]*\d", "…", found[0].replace(str(path), "it"))] += 1
+        else:
+            seconds, clip = found
+            tally.rendered += 1
+            tally.notes += clip.report.notes
+            tally.longest = max(tally.longest, (seconds, name))
+    if peak_memory() > max(before, MEMORY_LIMIT):
+        tally.failures.append(f"this took {peak_memory() / 1e9:.1f} GB of memory")
+    return tally
+
+
+def never_done():
+    while True:
+        with contextlib.suppress(Exception):
+            time.sleep(1)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="there is no alarm on this platform")
+def test_the_limit_ends_what_swallows_exceptions():
+    with pytest.raises(AssertionError, match=r"endless\.mid hangs"), limit("endless.mid", 0.05):
+        never_done()
+
+
+def test_every_file_of_the_corpus_renders_or_says_why(corpus, tmp_path, capsys):
+    assert len(corpus) >= 60  # 71 when this was written
+    tally = sweep(corpus.items(), tmp_path)
+    with capsys.disabled():
+        print(f"\ncorpus of {len(corpus)} files: {tally}")
+    assert not tally.failures, "\n".join(tally.failures)
+    assert tally.rendered >= 0.9 * len(corpus)
+
+
+# ---- Damage ----------------------------------------------------------------------------------------------------------
+
+
+def piece(data: bytes, rng) -> slice:
+    """Any part of a file, short ones as often as long ones."""
+    start = rng.randint(len(data))
+    return slice(start, start + int(2 ** rng.uniform(0, math.log2(len(data)))))
+
+
+def with_bytes_set(data: bytes, places, rng) -> bytes:
+    changed = bytearray(data)
+    for place in places:
+        changed[place] = rng.randint(256)
+    return bytes(changed)
+
+
+def flip(data: bytes, rng) -> bytes:
+    return with_bytes_set(data, rng.randint(len(data), size=rng.randint(1, 21)), rng)
+
+
+def set_header(data: bytes, rng) -> bytes:
+    """Format, number of tracks, ticks a beat, and how long header and first track claim to be."""
+    return with_bytes_set(data, rng.randint(4, 22, size=rng.randint(1, 4)), rng)
+
+
+def delete(data: bytes, rng) -> bytes:
+    cut = piece(data, rng)
+    return data[: cut.start] + data[cut.stop :]
+
+
+def insert(data: bytes, rng) -> bytes:
+    cut = piece(data, rng)
+    return data[: cut.start] + rng.bytes(cut.stop - cut.start) + data[cut.start :]
+
+
+def truncate(data: bytes, rng) -> bytes:
+    return data[: rng.randint(len(data))]
+
+
+def duplicate(data: bytes, rng) -> bytes:
+    cut = piece(data, rng)
+    return data[: cut.stop] + data[cut] + data[cut.stop :]
+
+
+def swap(data: bytes, rng) -> bytes:
+    a, b, c, d = sorted(rng.randint(len(data) + 1, size=4))
+    return data[:a] + data[c:d] + data[b:c] + data[a:b] + data[d:]
+
+
+DAMAGES = (flip, set_header, delete, insert, truncate, duplicate, swap)
+
+
+def mended(data: bytes) -> bytes:
+    """With the length of each track put right: most readers stop at a wrong one and never come to the damage."""
+    head, *tracks = data.split(b"MTrk")
+    return head + b"".join(b"MTrk" + struct.pack(">L", max(len(t) - 4, 0)) + t[4:] for t in tracks)
+
+
+def damaged(bases: list[bytes], seed: int) -> tuple[str, bytes]:
+    """One of the files with one kind of damage, and what to call it; in half of them the tracks fit their lengths."""
+    rng = np.random.RandomState(seed)
+    base, damage = rng.randint(len(bases)), DAMAGES[rng.randint(len(DAMAGES))]
+    data, name = damage(bases[base], rng), f"seed {seed}, {damage.__name__} on base {base}"
+    return (f"{name}, mended", mended(data)) if rng.randint(2) else (name, data)
+
+
+def test_five_hundred_damaged_files(fetched, tmp_path, capsys):
+    own = [(DATA / "midi" / f"{name}.mid").read_bytes() for name in ("small", "melody14", "bench300")]
+    others = [content for _, content in sorted(fetched[0].items()) if len(content) < SMALL]
+    bases = list(dict.fromkeys(own + others))  # without the copies that some packages hold
+    tally = sweep((damaged(bases, seed) for seed in range(DAMAGED)), tmp_path)
+    with capsys.disabled():
+        print(f"\n{DAMAGED} damaged files from {len(bases)}: {tally}")
+    assert not tally.failures, "\n".join(tally.failures)
+    assert tally.rendered >= 0.1 * DAMAGED  # else the damage says nothing about rendering,
+    assert sum(tally.reasons.values()) >= 0.1 * DAMAGED  # or nothing about refusing
