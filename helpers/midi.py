@@ -20,6 +20,8 @@ import numpy as np
 MAX_BYTES = 8 << 20  # several times the largest real scores; each byte costs a hundred in memory while it is read
 MAX_SECONDS = 6 * 3600.0  # a broken tempo or delta time can claim centuries
 LONGEST_DELTA = (1 << 28) - 1  # ticks; a file has four bytes of seven bits for it, but mido reads on
+MAX_TRACKS = 1000
+LONGEST_RUN = 1 << 14  # bytes above 127 in a row; text in some languages has hundreds, and mido takes their square
 MAX_BARS = 10_000
 MAX_BAR_LINES = 80  # more would be a grey wall
 MICROSECONDS_PER_QUARTER = 500_000  # a file that does not say: 120 to the minute
@@ -129,6 +131,8 @@ def load(path: str | os.PathLike) -> Song:
         content = content[max(content.find(b"MThd"), 0) :]
     if content[:4] != b"MThd":
         raise ValueError(f"{path} is not a MIDI file: it does not begin with MThd")
+    if re.search(rb"[\x80-\xff]{%d}" % LONGEST_RUN, content):
+        raise ValueError(f"{path} is a damaged MIDI file: no number, name or text in one is that long")
     # The key is not used, and mido refuses a whole file for one that does not exist: it is put down as C major.
     content = re.sub(rb"(?s)\xff\x59\x02..", b"\xff\x59\x02\x00\x00", content)
     try:
@@ -143,6 +147,8 @@ def load(path: str | os.PathLike) -> Song:
     reader = _Reader()
     for track in parsed.tracks:
         reader.read(track)
+    if len(reader.groups) > MAX_TRACKS:
+        raise ValueError(f"{path} has {len(reader.groups)} tracks; {MAX_TRACKS} can be read")
     song = reader.song(path.stem, parsed.ticks_per_beat)
     if not song.notes:
         raise ValueError(f"{path} holds no notes")

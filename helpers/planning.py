@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .gansynth import GANSynth
 
 LONGEST_NOTE = 300.0  # s; a note is one array while it is mixed, and a longer one is a key that got stuck
+LONGEST_TOTAL = 60_000.0  # s of all notes together, twice a Mahler symphony; stuck keys can ask for years
 LONGEST_FADE = 30.0  # s
 VOLUME, EXPRESSION = 100 / 127, 1.0  # of a track that does not say; General MIDI's
 SHORTEST_SOUND = 1e-3  # s; even a note without length or release is a sound
@@ -113,6 +114,7 @@ class Plan:
     moved: Mapping[str, int] = dataclasses.field(default_factory=dict)  # "C7 to C6" -> notes
     skipped: Mapping[str, int] = dataclasses.field(default_factory=dict)  # why -> notes
     pedalled: int = 0  # notes that the pedal made longer
+    shortened: int = 0  # notes that are let go before they end
 
     def __len__(self) -> int:
         return len(self.pitches)
@@ -257,9 +259,9 @@ def plan(song: Song, parts: Sequence[Part], settings: Settings = DEFAULTS, max_s
         raise ValueError(f"{song.name} has nothing to play: {why or 'it holds no notes'}")
 
     starts = np.array([note.start for _, note, _ in played], np.float64)
-    holds = np.array([note.duration for _, note, _ in played], np.float64)
+    written = np.array([note.duration for _, note, _ in played], np.float64)
     can_loop = settings.sustain == "loop" and max_seconds >= HELD
-    holds = np.minimum(holds, LONGEST_NOTE if can_loop else HELD)
+    holds = _within(np.minimum(written, LONGEST_NOTE if can_loop else HELD), LONGEST_TOTAL)
     tracks = np.array([i for i, _, _ in played], np.int64)
     bends = [curves(track, part, settings)["bend"] for track, part in zip(song.tracks, parts, strict=True)]
     spans = zip(tracks, starts, starts + holds + settings.release, strict=True)
@@ -287,7 +289,18 @@ def plan(song: Song, parts: Sequence[Part], settings: Settings = DEFAULTS, max_s
         moved=dict(moved.most_common()),
         skipped=dict(skipped),
         pedalled=pedalled,
+        shortened=int(np.sum(holds < written)),
     )
+
+
+def _within(holds: np.ndarray, total: float) -> np.ndarray:
+    """The longest notes cut to one length, so that all together last no longer than `total`."""
+    if holds.sum() <= total:
+        return holds
+    ordered = np.sort(holds)
+    others = np.arange(len(holds), 0, -1)  # that are at least as long
+    cuts = (total - np.cumsum(ordered) + ordered) / others  # if all shorter ones are left whole
+    return np.minimum(holds, cuts[np.argmax(cuts <= ordered)])
 
 
 def _original_plan(song: Song, parts: Sequence[Part]) -> Plan:
@@ -296,7 +309,8 @@ def _original_plan(song: Song, parts: Sequence[Part]) -> Plan:
         raise ValueError(f"{song.name} has no notes between {ORIGINAL_LOWEST} and {MAX_PITCH}, so nothing is played")
     tracks = [i for i, track in enumerate(song.tracks) for note in track.notes if _original_plays(note)]
     starts = np.array([note.start for note in notes])
-    holds = np.minimum([note.duration for note in notes], HELD)
+    written = np.array([note.duration for note in notes])
+    holds = np.minimum(written, HELD)
     outside = len(song.notes) - len(notes)
     skipped = {f"outside {ORIGINAL_LOWEST} to {MAX_PITCH}": outside, UNCLOSED: song.unclosed}
     return Plan(
@@ -311,6 +325,7 @@ def _original_plan(song: Song, parts: Sequence[Part]) -> Plan:
         bent=np.zeros(len(notes), bool),
         end=max(note.end for note in notes),
         skipped={why: count for why, count in skipped.items() if count},
+        shortened=int(np.sum(holds < written)),
     )
 
 

@@ -341,6 +341,7 @@ def _render(
         moved=notes.moved,
         skipped=notes.skipped,
         pedalled=notes.pedalled,
+        shortened=notes.shortened,
         looped=int(notes.loops.sum()),
         bent=int(notes.bent.sum()),
         seconds=clip.seconds,

@@ -64,6 +64,7 @@ class RenderReport:
     moved: Mapping[str, int]  # "C7 to C6" -> how many notes
     skipped: Mapping[str, int]  # why -> how many notes
     pedalled: int  # notes that the sustain pedal made longer
+    shortened: int  # notes let go before they end
     looped: int  # notes held longer than the model's own
     bent: int
     seconds: float
@@ -91,8 +92,8 @@ class RenderReport:
             more = f" and {len(self.moved) - MOVES_SHOWN} other pitches" if len(self.moved) > MOVES_SHOWN else ""
             rows.append(("folded", f"{_notes(sum(self.moved.values()))}: {', '.join(shown)}{more}"))
         rows += [("skipped", f"{_notes(count)}: {why}") for why, count in self.skipped.items()]
-        counts = (("looped", self.looped), ("pedalled", self.pedalled), ("bent", self.bent))
-        rows += [(label, _notes(count)) for label, count in counts if count]
+        counts = {name: getattr(self, name) for name in ("shortened", "looped", "pedalled", "bent")}
+        rows += [(label, _notes(count)) for label, count in counts.items() if count]
         table = [(str(t.number), t.name, f"{t.rendered}/{t.notes}", t.played_by) for t in self.tracks]
         widths = [max(len(row[i]) for row in table) for i in range(3)]
         lines = [f"{label:<11}{text}" for label, text in rows]

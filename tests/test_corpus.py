@@ -152,7 +152,9 @@ def limit(name: str, seconds: float = FILE_LIMIT):
 def expected_length(song) -> int:
     """Samples of a clip with the default settings, by the notes of the file."""
     notes = [note for track in song.tracks if not track.is_drum for note in midi.pedalled(track).notes]
-    holds = [min(note.duration, planning.LONGEST_NOTE) for note in notes]
+    holds = planning._within(
+        np.array([min(note.duration, planning.LONGEST_NOTE) for note in notes]), planning.LONGEST_TOTAL
+    )
     ends = [int(note.start * RATE) + int(RATE * hold) for note, hold in zip(notes, holds, strict=True)]
     return max(ends) + int(RATE * RELEASE)
 

@@ -146,6 +146,20 @@ def test_a_pause_of_more_bytes_than_a_pause_has(save):
         midi.load(path)
 
 
+def test_a_pause_of_a_million_bytes(save):
+    path = save(note(0))
+    path.write_bytes(path.read_bytes() + b"\xff" * (1 << 20))
+    with pytest.raises(ValueError, match="no number, name or text in one is that long"):
+        midi.load(path)
+
+
+def test_too_many_tracks(save, monkeypatch):
+    path = save(note(0), note(0), note(0))
+    monkeypatch.setattr(midi, "MAX_TRACKS", 2)
+    with pytest.raises(ValueError, match="has 3 tracks; 2 can be read"):
+        midi.load(path)
+
+
 def test_too_large_a_file(save, monkeypatch):
     monkeypatch.setattr(midi, "MAX_BYTES", 10)
     with pytest.raises(ValueError, match="a MIDI file is far smaller"):

@@ -202,11 +202,29 @@ def test_long_notes_are_looped_or_let_go():
     assert looped.loops.tolist() == [True, False]
     assert looped.seconds.tolist() == pytest.approx([3.0, 3.3])  # what the loop is cut from
     assert once.holds.tolist() == [3.0, 3.0]
+    assert (looped.shortened, once.shortened) == (0, 1)
     assert not once.loops.any()
 
 
 def test_a_key_that_got_stuck_is_let_go():
     assert planned(song_of(Note(60, 90, 0, 4000.0))).holds.tolist() == [planning.LONGEST_NOTE]
+
+
+@given(st.lists(st.floats(0, 300), min_size=1, max_size=30), st.floats(0.1, 2000))
+def test_notes_that_last_too_long_together_are_cut_to_one_length(holds, total):
+    holds = np.array(holds)
+    cut = planning._within(holds, total)
+    if holds.sum() <= total:
+        assert (cut == holds).all()
+    else:
+        assert cut.sum() == pytest.approx(total)
+        assert np.ptp(cut[cut < holds]) < 1e-9
+
+
+def test_a_stuck_key_of_many_presses_takes_no_more_time_than_a_symphony():
+    stuck = planned(song_of(*(Note(60, 90, i * 0.01, 3000.0) for i in range(2000))))
+    assert stuck.holds.sum() == pytest.approx(planning.LONGEST_TOTAL)
+    assert stuck.shortened == 2000
 
 
 def test_the_pedal_holds_notes_unless_controllers_are_off():
