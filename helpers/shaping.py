@@ -16,6 +16,7 @@ import numpy as np
 ATTACK = 0.010  # s; rise
 RELEASE = 0.300  # s; fall, beginning where the note ends
 SILENCE = 1e-9  # a wave whose peak is below this is left silent
+DECIBELS = 20 / np.log(10)  # in a factor of e
 FLOOR = 1e-3  # levels further below the highest say nothing about how a sound dies away
 
 # NSynth's notes are held for three seconds and then let go, and so is what a model has learned from them.
@@ -24,6 +25,7 @@ LOOP_FROM, LOOP_TO = 1.0, 2.9  # s; the steady part: behind the attack, and befo
 LOOP_ENDS = 5  # places tried for the end of the loop, spread over ...
 LOOP_END_RANGE = 0.4  # s before LOOP_TO
 LOOP_SHORTEST = 0.3  # s; shorter ones sound like a machine
+LOOP_STEADY = 3.0  # dB a second; what changes more slowly is taken for steady, or a held organ would fade
 LOOP_SEAM = 0.1  # s of crossfade, and what is compared to find the place
 BEND_ROOM = 0.005  # s of a sound beyond a bent note's end that interpolation looks at
 SWAY = 0.02  # s; curves of controllers are followed at this pace, so that a step does not click
@@ -92,6 +94,8 @@ def find_loop(wave: np.ndarray, sample_rate: int = 16000) -> Loop:
     wave = np.asarray(wave, np.float64)
     seam, first = int(LOOP_SEAM * sample_rate), int(LOOP_FROM * sample_rate)
     slope = _trend(wave[first : int(LOOP_TO * sample_rate)], seam)
+    if abs(slope) * sample_rate * DECIBELS <= LOOP_STEADY:
+        slope = 0.0
     power = np.concatenate([[0.0], np.cumsum(wave**2)])
     best = Loop(first, int(LOOP_TO * sample_rate), 1.0, -1.0)
     for seconds in np.linspace(LOOP_TO, LOOP_TO - LOOP_END_RANGE, LOOP_ENDS):

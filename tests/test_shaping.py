@@ -87,6 +87,14 @@ def test_a_sound_that_dies_away_goes_on_dying_at_the_same_rate():
     np.testing.assert_allclose(slopes, -0.7, atol=0.05)
 
 
+@pytest.mark.parametrize("slope", [-2.5, 2.5])
+def test_a_sound_that_hardly_changes_is_held_at_its_level(slope):
+    tone = sine(220, 3.0) * 10 ** (slope * np.arange(3 * RATE) / RATE / 20)
+    longer = extend(tone, find_loop(tone), 20 * RATE)
+    levels = np.sqrt(np.mean(longer[3 * RATE :].reshape(-1, RATE) ** 2, axis=1))
+    assert levels.max() / levels.min() < 1.2
+
+
 def test_a_sound_that_swells_stays_at_its_last_level():
     tone = sine(220, 3.0) * np.linspace(0.1, 1.0, 3 * RATE)
     longer = extend(tone, find_loop(tone), 20 * RATE)
