@@ -61,6 +61,8 @@ class Handler(BaseHTTPRequestHandler):
             start = int(wanted[1]) - site.shift
             status = 206 if start < total else 416
         body = site.body[start:]
+        sent = body[: site.cut]
+        site.log.append((status, len(sent)))  # before the head is out, upon which a client may ask again at once
         self.send_response(status)
         if site.etag:
             self.send_header("ETag", site.etag)
@@ -71,8 +73,6 @@ class Handler(BaseHTTPRequestHandler):
         if site.length:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        sent = body[: site.cut]
-        site.log.append((status, len(sent)))
         try:
             self.wfile.write(sent)
         except ConnectionError:
