@@ -145,6 +145,29 @@ def test_pixel_norm_of_silence_is_silence():
     )
 
 
+@pytest.mark.parametrize("size", [1, 3, 5])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_upscaling_convolutions_are_upscaling_and_a_convolution(size, frozen):
+    rng = np.random.RandomState(size)
+    layer = networks.UpscalingConv2D(5, (size, size), dtype="float64")
+    layer.build((None, None, None, 4))
+    layer.kernel.assign(rng.normal(size=(size, size, 4, 5)))
+    layer.bias.assign(rng.normal(size=5))
+    if frozen:
+        layer.freeze()
+        layer.kernel.assign(np.zeros((size, size, 4, 5)))
+    x = rng.normal(size=(2, 3, 7, 4))
+    got = np.asarray(layer(x))
+    kernel = np.random.RandomState(size).normal(size=(size, size, 4, 5)) * layer.scale
+    margin = size // 2
+    large = np.pad(x.repeat(2, axis=1).repeat(2, axis=2), [(0, 0), (margin, margin), (margin, margin), (0, 0)])
+    want = np.zeros((2, 6, 14, 5)) + np.asarray(layer.bias)
+    for i in range(size):
+        for j in range(size):
+            want += large[:, i : i + 6, j : j + 14] @ kernel[i, j]
+    np.testing.assert_allclose(got, want, atol=1e-12)
+
+
 def test_upscale_repeats_pixels():
     image = np.arange(6, dtype=np.float32).reshape(1, 2, 3, 1)
     expected = np.kron(image[0, :, :, 0], np.ones((2, 2)))

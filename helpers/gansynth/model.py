@@ -43,6 +43,7 @@ class GANSynth:
         self.network = Generator(checkpoint.config, checkpoint.num_blocks, checkpoint.progress)
         for key, variable in self.network.named_weights().items():
             variable.assign(checkpoint.weights[key])
+        self.network.freeze()
         self._compiled: dict[int, Any] = {}
 
     def __repr__(self) -> str:
