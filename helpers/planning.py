@@ -47,6 +47,7 @@ class Settings:
     loudness: float | None = LOUDNESS
     sample_rate: int | None = None
     stereo: bool | None = None
+    resolution: float | None = None
     faithful: bool = False
 
     def __post_init__(self):
@@ -66,9 +67,10 @@ class Settings:
             ("release", 0.0, LONGEST_FADE),
             ("velocity", 0.0, 10.0),
             ("loudness", -70.0, 0.0),
+            ("resolution", 0.001, 3600.0),
         ):
             value = getattr(self, name)
-            if not (value is None and name == "loudness") and not low <= value <= high:
+            if not (value is None and name in ("loudness", "resolution")) and not low <= value <= high:
                 raise ValueError(f"{name} is {value}; it lies between {low:g} and {high:g}")
         if self.faithful and dataclasses.replace(self, faithful=False) != Settings():
             raise ValueError("faithful=True plays as the original does and takes none of the other choices")
@@ -272,8 +274,10 @@ def plan(song: Song, parts: Sequence[Part], settings: Settings = DEFAULTS, max_s
     loops = ((holds * speeds > HELD) | (needed > max_seconds)) & can_loop
     width = next((len(part.instrument.instruments[0].z) for part in parts if part.instrument), 0)
     z = np.empty((len(played), width))
+    step = settings.resolution
+    moments = starts if step is None else np.round(starts / step) * step
     for i in set(tracks.tolist()):
-        z[tracks == i] = parts[i].instrument.z(starts[tracks == i])
+        z[tracks == i] = parts[i].instrument.z(moments[tracks == i])
     return Plan(
         starts=starts,
         holds=holds,

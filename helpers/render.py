@@ -224,6 +224,7 @@ def render(
     loudness: float | None = DEFAULTS.loudness,
     sample_rate: int | None = DEFAULTS.sample_rate,
     stereo: bool | None = DEFAULTS.stereo,
+    resolution: float | None = DEFAULTS.resolution,
     faithful: bool = DEFAULTS.faithful,
     seed: int = 0,
     batch_size: int = BATCH_SIZE,
@@ -258,6 +259,8 @@ def render(
         goes.
       sample_rate: Hz of the clip, 16000, 22050, 44100 or 48000; by default the model's.
       stereo: two channels or one; by default two if a track is panned.
+      resolution: s; the instruments of a timeline move on in steps of this, so that chords and repeated notes share
+        their sounds, which makes it quicker; by default each note has the instrument of its own moment.
       faithful: exactly the original's notes, envelope, levels and mix, with one timeline (`Timeline.original`) and none
         of the choices above.
       seed: of the instruments that are drawn for tracks.
@@ -274,7 +277,18 @@ def render(
       ImportError: drums="synth", and there is no soundfont player for this machine.
     """
     settings = Settings(
-        drums, pitch, sustain, controllers, attack, release, velocity, loudness, sample_rate, stereo, faithful
+        drums=drums,
+        pitch=pitch,
+        sustain=sustain,
+        controllers=controllers,
+        attack=attack,
+        release=release,
+        velocity=velocity,
+        loudness=loudness,
+        sample_rate=sample_rate,
+        stereo=stereo,
+        resolution=resolution,
+        faithful=faithful,
     )
     if faithful and not isinstance(parts, (Instrument, Timeline)):
         raise ValueError("faithful=True plays all tracks with one Timeline, as the original does")

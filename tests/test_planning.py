@@ -117,6 +117,7 @@ def test_a_part_checks_itself(arguments, message):
         ({"release": 31.0}, "release is 31.0"),
         ({"velocity": float("nan")}, "velocity is nan"),
         ({"loudness": 3.0}, "loudness is 3.0; it lies between -70 and 0"),
+        ({"resolution": 0.0}, "resolution is 0.0; it lies between 0.001 and 3600"),
         ({"sample_rate": 8000}, "sample_rate is 8000; it can be None, 16000, 22050, 44100, 48000"),
         ({"stereo": "yes"}, "stereo is 'yes'"),
         ({"faithful": True, "drums": "synth"}, "faithful=True plays as the original does"),
@@ -298,6 +299,17 @@ def test_every_note_is_planned_or_accounted_for(notes, pitch, sustain):
     assert ((made.pitches >= 24) & (made.pitches <= 84)).all()
     assert ((made.seconds > 0) & (made.seconds <= 4.0)).all()
     assert made.end == pytest.approx((made.starts + made.holds).max())
+
+
+@given(NOTES, st.floats(0.01, 10))
+def test_with_a_resolution_instruments_move_in_steps(notes, step):
+    timeline = Timeline([A, C], at=[0, 60])
+    z = planned(song_of(*notes), timeline, resolution=step).z
+    exact = planned(song_of(*notes), timeline).z
+    moments = {round(note.start / step) for note in notes}
+    assert len(np.unique(z, axis=0)) <= len(moments)
+    fastest = np.abs(C.z - A.z).max() / 60 * 1.01
+    assert np.abs(z - exact).max() <= fastest * step / 2 + 1e-9
 
 
 @given(NOTES)

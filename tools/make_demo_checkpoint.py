@@ -384,7 +384,7 @@ def fit_steady(work: Path, steps: int, coherent_steps: int) -> dict[str, np.ndar
 
 def spectral_units(mel: np.ndarray):
     """Log mel power -> the generator's normalised magnitude channel."""
-    return spectral.normalize(mel[..., None], CONFIG)[..., 0]
+    return np.clip(mel * CONFIG.mag_normalizer_a + CONFIG.mag_normalizer_b, -1.0, 1.0)
 
 
 def grow_time_axis(steady: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -157,7 +157,7 @@ class Generator(keras.Model):
         return {f"{n}/{kind}": getattr(layer, kind) for n, layer in layers.items() for kind in ("kernel", "bias")}
 
     def freeze(self) -> None:
-        """Make ready for generating: what depends on the weights alone is worked out, and changing them has no effect."""
+        """Make ready for generating: what depends on the weights alone is worked out; changing them has no effect."""
         for layer in [*(conv for pair in self.convs for conv in pair), *self.to_rgbs.values()]:
             layer.freeze()
 

@@ -69,15 +69,18 @@ def istft(spectra: np.ndarray, config: Config) -> np.ndarray:
       spectra: complex [batch, n, bins + 1], DC first.
 
     Returns:
-      float64 [batch, samples]; `audio_length` samples when n is the whole note.
+      [batch, samples], float32 if the spectra are complex64, else float64; `audio_length` samples when n is the whole
+      note.
     """
     length, hop = config.frame_length, config.hop_length
     window = _hann(length)
     # For a Hann window at 75 % overlap the squared windows sum to the constant 1.5 (Griffin & Lim 1984, eq. 7).
     synthesis = window / np.sum(window.reshape(OVERLAP, hop) ** 2, axis=0)[np.arange(length) % hop]
-    pieces = (scipy.fft.irfft(spectra, length, axis=-1) * synthesis).reshape(*spectra.shape[:2], OVERLAP, hop)
+    waves = scipy.fft.irfft(spectra, length, axis=-1)
+    waves *= synthesis.astype(waves.dtype)
     batch, frames = spectra.shape[:2]
-    out = np.zeros((batch, frames + OVERLAP - 1, hop))
+    pieces = waves.reshape(batch, frames, OVERLAP, hop)
+    out = np.zeros((batch, frames + OVERLAP - 1, hop), waves.dtype)
     for part in range(OVERLAP):
         out[:, part : part + frames] += pieces[:, :, part]
     return out.reshape(batch, (frames + OVERLAP - 1) * hop)[:, config.front_padding :]
@@ -158,18 +161,20 @@ def linear_to_mel(data: np.ndarray, config: Config) -> np.ndarray:
     return np.stack([np.log(power + EPSILON), instantaneous_frequency(phase)], axis=-1)
 
 
-def _mel_to_linear(data: np.ndarray, config: Config) -> tuple[np.ndarray, np.ndarray]:
-    """Log power and frequency on the mel axis -> log magnitude and phase (radians) on a linear axis."""
-    to_linear = mel_inverse_weights(config)
-    power = _along_bins(np.exp(data[..., 0]), to_linear)
-    phase = _along_bins(np.cumsum(data[..., 1] * np.pi, axis=1), to_linear)
-    return 0.5 * np.log(power + EPSILON), phase
+def _phase(frequency: np.ndarray) -> np.ndarray:
+    """The sum of the frequencies in radians, float64 [batch, frames, bins]; `np.cumsum` takes twenty times as long."""
+    phase = frequency * np.float64(np.pi)
+    for frame in range(1, phase.shape[1]):
+        phase[:, frame] += phase[:, frame - 1]
+    return phase
 
 
 def mel_to_linear(data: np.ndarray, config: Config) -> np.ndarray:
     """Inverse of `linear_to_mel`, as near as the mel axis allows. [B, T, F, 2] both."""
-    log_magnitude, phase = _mel_to_linear(np.asarray(data, np.float64), config)
-    return np.stack([log_magnitude, instantaneous_frequency(phase)], axis=-1)
+    to_linear = mel_inverse_weights(config)
+    power = _along_bins(np.exp(np.asarray(data[..., 0], np.float64)), to_linear)
+    phase = _along_bins(_phase(data[..., 1]), to_linear)
+    return np.stack([0.5 * np.log(power + EPSILON), instantaneous_frequency(phase)], axis=-1)
 
 
 def waves_to_data(waves: np.ndarray, config: Config) -> np.ndarray:
@@ -192,8 +197,8 @@ def waves_to_data(waves: np.ndarray, config: Config) -> np.ndarray:
 def data_to_waves(data: np.ndarray, config: Config) -> np.ndarray:
     """What the generator draws -> audio.
 
-    Phases are summed in float64. The original takes one more differentiation and sum on the way, which only adds
-    multiples of 2 pi and rounding.
+    Phases are summed in float64, and all else is float32: its noise is 120 dB below the sound. The original takes one
+    more differentiation and sum on the way, which only adds multiples of 2 pi and rounding.
 
     Args:
       data: [batch, n, bins, 2], the first n frames, not normalised.
@@ -201,28 +206,34 @@ def data_to_waves(data: np.ndarray, config: Config) -> np.ndarray:
     Returns:
       float32 [batch, samples]: `audio_length` samples for a whole note, else all that n frames cover.
     """
-    data = np.asarray(data, np.float64)
+    magnitude, phase = np.exp(np.asarray(data[..., 0], np.float32, order="C")), _phase(data[..., 1])
     if config.data_type == "mel":
-        log_magnitude, phase = _mel_to_linear(data, config)
-    else:
-        log_magnitude, phase = data[..., 0], np.cumsum(data[..., 1] * np.pi, axis=1)
-    spectra = np.zeros((*phase.shape[:2], config.bins + 1), np.complex128)  # bin 0: there is no DC
-    np.exp(log_magnitude + 1j * phase, out=spectra[:, :, 1:])
-    return istft(spectra, config).astype(np.float32)
+        to_linear = mel_inverse_weights(config)
+        magnitude = np.sqrt(_along_bins(magnitude, to_linear.astype(np.float32)) + np.float32(EPSILON))
+        phase = _along_bins(phase, to_linear)
+    phase -= 2 * np.pi * np.rint(phase / (2 * np.pi))  # float32 is exact enough for one turn, not for hundreds
+    phase = phase.astype(np.float32)
+    spectra = np.zeros((*phase.shape[:2], config.bins + 1), np.complex64)  # bin 0: there is no DC
+    np.multiply(magnitude, np.cos(phase), out=spectra.real[:, :, 1:])
+    np.multiply(magnitude, np.sin(phase), out=spectra.imag[:, :, 1:])
+    return istft(spectra, config)
 
 
-def _affine(config: Config) -> tuple[np.ndarray, np.ndarray]:
+def _affine(bins: int, config: Config) -> tuple[np.ndarray, np.ndarray]:
+    """Scale and offset of each number of a frame, [bins * 2]: numpy is ten times as fast along that as along 2."""
     scale = np.array([config.mag_normalizer_a, config.p_normalizer_a], np.float32)
-    return scale, np.array([config.mag_normalizer_b, config.p_normalizer_b], np.float32)
+    return np.tile(scale, bins), np.tile(np.array([config.mag_normalizer_b, config.p_normalizer_b], np.float32), bins)
 
 
 def normalize(data: np.ndarray, config: Config) -> np.ndarray:
-    """Data units -> the generator's [-1, 1]. [..., 2] both. Source: SPEC section 5."""
-    scale, offset = _affine(config)
-    return np.clip(data * scale + offset, -1.0, 1.0)
+    """Data units -> the generator's [-1, 1]. [..., bins, 2] both. Source: SPEC section 5."""
+    scale, offset = _affine(data.shape[-2], config)
+    rows = data.reshape(*data.shape[:-2], -1)
+    return np.clip(rows * scale + offset, -1.0, 1.0).reshape(data.shape)
 
 
 def denormalize(data: np.ndarray, config: Config) -> np.ndarray:
-    """The generator's output -> data units. [..., 2] both."""
-    scale, offset = _affine(config)
-    return (data - offset) / scale
+    """The generator's output -> data units. [..., bins, 2] both."""
+    scale, offset = _affine(data.shape[-2], config)
+    rows = data.reshape(*data.shape[:-2], -1)
+    return ((rows - offset) / scale).reshape(data.shape)
