@@ -1,6 +1,7 @@
 # make demo   render Bach's cello prelude with the bundled checkpoint into outputs/
 # make test   the whole test suite, the notebooks included
 # make lab    JupyterLab on the notebooks
+# make bench  what each idea of the generator is worth, in seconds (docs/benchmarks.md)
 # make bench-render   clicks, loop seams and memory of the render engine, in numbers
 # Each sets up .venv from python3 first, if that has not been done.
 
@@ -8,7 +9,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lab bench-render clean
+.PHONY: demo test lab bench bench-render clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -21,6 +22,9 @@ test: $(VENV)/ready-dev
 
 lab: $(VENV)/ready
 	$(BIN)/jupyter lab notebooks
+
+bench: $(VENV)/ready
+	$(BIN)/python benchmarks/speed.py
 
 bench-render: $(VENV)/ready
 	$(BIN)/python benchmarks/render.py

@@ -6,14 +6,12 @@ Nothing here decides a test; the numbers are to be read. They are the README's.
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import psutil
+from memory import peak_memory
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from helpers import gansynth, instruments, midi, render, shaping
@@ -67,25 +65,6 @@ def seams(rows: list[tuple[str, int, np.ndarray]], rate: int) -> None:
             f"5 % below {np.percentile(likeness[chosen], 5):.2f}; steepest step in the seam over the steepest of the "
             f"steady part: median {np.median(steps[chosen]):.2f}, worst {steps[chosen].max():.2f}"
         )
-
-
-@contextmanager
-def peak_memory() -> Iterator[list[float]]:
-    """Memory that the process takes beyond what it had, at most, in MB: one number, filled in at the end."""
-    process, result, done = psutil.Process(), [0.0], threading.Event()
-    before = process.memory_info().rss
-
-    def watch() -> None:
-        while not done.wait(0.02):
-            result[0] = max(result[0], (process.memory_info().rss - before) / 1e6)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield result
-    finally:
-        done.set()
-        watcher.join()
 
 
 def long_song() -> midi.Song:
