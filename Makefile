@@ -1,7 +1,7 @@
 # make demo   render Bach's cello prelude with the bundled checkpoint into outputs/
 # make test   the whole test suite, the notebooks included
 # make lab    JupyterLab on the notebooks
-# make bench  what each idea of the generator is worth, in seconds (docs/benchmarks.md)
+# make bench  what each idea of the generator is worth, in seconds
 # make bench-render   clicks, loop seams and memory of the render engine, in numbers
 # Each sets up .venv from python3 first, if that has not been done.
 

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from helpers import instruments, midi, render
 from helpers.gansynth import GANSynth
 from helpers.gansynth.checkpoint import Checkpoint, weight_shapes
-from helpers.gansynth.config import Config
+from helpers.gansynth.config import NUM_PITCHES, Config
 from helpers.gansynth.networks import upscale
 from helpers.instruments import Timeline
 from helpers.planning import Plan, Settings, plan, resolve
@@ -60,7 +60,7 @@ def unfold(model: GANSynth) -> GANSynth:
 
 def products(config: Config, folded: bool) -> float:
     """Multiplications and additions of a whole note."""
-    channels, total = config.latent_vector_size + 61, 0.0
+    channels, total = config.latent_vector_size + NUM_PITCHES, 0.0
     height, width = config.start_height, config.start_width
     for b in range(1, config.num_resolutions + 1):
         filters = config.filters(b)

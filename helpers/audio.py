@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .files import replacing
-from .shaping import SILENCE
+from .shaping import SILENCE, mix
 
 if TYPE_CHECKING:
     from .midi import Song
@@ -211,8 +211,7 @@ def reference(song: Song, sample_rate: int = 16000) -> Audio:
     try:
         for track in song.tracks:
             for start, samples in soundfont.play(track, sample_rate):
-                room = clip[start : start + len(samples)]
-                room += samples.mean(axis=1)[: len(room)]
+                mix(clip, samples.mean(axis=1), start)
     except ImportError:
         import pretty_midi
 

@@ -20,7 +20,7 @@ import numpy as np
 from .gansynth.config import MAX_PITCH, MIN_PITCH
 from .gansynth.model import BATCH_SIZE
 from .instruments import SECONDS_PER_INSTRUMENT
-from .planning import DEFAULTS
+from .planning import CHOICES, DEFAULTS
 
 # The original's defaults.
 CKPT_DIR = "/tmp/gansynth/acoustic_only"
@@ -47,9 +47,8 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--faithful", action="store_true", help="reproduce the original's audio, its quirks included")
     ours = flags.add_argument_group("what the original did not have (see helpers.render.render)")
     ours.add_argument("--each_track", action="store_true", help="an instrument for each track, instead of a timeline")
-    ours.add_argument("--drums", choices=["skip", "synth"], default=DEFAULTS.drums, help="default %(default)s")
-    ours.add_argument("--pitch", choices=["fold", "drop", "shift"], default=DEFAULTS.pitch, help="default %(default)s")
-    ours.add_argument("--sustain", choices=["loop", "once"], default=DEFAULTS.sustain, help="default %(default)s")
+    for name, known in CHOICES.items():
+        ours.add_argument(f"--{name}", choices=known, default=getattr(DEFAULTS, name), help="default %(default)s")
     ours.add_argument(
         "--sample_rate", type=int, metavar="HZ", help="16000, 22050, 44100 or 48000 (default the model's)"
     )
@@ -83,7 +82,7 @@ def run(args: argparse.Namespace) -> list[Path]:
         parts = instruments.Timeline.original(model, seconds, seed, args.secs_per_instrument)
     else:
         parts = instruments.Timeline.random(model, song.seconds, seed, args.secs_per_instrument)
-    choices = {name: getattr(args, name) for name in ("drums", "pitch", "sustain", "sample_rate", "loudness")}
+    choices = {name: getattr(args, name) for name in (*CHOICES, "sample_rate", "loudness")}
     clip = render.render(model, song, parts, faithful=args.faithful, seed=seed, batch_size=args.batch_size, **choices)
     print(clip.report)
     return [audio.write(clip, folder / CLIP_NAME, encoding="float"), clip.report.save(folder / REPORT_NAME)]

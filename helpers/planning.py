@@ -29,6 +29,7 @@ VOLUME, EXPRESSION = 100 / 127, 1.0  # of a track that does not say; General MID
 SHORTEST_SOUND = 1e-3  # s; even a note without length or release is a sound
 BEND_LIMIT = 24.0  # semitones; damaged files ask for hundreds
 
+CHOICES = {"drums": ("skip", "synth"), "pitch": ("fold", "drop", "shift"), "sustain": ("loop", "once")}
 UNCLOSED = "never end in the file"  # why notes are skipped
 ORIGINAL_LOWEST = 36  # the original drops notes below, though the model plays them
 
@@ -52,9 +53,7 @@ class Settings:
 
     def __post_init__(self):
         for name, known in {
-            "drums": ("skip", "synth"),
-            "pitch": ("fold", "drop", "shift"),
-            "sustain": ("loop", "once"),
+            **CHOICES,
             "controllers": (True, False),
             "sample_rate": (None, *RATES),
             "stereo": (None, True, False),
@@ -227,13 +226,14 @@ def plan(song: Song, parts: Sequence[Part], settings: Settings = DEFAULTS, max_s
         return _original_plan(song, parts)
     notes: list[tuple[int, Note]] = []
     skipped: Counter[str] = Counter()
-    pedalled = 0
+    pedalled = drum_notes = 0
     for i, (track, part, heard) in enumerate(zip(song.tracks, parts, is_heard(parts), strict=True)):
         if not heard:
             skipped["muted" if part.mute else "not soloed"] += len(track.notes)
+        elif track.is_drum and settings.drums == "synth":
+            drum_notes += len(track.notes)
         elif track.is_drum:
-            if settings.drums == "skip":
-                skipped["drums (drums='synth' plays them)"] += len(track.notes)
+            skipped["drums (drums='synth' plays them)"] += len(track.notes)
         else:
             ringing = midi.pedalled(track).notes if settings.controllers else track.notes
             pedalled += sum(ring.end > note.end for ring, note in zip(ringing, track.notes, strict=True))
@@ -253,10 +253,7 @@ def plan(song: Song, parts: Sequence[Part], settings: Settings = DEFAULTS, max_s
                 continue
             moved[f"{midi.note_name(wanted)} to {midi.note_name(pitch)}"] += 1
         played.append((i, note, pitch))
-    drums = settings.drums == "synth" and any(
-        track.is_drum and track.notes and heard for track, heard in zip(song.tracks, is_heard(parts), strict=True)
-    )
-    if not played and not drums:
+    if not played and not drum_notes:
         why = "; ".join(f"{count} {reason}" for reason, count in skipped.items())
         raise ValueError(f"{song.name} has nothing to play: {why or 'it holds no notes'}")
 

@@ -29,7 +29,7 @@ from .instruments import Instrument, Timeline
 from .midi import Song
 from .planning import DEFAULTS, Part, Plan, Settings, curves, is_heard, original_notes, plan, resolve
 from .report import Recipe, RenderReport, TrackReport, read_recipe
-from .shaping import Curve, Loop
+from .shaping import Curve, Loop, mix
 
 if TYPE_CHECKING:
     from .gansynth import GANSynth
@@ -143,15 +143,6 @@ def levels(moves: Mapping[str, Curve], gain: float, times: np.ndarray, channels:
         return level[None]
     angle = (moves["pan"](times) + 1) * np.pi / 4
     return level * np.sqrt(2) * np.stack([np.cos(angle), np.sin(angle)])
-
-
-def mix(clip: np.ndarray, note: np.ndarray, start: int) -> None:
-    """Add a note to a clip, in place, from sample `start` on; what would lie behind the clip's end is left out.
-
-    Both are [samples], or [channels, samples].
-    """
-    room = clip[..., start : start + note.shape[-1]]
-    room += note[..., : room.shape[-1]]
 
 
 class _Mixer:

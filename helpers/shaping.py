@@ -193,6 +193,15 @@ def to_peak(wave: np.ndarray, peak: float) -> np.ndarray:
     return wave * (peak / largest) if largest > SILENCE else np.zeros_like(wave)
 
 
+def mix(clip: np.ndarray, note: np.ndarray, start: int) -> None:
+    """Add a note to a clip, in place, from sample `start` on; what would lie behind the clip's end is left out.
+
+    Both are [samples], or [channels, samples].
+    """
+    room = clip[..., start : start + note.shape[-1]]
+    room += note[..., : room.shape[-1]]
+
+
 def original_note(wave: np.ndarray, hold: float, velocity: int, sample_rate: int = 16000) -> np.ndarray:
     """Cut a wave to a note as the original does, with its peak measured above zero only. Source: SPEC section 8."""
     gain = original_envelope(hold, sample_rate)

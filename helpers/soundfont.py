@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .audio import Audio, resample
-from .midi import DRUM_CHANNEL, Note, Track
+from .midi import CONTROLLERS, DRUM_CHANNEL, Note, Track
 
 if TYPE_CHECKING:
     import mido
@@ -28,7 +28,7 @@ TICKS = 1000  # a second, in the scores that are handed to the player
 FULL_BEND = 24  # semitones, likewise
 SNARE = 38  # its hit at full velocity, volume and expression is given the peak of a note at full velocity, 1
 
-_CONTROLLERS = {"volume": 7, "pan": 10, "expression": 11, "pedal": 64}
+_NUMBERS = {name: number for number, (name, _) in CONTROLLERS.items()}
 
 
 def play(track: Track, sample_rate: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -61,7 +61,7 @@ def _score(track: Track, notes: Sequence[Note], start: float) -> mido.MidiFile:
         if kind == "bend":
             pitch = int(np.clip(value / FULL_BEND * 8192, -8192, 8191))
             return mido.Message("pitchwheel", channel=channel, pitch=pitch)
-        return control(_CONTROLLERS[kind], 64 + 63 * value if kind == "pan" else 127 * value)
+        return control(_NUMBERS[kind], 64 + 63 * value if kind == "pan" else 127 * value)
 
     end = max(note.end for note in notes) + TAIL
     # (second, rank among simultaneous ones, message): settings first, and a key comes up before it goes down again

@@ -157,7 +157,7 @@ def linear_to_mel(data: np.ndarray, config: Config) -> np.ndarray:
     """Log magnitude and frequency on a linear axis -> log power and frequency on the mel axis. [B, T, F, 2] both."""
     to_mel = mel_weights(config)
     power = _along_bins(np.exp(2.0 * data[..., 0]), to_mel)
-    phase = _along_bins(np.cumsum(data[..., 1] * np.pi, axis=1), to_mel)
+    phase = _along_bins(_phase(data[..., 1]), to_mel)
     return np.stack([np.log(power + EPSILON), instantaneous_frequency(phase)], axis=-1)
 
 
