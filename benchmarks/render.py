@@ -19,7 +19,7 @@ from helpers.gansynth import GANSynth
 
 PITCHES = (24, 36, 48, 60, 72, 84)
 HOLDS = (0.001, 0.003, 0.005, 0.01, 0.03, 0.1)  # s
-NOTES, SECONDS, TRACKS = 20_000, 2_340.0, 8
+COUNTS, SECONDS, TRACKS = (300, 20_000), 2_340.0, 8
 STEADY = 0.5  # a sound whose level falls by no more than this in a second counts as sustained
 
 
@@ -67,12 +67,12 @@ def seams(rows: list[tuple[str, int, np.ndarray]], rate: int) -> None:
         )
 
 
-def long_song() -> midi.Song:
-    """Many notes on several panned tracks, of all lengths and pitches."""
+def long_song(count: int) -> midi.Song:
+    """So many notes on several panned tracks, of all lengths and pitches."""
     rng = np.random.RandomState(0)
     tracks = []
     for i in range(TRACKS):
-        starts = np.sort(rng.uniform(0, SECONDS, NOTES // TRACKS))
+        starts = np.sort(rng.uniform(0, SECONDS, count // TRACKS))
         lengths, pitches = rng.lognormal(-0.7, 1.0, len(starts)), rng.randint(24, 85, len(starts))
         rows = zip(pitches.tolist(), rng.randint(30, 128, len(starts)).tolist(), starts, starts + lengths, strict=True)
         pan = {"pan": ((0.0, 2 * i / (TRACKS - 1) - 1),)}
@@ -85,16 +85,16 @@ def main() -> int:
     rows = list(sounds(model))
     clicks([wave for _, _, wave in rows])
     seams(rows, model.sample_rate)
-    song = long_song()
-    began = time.monotonic()
-    with peak_memory() as peak:
-        clip = render.render(model, song, progress=sys.stderr.isatty())
-    took = time.monotonic() - began
-    original = NOTES * model.config.audio_length * 4 / 1e6
-    print(
-        f"Memory: {NOTES} notes, {clip.seconds:.0f} s, stereo, {clip.report.distinct} distinct sounds, {took:.0f} s: "
-        f"{peak[0]:.0f} MB beyond the loaded model (the original holds {original:.0f} MB of notes)"
-    )
+    for count in COUNTS:
+        song, began = long_song(count), time.monotonic()
+        with peak_memory() as peak:
+            clip = render.render(model, song, progress=sys.stderr.isatty())
+        took = time.monotonic() - began
+        original = count * model.config.audio_length * 4 / 1e6
+        print(
+            f"Memory: {count} notes, {clip.seconds:.0f} s, stereo, {clip.report.distinct} distinct sounds, {took:.0f} s: "
+            f"{peak[0]:.0f} MB beyond the loaded model (the original holds {original:.0f} MB of notes)"
+        )
     return 0
 
 

@@ -1,6 +1,7 @@
 """`make bench`: what each idea of the generator is worth, side by side in one run, on the published architecture.
 
-Weights are random: speed does not depend on them. Takes about twenty minutes on two cores.
+Weights are random: speed does not depend on them. What a shorter format does to the sound is measured on the bundled
+model. Takes about half an hour on two cores; what it prints is docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ import os
 import platform
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import keras
+import librosa
 import numpy as np
 import tensorflow as tf
 from keras import ops
@@ -22,8 +25,8 @@ from memory import peak_memory
 from tqdm.auto import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from helpers import instruments, midi, render
-from helpers.gansynth import GANSynth
+from helpers import gansynth, instruments, midi, render
+from helpers.gansynth import GANSynth, NoteCache
 from helpers.gansynth.checkpoint import Checkpoint, weight_shapes
 from helpers.gansynth.config import NUM_PITCHES, Config
 from helpers.gansynth.networks import upscale
@@ -35,15 +38,17 @@ ROUNDS = 5
 PLAIN_NOTES = 16  # of each song a round: without any idea every note takes the same time
 STAGE, STEP = 12, 11_000_000  # of the published models
 PLAIN, OUTSIDE, MEMORY = "plain, whole notes", "not in the network", "memory"
+LOW = "bfloat16"
+PITCHES, HEARD = np.arange(36, 84, 6), 2.0  # of the notes that are compared in two precisions, and how much of them, s
 SQUARE = 4096  # side of the matrices that measure what the machine can multiply
 
 
-def random_model() -> GANSynth:
+def random_model(precision: str = "float32") -> GANSynth:
     """The published architecture with random weights."""
     config, rng = Config(), np.random.RandomState(0)
     shapes = weight_shapes(config, config.num_blocks(STAGE), config.progress(STAGE, STEP))
     weights = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
-    return GANSynth(Checkpoint(config, weights, STAGE, STEP), name="random")
+    return GANSynth(Checkpoint(config, weights, STAGE, STEP), "random", precision)
 
 
 def unfold(model: GANSynth) -> GANSynth:
@@ -95,7 +100,9 @@ class Stopwatch:
         return data
 
 
-def measure_song(ours: GANSynth, plain: GANSynth, song: midi.Song, timeline: Timeline) -> dict[str, float]:
+def measure_song(
+    ours: GANSynth, plain: GANSynth, low: GANSynth, song: midi.Song, timeline: Timeline
+) -> dict[str, float]:
     """Seconds for all notes of a song, idea by idea; and what the whole rendering takes besides its network."""
     notes = plan(song, resolve(ours, song, timeline), Settings(), ours.max_seconds)
     some = slice(0, PLAIN_NOTES)
@@ -110,10 +117,17 @@ def measure_song(ours: GANSynth, plain: GANSynth, song: midi.Song, timeline: Tim
     with peak_memory() as peak:
         whole = seconds_of(render.render, ours, song, timeline, progress=False)
     ours._data = watch.inner
-    return taken | {"all of `render`": whole, OUTSIDE: 1 - watch.seconds / whole, MEMORY: peak[0]}
+    taken |= {"all of `render`": whole, OUTSIDE: 1 - watch.seconds / whole, MEMORY: peak[0]}
+    taken[f"all of `render`, {LOW}"] = seconds_of(render.render, low, song, timeline, progress=False)
+    with tempfile.TemporaryDirectory() as folder:
+        ours.cache = NoteCache(folder)
+        taken["all of `render`, filling a cache"] = seconds_of(render.render, ours, song, timeline, progress=False)
+        taken["all of `render`, from the cache"] = seconds_of(render.render, ours, song, timeline, progress=False)
+        ours.cache = None
+    return taken
 
 
-def measure(ours: GANSynth, plain: GANSynth, songs: list[midi.Song], turn: int) -> dict[tuple, float]:
+def measure(ours: GANSynth, plain: GANSynth, low: GANSynth, songs: list[midi.Song], turn: int) -> dict[tuple, float]:
     """One round of everything."""
     square = tf.random.normal([SQUARE, SQUARE])
     taken = {("ceiling",): SQUARE**3 / seconds_of(lambda: float(tf.reduce_sum(square @ square)))}
@@ -124,16 +138,42 @@ def measure(ours: GANSynth, plain: GANSynth, songs: list[midi.Song], turn: int) 
     held = Timeline.hold(instruments.sample(ours, 1, seed=1)[0])
     for song in songs:
         for kind, timeline in (("moving", Timeline.random(ours, song.seconds, seed=1)), ("held", held)):
-            for variant, value in measure_song(ours, plain, song, timeline).items():
+            for variant, value in measure_song(ours, plain, low, song, timeline).items():
                 taken[f"{song.name}, {kind}", len(song.notes), variant] = value
     return taken
 
 
+def spectrum(wave: np.ndarray) -> np.ndarray:
+    return np.abs(librosa.stft(wave, n_fft=1024))
+
+
+def difference() -> str:
+    """What the shorter format does to the notes of the bundled model."""
+    model, low = gansynth.load("demo"), gansynth.load("demo", LOW)
+    convergence, cents, decibels = [], [], []
+    for instrument in instruments.named(model).values():
+        pairs = zip(*(m.generate(instrument.z, PITCHES, HEARD, progress=False) for m in (model, low)), strict=True)
+        for pitch, (wave, other) in zip(PITCHES, pairs, strict=True):
+            a, b = spectrum(wave), spectrum(other)
+            convergence.append(np.linalg.norm(a - b) / np.linalg.norm(a))
+            loud = a > 1e-3 * a.max()
+            decibels.append(np.sqrt(np.mean((20 * np.log10((b[loud] + 1e-9) / a[loud])) ** 2)))
+            hertz = librosa.midi_to_hz(pitch)
+            f0 = [
+                np.median(librosa.yin(w[4000:], fmin=hertz / 1.5, fmax=hertz * 1.5, sr=model.sample_rate))
+                for w in (wave, other)
+            ]
+            cents.append(abs(1200 * np.log2(f0[1] / f0[0])))
+    rows = (("spectral convergence", convergence, ".3f"), ("dB", decibels, ".2f"), ("cents of pitch", cents, ".2f"))
+    shown = (f"{name} {np.median(v):{f}} (95 % below {np.percentile(v, 95):{f}})" for name, v, f in rows)
+    return f"- {LOW} against float32, {len(cents)} notes of the bundled model, medians: {', '.join(shown)}."
+
+
 def main() -> int:
     songs = [midi.load(SCORES / f"{name}.mid") for name in ("bench300", "arpeggio60")]
-    ours, plain = random_model(), unfold(random_model())
+    ours, plain, low = random_model(), unfold(random_model()), random_model(LOW)
     turns = tqdm(range(ROUNDS + 1), desc="rounds")
-    rounds = [measure(ours, plain, songs, turn) for turn in turns][1:]  # the first one compiles
+    rounds = [measure(ours, plain, low, songs, turn) for turn in turns][1:]  # the first one compiles
 
     def median(*key) -> float:
         return statistics.median(taken[key] for taken in rounds)
@@ -161,6 +201,7 @@ def main() -> int:
             f"- {name}: {outside:.0%} of the rendering is not the network (inverse transform, mix, levels); "
             f"{megabytes:.0f} MB beyond the loaded model."
         )
+    print(difference())
     return 0
 
 

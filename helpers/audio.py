@@ -68,12 +68,15 @@ class Audio:
 
 
 def loudness(audio: Audio) -> float:
-    """Integrated loudness in LUFS, minus infinity for silence.
+    """Integrated loudness in LUFS, minus infinity for silence. Source: ITU-R BS.1770-4, annex 1."""
+    return _gated(_block_loudness(audio))
+
+
+def _block_loudness(audio: Audio) -> np.ndarray:
+    """Loudness of each gating block, LUFS.
 
     The filters and blocks are pyloudnorm's. It is given a minute at a time, since it needs many times the memory of
-    what it measures, and the blocks are gated together here.
-
-    Source: ITU-R BS.1770-4, annex 1.
+    what it measures.
     """
     import pyloudnorm
 
@@ -93,27 +96,36 @@ def loudness(audio: Audio) -> float:
             warnings.simplefilter("ignore")  # of blocks in which there is silence
             meter.integrated_loudness(samples[begin:end])
         blocks += meter.blockwise_loudness[earlier : earlier + min(per_chunk, count - first)]
-    heard = np.array([block for block in blocks if block >= -70.0])  # the absolute gate
+    return np.array(blocks)
+
+
+def _gated(blocks: np.ndarray) -> float:
+    """The loudness of a clip from that of its blocks."""
+    heard = blocks[blocks >= -70.0]  # the absolute gate
     if not len(heard):
         return -np.inf
     power = 10 ** (heard / 10)
     return float(10 * np.log10(power[power > power.mean() / 10].mean()))  # the relative gate, 10 LU below
 
 
-def loudness_factor(audio: Audio, target: float | None = LOUDNESS) -> float:
+def loudness_factor(audio: Audio, target: float | None = LOUDNESS) -> tuple[float, float]:
     """What to multiply a clip by to bring it to a loudness in LUFS, or as near to it as it gets with its peak at 0.9.
 
     None asks for that peak. It is one factor for the whole clip: nothing is limited or compressed, and nothing clips.
+
+    Returns:
+      The factor, and the loudness that the clip then has.
     """
-    if audio.peak <= SILENCE:
-        return 1.0
-    room = PEAK / audio.peak
-    return room if target is None else min(room, 10 ** ((target - loudness(audio)) / 20))
+    blocks, factor = _block_loudness(audio), 1.0
+    if audio.peak > SILENCE:
+        wanted = np.inf if target is None else 10 ** ((target - _gated(blocks)) / 20)
+        factor = float(min(PEAK / audio.peak, wanted))
+    return factor, _gated(blocks + 20 * np.log10(factor))
 
 
 def to_loudness(audio: Audio, target: float | None = LOUDNESS) -> Audio:
     """The clip times its `loudness_factor`."""
-    return Audio(audio.samples * np.float32(loudness_factor(audio, target)), audio.sample_rate)
+    return Audio(audio.samples * np.float32(loudness_factor(audio, target)[0]), audio.sample_rate)
 
 
 def resample(audio: Audio, sample_rate: int) -> Audio:

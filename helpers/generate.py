@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from .gansynth.config import MAX_PITCH, MIN_PITCH
-from .gansynth.model import BATCH_SIZE
+from .gansynth.model import BATCH_SIZE, PRECISIONS
 from .instruments import SECONDS_PER_INSTRUMENT
 from .planning import CHOICES, DEFAULTS
 
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     model.add_argument("--checkpoint", metavar="NAME", help="a checkpoint by name instead: demo, acoustic_only, …")
     flags.add_argument("--output_dir", default=OUTPUT_DIR, help="where the audio goes (default %(default)s)")
     flags.add_argument("--midi_file", default="", help="the score; without one, --batch_size random notes are made")
-    flags.add_argument("--batch_size", type=int, default=BATCH_SIZE, help="notes at a time (default %(default)s)")
+    flags.add_argument("--batch_size", type=int, help=f"notes at a time (default {BATCH_SIZE}, and more on a GPU)")
     flags.add_argument(
         "--secs_per_instrument",
         type=float,
@@ -52,6 +52,8 @@ def parser() -> argparse.ArgumentParser:
     ours.add_argument(
         "--sample_rate", type=int, metavar="HZ", help="16000, 22050, 44100 or 48000 (default the model's)"
     )
+    ours.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help="default %(default)s")
+    ours.add_argument("--cache", action="store_true", help="keep generated notes, so that none is generated twice")
     ours.add_argument("--loudness", type=float, metavar="LUFS", default=DEFAULTS.loudness, help="default %(default)s")
     flags.add_argument("--tfds_data_dir", help="accepted for the sake of old scripts; no dataset is needed")
     return flags
@@ -61,7 +63,7 @@ def run(args: argparse.Namespace) -> list[Path]:
     """Do what the flags say and return the files written."""
     from . import audio, gansynth, instruments, midi, render
 
-    if args.batch_size < 1:
+    if args.batch_size is not None and args.batch_size < 1:
         raise ValueError(f"--batch_size is {args.batch_size}; it has to be 1 or more")
     if not 0 < args.secs_per_instrument < float("inf"):
         raise ValueError(f"--secs_per_instrument is {args.secs_per_instrument}; it has to be above 0")
@@ -69,11 +71,12 @@ def run(args: argparse.Namespace) -> list[Path]:
         raise ValueError(f"--seed is {args.seed}; it has to lie between 0 and {2**32 - 1}")
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if args.seed is None else args.seed
     song = midi.load(args.midi_file) if args.midi_file else None
-    model = gansynth.load(args.checkpoint or args.ckpt_dir)
+    cache = gansynth.NoteCache() if args.cache else None
+    model = gansynth.load(args.checkpoint or args.ckpt_dir, args.precision, cache)
     folder = Path(args.output_dir)
     print(f"{model}, seed {seed}")
     if song is None:
-        return random_notes(model, args.batch_size, seed, folder)
+        return random_notes(model, args.batch_size or BATCH_SIZE, seed, folder)
     if args.each_track:
         parts = None
     elif args.faithful:

@@ -6,6 +6,8 @@ Notebook: 07_songs.
 from __future__ import annotations
 
 import dataclasses
+import functools
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -119,6 +121,14 @@ class Plan:
 
     def __len__(self) -> int:
         return len(self.pitches)
+
+    @functools.cached_property
+    def sounds(self) -> np.ndarray:
+        """The number of each note's sound, [n], from 0: equal latents at equal pitches are one."""
+        numbers: dict[tuple[bytes, int], int] = {}
+        digests = (hashlib.blake2b(z.tobytes(), digest_size=16).digest() for z in self.z)  # 2 KB are too many to keep
+        pairs = zip(digests, self.pitches.tolist(), strict=True)
+        return np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs], np.int64)
 
 
 def resolve(

@@ -24,7 +24,6 @@ from tqdm.auto import tqdm
 
 from . import audio, shaping, soundfont
 from .audio import Audio
-from .gansynth.model import BATCH_SIZE
 from .instruments import Instrument, Timeline
 from .midi import Song
 from .planning import DEFAULTS, Part, Plan, Settings, curves, is_heard, original_notes, plan, resolve
@@ -56,23 +55,16 @@ class Clip(Audio):
 # --------------------------------------------------------------------------------------------------------- generating
 
 
-def _distinct(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
-    """Equal (z, pitch) pairs are one sound: (first note of each sound, sound of each note)."""
-    numbers: dict[tuple[bytes, int], int] = {}
-    pairs = ((z.tobytes(), int(pitch)) for z, pitch in zip(plan.z, plan.pitches, strict=True))
-    sound_of = np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs], np.int64)
-    _, first = np.unique(sound_of, return_index=True)
-    return first, sound_of
-
-
 def generate_notes(
-    model: GANSynth, plan: Plan, batch_size: int = BATCH_SIZE, progress: bool = True
+    model: GANSynth, plan: Plan, batch_size: int | None = None, progress: bool = True
 ) -> Iterator[list[tuple[np.ndarray, np.ndarray]]]:
     """Generate the sounds of a plan in the order of time, each distinct one once and no longer than it is heard.
 
     Yields batches, one held at a time: a list of (numbers of the notes that have this sound, wave).
     """
-    first, sound_of = _distinct(plan)
+    batch_size = model.batch_size if batch_size is None else batch_size
+    sound_of = plan.sounds
+    _, first = np.unique(sound_of, return_index=True)
     longest, begins = np.zeros(len(first)), np.full(len(first), np.inf)
     np.maximum.at(longest, sound_of, plan.seconds)
     np.minimum.at(begins, sound_of, plan.starts)
@@ -81,12 +73,12 @@ def generate_notes(
     with tqdm(total=len(plan), desc="render", unit="note", disable=not progress) as bar:
         for w in range(0, len(in_time), WINDOW * batch_size):
             window = in_time[w : w + WINDOW * batch_size]
-            window = window[np.argsort(longest[window], kind="stable")]
+            kept = model.cached(plan.z[first[window]], plan.pitches[first[window]], longest[window])
+            window = window[np.lexsort((longest[window], ~kept))]  # what is in the cache does not thin out the batches
             for i in range(0, len(window), batch_size):
                 sounds = window[i : i + batch_size]
                 z, pitches = plan.z[first[sounds]], plan.pitches[first[sounds]]
-                length = float(longest[sounds].max())
-                waves = model.generate(z, pitches, seconds=length, batch_size=batch_size, progress=False)
+                waves = model.generate(z, pitches, longest[sounds], batch_size=batch_size, progress=False)
                 yield [(notes_of[sound], wave) for sound, wave in zip(sounds, waves, strict=True)]
                 bar.update(sum(len(notes_of[sound]) for sound in sounds))
 
@@ -185,11 +177,16 @@ class _Mixer:
         )
         return note * levels(moves, gain, times[: len(note)], len(self.clip))
 
-    def finished(self) -> float | None:
-        """Cut the clip where the first note that is not done begins; that second, or None if all are."""
-        if self.done.all():
+    def done_before(self, second: float) -> bool:
+        """Whether all notes that begin before are done."""
+        return bool(self.done[self.starts < round(second * self.rate)].all())
+
+    def finished(self, until: float | None = None) -> float | None:
+        """Cut the clip at `until`, or where the first note that is not done begins; that second, or None if all are."""
+        if until is None and self.done.all():
             return None
-        cut = int(self.starts[~self.done].min())
+        cut = int(self.starts[~self.done].min()) if until is None else round(until * self.rate)
+        self.done[self.starts >= cut] = False
         self.clip = self.clip[:, :cut].copy()
         fade = self.clip[:, -int(CUT_FADE * self.rate) :]
         fade *= np.linspace(1.0, 0.0, fade.shape[1], dtype=np.float32)
@@ -218,7 +215,7 @@ def render(
     resolution: float | None = DEFAULTS.resolution,
     faithful: bool = DEFAULTS.faithful,
     seed: int = 0,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     progress: bool = True,
     stop: Callable[[], bool] | None = None,
 ) -> Clip:
@@ -255,7 +252,7 @@ def render(
       faithful: exactly the original's notes, envelope, levels and mix, with one timeline (`Timeline.original`) and none
         of the choices above.
       seed: of the instruments that are drawn for tracks.
-      batch_size: notes generated at a time.
+      batch_size: notes generated at a time; as many as suit the model's hardware by default.
       progress: show a bar.
       stop: called after each batch; when it returns True, the rendering ends early as by an interrupt.
 
@@ -288,6 +285,7 @@ def render(
             f"{song.name} lasts {song.seconds / 3600:.1f} h and a clip can have {LONGEST_SONG / 3600:g}; "
             "render it in parts, with midi.excerpt"
         )
+    batch_size = model.batch_size if batch_size is None else batch_size
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; it has to be 1 or more")
     return _render(model, song, resolve(model, song, parts, default, seed), settings, batch_size, progress, stop, seed)
@@ -302,45 +300,46 @@ def _render(
     progress: bool,
     stop: Callable[[], bool] | None,
     seed: int,
+    until: float | None = None,
 ) -> Clip:
+    """`render` with everything decided; as far as the second `until`, if that is where it was stopped before."""
     began = time.monotonic()
     notes = plan(song, parts, settings, model.max_seconds)
     channels = 2 if _is_stereo(song, parts, settings) else 1
     mixer = _Mixer(song, parts, settings, notes, model.sample_rate, channels)
-    batches = 0
     try:
         for batch in generate_notes(model, notes, batch_size, progress):
             for rows, wave in batch:
                 mixer.add(rows, wave)
             for rows, _ in batch:  # only now: what an interrupt leaves half mixed is cut away
                 mixer.done[rows] = True
-            batches += 1
-            if stop is not None and stop():
+            if (stop is not None and stop()) or (until is not None and mixer.done_before(until)):
                 break
     except KeyboardInterrupt:
-        if not batches:
+        if not mixer.done.any():
             raise
-    stopped_at = mixer.finished()
+    stopped_at = mixer.finished(until)
     clip = Audio(mixer.clip.T, model.sample_rate)
     drum_notes: dict[int, int] = {}
     if settings.faithful:
         clip = Audio(clip.samples / clip.samples.max() * np.float32(ORIGINAL_PEAK), clip.sample_rate)
+        loudness = audio.loudness(clip)
     else:
         clip = audio.resample(clip, settings.sample_rate or model.sample_rate)
         if settings.drums == "synth":
             clip, drum_notes = _with_drums(clip, song, parts, settings, stopped_at)
+        factor, loudness = audio.loudness_factor(clip, settings.loudness)
         samples = clip.samples  # in place: at 48 kHz a long clip fills a gigabyte
-        samples *= np.float32(audio.loudness_factor(clip, settings.loudness))
+        samples *= np.float32(factor)
     clip = Audio(clip.samples[:, 0] if channels == 1 else clip.samples, clip.sample_rate)
 
-    measured = audio.loudness(clip)
     report = RenderReport(
         song=song.name,
         model=model.name,
         tracks=_track_reports(song, parts, settings, notes, mixer.done, drum_notes),
         notes=len(song.notes) + song.unclosed,
         rendered=int(mixer.done.sum()) + sum(drum_notes.values()),
-        distinct=len(_distinct(notes)[0]),
+        distinct=len(np.unique(notes.sounds[mixer.done])),
         drum_notes=sum(drum_notes.values()),
         transposed=notes.transposed,
         moved=notes.moved,
@@ -352,7 +351,7 @@ def _render(
         seconds=clip.seconds,
         sample_rate=clip.sample_rate,
         channels=channels,
-        loudness=measured if np.isfinite(measured) else None,
+        loudness=loudness if np.isfinite(loudness) else None,
         peak=clip.peak,
         elapsed=time.monotonic() - began,
         stopped_at=stopped_at,
@@ -360,12 +359,13 @@ def _render(
             model.name,
             model.source,
             model.fingerprint,
+            model.precision,
             song,
             tuple(parts),
             settings,
             seed,
             batch_size,
-            None if stopped_at is None else batches,
+            stopped_at,
         ),
     )
     return Clip(clip.samples, clip.sample_rate, report)
@@ -428,7 +428,8 @@ def _track_reports(
 def reproduce(path: str | os.PathLike, model: GANSynth | None = None, progress: bool = True) -> Clip:
     """Make a clip again from the file that its report saved: the same samples, on the same machine and versions.
 
-    A rendering that was stopped is stopped at the same place.
+    Where notes come from a cache, they are the same but for rounding. A rendering that was stopped is stopped at the
+    same place.
 
     Args:
       path: what `RenderReport.save` wrote.
@@ -444,9 +445,18 @@ def reproduce(path: str | os.PathLike, model: GANSynth | None = None, progress: 
     if model is None:
         if not recipe.source:
             raise ValueError(f"{path} does not say where {recipe.model} came from; load it and pass it as model=")
-        model = load(recipe.source)
-    if model.fingerprint != recipe.fingerprint:
-        raise ValueError(f"{path} was made with {recipe.model} {recipe.fingerprint[:8]}, not with {model}")
-    remaining = iter(range(recipe.batches or 0, 0, -1))
-    stop = None if recipe.batches is None else lambda: next(remaining) == 1
-    return _render(model, recipe.song, recipe.parts, recipe.settings, recipe.batch_size, progress, stop, recipe.seed)
+        model = load(recipe.source, recipe.precision)
+    if (model.fingerprint, model.precision) != (recipe.fingerprint, recipe.precision):
+        made_with = f"{recipe.model} {recipe.fingerprint[:8]} in {recipe.precision}"
+        raise ValueError(f"{path} was made with {made_with}, not with {model}")
+    return _render(
+        model,
+        recipe.song,
+        recipe.parts,
+        recipe.settings,
+        recipe.batch_size,
+        progress,
+        stop=None,
+        seed=recipe.seed,
+        until=recipe.stopped_at,
+    )

@@ -19,7 +19,7 @@ from .instruments import Instrument, Timeline
 from .midi import MAX_SECONDS, Changes, Note, Song, Track
 from .planning import Part, Settings
 
-FILE_FORMAT = 1
+FILE_FORMAT = 2  # 1 counted the batches of a stopped rendering
 MOVES_SHOWN = 8  # pitches listed one by one in the table; the file has all
 
 
@@ -29,13 +29,14 @@ class Recipe:
 
     model: str  # its name,
     source: str  # where it was loaded from,
-    fingerprint: str  # and the hash of its weights
+    fingerprint: str  # the hash of its weights,
+    precision: str  # and what it computed with
     song: Song
     parts: tuple[Part, ...]  # one for each track
     settings: Settings
     seed: int  # of the instruments that were drawn; they are in `parts`
     batch_size: int
-    batches: int | None  # after which the rendering was stopped, if it was
+    stopped_at: float | None  # s; where the clip was cut, if the rendering was stopped
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,11 +124,16 @@ def _rows(recipe: Recipe) -> dict[str, Any]:
     """A recipe as values for JSON. Timelines stand once each, however many tracks they play."""
     timelines = list({id(part.instrument): part.instrument for part in recipe.parts if part.instrument}.values())
     return {
-        "model": {"name": recipe.model, "source": recipe.source, "fingerprint": recipe.fingerprint},
+        "model": {
+            "name": recipe.model,
+            "source": recipe.source,
+            "fingerprint": recipe.fingerprint,
+            "precision": recipe.precision,
+        },
         "settings": dataclasses.asdict(recipe.settings),
         "seed": recipe.seed,
         "batch_size": recipe.batch_size,
-        "batches": recipe.batches,
+        "stopped_at": recipe.stopped_at,
         "parts": [
             {
                 **{name: getattr(part, name) for name in ("mute", "solo", "gain", "pan")},
@@ -180,7 +186,7 @@ def read_recipe(path: str | os.PathLike) -> Recipe:
 
 def _recipe(rows: Mapping[str, Any]) -> Recipe:
     """A recipe from values of a file, each checked or converted; what is wrong with one is an error of some kind."""
-    model, song, batches = rows["model"], rows["song"], rows["batches"]
+    model, song, stopped_at = rows["model"], rows["song"], rows["stopped_at"]
     timelines = [
         Timeline([Instrument(**instrument) for instrument in row["instruments"]], row["at"])
         for row in rows["timelines"]
@@ -207,19 +213,20 @@ def _recipe(rows: Mapping[str, Any]) -> Recipe:
     )
     if len(parts) != len(tracks):
         raise ValueError(f"it has {len(parts)} parts for {len(tracks)} tracks")
-    if int(rows["batch_size"]) < 1 or (batches is not None and int(batches) < 1):
-        raise ValueError("it has a batch size or a number of batches below 1")
+    if int(rows["batch_size"]) < 1 or (stopped_at is not None and not 0 <= stopped_at <= MAX_SECONDS):
+        raise ValueError("it has a batch size below 1, or was stopped at an impossible second")
     meters = tuple((float(second), int(beats), int(value)) for second, beats, value in song["meters"])
     return Recipe(
         str(model["name"]),
         str(model["source"]),
         str(model["fingerprint"]),
+        str(model["precision"]),
         Song(str(song["name"]), tracks, _changes(song["tempos"]), meters, int(song["unclosed"])),
         parts,
         Settings(**rows["settings"]),
         int(rows["seed"]),
         int(rows["batch_size"]),
-        None if batches is None else int(batches),
+        None if stopped_at is None else float(stopped_at),
     )
 
 

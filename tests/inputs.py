@@ -69,7 +69,8 @@ def save_tensors(prefix, tensors):
 class Stub:
     """In place of a model: plays sines, counts what it is asked for, and ignores the latent but for its sign."""
 
-    name, source, fingerprint, about, sample_rate, max_seconds = "stub", "", "", {}, RATE, 4.0
+    name, source, fingerprint, precision, about = "stub", "", "", "float32", {}
+    sample_rate, max_seconds, batch_size = RATE, 4.0, 8
 
     def __init__(self):
         self.asked = []
@@ -77,12 +78,17 @@ class Stub:
     def sample_z(self, n, seed):
         return np.random.RandomState(seed).normal(size=[n, 4])
 
+    def cached(self, z, pitches, seconds):
+        return np.zeros(len(pitches), bool)
+
     def generate(self, z, pitches, seconds=None, batch_size=8, progress=True):
         assert len(pitches) <= batch_size
         assert ((np.asarray(pitches) >= 24) & (np.asarray(pitches) <= 84)).all()
-        assert 0 < seconds <= self.max_seconds
-        self.asked += [(float(row[0]), int(pitch), seconds) for row, pitch in zip(z, pitches, strict=True)]
-        t = np.arange(int(np.ceil(seconds * RATE))) / RATE
+        seconds = np.broadcast_to(self.max_seconds if seconds is None else seconds, len(pitches))
+        assert ((seconds > 0) & (seconds <= self.max_seconds)).all()
+        longest = float(seconds.max())
+        self.asked += [(float(row[0]), int(pitch), longest) for row, pitch in zip(z, pitches, strict=True)]
+        t = np.arange(int(np.ceil(longest * RATE))) / RATE
         sines = np.sin(2 * np.pi * _frequency(np.asarray(pitches))[:, None] * t)
         return (sines * np.sign(z[:, :1])).astype(np.float32)
 

@@ -113,7 +113,7 @@ Z = np.zeros((2, 256))
         (Z - np.inf, [60, 61], {}, "not finite"),
         (Z, [60, 61], {"seconds": 0}, "seconds is 0; .* up to 4 s"),
         (Z, [60, 61], {"seconds": 5}, "seconds is 5; .* up to 4 s"),
-        (Z, [60, 61], {"seconds": -1.0}, "seconds is -1.0"),
+        (Z, [60, 61], {"seconds": -1.0}, "seconds is -1; "),
         (Z, [60, 61], {"seconds": float("nan")}, "seconds is nan"),
         (Z, [60, 61], {"batch_size": 0}, "batch_size is 0"),
         (Z, [60, 61], {"batch_size": -8}, "batch_size is -8"),

@@ -154,7 +154,7 @@ def test_upscaling_convolutions_are_upscaling_and_a_convolution(size, frozen):
     layer.kernel.assign(rng.normal(size=(size, size, 4, 5)))
     layer.bias.assign(rng.normal(size=5))
     if frozen:
-        layer.freeze()
+        layer.freeze("float64")
         layer.kernel.assign(np.zeros((size, size, 4, 5)))
     x = rng.normal(size=(2, 3, 7, 4))
     got = np.asarray(layer(x))

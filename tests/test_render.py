@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -333,6 +334,25 @@ def test_the_batch_size_changes_nothing(batch_size, song):
     np.testing.assert_allclose(play(song, batch_size=batch_size).samples, play(song, batch_size=8).samples, atol=2e-6)
 
 
+def peak_of_rendering(count):
+    """Bytes that a minute with so many notes, each a sound of its own, takes at most."""
+    rng = np.random.RandomState(0)
+    starts = np.sort(rng.uniform(0, 60, count))
+    song = song_of(*(Note(60, 90, start, start + 0.1) for start in starts.tolist()))
+    timeline = Timeline([Instrument(str(i), z) for i, z in enumerate(rng.normal(size=[2, 4]))], at=[0.0, 60.0])
+    tracemalloc.start()
+    play(song, timeline)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def test_memory_does_not_grow_with_the_notes():
+    """Twenty thousand notes are 0.5 GB of waves; what is kept of each is its row in the plan."""
+    play(song_of(Note(60, 90, 0, 1)))  # imports
+    assert peak_of_rendering(20_000) - peak_of_rendering(300) < 20_000 * 2000
+
+
 @given(st.integers(-20, 60), st.integers(1, 40), st.integers(0, 49))
 def test_mix_adds_what_fits(seed, length, start):
     clip = np.ones(50)
@@ -505,7 +525,7 @@ def test_what_is_no_report_gets_one_sentence(tmp_path):
         "words", "[]", "{}", json.dumps(rows | {"format": 99}), json.dumps(rows | {"parts": [{}]}),
         json.dumps(rows | {"settings": {"drums": "loud"}}), json.dumps(rows | {"batch_size": "many"}),
         json.dumps(rows | {"parts": []}), json.dumps(rows | {"song": rows["song"] | {"tempos": 3}}),
-        json.dumps(rows | {"batches": -1}), json.dumps(rows | {"seed": None}),
+        json.dumps(rows | {"stopped_at": -1}), json.dumps(rows | {"seed": None}),
         path.read_text().replace("[60, 90, 0, 1]", "[60, 90, 0, NaN]"),
         path.read_text().replace("[60, 90, 0, 1]", "[600, 90, 0, 1]"),
         path.read_text().replace('"controls": {}', '"controls": {"volume": [[1, 2, 3]]}'),

@@ -14,11 +14,16 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from . import spectral
+from .cache import NoteCache, note_key
 from .checkpoint import Checkpoint, read
 from .config import MAX_PITCH, MIN_PITCH, Config
 
-BATCH_SIZE = 8  # notes at a time, the original's default; memory grows with it
-FRAME_STEP = 16  # lengths are rounded up to this many frames, so that few graphs are compiled
+BATCH_SIZE = 8  # notes at a time, the original's default; more is no faster on a CPU
+ACCELERATOR_BATCH_SIZE = 64  # notes at a time on a GPU; halved where they do not fit into its memory
+PRECISIONS = ("float32", "bfloat16", "float16")
+# Lengths are rounded up to few numbers of frames, because each is a graph to compile: half a second, once. Notes of
+# up to half a second are the most frequent, so that finer steps pay off there.
+FINE_STEP, FINE_UP_TO, FRAME_STEP = 8, 32, 16
 
 
 class GANSynth:
@@ -30,24 +35,42 @@ class GANSynth:
       source: what `load` was given to find it; empty if it was made in another way.
       fingerprint: SHA-256 of its weights; saved beside instruments, because a latent means nothing to another model.
       about: what travels with our own checkpoints (the demo's instrument names, for one).
+      precision: of its convolutions.
+      cache: where its notes are kept, if anywhere.
+      batch_size: notes that it makes at a time, unless it is told otherwise.
     """
 
-    def __init__(self, checkpoint: Checkpoint, name: str = "model"):
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        name: str = "model",
+        precision: str = "float32",
+        cache: NoteCache | None = None,
+    ):
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision is {precision!r}; it has to be one of {', '.join(PRECISIONS)}")
         from .networks import Generator  # TensorFlow is imported here, not before
 
+        self.accelerated = _has_accelerator()
+        if precision == "float16" and not self.accelerated:
+            raise ValueError("float16 needs a GPU (a CPU takes ten times as long as for float32); use bfloat16")
         self.config: Config = checkpoint.config
         self.name = name
+        self.precision = precision
+        self.cache = cache
+        self.batch_size = ACCELERATOR_BATCH_SIZE if self.accelerated else BATCH_SIZE
         self.source = ""
         self.fingerprint = checkpoint.fingerprint()
         self.about: Mapping[str, Any] = checkpoint.about
         self.network = Generator(checkpoint.config, checkpoint.num_blocks, checkpoint.progress)
         for key, variable in self.network.named_weights().items():
             variable.assign(checkpoint.weights[key])
-        self.network.freeze()
-        self._compiled: dict[int, Any] = {}
+        self.network.freeze(precision)
+        self._compiled: dict[tuple[type, int], Any] = {}
 
     def __repr__(self) -> str:
-        return f"GANSynth({self.name!r}, {self.network.count_params():,} weights, {self.fingerprint[:8]})"
+        precision = "" if self.precision == PRECISIONS[0] else f", {self.precision}"
+        return f"GANSynth({self.name!r}, {self.network.count_params():,} weights, {self.fingerprint[:8]}{precision})"
 
     @property
     def sample_rate(self) -> int:
@@ -74,17 +97,18 @@ class GANSynth:
         self,
         z: np.ndarray,
         pitches: Sequence[int] | np.ndarray,
-        seconds: float | None = None,
-        batch_size: int = BATCH_SIZE,
+        seconds: float | Sequence[float] | None = None,
+        batch_size: int | None = None,
         progress: bool = True,
     ) -> np.ndarray:
-        """Make notes.
+        """Make notes, or get them from the cache.
 
         Args:
           z: latent vectors, [n, latent_vector_size]; a single vector plays all the pitches.
           pitches: MIDI numbers [n], each from MIN_PITCH to MAX_PITCH.
           seconds: how much of each note to compute; the whole 4 s by default. Shorter is quicker and changes no sample.
-          batch_size: notes at a time, bounding memory.
+            With a number for each note, rows are as long as the longest, and zero behind a note's own end.
+          batch_size: notes at a time, bounding memory; the model's `batch_size` by default.
           progress: show a bar when there is more than one batch.
 
         Returns:
@@ -94,25 +118,48 @@ class GANSynth:
           ValueError: a pitch outside the model's range, or arrays that do not fit each other.
         """
         z, pitches = self._checked_notes(z, pitches)
-        samples = self._samples(seconds)
-        waves = np.empty((len(pitches), samples), np.float32)
-        show = progress and len(pitches) > batch_size
-        with tqdm(total=len(pitches), desc="generate", unit="note", disable=not show) as bar:
-            for rows in self._batches(len(pitches), batch_size):
-                data = self._data(z[rows], pitches[rows], spectral.frames_for(samples, self.config), batch_size)
-                waves[rows] = spectral.data_to_waves(data, self.config)[:, :samples]
-                bar.update(rows.stop - rows.start)
+        samples, longest = self._samples(seconds, len(pitches))
+        batch_size = self._checked_size(batch_size)
+        waves = np.zeros((len(pitches), longest), np.float32)
+        missing = np.arange(len(pitches))
+        if self.cache is not None:
+            keys = self._keys(z, pitches)
+            kept = [self.cache.get(key, needed) for key, needed in zip(keys, samples, strict=True)]
+            for row, wave in enumerate(kept):
+                if wave is not None:
+                    waves[row, : len(wave)] = wave
+            missing = np.array([row for row, wave in enumerate(kept) if wave is None], np.int64)
+        batches = list(_batches(len(missing), batch_size))
+        with tqdm(total=len(missing), desc="generate", unit="note", disable=not progress or len(batches) < 2) as bar:
+            for batch in batches:
+                rows = missing[batch]
+                made = self._waves(z[rows], pitches[rows], int(samples[rows].max()), batch_size)
+                for row, wave in zip(rows, made, strict=True):
+                    waves[row, : samples[row]] = wave[: samples[row]]
+                    if self.cache is not None:
+                        self.cache.put(keys[row], wave)
+                bar.update(len(rows))
         return waves
 
+    def cached(self, z: np.ndarray, pitches: Sequence[int] | np.ndarray, seconds: Sequence[float]) -> np.ndarray:
+        """Which notes `generate` would find in the cache, at a length for each: bool [n]."""
+        z, pitches = self._checked_notes(z, pitches)
+        if self.cache is None:
+            return np.zeros(len(pitches), bool)
+        samples, _ = self._samples(seconds, len(pitches))
+        found = [self.cache.has(key, n) for key, n in zip(self._keys(z, pitches), samples, strict=True)]
+        return np.array(found, bool)
+
     def generate_data(
-        self, z: np.ndarray, pitches: Sequence[int] | np.ndarray, batch_size: int = BATCH_SIZE
+        self, z: np.ndarray, pitches: Sequence[int] | np.ndarray, batch_size: int | None = None
     ) -> np.ndarray:
         """The model's own view of whole notes: float32 [n, frames, bins, 2], log magnitude and instantaneous frequency.
 
         Arguments and errors as for `generate`. About 1 MB a note.
         """
         z, pitches = self._checked_notes(z, pitches)
-        batches = self._batches(len(pitches), batch_size)
+        batch_size = self._checked_size(batch_size)
+        batches = _batches(len(pitches), batch_size)
         shape = (0, self.config.frames, self.config.bins, 2)
         parts = [self._data(z[rows], pitches[rows], self.config.frames, batch_size) for rows in batches]
         return np.concatenate([np.empty(shape, np.float32), *parts])
@@ -134,37 +181,84 @@ class GANSynth:
             raise ValueError(f"the model plays MIDI pitches {MIN_PITCH} to {MAX_PITCH}, not {shown}")
         return z, pitches.astype(np.int32)
 
-    def _samples(self, seconds: float | None) -> int:
-        if seconds is None:
-            return self.config.audio_length
-        if not 0 < seconds <= self.max_seconds:
-            raise ValueError(f"seconds is {seconds}; a note lasts above 0 and up to {self.max_seconds:g} s")
-        return max(1, round(seconds * self.sample_rate))
+    def _samples(self, seconds: float | Sequence[float] | None, n: int) -> tuple[np.ndarray, int]:
+        """How many samples of each of n notes are wanted, and of the longest."""
+        seconds = np.asarray(self.max_seconds if seconds is None else seconds, np.float64)
+        if seconds.shape not in ((), (n,)):
+            raise ValueError(
+                f"seconds is one number or one for each of the {n} notes, not {list(seconds.shape)} of them"
+            )
+        for wrong in seconds[~((seconds > 0) & (seconds <= self.max_seconds))].flat:
+            raise ValueError(f"seconds is {wrong:g}; a note lasts above 0 and up to {self.max_seconds:g} s")
+        samples = np.maximum(1, np.rint(seconds * self.sample_rate).astype(np.int64))
+        return np.broadcast_to(samples, n), int(samples.max(initial=0))
 
-    @staticmethod
-    def _batches(n: int, batch_size: int) -> Iterator[slice]:
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}; it has to be 1 or more")
-        return (slice(i, min(i + batch_size, n)) for i in range(0, n, batch_size))
+    def _keys(self, z: np.ndarray, pitches: np.ndarray) -> list[str]:
+        return [note_key(self.fingerprint, self.precision, row, int(p)) for row, p in zip(z, pitches, strict=True)]
+
+    def _checked_size(self, batch_size: int | None) -> int:
+        size = self.batch_size if batch_size is None else batch_size
+        if size < 1:
+            raise ValueError(f"batch_size is {size}; it has to be 1 or more")
+        return size
+
+    def _waves(self, z: np.ndarray, pitches: np.ndarray, samples: int, batch_size: int) -> np.ndarray:
+        """The first samples of a batch of notes: in one graph on an accelerator, in halves if they do not fit."""
+        frames = spectral.frames_for(samples, self.config)
+        if not self.accelerated:
+            return spectral.data_to_waves(self._data(z, pitches, frames, batch_size), self.config)[:, :samples]
+        from .accelerated import Player
+
+        try:
+            return self._predict(Player, z, pitches, frames, batch_size)[:, :samples]
+        except Exception as error:
+            # Backends have no common error for this: TensorFlow has a class, JAX a text.
+            full = type(error).__name__ == "ResourceExhaustedError" or "RESOURCE_EXHAUSTED" in str(error)
+            if len(pitches) == 1 or not full:
+                raise
+        half = len(pitches) // 2
+        self.batch_size = min(self.batch_size, half)
+        halves = (slice(None, half), slice(half, None))
+        return np.concatenate([self._waves(z[rows], pitches[rows], samples, half) for rows in halves])
 
     def _data(self, z: np.ndarray, pitches: np.ndarray, frames: int, batch_size: int) -> np.ndarray:
-        """The first frames of up to `batch_size` notes, in data units."""
-        count = len(pitches)
-        size = min(1 << (count - 1).bit_length(), batch_size)  # odd last batches share the graphs of powers of two
-        z = np.concatenate([z, np.zeros((size - count, z.shape[1]), z.dtype)])
-        labels = np.concatenate([pitches - MIN_PITCH, np.zeros(size - count, np.int32)])
-        computed = min(-(-frames // FRAME_STEP) * FRAME_STEP, self.config.frames)
-        normalized = self._network_for(computed).predict_on_batch([z, labels])
-        return spectral.denormalize(normalized[:count, :frames], self.config)
+        """The first frames of a batch of notes, in data units."""
+        from .networks import Window
 
-    def _network_for(self, frames: int):
-        """The generator as a Keras model of the first `frames` frames, compiled when it is first called."""
-        if frames not in self._compiled:
-            from .networks import Window
+        return spectral.denormalize(self._predict(Window, z, pitches, frames, batch_size)[:, :frames], self.config)
 
+    def _predict(self, kind: type, z: np.ndarray, pitches: np.ndarray, frames: int, batch_size: int) -> np.ndarray:
+        """At least the first frames of a batch, from the generator in a `Window` or `Player`, compiled when first used.
+
+        An odd last batch is filled up to a power of two, so that few sizes are compiled.
+        """
+        step = FINE_STEP if frames <= FINE_UP_TO else FRAME_STEP
+        computed = min(-(-frames // step) * step, self.config.frames)
+        if (kind, computed) not in self._compiled:
             logging.getLogger("tensorflow").addFilter(_is_news)
-            self._compiled[frames] = Window(self.network, (0, frames))
-        return self._compiled[frames]
+            self._compiled[kind, computed] = kind(self.network, (0, computed))
+        count = len(pitches)
+        room = min(1 << (count - 1).bit_length(), max(batch_size, count)) - count
+        z = np.concatenate([z, np.zeros((room, z.shape[1]), z.dtype)])
+        labels = np.concatenate([pitches - MIN_PITCH, np.zeros(room, np.int32)])
+        return self._compiled[kind, computed].predict_on_batch([z, labels])[:count]
+
+
+def _batches(n: int, batch_size: int) -> Iterator[slice]:
+    return (slice(i, min(i + batch_size, n)) for i in range(0, n, batch_size))
+
+
+def _has_accelerator() -> bool:
+    """Whether the backend sees a GPU. Its float32 is then told to be that, and not a faster format of 19 bits."""
+    import keras
+
+    if not keras.distribution.list_devices("gpu"):
+        return False
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+    return True
 
 
 def _is_news(record: logging.LogRecord) -> bool:
@@ -172,12 +266,17 @@ def _is_news(record: logging.LogRecord) -> bool:
     return "triggered tf.function retracing" not in record.getMessage()
 
 
-def load(name_or_path: str | os.PathLike = "demo") -> GANSynth:
+def load(
+    name_or_path: str | os.PathLike = "demo", precision: str = "float32", cache: NoteCache | None = None
+) -> GANSynth:
     """Load a model.
 
     Args:
       name_or_path: "demo" (bundled), "acoustic_only" or "all_instruments" (downloaded the first time), or the path of a
         published folder, a zip of one, or a file or folder in our own format.
+      precision: of the convolutions: "float32", "bfloat16", or on a GPU "float16". The shorter formats are for hardware
+        that computes with them, and change the sound: see docs/benchmarks.md.
+      cache: where to keep the notes that it generates, so that none is generated twice, in this run or a later one.
 
     Raises:
       FileNotFoundError, ValueError, ConnectionError: one sentence on what is wrong.
@@ -185,6 +284,6 @@ def load(name_or_path: str | os.PathLike = "demo") -> GANSynth:
     from helpers import checkpoints
 
     path = checkpoints.locate(name_or_path)
-    model = GANSynth(read(path), name=path.name if path.is_dir() else path.stem)
+    model = GANSynth(read(path), path.name if path.is_dir() else path.stem, precision, cache)
     model.source = str(name_or_path)
     return model

@@ -25,8 +25,9 @@ Rows = tuple[int, int]  # a half-open range of time frames
 
 
 def pixel_norm(x):
-    """Scale each position's channel vector to unit mean square. x: [..., channels]."""
-    return x * ops.rsqrt(ops.mean(ops.square(x), axis=-1, keepdims=True) + PIXEL_NORM_EPSILON)
+    """Scale each position's channel vector to unit mean square, summed in float32. x: [..., channels]."""
+    power = ops.mean(ops.square(ops.cast(x, "float32")), axis=-1, keepdims=True)
+    return x * ops.cast(ops.rsqrt(power + PIXEL_NORM_EPSILON), x.dtype)
 
 
 def upscale(x, factor: int = 2):
@@ -56,15 +57,16 @@ class EqualizedConv2D(keras.layers.Layer):
         """What an image is convolved with: scaling it rather than the image takes a thousandth of the products."""
         return self.kernel * self.scale
 
-    def freeze(self):
-        """Work out the effective kernel once and for all, for generating; later changes of `kernel` have no effect."""
-        self.frozen = self.effective_kernel()
+    def freeze(self, precision: str):
+        """Work out kernel and bias once and for all, for generating; later changes of the weights have no effect."""
+        self.frozen = ops.cast(self.effective_kernel(), precision), ops.cast(self.bias, precision)
 
     def call(self, x):
-        return ops.conv(x, self._kernel_now(), padding="valid") + self.bias
+        kernel, bias = self._weights_now()
+        return ops.conv(ops.cast(x, kernel.dtype), kernel, padding="valid") + bias
 
-    def _kernel_now(self):
-        return self.effective_kernel() if self.frozen is None else self.frozen
+    def _weights_now(self):
+        return (self.effective_kernel(), self.bias) if self.frozen is None else self.frozen
 
 
 def upscaling_kernel(kernel):
@@ -94,7 +96,8 @@ class UpscalingConv2D(EqualizedConv2D):
         return upscaling_kernel(super().effective_kernel())
 
     def call(self, x):
-        return ops.conv_transpose(x, self._kernel_now(), strides=2, padding="same") + self.bias
+        kernel, bias = self._weights_now()
+        return ops.conv_transpose(ops.cast(x, kernel.dtype), kernel, strides=2, padding="same") + bias
 
 
 def _take_rows(x, have: Rows, want: Rows, margin: int):
@@ -156,10 +159,18 @@ class Generator(keras.Model):
         layers |= {f"{b}/to_rgb": layer for b, layer in self.to_rgbs.items()}
         return {f"{n}/{kind}": getattr(layer, kind) for n, layer in layers.items() for kind in ("kernel", "bias")}
 
-    def freeze(self) -> None:
-        """Make ready for generating: what depends on the weights alone is worked out; changing them has no effect."""
-        for layer in [*(conv for pair in self.convs for conv in pair), *self.to_rgbs.values()]:
-            layer.freeze()
+    def freeze(self, precision: str = "float32") -> None:
+        """Make ready for generating: what depends on the weights alone is worked out; changing them has no effect.
+
+        Args:
+          precision: "float32", "bfloat16" or "float16", of the convolutions between the first, which reads the latent
+            vector, and the last, whose output is heard; those two stay float32, as do the sums of pixel normalisation.
+        """
+        inner = [conv for pair in self.convs for conv in pair][1:]
+        for layer in (self.convs[0][0], *self.to_rgbs.values()):
+            layer.freeze("float32")
+        for layer in inner:
+            layer.freeze(precision)
 
     def height(self, block: int) -> int:
         """Time frames of a block's image."""

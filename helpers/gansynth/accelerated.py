@@ -1,0 +1,72 @@
+"""From latent to audio in one graph, for accelerators: nothing goes back to the host but finished samples.
+
+The same steps as `spectral.denormalize` and `spectral.data_to_waves`, which are quicker on a CPU: there the mel matrix
+is sparse and phases are summed in float64. Here it is dense, and float32 has to do.
+
+Source: SPEC sections 5 and 6. Notebook: 04_generate.
+"""
+
+from __future__ import annotations
+
+import math
+
+import keras
+from keras import ops
+
+from . import spectral
+from .config import OVERLAP, Config
+from .networks import Generator, Rows
+
+COARSE = 2.0**12  # phases are summed in whole parts of this: exact in float32 up to 2^24 / COARSE half turns
+
+
+def wrapped_sum(frequency):
+    """Phase in half turns, in [-1, 1], from its advance per frame: [batch, frames, bins] both, float32.
+
+    A plain sum over 128 frames loses four digits. The coarse part of each advance is a multiple of 1 / COARSE, so that
+    its sum and its wrapping are exact; what is left stays small.
+    """
+    coarse = ops.round(frequency * COARSE) / COARSE
+    turns = ops.cumsum(coarse, axis=1)
+    rest = ops.cumsum(frequency - coarse, axis=1)
+    return turns - 2 * ops.round(turns / 2) + rest
+
+
+class InverseTransform(keras.layers.Layer):
+    """What the generator draws, normalised, [batch, n, bins, 2] -> float32 audio, [batch, all that n frames cover]."""
+
+    def __init__(self, config: Config, **kwargs):
+        super().__init__(**kwargs)
+        self.config = config
+        self.matrix = None
+        if config.data_type == "mel":
+            self.matrix = ops.convert_to_tensor(spectral.mel_inverse_weights(config).toarray(), "float32")
+        self.window = ops.convert_to_tensor(spectral.synthesis_window(config), "float32")
+
+    def call(self, x):
+        config = self.config
+        magnitude = ops.exp((x[..., 0] - config.mag_normalizer_b) / config.mag_normalizer_a)
+        frequency = (x[..., 1] - config.p_normalizer_b) / config.p_normalizer_a
+        if self.matrix is not None:
+            magnitude = ops.sqrt(ops.matmul(magnitude, self.matrix) + spectral.EPSILON)
+            frequency = ops.matmul(frequency, self.matrix)  # before the sum, which would otherwise need more digits
+        phase = wrapped_sum(frequency) * math.pi
+        no_dc = [[0, 0], [0, 0], [1, 0]]
+        real, imaginary = ops.pad(magnitude * ops.cos(phase), no_dc), ops.pad(magnitude * ops.sin(phase), no_dc)
+        pieces = ops.irfft((real, imaginary), config.frame_length) * self.window
+        frames, hop = x.shape[1], config.hop_length
+        pieces = ops.reshape(pieces, (-1, frames, OVERLAP, hop))
+        shifted = [ops.pad(pieces[:, :, part], [[0, 0], [part, OVERLAP - 1 - part], [0, 0]]) for part in range(OVERLAP)]
+        return ops.reshape(sum(shifted), (-1, (frames + OVERLAP - 1) * hop))[:, config.front_padding :]
+
+
+class Player(keras.Model):
+    """A generator and the inverse transform: [z, labels] -> the audio that the first frames cover."""
+
+    def __init__(self, generator: Generator, frames: Rows, **kwargs):
+        super().__init__(**kwargs)
+        self.generator, self.frames = generator, frames
+        self.inverse = InverseTransform(generator.config)
+
+    def call(self, inputs):
+        return self.inverse(self.generator.call(*inputs, frames=self.frames))

@@ -1,0 +1,138 @@
+"""Generated notes, kept on disk: what has been played once need not be generated again, in this run or a later one.
+
+    model = gansynth.load("demo", cache=NoteCache())
+
+Notebook: 04_generate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from .. import __version__
+from ..files import replacing
+
+LIMIT = 2 << 30  # bytes; about 8,000 whole notes, or a month of playing around
+KEEP = 0.9  # of the limit, when it has been reached, so that not every further note has to make room for itself
+SAMPLE = np.dtype("<f4")
+SUFFIX = ".f32"
+
+
+def note_key(fingerprint: str, precision: str, z: np.ndarray, pitch: int) -> str:
+    """A file's name for all that a note depends on: the model, how it computes, the latent vector and the pitch."""
+    made_by = f"{__version__} {fingerprint} {precision} {pitch} "
+    return hashlib.sha256(made_by.encode() + np.asarray(z, SAMPLE).tobytes()).hexdigest()[:40]
+
+
+class NoteCache:
+    """A folder of notes: one file of plain float32 samples each, the least recently used deleted first.
+
+    A note that has been kept in greater length serves for a shorter one, because its samples are the same but for the
+    rounding of another batch (100 dB below the sound). Several programs may share a folder. Where it cannot be written
+    to, rendering goes on without it.
+
+    Attributes:
+      folder: where the files are.
+      limit: bytes that they may take.
+      hits: notes found.
+      misses: notes looked for in vain.
+    """
+
+    def __init__(self, folder: str | os.PathLike | None = None, limit: int = LIMIT):
+        """
+        Args:
+          folder: `gansynth-suite/notes` in the user's cache folder by default.
+          limit: bytes.
+
+        Raises:
+          ValueError: the limit is not above 0.
+        """
+        if limit <= 0:
+            raise ValueError(f"limit is {limit}; a cache needs a number of bytes above 0")
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        self.folder = root / "gansynth-suite" / "notes" if folder is None else Path(folder)
+        self.limit = limit
+        self.hits = self.misses = 0
+        self._bytes: int | None = None  # as far as this program knows; None: not counted yet
+        self._writable = True
+
+    def __repr__(self) -> str:
+        sizes = self._sizes().values()
+        return f"NoteCache({len(sizes)} notes, {sum(sizes) / 1e6:.0f} of {self.limit / 1e6:.0f} MB, {self.folder})"
+
+    def __len__(self) -> int:
+        return len(self._sizes())
+
+    def has(self, key: str, samples: int) -> bool:
+        """Whether `get` would find the first `samples` samples of a note."""
+        try:
+            return self._path(key).stat().st_size >= samples * SAMPLE.itemsize
+        except OSError:
+            return False
+
+    def get(self, key: str, samples: int) -> np.ndarray | None:
+        """The first `samples` samples of a note, float32, or None if they are not there."""
+        path, wave = self._path(key), None
+        if self.has(key, samples):
+            try:
+                wave = np.fromfile(path, SAMPLE, samples)
+                os.utime(path)  # the time of a file is when it was last used
+            except OSError:  # another program has just deleted it
+                wave = None
+        if wave is None or len(wave) != samples or not np.isfinite(wave).all():
+            self.misses += 1
+            return None
+        self.hits += 1
+        return wave.astype(np.float32, copy=False)
+
+    def put(self, key: str, wave: np.ndarray) -> None:
+        """Keep a note, unless a longer version of it is there."""
+        if not self._writable or self.has(key, len(wave)):
+            return
+        try:
+            with replacing(self._path(key)) as partial:
+                np.asarray(wave, SAMPLE).tofile(partial)
+        except OSError as error:
+            self._writable = False
+            warnings.warn(f"notes are no longer kept: {self.folder}: {error.strerror or error}", stacklevel=2)
+            return
+        if self._bytes is None:
+            self._bytes = sum(self._sizes().values())
+        else:
+            self._bytes += wave.size * SAMPLE.itemsize
+        if self._bytes > self.limit:
+            self._make_room()
+
+    def clear(self) -> None:
+        """Delete all notes."""
+        for path in self._sizes():
+            path.unlink(missing_ok=True)
+        self._bytes = 0
+
+    def _path(self, key: str) -> Path:
+        return self.folder / key[:2] / (key + SUFFIX)
+
+    def _sizes(self) -> dict[Path, int]:
+        """Bytes of each file, the least recently used first."""
+        found = []
+        for path in self.folder.glob(f"??/*{SUFFIX}"):
+            try:
+                status = path.stat()
+            except OSError:
+                continue
+            found.append((status.st_mtime_ns, str(path), status.st_size))
+        return {Path(path): size for _, path, size in sorted(found)}
+
+    def _make_room(self) -> None:
+        sizes = self._sizes()
+        self._bytes = sum(sizes.values())  # other programs write here too
+        for path, size in sizes.items():
+            if self._bytes <= KEEP * self.limit:
+                break
+            path.unlink(missing_ok=True)
+            self._bytes -= size
