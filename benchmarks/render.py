@@ -92,7 +92,7 @@ def main() -> int:
         took = time.monotonic() - began
         original = count * model.config.audio_length * 4 / 1e6
         print(
-            f"Memory: {count} notes, {clip.seconds:.0f} s, stereo, {clip.report.distinct} distinct sounds, {took:.0f} s: "
+            f"Memory: {count} notes, {clip.seconds:.0f} s, stereo, {clip.report.distinct} sounds, {took:.0f} s: "
             f"{peak[0]:.0f} MB beyond the loaded model (the original holds {original:.0f} MB of notes)"
         )
     return 0

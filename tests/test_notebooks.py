@@ -38,10 +38,11 @@ def checkout(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def environment():
-    """The kernel's variables: few threads, inline pictures, and nothing that points back into this repository."""
+def environment(tmp_path_factory):
+    """The kernel's variables: few threads, inline pictures, its own cache, and no way back into this repository."""
     left_out = ("GANSYNTH_DATA", "PYTHONPATH", "MPLBACKEND")
-    return {key: value for key, value in os.environ.items() if key not in left_out} | THREADS
+    kept = {key: value for key, value in os.environ.items() if key not in left_out}
+    return kept | THREADS | {"XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
 
 
 def read(path):
