@@ -1,7 +1,7 @@
 """Make the bundled `demo` checkpoint: a small generator fitted to notes of a freely licensed soundfont.
 
     python tools/make_demo_checkpoint.py render --work WORK --soundfont FluidR3_GM.sf2   # notes and spectrograms
-    python tools/make_demo_checkpoint.py fit    --work WORK                              # stop and repeat at will
+    python tools/make_demo_checkpoint.py fit    --work WORK [--start OLDER]              # stop and repeat at will
     python tools/make_demo_checkpoint.py export --work WORK --out data/checkpoints/demo
     python tools/make_demo_checkpoint.py check  --work WORK --checkpoint data/checkpoints/demo
 
@@ -19,6 +19,9 @@ least squares at the end. Frequency is the hard half, and it hardly changes whil
    windows in time; the generator computes just the rows that a window needs, exactly.
 
 Frequencies are compared on the linear axis, behind the mel-to-linear matrix, because that is what is heard.
+
+A voice is an instrument played loud or soft; each has a latent of its own. `--start` begins the second step from an
+older checkpoint of the same instruments: a soft voice as its instrument was, and without the first step.
 """
 
 from __future__ import annotations
@@ -89,10 +92,11 @@ INSTRUMENTS = {
 CONFIG = Config(fmap_base=2048, fmap_max=128)
 
 # Rendering.
-VELOCITY = 100
+LOUD, SOFT = 110, 60  # velocities that are learned: the voices are all instruments loud, then all of them soft
+BETWEEN = 85  # the velocity that is held out, to see what lies half way from loud to soft
 HELD_SECONDS = 3.0  # as in NSynth: held for three seconds of four
 SLOT_SECONDS = 6.0  # a note, and time to ring out before the next
-RENDER_RATE = 48000  # Hz; resampled to 16 kHz with a proper filter
+RENDER_RATE = 32000  # Hz; resampled to 16 kHz with a proper filter
 PEAK = 0.9  # of each instrument's loudest note
 STEADY_FRAMES = slice(8, 92)  # behind the attack and before the release
 
@@ -102,12 +106,12 @@ QUIETEST = -12.0  # log power below which a mean spectrum is not followed
 MAGNITUDE_WEIGHT = 3.0  # of the mean absolute error of normalised magnitudes, beside the frequency loss
 STEADY_BATCH, WINDOW_BATCH = 16, 8  # notes a step
 PLAIN_IN_BATCH = 4  # of a batch of windows; the others mix instruments
-WINDOW = 16  # frames
-WINDOW_ODDS = [4, 1.5, 1, 1, 1, 1, 2, 0.5]  # of each window of a note: its attack and its release count more
+WINDOW = 32  # frames
+WINDOW_ODDS = [5, 2, 2, 2.5]  # of each window of a note: its attack and its release count more
 COHERENCE_WEIGHT = 0.5  # of the phases of neighbouring bins against each other
 STEADY_DRIFT = 8  # frames over which a steady part's neighbours have to stay together
 # Adam's learning rates: constant for 30 % of the steps, then half a cosine down to nothing.
-STEADY_RATE, COHERENT_RATE, WINDOW_RATE = 0.007, 0.003, 0.002
+STEADY_RATE, COHERENT_RATE, WINDOW_RATE = 0.007, 0.003, 0.001
 WARM_UP = 100  # steps
 AVERAGE_DECAY = 0.995  # of the moving average of the weights, which is what is kept
 SAVE_EVERY = 120  # seconds
@@ -120,17 +124,20 @@ DISTANCE_RANGE = 80  # dB
 CHECKED_MIXTURES = 200  # morphs, and random latents
 
 
+VOICES = [*INSTRUMENTS, *(f"{name}, soft" for name in INSTRUMENTS)]
+
+
 def latents() -> np.ndarray:
-    """The fixed latent of each instrument: random directions, all of the length that the first layer expects."""
-    z = np.random.RandomState(SEED).normal(size=(len(INSTRUMENTS), CONFIG.latent_vector_size))
+    """The fixed latent of each voice: random directions, all of the length that the first layer expects."""
+    z = np.random.RandomState(SEED).normal(size=(len(VOICES), CONFIG.latent_vector_size))
     return z * np.sqrt(CONFIG.latent_vector_size) / np.linalg.norm(z, axis=1, keepdims=True)
 
 
 # ---------------------------------------------------------------------------------------------------------- render
 
 
-def render_instrument(program: int, soundfont: Path) -> np.ndarray:
-    """All pitches of one General MIDI program, float32 [pitches, samples] at the model's rate."""
+def render_instrument(program: int, velocity: int, soundfont: Path) -> np.ndarray:
+    """All pitches of one General MIDI program, its loudest note at PEAK, float32 [pitches, samples] at the model's rate."""
     import librosa
     import pretty_midi
     import soundfile
@@ -139,7 +146,7 @@ def render_instrument(program: int, soundfont: Path) -> np.ndarray:
     track = pretty_midi.Instrument(program)
     for i in range(NUM_PITCHES):
         start = i * SLOT_SECONDS
-        track.notes.append(pretty_midi.Note(VELOCITY, MIN_PITCH + i, start, start + HELD_SECONDS))
+        track.notes.append(pretty_midi.Note(velocity, MIN_PITCH + i, start, start + HELD_SECONDS))
     midi.instruments.append(track)
     with tempfile.TemporaryDirectory() as folder:
         score, sound = f"{folder}/notes.mid", f"{folder}/notes.wav"
@@ -150,19 +157,26 @@ def render_instrument(program: int, soundfont: Path) -> np.ndarray:
     audio = librosa.resample(audio.mean(axis=1), orig_sr=rate, target_sr=CONFIG.sample_rate, res_type="soxr_hq")
     slot = int(SLOT_SECONDS * CONFIG.sample_rate)
     audio = np.pad(audio, (0, max(0, NUM_PITCHES * slot - len(audio))))[: NUM_PITCHES * slot]
-    return audio.reshape(NUM_PITCHES, slot)[:, : CONFIG.audio_length].astype(np.float32)
+    notes = audio.reshape(NUM_PITCHES, slot)[:, : CONFIG.audio_length]
+    if np.abs(notes).max(axis=1).min() == 0:
+        raise ValueError(f"program {program} is silent at some pitch of this soundfont")
+    return (notes * (PEAK / np.abs(notes).max())).astype(np.float32)
 
 
 def render(work: Path, soundfont: Path) -> None:
+    """Notes of all voices, waves.npy, and of all instruments at the velocity between, between.npy."""
+    import joblib
+
     work.mkdir(parents=True, exist_ok=True)
-    shape = (len(INSTRUMENTS), NUM_PITCHES, CONFIG.audio_length)
-    waves = np.lib.format.open_memmap(work / "waves.npy", "w+", np.float32, shape)
-    for i, (name, (program, _)) in enumerate(tqdm(INSTRUMENTS.items(), desc="render")):
-        notes = render_instrument(program, soundfont)
-        if np.abs(notes).max(axis=1).min() == 0:
-            raise ValueError(f"{name} is silent at some pitch of this soundfont")
-        waves[i] = notes * (PEAK / np.abs(notes).max())
-    analyse(work, waves.reshape(-1, CONFIG.audio_length))
+    for file, velocities in (("waves", (LOUD, SOFT)), ("between", (BETWEEN,))):
+        shape = (len(velocities) * len(INSTRUMENTS), NUM_PITCHES, CONFIG.audio_length)
+        waves = np.lib.format.open_memmap(work / f"{file}.npy", "w+", np.float32, shape)
+        keys = [(program, velocity) for velocity in velocities for program, _ in INSTRUMENTS.values()]
+        jobs = (joblib.delayed(render_instrument)(*key, soundfont) for key in keys)
+        done = joblib.Parallel(n_jobs=-1, return_as="generator")(jobs)
+        for i, notes in enumerate(tqdm(done, desc=f"render {file}", total=len(keys))):
+            waves[i] = notes
+    analyse(work, np.load(work / "waves.npy", mmap_mode="r").reshape(-1, CONFIG.audio_length))
 
 
 def analyse(work: Path, waves: np.ndarray) -> None:
@@ -302,7 +316,7 @@ def steady_variables() -> dict:
     rng = np.random.RandomState(SEED)
     width = CONFIG.start_width * CONFIG.filters(1)
     arrays = {
-        "instruments": rng.normal(size=(len(INSTRUMENTS), width)),
+        "instruments": rng.normal(size=(len(VOICES), width)),
         "pitches": rng.normal(size=(NUM_PITCHES, width)),
         "1/conv0/bias": np.zeros(CONFIG.filters(1)),
     }
@@ -328,7 +342,7 @@ def steady_forward(variables: dict, notes):
         scale = gain / math.sqrt(math.prod(kernel.shape[:-1]))
         return tf.nn.conv2d(x, kernel * scale, 1, "SAME") + variables[f"{name}/bias"]
 
-    mixture = tf.one_hot(notes // NUM_PITCHES, len(INSTRUMENTS))
+    mixture = tf.one_hot(notes // NUM_PITCHES, len(VOICES))
     x = pixel_norm(tf.nn.leaky_relu(first_layer(variables, mixture, notes % NUM_PITCHES, rows=1), LEAKY_SLOPE))
     for b in range(1, CONFIG.num_resolutions + 1):
         if b > 1:
@@ -402,7 +416,18 @@ def grow_time_axis(steady: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return grown
 
 
-def fit_windows(work: Path, steady: dict[str, np.ndarray], steps: int) -> dict[str, np.ndarray]:
+def weights_of(older: Path) -> dict[str, np.ndarray]:
+    """Where to begin, from a checkpoint that was made by `export`: the inverse of `fold_tables`."""
+    checkpoint = read(older)
+    kernel = checkpoint.weights["1/conv0/kernel"]
+    rows = kernel.transpose(2, 0, 1, 3)[:, ::-1, ::-1].reshape(kernel.shape[2], -1) * math.sqrt(2) * first_scale()
+    z = np.array([instrument["z"] for instrument in checkpoint.about["instruments"]])
+    table = z @ rows[: z.shape[1]]
+    tables = {"instruments": np.tile(table, (len(VOICES) // len(table), 1)), "pitches": rows[z.shape[1] :]}
+    return {name: array for name, array in checkpoint.weights.items() if name != "1/conv0/kernel"} | tables
+
+
+def fit_windows(work: Path, start: dict[str, np.ndarray], steps: int) -> dict[str, np.ndarray]:
     import tensorflow as tf
 
     from helpers.gansynth.networks import Generator
@@ -412,13 +437,12 @@ def fit_windows(work: Path, steady: dict[str, np.ndarray], steps: int) -> dict[s
     level = magnitude_level(work, magnitude).astype(np.float32)
     generator = Generator(CONFIG)
     variables = {n: v.value for n, v in generator.named_weights().items() if n != "1/conv0/kernel"}
-    start = grow_time_axis(steady)
     for name, variable in variables.items():
         variable.assign(start[name])
-    variables |= {name: tf.Variable(start[name]) for name in ("instruments", "pitches")}
+    variables |= {name: tf.Variable(start[name].astype(np.float32)) for name in ("instruments", "pitches")}
     fit = Fit(work / "fit_windows.npz", variables, WINDOW_RATE, steps)
 
-    @tf.function(jit_compile=True)  # compiled once for each of the windows
+    @tf.function  # a graph for each of the windows; XLA is three times as slow in their transposed convolutions
     def train_step(batch, rate, step, first):
         mixture, pitch, mel, loudness, *phases = batch
         with tf.GradientTape() as tape:
@@ -470,14 +494,14 @@ def mixtures(rng: np.random.RandomState, instruments: np.ndarray) -> tuple[np.nd
       mixture [batch, instruments], the second instrument [batch] and its share [batch].
     """
     count = len(instruments)
-    mixture = np.eye(len(INSTRUMENTS), dtype=np.float32)[instruments]
-    partners, share = rng.randint(len(INSTRUMENTS), size=count), np.zeros(count, np.float32)
+    mixture = np.eye(len(VOICES), dtype=np.float32)[instruments]
+    partners, share = rng.randint(len(VOICES), size=count), np.zeros(count, np.float32)
     for i in range(PLAIN_IN_BATCH, count - 1):
         share[i] = rng.uniform()
         angle = share[i] * np.pi / 2  # as slerp goes between two latents, which are all but orthogonal
         mixture[i] *= np.cos(angle)
         mixture[i, partners[i]] += np.sin(angle)
-    mixture[-1] = rng.normal(size=len(INSTRUMENTS)) / np.sqrt(len(INSTRUMENTS))
+    mixture[-1] = rng.normal(size=len(VOICES)) / np.sqrt(len(VOICES))
     partners[-1], share[-1] = np.argmax(mixture[-1]), 1.0
     return mixture, partners, share
 
@@ -502,9 +526,10 @@ def export(work: Path, out: Path) -> None:
         weights = {name.removeprefix("average/"): saved[name] for name in saved.files if name.startswith("average/")}
         steps = int(saved["step"])
     weights["1/conv0/kernel"] = fold_tables(weights.pop("instruments"), weights.pop("pitches"))
+    kinds = [*INSTRUMENTS.values()] * 2
     instruments = [
         {"name": name, "program": program, "family": family, "z": [round(float(x), 6) for x in z]}
-        for (name, (program, family)), z in zip(INSTRUMENTS.items(), latents(), strict=True)
+        for name, (program, family), z in zip(VOICES, kinds, latents(), strict=True)
     ]
     about = {
         "title": "Demo: 40 General MIDI instruments of FluidR3 GM, fitted by reconstruction",
@@ -518,6 +543,13 @@ def export(work: Path, out: Path) -> None:
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, {sum(a.size for a in weights.values()):,} weights")
 
 
+def first_scale() -> float:
+    """What the first convolution multiplies its kernel's answer by: the equalised scale, and the pixel norm's."""
+    channels = CONFIG.latent_vector_size + NUM_PITCHES
+    fan_in = CONFIG.start_height * CONFIG.start_width * channels
+    return math.sqrt(2 / fan_in) / math.sqrt((CONFIG.latent_vector_size + 1) / channels)
+
+
 def fold_tables(instruments: np.ndarray, pitches: np.ndarray) -> np.ndarray:
     """The kernel [height, width, 317, channels] whose response to each latent and pitch is what the tables hold.
 
@@ -528,15 +560,13 @@ def fold_tables(instruments: np.ndarray, pitches: np.ndarray) -> np.ndarray:
     mean = instruments.mean(axis=0)
     instruments, pitches = instruments - mean, pitches + mean  # one pitch is always on, so it can carry the mean
     shape = (CONFIG.start_height, CONFIG.start_width, CONFIG.filters(1))
-    fan_in = CONFIG.start_height * CONFIG.start_width * (z.shape[1] + NUM_PITCHES)
-    scale = math.sqrt(2 / fan_in) / math.sqrt((z.shape[1] + 1) / (z.shape[1] + NUM_PITCHES))  # equalised; pixel norm
     count, size = z.shape
     seen = np.linalg.pinv(z)  # [size, instruments]: a latent's share of each instrument
     unseen = np.eye(size) - seen @ z  # projection on what the named latents do not span
     spread = math.sqrt((1 / count - 1 / size) / (size - count))
     shares = seen + unseen @ np.random.RandomState(SEED + 1).normal(scale=spread, size=(size, count))
     from_z = shares @ instruments
-    rows = np.concatenate([from_z, pitches]) / math.sqrt(2) / scale  # [317, height * width * channels]
+    rows = np.concatenate([from_z, pitches]) / math.sqrt(2) / first_scale()  # [317, height * width * channels]
     response = rows.reshape(-1, *shape)
     # Output position (h, w) sees the one pixel through kernel position (height - 1 - h, width - 1 - w).
     return response[:, ::-1, ::-1].transpose(1, 2, 0, 3).astype(np.float32)
@@ -641,6 +671,7 @@ def main() -> None:
         if name == "render":
             command.add_argument("--soundfont", type=Path, required=True)
         elif name == "fit":
+            command.add_argument("--start", type=Path)
             command.add_argument("--steady-steps", type=int, default=11000)
             command.add_argument("--coherent-steps", type=int, default=5000)
             command.add_argument("--window-steps", type=int, default=6500)
@@ -652,8 +683,11 @@ def main() -> None:
     if args.command == "render":
         render(args.work, args.soundfont)
     elif args.command == "fit":
-        steady = fit_steady(args.work, args.steady_steps, args.coherent_steps)
-        fit_windows(args.work, steady, args.window_steps)
+        if args.start:
+            start = weights_of(args.start)
+        else:
+            start = grow_time_axis(fit_steady(args.work, args.steady_steps, args.coherent_steps))
+        fit_windows(args.work, start, args.window_steps)
     elif args.command == "export":
         export(args.work, args.out)
     else:

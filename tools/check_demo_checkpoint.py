@@ -1,0 +1,452 @@
+"""Measure a checkpoint that make_demo_checkpoint.py made, against the notes that it was fitted to.
+
+    python tools/check_demo_checkpoint.py --work WORK --checkpoint data/checkpoints/demo [--only "Grand Piano" Violin]
+
+Prints a table and writes measurements.json beside the checkpoint; with `--only`, a quick look at a few instruments
+that leaves out what is about all of them, and writes nothing. WORK is the folder that `render` filled.
+
+Every instrument plays every pitch loud, soft, and between. Between is held out: a velocity that no latent was fitted
+to, asked of the latent half way from loud to soft. A checkpoint without soft voices (the first version) is asked for
+it as it is. Measured are
+
+1. tuning: how many notes pyin hears in tune, of those whose source note it hears in tune;
+2. the log-spectral distance to the source note;
+3. whether a classifier, trained on the loud and soft source notes, recognises the instrument's family;
+4. clicks: whether the largest jump from sample to sample is more than JUMP_FACTOR times the source note's;
+5. tuning half way between two instruments, and of random latents;
+6. whether the spectral centroid moves one way from an instrument to another.
+
+To read 1 to 4 against: the same for the source notes themselves, made into spectrograms and back ("round trip"). So
+would a generator score that drew every spectrogram as it is; the mel axis alone loses that much.
+
+The source notes are measured once and kept in WORK/measured. On two cores that takes half an hour, and a checkpoint a
+quarter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from make_demo_checkpoint import CONFIG, INSTRUMENTS, VOICES
+
+from helpers.files import replacing
+from helpers.gansynth import spectral
+from helpers.gansynth.config import MIN_PITCH, NUM_PITCHES
+from helpers.instruments import slerp
+
+# Tuning. pyin answers in steps of 10 cents, counted from its lowest frequency. Counted from a note of the scale, the
+# steps around a pitch are ..., 20, 30, ..., so that the limit of 25 cents falls between two of them; 50 includes 55.
+# Near the top, where a period is 15 samples, it is off by one more step for bright sounds: the source notes' as well.
+LISTEN_SECONDS = (0.2, 0.7)  # the part of a note that is heard: behind the attack, before soft notes fade
+LOWEST_HEARD, HIGHEST_HEARD = 24.49971474885933, 2200.0  # Hz; MIDI 19, and an octave above the highest note
+HEARD_FRAME = 2048  # samples: four periods of the lowest note
+IN_TUNE = (25, 50)  # cents
+
+DISTANCE_RANGE = 80  # dB below a source's loudest bin, where silence begins
+
+# The family, by what is known to tell timbres apart: the shape of the spectrum, how it moves, and the envelope.
+FAMILY_SECONDS = 3.0  # the key is held for as long
+MEL_BANDS, CEPSTRA = 64, 20
+FAMILY_FRAME, FAMILY_HOP = 1024, 256  # samples
+ATTACK_SECONDS = 0.1
+ENVELOPE_SECONDS = (0, 0.05, 0.1, 0.2, 0.5, 1, 2, 3)
+QUIETEST = -60.0  # dB below the loudest part of the envelope
+PENALTY = 10.0  # of the support vector machine
+
+# Clicks. How steep a note may be depends on how bright it is, so the source note says it: the largest jump of a sample,
+# relative to the note's peak, may be twice as large (6 dB). The same notes at another velocity stay below that, and a
+# discontinuity of a tenth of the peak, which is plainly heard, is above it for all but the brightest sounds.
+ATTACK_SAMPLES = CONFIG.sample_rate // 50  # 20 ms that a stroke may begin in
+JUMP_FACTOR = 2.0
+
+# Ways from one instrument to another.
+MIXTURES = 200  # morphs, random latents, and pairs
+POINTS = 7  # from one end to the other
+STEADY_SECONDS = (0.2, 2.0)  # where the centroid is measured
+WAY_BACK = 0.01  # of the centroid's range on the way, which counts as standing still
+TOLERANT = f"monotonic_within_{WAY_BACK:g}"
+SEED = 0
+
+PITCHES = MIN_PITCH + np.arange(NUM_PITCHES)
+KINDS = ("loud", "soft", "between")
+
+
+# ---------------------------------------------------------------------------------------------------- of single notes
+
+
+def part(wave: np.ndarray, seconds: tuple[float, float]) -> np.ndarray:
+    """The samples from one second to another."""
+    return wave[slice(*(int(t * CONFIG.sample_rate) for t in seconds))]
+
+
+def cents_off(wave: np.ndarray, pitch: int) -> float:
+    """Median deviation in cents that pyin hears in LISTEN_SECONDS of a note, NaN where it hears no pitch."""
+    import librosa
+
+    heard, rate = part(wave, LISTEN_SECONDS), CONFIG.sample_rate
+    f0, voiced, _ = librosa.pyin(heard, fmin=LOWEST_HEARD, fmax=HIGHEST_HEARD, sr=rate, frame_length=HEARD_FRAME)
+    found = f0[voiced & np.isfinite(f0)]
+    return float(np.median(1200 * np.log2(found / librosa.midi_to_hz(pitch)))) if len(found) else float("nan")
+
+
+def spectral_distance(note: np.ndarray, source: np.ndarray) -> float:
+    """Log-spectral distance in dB: root mean square over bins, mean over frames.
+
+    Both are brought to one level first, and what lies DISTANCE_RANGE below the source's loudest bin counts as silence.
+    """
+    decibels = []
+    for wave in (note, source):
+        level = np.sqrt(np.mean(wave.astype(np.float64) ** 2))
+        spectrum = spectral.stft(wave[None] / max(level, 1e-9), CONFIG)[0]
+        decibels.append(20 * np.log10(np.abs(spectrum) + 1e-9))
+    floor = decibels[1].max() - DISTANCE_RANGE
+    difference = np.maximum(decibels[0], floor) - np.maximum(decibels[1], floor)
+    return float(np.mean(np.sqrt(np.mean(difference**2, axis=1))))
+
+
+def largest_jump(wave: np.ndarray) -> float:
+    """The largest difference of neighbouring samples behind the attack, relative to the note's peak."""
+    jumps = np.abs(np.diff(wave[ATTACK_SAMPLES:].astype(np.float64)))
+    return float(jumps.max() / max(np.abs(wave).max(), 1e-9))
+
+
+def descriptors(wave: np.ndarray, pitch: int) -> np.ndarray:
+    """What the classifier is told of a note, whatever its level: float32 [68].
+
+    Mel-frequency cepstra (mean, deviation over time, mean of the attack), the envelope in dB, and the pitch.
+    """
+    import librosa
+
+    heard = part(wave, (0, FAMILY_SECONDS))
+    size = {"n_fft": FAMILY_FRAME, "hop_length": FAMILY_HOP, "n_mels": MEL_BANDS}
+    mel = librosa.feature.melspectrogram(y=heard, sr=CONFIG.sample_rate, **size)
+    cepstra = librosa.feature.mfcc(S=librosa.power_to_db(mel, ref=max(mel.max(), 1e-12)), n_mfcc=CEPSTRA)
+    attack = cepstra[:, : int(ATTACK_SECONDS * CONFIG.sample_rate / FAMILY_HOP) + 1]
+    pieces = [part(heard, ends) for ends in itertools.pairwise(ENVELOPE_SECONDS)]
+    power = np.array([np.mean(piece.astype(np.float64) ** 2) for piece in pieces])
+    envelope = 10 * np.log10(np.maximum(power / max(power.max(), 1e-12), 10 ** (QUIETEST / 10)))
+    rows = (cepstra.mean(axis=1), cepstra.std(axis=1), attack.mean(axis=1), envelope, [pitch])
+    return np.concatenate(rows).astype(np.float32)
+
+
+def centroid(wave: np.ndarray) -> float:
+    """Centre of mass in Hz of the mean magnitude spectrum in STEADY_SECONDS."""
+    import librosa
+
+    spectrum = np.abs(librosa.stft(part(wave, STEADY_SECONDS), n_fft=CONFIG.frame_length, center=False)).mean(axis=1)
+    frequencies = librosa.fft_frequencies(sr=CONFIG.sample_rate, n_fft=CONFIG.frame_length)
+    return float(np.sum(frequencies * spectrum) / max(np.sum(spectrum), 1e-12))
+
+
+def way_back(centroids: np.ndarray) -> np.ndarray:
+    """How far a centroid ever falls behind where it has been, on its way from first to last: 0 if it is monotonic.
+
+    Args:
+      centroids: [..., points].
+
+    Returns:
+      [...], as a share of all the range.
+    """
+    upwards = np.where(centroids[..., -1:] >= centroids[..., :1], centroids, -centroids)
+    behind = np.maximum.accumulate(upwards, axis=-1) - upwards
+    return behind.max(axis=-1) / np.maximum(np.ptp(centroids, axis=-1), 1e-12)
+
+
+def measure_note(note: np.ndarray, pitch: int, source: np.ndarray) -> dict[str, float | np.ndarray]:
+    """All that is measured of one note, [samples] like its source note."""
+    return {
+        "cents": cents_off(note, pitch),
+        "distance": spectral_distance(note, source),
+        "jump": largest_jump(note),
+        "descriptors": descriptors(note, pitch),
+    }
+
+
+def on_all_cores(function, *columns) -> list:
+    """`function` of each row of the columns; pyin alone takes a sixth of a second a note."""
+    import joblib
+
+    job = joblib.delayed(function)
+    return joblib.Parallel(n_jobs=-1)(job(*row) for row in zip(*columns, strict=True))
+
+
+def measure(notes: np.ndarray, sources: np.ndarray) -> dict[str, np.ndarray]:
+    """`measure_note` of an instrument's notes at all pitches, as arrays [pitches] and [pitches, descriptors]."""
+    rows = on_all_cores(measure_note, np.asarray(notes), PITCHES, np.asarray(sources))
+    return {key: np.array([row[key] for row in rows]) for key in rows[0]}
+
+
+# ------------------------------------------------------------------------------------------------------- of all notes
+
+
+def source_notes(work: Path) -> dict[str, np.ndarray]:
+    """Loud, soft and between: [instruments, pitches, samples] each, read as needed."""
+    shapes = {"waves": 2 * len(INSTRUMENTS), "between": len(INSTRUMENTS)}
+    found = {}
+    for name, count in shapes.items():
+        path, shape = work / f"{name}.npy", (count, NUM_PITCHES, CONFIG.audio_length)
+        if not path.is_file():
+            raise FileNotFoundError(f"no notes at {path}; `make_demo_checkpoint.py render` makes them")
+        found[name] = np.load(path, mmap_mode="r")
+        if found[name].shape != shape:
+            raise ValueError(f"{path} has shape {found[name].shape}, not {shape}: render the notes again")
+    loud, soft = np.split(found["waves"], 2)
+    return dict(zip(KINDS, (loud, soft, found["between"]), strict=True))
+
+
+def round_trip(notes: np.ndarray) -> np.ndarray:
+    """What is left of notes behind the generator's spectrogram and back."""
+    trips = [spectral.data_to_waves(spectral.waves_to_data(note[None], CONFIG), CONFIG) for note in notes]
+    return np.concatenate(trips)
+
+
+def measure_source(work: Path, kind: str, name: str, notes: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    """`measure` of source notes ("source") and of their "round trip", kept until the notes are rendered again."""
+    path = work / "measured" / f"{name}, {kind}.npz"
+    rendered = work / ("between.npy" if kind == "between" else "waves.npy")
+    if not path.exists() or path.stat().st_mtime < rendered.stat().st_mtime:
+        measured = {"source": measure(notes, notes), "round trip": measure(round_trip(notes), notes)}
+        flat = {f"{whose}/{key}": values for whose, rows in measured.items() for key, values in rows.items()}
+        with replacing(path) as partial:
+            np.savez(partial, **flat)
+    found = {"source": {}, "round trip": {}}
+    with np.load(path) as saved:
+        for entry in saved.files:
+            whose, key = entry.split("/")
+            found[whose][key] = saved[entry]
+    return found
+
+
+def latents_by_kind(about: dict) -> dict[str, dict[str, np.ndarray]]:
+    """The latent of each instrument, loud, soft (unless the checkpoint has none) and between."""
+    listed = {row["name"]: np.array(row["z"]) for row in about.get("instruments", [])}
+    loud = {name: listed[name] for name in INSTRUMENTS if name in listed}
+    if len(loud) < len(INSTRUMENTS):
+        raise ValueError("the checkpoint does not bring the instruments that make_demo_checkpoint.py gives it")
+    soft_names = dict(zip(INSTRUMENTS, VOICES[len(INSTRUMENTS) :], strict=True))
+    soft = {name: listed[voice] for name, voice in soft_names.items() if voice in listed}
+    if not soft:
+        return {"loud": loud, "between": loud}
+    return {"loud": loud, "soft": soft, "between": {name: slerp(loud[name], soft[name], 0.5) for name in INSTRUMENTS}}
+
+
+def family_classifier(known: np.ndarray, families: list[str] | np.ndarray):
+    """A support vector machine on `descriptors` [n, 68] of notes whose families are known; `predict` tells others'."""
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    return make_pipeline(StandardScaler(), SVC(C=PENALTY, class_weight="balanced")).fit(known, families)
+
+
+def recognise(measured: dict[str, dict[str, dict]]) -> float:
+    """Add "recognised" [pitches] to all that was measured: whether the classifier tells the family.
+
+    Args:
+      measured: kind -> instrument -> whose -> what `measure` gives; "source" of all kinds is among it.
+
+    Returns:
+      The classifier's share of right answers for the source notes that it was not trained with, those between.
+    """
+    rows = [(INSTRUMENTS[name][1], row["source"]) for kind in ("loud", "soft") for name, row in measured[kind].items()]
+    classifier = family_classifier(
+        np.concatenate([row["descriptors"] for _, row in rows]), np.repeat([family for family, _ in rows], NUM_PITCHES)
+    )
+    for of_kind in measured.values():
+        for name, row in of_kind.items():
+            for values in row.values():
+                values["recognised"] = classifier.predict(values["descriptors"]) == INSTRUMENTS[name][1]
+    return float(np.mean([row["source"]["recognised"] for row in measured["between"].values()]))
+
+
+def scores(source: dict[str, np.ndarray], made: dict[str, np.ndarray]) -> dict:
+    """The numbers of the table for some notes: tuning as [in tune, of how many], the rest as means or shares."""
+    found = {}
+    for limit in IN_TUNE:  # no comparison holds for NaN, where no pitch is heard
+        usable = np.abs(source["cents"]) <= limit
+        found[f"in_tune_{limit}"] = [int(np.sum(usable & (np.abs(made["cents"]) <= limit))), int(np.sum(usable))]
+    ratios = made["jump"] / np.maximum(source["jump"], 1e-9)
+    found["distance_db"] = float(np.mean(made["distance"]))
+    if "recognised" in made:
+        found["family"] = float(np.mean(made["recognised"]))
+    found["clicks"] = float(np.mean(ratios > JUMP_FACTOR))
+    found["jump_ratio_median"], found["jump_ratio_max"] = float(np.median(ratios)), float(ratios.max())
+    found["jump_max"], found["source_jump_max"] = float(made["jump"].max()), float(source["jump"].max())
+    return found
+
+
+def pooled(rows: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """What was measured of several instruments, as if it were of one."""
+    return {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
+
+
+# ---------------------------------------------------------------------------------------------------------- of the way
+
+
+def random_pairs(rng: np.random.RandomState, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of two different rows of z, MIXTURES times."""
+    first = rng.randint(len(z), size=MIXTURES)
+    return first, (first + rng.randint(1, len(z), size=MIXTURES)) % len(z)
+
+
+def random_pitches(rng: np.random.RandomState) -> np.ndarray:
+    return rng.randint(MIN_PITCH, MIN_PITCH + NUM_PITCHES, size=MIXTURES)
+
+
+def tuning_elsewhere(model, z: np.ndarray) -> dict[str, dict]:
+    """Tuning half way between random instruments, and of random latents, at random pitches."""
+    rng = np.random.RandomState(SEED)
+    first, second = random_pairs(rng, z)
+    found = {}
+    for kind, points in (("morphs", slerp(z[first], z[second], 0.5)), ("random", model.sample_z(MIXTURES, SEED))):
+        pitches = random_pitches(rng)
+        cents = np.array(on_all_cores(cents_off, model.generate(points, pitches, seconds=LISTEN_SECONDS[1]), pitches))
+        found[kind] = {f"in_tune_{limit}": [int(np.sum(np.abs(cents) <= limit)), MIXTURES] for limit in IN_TUNE}
+    return found
+
+
+def centroids_on_the_way(model, z: np.ndarray) -> dict:
+    """The spectral centroid at POINTS points from one random instrument to another, one pitch for each pair."""
+    rng = np.random.RandomState(SEED + 1)
+    first, second = random_pairs(rng, z)
+    pitches = random_pitches(rng)
+    ways = slerp(z[first, None], z[second, None], np.linspace(0, 1, POINTS))
+    points = tqdm(ways.swapaxes(0, 1), desc="ways")
+    notes = (model.generate(z, pitches, seconds=STEADY_SECONDS[1], progress=False) for z in points)
+    found = np.stack([[centroid(note) for note in of_point] for of_point in notes], axis=1)
+    back = way_back(found)
+    names = np.array(list(INSTRUMENTS))
+    pairs = zip(names[first].tolist(), names[second].tolist(), pitches.tolist(), found.round(1).tolist(), strict=True)
+    return {
+        "monotonic": float(np.mean(back == 0)),
+        TOLERANT: float(np.mean(back <= WAY_BACK)),
+        "pairs": [list(pair) for pair in pairs],
+    }
+
+
+# -------------------------------------------------------------------------------------------------------------- report
+
+
+def share(counts: list[int]) -> float:
+    return counts[0] / counts[1] if counts[1] else float("nan")
+
+
+COLUMNS = {
+    f"in tune, {IN_TUNE[0]} cents, %": lambda found: 100 * share(found[f"in_tune_{IN_TUNE[0]}"]),
+    f"in tune, {IN_TUNE[1]} cents, %": lambda found: 100 * share(found[f"in_tune_{IN_TUNE[1]}"]),
+    "distance, dB": lambda found: found["distance_db"],
+    "family, %": lambda found: 100 * found["family"],
+    f"jump > {JUMP_FACTOR:g} x, %": lambda found: 100 * found["clicks"],
+}
+
+
+def table(rows: dict[str, dict[str, dict]], kinds: list[str]) -> str:
+    """Text with a line for each row: name -> kind -> `scores`."""
+    columns = dict(COLUMNS)
+    if not all("family" in found for row in rows.values() for found in row.values()):
+        columns.pop("family, %")
+    width = 8 * len(kinds)
+    lines = [
+        " " * 18 + " |".join(f"{title:>{width}s}" for title in columns),
+        " " * 18 + " |".join("".join(f"{kind:>8s}" for kind in kinds) for _ in columns),
+    ]
+    for name, row in rows.items():
+        cells = ("".join(f"{column(row[kind]):8.1f}" for kind in kinds) for column in columns.values())
+        lines.append(f"{name:18s}" + " |".join(cells))
+    return "\n".join(lines)
+
+
+def rounded(value):
+    """Numbers for a compact file: four digits behind the point, None instead of NaN."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, np.ndarray)):
+        return [rounded(item) for item in value]
+    if isinstance(value, (float, np.floating)):
+        return round(float(value), 4) if np.isfinite(value) else None
+    return value
+
+
+def check(work: Path, checkpoint: Path, only: list[str]) -> None:
+    from helpers.gansynth import load
+
+    names = only or list(INSTRUMENTS)
+    model = load(checkpoint)
+    latents, sources = latents_by_kind(model.about), source_notes(work)
+    kinds = list(latents)
+
+    keys = [(kind, name) for kind in KINDS for name in names]
+    measured = {kind: {} for kind in KINDS}
+    for kind, name in tqdm(keys, desc="sources"):
+        notes = sources[kind][list(INSTRUMENTS).index(name)]
+        measured[kind][name] = measure_source(work, kind, name, notes)
+    for kind, name in tqdm([key for key in keys if key[0] in kinds], desc="model"):
+        notes = model.generate(latents[kind][name], PITCHES, progress=False)
+        measured[kind][name]["model"] = measure(notes, sources[kind][list(INSTRUMENTS).index(name)])
+    held_out = None if only else recognise(measured)
+
+    rows = {name: {k: scores(measured[k][name]["source"], measured[k][name]["model"]) for k in kinds} for name in names}
+    all_notes = {
+        whose: {
+            kind: scores(*(pooled([row[who] for row in measured[kind].values()]) for who in ("source", whose)))
+            for kind in kinds
+        }
+        for whose in ("model", "round trip")
+    }
+    print(table({**rows, "all": all_notes["model"], "round trip": all_notes["round trip"]}, kinds))
+    for kind, found in all_notes["model"].items():
+        in_tune = ", ".join("{} of {} within {} cents".format(*found[f"in_tune_{n}"], n) for n in IN_TUNE)
+        jumps = f"{found['jump_ratio_median']:.2f} x the source's, at most {found['jump_ratio_max']:.1f} x"
+        print(f"{kind}: {in_tune}; largest jumps {jumps} and {found['jump_max']:.2f} of a peak")
+    if only:
+        return
+
+    print(f"family of source notes between, which the classifier was not trained with: {held_out:.1%}")
+    z = np.stack([latents["loud"][name] for name in INSTRUMENTS])
+    elsewhere = tuning_elsewhere(model, z)
+    for kind, title in (("morphs", "half way between two instruments"), ("random", "random latents")):
+        in_tune = ", ".join(f"{share(elsewhere[kind][f'in_tune_{n}']):.1%} within {n} cents" for n in IN_TUNE)
+        print(f"{title}: {in_tune}")
+    way = centroids_on_the_way(model, z)
+    print(f"centroid from one instrument to another: {way['monotonic']:.1%} of pairs monotonic")
+    print(f"... {way[TOLERANT]:.1%} if ways back of {WAY_BACK:.0%} of its range are let pass")
+
+    cents = {
+        name: {kind: {w: measured[kind][name][w]["cents"].round(1) for w in ("source", "model")} for kind in kinds}
+        for name in names
+    }
+    result = {
+        "fingerprint": model.fingerprint,
+        "all": all_notes,
+        "family_of_held_out_sources": held_out,
+        "elsewhere": elsewhere,
+        "centroid": way,
+        "instruments": rows,
+        "lowest_pitch": MIN_PITCH,
+        "cents": cents,
+    }
+    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    with replacing(folder / "measurements.json") as partial:
+        partial.write_text(json.dumps(rounded(result), separators=(",", ":")))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--work", type=Path, required=True, help="folder that make_demo_checkpoint.py rendered into")
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--only", nargs="+", default=[], choices=list(INSTRUMENTS), metavar="NAME")
+    args = parser.parse_args()
+    check(args.work, args.checkpoint, args.only)
+
+
+if __name__ == "__main__":
+    main()
