@@ -137,7 +137,7 @@ def latents() -> np.ndarray:
 
 
 def render_instrument(program: int, velocity: int, soundfont: Path) -> np.ndarray:
-    """All pitches of one General MIDI program, its loudest note at PEAK, float32 [pitches, samples] at the model's rate."""
+    """All pitches of one General MIDI program, the loudest at PEAK: float32 [pitches, samples] at the model's rate."""
     import librosa
     import pretty_midi
     import soundfile

@@ -15,7 +15,7 @@ from keras import ops
 
 from . import spectral
 from .config import OVERLAP, Config
-from .networks import Generator, Rows
+from .networks import Generator, Rows, denormalize
 
 COARSE = 2.0**12  # phases are summed in whole parts of this: exact in float32 up to 2^24 / COARSE half turns
 
@@ -45,8 +45,8 @@ class InverseTransform(keras.layers.Layer):
 
     def call(self, x):
         config = self.config
-        magnitude = ops.exp((x[..., 0] - config.mag_normalizer_b) / config.mag_normalizer_a)
-        frequency = (x[..., 1] - config.p_normalizer_b) / config.p_normalizer_a
+        data = denormalize(x, config)
+        magnitude, frequency = ops.exp(data[..., 0]), data[..., 1]
         if self.matrix is not None:
             magnitude = ops.sqrt(ops.matmul(magnitude, self.matrix) + spectral.EPSILON)
             frequency = ops.matmul(frequency, self.matrix)  # before the sum, which would otherwise need more digits

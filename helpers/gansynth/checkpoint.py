@@ -7,10 +7,11 @@ A published model is a folder (or a zip of one):
     stage_00012/model.ckpt-11000000.index, .data-*   the tensors; only the last stage counts
 
 Of its 312 tensors, generation needs 30: the moving averages of the generator's weights, not the weights themselves.
+Training goes on from all of them, and writes all of them.
 Our compact format is one `.npz` file with the same 30 arrays, float32 or float16, and the numbers as JSON.
 
 Weights are called `block/layer/kind` here, for example `7/conv1/kernel`. Source: SPEC sections 1 and 4.
-Notebook: 02_checkpoints.
+Notebook: 02_checkpoints, 08_train.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ COMPACT_NAME = "generator.npz"  # a folder with this file in it is a checkpoint 
 COMPACT_FORMAT = 1
 MAX_COMPACT_BYTES = 1 << 30  # a generator twice as wide as the published one is 120 MB
 
-_AVERAGE = "/ExponentialMovingAverage"
+AVERAGE = "/ExponentialMovingAverage"  # behind the name of the variable that it is the average of
 _EXPERIMENT = "experiment.json"
+_PARTIAL = ".partial-"  # begins the name of a folder in which a checkpoint is being written
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,9 +94,16 @@ def weight_shapes(config: Config, num_blocks: int, progress: float) -> dict[str,
 
 def published_name(name: str) -> str:
     """`7/conv1/kernel` -> the variable that holds its moving average in a published checkpoint."""
-    block, layer, kind = name.split("/")
-    variable = "conv2d/kernel" if kind == "kernel" else "bias"
-    return f"Generator/progressive_gan_generator/progressive_gan_block_{block}/{layer}/{variable}{_AVERAGE}"
+    return variable_name("generator", name) + AVERAGE
+
+
+def variable_name(player: str, name: str) -> str:
+    """A weight of the "generator" or "discriminator" (`named_weights`) -> its name in a published checkpoint."""
+    *block, layer, kind = name.split("/")
+    dense = layer in ("logits", "classification_logits")
+    variable = "bias" if kind == "bias" else "dense/kernel" if dense else "conv2d/kernel"
+    scope = f"progressive_gan_{player}/progressive_gan_block_{block[0]}" if block else "discriminator_cond"
+    return f"{player.capitalize()}/{scope}/{layer}/{variable}"
 
 
 def read(path: str | os.PathLike) -> Checkpoint:
@@ -171,7 +180,26 @@ def find_stage(names: list[str]) -> str | None:
 
 
 def _read_folder(path: Path, shown_as: Path | None = None) -> Checkpoint:
-    shown_as = shown_as or path
+    return _read_tensors(*_find(path, shown_as or path), shown_as or path)
+
+
+def find(path: str | os.PathLike) -> tuple[Config, int, Path]:
+    """The newest checkpoint in a folder in the published layout.
+
+    Returns:
+      Its numbers, its stage, and its path without the suffixes .index and .data-*.
+
+    Raises:
+      FileNotFoundError: there is none.
+      ValueError: experiment.json makes no sense, or does not go with the stage.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise FileNotFoundError(f"no checkpoint at {path}: there is no such folder")
+    return _find(path, path)
+
+
+def _find(path: Path, shown_as: Path) -> tuple[Config, int, Path]:
     folders = [path, *sorted(p for p in path.iterdir() if p.is_dir())]
     root = next((folder for folder in folders if (folder / _EXPERIMENT).is_file()), None)
     if root is None:
@@ -182,11 +210,11 @@ def _read_folder(path: Path, shown_as: Path | None = None) -> Checkpoint:
     if stage_name is None:
         raise FileNotFoundError(f"no checkpoint in {shown_as}: there is no stage_000NN folder")
     stage = int(stage_name.rsplit("_", 1)[1])
-    _check_stage(config, stage, shown_as)
+    check_stage(config, stage, shown_as)
     prefix = _newest(root / stage_name)
     if prefix is None:
         raise FileNotFoundError(f"no checkpoint in {shown_as}: {stage_name} holds no model.ckpt-*.index")
-    return _read_tensors(prefix, config, stage, shown_as)
+    return config, stage, prefix
 
 
 def _newest(stage: Path) -> Path | None:
@@ -203,7 +231,7 @@ def _newest(stage: Path) -> Path | None:
     return stage / max(steps, key=steps.get) if steps else None
 
 
-def _read_tensors(prefix: Path, config: Config, stage: int, shown_as: Path) -> Checkpoint:
+def _read_tensors(config: Config, stage: int, prefix: Path, shown_as: Path) -> Checkpoint:
     import tensorflow as tf
 
     try:
@@ -213,19 +241,132 @@ def _read_tensors(prefix: Path, config: Config, stage: int, shown_as: Path) -> C
         step = int(reader.get_tensor("global_step")) if "global_step" in present else in_name
         shapes = weight_shapes(config, config.num_blocks(stage), config.progress(stage, step))
         names = {name: published_name(name) for name in shapes}
-        averages = [name for name in present if name.startswith("Generator/") and name.endswith(_AVERAGE)]
+        averages = [name for name in present if name.startswith("Generator/") and name.endswith(AVERAGE)]
         if present and not averages:
-            raise ValueError(f"{shown_as} holds no moving averages (…{_AVERAGE}), which generation needs")
+            raise ValueError(f"{shown_as} holds no moving averages (…{AVERAGE}), which generation needs")
         found = {name: present[published] for name, published in names.items() if published in present}
         _check_shapes(shapes, found, config, shown_as)
         weights = {name: reader.get_tensor(published) for name, published in names.items()}
     except (tf.errors.OpError, RuntimeError, IndexError) as error:  # IndexError: a file that is cut short
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(f"{shown_as} is damaged: {prefix.name} cannot be read ({first_line})") from None
+        raise _damaged(prefix, shown_as, error) from None
     return _checked(Checkpoint(config, weights, stage, step), shown_as)
 
 
-def _check_stage(config: Config, stage: int, shown_as: Path) -> None:
+def _damaged(prefix: Path, shown_as: Path, error: Exception) -> ValueError:
+    first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return ValueError(f"{shown_as} is damaged: {prefix.name} cannot be read ({first_line})")
+
+
+def read_published(prefix: Path, expected: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """All the variables of a training's state.
+
+    Args:
+      prefix: as from `find`.
+      expected: name -> an array of the shape and type that the variable has to have.
+
+    Raises:
+      ValueError: one is missing, does not fit or is not finite, or the file is damaged.
+    """
+    import tensorflow as tf
+
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        present = reader.get_variable_to_shape_map()
+        for name, array in expected.items():
+            if name not in present:
+                raise ValueError(f"{prefix} is not a whole training's state: it has no {name}")
+            if tuple(present[name]) != array.shape:
+                shapes = f"{list(present[name])}, where the numbers call for {list(array.shape)}"
+                raise ValueError(f"{prefix} does not fit its experiment.json: {name} has shape {shapes}")
+        arrays = {name: reader.get_tensor(name).astype(array.dtype) for name, array in expected.items()}
+    except (tf.errors.OpError, RuntimeError, IndexError) as error:
+        raise _damaged(prefix, prefix.parent, error) from None
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"{prefix} is damaged: {name} holds values that are not finite")
+    return arrays
+
+
+def write_published(
+    folder: str | os.PathLike,
+    experiment: Mapping[str, Any],
+    stage: int,
+    step: int,
+    arrays: Mapping[str, np.ndarray],
+    keep: int,
+) -> Path:
+    """Write a checkpoint in the published layout.
+
+    A process killed on the way leaves the checkpoints before it as they were: files get their names when they are
+    whole, and the one that makes a checkpoint of them, `.index`, gets it last; a new stage appears with its first one.
+
+    Args:
+      folder: of the model.
+      experiment: contents of experiment.json.
+      stage, step: where the training is.
+      arrays: the variables by their published names.
+      keep: how many checkpoints of this stage to keep, and of each earlier one the last.
+
+    Returns:
+      The checkpoint's prefix.
+
+    Raises:
+      OSError: the disk is full, or cannot be written.
+    """
+    import tensorflow as tf
+
+    folder = Path(folder)
+    with replacing(folder / _EXPERIMENT) as partial:
+        partial.write_text(json.dumps(dict(experiment), indent=1), "utf-8")
+    stage_folder = folder / f"stage_{stage:05d}"
+    prefix = stage_folder / f"model.ckpt-{step}"
+    partial = Path(tempfile.mkdtemp(dir=folder, prefix=_PARTIAL))
+    try:
+        tf.raw_ops.SaveV2(
+            prefix=str(partial / prefix.name),
+            tensor_names=list(arrays),
+            shape_and_slices=[""] * len(arrays),
+            tensors=list(arrays.values()),
+        )
+        if stage_folder.is_dir():
+            for written in sorted(partial.iterdir(), key=lambda path: path.suffix == ".index"):
+                os.replace(written, stage_folder / written.name)
+        else:  # a stage without a checkpoint in it must never be seen: it would count as the newest
+            partial.chmod(0o755)
+            os.replace(partial, stage_folder)
+    except tf.errors.OpError as error:
+        raise OSError(f"{prefix} cannot be written: {str(error).splitlines()[0]}") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    _name_newest(stage_folder, keep)
+    for other in folder.glob("stage_*"):
+        if other.is_dir() and re.fullmatch(r"stage_\d+", other.name) and int(other.name[6:]) < stage:
+            _name_newest(other, 1)
+    for left in folder.glob(f"{_PARTIAL}*"):  # of a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    return prefix
+
+
+def _name_newest(stage_folder: Path, keep: int) -> None:
+    """Write which checkpoints of a stage are there, and which is the newest; delete all but the newest `keep`."""
+    steps = sorted(
+        int(m[1]) for p in stage_folder.iterdir() if (m := re.fullmatch(r"model\.ckpt-(\d+)\.index", p.name))
+    )
+    kept = steps[-keep:]
+    if not kept:
+        return
+    lines = [f'model_checkpoint_path: "./model.ckpt-{kept[-1]}"']
+    lines += [f'all_model_checkpoint_paths: "./model.ckpt-{step}"' for step in kept]
+    with replacing(stage_folder / "checkpoint") as partial:
+        partial.write_text("\n".join(lines) + "\n")
+    for path in stage_folder.iterdir():
+        named = re.fullmatch(r"model\.ckpt-(\d+)\.(index|data-\d+-of-\d+)", path.name)
+        if named and int(named[1]) not in kept:
+            path.unlink()
+
+
+def check_stage(config: Config, stage: int, shown_as: Path | str) -> None:
+    """Raise a ValueError if a model of these numbers has no such stage; `shown_as` is what the message is about."""
     if stage < 0 or config.num_blocks(stage) > config.num_resolutions:
         last = 2 * config.num_resolutions - 2
         raise ValueError(f"{shown_as} is of stage {stage}; a model of {config.num_resolutions} blocks has 0 to {last}")
@@ -245,7 +386,7 @@ def _check_shapes(expected: Mapping, found: Mapping, config: Config, shown_as: P
 
 def _checked(checkpoint: Checkpoint, shown_as: Path) -> Checkpoint:
     """The checkpoint with exactly the weights that generation needs, each of the right shape and finite."""
-    _check_stage(checkpoint.config, checkpoint.stage, shown_as)
+    check_stage(checkpoint.config, checkpoint.stage, shown_as)
     shapes = weight_shapes(checkpoint.config, checkpoint.num_blocks, checkpoint.progress)
     weights = checkpoint.weights
     _check_shapes(shapes, {name: array.shape for name, array in weights.items()}, checkpoint.config, shown_as)

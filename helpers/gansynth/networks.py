@@ -1,10 +1,10 @@
-"""The generator: the paper's architecture table as Keras layers, and nothing else.
+"""The generator and the discriminator: the paper's two architecture tables as Keras layers, and nothing else.
 
 Written with `keras.ops`, so it runs on whichever backend Keras uses; TensorFlow is the default and the tested one.
 Images are [batch, time frames, frequency bins, channels].
 
-Source: Engel et al. 2019 (GANSynth), Karras et al. 2018 (progressive growing); SPEC sections 2 and 3.
-Notebook: 02_checkpoints.
+Source: Engel et al. 2019 (GANSynth), Karras et al. 2018 (progressive growing); SPEC sections 2, 3 and 9.
+Notebook: 02_checkpoints, 08_train.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from .config import NUM_PITCHES, Config, block_weights
 LEAKY_SLOPE = 0.2
 PIXEL_NORM_EPSILON = 1e-8
 HIDDEN_GAIN = math.sqrt(2.0)  # He's gain, for the 3x3 convolutions
-OUTPUT_GAIN = 1.0  # the layers whose output is read directly (to_rgb) are scaled by sqrt(1/fan_in) instead
+OUTPUT_GAIN = 1.0  # layers whose output is read directly (to_rgb, scores) are scaled by sqrt(1/fan_in) instead
+DEVIATION_EPSILON = 1e-6  # inside the root of the minibatch's standard deviation
 
 Rows = tuple[int, int]  # a half-open range of time frames
 
@@ -28,6 +29,22 @@ def pixel_norm(x):
     """Scale each position's channel vector to unit mean square, summed in float32. x: [..., channels]."""
     power = ops.mean(ops.square(ops.cast(x, "float32")), axis=-1, keepdims=True)
     return x * ops.cast(ops.rsqrt(power + PIXEL_NORM_EPSILON), x.dtype)
+
+
+def newest_blocks(fade, num_blocks: int) -> dict:
+    """Share of each block in an image while the newest one is faded in; blocks without a share are left out.
+
+    The same numbers as `block_weights`, as a function of what is left of the block below: fade = num_blocks - 1 -
+    progress. It may be a scalar tensor; the plain number 0 leaves the newest block alone.
+    """
+    if num_blocks == 1 or (isinstance(fade, (int, float)) and fade == 0):
+        return {num_blocks: 1.0}
+    return {num_blocks - 1: fade, num_blocks: 1.0 - fade}
+
+
+def downscale(x, factor: int = 2):
+    """Mean of squares of `factor` x `factor` pixels. x: [batch, time, frequency, channels]."""
+    return x if factor == 1 else ops.average_pool(x, factor, factor, padding="valid")
 
 
 def upscale(x, factor: int = 2):
@@ -62,11 +79,14 @@ class EqualizedConv2D(keras.layers.Layer):
         self.frozen = ops.cast(self.effective_kernel(), precision), ops.cast(self.bias, precision)
 
     def call(self, x):
-        kernel, bias = self._weights_now()
-        return ops.conv(ops.cast(x, kernel.dtype), kernel, padding="valid") + bias
+        kernel, bias = (self.effective_kernel(), self.bias) if self.frozen is None else self.frozen
+        x = self.convolve(ops.cast(x, kernel.dtype), kernel) + bias
+        # When training in mixed precision only the convolution is in half precision, not what comes of it.
+        return ops.cast(x, self.variable_dtype) if self.frozen is None else x
 
-    def _weights_now(self):
-        return (self.effective_kernel(), self.bias) if self.frozen is None else self.frozen
+    @staticmethod
+    def convolve(x, kernel):
+        return ops.conv(x, kernel, padding="valid")
 
 
 def upscaling_kernel(kernel):
@@ -95,9 +115,9 @@ class UpscalingConv2D(EqualizedConv2D):
     def effective_kernel(self):
         return upscaling_kernel(super().effective_kernel())
 
-    def call(self, x):
-        kernel, bias = self._weights_now()
-        return ops.conv_transpose(ops.cast(x, kernel.dtype), kernel, strides=2, padding="same") + bias
+    @staticmethod
+    def convolve(x, kernel):
+        return ops.conv_transpose(x, kernel, strides=2, padding="same")
 
 
 def _take_rows(x, have: Rows, want: Rows, margin: int):
@@ -117,12 +137,20 @@ class Generator(keras.Model):
     computes just those frames, and each is equal to the same frame of the whole note.
     """
 
-    def __init__(self, config: Config, num_blocks: int | None = None, progress: float | None = None, **kwargs):
+    def __init__(
+        self,
+        config: Config,
+        num_blocks: int | None = None,
+        progress: float | None = None,
+        all_images: bool = False,
+        **kwargs,
+    ):
         """
         Args:
           config: the model's numbers.
           num_blocks: blocks that exist; all of them by default.
           progress: how far the newest block is faded in (`Config.progress`); complete by default.
+          all_images: give every block its `to_rgb`, as training needs, and not only those that are seen at `progress`.
         """
         super().__init__(**kwargs)
         self.config = config
@@ -139,7 +167,7 @@ class Generator(keras.Model):
             conv0 = kind(filters, first, name=f"block{b}_conv0")
             conv1 = EqualizedConv2D(filters, kernel, name=f"block{b}_conv1")
             self.convs.append((conv0, conv1))
-            if self.block_weights[b - 1] > 0:
+            if all_images or self.block_weights[b - 1] > 0:
                 self.to_rgbs[str(b)] = EqualizedConv2D(2, (1, 1), gain=OUTPUT_GAIN, name=f"block{b}_to_rgb")
         self._build()
 
@@ -176,12 +204,14 @@ class Generator(keras.Model):
         """Time frames of a block's image."""
         return self.config.start_height * 2 ** (block - 1)
 
-    def call(self, z, labels, frames: Rows | None = None):
+    def call(self, z, labels, frames: Rows | None = None, fade=None):
         """
         Args:
           z: latent vectors, [batch, latent_vector_size].
           labels: pitch - MIN_PITCH, integers [batch].
           frames: which of the output's time frames to compute, as (start, stop); all of them by default.
+          fade: in training, how much of the image comes from the block below the newest (1 down to 0 while a new block
+            is faded in; a number or a scalar tensor). By default what `progress` says.
 
         Returns:
           [batch, stop - start, bins, 2] in normalised units: log magnitude and instantaneous frequency.
@@ -192,13 +222,17 @@ class Generator(keras.Model):
         # Zero padding around a single pixel makes the first convolution a dense layer to start_height x start_width.
         rows, cols = self.config.start_height - 1, self.config.start_width - 1
         x = ops.pad(x, [[0, 0], [rows, rows], [cols, cols], [0, 0]])
-        return self.grow(self.convs[0][0](x), frames)
+        return self.grow(self.convs[0][0](x), frames, fade)
 
-    def grow(self, x, frames: Rows | None = None):
+    def grow(self, x, frames: Rows | None = None, fade=None):
         """Everything behind the first convolution: [batch, start_height, start_width, channels] -> as `call`."""
         frames = (0, self.config.frames) if frames is None else frames
         needed = self._rows_needed(frames)
         margin = self.config.kernel_size // 2
+        if fade is None:
+            shares = {b: share for b, share in enumerate(self.block_weights, start=1) if share > 0}
+        else:
+            shares = newest_blocks(fade, self.num_blocks)
 
         x, have = self._activate(x), (0, self.height(1))
         image = None
@@ -210,9 +244,9 @@ class Generator(keras.Model):
                 x, have = self._activate(x), middle
             x = self._activate(conv1(_take_rows(x, have, (want[0] - margin, want[1] + margin), margin)))
             have = want
-            if str(b) in self.to_rgbs:
+            if b in shares:
                 factor = 2 ** (self.config.num_resolutions - b)
-                rgb = upscale(ops.tanh(self.to_rgbs[str(b)](x)), factor) * self.block_weights[b - 1]
+                rgb = upscale(ops.tanh(self.to_rgbs[str(b)](x)), factor) * shares[b]
                 start = frames[0] - have[0] * factor
                 rgb = rgb[:, start : start + frames[1] - frames[0]]
                 image = rgb if image is None else image + rgb
@@ -251,3 +285,137 @@ class Window(keras.Model):
 
     def call(self, inputs):
         return self.generator.call(*inputs, frames=self.frames)
+
+
+def _normalizer(config: Config, dtype) -> tuple:
+    scale = ops.convert_to_tensor([config.mag_normalizer_a, config.p_normalizer_a], dtype)
+    return scale, ops.convert_to_tensor([config.mag_normalizer_b, config.p_normalizer_b], dtype)
+
+
+def normalize(data, config: Config):
+    """`spectral.normalize` for tensors, with a gradient. [..., 2] both."""
+    scale, offset = _normalizer(config, data.dtype)
+    return ops.clip(data * scale + offset, -1.0, 1.0)
+
+
+def denormalize(images, config: Config):
+    """`spectral.denormalize` for tensors, with a gradient. [..., 2] both."""
+    scale, offset = _normalizer(config, images.dtype)
+    return (images - offset) / scale
+
+
+class EqualizedDense(keras.layers.Layer):
+    """Dense layer whose weights are stored near N(0, 1) and scaled by sqrt(1 / inputs) at run time."""
+
+    def __init__(self, units: int, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+
+    def build(self, input_shape):
+        shape = (input_shape[-1], self.units)
+        self.kernel = self.add_weight(shape=shape, initializer=keras.initializers.RandomNormal(0, 1), name="kernel")
+        self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
+        self.scale = OUTPUT_GAIN / math.sqrt(input_shape[-1])
+
+    def call(self, x):
+        return ops.matmul(x, self.kernel) * self.scale + self.bias
+
+
+class Discriminator(keras.Model):
+    """A spectrogram in data units -> how real it looks, and which pitch it is.
+
+    The generator backwards: each block is two convolutions and leaky ReLU, and all but the last (block 1) end by
+    halving both axes. A 1x1 convolution (`from_rgb`) takes the image into the newest block. There is no pixel
+    normalisation; block 1 sees the standard deviation over the batch as one more channel. Source: SPEC section 9.
+    """
+
+    def __init__(self, config: Config, num_blocks: int | None = None, **kwargs):
+        """
+        Args:
+          config: the model's numbers.
+          num_blocks: blocks that exist; all of them by default.
+        """
+        super().__init__(**kwargs)
+        self.config = config
+        self.num_blocks = config.num_resolutions if num_blocks is None else num_blocks
+        self.convs: list[tuple[EqualizedConv2D, EqualizedConv2D]] = []
+        self.from_rgbs: list[EqualizedConv2D] = []
+        kernel = (config.kernel_size, config.kernel_size)
+        for b in range(1, self.num_blocks + 1):
+            last = (config.start_height, config.start_width) if b == 1 else kernel
+            conv0 = EqualizedConv2D(config.filters(b), kernel, name=f"block{b}_conv0")
+            conv1 = EqualizedConv2D(config.filters(b - 1), last, name=f"block{b}_conv1")
+            self.convs.append((conv0, conv1))
+            self.from_rgbs.append(EqualizedConv2D(config.filters(b), (1, 1), name=f"block{b}_from_rgb"))
+        self.logits = EqualizedDense(1, name="logits")
+        self.classification_logits = EqualizedDense(NUM_PITCHES, name="classification_logits")
+        self._build()
+
+    def _build(self):
+        for b, ((conv0, conv1), from_rgb) in enumerate(zip(self.convs, self.from_rgbs, strict=True), start=1):
+            from_rgb.build((None, None, None, 2))
+            channels = self.config.filters(b)
+            conv0.build((None, None, None, channels + 1 if b == 1 else channels))
+            conv1.build((None, None, None, channels))
+        self.logits.build((None, self.config.filters(0)))
+        self.classification_logits.build((None, self.config.filters(0)))
+        self.built = True
+
+    def named_weights(self) -> dict[str, keras.Variable]:
+        """The variables as a published checkpoint names them, without prefix: `block/layer/kind`, and the heads'."""
+        layers = {f"{b}/conv{i}": conv for b, pair in enumerate(self.convs, start=1) for i, conv in enumerate(pair)}
+        layers |= {f"{b}/from_rgb": layer for b, layer in enumerate(self.from_rgbs, start=1)}
+        layers |= {"1/logits": self.logits, "classification_logits": self.classification_logits}
+        return {f"{n}/{kind}": getattr(layer, kind) for n, layer in layers.items() for kind in ("kernel", "bias")}
+
+    def call(self, data, fade=0.0):
+        """
+        Args:
+          data: [batch, frames, bins, 2] in data units, as large as a finished note's at any stage of the training.
+          fade: how much of the block below the newest sees the image directly, as in `Generator.call`.
+
+        Returns:
+          Scores [batch], higher for what looks real, and logits of the pitches [batch, NUM_PITCHES].
+        """
+        features = self.features(data, fade)
+        return self.logits(features)[:, 0], self.classification_logits(features)
+
+    def features(self, data, fade=0.0):
+        """What both answers are read from: [batch, filters(0)]."""
+        image = normalize(data, self.config)
+        x = self._look(image, self.num_blocks)
+        for b in range(self.num_blocks, 1, -1):
+            conv0, conv1 = self.convs[b - 1]
+            x = downscale(self._activate(conv1(self._pad(self._activate(conv0(self._pad(x)))))))
+            shares = newest_blocks(fade, self.num_blocks)
+            if b - 1 in shares:  # only right behind the newest block
+                x = shares[b - 1] * self._look(image, b - 1) + shares[b] * x
+        conv0, conv1 = self.convs[0]
+        x = self._activate(conv1(self._activate(conv0(self._pad(append_deviation(x))))))
+        return ops.reshape(x, (-1, self.config.filters(0)))
+
+    def _look(self, image, block: int):
+        """The image as a block's input."""
+        small = downscale(image, 2 ** (self.config.num_resolutions - block))
+        return self._activate(self.from_rgbs[block - 1](small))
+
+    def _pad(self, x):
+        margin = self.config.kernel_size // 2
+        return ops.pad(x, [[0, 0], [margin, margin], [margin, margin], [0, 0]])
+
+    @staticmethod
+    def _activate(x):
+        return ops.leaky_relu(x, negative_slope=LEAKY_SLOPE)
+
+
+def append_deviation(x):
+    """One more channel that holds, everywhere, the mean over all places of the standard deviation over the batch.
+
+    So a batch of equal images gives itself away. x: [batch, time, frequency, channels].
+    Source: Karras et al. 2018, section 3.
+    """
+    # As in the original (`tf.nn.moments`), the mean has no gradient. The variance's is the same without it, but not the
+    # gradient of that, which the penalty on the slope needs; the published models were trained with this one.
+    mean = ops.stop_gradient(ops.mean(x, axis=0))
+    deviation = ops.mean(ops.sqrt(ops.mean(ops.square(x - mean), axis=0) + DEVIATION_EPSILON))
+    return ops.concatenate([x, ops.broadcast_to(deviation, ops.shape(x)[:-1])[..., None]], axis=-1)

@@ -1,0 +1,704 @@
+"""Notes to train on: from sound files, from NSynth or from a soundfont, kept as spectrograms on disk.
+
+    notes = open_data("soundfont:", config, "outputs/cache")     # 976 notes, anywhere, in about a minute
+    notes.batch([0, 7, 31]), notes.labels[[0, 7, 31]]             # what the discriminator calls real
+
+Where notes come from, and what each way costs (G = 10^9 bytes; the cache comes on top, 0.52 MB a note):
+
+    a folder of notes     .wav or .flac with NSynth names: guitar_acoustic_010-060-100.wav is instrument-pitch-velocity
+    a folder with         NSynth as "json/wav": about 25 GB to download, 289,205 notes to train on of 305,979 (39 GB of
+      examples.json       samples); the sound lies in audio/ beside the file
+    .tfrecord             NSynth as "tfrecord", a file or a folder of them: samples as float32, 256 kB a note, so about
+                          74 GB for the notes to train on. Read twice from end to end, never unpacked
+    tfds:nsynth/          the 60,788 notes that GANSynth was trained on, if `tensorflow_datasets` is installed. What it
+      gansynth_subset     has prepared on this disk is used, else its public bucket is streamed: about 16 GB go by and
+                          nothing but the cache is kept. (Preparing them oneself downloads 78 GB.)
+    soundfont:            rendered here from any General MIDI soundfont: soundfont:FILE.sf2, or the 6 MB one that comes
+                          with pretty_midi. Nothing to download
+
+The cache. A note is the normalised spectrogram of SPEC section 5 as int16: 32 GB for the 60,788. On eight notes of
+NSynth, the sound of what comes back differs from the sound of what went in by 73 dB signal to noise at worst; float16,
+of the same size, has 54 dB, and int8 has 17. Nothing is lost to clipping: with the published constants a note's
+magnitudes and frequencies stay within the normaliser's range. One core computes about 70 notes a second.
+
+A cache is a folder of two files, `spectrograms.int16` and `notes.jsonl` (a line a note, or a line a problem). It is
+written under the name KEY.partial and renamed when it is complete; the next call goes on with one that was interrupted.
+
+Source: Engel et al. 2017 (NSynth); SPEC sections 5, 6 and 12. Notebook: 08_train.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import io
+import itertools
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+from tqdm.auto import tqdm
+
+from ..files import replacing
+from . import spectral
+from .config import MAX_PITCH, MIN_PITCH, NUM_PITCHES, Config
+
+SOURCES = ("acoustic", "electronic", "synthetic")  # NSynth's, in its order
+FAMILIES = (
+    "bass", "brass", "flute", "guitar", "keyboard", "mallet", "organ", "reed", "string", "synth_lead", "vocal",
+)  # fmt: skip
+NSYNTH_RATE = 16000  # Hz
+SILENCE = 1e-4  # a peak below this, three steps of 16 bits, is silence
+SHOWN_PROBLEMS = 20  # lines; all of them are in `Notes.problems`
+
+# The cache.
+FORMAT = 1  # of the files below; another number is another cache
+SPECTROGRAMS, NOTES = "spectrograms.int16", "notes.jsonl"
+SCALE = 32767  # of a normalised 1
+BATCH = 16  # notes written together
+
+# Rendering a soundfont: sixteen General MIDI programs, counted from 0, that span ten of NSynth's families.
+PROGRAMS = (0, 6, 9, 11, 12, 16, 19, 24, 32, 40, 42, 52, 56, 60, 68, 73)
+VELOCITIES = (100,)
+HELD_SHARE = 3 / 4  # of a note's length with the key down, as in NSynth
+RING_SECONDS = 0.5  # between two notes, for what the resampling filter smears
+PEAK = 0.9  # of each instrument's loudest note
+PITCHES_AT_ONCE = 16  # rendered together, to bound memory
+# NSynth family of each eight General MIDI programs; voices lie among the ensembles, and the last four groups have none.
+_GROUPS = (
+    "keyboard", "mallet", "organ", "guitar", "bass", "string", "string", "brass", "reed", "flute", "synth_lead",
+    "synth_lead",
+)  # fmt: skip
+_VOICES = (52, 53, 54)
+
+_NAME = re.compile(r"(?P<instrument>.+)-(?P<pitch>\d{1,4})-(?P<velocity>\d{1,4})")
+_INSTRUMENT = re.compile(f"(?P<family>{'|'.join(FAMILIES)})_(?P<source>{'|'.join(SOURCES)})_.+")
+
+Sound = Callable[[], tuple[np.ndarray, int]]  # samples [n] or [n, channels] and their rate; ValueError if it has none
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """What is known of a note beside its sound."""
+
+    name: str
+    pitch: int  # MIDI
+    velocity: int  # 0 to 127
+    family: str | None = None  # one of FAMILIES
+    source: str | None = None  # one of SOURCES
+
+
+@dataclasses.dataclass(frozen=True)
+class _Source:
+    """Somewhere that notes come from."""
+
+    identity: list[Any]  # JSON that changes whenever the notes could
+    items: Callable[[], Iterator[tuple[Entry, Sound] | str]]  # always in one order; a str tells of a problem
+    count: int | None = None  # of items, at most; None if going through them without their sounds is quick
+
+
+class Notes:
+    """Notes with their spectrograms, which stay on disk until a batch is asked for.
+
+    Attributes:
+      labels: int32 [n], pitch - MIN_PITCH: the classes of the discriminator.
+      pitch_counts: int64 [61], notes of each class; training draws its labels in these shares.
+      names, families: a str a note; the family is None where it is not known.
+      velocities: int32 [n], 0 to 127.
+      problems: a line for each note that could not be used.
+      path: the cache's folder.
+    """
+
+    def __init__(self, path: Path, entries: Sequence[Entry], problems: Sequence[str], config: Config):
+        self.path, self.problems, self._config = path, tuple(problems), config
+        self.names = [entry.name for entry in entries]
+        self.families = [entry.family for entry in entries]
+        self.velocities = np.array([entry.velocity for entry in entries], np.int32)
+        self.labels = np.array([entry.pitch - MIN_PITCH for entry in entries], np.int32)
+        self.pitch_counts = np.bincount(self.labels, minlength=NUM_PITCHES)
+        shape = (len(entries), config.frames, config.bins, 2)
+        self._spectrograms = np.memmap(path / SPECTROGRAMS, "<i2", "r", shape=shape)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __repr__(self) -> str:
+        problems = f", {len(self.problems)} problems" if self.problems else ""
+        return f"Notes({len(self)} notes of {np.count_nonzero(self.pitch_counts)} pitches{problems}, {self.path})"
+
+    def batch(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Spectrograms of some notes in the units of `spectral.waves_to_data`: float32 [len, frames, bins, 2]."""
+        return _unpack(self._spectrograms[np.asarray(indices, np.intp)], self._config)
+
+
+def open_data(
+    source: str | os.PathLike,
+    config: Config,
+    cache_dir: str | os.PathLike,
+    *,
+    pitches: tuple[int, int] = (MIN_PITCH, MAX_PITCH),
+    sources: Sequence[str] = ("acoustic",),
+    families: Sequence[str] | None = None,
+    programs: Sequence[int] = PROGRAMS,
+    velocities: Sequence[int] = VELOCITIES,
+    progress: bool = True,
+) -> Notes:
+    """Notes to train on; their spectrograms are computed on the first call and found in the cache on later ones.
+
+    A note that cannot be used (a broken file, another sample rate, several channels, silence, no pitch) is told in one
+    line and left out. How large the cache becomes is printed before it is begun.
+
+    Args:
+      source: a folder, a `.tfrecord`, "tfds:nsynth/gansynth_subset" or "soundfont:[FILE.sf2]"; see the module.
+      config: the model to train: its rate, its note's length and its spectrogram.
+      cache_dir: caches lie here, each in a folder of its own, and can be deleted at will.
+      pitches: the lowest and the highest MIDI pitch that are used.
+      sources: of NSynth's instrument sources, those that are used. A note whose source is not known is used too.
+      families: of NSynth's instrument families, those that are used; None for all.
+      programs: General MIDI programs that a soundfont is rendered with, counted from 0 ...
+      velocities: ... and how hard its keys are struck, 1 to 127.
+      progress: show progress bars.
+
+    Raises:
+      FileNotFoundError, ImportError: the source is not there, or a package that it takes is not.
+      ValueError: it is none that is known, or has no note that can be used; or one of the choices makes no sense.
+      OSError: the cache does not fit on its disk, or cannot be written.
+    """
+    _check_choices(pitches, sources, families, programs, velocities)
+    found = _find(source, config, pitches, programs, velocities)
+
+    def wanted(item: tuple[Entry, Sound] | str) -> bool:
+        if isinstance(item, str):
+            return True
+        entry = item[0]
+        if not pitches[0] <= entry.pitch <= pitches[1] or entry.source not in (None, *sources):
+            return False
+        return families is None or entry.family in families
+
+    numbers = [config.data_type, config.audio_length, config.sample_rate, config.frames, config.bins]
+    numbers += [config.mag_normalizer_a, config.mag_normalizer_b, config.p_normalizer_a, config.p_normalizer_b]
+    choices = [list(pitches), sorted(sources), None if families is None else sorted(families)]
+    key = hashlib.sha256(json.dumps([FORMAT, found.identity, choices, numbers]).encode()).hexdigest()[:16]
+    folder = Path(cache_dir) / key
+    with _alone(folder):
+        opened = _open(folder, config)
+        if opened is None:
+            if folder.exists():
+                print(f"the cache in {folder} is damaged and is built anew")
+                shutil.rmtree(folder)
+            _build(folder, found, wanted, str(source), config, progress)
+            opened = _open(folder, config)
+    if opened is None:
+        raise OSError(f"the cache in {folder} cannot be read back: is its disk in order?")
+    for problem in opened.problems[:SHOWN_PROBLEMS]:
+        print(problem)
+    if len(opened.problems) > SHOWN_PROBLEMS:
+        print(f"... and {len(opened.problems) - SHOWN_PROBLEMS} more problems")
+    return opened
+
+
+def crop_or_pad(wave: np.ndarray, length: int) -> np.ndarray:
+    """The first `length` samples, or all of them in the middle of zeros, the odd zero in front. Source: SPEC 12."""
+    missing = max(length - len(wave), 0)
+    return np.pad(wave[:length], (missing - missing // 2, missing // 2))
+
+
+# ----------------------------------------------------------------------------------------------------------- choices
+
+
+def _check_choices(
+    pitches: tuple[int, int],
+    sources: Sequence[str],
+    families: Sequence[str] | None,
+    programs: Sequence[int],
+    velocities: Sequence[int],
+) -> None:
+    if not MIN_PITCH <= pitches[0] <= pitches[1] <= MAX_PITCH:
+        raise ValueError(f"pitches is {pitches!r}; the model knows {MIN_PITCH} to {MAX_PITCH}, the lower one first")
+    for name, chosen, known in (("sources", sources, SOURCES), ("families", families, FAMILIES)):
+        if isinstance(chosen, str) or not set(chosen or ()) <= set(known):
+            raise ValueError(f"{name} is {chosen!r}; expected some of {', '.join(known)}")
+    for name, chosen, low in (("programs", programs, 0), ("velocities", velocities, 1)):
+        if not chosen or not all(low <= value <= 127 for value in chosen):
+            raise ValueError(f"{name} is {list(chosen)!r}; expected some numbers from {low} to 127")
+
+
+def _find(
+    source: str | os.PathLike,
+    config: Config,
+    pitches: tuple[int, int],
+    programs: Sequence[int],
+    velocities: Sequence[int],
+) -> _Source:
+    """The kind of source that is meant, looked at but not read."""
+    kind, _, rest = str(source).partition(":")
+    if kind == "soundfont":
+        return _soundfont(rest, config, pitches, programs, velocities)
+    if kind == "tfds":
+        return _tfds(rest)
+    path = Path(source)
+    if not path.exists():
+        raise FileNotFoundError(f"no notes at {path}: there is no such file or folder")
+    if path.is_file() and _is_tfrecord(path):
+        return _tfrecords([path])
+    if path.is_dir():
+        if (path / "examples.json").is_file():
+            return _examples(path, config)
+        files = sorted(file for file in path.iterdir() if file.is_file())
+        return _tfrecords(records) if (records := [f for f in files if _is_tfrecord(f)]) else _folder(path, config)
+    raise ValueError(
+        f"{path} holds no notes that can be read: expected a folder of .wav or .flac files, one with an examples.json, "
+        "a .tfrecord, 'tfds:nsynth/gansynth_subset' or 'soundfont:'"
+    )
+
+
+def _entry(name: str, pitch: Any, velocity: Any, family: Any = None, source: Any = None) -> Entry:
+    """An Entry of values from outside; `source` is a word or NSynth's number of it."""
+    for what, value in (("pitch", pitch), ("velocity", velocity)):
+        if value is None:
+            raise ValueError(f"{name} has no {what}")
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value <= 127:
+            raise ValueError(f"{name} has the {what} {value!r}, where MIDI knows 0 to 127")
+    if isinstance(source, (int, np.integer)) and 0 <= source < len(SOURCES):
+        source = SOURCES[source]
+    known = family if family in FAMILIES else None, source if source in SOURCES else None
+    return Entry(name, int(pitch), int(velocity), *known)
+
+
+def _stat(path: Path, name: str) -> list[Any]:
+    """What changes when a file does."""
+    status = path.stat()
+    return [name, status.st_size, status.st_mtime_ns]
+
+
+def _one_line(text: Any) -> str:
+    """A message of other people's code, or with other people's names in it, fit for one line of a terminal."""
+    return "".join(c if c.isprintable() else " " for c in str(text))[:400].strip()
+
+
+# ------------------------------------------------------------------------------------------------------- sound files
+
+
+def _folder(path: Path, config: Config) -> _Source:
+    """Notes whose file names tell instrument, pitch and velocity."""
+    files = sorted(
+        file
+        for file in path.rglob("*")
+        if file.suffix.lower() in (".wav", ".flac") and not file.name.startswith(".") and file.is_file()
+    )
+
+    def items():
+        for file in files:
+            shown = file.relative_to(path).with_suffix("").as_posix()
+            name = _NAME.fullmatch(file.stem)
+            if name is None:
+                yield f"{shown} has no pitch in its name; expected a name like guitar_acoustic_010-060-100"
+                continue
+            instrument = _INSTRUMENT.fullmatch(name["instrument"])
+            kind = instrument.groups() if instrument else ()
+            try:
+                entry = _entry(shown, int(name["pitch"]), int(name["velocity"]), *kind)
+            except ValueError as error:
+                yield str(error)
+                continue
+            yield entry, lambda file=file: _read(file, config.audio_length)
+
+    return _Source(["folder", [_stat(file, file.relative_to(path).as_posix()) for file in files]], items)
+
+
+def _examples(path: Path, config: Config) -> _Source:
+    """NSynth's json/wav: `examples.json`, and the sounds in `audio/`."""
+    listing = path / "examples.json"
+    try:
+        examples = json.loads(listing.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{listing} is not valid JSON: {error}") from None
+    if not isinstance(examples, dict):
+        raise ValueError(f"{listing} has to hold one JSON object, not a {type(examples).__name__}")
+    # Only what lies there is opened, so no name can lead out of the folder.
+    there = {file.name: file for file in sorted((path / "audio").glob("*")) if file.is_file()}
+
+    def items():
+        for name, values in examples.items():
+            values = values if isinstance(values, dict) else {}
+            family = values.get("instrument_family_str")
+            source = values.get("instrument_source_str", values.get("instrument_source"))
+            try:
+                entry = _entry(name, values.get("pitch"), values.get("velocity"), family, source)
+            except ValueError as error:
+                yield str(error)
+                continue
+            file = there.get(f"{name}.wav") or there.get(f"{name}.flac")
+            if file is None:
+                yield f"{name} has no sound in {path / 'audio'}"
+                continue
+            yield entry, lambda file=file: _read(file, config.audio_length)
+
+    return _Source(["examples", _stat(listing, ""), [_stat(file, name) for name, file in there.items()]], items)
+
+
+def _read(path: Path, length: int) -> tuple[np.ndarray, int]:
+    """The first `length` samples of a file, float32 [n] or [n, channels], and their rate."""
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(path) as file:
+            samples, rate = file.read(length, dtype="float32"), file.samplerate
+        with open(path, "rb") as file:
+            head = file.read(8)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise ValueError(f"is broken: {getattr(error, 'error_string', error)}") from None
+    # libsndfile makes do with what there is of a WAV; what was written without knowing its length says 2^32 - 1.
+    promised = int.from_bytes(head[4:], "little")
+    if head[:4] == b"RIFF" and path.stat().st_size < promised + 8 < 1 << 32:
+        raise ValueError(f"is broken: it ends after {path.stat().st_size} of {promised + 8} bytes")
+    return samples, rate
+
+
+# ----------------------------------------------------------------------------------------------- NSynth as tf.Examples
+
+
+def _is_tfrecord(path: Path) -> bool:
+    return re.search(r"\.tfrecords?(-\d+-of-\d+)?$", path.name) is not None
+
+
+def _tfrecords(files: Sequence[Path]) -> _Source:
+    """NSynth's tfrecord: a `tf.train.Example` a note, with the features that NSynth's site lists."""
+
+    def items():
+        import tensorflow as tf
+        from google.protobuf.message import DecodeError
+
+        for file in files:
+            records = tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
+            for number in itertools.count():
+                try:
+                    record = next(records, None)
+                except tf.errors.OpError:
+                    yield f"{file.name} is broken at record {number}; what comes after it is not used"
+                    break
+                if record is None:
+                    break
+                try:
+                    features = tf.train.Example.FromString(record).features.feature
+                    yield _example(features, f"record {number} of {file.name}")
+                except DecodeError:
+                    yield f"record {number} of {file.name} is broken: it is no tf.train.Example"
+                except ValueError as error:
+                    yield str(error)
+
+    return _Source(["tfrecord", [_stat(file, file.name) for file in files]], items)
+
+
+def _example(features: Any, where: str) -> tuple[Entry, Sound]:
+    """One note of a tfrecord, from its features by name."""
+
+    def first(key: str) -> Any:
+        feature = features.get(key)
+        values = getattr(feature, feature.WhichOneof("kind")).value if feature and feature.WhichOneof("kind") else ()
+        value = values[0] if len(values) else None
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+    kind = first("instrument_family_str"), first("instrument_source")
+    entry = _entry(first("note_str") or where, first("pitch"), first("velocity"), *kind)
+    samples = np.array(features["audio"].float_list.value, np.float32) if "audio" in features else np.zeros(0)
+    rate = first("sample_rate") or NSYNTH_RATE
+    return entry, lambda: (samples, rate)
+
+
+def _tfds(name: str) -> _Source:
+    """A data set of TensorFlow Datasets with the features of its `nsynth`."""
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError:
+        raise ImportError(
+            f"tfds:{name} takes a package that is not installed: pip install tensorflow-datasets"
+        ) from None
+    try:
+        builder = tfds.builder(name)
+        if "train" not in builder.info.splits:  # not prepared on this disk
+            builder = tfds.builder(name, try_gcs=True)
+        version, count = str(builder.info.version), builder.info.splits["train"].num_examples
+    except Exception as error:  # of many kinds, from no such name to no network
+        raise ValueError(f"tfds:{name} cannot be opened: {_one_line(error) or type(error).__name__}") from None
+
+    def items():
+        examples = iter(tfds.as_numpy(builder.as_dataset(split="train")))
+        while True:
+            try:
+                example = next(examples, None)
+            except Exception as error:
+                raise OSError(f"tfds:{name} broke off ({_one_line(error)}); start again to go on from here") from None
+            if example is None:
+                return
+            note, instrument = example["id"].decode("utf-8", "replace"), example["instrument"]
+            family = FAMILIES[instrument["family"]]
+            try:
+                entry = _entry(note, example["pitch"], example["velocity"], family, instrument["source"])
+            except ValueError as error:
+                yield str(error)
+                continue
+            yield entry, lambda example=example: (example["audio"], NSYNTH_RATE)
+
+    return _Source(["tfds", name, version, count], items, count)
+
+
+# -------------------------------------------------------------------------------------------------------- soundfonts
+
+
+def _soundfont(
+    name: str, config: Config, pitches: tuple[int, int], programs: Sequence[int], velocities: Sequence[int]
+) -> _Source:
+    """Notes of General MIDI programs, each program with its loudest note at PEAK."""
+    if name:
+        path = Path(name)
+    else:
+        import pretty_midi
+
+        path = Path(pretty_midi.__file__).parent / "TimGM6mb.sf2"
+    if not path.is_file():
+        raise FileNotFoundError(f"no soundfont at {path}: there is no such file")
+    try:
+        import midirenderer  # noqa: F401
+    except ImportError:
+        raise ImportError("there is no soundfont player here: pip install midirenderer") from None
+    keys = [(velocity, pitch) for velocity in velocities for pitch in range(pitches[0], pitches[1] + 1)]
+
+    def items():
+        content = path.read_bytes()
+        try:
+            _render(content, 0, keys[:1], config)
+        except RuntimeError as error:
+            raise ValueError(f"{path} is not a soundfont that can be played: {error}") from None
+        for program in programs:
+            group = _GROUPS[program // 8] if program // 8 < len(_GROUPS) else None
+            family = "vocal" if program in _VOICES else group
+            # Rendered when the first of them is asked for, and let go with the last.
+            render = functools.cache(functools.partial(_render, content, program, keys, config))
+            for i, (velocity, pitch) in enumerate(keys):
+                entry = _entry(f"{path.stem}_{program:03d}-{pitch:03d}-{velocity:03d}", pitch, velocity, family)
+                yield entry, lambda i=i, render=render: (render()[i], config.sample_rate)
+
+    return _Source(
+        ["soundfont", _stat(path, path.name), list(programs), list(velocities)], items, len(programs) * len(keys)
+    )
+
+
+def _render(content: bytes, program: int, keys: Sequence[tuple[int, int]], config: Config) -> np.ndarray:
+    """One program's notes: float32 [keys, audio_length], the key down for three quarters of it, without reverb."""
+    import midirenderer
+    import soundfile
+
+    from ..audio import Audio, resample
+
+    seconds = config.audio_length / config.sample_rate
+    slot = round((seconds + RING_SECONDS) * config.sample_rate)
+    notes = []
+    for i in range(0, len(keys), PITCHES_AT_ONCE):
+        some = keys[i : i + PITCHES_AT_ONCE]
+        wave = midirenderer.render_wave_from(content, _score(program, some, seconds))
+        samples, rate = soundfile.read(io.BytesIO(wave), dtype="float32", always_2d=True)
+        samples = resample(Audio(samples.mean(axis=1), rate), config.sample_rate).samples
+        samples = np.pad(samples, (0, max(len(some) * slot - len(samples), 0)))[: len(some) * slot]
+        notes.append(samples.reshape(len(some), slot)[:, : config.audio_length])
+    notes = np.concatenate(notes)
+    return notes * np.float32(PEAK / max(np.abs(notes).max(), SILENCE))
+
+
+def _score(program: int, keys: Sequence[tuple[int, int]], seconds: float) -> bytes:
+    """A MIDI file of one note after another, each cut off before the next."""
+    import mido
+
+    def control(number: int, value: int, time: int = 0) -> mido.Message:
+        return mido.Message("control_change", control=number, value=value, time=time)
+
+    held = round(1000 * seconds * HELD_SHARE)
+    track = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=1_000_000)])
+    track.append(mido.Message("program_change", program=program))
+    track += [control(7, 127), control(11, 127), control(91, 0), control(93, 0)]  # full level; no reverb, no chorus
+    for velocity, pitch in keys:
+        track.append(mido.Message("note_on", note=pitch, velocity=velocity))
+        track.append(mido.Message("note_off", note=pitch, time=held))
+        track.append(control(120, 0, round(1000 * (seconds + RING_SECONDS / 2)) - held))  # all sound off
+        track.append(control(7, 127, round(1000 * RING_SECONDS / 2)))
+    score = mido.MidiFile(ticks_per_beat=1000)  # of a second each
+    score.tracks.append(track)
+    content = io.BytesIO()
+    score.save(file=content)
+    return content.getvalue()
+
+
+# --------------------------------------------------------------------------------------------------------- the cache
+
+
+def _pack(data: np.ndarray, config: Config) -> np.ndarray:
+    return np.rint(spectral.normalize(data, config) * SCALE).astype("<i2")
+
+
+def _unpack(rows: np.ndarray, config: Config) -> np.ndarray:
+    return spectral.denormalize(rows.astype(np.float32) / SCALE, config)
+
+
+def _row_bytes(config: Config) -> int:
+    return config.frames * config.bins * 2 * np.dtype("<i2").itemsize
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process builds this cache."""
+    lock = filelock.FileLock(str(folder.with_suffix(".lock")))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            print(f"another process is building the cache in {folder}; waiting for it")
+            lock.acquire()
+    except OSError as error:
+        raise OSError(f"cannot write to {folder.parent}: {error.strerror}; choose another folder for caches") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _open(folder: Path, config: Config) -> Notes | None:
+    """A finished cache, or None if there is none or it is damaged."""
+    try:
+        text = (folder / NOTES).read_text("utf-8")
+        size = (folder / SPECTROGRAMS).stat().st_size
+    except (OSError, ValueError):
+        return None
+    outcomes = _outcomes(text)
+    entries = [outcome for outcome in outcomes if isinstance(outcome, Entry)]
+    problems = [outcome for outcome in outcomes if isinstance(outcome, str)]
+    whole = len(outcomes) == len(text.splitlines()) and entries and size == len(entries) * _row_bytes(config)
+    return Notes(folder, entries, problems, config) if whole else None
+
+
+def _outcomes(text: str) -> list[Entry | str]:
+    """The lines of `notes.jsonl`, notes and problems, up to the first that is damaged or not complete."""
+    outcomes: list[Entry | str] = []
+    for line in text.splitlines(keepends=True):
+        try:
+            values = json.loads(line)
+            outcome = _one_line(values["problem"]) if "problem" in values else _entry(**values)
+        except (ValueError, TypeError):
+            break
+        if not line.endswith("\n") or (isinstance(outcome, Entry) and not MIN_PITCH <= outcome.pitch <= MAX_PITCH):
+            break
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _build(
+    folder: Path, source: _Source, wanted: Callable[[Any], bool], shown_as: str, config: Config, progress: bool
+) -> None:
+    """Compute a cache: on return it is there, whole."""
+    partial, row_bytes = folder.with_suffix(".partial"), _row_bytes(config)
+    count = source.count
+    if count is None:
+        items = tqdm(source.items(), desc="list", unit="note", leave=False, disable=not progress)
+        count = sum(not isinstance(item, str) and wanted(item) for item in items)
+    done = _resume(partial, row_bytes)
+    there = sum(isinstance(outcome, Entry) for outcome in done)
+    print(f"spectrograms of up to {count:,} notes: {_size(count * row_bytes)} in {folder}")
+    if done:
+        print(f"{there:,} of them are there from last time")
+    need, free = (count - there) * row_bytes, shutil.disk_usage(folder.parent).free
+    if need > free:
+        raise OSError(
+            f"the cache takes {_size(need)} and {folder.parent} has {_size(free)} free; choose another folder"
+        )
+
+    partial.mkdir(exist_ok=True)
+    items = itertools.islice(filter(wanted, source.items()), len(done), None)
+    with tqdm(total=count, initial=there, desc="spectrograms", unit="note", disable=not progress) as bar:
+        while batch := list(itertools.islice(items, BATCH)):
+            outcomes, rows = _analyse(batch, config)
+            try:  # the spectrograms first: a line in the list says that its spectrogram is there
+                _append(partial / SPECTROGRAMS, b"".join(rows))
+                _append(partial / NOTES, "".join(_line(outcome) for outcome in outcomes).encode())
+            except OSError as error:
+                shutil.rmtree(partial, ignore_errors=True)
+                raise OSError(f"the cache cannot be written to {folder.parent}: {error.strerror}") from None
+            done += outcomes
+            bar.update(len(rows))
+    if not any(isinstance(outcome, Entry) for outcome in done):
+        shutil.rmtree(partial)
+        why = f"{len(done)} problems, the first: {done[0]}" if done else "none is of the pitches and kinds asked for"
+        raise ValueError(f"{shown_as} has no note that can be used: {why}")
+    os.replace(partial, folder)
+
+
+def _analyse(batch: Sequence[tuple[Entry, Sound] | str], config: Config) -> tuple[list[Entry | str], list[bytes]]:
+    """What becomes of some items, and the packed spectrograms of those that are notes."""
+    outcomes: list[Entry | str] = []
+    rows = []
+    for item in batch:
+        if isinstance(item, str):
+            outcomes.append(_one_line(item))
+            continue
+        entry, sound = item
+        try:
+            wave = _checked(*sound(), config)
+        except ValueError as error:
+            outcomes.append(_one_line(f"{entry.name} {error}"))
+            continue
+        # One by one: what sixteen need at once fits no processor's cache, and takes twice as long.
+        rows.append(_pack(spectral.waves_to_data(wave[None], config), config).tobytes())
+        outcomes.append(entry)
+    return outcomes, rows
+
+
+def _checked(samples: np.ndarray, rate: int, config: Config) -> np.ndarray:
+    """One note as the model hears it, [audio_length]."""
+    if rate != config.sample_rate:
+        raise ValueError(f"has {rate} Hz; convert it to the model's {config.sample_rate} Hz first")
+    if samples.ndim != 1:
+        raise ValueError(f"has {samples.shape[1]} channels; mix them down to one first")
+    wave = crop_or_pad(samples, config.audio_length)
+    if not np.isfinite(wave).all():
+        raise ValueError("holds samples that are not finite numbers")
+    if np.abs(wave).max() < SILENCE:
+        raise ValueError("is silent")
+    return wave
+
+
+def _append(path: Path, content: bytes) -> None:
+    # Not a memory map: on a full disk that ends the process instead of raising an error.
+    with open(path, "ab") as file:
+        file.write(content)
+
+
+def _line(outcome: Entry | str) -> str:
+    return json.dumps({"problem": outcome} if isinstance(outcome, str) else dataclasses.asdict(outcome)) + "\n"
+
+
+def _resume(partial: Path, row_bytes: int) -> list[Entry | str]:
+    """What an interrupted build has finished; whatever it had begun beyond that is cut off."""
+    listed, spectrograms = partial / NOTES, partial / SPECTROGRAMS
+    if not (listed.exists() and spectrograms.exists()):
+        shutil.rmtree(partial, ignore_errors=True)
+        return []
+    done = _outcomes(listed.read_text("utf-8", errors="replace"))
+    size = sum(isinstance(outcome, Entry) for outcome in done) * row_bytes
+    if spectrograms.stat().st_size < size:  # the computer, not the program, was stopped
+        shutil.rmtree(partial)
+        return []
+    os.truncate(spectrograms, size)
+    with replacing(listed) as text:
+        text.write_text("".join(_line(outcome) for outcome in done))
+    return done
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

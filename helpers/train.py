@@ -1,0 +1,321 @@
+"""The command line: `python -m helpers.train`, which trains a model on your own notes.
+
+    python -m helpers.train --tiny --data soundfont: --out outputs/tiny                    # a look at it, on a laptop
+    python -m helpers.train --data notes/ --out runs/mine                                  # the published model's size
+    python -m helpers.train --data notes/ --out runs/fine --continue_from acoustic_only --images 11200000
+
+It may be killed at any moment: the same command goes on from the last checkpoint. What `--out` comes to hold:
+
+    experiment.json, stage_000NN/   checkpoints in the published layout
+    generator.npz                   the newest generator alone: `gansynth.load("runs/mine")`
+    losses.csv, logs/               the curves, as a table and for TensorBoard
+    samples/                        what the generator sounds and looks like on the way
+    cache/                          the notes' spectrograms, unless --cache_dir says otherwise
+
+Notebook: 08_train.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import dataclasses
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from .files import replacing
+from .gansynth.config import MIN_PITCH, Config
+
+SAVE_SECONDS = 600  # between checkpoints, as in the original
+SAMPLE_EVERY = 10_000  # images
+LOG_EVERY = 800  # images
+TINY_SAMPLE_EVERY, TINY_LOG_EVERY = 400, 8
+SAMPLE_NOTES = 4
+LOSSES, LOGS, SAMPLES, CACHE = "losses.csv", "logs", "samples", "cache"
+
+# Notes of one second, with a quarter of the published model's pixels. There are only some hundred steps, so the
+# learning rate is twice the published one and the averages forget sooner what was random.
+TINY = {
+    "audio_length": 16000,
+    "start_height": 4,
+    "start_width": 32,
+    "num_resolutions": 5,
+    "fmap_base": 128,
+    "fmap_max": 32,
+    "latent_vector_size": 32,
+    "batch_size_schedule": [8],
+    "generator_learning_rate": 1.6e-3,
+    "discriminator_learning_rate": 1.6e-3,
+    "average_decay": 0.98,
+    "stable_stage_num_images": 800,
+    "transition_stage_num_images": 400,
+    "total_num_images": 6400,
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    flags = argparse.ArgumentParser(prog="python -m helpers.train", description="Train GANSynth on your own notes.")
+    size = flags.add_mutually_exclusive_group()
+    size.add_argument("--config", metavar="FILE", help="an experiment.json; by default the published models' numbers")
+    size.add_argument("--tiny", action="store_true", help="a small model that shows falling losses within minutes")
+    size.add_argument(
+        "--continue_from", metavar="CHECKPOINT", help="a published folder or name, or another run's --out"
+    )
+    flags.add_argument("--data", required=True, help="a folder of notes, a .tfrecord, tfds:… or soundfont:[FILE.sf2]")
+    flags.add_argument("--out", required=True, help="where everything goes; a run that is there already goes on")
+    flags.add_argument("--cache_dir", help="where the spectrograms go (default OUT/cache)")
+    flags.add_argument("--images", type=int, metavar="N", help="when to stop, counted from the very first image")
+    flags.add_argument("--batch_size", type=int, help="images of a step (default as in the numbers, 8)")
+    flags.add_argument("--seed", type=int, help="of everything random (default 0)")
+    flags.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of the convolutions")
+    flags.add_argument("--strategy", choices=("mirrored",), help="share each batch among all the GPUs")
+    flags.add_argument("--sample_every", type=int, metavar="N", help=f"images between samples (default {SAMPLE_EVERY})")
+    flags.add_argument("--log_every", type=int, metavar="N", help=f"images between log entries (default {LOG_EVERY})")
+    flags.add_argument("--save_seconds", type=float, default=SAVE_SECONDS, help="between checkpoints (%(default)s)")
+    return flags
+
+
+def run(args: argparse.Namespace) -> list[Path]:
+    """Do what the flags say and return the files worth looking at."""
+    for name in ("images", "batch_size", "sample_every", "log_every", "save_seconds"):
+        value = getattr(args, name)
+        if value is not None and not value > 0:
+            raise ValueError(f"--{name} is {value}; it has to be above 0")
+    from . import gansynth  # noqa: F401  quiets TensorFlow before it is imported
+    from .gansynth import dataset, training
+
+    out = Path(args.out)
+    origin, config = _origin(args, out)
+    training.Settings.of(config)  # a wrong number is told before the data are read
+    notes = dataset.open_data(args.data, config, args.cache_dir or out / CACHE)
+    print(notes)
+    options: dict[str, Any] = {"precision": args.precision, "strategy": _strategy(args.strategy)}
+    if origin is None:
+        trainer = training.Trainer(config, notes.pitch_counts, seed=args.seed or 0, **options)
+    else:
+        trainer = training.Trainer.restore(origin, notes.pitch_counts, seed=args.seed, config=config, **options)
+    print(f"{trainer}, seed {trainer.seed}" + (f", from {origin}" if origin else ""))
+    if trainer.finished:
+        raise ValueError(f"{origin} has seen {trainer.global_step:,} images already; ask for more with --images")
+    sample_every = args.sample_every or (TINY_SAMPLE_EVERY if args.tiny else SAMPLE_EVERY)
+    log_every = args.log_every or (TINY_LOG_EVERY if args.tiny else LOG_EVERY)
+    return train(trainer, training.Shuffled(notes, trainer.seed), out, sample_every, log_every, args.save_seconds)
+
+
+def _origin(args: argparse.Namespace, out: Path) -> tuple[Path | None, Config]:
+    """The folder of the checkpoint to go on from, if there is one, and the numbers to train with."""
+    from . import checkpoints
+    from .gansynth import checkpoint
+
+    origin, asked = None, None
+    if args.config:
+        asked = Config.from_json(Path(args.config).read_text("utf-8", errors="replace"), args.config)
+    elif args.tiny:
+        asked = Config.from_dict(TINY)
+    if checkpoint.find_stage([path.name for path in out.glob("stage_*")]):
+        origin, saved = out, checkpoint.find(out)[0]
+        if asked is not None:
+            _check_same(asked, saved, out)
+        config = saved
+    elif args.continue_from:
+        origin = checkpoints.locate(args.continue_from)
+        config = checkpoint.find(origin)[0]
+    else:
+        config = asked or Config()
+    changes: dict[str, Any] = {}
+    if args.images:
+        changes["total_num_images"] = args.images
+    if args.batch_size:
+        changes["extra"] = {**config.extra, "batch_size_schedule": [args.batch_size]}
+    return origin, dataclasses.replace(config, **changes)
+
+
+def _check_same(asked: Config, saved: Config, out: Path) -> None:
+    """A run goes on with the numbers it was begun with; how long it lasts and its batches may change."""
+    names = {f.name for f in dataclasses.fields(Config)} - {"extra", "assumed", "total_num_images"}
+    for name in sorted(names):
+        old, new = getattr(saved, name), getattr(asked, name)
+        if old != new:
+            raise ValueError(f"{out} holds a run with {name} {old!r}, not {new!r}: choose another --out or its numbers")
+
+
+def _strategy(name: str | None):
+    if name is None:
+        return None
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy()
+
+
+def train(trainer, batches: Callable, out: Path, sample_every: int, log_every: int, save_seconds: float) -> list[Path]:
+    """Train until the end, with a progress bar; the arguments are those of the command line.
+
+    Args:
+      trainer: a `training.Trainer`, changed in place.
+      batches: (step, size) -> the notes that follow the first `step` and their labels, as `training.Shuffled`.
+
+    Returns:
+      The last generator and the last samples.
+    """
+    config, saved_at = trainer.config, time.monotonic()
+    z = np.random.RandomState(trainer.seed).normal(size=(SAMPLE_NOTES, config.latent_vector_size))
+    pitches = _sample_pitches(trainer.pitch_counts)
+    ahead, curves = Ahead(batches), Curves(out, trainer.global_step)
+    written: list[Path] = []
+    with ahead, curves, tqdm(total=config.total_num_images, initial=trainer.global_step, unit="image") as bar:
+        while not trainer.finished:
+            if trainer.stage_is_over:
+                trainer.save(out)
+                trainer.advance()
+            before, size = trainer.global_step, trainer.batch_size
+            values = trainer.step(*ahead(before, size))
+            now = trainer.global_step
+            bar.update(now - before)
+            bar.set_description(f"stage {trainer.stage}", refresh=False)
+            bar.set_postfix({"G": values["generator_loss"], "D": values["discriminator_loss"]}, refresh=False)
+            if now // log_every > before // log_every:
+                curves.add(now, trainer.stage, values)
+            if now // sample_every > before // sample_every or trainer.finished:
+                written = sample(trainer, z, pitches, out / SAMPLES)
+            if time.monotonic() - saved_at > save_seconds:
+                trainer.save(out)
+                saved_at = time.monotonic()
+        trainer.save(out)
+    from .gansynth.checkpoint import COMPACT_NAME
+
+    return [out / COMPACT_NAME, *written]
+
+
+class Ahead:
+    """A source of batches that reads the next one while the networks are busy with this one."""
+
+    def __init__(self, batches: Callable[[int, int], Any]):
+        self._batches, self._pool = batches, ThreadPoolExecutor(1)
+        self._next: tuple[tuple[int, int], Any] | None = None
+
+    def __enter__(self) -> Ahead:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def __call__(self, step: int, size: int):
+        key, future = self._next or (None, None)
+        batch = future.result() if key == (step, size) else self._batches(step, size)
+        following = (step + size, size)
+        self._next = following, self._pool.submit(self._batches, *following)
+        return batch
+
+
+class Curves:
+    """Losses as a table in a file and for TensorBoard. A run that goes on forgets what came after its checkpoint."""
+
+    def __init__(self, out: Path, step: int):
+        import tensorflow as tf
+
+        path, rows = out / LOSSES, []
+        if path.is_file():
+            with open(path, newline="", errors="replace") as file:
+                rows = list(csv.reader(file))
+        before = [row for row in rows[1:] if len(row) == len(rows[0]) and row[0].isdigit() and int(row[0]) <= step]
+        with replacing(path) as partial, open(partial, "w", newline="") as file:
+            csv.writer(file).writerows(rows[:1] + before)
+        self._is_new = not rows
+        self._file = open(path, "a", newline="", buffering=1)  # noqa: SIM115  closed on exit
+        self._summaries = tf.summary.create_file_writer(str(out / LOGS))
+        # What makes a number a curve in TensorBoard; `tf.summary.scalar` would need TensorBoard itself.
+        self._kind = tf.compat.v1.SummaryMetadata()
+        self._kind.plugin_data.plugin_name = "scalars"
+
+    def __enter__(self) -> Curves:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._file.close()
+        self._summaries.close()
+
+    def add(self, step: int, stage: int, values: Mapping[str, float]) -> None:
+        import tensorflow as tf
+
+        table = csv.writer(self._file)
+        if self._is_new:
+            table.writerow(["images", "stage", *values])
+            self._is_new = False
+        table.writerow([step, stage, *values.values()])
+        with self._summaries.as_default():
+            for name, value in {**values, "stage": float(stage)}.items():
+                tf.summary.write(name, tf.constant(value, tf.float32), step, self._kind)
+        self._summaries.flush()
+
+
+def _sample_pitches(pitch_counts: np.ndarray) -> np.ndarray:
+    """Pitches spread over those of the data, MIDI numbers [SAMPLE_NOTES]."""
+    shares = np.cumsum(pitch_counts) / np.sum(pitch_counts)
+    wanted = (np.arange(SAMPLE_NOTES) + 0.5) / SAMPLE_NOTES
+    return MIN_PITCH + np.searchsorted(shares, wanted)
+
+
+def sample(trainer, z: np.ndarray, pitches: np.ndarray, folder: Path) -> list[Path]:
+    """Write what the averaged generator makes of these latents and pitches: IMAGES.wav, in a row, and IMAGES.png."""
+    from . import audio
+    from .gansynth import spectral
+    from .gansynth.model import GANSynth
+
+    data = GANSynth(trainer.average()).generate_data(z, pitches, batch_size=len(z))
+    wave = spectral.data_to_waves(data, trainer.config).ravel()
+    wave = wave * np.float32(0.9 / max(np.abs(wave).max(), 1e-9))
+    path = folder / f"{trainer.global_step:08d}.wav"
+    return [audio.write(audio.Audio(wave, trainer.config.sample_rate), path), plot_data(data, path.with_suffix(".png"))]
+
+
+def plot_data(data: np.ndarray, path: Path) -> Path:
+    """Draw spectrograms [n, frames, bins, 2] side by side: log magnitude above, instantaneous frequency below."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2.5 * len(data), 6), layout="constrained")
+    axes = figure.subplots(2, len(data), squeeze=False)
+    kinds = (("log magnitude", "magma", -14, 6), ("instantaneous frequency", "twilight", -1, 1))
+    for row, (title, colours, low, high) in enumerate(kinds):
+        for ax, note in zip(axes[row], data, strict=True):
+            image = ax.imshow(
+                note[:, :, row].T,
+                origin="lower",
+                aspect="auto",
+                interpolation="nearest",
+                cmap=colours,
+                vmin=low,
+                vmax=high,
+            )
+            ax.set(xticks=[], yticks=[])
+        axes[row][0].set_ylabel(title)
+        figure.colorbar(image, ax=axes[row])
+    with replacing(path) as partial:
+        figure.savefig(partial, dpi=80)
+    return path
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; a user's mistake is one line on standard error and exit status 1."""
+    args = parser().parse_args(argv)
+    try:
+        written = run(args)
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    for path in written:
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
