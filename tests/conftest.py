@@ -44,5 +44,10 @@ def tool():
 
 
 @pytest.fixture(scope="session")
+def check():
+    return _script("check_demo_checkpoint")
+
+
+@pytest.fixture(scope="session")
 def make_study():
     return _script("make_study")

@@ -1,23 +1,13 @@
 """tools/check_demo_checkpoint.py: its measures, on sounds whose answer is known."""
 
-import importlib.util
 import json
 
 import numpy as np
 import pytest
-from inputs import DATA, RATE, SAMPLES
+from inputs import RATE, SAMPLES
 
 SECONDS = np.arange(SAMPLES) / RATE
 RICH = [1 / h for h in range(1, 13)]
-
-
-@pytest.fixture(scope="module")
-def check():
-    path = DATA.parents[1] / "tools" / "check_demo_checkpoint.py"
-    spec = importlib.util.spec_from_file_location("check_demo_checkpoint", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def tone(pitch, cents=0.0, amplitudes=RICH, decay=0.0):
@@ -120,6 +110,34 @@ def test_families_of_tones_are_told_apart(check):
     assert np.mean(classifier.predict(others) == families) > 0.95
     softer = check.descriptors(0.05 * kinds["bowed"](58, 1.0), 58)
     np.testing.assert_allclose(softer, check.descriptors(kinds["bowed"](58, 1.0), 58), atol=0.05)
+
+
+def test_families_are_told_with_and_without_the_pitch(check, monkeypatch):
+    """Two instruments change places in the second third of the pitches, which only who has heard those can know."""
+    monkeypatch.setattr(check, "INSTRUMENTS", {"Violin": (40, "string"), "Trumpet": (56, "brass")})
+    swapped = np.arange(check.NUM_PITCHES) // check.NEIGHBOURS % 3 == 1
+    places = {"Violin": np.stack([swapped, swapped], axis=1), "Trumpet": np.stack([~swapped, swapped], axis=1)}
+    measured = {
+        kind: {name: {"source": {"descriptors": place.astype(float)}} for name, place in places.items()}
+        for kind in check.KINDS
+    }
+    check.recognise(measured)
+    for row in measured["between"].values():
+        assert row["source"]["recognised"].all()
+        np.testing.assert_array_equal(row["source"]["recognised_unheard"], ~swapped)
+
+
+def test_the_table_has_the_columns_that_were_measured(check):
+    source = {"cents": np.zeros(3), "jump": np.ones(3)}
+    quick = check.scores(source, {**source, "distance": np.full(3, 4.56)})
+    whole = check.scores(
+        source, {**source, "distance": np.ones(3), "recognised": np.ones(3), "recognised_unheard": np.zeros(3)}
+    )
+    assert "family" not in check.table({"Violin": {"loud": quick}}, ["loud"])
+    lines = check.table({"Violin": {"loud": whole, "between": quick | whole}}, ["loud", "between"]).splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert lines[-1].split()[:3] == ["Violin", "100.0", "100.0"]
+    assert "4.6" in check.table({"Violin": {"loud": quick}}, ["loud"])
 
 
 def test_scores_leave_out_what_is_not_in_tune_in_the_source(check):

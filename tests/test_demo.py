@@ -59,7 +59,7 @@ def test_demo_draws_pictures(outputs, name):
     assert picture[..., :3].std() > 0.05  # something is drawn on it
 
 
-def test_the_notes_of_the_demo_are_in_tune(model, tool):
+def test_the_notes_of_the_demo_are_in_tune(model, check):
     """Of the pairs whose source note is in tune for pyin, at least 80 % are in tune (a sample of 40 pairs is heard)."""
     table = json.loads((FOLDER / "tuning.json").read_text())
     lowest, tolerance = table["lowest_pitch"], table["tolerance_cents"]
@@ -73,5 +73,5 @@ def test_the_notes_of_the_demo_are_in_tune(model, tool):
     bank = instruments.named(model)
     waves = model.generate(np.stack([bank[name].z for name, _ in heard]), [pitch for _, pitch in heard], seconds=0.7)
     # Where pyin hears no pitch, cents_off is NaN, which no comparison holds for.
-    in_tune = sum(abs(tool.cents_off(wave, pitch)) <= tolerance for (_, pitch), wave in zip(heard, waves, strict=True))
+    in_tune = sum(abs(check.cents_off(wave, pitch)) <= tolerance for (_, pitch), wave in zip(heard, waves, strict=True))
     assert in_tune >= 0.8 * len(heard)

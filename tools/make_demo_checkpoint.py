@@ -3,7 +3,7 @@
     python tools/make_demo_checkpoint.py render --work WORK --soundfont FluidR3_GM.sf2   # notes and spectrograms
     python tools/make_demo_checkpoint.py fit    --work WORK [--start OLDER]              # stop and repeat at will
     python tools/make_demo_checkpoint.py export --work WORK --out data/checkpoints/demo
-    python tools/make_demo_checkpoint.py check  --work WORK --checkpoint data/checkpoints/demo
+    python tools/check_demo_checkpoint.py       --work WORK --checkpoint data/checkpoints/demo
 
 `render` needs the `fluidsynth` program (Debian: fluidsynth, fluid-soundfont-gm); everything else is in
 requirements.txt. What came of it is told in data/checkpoints/demo/README.md.
@@ -27,7 +27,6 @@ older checkpoint of the same instruments: a soft voice as its instrument was, an
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import subprocess
 import sys
@@ -116,12 +115,6 @@ WARM_UP = 100  # steps
 AVERAGE_DECAY = 0.995  # of the moving average of the weights, which is what is kept
 SAVE_EVERY = 120  # seconds
 SEED = 0
-
-# Checking.
-LISTEN_SECONDS = (0.2, 0.7)  # the part of a note whose pitch is measured: behind the attack, before soft notes fade
-IN_TUNE = 50  # cents
-DISTANCE_RANGE = 80  # dB
-CHECKED_MIXTURES = 200  # morphs, and random latents
 
 
 VOICES = [*INSTRUMENTS, *(f"{name}, soft" for name in INSTRUMENTS)]
@@ -572,113 +565,21 @@ def fold_tables(instruments: np.ndarray, pitches: np.ndarray) -> np.ndarray:
     return response[:, ::-1, ::-1].transpose(1, 2, 0, 3).astype(np.float32)
 
 
-# ----------------------------------------------------------------------------------------------------------- check
-
-
-def cents_off(wave: np.ndarray, pitch: int) -> float:
-    """Median deviation in cents that pyin hears in the steady part of a note, NaN where it hears no pitch."""
-    import librosa
-
-    heard = wave[slice(*(int(t * CONFIG.sample_rate) for t in LISTEN_SECONDS))]
-    f0, voiced, _ = librosa.pyin(heard, fmin=25.0, fmax=2200.0, sr=CONFIG.sample_rate, frame_length=2048)
-    found = f0[voiced & np.isfinite(f0)]
-    return float(np.median(1200 * np.log2(found / librosa.midi_to_hz(pitch)))) if len(found) else float("nan")
-
-
-def tuning(notes: np.ndarray, pitches: np.ndarray) -> list[float | None]:
-    """`cents_off` of each note, rounded, None instead of NaN; on all cores, as pyin is slow."""
-    import joblib
-
-    pairs = zip(notes, pitches, strict=True)
-    cents = joblib.Parallel(n_jobs=-1)(joblib.delayed(cents_off)(np.array(note), int(pitch)) for note, pitch in pairs)
-    return [None if math.isnan(c) else round(c, 1) for c in cents]
-
-
-def listen(work: Path) -> dict[str, list[float | None]]:
-    """Tuning of all the source notes, instrument by instrument; kept in WORK/source_cents.json as it goes."""
-    path = work / "source_cents.json"
-    heard = json.loads(path.read_text()) if path.exists() else {}
-    pitches = MIN_PITCH + np.arange(NUM_PITCHES)
-    for name, notes in zip(tqdm(INSTRUMENTS, desc="sources"), np.load(work / "waves.npy", mmap_mode="r"), strict=True):
-        if name not in heard:
-            heard[name] = tuning(notes, pitches)
-            with replacing(path) as partial:
-                partial.write_text(json.dumps(heard))
-    return heard
-
-
-def is_tuned(cents: float | None) -> bool:
-    return cents is not None and abs(cents) <= IN_TUNE
-
-
-def spectral_distance(notes: np.ndarray, sources: np.ndarray) -> float:
-    """Log-spectral distance in dB: root mean square over bins, mean over frames and notes.
-
-    Both are brought to one level first, and what lies DISTANCE_RANGE below a source's loudest bin counts as silence.
-    """
-    decibels = []
-    for waves in (notes, sources):
-        level = np.sqrt(np.mean(waves.astype(np.float64) ** 2, axis=1, keepdims=True))
-        decibels.append(20 * np.log10(np.abs(spectral.stft(waves / level, CONFIG)) + 1e-9))
-    floor = decibels[1].max(axis=(1, 2), keepdims=True) - DISTANCE_RANGE
-    difference = np.maximum(decibels[0], floor) - np.maximum(decibels[1], floor)
-    return float(np.mean(np.sqrt(np.mean(difference**2, axis=2))))
-
-
-def check(work: Path, checkpoint: Path) -> None:
-    """Measure a checkpoint against the notes it was fitted to; tuning goes to tuning.json beside it.
-
-    Every instrument at every pitch, the middle of random morphs between two, and random latents.
-    """
-    from helpers.gansynth import load
-    from helpers.instruments import slerp
-
-    model = load(checkpoint)
-    sources = listen(work)
-    pitches = MIN_PITCH + np.arange(NUM_PITCHES)
-    table, distances = {}, []
-    rows = zip(model.about["instruments"], np.load(work / "waves.npy", mmap_mode="r"), strict=True)
-    for instrument, waves in tqdm(rows, desc="check", total=len(INSTRUMENTS)):
-        name = instrument["name"]
-        notes = model.generate(np.array(instrument["z"]), pitches, progress=False)
-        table[name] = {"source": sources[name], "model": tuning(notes, pitches)}
-        distances.append(spectral_distance(notes, waves))
-        pairs = [(is_tuned(a), is_tuned(b)) for a, b in zip(*table[name].values(), strict=True)]
-        usable = [b for a, b in pairs if a]
-        tqdm.write(f"{name:16s} {sum(usable):3d} of {len(usable):3d} in tune, distance {distances[-1]:4.1f} dB")
-    cents = [pair for row in table.values() for pair in zip(*row.values(), strict=True)]
-    usable = [is_tuned(model_cents) for source_cents, model_cents in cents if is_tuned(source_cents)]
-    print(f"instruments: {sum(usable)} of {len(usable)} in tune ({np.mean(usable):.1%})")
-    print(f"log-spectral distance: {np.mean(distances):.1f} dB")
-
-    rng = np.random.RandomState(SEED)
-    a, b = latents()[rng.randint(len(INSTRUMENTS), size=(2, CHECKED_MIXTURES))]
-    for kind, z in (("morphs half way", slerp(a, b, 0.5)), ("random latents", rng.normal(size=a.shape))):
-        pitches = rng.randint(MIN_PITCH, MIN_PITCH + NUM_PITCHES, CHECKED_MIXTURES)
-        heard = [is_tuned(c) for c in tuning(model.generate(z, pitches, seconds=LISTEN_SECONDS[1]), pitches)]
-        print(f"{kind}: {sum(heard)} of {len(heard)} in tune ({np.mean(heard):.1%})")
-    result = {"lowest_pitch": MIN_PITCH, "tolerance_cents": IN_TUNE, "cents": table}
-    with replacing(checkpoint / "tuning.json") as partial:
-        partial.write_text(json.dumps(result, separators=(",", ":")))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("render", "fit", "export", "check"):
+    for name in ("render", "fit", "export"):
         command = commands.add_parser(name)
-        command.add_argument("--work", type=Path, required=True, help="folder for notes and state (3 GB)")
+        command.add_argument("--work", type=Path, required=True, help="folder for notes and state (6 GB)")
         if name == "render":
             command.add_argument("--soundfont", type=Path, required=True)
         elif name == "fit":
-            command.add_argument("--start", type=Path)
+            command.add_argument("--start", type=Path, help="an older checkpoint to go on from")
             command.add_argument("--steady-steps", type=int, default=11000)
             command.add_argument("--coherent-steps", type=int, default=5000)
             command.add_argument("--window-steps", type=int, default=6500)
-        elif name == "export":
-            command.add_argument("--out", type=Path, required=True)
         else:
-            command.add_argument("--checkpoint", type=Path, required=True)
+            command.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     if args.command == "render":
         render(args.work, args.soundfont)
@@ -688,10 +589,8 @@ def main() -> None:
         else:
             start = grow_time_axis(fit_steady(args.work, args.steady_steps, args.coherent_steps))
         fit_windows(args.work, start, args.window_steps)
-    elif args.command == "export":
-        export(args.work, args.out)
     else:
-        check(args.work, args.checkpoint)
+        export(args.work, args.out)
 
 
 if __name__ == "__main__":
