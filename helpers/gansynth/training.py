@@ -26,7 +26,7 @@ import time
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import keras
 import numpy as np
@@ -106,6 +106,55 @@ def batch_size(config: Config, settings: Settings, stage: int) -> int:
     if missing < 0:
         raise ValueError(f"batch_size_schedule has {len(sizes)} entries for {config.num_resolutions} resolutions")
     return ((sizes[0],) * missing + sizes)[config.num_blocks(stage) - 1]
+
+
+class LayerSizes(NamedTuple):
+    """A line of an architecture table."""
+
+    name: str
+    output: tuple[int, ...]  # (frames, bins, channels), or (values,) of a dense layer
+    kernel: tuple[int, ...]  # as in the checkpoints: (height, width, in, out), or (in, out)
+    weights: int  # numbers that are learnt, the biases among them
+
+
+def architecture(network: Generator | Discriminator) -> list[LayerSizes]:
+    """The layers that a network calls at its stage, first to last, with the sizes that really come out of them."""
+    config, size = network.config, 1
+    if isinstance(network, Generator):
+        inputs = [keras.Input((config.latent_vector_size,), size), keras.Input((), size, dtype="int32")]
+    else:
+        inputs = [keras.Input((config.frames, config.bins, 2), size)]
+    called = keras.Function(inputs, network.call(*inputs)).operations
+    return [
+        LayerSizes(layer.name, tuple(layer.output.shape[1:]), tuple(layer.kernel.shape), layer.count_params())
+        for layer in called
+        if hasattr(layer, "kernel")
+    ]
+
+
+def describe(network: Generator | Discriminator, beside: Sequence[tuple[int, ...]] | None = None) -> str:
+    """The architecture as a table to print.
+
+    Args:
+      network: at any stage.
+      beside: output sizes to show in a last column, one for each layer; those that differ are marked.
+
+    Raises:
+      ValueError: `beside` has another number of layers.
+    """
+    layers = architecture(network)
+    sizes = [None] * len(layers) if beside is None else list(beside)
+    if len(sizes) != len(layers):
+        raise ValueError(f"the network has {len(layers)} layers, and {len(sizes)} sizes are to stand beside them")
+    lines = [f"{'layer':<24}{'output':<18}{'kernel':<21}{'weights':>9}" + ("" if beside is None else "   original")]
+    for layer, size in zip(layers, sizes, strict=True):
+        output, kernel = (" x ".join(map(str, shape)) for shape in (layer.output, layer.kernel))
+        line = f"{layer.name:<24}{output:<18}{kernel:<21}{layer.weights:>9,}"
+        if size is not None:
+            line += f"   {' x '.join(map(str, size))}" + ("" if tuple(size) == layer.output else "  differs")
+        lines.append(line)
+    lines.append(f"{'together':<63}{sum(layer.weights for layer in layers):>9,}")
+    return "\n".join(lines)
 
 
 class NoteSource(Protocol):

@@ -1,0 +1,169 @@
+"""`make bench-train`: whether two networks that play against each other learn anything here, in minutes, in numbers.
+
+The model of `python -m helpers.train --tiny`, on five instruments of the bundled soundfont and one octave. Measured
+before and after: the discriminator's loss; how many pitches it tells rightly, of instruments it was never shown and of
+generated notes; and what a pitch tracker that knows neither network hears in the generated notes.
+
+    python benchmarks/train.py --published     how long an image takes in the published architecture, instead
+
+Nothing here decides a test; the numbers are to be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+import librosa
+import numpy as np
+from memory import peak_memory
+from tqdm.auto import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from helpers.gansynth import GANSynth, dataset, spectral, training
+from helpers.gansynth.config import MIN_PITCH, NUM_PITCHES, Config
+from helpers.train import TINY
+
+IMAGES = 2_000
+PITCHES = (60, 71)  # C4 to B4
+SHOWN = {"violin": 40, "trumpet": 56, "oboe": 68, "clarinet": 71, "flute": 73}  # General MIDI programs, from 0
+HELD_OUT = {"French horn": 60, "alto saxophone": 65, "piccolo": 72}
+HEARD = 96  # generated notes: each pitch eight times
+STEPS = 50  # losses are means over the first and over the last so many
+AT_ONCE = 8
+
+# The pitch tracker. It may answer anything from F2 to F#6, unvoiced or not, so that it can be wrong.
+LOWEST, HIGHEST = PITCHES[0] - 19, PITCHES[1] + 19
+FRAME = 1024  # samples
+LISTEN = (1 / 8, 3 / 4)  # the part of a note that is heard: behind the attack, before the key is let go
+IN_TUNE = 50  # cents
+
+STAGES, BATCH = (0, 6, 12), 4  # of the published architecture: 2 x 16 pixels, 16 x 128, all 128 x 1024
+
+
+def cents_off(waves: np.ndarray, pitches: np.ndarray, rate: int) -> np.ndarray:
+    """How far pyin hears each note from its pitch, median over its frames: cents, never below 0."""
+    start, stop = (int(share * waves.shape[1]) for share in LISTEN)
+    limits = {"fmin": librosa.midi_to_hz(LOWEST), "fmax": librosa.midi_to_hz(HIGHEST)}
+    off = []
+    for wave, pitch in zip(waves[:, start:stop], pitches, strict=True):
+        f0, _, _ = librosa.pyin(wave.astype(np.float64), sr=rate, frame_length=FRAME, fill_na=None, **limits)
+        off.append(abs(1200 * np.median(np.log2(f0 / librosa.midi_to_hz(pitch)))))
+    return np.array(off)
+
+
+def told(trainer: training.Trainer, data: np.ndarray, labels: np.ndarray) -> float:
+    """Share of the notes' pitches that the discriminator tells rightly."""
+    parts = (data[i : i + AT_ONCE] for i in range(0, len(data), AT_ONCE))
+    logits = np.concatenate([np.asarray(trainer.discriminator.call(part)[1]) for part in parts])
+    return float(np.mean(logits.argmax(axis=1) == labels))
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    real: float  # share of the pitches of notes of HELD_OUT that the discriminator tells
+    generated: float  # ... and of generated notes
+    cents: np.ndarray  # [HEARD] what the pitch tracker says of those
+
+
+def measure(trainer: training.Trainer, held: dataset.Notes, seed: int) -> Measured:
+    """The networks as they are; the generator with its averaged weights, and always the same latents."""
+    pitches = PITCHES[0] + np.arange(HEARD) % (PITCHES[1] - PITCHES[0] + 1)
+    z = np.random.RandomState([seed, HEARD]).normal(size=(HEARD, trainer.config.latent_vector_size))
+    data = GANSynth(trainer.average()).generate_data(z, pitches, batch_size=AT_ONCE)
+    waves = spectral.data_to_waves(data, trainer.config)
+    real = told(trainer, held.batch(np.arange(len(held))), held.labels)
+    off = cents_off(waves, pitches, trainer.config.sample_rate)
+    return Measured(real, told(trainer, data, pitches - MIN_PITCH), off)
+
+
+def learn(images: int, seed: int) -> None:
+    """Train, and print what has changed."""
+    config = Config.from_dict({**TINY, "total_num_images": images})
+    with tempfile.TemporaryDirectory() as cache:
+        shown, held = (
+            dataset.open_data(
+                "soundfont:", config, cache, pitches=PITCHES, programs=tuple(programs.values()), progress=False
+            )
+            for programs in (SHOWN, HELD_OUT)
+        )
+        trainer, batches = training.Trainer(config, shown.pitch_counts, seed=seed), training.Shuffled(shown, seed)
+        rows, before = [], measure(trainer, held, seed)
+        with tqdm(total=images, unit="image") as bar:
+            while not trainer.finished:
+                rows.append(trainer.step(*batches(trainer.global_step, trainer.batch_size)))
+                bar.update(trainer.batch_size)
+                if trainer.stage_is_over and not trainer.finished:
+                    trainer.advance()
+        after = measure(trainer, held, seed)
+        source = cents_off(
+            spectral.data_to_waves(shown.batch(np.arange(len(shown))), config),
+            shown.labels + MIN_PITCH,
+            config.sample_rate,
+        )
+
+    def losses(name: str) -> tuple[float, float]:
+        return tuple(statistics.mean(row[name] for row in some) for some in (rows[:STEPS], rows[-STEPS:]))
+
+    print(
+        f"{trainer.global_step:,} images in {trainer.seconds:.0f} s on {os.cpu_count()} cores, batches of "
+        f"{trainer.batch_size}, {config.frames} x {config.bins} pixels; {len(shown)} notes of {', '.join(SHOWN)}; "
+        f"seed {seed}\n"
+    )
+    print("| | before | after | better by |\n|---|---|---|---|")
+
+    def row(name: str, old: float, new: float, form: str, less: bool = False) -> None:
+        worse, better = (old, new) if less else (new, old)
+        factor = f"{worse / better:.1f} times" if old > 0 and new > 0 else f"{abs(new - old):{form}}"
+        print(f"| {name} | {old:{form}} | {new:{form}} | {factor} |")
+
+    row("discriminator's loss", *losses("discriminator_loss"), ".2f", less=True)
+    row("... of it, the loss of pitches", *losses("real_pitch_loss"), ".5f", less=True)
+    row(f"pitches told, {', '.join(HELD_OUT)}", before.real, after.real, ".1%")
+    row(f"pitches told, {HEARD} generated notes", before.generated, after.generated, ".1%")
+    row("tracker: median deviation, cents", np.median(before.cents), np.median(after.cents), ".0f", less=True)
+    tuned = [np.mean(cents < IN_TUNE) for cents in (before.cents, after.cents, source)]
+    row(f"tracker: within {IN_TUNE} cents", *tuned[:2], ".1%")
+    print(
+        "\nA discriminator's loss below 0: it tells generated notes from real ones by more than its penalties cost. "
+        f"Guessed, {1 / NUM_PITCHES:.1%} of the pitches would be told.\n"
+        f"The notes themselves, made into spectrograms and back: {tuned[2]:.0%} within {IN_TUNE} cents."
+    )
+
+
+def published(seed: int) -> None:
+    """How long an image takes in the published architecture."""
+    config, rng = Config(), np.random.RandomState(seed)
+    data = rng.normal(size=(BATCH, config.frames, config.bins, 2)).astype(np.float32)  # speed does not depend on it
+    print(f"Published architecture, batches of {BATCH}, {os.cpu_count()} cores; the second step of each stage")
+    for stage in STAGES:
+        with peak_memory() as peak:
+            trainer = training.Trainer(config, seed=seed, stage=stage)
+            for _ in range(2):
+                trainer.seconds = 0.0
+                trainer.step(data, np.arange(BATCH))
+        side = 2 ** (trainer.num_blocks - 1)
+        size = f"{config.start_height * side} x {config.start_width * side}"
+        print(f"  stage {stage:2}, {size:>10} pixels: {trainer.seconds / BATCH:6.2f} s an image, {peak[0]:,.0f} MB")
+
+
+def main() -> int:
+    flags = argparse.ArgumentParser(description="What a tiny training learns, or how long the published one takes.")
+    flags.add_argument("--images", type=int, default=IMAGES, help="to train on (default %(default)s)")
+    flags.add_argument("--seed", type=int, default=0, help="of everything random (default %(default)s)")
+    flags.add_argument("--published", action="store_true", help="time the published architecture instead")
+    args = flags.parse_args()
+    if args.published:
+        published(args.seed)
+    else:
+        learn(args.images, args.seed)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
