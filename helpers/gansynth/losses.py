@@ -53,6 +53,7 @@ def slopes(score: Callable[[tf.Tensor], tf.Tensor], real: tf.Tensor, fake: tf.Te
     Returns:
       Norms of the gradient of the score over all pixels, [batch].
     """
+    real, fake = tf.convert_to_tensor(real), tf.convert_to_tensor(fake)
     between = real + mix[:, None, None, None] * (fake - real)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(between)
