@@ -50,7 +50,7 @@ PLOTTED = {
 SMOOTHING = 20  # a curve is a running mean over this part of the run
 
 # A quarter of a second with a sixteenth of the published model's pixels: an image takes 0.05 s on two cores. There are
-# only some hundred steps, so batches are small, learning rates several times the published ones, and the averages soon
+# only some hundred steps, so batches are small, learning rates higher than the published ones, and the averages soon
 # forget what was random. All blocks are there from the start: the pitch shows in the finest of them only, and training
 # would be over before the last had grown. With few latent numbers the pitch is not drowned among them.
 TINY = {
@@ -63,7 +63,7 @@ TINY = {
     "latent_vector_size": 8,
     "batch_size_schedule": [4],
     "generator_learning_rate": 1e-2,
-    "discriminator_learning_rate": 3e-3,
+    "discriminator_learning_rate": 2e-3,
     "average_decay": 0.97,
     "train_progressive": False,
     "total_num_images": 5000,
