@@ -1,131 +1,490 @@
-"""Pictures of sound: constant-Q spectrograms and rainbowgrams, drawn on axes that can be compared.
+"""Pictures of sound that can be compared: constant-Q spectrograms, rainbowgrams, mel spectrograms, waveforms.
+
+Every function takes a clip, an `Audio` or plain samples, and returns the axes and the arrays that it drew. Limits are
+fixed, so that a colour means the same in every picture. Clips with a rate of their own are drawn at 16 kHz, where the
+models live, so that a hop is as long in all of them.
 
 Notebook: 06_compare.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from . import audio as sound
 from .audio import Audio
 
+if TYPE_CHECKING:
+    from .gansynth.config import Config
+
+SAMPLE_RATE = 16000  # Hz of plain samples, and what clips are drawn at
 HOP = 256  # samples from column to column, 16 ms at 16 kHz
 BINS_PER_OCTAVE = 40
 LOWEST = "C1"  # the lowest pitch the models play; the original's C2 hides an octave of them
-MOST_BINS = 316  # 7.9 octaves, to 7.7 kHz: as far as 16 kHz audio reaches
 FILTER_SCALE = 0.8  # shorter filters than librosa's default, for sharper attacks
 PEAK_DB = 70.0  # range shown, below the loudest bin
+NETWORK_DB = 60.0  # range of the network's pictures
+DIFFERENCE_DB = 30.0  # range shown of a difference, to either side
+CENTS = 50.0  # half a semitone, where the colours of mode="detune" close their circle
+HANN_BANDWIDTH = 1.5  # bins, of the filters' window; what a filter needs below half the sample rate
+MEL_BANDS, MEL_WINDOW = 128, 1024  # bands, and samples of each transform
+HERTZ = np.array([100, 500, 1000, 2000, 4000, 8000, 16000])  # written on mel axes
+MOST_COLUMNS = 2000  # of an image; a longer clip is drawn with the loudest of neighbouring columns
+LEVEL_LABEL = "level (dB)"
+COLOUR_LABELS = {"paper": "phase advance\n(half turns a hop)", "detune": "cents from the\nnearest semitone"}
 
 
-def cqt(audio: Audio, ax=None, title: str | None = None):
+class ConstantQ(NamedTuple):
+    """A constant-Q transform and what its rows and columns are."""
+
+    spectrum: np.ndarray  # complex64 [bins, columns]
+    frequencies: np.ndarray  # Hz, the centre of each bin
+    hop: int  # samples from column to column
+    sample_rate: int  # Hz
+
+    @property
+    def seconds(self) -> np.ndarray:
+        """The middle of each column."""
+        return np.arange(self.spectrum.shape[1]) * self.hop / self.sample_rate
+
+    def level(self, peak_db: float = PEAK_DB, loudest: float | None = None) -> np.ndarray:
+        """Decibels [bins, columns] below `loudest`, a magnitude, from -peak_db to 0; silence is -peak_db throughout."""
+        magnitude = np.abs(self.spectrum)
+        loudest = loudest or magnitude.max(initial=0.0)
+        if loudest == 0:
+            return np.full(magnitude.shape, -peak_db, np.float32)
+        return 20 * np.log10(np.clip(magnitude / loudest, 10 ** (-peak_db / 20), 1.0))
+
+    def advance(self) -> np.ndarray:
+        """How far the phase turns in a hop, [bins, columns - 1], in half turns from -1 to 1.
+
+        A steady partial of frequency f turns by 2 f hop / sample rate, less whole turns: a constant.
+        """
+        return np.angle(self.spectrum[:, 1:] * np.conj(self.spectrum[:, :-1])) / np.float32(np.pi)
+
+    def detune(self) -> np.ndarray:
+        """As `advance`, beyond what each bin's own frequency turns: 2 hop / sample rate a hertz of deviation."""
+        own = np.exp(-2j * np.pi * self.frequencies * self.hop / self.sample_rate).astype(np.complex64)
+        return np.angle(self.spectrum[:, 1:] * np.conj(self.spectrum[:, :-1]) * own[:, None]) / np.float32(np.pi)
+
+    def cents(self) -> np.ndarray:
+        """Deviation of the sounding frequency from the nearest semitone (A4 = 440 Hz), [bins, columns - 1], -50 to 50.
+
+        A partial has the same value in all bins that it reaches.
+        """
+        frequency = self.frequencies[:, None] + self.detune() * (self.sample_rate / 2 / self.hop)
+        cents = 1200 * np.log2(np.maximum(frequency, 1.0) / 440.0)
+        return (cents + CENTS) % (2 * CENTS) - CENTS
+
+
+def constant_q(
+    y: Audio | np.ndarray,
+    sr: int = SAMPLE_RATE,
+    hop: int = HOP,
+    bins_per_octave: int = BINS_PER_OCTAVE,
+    fmin: str | float = LOWEST,
+    filter_scale: float = FILTER_SCALE,
+) -> ConstantQ:
+    """The constant-Q transform from `fmin` to half the sample rate, by librosa.
+
+    Args:
+      y: a clip, or samples [n] or [n, channels]; channels are mixed to mono.
+      sr: Hz, of samples; a clip is resampled to it.
+      hop: samples from column to column.
+      bins_per_octave: rows an octave.
+      fmin: the lowest bin, a note's name or Hz.
+      filter_scale: length of the filters; below 1 sharper in time and blurred in pitch.
+
+    Raises:
+      ValueError: the samples are empty, or not finite, or not of one or two dimensions; or a number is out of range.
+    """
+    import librosa
+
+    samples = _samples(y, sr)
+    if not (hop >= 1 and bins_per_octave >= 1 and filter_scale > 0):
+        raise ValueError("hop and bins_per_octave have to be 1 or more, and filter_scale above 0")
+    try:
+        lowest = float(librosa.note_to_hz(fmin) if isinstance(fmin, str) else fmin)
+    except librosa.ParameterError:
+        raise ValueError(f"fmin is {fmin!r}; it has to be a note like 'C1', or a frequency in Hz") from None
+    # The highest filter has to end below half the sample rate.
+    ratio = 2 ** (2 / bins_per_octave)
+    width = 1 + HANN_BANDWIDTH / 2 * (ratio - 1) / (ratio + 1) / filter_scale
+    bins = int(bins_per_octave * np.log2(sr / 2 / lowest / width)) if 0 < lowest < sr / 2 else 0
+    if bins < 1:
+        raise ValueError(f"fmin is {fmin!r}; it has to lie above 0 and well below {sr / 2:g} Hz, half the sample rate")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="n_fft=.*too large")  # in the lowest octaves of a short clip
+        spectrum = librosa.cqt(
+            y=np.pad(samples, (0, max(0, hop + 1 - len(samples)))),  # two columns at least
+            sr=sr,
+            hop_length=hop,
+            fmin=lowest,
+            n_bins=bins,
+            bins_per_octave=bins_per_octave,
+            filter_scale=filter_scale,
+        )
+    return ConstantQ(spectrum, lowest * 2 ** (np.arange(bins) / bins_per_octave), hop, sr)
+
+
+def cqt(
+    y: Audio | np.ndarray,
+    sr: int = SAMPLE_RATE,
+    hop: int = HOP,
+    bins_per_octave: int = BINS_PER_OCTAVE,
+    fmin: str | float = LOWEST,
+    filter_scale: float = FILTER_SCALE,
+    peak_db: float = PEAK_DB,
+    ax=None,
+    title: str | None = None,
+):
     """Draw a constant-Q spectrogram in decibels below its loudest bin.
 
     Args:
-      audio: what to draw; stereo is mixed to mono.
+      y, sr, hop, bins_per_octave, fmin, filter_scale: as for `constant_q`.
+      peak_db: dB shown below the loudest bin.
       ax: matplotlib axes; new ones by default.
       title: written above.
 
     Returns:
-      (the axes, decibels [bins, columns] from -PEAK_DB to 0).
+      (the axes, decibels [bins, columns] from -peak_db to 0).
     """
-    level = _decibels(np.abs(_transform(audio)))
-    image, ax = _draw(level, audio, ax, title, cmap="magma", vmin=-PEAK_DB, vmax=0.0)
-    ax.figure.colorbar(image, ax=ax, label="level (dB)", pad=0.01)
+    q = constant_q(y, sr, hop, bins_per_octave, fmin, filter_scale)
+    ax = _axes(ax)
+    key, level = _draw_cqt(ax, q, peak_db)
+    ax.figure.colorbar(key, ax=ax, label=LEVEL_LABEL, pad=0.01)
+    ax.set(title=title, xlim=(0, _seconds(y, sr)))
     return ax, level
 
 
-def rainbowgram(audio: Audio, ax=None, title: str | None = None):
-    """Draw a rainbowgram: brightness is level, colour the phase advance a hop in units of pi.
+def rainbowgram(
+    y: Audio | np.ndarray,
+    sr: int = SAMPLE_RATE,
+    hop: int = HOP,
+    bins_per_octave: int = BINS_PER_OCTAVE,
+    fmin: str | float = LOWEST,
+    filter_scale: float = FILTER_SCALE,
+    peak_db: float = PEAK_DB,
+    mode: str = "paper",
+    ax=None,
+    title: str | None = None,
+):
+    """Draw a rainbowgram: brightness is level, colour what the phase does. Silence is black.
 
-    A steady partial keeps one colour. Source: Engel et al. 2017 (NSynth), appendix; the first column, a phase and not a
-    difference, is left out, and the colours span -1 to 1 in every picture.
+    In mode "paper", the published look, colour is the phase's advance a hop, in half turns: a steady partial keeps one
+    colour, and which one is arbitrary. In mode "detune" each bin's own advance is removed first, and colour is the
+    deviation in cents from the nearest semitone on a circle of colours: green is in tune, warm is sharp, cool is flat.
 
-    Args and returns as for `cqt`, with the advance, [bins, columns], as the second value.
-    """
-    import matplotlib
-    from matplotlib.colors import Normalize
-
-    spectrum = _transform(audio)
-    phase = np.unwrap(np.angle(spectrum), axis=1)
-    advance = (np.diff(phase, axis=1) / np.pi + 1) % 2 - 1
-    level = _decibels(np.abs(spectrum))[:, 1:] / PEAK_DB + 1.0
-    rainbow = matplotlib.colormaps["rainbow"]
-    colours = rainbow((advance + 1) / 2)[..., :3] * level[..., None]
-    _, ax = _draw(colours, audio, ax, title)
-    key = matplotlib.cm.ScalarMappable(Normalize(-1, 1), rainbow)
-    ax.figure.colorbar(key, ax=ax, label="phase advance (π a hop)", pad=0.01)
-    return ax, advance
-
-
-def compare(clips: Mapping[str, Audio], draw=cqt):
-    """One picture a clip, stacked over a shared time axis.
+    Source: Engel et al. 2017 (NSynth), appendix; the first column, a phase and not a difference, is left out.
 
     Args:
-      clips: name -> audio.
-      draw: `cqt` or `rainbowgram`.
+      mode: "paper" or "detune"; the others as for `cqt`.
 
     Returns:
-      The array of axes.
+      (the axes, phase a hop [bins, columns - 1] in half turns, decibels of the same columns). In mode "detune" the
+      phase is what goes beyond each bin's own; `ConstantQ.cents` has what is drawn of it.
+
+    Raises:
+      ValueError: as `constant_q`, or there is no such mode.
+    """
+    _check_mode(mode)
+    q = constant_q(y, sr, hop, bins_per_octave, fmin, filter_scale)
+    ax = _axes(ax)
+    key, level = _draw_rainbowgram(ax, q, peak_db, mode=mode)
+    ax.figure.colorbar(key, ax=ax, label=COLOUR_LABELS[mode], pad=0.01)
+    ax.set(title=title, xlim=(0, _seconds(y, sr)))
+    return ax, q.advance() if mode == "paper" else q.detune(), level
+
+
+def mel(y: Audio | np.ndarray, sr: int = SAMPLE_RATE, hop: int = HOP, peak_db: float = PEAK_DB, ax=None, title=None):
+    """Draw a mel spectrogram: rows crowd as the ear's do, so that attacks and noise show better than in a CQT.
+
+    Args and returns as for `cqt`; decibels are [MEL_BANDS, columns].
+    """
+    power, ax = _mel_power(y, sr, hop), _axes(ax)
+    key, level = _draw_mel(ax, power, peak_db, sr=sr, hop=hop)
+    ax.figure.colorbar(key, ax=ax, label=LEVEL_LABEL, pad=0.01)
+    ax.set(title=title, xlim=(0, _seconds(y, sr)))
+    return ax, level
+
+
+def waveform(y: Audio | np.ndarray, sr: int = SAMPLE_RATE, ax=None, title: str | None = None):
+    """Draw samples over time; of a clip too long for that, the outline.
+
+    Returns:
+      (the axes, samples [n], mixed to mono).
+    """
+    samples, ax = _samples(y, sr), _axes(ax)
+    _draw_waveform(ax, samples, sr=sr)
+    ax.set(title=title, xlim=(0, len(samples) / sr))
+    return ax, samples
+
+
+def compare(clips: Mapping[str, Audio | np.ndarray], panel: str = "cqt", mode: str = "paper", across: bool = False):
+    """The same panel for each clip, on shared axes, colours and limits: 0 dB is the loudest of all clips.
+
+    Args:
+      clips: name -> clip, or samples at 16 kHz.
+      panel: "waveform", "mel", "cqt" or "rainbowgram".
+      mode: of rainbowgrams.
+      across: side by side, for a strip of single notes, and not stacked over one time axis.
+
+    Returns:
+      The array of axes, one a clip.
+
+    Raises:
+      ValueError: there is no clip, no such panel or mode, or a clip cannot be drawn; the sentence says which.
     """
     import matplotlib.pyplot as plt
 
     if not clips:
         raise ValueError("there is no clip to compare")
-    size = (11, 2.6 * len(clips) + 0.4)
-    _, axes = plt.subplots(len(clips), figsize=size, sharex=True, squeeze=False, layout="constrained")
-    for ax, (name, clip) in zip(axes[:, 0], clips.items(), strict=True):
-        draw(clip, ax=ax, title=name)
+    if panel not in _PANELS:
+        raise ValueError(f"there is no panel {panel!r}; there are {', '.join(_PANELS)}")
+    _check_mode(mode)
+    analyse, draw = _PANELS[panel]
+    analyses = []
+    for name, clip in clips.items():
+        try:
+            analyses.append(analyse(clip))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    loudest = max(np.abs(getattr(analysis, "spectrum", analysis)).max() for analysis in analyses)
+    rows, columns = (1, len(clips)) if across else (len(clips), 1)
+    size = (max(11, 1.5 * len(clips)), 3.4) if across else (11, 2.2 * len(clips) + 0.8)
+    shared = {"sharex": not across, "sharey": True, "squeeze": False, "layout": "constrained"}
+    figure, axes = plt.subplots(rows, columns, figsize=size, **shared)
+    axes, longest, key = axes.ravel(), max(map(_seconds, clips.values())), None
+    options = {"mode": mode} if panel == "rainbowgram" else {}
+    for ax, (name, clip), analysis in zip(axes, clips.items(), analyses, strict=True):
+        key, _ = draw(ax, analysis, loudest=loudest, **options)
+        ax.set_title(name, loc="left", fontsize="medium")
+        ax.set_xlim(0, _seconds(clip) if across else longest)
         ax.label_outer()
-    axes[0, 0].set_xlim(0, max(clip.seconds for clip in clips.values()))
-    return axes[:, 0]
+    if key is not None:
+        label = COLOUR_LABELS[mode] if panel == "rainbowgram" else LEVEL_LABEL
+        figure.colorbar(key, ax=axes, label=label, pad=0.01)
+    return axes
 
 
-def _transform(audio: Audio) -> np.ndarray:
-    """Constant-Q transform, complex [bins, columns]."""
+def difference(a: Audio | np.ndarray, b: Audio | np.ndarray, peak_db: float = PEAK_DB, ax=None, title=None):
+    """Draw how much louder a is than b, bin by bin of their constant-Q spectrograms: red where a is, blue where b is.
+
+    What lies peak_db below the loudest bin of both counts as silence. The shorter one is silent at its end.
+
+    Returns:
+      (the axes, decibels [bins, columns]).
+    """
+    samples = [_samples(clip, SAMPLE_RATE) for clip in (a, b)]
+    longest = max(map(len, samples))
+    both = [constant_q(np.pad(y, (0, longest - len(y)))) for y in samples]
+    loudest = max(np.abs(q.spectrum).max() for q in both)
+    louder = np.subtract(*(q.level(peak_db, loudest) for q in both))
+    ax = _axes(ax)
+    limits = {"vmin": -DIFFERENCE_DB, "vmax": DIFFERENCE_DB}
+    drawn = _draw_pitches(ax, _thinned(louder, np.abs(louder)), both[0], 0, cmap="RdBu_r", **limits)
+    ax.set(title=title, xlim=(0, longest / SAMPLE_RATE), facecolor="white")
+    ax.figure.colorbar(drawn, ax=ax, label="difference (dB)", pad=0.01, extend="both")
+    return ax, louder
+
+
+def network_view(data: np.ndarray, config: Config):
+    """Draw one note as the network makes it, as its inverse transform starts from it, and as its sound is analysed.
+
+    Left log magnitude, right instantaneous frequency as in a rainbowgram, dark where the note is silent. The first row
+    is on the network's own frequency axis, the others on a linear one. The last two differ where the network's picture
+    is none of a sound: neighbouring bins that contradict each other cancel.
+
+    Args:
+      data: [frames, bins, 2] from `GANSynth.generate_data`: log magnitude, and frequency in half turns a frame.
+      config: of the model.
+
+    Returns:
+      (axes [3, 2], the analysis [frames, bins, 2] of the sound on the linear axis).
+    """
     import librosa
+    import matplotlib
+    import matplotlib.pyplot as plt
+    from matplotlib.colors import Normalize
 
-    samples = np.asarray(audio.mono, np.float32)
+    from .gansynth import spectral
+
+    if np.ndim(data) != 3 or data.shape[1:] != (config.bins, 2):
+        raise ValueError(f"the data's shape is {np.shape(data)}; one note of this model is (frames, {config.bins}, 2)")
+    mel_axis, frames = config.data_type == "mel", len(data)
+    linear = spectral.mel_to_linear(data[None], config)[0] if mel_axis else data
+    waves = np.zeros((1, config.audio_length), np.float32)
+    heard = spectral.data_to_waves(data[None], config)
+    waves[:, : heard.shape[1]] = heard
+    again = spectral.waves_to_data(waves, dataclasses.replace(config, data_type="linear"))[0, :frames]
+
+    figure, axes = plt.subplots(3, 2, figsize=(11, 8.4), sharex=True, layout="constrained")
+    nyquist, rainbow = config.sample_rate / 2, matplotlib.colormaps["rainbow"]
+    hertz = HERTZ[nyquist >= HERTZ]
+    on_mel = librosa.hz_to_mel(hertz, htk=True) / librosa.hz_to_mel(nyquist, htk=True)
+    extent = (0, frames * config.hop_length / config.sample_rate, 0, 1)
+    rows = [(data, "from the network"), (linear, "on the linear axis"), (again, "of the sound")]
+    for row, (values, title) in enumerate(rows):
+        # The mel axis holds the logarithm of power, the linear one that of magnitude.
+        decibels = values[..., 0] * (10 if mel_axis and row == 0 else 20) / np.log(10)
+        level = np.maximum(decibels - decibels.max(), -NETWORK_DB).T
+        colours = rainbow(((values[..., 1].T + 1) % 2) / 2)[..., :3] * (level / NETWORK_DB + 1)[..., None]
+        pictures = [(level, {"cmap": "magma", "vmin": -NETWORK_DB, "vmax": 0.0}), (colours, {})]
+        for ax, (image, limits) in zip(axes[row], pictures, strict=True):
+            ax.imshow(image, origin="lower", aspect="auto", extent=extent, interpolation="nearest", **limits)
+            ax.set_title(title, loc="left", fontsize="medium")
+            share = on_mel if mel_axis and row == 0 else hertz / nyquist
+            shown = share > (0 if mel_axis and row == 0 else 0.1)  # below it they would run into each other
+            ax.set_yticks(share[shown], [f"{hz:g}" for hz in hertz[shown]])
+        axes[row, 0].set_ylabel("frequency (Hz)")
+    for ax in axes[-1]:
+        ax.set_xlabel("time (s)")
+    figure.colorbar(axes[0, 0].images[0], ax=axes[:, 0], label=LEVEL_LABEL, pad=0.01)
+    key = matplotlib.cm.ScalarMappable(Normalize(-1, 1), rainbow)
+    figure.colorbar(key, ax=axes[:, 1], label="instantaneous frequency (half turns a frame)", pad=0.01)
+    return axes, again
+
+
+# ------------------------------------------------------------------------------------------------------- analysing
+
+
+def _samples(y: Audio | np.ndarray, sr: int) -> np.ndarray:
+    """Mono float32 [n] at `sr`."""
+    if sr < 1:
+        raise ValueError(f"sr is {sr}; it has to be a sample rate in Hz")
+    if isinstance(y, Audio):
+        samples = np.asarray(y.mono, np.float32)
+    else:
+        samples = np.asarray(y, np.float32)
+        if samples.ndim not in (1, 2) or samples.shape[-1] > max(len(samples), 8):
+            raise ValueError(f"the samples' shape is {samples.shape}; it has to be [n], or [n, channels]")
+        samples = samples.mean(axis=1) if samples.ndim == 2 else samples
     if not len(samples) or not np.isfinite(samples).all():
         raise ValueError("the audio is empty or holds samples that are not finite numbers, so there is nothing to draw")
-    lowest = librosa.note_to_hz(LOWEST)
-    octaves = np.log2(audio.sample_rate / 2 / lowest) - 0.03  # the top filter has to fit below half the sample rate
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="n_fft=.*too large")  # in the lowest octaves of a short clip
-        return librosa.cqt(
-            y=np.pad(samples, (0, max(0, HOP + 1 - len(samples)))),  # two columns at least
-            sr=audio.sample_rate,
-            hop_length=HOP,
-            fmin=lowest,
-            n_bins=min(MOST_BINS, int(BINS_PER_OCTAVE * octaves)),
-            bins_per_octave=BINS_PER_OCTAVE,
-            filter_scale=FILTER_SCALE,
-        )
+    if isinstance(y, Audio):
+        samples = sound.resample(Audio(samples, y.sample_rate), sr).samples
+    return samples
 
 
-def _decibels(magnitude: np.ndarray) -> np.ndarray:
-    """Level below the loudest bin, from -PEAK_DB to 0; silence is -PEAK_DB throughout."""
-    loudest = magnitude.max(initial=0.0)
-    if loudest == 0:
-        return np.full(magnitude.shape, -PEAK_DB)
-    floor = 10 ** (-PEAK_DB / 20)
-    return 20 * np.log10(np.maximum(magnitude / loudest, floor))
+def _seconds(y: Audio | np.ndarray, sr: int = SAMPLE_RATE) -> float:
+    return y.seconds if isinstance(y, Audio) else len(y) / sr
 
 
-def _draw(image: np.ndarray, audio: Audio, ax, title: str | None, **kwargs):
-    import matplotlib.pyplot as plt
+def _mel_power(y: Audio | np.ndarray, sr: int = SAMPLE_RATE, hop: int = HOP) -> np.ndarray:
+    import librosa
 
+    return librosa.feature.melspectrogram(
+        y=_samples(y, sr), sr=sr, n_fft=MEL_WINDOW, hop_length=hop, n_mels=MEL_BANDS, htk=True
+    )
+
+
+def _check_mode(mode: str) -> None:
+    if mode not in ("paper", "detune"):
+        raise ValueError(f"there is no mode {mode!r} of a rainbowgram; there are 'paper' and 'detune'")
+
+
+# --------------------------------------------------------------------------------------------------------- drawing
+
+
+def _axes(ax):
     if ax is None:
+        import matplotlib.pyplot as plt
+
         _, ax = plt.subplots(figsize=(11, 3.2), layout="constrained")
-    top = image.shape[0] / BINS_PER_OCTAVE
-    columns = 1 + len(audio.samples) // HOP  # a picture of differences has one less, the first
-    left = max(0, columns - image.shape[1])
-    extent = (left * HOP / audio.sample_rate, (left + image.shape[1]) * HOP / audio.sample_rate, 0.0, top)
+    return ax
+
+
+def _detune_colours():
+    """A circle of colours: green in the middle, warm above it, cool below, magenta where both ends meet."""
+    import matplotlib
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(matplotlib.colormaps["hsv"]((1 / 3 - np.linspace(-0.5, 0.5, 256)) % 1.0), name="detune")
+
+
+def _thinned(values: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """At most MOST_COLUMNS columns of [bins, columns]: in each bin, of neighbours in time, the value of the loudest."""
+    each = -(-level.shape[1] // MOST_COLUMNS)
+    if each == 1:
+        return values
+    missing = -level.shape[1] % each
+    level = np.pad(level, ((0, 0), (0, missing)), constant_values=-np.inf).reshape(len(level), -1, each)
+    values = np.pad(values, ((0, 0), (0, missing))).reshape(level.shape)
+    return np.take_along_axis(values, level.argmax(axis=2)[..., None], axis=2)[..., 0]
+
+
+def _draw_pitches(ax, image: np.ndarray, q: ConstantQ, first: int, **kwargs):
+    """An image whose rows are the bins of `q`, and which covers its columns from `first` on."""
+    import librosa
+
+    per_octave = np.log2(q.frequencies[1] / q.frequencies[0]) if len(q.frequencies) > 1 else 1.0
+    left, right = (np.array([first, q.spectrum.shape[1]]) - 0.5) * q.hop / q.sample_rate
+    extent = (left, right, -0.5 * per_octave, (len(q.frequencies) - 0.5) * per_octave)
     drawn = ax.imshow(image, origin="lower", aspect="auto", extent=extent, interpolation="nearest", **kwargs)
-    ax.set_yticks(range(int(top) + 1), [f"C{octave + 1}" for octave in range(int(top) + 1)])
-    ax.set(xlabel="time (s)", ylabel="pitch", title=title)
-    ax.set_xlim(0, audio.seconds)
-    ax.set_facecolor("black")  # what lies beyond a shorter clip is silence too
-    return drawn, ax
+    pitches = librosa.hz_to_midi(q.frequencies[[0, -1]])
+    ticks = np.arange(np.ceil(round(pitches[0], 6) / 12), np.floor(pitches[1] / 12) + 1) * 12
+    ax.set_yticks((ticks - pitches[0]) / 12, [f"C{int(tick) // 12 - 1}" for tick in ticks])
+    ax.set(xlabel="time (s)", ylabel="pitch", facecolor="black")  # what lies beyond a shorter clip is silence too
+    return drawn
+
+
+def _draw_cqt(ax, q: ConstantQ, peak_db: float = PEAK_DB, loudest: float | None = None):
+    """This and the next three return what a colour bar needs, and decibels."""
+    level = q.level(peak_db, loudest)
+    return _draw_pitches(ax, _thinned(level, level), q, 0, cmap="magma", vmin=-peak_db, vmax=0.0), level
+
+
+def _draw_rainbowgram(ax, q: ConstantQ, peak_db: float = PEAK_DB, loudest: float | None = None, mode: str = "paper"):
+    import matplotlib
+    from matplotlib.colors import ListedColormap, Normalize
+
+    level = q.level(peak_db, loudest)[:, 1:]
+    if mode == "paper":
+        values, limits, colours = q.advance(), Normalize(-1, 1), matplotlib.colormaps["rainbow"]
+    else:
+        # A circle of colours: green in the middle, warm above it, cool below, magenta where both ends meet.
+        circle = matplotlib.colormaps["hsv"]((1 / 3 - np.linspace(-0.5, 0.5, 256)) % 1.0)
+        values, limits, colours = q.cents(), Normalize(-CENTS, CENTS), ListedColormap(circle)
+    brightness = _thinned(level, level)[..., None] / peak_db + 1
+    image = colours(limits(_thinned(values, level)), bytes=True)[..., :3] * brightness
+    _draw_pitches(ax, image.round().astype(np.uint8), q, 1)
+    return matplotlib.cm.ScalarMappable(limits, colours), level
+
+
+def _draw_mel(
+    ax, power: np.ndarray, peak_db: float = PEAK_DB, loudest: float | None = None, sr: int = SAMPLE_RATE, hop: int = HOP
+):
+    import librosa
+
+    loudest = loudest or power.max()
+    floor = 10 ** (-peak_db / 10)
+    level = 10 * np.log10(np.clip(power / loudest, floor, 1.0)) if loudest else np.full(power.shape, -peak_db)
+    extent = (-0.5 * hop / sr, (level.shape[1] - 0.5) * hop / sr, 0, MEL_BANDS)
+    limits = {"cmap": "magma", "vmin": -peak_db, "vmax": 0.0, "interpolation": "nearest"}
+    drawn = ax.imshow(_thinned(level, level), origin="lower", aspect="auto", extent=extent, **limits)
+    hertz = HERTZ[sr / 2 >= HERTZ]
+    share = librosa.hz_to_mel(hertz, htk=True) / librosa.hz_to_mel(sr / 2, htk=True)
+    ax.set_yticks(share * MEL_BANDS, [f"{hz:g}" for hz in hertz])
+    ax.set(xlabel="time (s)", ylabel="frequency (Hz)", facecolor="black")
+    return drawn, level
+
+
+def _draw_waveform(ax, samples: np.ndarray, loudest: float = 1.0, sr: int = SAMPLE_RATE):
+    import librosa.display
+
+    librosa.display.waveshow(samples, sr=sr, ax=ax, axis=None, color="#345995")
+    ax.set(xlabel="time (s)", ylabel="amplitude", ylim=(-1, 1) if loudest in (0.0, 1.0) else (-loudest, loudest))
+    return None, None
+
+
+_PANELS = {
+    "waveform": (lambda clip: _samples(clip, SAMPLE_RATE), _draw_waveform),
+    "mel": (_mel_power, _draw_mel),
+    "cqt": (constant_q, _draw_cqt),
+    "rainbowgram": (constant_q, _draw_rainbowgram),
+}
