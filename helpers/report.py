@@ -17,6 +17,7 @@ from . import __version__
 from .files import replacing
 from .instruments import Instrument, Timeline
 from .midi import MAX_SECONDS, Changes, Note, Song, Track
+from .page import page as page
 from .planning import Part, Settings
 
 FILE_FORMAT = 2  # 1 counted the batches of a stopped rendering
@@ -102,17 +103,22 @@ class RenderReport:
             lines.append(f"{number:>{widths[0]}}  {name:<{widths[1]}}  {share:>{widths[2]}}  {player}")
         return "\n".join(lines)
 
-    def save(self, path: str | os.PathLike) -> Path:
-        """Write the report, and everything needed to make the clip again, to a JSON file, whole or not at all."""
+    def to_json(self) -> str:
+        """The report, and everything needed to make the clip again."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         recipe = fields.pop("recipe")
         fields["tracks"] = [dataclasses.asdict(track) for track in self.tracks]
         rows = {"format": FILE_FORMAT, "made_by": f"gansynth-suite {__version__}", "report": fields, **_rows(recipe)}
         # A line for each part: readable at the top, and not a line for each of thousands of notes.
         text = ",\n".join(f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in rows.items())
+        # A file name that is not UTF-8 has surrogates, which a file cannot hold; as \udc80 they are JSON.
+        return f"{{\n{text}\n}}\n".encode("utf-8", "backslashreplace").decode("utf-8")
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write `to_json` to a file, whole or not at all; `render.reproduce` reads it."""
         path = Path(path)
         with replacing(path) as partial:
-            partial.write_text(f"{{\n{text}\n}}\n", "utf-8")
+            partial.write_text(self.to_json(), "utf-8")
         return path
 
 
