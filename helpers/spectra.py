@@ -475,10 +475,13 @@ def _draw_mel(
 
 
 def _draw_waveform(ax, samples: np.ndarray, loudest: float = 1.0, sr: int = SAMPLE_RATE):
-    import librosa.display
-
-    librosa.display.waveshow(samples, sr=sr, ax=ax, axis=None, color="#345995")
-    ax.set(xlabel="time (s)", ylabel="amplitude", ylim=(-1, 1) if loudest in (0.0, 1.0) else (-loudest, loudest))
+    each = -(-len(samples) // MOST_COLUMNS)
+    columns = np.pad(samples, (0, -len(samples) % each), mode="edge").reshape(-1, each)
+    seconds = np.arange(len(columns)) * each / sr
+    # Lowest to highest sample of each column: quicker than a line through all, and no peak is lost.
+    ax.fill_between(seconds, columns.min(axis=1), columns.max(axis=1), linewidth=0.4, color="#345995")
+    limit = loudest or 1.0
+    ax.set(xlabel="time (s)", ylabel="amplitude", ylim=(-limit, limit))
     return None, None
 
 
