@@ -18,6 +18,7 @@ from .midi import Song, plot
 
 SAMPLE_RATE = 16000  # Hz at which a clip is listened to
 HOP = 512  # samples from frame to frame, 32 ms
+ONSET_HOP = 128  # samples; at 256 onsets are heard 10 ms later, and some of them too late
 CHROMA_BINS = 36  # an octave, three a semitone
 CHROMA_OCTAVES = 7  # from C1 on
 PITCH_WINDOW = 2048  # samples, four periods of C1
@@ -119,7 +120,7 @@ def _listen(clip: Audio) -> _Tracks:
     hertz, voiced, _ = librosa.pyin(samples, frame_length=PITCH_WINDOW, **limits, **shared)
     pitch = np.full(len(hertz), np.nan)
     pitch[voiced] = librosa.hz_to_midi(hertz[voiced])
-    onsets = librosa.onset.onset_detect(y=samples, sr=SAMPLE_RATE, hop_length=HOP // 2, units="time")
+    onsets = librosa.onset.onset_detect(y=samples, sr=SAMPLE_RATE, hop_length=ONSET_HOP, units="time")
     frames = min(chroma.shape[1], len(pitch))
     seconds = np.arange(frames) * HOP / SAMPLE_RATE
     return _Tracks(seconds, chroma[:, :frames].argmax(axis=0), pitch[:frames], onsets)

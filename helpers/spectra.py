@@ -307,7 +307,6 @@ def network_view(data: np.ndarray, config: Config):
     Returns:
       (axes [3, 2], the analysis [frames, bins, 2] of the sound on the linear axis).
     """
-    import librosa
     import matplotlib
     import matplotlib.pyplot as plt
     from matplotlib.colors import Normalize
@@ -325,8 +324,11 @@ def network_view(data: np.ndarray, config: Config):
 
     figure, axes = plt.subplots(3, 2, figsize=(11, 8.4), sharex=True, layout="constrained")
     nyquist, rainbow = config.sample_rate / 2, matplotlib.colormaps["rainbow"]
-    hertz = HERTZ[nyquist >= HERTZ]
-    on_mel = librosa.hz_to_mel(hertz, htk=True) / librosa.hz_to_mel(nyquist, htk=True)
+    hertz = HERTZ[nyquist > HERTZ]
+    # Where the bands lie on average, which is not where a mel axis has them: some are wider than it says.
+    weights = spectral.mel_weights(config)[:, 1:]  # the first band is empty
+    centres = weights.T @ np.linspace(0, nyquist, config.bins) / weights.sum(axis=0)
+    on_mel = np.interp(hertz, centres, np.arange(1, config.bins) / (config.bins - 1))
     extent = (0, frames * config.hop_length / config.sample_rate, 0, 1)
     rows = [(data, "from the network"), (linear, "on the linear axis"), (again, "of the sound")]
     for row, (values, title) in enumerate(rows):
@@ -339,7 +341,7 @@ def network_view(data: np.ndarray, config: Config):
             ax.imshow(image, origin="lower", aspect="auto", extent=extent, interpolation="nearest", **limits)
             ax.set_title(title, loc="left", fontsize="medium")
             share = on_mel if mel_axis and row == 0 else hertz / nyquist
-            shown = share > (0 if mel_axis and row == 0 else 0.1)  # below it they would run into each other
+            shown = share > 0.08  # below it they would run into each other
             ax.set_yticks(share[shown], [f"{hz:g}" for hz in hertz[shown]])
         axes[row, 0].set_ylabel("frequency (Hz)")
     for ax in axes[-1]:
@@ -397,14 +399,6 @@ def _axes(ax):
 
         _, ax = plt.subplots(figsize=(11, 3.2), layout="constrained")
     return ax
-
-
-def _detune_colours():
-    """A circle of colours: green in the middle, warm above it, cool below, magenta where both ends meet."""
-    import matplotlib
-    from matplotlib.colors import ListedColormap
-
-    return ListedColormap(matplotlib.colormaps["hsv"]((1 / 3 - np.linspace(-0.5, 0.5, 256)) % 1.0), name="detune")
 
 
 def _thinned(values: np.ndarray, level: np.ndarray) -> np.ndarray:
