@@ -1,16 +1,24 @@
 # make demo   render Bach's cello prelude with the bundled checkpoint into outputs/
 # make test   the whole test suite, the notebooks included
 # make lab    JupyterLab on the notebooks
+# make app    the quickstart as an app in the browser, without code; APP="--no-browser --port=8866" for Voilà's options
+# make html   all notebooks, run, as pages to read and hear: outputs/site
 # make bench  what each idea of the generator is worth, in seconds
 # make bench-render   clicks, loop seams and memory of the render engine, in numbers
+# make bench-spectra  seconds and memory of the pictures
 # make bench-train    what a tiny training learns in 2,000 images, in numbers
+# make test-colab     the notebooks on Colab's versions of everything; COLAB_PYTHON=... names a Python 3.13
+# make repository URL=https://github.com/you/gansynth-suite   after a fork: your address in every notebook
 # Each sets up .venv from python3 first, if that has not been done.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+COLAB_PYTHON ?= python3.13
+COLAB := .venv-colab
+APP ?=
 
-.PHONY: demo test lab bench bench-render bench-train clean
+.PHONY: demo test test-colab lab app html repository bench bench-render bench-spectra bench-train clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -21,8 +29,21 @@ test: $(VENV)/ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest
 
+test-colab: $(COLAB)/ready
+	$(COLAB)/bin/python tests/colab/run.py
+
 lab: $(VENV)/ready
 	$(BIN)/jupyter lab notebooks
+
+app: $(VENV)/ready-app
+	$(BIN)/voila notebooks/00_quickstart.ipynb $(APP)
+
+html: $(VENV)/ready
+	$(BIN)/python tools/make_site.py
+
+repository:
+	@test -n "$(URL)" || { echo "Say which: make repository URL=https://github.com/you/gansynth-suite"; exit 1; }
+	@$(PYTHON) tools/stamp_notebooks.py --repository "$(URL)"
 
 bench: $(VENV)/ready
 	$(BIN)/python benchmarks/speed.py
@@ -30,11 +51,14 @@ bench: $(VENV)/ready
 bench-render: $(VENV)/ready
 	$(BIN)/python benchmarks/render.py
 
+bench-spectra: $(VENV)/ready
+	$(BIN)/python benchmarks/spectra.py
+
 bench-train: $(VENV)/ready
 	$(BIN)/python benchmarks/train.py
 
 clean:
-	rm -rf $(VENV) outputs
+	rm -rf $(VENV) $(COLAB) outputs
 
 $(VENV)/ready: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
@@ -44,6 +68,19 @@ $(VENV)/ready: requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
+$(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt requirements-app.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/ready-app: $(VENV)/ready requirements-app.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-app.txt
+	@touch $@
+
+$(COLAB)/ready: tests/colab/pins.txt tests/colab/pip-freeze.txt
+	@$(COLAB_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' || \
+		{ echo "Colab has Python 3.13; name one with: make test-colab COLAB_PYTHON=/path/to/python3.13"; exit 1; }
+	rm -rf $(COLAB)
+	$(COLAB_PYTHON) -m venv $(COLAB)
+	@echo "Installing Colab's versions into $(COLAB): about 3 GB, a few minutes the first time ..."
+	$(COLAB)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/colab/pins.txt -c tests/colab/pip-freeze.txt
 	@touch $@

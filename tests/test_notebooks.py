@@ -12,16 +12,15 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from jupyter_client import AsyncKernelManager
-from jupyter_client.kernelspec import KernelSpecManager
-from nbclient import NotebookClient
+import stamp_notebooks
+from execute import execute
+
+from helpers import place
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = [path.stem for path in NOTEBOOKS]
 
-CELL_SECONDS = 300  # the longest a cell may take before it counts as hung
-START_SECONDS = 120  # for the kernel to start
 LONGEST_CELL, MEDIAN_CELL = 25, 8  # lines of code, blank ones left out
 IMPORTS = {"helpers", "numpy", "matplotlib", *sys.stdlib_module_names}
 THREADS = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -34,6 +33,7 @@ def checkout(tmp_path_factory):
     for part in ("helpers", "notebooks", "data/midi", "data/checkpoints/demo"):
         ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
         shutil.copytree(ROOT / part, folder / part, ignore=ignored)
+    shutil.copy(ROOT / "requirements.txt", folder)
     return folder
 
 
@@ -82,13 +82,7 @@ def test_there_are_notebooks():
 @pytest.mark.parametrize("name", NAMES)
 def test_notebook_runs(name, checkout, environment):
     notebook = read(checkout / "notebooks" / f"{name}.ipynb")
-    kernels = KernelSpecManager(kernel_dirs=[])  # none installed elsewhere: python3 is then this interpreter
-    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=kernels)
-    assert manager.kernel_spec.argv[0] == sys.executable
-    resources = {"metadata": {"path": str(checkout / "notebooks")}}
-    limits = {"timeout": CELL_SECONDS, "startup_timeout": START_SECONDS}
-    client = NotebookClient(notebook, km=manager, resources=resources, **limits)
-    client.execute(env=environment, cleanup_kc=True)  # ends the kernel, and raises the first error of a cell
+    execute(notebook, checkout / "notebooks", environment)  # raises the first error of a cell
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
@@ -111,7 +105,10 @@ class TestForm:
     def test_begins_with_title_and_contract(self, path):
         first = read(path).cells[0]
         assert first.cell_type == "markdown"
-        assert first.source.startswith(f"# {int(path.stem[:2])}. ")
+        badge, _, contract = first.source.partition("\n\n")
+        assert badge.startswith("[![Open In Colab]")
+        assert badge.endswith(f"/notebooks/{path.name})")
+        assert contract.startswith(f"# {int(path.stem[:2])}. ")
         assert re.findall(r"^- \*\*(\w+):\*\*", first.source, re.M) == ["In", "Out", "Time"]
 
     def test_ends_with_exercises_and_references(self, path):
@@ -127,8 +124,8 @@ class TestForm:
         groups = re.findall(r"\[(\d(?:, \d)*)\](?!\()", "\n".join(prose))
         assert {number for group in groups for number in group.split(", ")} == set(listed)
 
-    def test_setup_cell_is_the_same_everywhere(self, path):
-        assert code_of(read(path))[0] == code_of(read(NOTEBOOKS[0]))[0]
+    def test_badge_and_setup_cell_are_those_of_today(self, path, capsys):
+        assert stamp_notebooks.main(["--check", str(path)]) == 0, capsys.readouterr().err
 
     def test_cells_are_short(self, path):
         lengths = [len(lines(source)) for source in code_of(read(path))]
@@ -159,29 +156,41 @@ class TestSetup:
     def setup(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "path", list(sys.path))
+        monkeypatch.setattr(place, "here", lambda: None)  # has tests of its own
         monkeypatch.delitem(sys.modules, "google.colab", raising=False)
-        return code_of(read(NOTEBOOKS[0]))[0].replace("/content", str(tmp_path / "content"))
+        return stamp_notebooks.SETUP.format(repository="https://github.com/you/gansynth-suite").replace(
+            "/content", str(tmp_path / "content")
+        )
 
-    def test_in_colab_it_fetches_the_code_and_four_packages(self, setup, monkeypatch, tmp_path):
+    def test_in_colab_it_fetches_the_code_once(self, setup, monkeypatch, tmp_path):
         commands = []
 
-        def run(command, check):
+        def run(command):
             commands.append([str(word) for word in command])
-            if command[0] == "git":
-                (Path(command[-1]) / "helpers" / "gansynth").mkdir(parents=True)
+            (Path(command[-1]) / "helpers" / "gansynth").mkdir(parents=True)
 
         monkeypatch.setattr(subprocess, "run", run)
         monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
-        names = {}
+        fetched = tmp_path / "content" / "gansynth-suite"
         for _ in range(2):  # the second time, as after a restart, everything is there
             monkeypatch.chdir(tmp_path)
-            exec(setup, names)
-            assert Path.cwd() == names["COLAB"]
-            assert sys.path[0] == str(names["COLAB"])
-        install, clone = commands
-        assert install[-5:] == ["-q", "pretty_midi", "mido", "pyloudnorm", "midirenderer"]
-        assert clone[-2:] == [names["REPOSITORY"], str(names["COLAB"])]
+            exec(setup, {})
+            assert Path.cwd() == fetched
+            assert sys.path[0] == str(fetched)
+        [clone] = commands
+        assert clone[-4:] == ["--depth", "1", "https://github.com/you/gansynth-suite", str(fetched)]
+
+    def test_in_colab_an_address_where_nothing_is_gets_one_sentence(self, setup, monkeypatch):
+        monkeypatch.setattr(subprocess, "run", lambda command: None)
+        monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
+        with pytest.raises(AssertionError, match="check that address"):
+            exec(setup, {})
 
     def test_elsewhere_it_says_what_is_missing(self, setup):
-        with pytest.raises(AssertionError, match="inside a copy of the repository"):
+        with pytest.raises(AssertionError, match=r"inside a copy of https://github\.com/you/gansynth-suite"):
             exec(setup, {})
+
+    def test_it_finds_the_code_from_a_folder_in_the_repository(self, setup, monkeypatch):
+        monkeypatch.chdir(ROOT / "tests" / "data")
+        exec(setup, {})
+        assert Path.cwd() == ROOT

@@ -1,0 +1,227 @@
+"""Where a notebook runs, in words, and where its results go: Colab, a Jupyter notebook, Voilà or plain Python.
+
+    place.here()                           # what the first cell of every notebook ends with
+    place.download("outputs/report.html")  # to your own computer
+
+Runs before anything is installed, so it needs the standard library alone.
+
+Notebook: 01_setup.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import importlib
+import importlib.metadata
+import mimetypes
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+COLAB, VOILA, JUPYTER, PLAIN = "Colab", "Voilà", "a Jupyter notebook", "plain Python"
+
+DRIVE = Path("/content/drive/MyDrive")  # where Colab mounts a Google Drive
+DRIVE_FOLDER = "gansynth-suite"  # the folder in it for results
+
+# Colab has these, in versions that fit each other, and is not to be given others; it needs no JupyterLab.
+COLABS_OWN = ("tensorflow", "numpy", "protobuf", "ipywidgets", "jupyterlab")
+ALSO_CALLED = {"tensorflow": ("tensorflow-cpu",)}  # distributions with the same modules
+
+GPU_SECONDS = 20  # the longest nvidia-smi may take to answer
+MOST_LINKED_BYTES = 50_000_000  # a link holds the whole file, and the notebook then holds the link
+
+
+def kind() -> str:
+    """What this runs in: `COLAB`, `VOILA`, `JUPYTER` or `PLAIN`."""
+    if "google.colab" in sys.modules:
+        return COLAB
+    if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
+        return VOILA
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return JUPYTER if hasattr(shell, "kernel") else PLAIN
+
+
+def here() -> None:
+    """Say where this runs, on what, and where results go. In Colab, first install what is missing there.
+
+    Raises:
+        RuntimeError: if that could not be installed.
+    """
+    lacking = missing()
+    if kind() == COLAB:
+        _install([line for line in lacking if _name(line) not in COLABS_OWN])
+    elif lacking := [_name(line) for line in lacking if ";" not in line]:  # the others are not for every machine
+        command = f"{sys.executable} -m pip install -r requirements.txt"
+        print(f"Not installed: {', '.join(lacking)}. In a terminal, here: {command}")
+    version = _version("tensorflow")
+    tensorflow = f"TensorFlow {version}" if version else "no TensorFlow"
+    print(f"Running in {kind()} with Python {platform.python_version()} and {tensorflow}.")
+    print(_hardware())
+    print(_settle()[1])
+
+
+# ---- What is installed -----------------------------------------------------------------------------------------------
+
+
+def missing(requirements: Path = ROOT / "requirements.txt") -> list[str]:
+    """The lines of `requirements` whose package is not installed, whatever its version; none without that file."""
+    if not requirements.exists():
+        return []
+    lines = (line.split("#")[0].strip() for line in requirements.read_text("utf-8").splitlines())
+    return [line for line in lines if line and _version(_name(line)) is None]
+
+
+def _name(line: str) -> str:
+    """The package that a line of requirements.txt is about."""
+    return re.match(r"[\w.-]+", line).group()
+
+
+def _version(package: str) -> str | None:
+    for name in (package, *ALSO_CALLED.get(package, ())):
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            pass
+    return None
+
+
+def _install(lines: list[str]) -> None:
+    """Install packages without an upgrade of any other."""
+    if not lines:
+        return
+    names = ", ".join(map(_name, lines))
+    print(f"Installing {names} ...", flush=True)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *lines]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"pip could not install {names}; run this cell again. It said: {done.stderr.strip()[-500:]}")
+    importlib.invalidate_caches()
+
+
+# ---- Hardware --------------------------------------------------------------------------------------------------------
+
+
+def gpus() -> list[str]:
+    """The names of the NVIDIA GPUs that programs started from here may use."""
+    program = shutil.which("nvidia-smi")
+    if program is None or os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1"):
+        return []
+    command = [program, "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=GPU_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return [line.strip() for line in done.stdout.splitlines() if line.strip()] if done.returncode == 0 else []
+
+
+def _hardware() -> str:
+    names = " and ".join(gpus())
+    if names and kind() == COLAB:
+        return f"The GPU does the work: {names}."
+    if names:
+        return f"There is a GPU ({names}), which TensorFlow uses if it finds NVIDIA's libraries."
+    offer = " Runtime > Change runtime type offers a GPU." if kind() == COLAB else ""
+    return f"No GPU: the CPU does the work, several times slower for a published model than for the bundled one.{offer}"
+
+
+# ---- Files -----------------------------------------------------------------------------------------------------------
+
+
+def outputs() -> Path:
+    """The folder for results, made if it is not there: `outputs` in the repository.
+
+    In Colab, once Google Drive is mounted, that is a link to a folder in the Drive, so that results outlive the
+    session; unless it has files already, which then stay where they are.
+
+    Raises:
+        FileNotFoundError: if `outputs` is a link of yours to somewhere that is not there.
+    """
+    return _settle()[0]
+
+
+def _settle() -> tuple[Path, str]:
+    """`outputs`, linked to Drive where that can be done, and a sentence about it."""
+    folder, kept = ROOT / "outputs", DRIVE / DRIVE_FOLDER
+    why = "mount Google Drive and run this cell again to keep new ones"
+    if kind() == COLAB and DRIVE.is_dir() and DRIVE not in ROOT.parents:
+        try:
+            _link(folder, kept)
+            return folder, f"Results go to outputs/, which is the folder {DRIVE_FOLDER} of your Google Drive."
+        except OSError as error:
+            why = str(error)
+    elif _links_to(folder, kept) and not kept.exists():  # the Drive is no longer mounted; the link is ours, and empty
+        folder.unlink()
+    if folder.is_symlink() and not folder.exists():
+        raise FileNotFoundError(f"{folder} is a link to {os.readlink(folder)}, which is not there: mount or remove it.")
+    folder.mkdir(exist_ok=True)
+    lost = kind() == COLAB and DRIVE not in ROOT.parents
+    return folder, f"Results go to {folder}{f', and are gone after this session: {why}' if lost else ''}."
+
+
+def _links_to(folder: Path, kept: Path) -> bool:
+    return folder.is_symlink() and Path(os.readlink(folder)) == kept
+
+
+def _link(folder: Path, kept: Path) -> None:
+    """Make `folder` a link to `kept`. OSError, and `folder` as it was, where that could lose something."""
+    kept.mkdir(exist_ok=True)
+    if _links_to(folder, kept):
+        return
+    if folder.is_symlink():
+        raise OSError(f"{folder} is a link already, so it was not linked to your Google Drive")
+    if folder.exists():
+        if any(folder.iterdir()):
+            raise OSError(f"{folder} has files already, so it was not linked to your Google Drive; move them first")
+        folder.rmdir()  # fails if a file has come since
+    folder.symlink_to(kept, target_is_directory=True)
+
+
+def link(path: str | os.PathLike) -> str:
+    """HTML of a link that downloads a file. The file is inside it, so it works wherever the page is shown.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is too large for that.
+    """
+    path = _file(path)
+    size = path.stat().st_size
+    if size > MOST_LINKED_BYTES:
+        raise ValueError(f"{path} has {size / 1e6:.0f} MB, more than the {MOST_LINKED_BYTES / 1e6:.0f} of a link.")
+    media = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    name = html.escape(path.name)
+    return f'<a download="{name}" href="data:{media};base64,{data}">Download {name} ({size / 1e6:.1f} MB)</a>'
+
+
+def download(path: str | os.PathLike) -> None:
+    """Bring a file to the reader's own computer: in Colab at once, in a notebook by a link to click.
+
+    A file that is too large for a link, or is asked for in plain Python, is named with its folder instead.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+    """
+    path = _file(path)
+    if kind() == COLAB:
+        from google.colab import files
+
+        files.download(str(path))
+    elif kind() == PLAIN or path.stat().st_size > MOST_LINKED_BYTES:
+        print(path.resolve())
+    else:
+        from IPython.display import HTML, display
+
+        display(HTML(link(path)))
+
+
+def _file(path: str | os.PathLike) -> Path:
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}; run the cell that writes it first.")
+    return path

@@ -1,0 +1,170 @@
+"""tools/stamp_notebooks.py: the badge and the setup cell, the same in every notebook."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+import stamp_notebooks
+from hypothesis import given
+from hypothesis import strategies as st
+from stamp_notebooks import configured, moved, repository_name, stamped
+
+OLD, NEW = "https://github.com/OWNER/gansynth-suite", "https://github.com/you/my-fork"
+LINKS = "see {0}, {0}/issues and https://colab.research.google.com/github/{1}/blob/main/notebooks/01_setup.ipynb"
+
+
+def notebook(*cells):
+    """The text of a notebook of (kind, source) cells."""
+    make = {"markdown": nbformat.v4.new_markdown_cell, "code": nbformat.v4.new_code_cell}
+    content = nbformat.v4.new_notebook(cells=[make[kind](source) for kind, source in cells])
+    return nbformat.writes(content) + "\n"
+
+
+def sources(text):
+    return [cell.source for cell in nbformat.reads(text, as_version=4).cells]
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A repository with one notebook, up to date."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "01_a.ipynb").write_text(stamped(notebook(("markdown", "# 1. A")), "01_a.ipynb", OLD))
+    (tmp_path / "README.md").write_text(LINKS.format(OLD, "OWNER/gansynth-suite") + " and https://github.com/other/x")
+    (tmp_path / "pyproject.toml").write_text(f'[tool.gansynth-suite]\nrepository = "{OLD}" # a placeholder\n')
+    return tmp_path
+
+
+def state(folder):
+    return {path.name: path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+class TestStamped:
+    def test_a_new_notebook_gets_badge_and_setup_cell(self):
+        first, about, setup, rest = sources(stamped(notebook(("markdown", "# 1. A"), ("code", "1")), "01_a.ipynb", NEW))
+        badge, _, title = first.partition("\n\n")
+        assert badge == (
+            "[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+            "(https://colab.research.google.com/github/you/my-fork/blob/main/notebooks/01_a.ipynb)"
+        )
+        assert (title, about, rest) == ("# 1. A", stamp_notebooks.ABOUT, "1")
+        compile(setup, "setup", "exec")
+        assert f'REPOSITORY = "{NEW}"' in setup
+
+    def test_the_notebook_stays_valid(self):
+        text = stamped(notebook(("markdown", "# 1. A")), "01_a.ipynb", NEW)
+        nbformat.validate(nbformat.reads(text, as_version=4))
+
+    def test_twice_is_once(self):
+        once = stamped(notebook(("markdown", "# 1. A"), ("code", "1")), "01_a.ipynb", NEW)
+        assert stamped(once, "01_a.ipynb", NEW) == once
+
+    def test_what_is_stale_is_replaced_and_the_rest_kept(self):
+        fresh = stamped(notebook(("markdown", "# 1. A"), ("code", "ä = 1")), "01_a.ipynb", NEW)
+        content = json.loads(fresh)
+        content["cells"][1]["source"] = ["This first cell does something else."]
+        content["cells"][2]["source"] = ['REPOSITORY = "elsewhere"']
+        content["metadata"]["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+        again = json.loads(stamped(json.dumps(content), "01_a.ipynb", NEW))
+        assert again["cells"] == json.loads(fresh)["cells"]
+        assert again["metadata"] == content["metadata"]
+
+    @pytest.mark.parametrize("text", ["", "[]", "{}", '{"cells": []}', '{"cells": [{}]}', notebook(("code", "1"))])
+    def test_other_files_get_one_sentence(self, text):
+        with pytest.raises(ValueError, match=r"x\.ipynb is not a notebook that begins with a cell of markdown\."):
+            stamped(text, "x.ipynb", NEW)
+
+
+class TestAddress:
+    @pytest.mark.parametrize("name", ["you/gansynth-suite", "a-b/c.d", "A1/x_y"])
+    def test_of_a_repository(self, name):
+        assert repository_name(f"https://github.com/{name}") == name
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "",
+            "you/gansynth-suite",
+            "http://github.com/you/x",
+            "https://github.com/you",
+            "https://github.com/you/x/",
+            "https://github.com/you/x.git",
+            "https://github.com/you/x/tree/main",
+            "https://github.com/you/..",
+            "https://github.com/you/x\n",
+            "https://gitlab.com/you/x",
+            "https://github.com@example.org/you/x",
+            'https://github.com/you/x"; import os',
+            "git@github.com:you/x.git",
+        ],
+    )
+    def test_of_anything_else_gets_one_sentence(self, address):
+        with pytest.raises(ValueError, match=r"is not an address like https://github\.com/owner/name"):
+            repository_name(address)
+
+    @given(st.text())
+    def test_whatever_is_accepted_is_harmless_in_code(self, name):
+        try:
+            address = f"https://github.com/{repository_name(f'https://github.com/you/{name}')}"
+        except ValueError:
+            return
+        source = stamp_notebooks.SETUP.format(repository=address)
+        assert f'REPOSITORY = "{address}"' in source.splitlines()
+
+    def test_is_in_the_settings(self):
+        assert configured('[tool.x]\nrepository = "https://github.com/a/b" # here\n') == "https://github.com/a/b"
+        with pytest.raises(ValueError, match="has no line repository"):
+            configured("[tool.x]\n")
+
+    def test_moves_links_to_this_repository_alone(self):
+        others = "https://github.com/OWNER/gansynth-suite-2 https://github.com/OWNER/other"
+        text = LINKS.format(OLD, "OWNER/gansynth-suite")
+        assert moved(f"{text} {others}", OLD, NEW) == f"{LINKS.format(NEW, 'you/my-fork')} {others}"
+
+
+class TestCommand:
+    def test_a_new_address_is_written_everywhere(self, checkout):
+        assert stamp_notebooks.main(["--repository", NEW], root=checkout) == 0
+        for text in state(checkout).values():
+            assert "OWNER" not in text
+            assert "you/my-fork" in text
+        assert "https://github.com/other/x" in (checkout / "README.md").read_text()
+        assert stamp_notebooks.main(["--check"], root=checkout) == 0
+
+    @pytest.mark.parametrize(
+        "arguments", [["--repository", "nowhere"], ["--repository", NEW, "--check"], ["--repository", NEW, "x.ipynb"]]
+    )
+    def test_bad_arguments_get_one_sentence_and_change_nothing(self, checkout, capsys, arguments):
+        before = state(checkout)
+        assert stamp_notebooks.main(arguments, root=checkout) == 1
+        assert len(capsys.readouterr().err.splitlines()) == 1
+        assert state(checkout) == before
+
+    def test_a_broken_notebook_leaves_all_as_it_was(self, checkout):
+        (checkout / "notebooks" / "02_b.ipynb").write_text("{}")
+        before = state(checkout)
+        assert stamp_notebooks.main(["--repository", NEW], root=checkout) == 1
+        assert state(checkout) == before
+
+    def test_check_names_what_is_out_of_date(self, checkout, capsys):
+        path = checkout / "notebooks" / "01_a.ipynb"
+        path.write_text(path.read_text().replace("OWNER", "elsewhere"))
+        before = state(checkout)
+        assert stamp_notebooks.main(["--check"], root=checkout) == 1
+        assert capsys.readouterr().err.startswith("Out of date: 01_a.ipynb; run ")
+        assert state(checkout) == before
+
+    def test_files_can_be_named(self, checkout, capsys):
+        path = checkout / "notebooks" / "02_b.ipynb"
+        path.write_text(notebook(("markdown", "# 2. B")))
+        assert stamp_notebooks.main(["--check", str(checkout / "notebooks" / "01_a.ipynb")], root=checkout) == 0
+        assert stamp_notebooks.main([str(path)], root=checkout) == 0
+        assert stamp_notebooks.main(["--check"], root=checkout) == 0
+
+
+def test_the_address_is_in_one_place():
+    """Outside of the settings and the notebooks, what the tool does not rewrite must not hold it."""
+    root = Path(__file__).resolve().parents[1]
+    name = repository_name(configured((root / "pyproject.toml").read_text("utf-8")))
+    for path in [*(root / "helpers").rglob("*.py"), *(root / "tools").glob("*.py"), root / "Makefile"]:
+        assert name not in path.read_text("utf-8"), path
