@@ -13,12 +13,12 @@ PROGRAMME = {"Cello": 0, "Clarinet": 30, "Harp": 60, "Church Organ": 90, "Trumpe
 
 
 def main(outputs: Path = ROOT / "outputs") -> int:
-    """Render the score, write the clip and its two pictures to `outputs`, and say so."""
+    """Render the score; write the clip, two pictures, and a page that has all of it to `outputs`; and say so."""
     began = time.monotonic()
     import matplotlib
 
     matplotlib.use("Agg")
-    from helpers import audio, gansynth, instruments, midi, render, spectra
+    from helpers import audio, gansynth, instruments, midi, render, report, spectra
 
     model = gansynth.load("demo")
     song = midi.load(SCORE)
@@ -35,6 +35,8 @@ def main(outputs: Path = ROOT / "outputs") -> int:
     for name, ax in (("piano_roll", midi.plot(song)), ("cqt", spectra.cqt(clip, title=song.name)[0])):
         written.append(outputs / f"{song.name}_{name}.png")
         ax.figure.savefig(written[-1], dpi=120)
+    clips = {"reference, by a soundfont": audio.reference(song), f"played by {model.name}": clip}
+    written.append(report.page(clips, outputs / f"{song.name}.html", f"{song.name}, played by GANSynth", song=song))
     print(f"Loaded in {loaded - began:.1f} s, rendered {len(song.notes)} notes in {rendered - loaded:.1f} s:")
     print(f"  {clip.seconds:.1f} s of audio, peak {clip.peak:.2f}")
     for path in written:

@@ -107,7 +107,7 @@ def slerp(a: np.ndarray, b: np.ndarray, t: float | np.ndarray) -> np.ndarray:
     usable = np.minimum(angle, np.pi - angle) > PARALLEL
     safe = np.where(usable, sine, 1.0)
     arc = np.sin((1.0 - t) * angle) / safe * a + np.sin(t * angle) / safe * b
-    straight = (1.0 - t) * a + t * b
+    straight = a + t * (b - a)  # where a is b, it is so to the last bit at every t
     turn = np.pi * np.clip(t, 0.0, 1.0)
     length = (1.0 - t) * norms[0] + t * norms[1]
     half_circle = length * (np.cos(turn) * unit_a + np.sin(turn) * _perpendicular(unit_a))
@@ -131,15 +131,45 @@ def blend(a: Instrument, b: Instrument, t: float, name: str | None = None) -> In
     return Instrument(name or f"{a.name} > {b.name} {t:.0%}", z, a.checkpoint, a.fingerprint)
 
 
+def blend_square(corners: Sequence[Instrument], x: float, y: float, name: str | None = None) -> Instrument:
+    """The instrument at a point of a square with one at each corner, as on NSynth Super.
+
+    It is found along three arcs: x of the way along the top edge, x of the way along the bottom edge, and from the one
+    to the other y of the way. So each edge is the `blend` of its corners. A square that is laid on its side has the
+    same edges; inside, the two ways round meet at slightly different points, as on any curved surface.
+
+    Args:
+      corners: top left, top right, bottom left, bottom right; all of one model.
+      x: 0 at the left to 1 at the right.
+      y: 0 at the top to 1 at the bottom.
+      name: of the new instrument; by default it is made of theirs.
+    """
+    if len(corners) != 4:
+        raise ValueError(f"a square has four corners, not {len(corners)}")
+    if not (0 <= x <= 1 and 0 <= y <= 1):
+        raise ValueError(f"a point of the square has x and y from 0 to 1, not {x:g} and {y:g}")
+    _check_one_model(corners, "the corners of a square")
+    top_left, top_right, bottom_left, bottom_right = (corner.z for corner in corners)
+    z = slerp(slerp(top_left, top_right, x), slerp(bottom_left, bottom_right, x), y)
+    name = name or f"{', '.join(corner.name for corner in corners)} {x:.0%} {y:.0%}"
+    return Instrument(name, z, corners[0].checkpoint, corners[0].fingerprint)
+
+
+def _check_one_model(instruments: Sequence[Instrument], what: str) -> None:
+    if len({(instrument.fingerprint, len(instrument.z)) for instrument in instruments}) > 1:
+        raise ValueError(f"{what} have to belong to one model")
+
+
 class Timeline:
     """Which latent sounds at each moment of a song.
 
     Between two entries the latent moves along the arc from one to the next (slerp); before the first and after the last
-    it stays. The three uses:
+    it stays. The uses:
 
         Timeline.hold(a)                                  one instrument throughout
         Timeline.random(model, song.seconds, seed=1)      a new random one every six seconds, morphing
-        Timeline([a, b, c], at=[0, 20, 40])               a chosen list at chosen seconds
+        Timeline([a, b, c], at=[0, 20, 40])               a chosen list at chosen seconds, morphing
+        Timeline.steps([a, b, c], at=[0, 20, 40])         the same without morphing: each plays until the next one
 
     Source: SPEC section 8. Notebook: 05_instruments.
     """
@@ -155,14 +185,43 @@ class Timeline:
             raise ValueError(f"a timeline needs as many times as instruments, not {at.size} for {len(instruments)}")
         if not np.isfinite(at).all() or (np.diff(at) <= 0).any():
             raise ValueError(f"the times of a timeline have to rise, unlike {at.tolist()}")
-        if len({(instrument.fingerprint, len(instrument.z)) for instrument in instruments}) > 1:
-            raise ValueError("the instruments of a timeline have to belong to one model")
+        _check_one_model(instruments, "the instruments of a timeline")
         self.instruments, self.at = tuple(instruments), at
 
     @classmethod
     def hold(cls, instrument: Instrument) -> Timeline:
         """One instrument from beginning to end."""
         return cls([instrument], at=[0.0])
+
+    @classmethod
+    def steps(cls, instruments: Sequence[Instrument], at: Sequence[float]) -> Timeline:
+        """Each instrument holds until the next one's time and then changes at once.
+
+        Args:
+          instruments: in the order they appear; all of one model.
+          at: the second each begins, rising. The first one is heard before its time too.
+
+        It is a timeline as any other: each instrument but the last stands in it a second time, at the last moment
+        before the next one, so that nothing lies between (two neighbouring floating-point numbers).
+        """
+        morphing = cls(instruments, at)  # says what is wrong with them
+        twice = [instrument for instrument in morphing.instruments for _ in range(2)]
+        seconds = np.repeat(morphing.at, 2)[1:]
+        seconds[1::2] = np.nextafter(seconds[1::2], -np.inf)
+        return cls(twice[:-1], seconds)
+
+    @property
+    def held(self) -> bool:
+        """Whether it was made by `steps`, of two instruments or more."""
+        if len(self.at) < 3 or len(self.at) % 2 == 0 or (np.nextafter(self.at[1::2], np.inf) != self.at[2::2]).any():
+            return False
+        latents = np.stack([instrument.z for instrument in self.instruments])
+        return bool((latents[:-1:2] == latents[1::2]).all())
+
+    @property
+    def stops(self) -> list[tuple[Instrument, float]]:
+        """The instruments and their seconds as they were given, to the constructor or to `steps`."""
+        return list(zip(self.instruments, self.at.tolist(), strict=True))[:: 2 if self.held else 1]
 
     @classmethod
     def random(
@@ -196,8 +255,8 @@ class Timeline:
         return cls(sample(model, n, seed), at=np.linspace(ORIGINAL_START, seconds, n))
 
     def __repr__(self) -> str:
-        stops = ", ".join(f"{i.name} at {t:g} s" for i, t in zip(self.instruments, self.at, strict=True))
-        return f"Timeline({stops})"
+        stops = ", ".join(f"{instrument.name} at {second:g} s" for instrument, second in self.stops)
+        return f"Timeline{'.steps' if self.held else ''}({stops})"
 
     def z(self, times: Sequence[float] | np.ndarray, extrapolate: bool = False) -> np.ndarray:
         """Latents at given seconds: [n] -> float64 [n, latent_vector_size].

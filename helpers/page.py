@@ -345,6 +345,6 @@ def _stops(timeline: Timeline) -> list[tuple[str, str]]:
     """(Instrument, when it is reached); one that is held throughout has no time."""
     if len(timeline.instruments) == 1:
         return [(timeline.instruments[0].name, "")]
-    stops = [(i.name, f"{second:.4g} s") for i, second in zip(timeline.instruments, timeline.at, strict=True)]
+    stops = [(instrument.name, f"{second:.4g} s") for instrument, second in timeline.stops]
     more = len(stops) - STOPS_SHOWN
     return stops if more <= 0 else [*stops[:STOPS_SHOWN], (f"and {more} more", "")]

@@ -118,6 +118,43 @@ def test_timeline_refuses_instruments_of_two_models(bank):
         Timeline([bank[0], Instrument("other", bank[1].z, "x", "y")], at=[0, 1])
 
 
+@given(st.lists(st.floats(-10, 1e4), min_size=2, max_size=6, unique=True).map(sorted), st.lists(st.floats(-20, 2e4)))
+def test_steps_hold_each_instrument_to_the_last_bit(at, times):
+    at = [second for i, second in enumerate(at) if not i or second - at[i - 1] > 1e-6]
+    bank = instruments.sample(Latents(), len(at), seed=5)
+    times = np.array([*times, *at, *np.nextafter(at, -np.inf)])
+    playing = np.maximum(np.searchsorted(at, times, side="right") - 1, 0)
+    z = Timeline.steps(bank, at).z(times)
+    assert (z == np.stack([instrument.z for instrument in bank])[playing]).all()  # equal latents share a note's sound
+
+
+def test_steps_are_a_timeline_that_a_report_can_write_down(bank):
+    timeline = Timeline.steps(bank[:3], at=[0, 20, 40.5])
+    again = Timeline(timeline.instruments, json.loads(json.dumps(timeline.at.tolist())))
+    times = np.linspace(-1, 50, 500)
+    assert (again.z(times) == timeline.z(times)).all()
+    assert again.held
+    assert again.stops == [(bank[0], 0.0), (bank[1], 20.0), (bank[2], 40.5)]
+    assert repr(again) == f"Timeline.steps({bank[0].name} at 0 s, {bank[1].name} at 20 s, {bank[2].name} at 40.5 s)"
+
+
+def test_a_morphing_timeline_is_not_held(bank):
+    for n in range(1, 5):
+        timeline = Timeline(bank[:n], at=range(n))
+        assert not timeline.held
+        assert [instrument for instrument, _ in timeline.stops] == bank[:n]
+    pair = [10, np.nextafter(20, 0), 20]
+    assert not Timeline(bank[:3], at=pair).held  # steep, and yet from a to b and at once to c
+
+
+def test_steps_refuse_what_a_timeline_does(bank):
+    assert not Timeline.steps(bank[:1], at=[3]).held  # nothing changes
+    with pytest.raises(ValueError, match=r"not 2 for 3"):
+        Timeline.steps(bank[:3], at=[0, 1])
+    with pytest.raises(ValueError, match=r"have to rise, unlike \[0.0, 2.0, 2.0\]"):
+        Timeline.steps(bank[:3], at=[0, 2, 2])
+
+
 def test_sample_repeats_with_its_seed(bank):
     again = instruments.sample(Latents(), 4, seed=3)
     assert all((a.z == b.z).all() and a.name == b.name for a, b in zip(bank, again, strict=True))
@@ -130,6 +167,55 @@ def test_blend(bank):
     assert half.fingerprint == "f00"
     with pytest.raises(ValueError, match="different models"):
         instruments.blend(bank[0], Instrument("other", bank[1].z, "x", "y"), 0.5)
+
+
+def test_the_corners_of_a_square_are_its_corners(bank):
+    for corner, (x, y) in zip(bank, [(0, 0), (1, 0), (0, 1), (1, 1)], strict=True):
+        assert (instruments.blend_square(bank, x, y).z == corner.z).all()
+
+
+@given(SHARES)
+def test_the_edges_of_a_square_are_blends(t):
+    a, b, c, d = corners = instruments.sample(Latents(), 4, seed=3)
+    for x, y, pair in [(t, 0, (a, b)), (t, 1, (c, d)), (0, t, (a, c)), (1, t, (b, d))]:
+        z = instruments.blend_square(corners, x, y).z
+        np.testing.assert_allclose(z, instruments.blend(*pair, t).z, atol=1e-12)
+
+
+@given(SHARES, SHARES)
+def test_a_square_looks_the_same_in_mirrors(x, y):
+    a, b, c, d = corners = instruments.sample(Latents(), 4, seed=3)
+    z = instruments.blend_square(corners, x, y).z
+    np.testing.assert_allclose(instruments.blend_square([b, a, d, c], 1 - x, y).z, z, atol=1e-12)
+    np.testing.assert_allclose(instruments.blend_square([c, d, a, b], x, 1 - y).z, z, atol=1e-12)
+
+
+@given(SHARES, SHARES, st.integers(0, 99))
+def test_a_square_keeps_equal_lengths(x, y, seed):
+    rows = np.random.RandomState(seed).normal(size=[4, 8])
+    corners = [Instrument(str(i), 3 * z / np.linalg.norm(z)) for i, z in enumerate(rows)]
+    assert np.linalg.norm(instruments.blend_square(corners, x, y).z) == pytest.approx(3, abs=1e-9)
+
+
+def test_a_square_of_one_instrument_is_that_instrument(bank):
+    assert (instruments.blend_square([bank[0]] * 4, 0.3, 0.7).z == bank[0].z).all()
+
+
+def test_a_square_has_a_name_and_a_model(bank):
+    point = instruments.blend_square(bank, 0.25, 0.5)
+    assert point.name == "stub 3-0, stub 3-1, stub 3-2, stub 3-3 25% 50%"
+    assert (point.checkpoint, point.fingerprint) == ("stub", "f00")
+    assert instruments.blend_square(bank, 0.25, 0.5, name="mine").name == "mine"
+
+
+def test_a_square_refuses_what_is_none(bank):
+    with pytest.raises(ValueError, match="has four corners, not 3"):
+        instruments.blend_square(bank[:3], 0, 0)
+    for x, y in [(-0.1, 0), (0, 1.1), (np.nan, 0)]:
+        with pytest.raises(ValueError, match="x and y from 0 to 1"):
+            instruments.blend_square(bank, x, y)
+    with pytest.raises(ValueError, match="the corners of a square have to belong to one model"):
+        instruments.blend_square([*bank[:3], Instrument("other", bank[3].z, "x", "y")], 0, 0)
 
 
 def test_save_and_load_give_the_same_numbers(bank, tmp_path):

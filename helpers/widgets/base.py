@@ -87,14 +87,16 @@ class Code(anywidget.AnyWidget):
 class Sound(ipywidgets.Audio):
     """A player for clips, one after another: `play` replaces what is in it and begins at once."""
 
+    # It gets no tooltip: with one, ipywidgets 8 looks for a description that players have not, and shows nothing at all.
+
     def __init__(self, label: str):
         super().__init__(value=b"", format="wav", autoplay=False, loop=False, controls=True)
-        self.tooltip = label  # ipywidgets 8 shows it; 7 keeps it to itself
         self.layout.display = "none"  # until there is something to hear
 
     def play(self, clip: Audio) -> None:
         """Load a clip and play it, as soon as the browser lets it: some wait for the first click on a page."""
         self.autoplay = True
+        self.value = b""  # so that the same clip sounds again
         self.value = wav(clip)
         self.layout.display = ""
 

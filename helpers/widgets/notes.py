@@ -1,0 +1,156 @@
+"""What the controls that play single notes share: banks to choose from, a quick preview, and a piano to point at.
+
+Notebook: 05_instruments.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import anywidget
+import ipywidgets
+import traitlets
+
+from .. import instruments
+from ..audio import Audio
+from ..gansynth.config import MAX_PITCH, MIN_PITCH
+from ..instruments import Instrument
+from ..midi import note_name
+from ..render import shape_note
+from .base import SCRIPTS, Sound
+
+if TYPE_CHECKING:
+    from ..gansynth import GANSynth
+
+PREVIEW_SECONDS = 2.0  # of a note that is only tried out; half of the model's four, in half the time
+PREVIEW_HOLD = 1.7  # s of it until it is let go
+PREVIEW_VELOCITY = 110
+REMEMBERED = 100  # notes, the last ones that were heard: 13 MB
+DRAWN = 24  # instruments of a bank that is drawn at random
+MIDDLE_C = 60
+
+Bank = dict[str, Instrument]
+
+
+def own_bank(model: GANSynth) -> tuple[Bank, str]:
+    """The instruments that a model has names for, or else random ones; and the code that makes this bank."""
+    if named := instruments.named(model):
+        return named, "bank = instruments.named(model)"
+    return drawn_bank(model, DRAWN, 1)
+
+
+def drawn_bank(model: GANSynth, count: int, seed: int) -> tuple[Bank, str]:
+    """Random instruments by their names, and the code that draws them."""
+    drawn = {instrument.name: instrument for instrument in instruments.sample(model, count, seed)}
+    return drawn, f"bank = {{i.name: i for i in instruments.sample(model, {count}, seed={seed})}}"
+
+
+def checked_bank(bank: Mapping[str, Instrument]) -> Bank:
+    """A copy of a bank, in which each instrument has the name that it goes by there.
+
+    Raises:
+      ValueError: it is no dict of instruments, or has none, or those of more than one model.
+    """
+    if not isinstance(bank, Mapping) or not all(isinstance(instrument, Instrument) for instrument in bank.values()):
+        raise ValueError("a bank is a dict of instruments by name, such as instruments.named(model)")
+    if not bank:
+        raise ValueError("a bank has to hold at least one instrument")
+    if len({(instrument.fingerprint, len(instrument.z)) for instrument in bank.values()}) > 1:
+        raise ValueError("the instruments of a bank have to belong to one model")
+    return {str(name): renamed(instrument, str(name)) for name, instrument in bank.items()}
+
+
+def renamed(instrument: Instrument, name: str) -> Instrument:
+    """The instrument by another name."""
+    if instrument.name == name:
+        return instrument
+    return Instrument(name, instrument.z, instrument.checkpoint, instrument.fingerprint, instrument.seed)
+
+
+def with_more(bank: Bank, more: Iterable[Instrument]) -> Bank:
+    """The bank and in addition the instruments that it does not know yet.
+
+    Raises:
+      ValueError: one has the name of another instrument of the bank, or belongs to another model.
+    """
+    bank = dict(bank)
+    for instrument in more:
+        known = bank.setdefault(instrument.name, instrument)
+        if len(known.z) != len(instrument.z) or (known.z != instrument.z).any():
+            raise ValueError(f"two different instruments are called {instrument.name!r}; give one another name")
+    return checked_bank(bank)
+
+
+def quoted(text: str) -> str:
+    """A text as Python has it, in double quotes."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def tip(widget: ipywidgets.Widget, text: str) -> ipywidgets.Widget:
+    """Give a widget a tooltip, by the name that it has in this version of ipywidgets; the widget again."""
+    for name in ("tooltip", "description_tooltip"):
+        if widget.has_trait(name):
+            setattr(widget, name, text)
+    return widget
+
+
+class Preview(Sound):
+    """A player for single notes of a model. What has been heard lately is not generated again."""
+
+    def __init__(self, model: GANSynth, label: str):
+        super().__init__(label)
+        self._model = model
+        self._heard: OrderedDict[tuple[bytes, int], Audio] = OrderedDict()
+
+    def play_note(self, instrument: Instrument, pitch: int) -> Audio:
+        """Generate a note, unless it is remembered, and play it; the clip."""
+        key = (instrument.z.tobytes(), pitch)
+        clip = self._heard.pop(key, None) or self._generate(instrument, pitch)
+        self._heard[key] = clip
+        if len(self._heard) > REMEMBERED:
+            self._heard.popitem(last=False)
+        self.play(clip)
+        return clip
+
+    def _generate(self, instrument: Instrument, pitch: int) -> Audio:
+        model = self._model
+        if instrument.fingerprint and instrument.fingerprint != model.fingerprint:
+            owner = instrument.checkpoint or "another model"
+            raise ValueError(f"{instrument.name!r} was made for {owner}; on {model.name} it is another sound")
+        wave = model.generate(instrument.z, [pitch], seconds=PREVIEW_SECONDS, progress=False)[0]
+        samples = shape_note(wave, PREVIEW_HOLD, PREVIEW_VELOCITY, sample_rate=model.sample_rate)
+        return Audio(samples.astype("float32"), model.sample_rate)
+
+
+def note_code(instrument: str, pitch: int) -> str:
+    """The code of `Preview.play_note`; `instrument` is that of the instrument."""
+    shape = f"{PREVIEW_HOLD:g}, {PREVIEW_VELOCITY}, sample_rate=model.sample_rate"
+    return (
+        f"wave = model.generate({instrument}.z, [{pitch}], seconds={PREVIEW_SECONDS:g})[0]\n"
+        f"clip = audio.Audio(render.shape_note(wave, {shape}), model.sample_rate)"
+    )
+
+
+class Piano(anywidget.AnyWidget):
+    """The keys that the model plays, C1 to C6, to choose a pitch.
+
+    A key is clicked, or chosen with the arrow keys (with Page Up and Page Down an octave at a time). `on_key` hears of
+    each choice, also when the key is the same again.
+
+    Traits:
+      pitch: MIDI number.
+    """
+
+    _esm = SCRIPTS / "piano.js"
+    _css = SCRIPTS / "piano.css"
+    pitch = traitlets.Int(MIDDLE_C, min=MIN_PITCH, max=MAX_PITCH).tag(sync=True)
+    lowest = traitlets.Int(MIN_PITCH).tag(sync=True)
+    highest = traitlets.Int(MAX_PITCH).tag(sync=True)
+    names = traitlets.List(traitlets.Unicode(), [note_name(p) for p in range(MIN_PITCH, MAX_PITCH + 1)]).tag(sync=True)
+
+    def on_key(self, call) -> None:
+        """Call `call(pitch)` whenever a key is pressed."""
+        self.on_msg(lambda _, content, __: call(content.get("key")))

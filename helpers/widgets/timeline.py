@@ -1,0 +1,299 @@
+"""Which instrument sounds when: a coloured ribbon under the piano roll, with handles to drag and times to type.
+
+Notebook: 05_instruments.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+
+import anywidget
+import ipywidgets
+import numpy as np
+import traitlets
+
+from .. import midi
+from ..instruments import Instrument, Timeline
+from ..midi import Song
+from .base import SCRIPTS, Control, png
+from .notes import Bank, checked_bank, quoted, tip, with_more
+
+GAP = 0.1  # s that entries are apart at least
+DIGITS = 3  # times are kept to the millisecond
+WITHOUT_SONG = 60.0  # s that are shown as long as there is no song
+SHORTEST = 0.1  # s of a piano roll; that of a song without length is still as wide
+MOST = 100  # entries; each is a row of three fields
+PICTURE = (10.0, 1.8)  # inches of the piano roll, at 100 pixels each; the browser stretches it
+LINEAR, HELD = "linear", "held"
+
+# Colours of instruments, in the order in which they are first used: Paul Tol's "muted", told apart by colour-blind
+# readers too, and other ones than those of the tracks.
+COLOURS = ("#332288", "#88ccee", "#ddcc77", "#117733", "#cc6677", "#44aa99", "#aa4499", "#999933", "#882255")
+
+
+class Ribbon(anywidget.AnyWidget):
+    """Piano roll, ribbon and handles. Sends {move: [entry, second]}, {remove: entry} and {add: second or null}.
+
+    Traits:
+      picture: PNG of the piano roll without margins, or nothing.
+      picture_seconds: of it.
+      seconds: from the left edge to the right one.
+      entries: [second, name], rising.
+      colours: of each entry.
+      held: whether the colours change at once.
+      gap: s that entries are apart at least.
+    """
+
+    _esm = SCRIPTS / "timeline.js"
+    _css = SCRIPTS / "timeline.css"
+    picture = traitlets.Bytes().tag(sync=True)
+    picture_seconds = traitlets.Float().tag(sync=True)
+    seconds = traitlets.Float(WITHOUT_SONG).tag(sync=True)
+    entries = traitlets.List().tag(sync=True)
+    colours = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    held = traitlets.Bool().tag(sync=True)
+    gap = traitlets.Float(GAP).tag(sync=True)
+
+
+class TimelineEditor(Control):
+    """An `instruments.Timeline` to draw: each entry says which instrument is reached at which second.
+
+    Between two entries the sound morphs ("linear"), or it stays and changes at once ("held"). Entries are dragged on
+    the ribbon, moved with the arrow keys, or typed below it. They stay in order, 0.1 s apart at least, and not beyond
+    the end of the song; those that a shorter song leaves behind its end stay where they are. To show the timeline of
+    a song that is chosen elsewhere: `traitlets.dlink((tune, "song"), (editor, "song"))`.
+
+    Args:
+      bank: instruments by name.
+      song: whose piano roll is shown.
+      timeline: to begin with; by default the first of the bank throughout. Its times are taken to the millisecond.
+
+    Traits:
+      song: as above, or None.
+      entries: list of [seconds, name].
+      held: whether instruments change at once.
+      timeline: what all that amounts to. It can be set too, and then brings its instruments along into `bank`.
+
+    Notebook: 05_instruments.
+    """
+
+    song = traitlets.Instance(Song, allow_none=True)
+    entries = traitlets.List()
+    held = traitlets.Bool()
+    timeline = traitlets.Instance(Timeline, allow_none=True)
+
+    def __init__(self, bank: Mapping[str, Instrument], song: Song | None = None, timeline: Timeline | None = None):
+        self.bank: Bank = checked_bank(bank)
+        self._made: Timeline | None = None
+        self._filling = False  # whether the fields are being written to, and not by a person
+        self._colours: dict[str, str] = {}
+        self._rows: list[ipywidgets.HBox] = []
+        self._ribbon = Ribbon()
+        self._ribbon.on_msg(lambda _, content, __: self._on_ribbon(content))
+        self._mode = tip(
+            ipywidgets.ToggleButtons(options=[LINEAR, HELD]), "Between two entries: morph, or stay and change at once"
+        )
+        self._mode.style.button_width = "70px"
+        self._mode.observe(lambda change: setattr(self, "held", change.new == HELD), "value")
+        add = tip(ipywidgets.Button(description="Add", icon="plus", layout={"width": "90px"}), "Another entry")
+        add.on_click(lambda _: self.add())
+        self._table = ipywidgets.VBox(layout={"max_height": "240px", "overflow": "auto"})
+        super().__init__(
+            "Timeline",
+            [self._ribbon, ipywidgets.HBox([self._mode, add], layout={"align_items": "center"}), self._table],
+        )
+        self.song = song
+        self.timeline = Timeline.hold(next(iter(self.bank.values()))) if timeline is None else timeline
+
+    @property
+    def _end(self) -> float:
+        return WITHOUT_SONG if self.song is None else max(self.song.seconds, SHORTEST)
+
+    @property
+    def seconds(self) -> float:
+        """How far entries can go: to the end of the song, or the last entry if that is later."""
+        return max([self._end, *(second for second, _ in self.entries)])
+
+    # ------------------------------------------------------------------------------------------------------- traits
+
+    @traitlets.validate("entries")
+    def _checked(self, proposal) -> list[list]:
+        entries = [[round(float(second), DIGITS), str(name)] for second, name in proposal.value]
+        if not 1 <= len(entries) <= MOST:
+            raise ValueError(f"a timeline has 1 to {MOST} entries here, not {len(entries)}")
+        for _, name in entries:
+            if name not in self.bank:
+                raise ValueError(f"there is no instrument {name!r} in the bank")
+        times = np.array([second for second, _ in entries])
+        if not np.isfinite(times).all() or times[0] < 0 or (np.diff(times) < GAP - 1e-6).any():
+            raise ValueError(
+                f"the times of a timeline have to rise from 0, by {GAP:g} s at least, unlike {times.tolist()}"
+            )
+        return entries
+
+    @traitlets.validate("timeline")
+    def _taken(self, proposal) -> Timeline:
+        """A timeline from elsewhere is written down as entries, and made again from them."""
+        if proposal.value is self._made:
+            return proposal.value
+        if proposal.value is None:
+            raise ValueError("the editor always has a timeline; make it shorter by its entries")
+        stops = proposal.value.stops
+        self.bank = with_more(self.bank, [instrument for instrument, _ in stops])
+        times = [round(max(second, 0.0), DIGITS) for _, second in stops]
+        for i in range(1, len(times)):
+            times[i] = round(max(times[i], times[i - 1] + GAP), DIGITS)
+        entries = [[second, instrument.name] for second, (instrument, _) in zip(times, stops, strict=True)]
+        with self._quietly():
+            self.entries, self.held = entries, proposal.value.held
+        return self._make()
+
+    @traitlets.observe("entries", "held")
+    def _on_entries(self, _) -> None:
+        if not self._filling:
+            self.timeline = self._make()
+
+    @traitlets.observe("timeline")
+    def _on_timeline(self, _) -> None:
+        self._show()
+
+    @traitlets.observe("song")
+    def _on_song(self, change) -> None:
+        with self.attempt():
+            self._ribbon.picture, self._ribbon.picture_seconds = b"", 0.0
+            if change.new is not None:
+                self._ribbon.picture, self._ribbon.picture_seconds = piano_roll(change.new), self._end
+        self._show()
+
+    def _make(self) -> Timeline:
+        make = Timeline.steps if self.held else Timeline
+        self._made = make([self.bank[name] for _, name in self.entries], [second for second, _ in self.entries])
+        return self._made
+
+    # ------------------------------------------------------------------------------------------------------ editing
+
+    def add(self, seconds: float | None = None, name: str | None = None) -> None:
+        """Add an entry.
+
+        Args:
+          seconds: when; by default in the middle of the longest time without one.
+          name: of its instrument; by default the next of the bank that is not in use.
+        """
+        with self.attempt():
+            times = [second for second, _ in self.entries]
+            if seconds is None:
+                bounds = np.unique([0.0, *times, self.seconds])
+                seconds = float(bounds[np.argmax(np.diff(bounds))] + np.diff(bounds).max() / 2)
+            seconds = min(max(float(seconds), 0.0), self.seconds)
+            if min(abs(seconds - other) for other in times) < GAP:
+                raise ValueError(f"there is an entry near {seconds:.4g} s already; they are {GAP:g} s apart at least")
+            used = {used for _, used in self.entries}
+            name = name or next((free for free in self.bank if free not in used), next(iter(self.bank)))
+            self.entries = sorted([*self.entries, [seconds, name]])
+
+    def move(self, entry: int, seconds: float) -> None:
+        """Move an entry, from 0, to another second, or as near to it as its neighbours and the song let it go."""
+        with self.attempt():
+            self._check(entry)
+            times = [second for second, _ in self.entries]
+            lowest = times[entry - 1] + GAP if entry else 0.0
+            highest = times[entry + 1] - GAP if entry + 1 < len(times) else self.seconds
+            moved = round(min(max(float(seconds), lowest), highest), DIGITS)
+            if abs(moved - float(seconds)) > 10**-DIGITS:
+                self.say(f"{self.entries[entry][1]} can be from {lowest:.4g} to {highest:.4g} s here")
+            self._replace(entry, [moved, self.entries[entry][1]])
+
+    def choose(self, entry: int, name: str) -> None:
+        """Give an entry, from 0, another instrument of the bank."""
+        with self.attempt():
+            self._check(entry)
+            self._replace(entry, [self.entries[entry][0], name])
+
+    def remove(self, entry: int) -> None:
+        """Take an entry, from 0, away. The last one stays."""
+        with self.attempt():
+            self._check(entry)
+            self.entries = [*self.entries[:entry], *self.entries[entry + 1 :]]
+
+    def _check(self, entry: int) -> None:
+        if not 0 <= entry < len(self.entries):
+            raise ValueError(f"there is no entry {entry}; they are numbered from 0 to {len(self.entries) - 1}")
+
+    def _replace(self, entry: int, row: list) -> None:
+        self.entries = [*self.entries[:entry], row, *self.entries[entry + 1 :]]
+        self._show()  # what was typed and is not taken gives way to what is
+
+    def _on_ribbon(self, content: dict) -> None:
+        if "move" in content:
+            self.move(*content["move"])
+        elif "remove" in content:
+            self.remove(content["remove"])
+        elif "add" in content:
+            self.add(content["add"])
+
+    # ------------------------------------------------------------------------------------------------------ showing
+
+    @contextlib.contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """What is written to fields and traits here has been decided already."""
+        self._filling = True
+        try:
+            yield
+        finally:
+            self._filling = False
+
+    def _show(self) -> None:
+        if not self.entries:  # the song is set before the first timeline
+            return
+        names = [name for _, name in self.entries]
+        for name in names:
+            self._colours.setdefault(name, COLOURS[len(self._colours) % len(COLOURS)])
+        ribbon = self._ribbon
+        with ribbon.hold_sync():
+            ribbon.seconds, ribbon.held = self.seconds, self.held
+            ribbon.colours = [self._colours[name] for name in names]
+            ribbon.entries = [list(row) for row in self.entries]
+        with self._quietly():
+            self._mode.value = HELD if self.held else LINEAR
+            self._rows = [*self._rows[: len(names)], *(self._row(i) for i in range(len(self._rows), len(names)))]
+            for (second, name), (time, instrument, remove) in zip(
+                self.entries, (row.children for row in self._rows), strict=True
+            ):
+                time.max = max(self.seconds, second)
+                time.value, remove.disabled = second, len(names) == 1
+                if instrument.options != tuple(self.bank):
+                    instrument.options = tuple(self.bank)
+                instrument.value = name
+            self._table.children = self._rows
+        self.changed()
+
+    def _row(self, entry: int) -> ipywidgets.HBox:
+        time = ipywidgets.BoundedFloatText(
+            min=0, max=self.seconds, step=0.1, description="at (s)", layout={"width": "150px"}
+        )
+        time.style.description_width = "40px"
+        instrument = ipywidgets.Dropdown(options=tuple(self.bank), description="instrument", layout={"width": "290px"})
+        instrument.style.description_width = "76px"
+        remove = ipywidgets.Button(icon="times", layout={"width": "36px"})
+        tip(time, "The second at which the instrument is reached")
+        tip(instrument, "The instrument")
+        tip(remove, "Remove this entry")
+        time.observe(lambda change: self._filling or self.move(entry, change.new), "value")
+        instrument.observe(lambda change: self._filling or self.choose(entry, change.new), "value")
+        remove.on_click(lambda _: self.remove(entry))
+        return ipywidgets.HBox([time, instrument, remove])
+
+    def code(self) -> str:
+        players = ", ".join(f"bank[{quoted(name)}]" for _, name in self.entries)
+        at = ", ".join(f"{second:.12g}" for second, _ in self.entries)
+        return f"timeline = instruments.Timeline{'.steps' if self.held else ''}([{players}], at=[{at}])"
+
+
+def piano_roll(song: Song) -> bytes:
+    """The notes of `midi.plot` as a PNG, whose left edge is the beginning of the song and whose right edge its end."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=PICTURE, dpi=100)
+    midi.plot(song, figure.add_axes((0, 0, 1, 1)))  # what stands around the axes is outside of the picture
+    return png(figure)
