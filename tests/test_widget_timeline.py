@@ -180,7 +180,7 @@ def test_a_song_from_elsewhere_is_shown(editor):
         song = traitlets.Instance(Song, allow_none=True)
 
     tune = Tune(song=song_of(Note(60, 90, 0, 30)))
-    traitlets.dlink((tune, "song"), (editor, "song"))
+    editor = TimelineEditor(editor.bank, tune, editor.timeline)
     assert editor.seconds == editor._ribbon.seconds == editor._ribbon.picture_seconds == 30.0
     tune.song = song_of(Note(60, 90, 0, 5))
     assert editor.entries[-1] == [8.0, "Flute"]  # beyond the end, and still there

@@ -61,12 +61,11 @@ class TimelineEditor(Control):
 
     Between two entries the sound morphs ("linear"), or it stays and changes at once ("held"). Entries are dragged on
     the ribbon, moved with the arrow keys, or typed below it. They stay in order, 0.1 s apart at least, and not beyond
-    the end of the song; those that a shorter song leaves behind its end stay where they are. To show the timeline of
-    a song that is chosen elsewhere: `traitlets.dlink((tune, "song"), (editor, "song"))`.
+    the end of the song; those that a shorter song leaves behind its end stay where they are.
 
     Args:
       bank: instruments by name.
-      song: whose piano roll is shown.
+      song: whose piano roll is shown; or a control with a song, such as a `Tune`, which is then followed.
       timeline: to begin with; by default the first of the bank throughout. Its times are taken to the millisecond.
 
     Traits:
@@ -83,7 +82,12 @@ class TimelineEditor(Control):
     held = traitlets.Bool()
     timeline = traitlets.Instance(Timeline, allow_none=True)
 
-    def __init__(self, bank: Mapping[str, Instrument], song: Song | None = None, timeline: Timeline | None = None):
+    def __init__(
+        self,
+        bank: Mapping[str, Instrument],
+        song: Song | traitlets.HasTraits | None = None,
+        timeline: Timeline | None = None,
+    ):
         self.bank: Bank = checked_bank(bank)
         self._made: Timeline | None = None
         self._filling = False  # whether the fields are being written to, and not by a person
@@ -103,7 +107,10 @@ class TimelineEditor(Control):
             "Timeline",
             [self._ribbon, ipywidgets.HBox([self._mode, add], layout={"align_items": "center"}), self._table],
         )
-        self.song = song
+        if isinstance(song, traitlets.HasTraits):
+            traitlets.dlink((song, "song"), (self, "song"))
+        else:
+            self.song = song
         self.timeline = Timeline.hold(next(iter(self.bank.values()))) if timeline is None else timeline
 
     @property

@@ -62,6 +62,7 @@ function render({ model, el }) {
   model.on("change:names", build);
   model.on("change:kept change:selected", mark);
   el.classList.add("gansynth-grid");
+  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the keys for its own
   el.setAttribute("role", "group");
   el.setAttribute("aria-label", "Instruments; arrow keys move, Enter plays");
   build();

@@ -74,6 +74,7 @@ function render({ model, el }) {
   });
   model.on("change:pitch", update);
   el.classList.add("gansynth-piano");
+  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the keys for its own
   el.append(svg, label);
   show();
   return () => {

@@ -172,6 +172,7 @@ function render({ model, el }) {
   model.on(changes, showEntries);
   model.on("change:picture change:picture_seconds", showPicture);
   el.classList.add("gansynth-timeline");
+  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the keys for its own
   showPicture();
   showEntries();
   return () => {

@@ -1,0 +1,180 @@
+"""Servers for notebooks, and what a person does in them: open, run, wait, look. See conftest.py for how to use it."""
+
+import contextlib
+import json
+import os
+import re
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import uuid
+from pathlib import Path
+
+import nbformat
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 60  # for a server to answer
+STOP_SECONDS = 10  # for it to end by itself
+CELL_SECONDS = 180  # for all cells of a notebook
+PATIENCE = 30_000  # ms that an element gets to appear, unless a test says otherwise
+WINDOW = {"width": 1280, "height": 1000}  # pixels
+# Errors of cells look like all that goes to stderr, but for their words.
+ERROR = re.compile(r"Traceback \(most recent call last\)|Cell In\[\d+\], line \d+")
+SHOWN_OUTPUT = 3000  # characters of a server's output in an error message
+
+
+class Server:
+    """A program that serves web pages on a free port, from entering to leaving a `with` block.
+
+    Args:
+      command: "{port}" in it becomes the port.
+      folder: where it runs.
+      environment: its variables.
+    """
+
+    def __init__(self, command, folder, environment):
+        self.command, self.folder, self.environment = command, folder, environment
+
+    def __enter__(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self._log = tempfile.NamedTemporaryFile()
+        command = [word.format(port=port) for word in self.command]
+        streams = {"stdin": subprocess.DEVNULL, "stdout": self._log, "stderr": subprocess.STDOUT}
+        self._process = subprocess.Popen(command, cwd=self.folder, env=self.environment, **streams)
+        try:
+            self._wait_for(port)
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self._stop()
+
+    @property
+    def output(self):
+        """The end of what it has printed."""
+        return Path(self._log.name).read_text("utf-8", "replace")[-SHOWN_OUTPUT:]
+
+    def _wait_for(self, port):
+        limit = time.monotonic() + START_SECONDS
+        while time.monotonic() < limit:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"the server ended with {self._process.returncode}:\n{self.output}")
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                return
+            time.sleep(0.1)
+        raise RuntimeError(f"the server did not answer within {START_SECONDS} s:\n{self.output}")
+
+    def _stop(self):
+        """Ask it to end, then end it and all its kernels, which are in process groups of their own."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family = [psutil.Process(self._process.pid), *psutil.Process(self._process.pid).children(recursive=True)]
+            self._process.terminate()
+            _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
+            for process in alive:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+        self._process.wait()
+        self._log.close()
+
+
+def leave(page):
+    """Close a window. Voilà ends the kernel of a page that is left; for JupyterLab's see `end_kernels`."""
+    if "/voila/" in page.url:
+        page.goto("about:blank")
+    page.context.close()
+
+
+def end_kernels(lab):
+    """End all kernels of a JupyterLab."""
+    with urllib.request.urlopen(f"{lab.url}/api/sessions", timeout=10) as answer:
+        sessions = json.load(answer)
+    for session in sessions:
+        request = urllib.request.Request(f"{lab.url}/api/sessions/{session['id']}", method="DELETE")
+        with contextlib.suppress(urllib.error.HTTPError):
+            urllib.request.urlopen(request, timeout=10).close()
+
+
+def write(checkout, name, *cells):
+    """Write a notebook of these cells of code. Returns its path, relative to the checkout."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+    path = Path("scratch") / f"{name}.ipynb"
+    (checkout / path).parent.mkdir(exist_ok=True)
+    nbformat.write(notebook, checkout / path)
+    return path.as_posix()
+
+
+def open_lab(page, lab, notebook):
+    """Open a notebook, a path relative to the checkout, in a JupyterLab of its own, and wait for its kernel."""
+    page.goto(f"{lab.url}/lab/workspaces/{uuid.uuid4().hex}/tree/{notebook}", wait_until="domcontentloaded")
+    page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=START_SECONDS * 1000)
+    status = page.locator("#jp-main-statusbar").get_by_text(re.compile(r"^Python 3.* \| Idle$"))
+    status.wait_for(timeout=START_SECONDS * 1000)
+
+
+def run_all(page):
+    """Run all cells, by the menu."""
+    page.locator(".lm-MenuBar-item", has_text=re.compile("^Run$")).click()
+    page.locator(".lm-Menu-item[data-command='runmenu:run-all']").click()
+
+
+def wait_for_last_cell(page, seconds=CELL_SECONDS):
+    """Wait until the last cell of code in JupyterLab has run. Raises AssertionError with the first error of a cell."""
+    done = page.wait_for_function(
+        """error => {
+            const said = [...document.querySelectorAll(".jp-Notebook .jp-RenderedText")].map(area => area.innerText);
+            const cells = [...document.querySelectorAll(".jp-Notebook .jp-CodeCell")];
+            const prompts = cells.map(cell => cell.querySelector(".jp-InputArea-prompt").innerText);
+            const finished = /\\[\\d+\\]/.test(prompts.at(-1)) && !prompts.some(text => text.includes("*"));
+            return said.find(text => new RegExp(error).test(text)) ?? (finished && "done");
+        }""",
+        arg=ERROR.pattern,
+        timeout=seconds * 1000,
+    ).json_value()
+    assert done == "done", f"a cell failed:\n{done}"
+
+
+def open_voila(page, voila, notebook, seconds=CELL_SECONDS):
+    """Open a notebook as a page of Voilà, which runs all its cells, and wait until they have run.
+
+    Controls appear a little later. Raises AssertionError with the first error of a cell.
+    """
+    page.goto(f"{voila.url}/voila/render/{notebook}", wait_until="commit", timeout=START_SECONDS * 1000)
+    page.wait_for_load_state("load", timeout=seconds * 1000)
+    failed = page.locator(".jp-RenderedText", has_text=ERROR)
+    assert not failed.count(), f"a cell failed:\n{failed.first.inner_text()}"
+
+
+def new_page(browser):
+    """A fresh window, and the list of its errors: what scripts threw, and what was written to the console as one.
+
+    Resources that Jupyter's own pages ask for in vain are left out.
+    """
+    page, errors = browser.new_context(viewport=WINDOW).new_page(), []
+    page.set_default_timeout(PATIENCE)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+
+    def on_console(message):
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            errors.append(message.text)
+
+    page.on("console", on_console)
+    return page, errors
+
+
+def screenshot(page, name):
+    """Save a picture of what is in the window. Returns its path."""
+    folder = Path(os.environ.get("GANSYNTH_SCREENSHOTS") or ROOT / "outputs" / "screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{re.sub(r'[^0-9A-Za-z_.-]+', '_', name)}.png"
+    page.screenshot(path=path)
+    return path
