@@ -32,6 +32,8 @@ import filelock
 import requests
 from tqdm.auto import tqdm
 
+from .files import plain_name
+
 BUNDLED = "demo"  # comes with the repository
 PUBLISHED = {
     "acoustic_only": "https://storage.googleapis.com/magentadata/models/gansynth/acoustic_only.zip",
@@ -119,7 +121,7 @@ def locate(name_or_path: str | os.PathLike) -> Path:
     """
     name = os.fspath(name_or_path)
     if isinstance(name_or_path, str):
-        if _is_drive_link(name):
+        if is_drive_link(name):
             return _locate_on_drive(name)
         if name in names():
             folder = _folder(name)
@@ -489,7 +491,7 @@ def from_drive(link_or_id: str, destination: str | os.PathLike | None = None, pr
                 "link', or, if too many people have fetched it today, try again tomorrow"
             )
         if not is_file:
-            target = _free_name(home / _safe_basename(fetched[0].name, identity), fetched[0], identity)
+            target = _free_name(home / plain_name(fetched[0].name, identity), fetched[0], identity)
         os.replace(fetched[0], target)
     return target
 
@@ -503,7 +505,7 @@ def drive_id(link_or_id: str) -> str:
     text = link_or_id.strip()
     if re.fullmatch(_DRIVE_ID, text):
         return text
-    if _is_drive_link(text):
+    if is_drive_link(text):
         parts = _split_link(text)
         ids = urllib.parse.parse_qs(parts.query).get("id", [])
         match = re.match(rf"/file/(?:u/\d+/)?d/({_DRIVE_ID})(?:/|$)", parts.path)
@@ -515,7 +517,8 @@ def drive_id(link_or_id: str) -> str:
     )
 
 
-def _is_drive_link(text: str) -> bool:
+def is_drive_link(text: str) -> bool:
+    """Whether a link leads to Google Drive."""
     try:
         return _split_link(text).hostname in _DRIVE_HOSTS
     except ValueError:  # such as an unclosed [ of an IPv6 address
@@ -537,13 +540,6 @@ def _locate_on_drive(link: str) -> Path:
             return verify(folder)
         archive = from_drive(identity, _downloads(folder) / f"{folder.name}.zip")
         return _install(archive, folder, f"https://drive.google.com/uc?id={identity}")
-
-
-def _safe_basename(name: str, otherwise: str) -> str:
-    """`name` as a plain file name everywhere: no separators, no leading dot, not too long; its suffix stays."""
-    name = re.sub(r"[^\w. ()+-]+", "_", re.split(r"[/\\]", name)[-1]).strip(". ") or otherwise
-    stem, suffix = os.path.splitext(name)
-    return stem[:80] + suffix[:16]
 
 
 def _free_name(target: Path, fetched: Path, identity: str) -> Path:

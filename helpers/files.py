@@ -1,9 +1,11 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, under names that are safe everywhere."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,3 +28,22 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     except BaseException:
         os.unlink(partial)
         raise
+
+
+def plain_name(name: str, otherwise: str) -> str:
+    """`name` as a plain file name everywhere: no separators, no leading dot, not too long; its suffix stays.
+
+    Args:
+      name: from outside, and not to be trusted.
+      otherwise: a name for where nothing is left of it.
+    """
+    name = re.sub(r"[^\w. ()+-]+", "_", re.split(r"[/\\]", name)[-1]).strip(". ") or otherwise
+    stem, suffix = os.path.splitext(name)
+    return stem[:80] + suffix[:16]
+
+
+def numbered(path: Path) -> Iterator[Path]:
+    """Names to choose a free one from: `path`, then "name 2", "name 3", … beside it, with its suffix."""
+    yield path
+    for number in itertools.count(2):
+        yield path.with_name(f"{path.stem} {number}{path.suffix}")

@@ -44,6 +44,8 @@ DRUM_TAIL = 1.0  # s that the clip goes on behind the start of the last drum not
 ORIGINAL_TAIL = 3.0  # s behind the last note
 ORIGINAL_PEAK = 0.5
 
+Progress = bool | Callable[[int, int], None]  # whether a bar is shown; or who is told (notes done, notes in all)
+
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Clip(Audio):
@@ -56,11 +58,17 @@ class Clip(Audio):
 
 
 def generate_notes(
-    model: GANSynth, plan: Plan, batch_size: int | None = None, progress: bool = True
+    model: GANSynth, plan: Plan, batch_size: int | None = None, progress: Progress = True
 ) -> Iterator[list[tuple[np.ndarray, np.ndarray]]]:
     """Generate the sounds of a plan in the order of time, each distinct one once and no longer than it is heard.
 
     Yields batches, one held at a time: a list of (numbers of the notes that have this sound, wave).
+
+    Args:
+      model: what to play with.
+      plan: what to play.
+      batch_size: sounds at a time; as many as suit the model's hardware by default.
+      progress: show a bar; or a function of (notes done, notes in all), called before the first batch and after each.
     """
     batch_size = model.batch_size if batch_size is None else batch_size
     sound_of = plan.sounds
@@ -70,7 +78,10 @@ def generate_notes(
     np.minimum.at(begins, sound_of, plan.starts)
     notes_of = np.split(np.argsort(sound_of, kind="stable"), np.cumsum(np.bincount(sound_of))[:-1])
     in_time = np.argsort(begins, kind="stable")
-    with tqdm(total=len(plan), desc="render", unit="note", disable=not progress) as bar:
+    tell = progress if callable(progress) else lambda done, total: None
+    done = 0
+    tell(done, len(plan))
+    with tqdm(total=len(plan), desc="render", unit="note", disable=callable(progress) or not progress) as bar:
         for w in range(0, len(in_time), WINDOW * batch_size):
             window = in_time[w : w + WINDOW * batch_size]
             kept = model.cached(plan.z[first[window]], plan.pitches[first[window]], longest[window])
@@ -80,7 +91,10 @@ def generate_notes(
                 z, pitches = plan.z[first[sounds]], plan.pitches[first[sounds]]
                 waves = model.generate(z, pitches, longest[sounds], batch_size=batch_size, progress=False)
                 yield [(notes_of[sound], wave) for sound, wave in zip(sounds, waves, strict=True)]
-                bar.update(sum(len(notes_of[sound]) for sound in sounds))
+                count = sum(len(notes_of[sound]) for sound in sounds)
+                done += count
+                bar.update(count)
+                tell(done, len(plan))
 
 
 # ------------------------------------------------------------------------------------------------------------- mixing
@@ -216,7 +230,7 @@ def render(
     faithful: bool = DEFAULTS.faithful,
     seed: int = 0,
     batch_size: int | None = None,
-    progress: bool = True,
+    progress: Progress = True,
     stop: Callable[[], bool] | None = None,
 ) -> Clip:
     """Play a song.
@@ -253,7 +267,7 @@ def render(
         of the choices above.
       seed: of the instruments that are drawn for tracks.
       batch_size: notes generated at a time; as many as suit the model's hardware by default.
-      progress: show a bar.
+      progress: show a bar; or a function of (notes done, notes in all), called before the first batch and after each.
       stop: called after each batch; when it returns True, the rendering ends early as by an interrupt.
 
     Returns:
@@ -297,7 +311,7 @@ def _render(
     parts: Sequence[Part],
     settings: Settings,
     batch_size: int,
-    progress: bool,
+    progress: Progress,
     stop: Callable[[], bool] | None,
     seed: int,
     until: float | None = None,
@@ -425,7 +439,7 @@ def _track_reports(
     return tuple(rows)
 
 
-def reproduce(path: str | os.PathLike, model: GANSynth | None = None, progress: bool = True) -> Clip:
+def reproduce(path: str | os.PathLike, model: GANSynth | None = None, progress: Progress = True) -> Clip:
     """Make a clip again from the file that its report saved: the same samples, on the same machine and versions.
 
     Where notes come from a cache, they are the same but for rounding. A rendering that was stopped is stopped at the
@@ -434,7 +448,7 @@ def reproduce(path: str | os.PathLike, model: GANSynth | None = None, progress: 
     Args:
       path: what `RenderReport.save` wrote.
       model: the model, if it cannot be found where it was then.
-      progress: show a bar.
+      progress: as for `render`.
 
     Raises:
       FileNotFoundError, ValueError: there is no such file, it is not a report, or the model is another one.

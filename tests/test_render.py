@@ -416,6 +416,20 @@ def test_a_stopped_rendering_gives_what_it_has():
     assert abs(stopped.samples[-1]) < 1e-3  # it fades out
 
 
+def test_progress_is_told_to_a_function(capsys):
+    told = []
+    clip = render.render(Stub(), LONG, MORPH, progress=lambda *counts: told.append(counts))
+    assert told == [(done, 400) for done in range(0, 401, 8)]
+    assert clip.report.rendered == 400
+    again = [*LONG.notes[:3], *(Note(n.pitch, 50, n.start + 5, n.end + 5) for n in LONG.notes[:3])]
+    told.clear()
+    render.render(Stub(), song_of(*again), ONE, batch_size=2, progress=lambda *counts: told.append(counts))
+    assert told == [(0, 6), (4, 6), (6, 6)]  # notes, of which two have one sound
+    assert capsys.readouterr().err == ""  # and no bar
+    render.render(Stub(), song_of(*again), ONE, progress=True)
+    assert "6/6" in capsys.readouterr().err
+
+
 def test_an_interrupt_gives_what_there_is():
     class Interrupted(Stub):
         def generate(self, *args, **kwargs):

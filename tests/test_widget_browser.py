@@ -97,7 +97,7 @@ def test_what_has_been_heard_is_not_generated_again_and_yet_played(browser):
 
 def test_the_memory_is_bounded(monkeypatch):
     monkeypatch.setattr(notes, "REMEMBERED", 3)
-    preview = Preview(Model(), "label")
+    preview = Preview(Model())
     one = Instrument("one", np.ones(4))
     for pitch in (60, 61, 62, 60, 63, 60, 61):
         preview.play_note(one, pitch)

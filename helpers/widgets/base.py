@@ -87,9 +87,9 @@ class Code(anywidget.AnyWidget):
 class Sound(ipywidgets.Audio):
     """A player for clips, one after another: `play` replaces what is in it and begins at once."""
 
-    # It gets no tooltip: with one, ipywidgets 8 looks for a description that players have not, and shows nothing at all.
+    # It gets no tooltip: with one, ipywidgets 8 looks for a description, which players have not, and shows nothing.
 
-    def __init__(self, label: str):
+    def __init__(self):
         super().__init__(value=b"", format="wav", autoplay=False, loop=False, controls=True)
         self.layout.display = "none"  # until there is something to hear
 
@@ -99,6 +99,14 @@ class Sound(ipywidgets.Audio):
         self.value = b""  # so that the same clip sounds again
         self.value = wav(clip)
         self.layout.display = ""
+
+
+def tip(widget: ipywidgets.Widget, text: str) -> ipywidgets.Widget:
+    """Give a widget a tooltip, by the name that it has in this version of ipywidgets; the widget again."""
+    for name in ("tooltip", "description_tooltip"):
+        if widget.has_trait(name):
+            setattr(widget, name, text)
+    return widget
 
 
 def wav(clip: Audio) -> bytes:

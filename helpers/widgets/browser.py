@@ -17,8 +17,8 @@ import traitlets
 from .. import instruments
 from ..gansynth.config import MAX_PITCH, MIN_PITCH
 from ..instruments import Instrument
-from .base import SCRIPTS, Control
-from .notes import DRAWN, MIDDLE_C, Bank, Piano, Preview, checked_bank, drawn_bank, note_code, quoted, tip
+from .base import SCRIPTS, Control, tip
+from .notes import DRAWN, MIDDLE_C, Bank, Piano, Preview, checked_bank, drawn_bank, note_code, quoted
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
@@ -112,7 +112,7 @@ class Browser(Control):
             layout={"flex_flow": "row wrap", "align_items": "center"},
         )
         self._grid, self._piano = Grid(), Piano()
-        self._sound = Preview(self._model, "The note of the instrument that was chosen last")
+        self._sound = Preview(self._model)
         for choice in (self._source, self._search):
             choice.observe(self._on_choice, "value")
         self._more.on_click(lambda _: self.more())

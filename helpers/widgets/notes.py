@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import anywidget
-import ipywidgets
 import traitlets
 
 from .. import instruments
@@ -89,19 +88,11 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def tip(widget: ipywidgets.Widget, text: str) -> ipywidgets.Widget:
-    """Give a widget a tooltip, by the name that it has in this version of ipywidgets; the widget again."""
-    for name in ("tooltip", "description_tooltip"):
-        if widget.has_trait(name):
-            setattr(widget, name, text)
-    return widget
-
-
 class Preview(Sound):
     """A player for single notes of a model. What has been heard lately is not generated again."""
 
-    def __init__(self, model: GANSynth, label: str):
-        super().__init__(label)
+    def __init__(self, model: GANSynth):
+        super().__init__()
         self._model = model
         self._heard: OrderedDict[tuple[bytes, int], Audio] = OrderedDict()
 

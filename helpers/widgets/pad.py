@@ -14,8 +14,8 @@ import traitlets
 
 from ..gansynth.config import MAX_PITCH, MIN_PITCH
 from ..instruments import Instrument, blend_square
-from .base import SCRIPTS, Control
-from .notes import MIDDLE_C, Bank, Piano, Preview, checked_bank, note_code, own_bank, quoted, tip, with_more
+from .base import SCRIPTS, Control, tip
+from .notes import MIDDLE_C, Bank, Piano, Preview, checked_bank, note_code, own_bank, quoted, with_more
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
@@ -98,7 +98,7 @@ class BlendPad(Control):
         for choice in self._choices:
             choice.style.description_width = "86px"
         self._square, self._piano = Square(), Piano()
-        self._sound = Preview(self._model, "The blend at the point")
+        self._sound = Preview(self._model)
         self._square.on_msg(lambda _, content, __: self._on_release(content))
         self._piano.on_key(self._on_key)
         for name in ("x", "y"):

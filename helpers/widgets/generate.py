@@ -1,0 +1,248 @@
+"""A control that renders: a button, progress, a way to cancel, and then the clip to hear, to read about and to keep.
+
+Notebook: 07_songs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import html
+import inspect
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anywidget
+import ipywidgets
+import traitlets
+
+from .. import audio, place, render
+from ..files import numbered, plain_name
+from ..instruments import Instrument, Timeline
+from ..midi import Song
+from ..planning import Part
+from .base import SCRIPTS, Control, Sound, tip
+from .tune import literal, shown
+
+if TYPE_CHECKING:
+    from ..gansynth import GANSynth
+
+REFRESH = 0.1  # s between two looks at the progress
+MOST_BYTES = 50_000_000  # of a clip that goes to the page: 26 minutes in mono at 16 kHz
+
+
+class Generate(Control):
+    """Render a song, while the notebook stays free for other things.
+
+        generate = Generate(model, Mixer(tune), drums="synth")
+        clip = generate.run()  # or the button, and then generate.clip
+
+    Args:
+      model: what to play with.
+      source: what to play: a `Tune` or `Mixer`, or anything with `song` and `parts`; or a midi.Song.
+      instruments: who plays the tracks that have no instrument of their own: an Instrument, a Timeline, or a control
+        with a `timeline`. By default each gets one that is drawn.
+      settings: other arguments of `render.render`.
+
+    Traits:
+      clip: the last render.Clip, or None. What observes it is called in the thread that renders.
+      running: whether one is being rendered.
+
+    Raises:
+      TypeError: `render.render` has no such argument.
+
+    Notebook: 07_songs.
+    """
+
+    clip = traitlets.Instance(render.Clip, allow_none=True)
+    running = traitlets.Bool(False)
+
+    def __init__(self, model: GANSynth, source, instruments=None, **settings):
+        inspect.signature(render.render).bind(model, None, progress=None, stop=None, **settings)
+        self.model, self.source, self.instruments, self.settings = model, source, instruments, settings
+        self._cancelled = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._saved: Path | None = None  # where the clip is, once it is saved
+        self._began = self._shown = 0.0  # s, of the monotonic clock
+        self._start = ipywidgets.Button(description="Generate", icon="music", button_style="primary")
+        self._cancel = ipywidgets.Button(description="Cancel", icon="stop", disabled=True)
+        self._bar = ipywidgets.IntProgress(min=0, max=1, layout={"flex": "1 1 auto"})
+        self._count = ipywidgets.HTML(layout={"width": "280px"})
+        self._sound = Sound()
+        self._download = Download()
+        self._report = ipywidgets.HTML()
+        tip(self._start, "Play the song with the model: render.render(model, song, parts)")
+        tip(self._cancel, "End early and keep what there is")
+        row = ipywidgets.HBox([self._start, self._cancel, self._bar, self._count], layout={"align_items": "center"})
+        result = ipywidgets.HBox([self._sound, self._download], layout={"align_items": "center"})
+        super().__init__("Generate", [row, result, self._report])
+
+        self._start.on_click(lambda _: self.start())
+        self._cancel.on_click(lambda _: self.cancel())
+        self._download.on_msg(lambda *_: self._hand_over())
+        self.observe(self._switch, "running")
+        for control, names in ((source, ("song", "parts_changed")), (instruments, ("timeline",))):
+            for name in names:
+                if isinstance(control, traitlets.HasTraits) and control.has_trait(name):
+                    control.observe(lambda _: self.changed(), name)
+        self.changed()
+
+    # ---- Rendering ---------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to render in a thread, unless that is under way."""
+        if self.running:
+            return
+        with self.attempt():
+            work = self._work()
+            self._thread = threading.Thread(target=self._render_in_thread, args=[work], daemon=True)
+            self.running = True
+            self._thread.start()
+
+    def cancel(self) -> None:
+        """End what is under way; the clip is then what there is, up to the first note that is missing."""
+        if self.running:
+            self._cancelled.set()
+            self.say("ends with the notes that are being made")
+
+    def wait(self, timeout: float | None = None) -> render.Clip | None:
+        """Wait until nothing is under way; returns the last clip.
+
+        Raises:
+          TimeoutError: it took longer than `timeout` seconds.
+        """
+        if self._thread is not None:
+            self._thread.join(timeout)
+            if self._thread.is_alive():
+                raise TimeoutError(f"after {timeout:g} s it is still rendering")
+        return self.clip
+
+    def run(self) -> render.Clip:
+        """Render here and now; a keyboard interrupt then ends it early as the Cancel button does.
+
+        Raises:
+          RuntimeError: a rendering is under way.
+          Whatever `render.render` raises.
+        """
+        if self.running:
+            raise RuntimeError("a rendering is under way: wait() for it, or cancel() it")
+        work = self._work()
+        self.running = True
+        return self._render(work)
+
+    def _render(self, work: Callable[[], render.Clip]) -> render.Clip:
+        """Do it, and show what came of it."""
+        try:
+            clip = work()
+            if not len(clip.samples):
+                raise ValueError("cancelled before the first note was there")
+            self._show(clip)
+            return clip
+        except BaseException as error:
+            self._count.value, self._bar.value = "", 0
+            self.complain(error)
+            raise
+        finally:
+            self.running = False
+
+    def _render_in_thread(self, work: Callable[[], render.Clip]) -> None:
+        with contextlib.suppress(Exception):  # it is shown
+            self._render(work)
+
+    def _work(self) -> Callable[[], render.Clip]:
+        """What is to be rendered, as it is chosen now."""
+        song, parts, player = self._chosen()
+        if song is None:
+            raise ValueError("choose a score first")
+        self._cancelled.clear()
+        self._began, self._shown = time.monotonic(), 0.0
+        self._count.value = "preparing …"
+        self._bar.value = 0
+        given = [parts, player] if parts else [player]
+        return functools.partial(
+            render.render,
+            self.model,
+            song,
+            *given,
+            **self.settings,
+            progress=self._progress,
+            stop=self._cancelled.is_set,
+        )
+
+    def _chosen(self) -> tuple[Song | None, dict[int, Part], Instrument | Timeline | None]:
+        """The song, its parts, and who plays what they leave open."""
+        song, parts = (self.source, {}) if isinstance(self.source, Song) else (self.source.song, self.source.parts)
+        return song, parts, getattr(self.instruments, "timeline", self.instruments)
+
+    def _progress(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._shown < REFRESH and 0 < done < total:
+            return
+        self._shown, elapsed = now, now - self._began
+        left = f", {elapsed / done * (total - done):.0f} s to go" if 0 < done < total else ""
+        self._bar.max = max(total, 1)
+        self._bar.value = done
+        self._count.value = f"{done} of {total} notes, {elapsed:.0f} s{left}"
+
+    def _show(self, clip: render.Clip) -> None:
+        report = clip.report
+        stopped = report.stopped_at is not None
+        self.say(f"cancelled: these are the first {report.stopped_at:.1f} s" if stopped else "")
+        self._count.value = f"{report.rendered} of {report.notes} notes in {report.elapsed:.1f} s"
+        self._report.value = f'<pre class="gansynth-report">{html.escape(str(report))}</pre>'
+        self._saved = None
+        self.clip = clip
+        self._download.ready = True
+        if 2 * clip.samples.size <= MOST_BYTES:
+            self._sound.play(clip)
+        else:
+            self._sound.layout.display = "none"
+            self.say("the clip is too long for a player in this page: the button saves it")
+
+    def _switch(self, change) -> None:
+        self._start.disabled, self._cancel.disabled = change.new, not change.new
+
+    # ---- The clip ----------------------------------------------------------------------------------------------------
+
+    def save(self) -> Path:
+        """Write the clip to outputs/<song>.wav, with a number if another clip is there; asked again, it is that file.
+
+        Raises:
+          ValueError: there is no clip yet.
+        """
+        if self.clip is None:
+            raise ValueError("there is no clip yet")
+        if self._saved is None:
+            wanted = place.outputs() / f"{plain_name(self.clip.report.song, 'clip')}.wav"
+            self._saved = audio.write(self.clip, next(path for path in numbered(wanted) if not path.exists()))
+        return self._saved
+
+    def _hand_over(self) -> None:
+        """Save the clip and send it to the page that asks for it."""
+        with self.attempt():
+            path = self.save()
+            fits = path.stat().st_size <= MOST_BYTES
+            self.say(f"saved as {shown(path)}" + ("" if fits else ", which is too large to come through this page"))
+            if fits:
+                self._download.send({"name": path.name}, [path.read_bytes()])
+
+    def code(self) -> str:
+        """The call of `render.render`, for the names that the other controls' code has."""
+        _, parts, player = self._chosen()
+        words = ["model", "song"] + (["parts"] if parts else [])
+        if player is not None:
+            name = "timeline" if isinstance(player, Timeline) else "instrument"
+            words.append(f"default={name}" if parts else name)
+        words += [f"{name}={literal(value)}" for name, value in self.settings.items()]
+        return f"clip = render.render({', '.join(words)})"
+
+
+class Download(anywidget.AnyWidget):
+    """A button that asks for a file, and gives what is sent to it, {"name"} and the bytes, to the reader's computer."""
+
+    _esm = SCRIPTS / "download.js"
+    _css = SCRIPTS / "download.css"
+    ready = traitlets.Bool(False).tag(sync=True)

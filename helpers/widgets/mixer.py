@@ -1,0 +1,139 @@
+"""A control for the mix: how loud each track of a song is, and where it stands from left to right.
+
+Notebook: 07_songs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import ipywidgets
+import traitlets
+
+from ..midi import Track
+from ..planning import Part
+from .base import Control, tip
+from .tune import MOST_ROWS, label, parts_code, row_of
+
+if TYPE_CHECKING:
+    from ..midi import Song
+    from .tune import Tune
+
+GAIN = (-30.0, 12.0, 0.5)  # dB: lowest, highest, step
+PAN = (-1.0, 1.0, 0.05)  # left, right, step
+
+
+class Mixer(Control):
+    """Gain and pan for each track of a tune.
+
+        mixer = Mixer(tune)
+        mixer.set(2, gain=-6.0, pan=0.5)
+        clip = render.render(model, mixer.song, mixer.parts)
+
+    Args:
+      tune: whose song is mixed; when that changes, the mixer begins anew.
+
+    Traits:
+      parts_changed: a counter that rises when `song` or `parts` change, here or there.
+
+    Notebook: 07_songs.
+    """
+
+    parts_changed = traitlets.Int(0)
+
+    def __init__(self, tune: Tune):
+        self.tune = tune
+        self._rows: list[dict[str, ipywidgets.Widget]] = []
+        columns = "minmax(120px, 1fr) minmax(200px, 280px) minmax(200px, 280px) 110px"
+        self._tracks = ipywidgets.GridBox(layout={"grid_template_columns": columns, "align_items": "center"})
+        super().__init__("Mixer", [self._tracks])
+        tune.observe(lambda _: self._show(), "song")
+        tune.observe(lambda _: self._moved(), "parts_changed")
+        self._show()
+
+    @property
+    def song(self) -> Song | None:
+        """The tune's."""
+        return self.tune.song
+
+    @property
+    def parts(self) -> dict[int, Part]:
+        """The tune's parts with gain and pan, by number, for `render.render`; tracks left alone are not in it."""
+        parts = self.tune.parts
+        for number, row in enumerate(self._rows, start=1):
+            pan = None if row["written"].value else round(row["pan"].value, 2)
+            parts[number] = dataclasses.replace(parts.get(number, Part()), gain=round(row["gain"].value, 1), pan=pan)
+        return {number: part for number, part in sorted(parts.items()) if part != Part()}
+
+    def set(self, number: int, **place: float | None) -> None:
+        """Place a track in the mix.
+
+        Args:
+          number: the track's, from 1.
+          place: gain= in dB; pan= from -1, left, to 1, right, or None for what the file says.
+
+        Raises:
+          ValueError: there is no such track, or a value is out of range.
+        """
+        row = row_of(self._rows, number)
+        for name, value in place.items():
+            low, high, _ = {"gain": GAIN, "pan": PAN}[name]
+            if not (name == "pan" and value is None) and not low <= value <= high:
+                raise ValueError(f"{name} is {value}; it lies between {low:g} and {high:g}")
+        if "gain" in place:
+            row["gain"].value = place["gain"]
+        if "pan" in place:
+            row["written"].value = place["pan"] is None
+            if place["pan"] is not None:
+                row["pan"].value = place["pan"]
+
+    def _show(self) -> None:
+        """Show a new song."""
+        tracks = self.song.tracks[:MOST_ROWS] if self.song else ()
+        self._rows = [self._row(track) for track in tracks]
+        cells = []
+        for number, (track, row) in enumerate(zip(tracks, self._rows, strict=True), start=1):
+            cells += [label(number, track), row["gain"], row["pan"], row["written"]]
+        self._tracks.children = cells
+        self._moved()
+
+    def _row(self, track: Track) -> dict[str, ipywidgets.Widget]:
+        """The widgets of a track."""
+        moves = track.controls.get("pan", ())
+        # On a step of the slider, since browsers move it there, which is not to count as a choice.
+        as_written = round(round(moves[0][1] / PAN[2]) * PAN[2], 2) if moves else 0.0
+        sliders = {}
+        for name, value, (low, high, step), form in (("gain", 0.0, GAIN, "+.1f"), ("pan", as_written, PAN, "+.2f")):
+            sliders[name] = ipywidgets.FloatSlider(
+                value, min=low, max=high, step=step, description=name, readout_format=form, layout={"width": "auto"},
+                style={"description_width": "40px"},
+            )  # fmt: skip
+        gain, pan = sliders["gain"], sliders["pan"]
+        written = ipywidgets.Checkbox(True, description="as written", indent=False, layout={"width": "auto"})
+        tip(gain, f"How much louder or softer {track.name} is, in dB")
+        tip(pan, f"Where {track.name} stands, from -1, left, to 1, right")
+        tip(written, f"{track.name} stands, and moves, as the file says")
+
+        def moved(change) -> None:
+            if round(change.new, 2) != as_written:
+                written.value = False
+
+        def restored(change) -> None:
+            if change.new:
+                pan.value = as_written
+
+        pan.observe(moved, "value")
+        written.observe(restored, "value")
+        row = {"gain": gain, "pan": pan, "written": written}
+        for widget in row.values():
+            widget.observe(lambda _: self._moved(), "value")
+        return row
+
+    def _moved(self) -> None:
+        self.changed()
+        self.parts_changed += 1
+
+    def code(self) -> str:
+        """The dict of parts that `render.render` takes."""
+        return parts_code(self.parts, self.tune.bank)

@@ -1,0 +1,37 @@
+// A button that asks Python for a file, and a download of what arrives.
+const KEPT = 60_000; // ms that the browser has to take the file
+
+function render({ model, el }) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = "Download";
+  button.title = "Save the clip to the folder outputs, and to your computer: audio.write(clip, path)";
+  let asked = false; // other views of the same button may have been clicked
+
+  const show = () => (el.hidden = !model.get("ready"));
+  const arrived = (message, buffers) => {
+    if (!asked) return;
+    asked = false;
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([buffers[0]], { type: "audio/wav" }));
+    link.download = message.name;
+    el.append(link);
+    link.click();
+    link.remove();
+    setTimeout(() => URL.revokeObjectURL(link.href), KEPT);
+  };
+  button.addEventListener("click", () => {
+    asked = true;
+    model.send({});
+  });
+  model.on("change:ready", show);
+  model.on("msg:custom", arrived);
+  show();
+  el.classList.add("gansynth-download");
+  el.append(button);
+  return () => {
+    model.off("change:ready", show);
+    model.off("msg:custom", arrived);
+  };
+}
+export default { render };
