@@ -109,6 +109,11 @@ def tip(widget: ipywidgets.Widget, text: str) -> ipywidgets.Widget:
     return widget
 
 
+def quoted(text: str) -> str:
+    """A text as Python writes it, in double quotes where it has none of its own."""
+    return repr(text) if '"' in text else f'"{repr(text)[1:-1]}"'
+
+
 def wav(clip: Audio) -> bytes:
     """A clip as a WAV file of 16 bits, which every browser plays."""
     import soundfile

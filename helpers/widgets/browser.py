@@ -17,8 +17,8 @@ import traitlets
 from .. import instruments
 from ..gansynth.config import MAX_PITCH, MIN_PITCH
 from ..instruments import Instrument
-from .base import SCRIPTS, Control, tip
-from .notes import DRAWN, MIDDLE_C, Bank, Piano, Preview, checked_bank, drawn_bank, note_code, quoted
+from .base import SCRIPTS, Control, quoted, tip
+from .notes import DRAWN, MIDDLE_C, Bank, Piano, Preview, checked_bank, drawn_bank, note_code
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth

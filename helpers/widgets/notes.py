@@ -5,7 +5,6 @@ Notebook: 05_instruments.
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -81,11 +80,6 @@ def with_more(bank: Bank, more: Iterable[Instrument]) -> Bank:
         if len(known.z) != len(instrument.z) or (known.z != instrument.z).any():
             raise ValueError(f"two different instruments are called {instrument.name!r}; give one another name")
     return checked_bank(bank)
-
-
-def quoted(text: str) -> str:
-    """A text as Python has it, in double quotes."""
-    return json.dumps(text, ensure_ascii=False)
 
 
 class Preview(Sound):

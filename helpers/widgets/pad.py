@@ -14,8 +14,8 @@ import traitlets
 
 from ..gansynth.config import MAX_PITCH, MIN_PITCH
 from ..instruments import Instrument, blend_square
-from .base import SCRIPTS, Control, tip
-from .notes import MIDDLE_C, Bank, Piano, Preview, checked_bank, note_code, own_bank, quoted, with_more
+from .base import SCRIPTS, Control, quoted, tip
+from .notes import MIDDLE_C, Bank, Piano, Preview, checked_bank, note_code, own_bank, with_more
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth

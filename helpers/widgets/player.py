@@ -18,7 +18,7 @@ import traitlets
 
 from .. import spectra
 from ..audio import Audio
-from .base import SCRIPTS, Control, png
+from .base import SCRIPTS, Control, png, quoted
 
 PICTURE = (9.3, 3.0)  # inches
 DPI = 100  # dots an inch: as wide as a control is at its widest
@@ -140,7 +140,7 @@ class Player(Control):
         if not self._clips:
             return ""
         mode = f', "{self.mode}"' if self.panel == "rainbowgram" and self.mode != "paper" else ""
-        return f'spectra.compare(clips, "{self.panel}"{mode}); audio.play(clips[{_quoted(self.current)}])'
+        return f'spectra.compare(clips, "{self.panel}"{mode}); audio.play(clips[{quoted(self.current)}])'
 
     def _draw(self) -> None:
         """Show the pictures that are chosen; they are drawn when they are first wanted."""
@@ -253,8 +253,3 @@ def _pictures(clips: list[Audio], panel: str, mode: str) -> list[bytes]:
         finally:
             plt.close(figure)
     return pictures
-
-
-def _quoted(name: str) -> str:
-    """A name as Python writes it, in double quotes where it has none of its own."""
-    return repr(name) if '"' in name else f'"{repr(name)[1:-1]}"'

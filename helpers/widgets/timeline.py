@@ -16,8 +16,8 @@ import traitlets
 from .. import midi
 from ..instruments import Instrument, Timeline
 from ..midi import Song
-from .base import SCRIPTS, Control, png, tip
-from .notes import Bank, checked_bank, quoted, with_more
+from .base import SCRIPTS, Control, png, quoted, tip
+from .notes import Bank, checked_bank, with_more
 
 GAP = 0.1  # s that entries are apart at least
 DIGITS = 3  # times are kept to the millisecond

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import html
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +21,7 @@ from ..instruments import Instrument
 from ..midi import Song, Track
 from ..place import ROOT
 from ..planning import Part, is_heard
-from .base import SCRIPTS, Control, Sound, png, tip
+from .base import SCRIPTS, Control, Sound, png, quoted, tip
 
 SCORES = ROOT / "data" / "midi"
 ROLL_INCHES, ROLL_DPI = (9.2, 2.7), 100
@@ -331,7 +330,7 @@ def parts_code(parts: Mapping[int, Part], bank: Mapping[str, Instrument]) -> str
 
 def literal(value: Any) -> str:
     """A plain value as it stands in Python."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+    return quoted(value) if isinstance(value, str) else repr(value)
 
 
 def shown(path: Path) -> str:
