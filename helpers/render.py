@@ -433,7 +433,7 @@ def _track_reports(
         elif track.is_drum and not settings.faithful:
             player = "soundfont" if settings.drums == "synth" else "left out"
         else:
-            names = [instrument.name for instrument in part.instrument.instruments]
+            names = [instrument.name for instrument, _ in part.instrument.stops]
             player = " > ".join(names[:3]) + (f" > … ({len(names)})" if len(names) > 3 else "")
         rows.append(TrackReport(i + 1, track.name, player, len(track.notes), rendered))
     return tuple(rows)
