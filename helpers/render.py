@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 __all__ = ["Clip", "Part", "Plan", "Settings", "original_notes", "plan", "render", "reproduce", "resolve"]
 
 LONGEST_SONG = 2 * 3600.0  # s; a clip is held in memory
-WINDOW = 8  # batches whose sounds are sorted by length, so that a batch wastes little; time order holds beyond that
+# Batches whose sounds are sorted by length, so that a batch wastes little; time order holds beyond that. The first
+# windows are of 1, 2 and 4, so that a rendering that is stopped early has its beginning.
+WINDOW = 8
 CUT_FADE = 0.010  # s; where a rendering was stopped
 DRUM_TAIL = 1.0  # s that the clip goes on behind the start of the last drum note
 
@@ -82,8 +84,10 @@ def generate_notes(
     done = 0
     tell(done, len(plan))
     with tqdm(total=len(plan), desc="render", unit="note", disable=callable(progress) or not progress) as bar:
-        for w in range(0, len(in_time), WINDOW * batch_size):
-            window = in_time[w : w + WINDOW * batch_size]
+        end, batches = 0, 1
+        while end < len(in_time):
+            begin, end = end, end + batches * batch_size
+            window, batches = in_time[begin:end], min(2 * batches, WINDOW)
             kept = model.cached(plan.z[first[window]], plan.pitches[first[window]], longest[window])
             window = window[np.lexsort((longest[window], ~kept))]  # what is in the cache does not thin out the batches
             for i in range(0, len(window), batch_size):

@@ -98,10 +98,10 @@ def test_a_second_click_does_nothing_and_cancel_keeps_what_there_is():
     assert generate.message == ""
 
 
-def test_cancelled_before_the_first_note_was_there():
+def test_cancelled_before_the_first_chord_was_there():
     model = Gated()
-    late_first = song_of(Note(60, 90, 0.0, 3.0), *(Note(61 + i, 90, 1.0 + i, 1.2 + i) for i in range(8)))
-    generate = Generate(model, late_first, CELLO, batch_size=1)  # the longest of a window comes last
+    chord = song_of(*(Note(60 + i, 90, 0.0, 3.0) for i in range(8)))
+    generate = Generate(model, chord, CELLO, batch_size=1)
     generate.start()
     generate.cancel()
     model.gate.release()
