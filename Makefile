@@ -36,7 +36,8 @@ lab: $(VENV)/ready
 	$(BIN)/jupyter lab notebooks
 
 app: $(VENV)/ready-app
-	$(BIN)/voila notebooks/00_quickstart.ipynb $(APP)
+	$(BIN)/voila notebooks/00_quickstart.ipynb --MappingKernelManager.cull_interval=60 \
+		--MappingKernelManager.cull_idle_timeout=1200 $(APP) # of pages that were closed, Voilà keeps the kernels otherwise
 
 html: $(VENV)/ready
 	$(BIN)/python tools/make_site.py
