@@ -6,6 +6,7 @@
 # make bench  what each idea of the generator is worth, in seconds
 # make bench-render   clicks, loop seams and memory of the render engine, in numbers
 # make bench-spectra  seconds and memory of the pictures
+# make bench-widgets  how quickly controls answer
 # make bench-train    what a tiny training learns in 2,000 images, in numbers
 # make test-colab     the notebooks on Colab's versions of everything; COLAB_PYTHON=... names a Python 3.13
 # make repository URL=https://github.com/you/gansynth-suite   after a fork: your address in every notebook
@@ -18,7 +19,7 @@ COLAB_PYTHON ?= python3.13
 COLAB := .venv-colab
 APP ?=
 
-.PHONY: demo test test-colab lab app html repository bench bench-render bench-spectra bench-train clean
+.PHONY: demo test test-colab lab app html repository bench bench-render bench-spectra bench-widgets bench-train clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -54,6 +55,9 @@ bench-render: $(VENV)/ready
 
 bench-spectra: $(VENV)/ready
 	$(BIN)/python benchmarks/spectra.py
+
+bench-widgets: $(VENV)/ready
+	$(BIN)/python benchmarks/widgets.py
 
 bench-train: $(VENV)/ready
 	$(BIN)/python benchmarks/train.py

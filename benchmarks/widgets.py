@@ -1,0 +1,85 @@
+"""`make bench-widgets`: how long the controls of the notebooks let a person wait, with the bundled model.
+
+Measured from the click, as it arrives in Python, to the WAV file that goes to the page. Each is another instrument than
+those before, so that nothing is remembered; the first one, which starts TensorFlow, is told apart. Where instruments
+morph, each of the notes is a sound of its own; where one plays throughout, the same note is made once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from helpers import gansynth, instruments, midi, place, widgets
+from helpers.instruments import Instrument
+
+ROUNDS = 20
+BARS = 8  # of the prelude
+NOTE_LIMIT, PHRASE_LIMIT = 0.5, 2.0  # s that a person may have to wait on two cores
+
+
+def note(model: gansynth.GANSynth, bank: dict[str, Instrument], folder: str) -> Callable[[str], bytes]:
+    """A click on a card of the instrument browser."""
+    browser = widgets.Browser(model, bank, path=Path(folder) / "instruments.json")
+
+    def click(name: str) -> bytes:
+        browser._on_card(None, {"play": name}, [])
+        return browser._sound.value
+
+    return click
+
+
+def phrase(model: gansynth.GANSynth, bank: dict[str, Instrument], *, morphs: bool) -> Callable[[str], bytes]:
+    """Another instrument in the timeline, throughout or to morph to, and then what the button does."""
+    whole = midi.load(place.ROOT / "data" / "midi" / "bach_prelude.mid")
+    song = midi.excerpt(whole, 0.0, midi.bars(whole)[BARS])
+    editor = widgets.TimelineEditor(bank, song)
+    if morphs:
+        editor.add(song.seconds, list(bank)[-1])
+    generate = widgets.Generate(model, song, editor)
+
+    def change(name: str) -> bytes:
+        editor.choose(len(editor.entries) - 1, name)
+        generate.run()
+        return generate._sound.value
+
+    return change
+
+
+def measure(act: Callable[[str], bytes], names: list[str]) -> list[float]:
+    """Seconds for each instrument."""
+    seconds = []
+    for name in names:
+        began = time.perf_counter()
+        if not act(name):
+            raise RuntimeError(f"{name} is not heard")
+        seconds.append(time.perf_counter() - began)
+    return seconds
+
+
+def main() -> None:
+    model = gansynth.load("demo")
+    bank = instruments.named(model)
+    names = list(bank)[1 : ROUNDS + 2]  # without the one that timelines begin with
+    print(f"{os.cpu_count()} cores\n\n{'':<38} {'first':>8} {'median':>8} {'longest':>8} {'limit':>8}")
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [
+            ("a preview note", note(model, bank, folder), NOTE_LIMIT),
+            (f"another instrument in {BARS} bars", phrase(model, bank, morphs=False), PHRASE_LIMIT),
+            (f"another one to morph to in {BARS} bars", phrase(model, bank, morphs=True), PHRASE_LIMIT),
+        ]
+        for title, act, limit in rows:
+            first, *others = measure(act, names)
+            print(f"{title:<38} {first:7.2f}s {np.median(others):7.2f}s {max(others):7.2f}s {limit:7.1f}s")
+
+
+if __name__ == "__main__":
+    main()
