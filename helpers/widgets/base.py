@@ -106,6 +106,10 @@ def tip(widget: ipywidgets.Widget, text: str) -> ipywidgets.Widget:
     for name in ("tooltip", "description_tooltip"):
         if widget.has_trait(name):
             setattr(widget, name, text)
+    # ipywidgets 8 keeps the tooltips of these two kinds to itself, so that it goes into their description.
+    if isinstance(widget, (ipywidgets.Dropdown, ipywidgets.Text)) and widget.has_trait("description_allow_html"):
+        widget.description_allow_html = True
+        widget.description = f'<span title="{html.escape(text)}">{html.escape(widget.description)}</span>'
     return widget
 
 

@@ -1,0 +1,71 @@
+"""helpers.widgets.base: what all controls share."""
+
+import io
+
+import ipywidgets
+import numpy as np
+import pytest
+import soundfile
+
+from helpers.audio import Audio
+from helpers.widgets.base import LONGEST_MESSAGE, Control, Sound, quoted, tip, wav
+
+
+class Counter(Control):
+    def __init__(self):
+        self.count = 0
+        super().__init__("A <counter>", [])
+        self.changed()
+
+    def code(self):
+        return f"count = {self.count}"
+
+
+def test_a_control_shows_its_title_escaped_and_its_code():
+    counter = Counter()
+    assert "A &lt;counter&gt;" in counter.children[0].value
+    assert counter.children[-1].text == "count = 0"
+    counter.count = 2
+    counter.changed()
+    assert counter.children[-1].text == "count = 2"
+
+
+def test_an_error_is_one_line_and_the_next_success_clears_it():
+    counter = Counter()
+    with counter.attempt():
+        raise ValueError("this is\nwrong: <b>\n" + "x" * 1000)
+    assert "this is wrong: &lt;b&gt;" in counter.message
+    assert 'role="alert"' in counter.message
+    assert len(counter.message) < LONGEST_MESSAGE + 200
+    with counter.attempt():
+        counter.say("done")
+    assert "done" in counter.message
+    assert "alert" not in counter.message
+    with pytest.raises(SystemExit), counter.attempt():
+        raise SystemExit
+
+
+def test_a_player_plays_the_same_clip_again():
+    sound, seen = Sound(), []
+    sound.observe(lambda change: seen.append(len(change.new)), "value")
+    clip = Audio(np.array([0.0, 0.5, -2.0], np.float32), 16000)
+    sound.play(clip)
+    sound.play(clip)
+    assert [size > 0 for size in seen] == [True, False, True]
+    samples, rate = soundfile.read(io.BytesIO(wav(clip)))
+    assert rate == 16000
+    assert samples == pytest.approx([0.0, 0.5, -1.0], abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", [ipywidgets.Dropdown, ipywidgets.Text, ipywidgets.Button, ipywidgets.Checkbox])
+def test_a_tooltip_is_told_by_whatever_name_there_is(kind):
+    widget = tip(kind(description="a < b"), 'say "it"')
+    told = [getattr(widget, name) for name in ("tooltip", "description_tooltip") if widget.has_trait(name)]
+    assert 'say "it"' in told
+    if kind in (ipywidgets.Dropdown, ipywidgets.Text) and widget.has_trait("description_allow_html"):
+        assert widget.description == '<span title="say &quot;it&quot;">a &lt; b</span>'
+
+
+@pytest.mark.parametrize("text", ["plain", 'with "quotes"', "it's", "a\\b\n", "é 音", "\udce4"])
+def test_quoted_is_read_back_by_python(text):
+    assert eval(quoted(text)) == text
