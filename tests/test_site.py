@@ -1,5 +1,6 @@
 """tools/make_site.py and tools/execute.py: notebooks that have run, as pages."""
 
+import base64
 import re
 import sys
 
@@ -128,6 +129,34 @@ class TestPage:
             '<pre>1 &gt; 0</pre><div><i>h</i></div><img alt="" src="data:image/png;base64,UE5H">'
         )
         assert knob == "<p><em>Controls, in the running notebook.</em></p>"
+
+    def test_controls_show_their_code_sound_and_pictures_and_no_bar(self):
+        png, flac, wav = (base64.b64encode(magic + bytes(20)).decode() for magic in (b"\x89PNG", b"fLaC", b"RIFF"))
+        names = ("title", "bar", "count", "sound", "code", "deck")
+        state = {
+            "all": {"model_name": "VBoxModel", "state": {"children": [f"IPY_MODEL_{name}" for name in names]}},
+            "title": {"model_name": "HTMLModel", "state": {"value": "Generate"}},
+            "bar": {"model_name": "IntProgressModel", "state": {"value": 3}},
+            "count": {"model_name": "HTMLModel", "state": {"value": "3 notes"}},
+            "sound": {"model_name": "AudioModel", "state": {}, "buffers": [{"data": wav, "path": ["value"]}]},
+            "code": {"model_name": "AnyModel", "state": {"text": "a < b"}},
+            "deck": {
+                "model_name": "AnyModel",
+                "state": {"sounds": [None], "pictures": [None]},
+                "buffers": [{"data": data, "path": ["x", 0]} for data in (flac, png, "AAAA")],
+            },
+        }
+        notebook = new_notebook(cells=[new_code_cell("1")])
+        notebook.cells[0].outputs = [new_output("display_data", {make_site.WIDGET: {"model_id": "all"}})]
+        notebook.metadata.widgets = {make_site.WIDGETS: {"state": state}}
+        make_site.still_widgets(notebook)
+        assert notebook.cells[0].outputs[0].data["text/html"] == (
+            "<div>Generate</div><div>3 notes</div>"
+            f'<p><audio controls src="data:audio/wav;base64,{wav}"></audio></p>'
+            "<pre>a &lt; b</pre>"
+            f'<p><audio controls src="data:audio/flac;base64,{flac}"></audio></p>'
+            f'<img alt="" src="data:image/png;base64,{png}">'
+        )
 
 
 class TestExecute:

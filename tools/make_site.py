@@ -4,7 +4,8 @@
     python tools/make_site.py notebooks/01_setup.ipynb         # this page anew, the others as they are
 
 Sound, pictures and style are inside the pages, which load nothing from the web. So there is no MathJax, and controls
-(widgets), which need a running notebook, are shown as they stood at the end: their text, pictures and sound, no knobs.
+(widgets), which need a running notebook, are shown as they stood at the end: their text, code, pictures and sound, no
+knobs.
 
 A page is written when its notebook has run to the end; where one fails, its old page goes.
 """
@@ -12,6 +13,7 @@ A page is written when its notebook has run to the end; where one fails, its old
 from __future__ import annotations
 
 import argparse
+import base64
 import html
 import re
 import sys
@@ -37,6 +39,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "outputs" / "site"
 LOG = re.compile(r"^(WARNING: All log messages before|[IWEF]\d{4} \d\d:\d\d).*\n?", re.M)  # of TensorFlow, on stderr
 
+PROGRESS_MODELS = 4  # of a progress bar of tqdm: a box, text, the bar, text; controls with a bar have more
 WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 
@@ -116,7 +119,7 @@ def still_widgets(notebook: NotebookNode) -> None:
         for output in cell.get("outputs", []):
             if WIDGET in output.get("data", {}):
                 models = list(_models(output.data[WIDGET]["model_id"], state))
-                if any(model["model_name"].endswith("ProgressModel") for model in models):
+                if len(models) <= PROGRESS_MODELS and any(m["model_name"].endswith("ProgressModel") for m in models):
                     continue
                 shown = "".join(map(_still, models)) or "<p><em>Controls, in the running notebook.</em></p>"
                 output = nbformat.v4.new_output("display_data", {"text/html": shown})
@@ -144,6 +147,9 @@ def _still(model: dict) -> str:
     if kind == "ImageModel":
         media = f"image/{values.get('format', 'png')}"
         return "".join(_picture(media, buffer["data"]) for buffer in model.get("buffers", []))
+    if kind in ("AudioModel", "AnyModel"):  # the last are our own
+        code = f"<pre>{html.escape(values['text'])}</pre>" if values.get("text") else ""
+        return code + "".join(_medium(buffer["data"]) for buffer in model.get("buffers", []))
     if kind == "OutputModel":
         return "".join(_still_output(output) for output in values.get("outputs", []))
     return ""
@@ -160,6 +166,17 @@ def _still_output(output: dict) -> str:
 
 def _picture(media: str, data: str) -> str:
     return f'<img alt="" src="data:{media};base64,{data}">'
+
+
+def _medium(data: str) -> str:
+    """A picture or a player, by how the bytes begin; "" where they are neither."""
+    begin = base64.b64decode(data[:16])
+    if begin.startswith(b"\x89PNG"):
+        return _picture("image/png", data)
+    for magic, media in ((b"RIFF", "audio/wav"), (b"fLaC", "audio/flac")):
+        if begin.startswith(magic):
+            return f'<p><audio controls src="data:{media};base64,{data}"></audio></p>'
+    return ""
 
 
 def index(site: Path, among: Sequence[Path]) -> str:

@@ -18,6 +18,8 @@ SHORT_SECONDS = 12.0  # that these last
 STUDY_SECONDS = 29.9
 TAIL = 5.0  # s that a clip may go on after the last note
 WIDGET_SECONDS = 60  # for a rendering
+# Another picture than before, and on the page.
+LOADED = "([img, src]) => img.src !== src && img.complete && img.naturalWidth > 0"
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +113,8 @@ def test_another_tune_brings_its_roll_tracks_and_timeline(there):
     before = roll.get_attribute("src"), ribbon.get_attribute("src")
     width = ribbon.bounding_box()["width"]
     pick(there, "study")
-    there.page.wait_for_function("([img, src]) => img.src !== src", arg=[roll.element_handle(), before[0]])
-    there.page.wait_for_function("([img, src]) => img.src !== src", arg=[ribbon.element_handle(), before[1]])
+    there.page.wait_for_function(LOADED, arg=[roll.element_handle(), before[0]])
+    there.page.wait_for_function(LOADED, arg=[ribbon.element_handle(), before[1]])
     assert ribbon.bounding_box()["width"] == pytest.approx(width * STUDY_SECONDS / SHORT_SECONDS, rel=0.02)
     assert there.tune.get_by_label("solo").count() == 5
     controls.code(there.tune, r'^song = midi\.load\("data/midi/study\.mid"\)$')
