@@ -8,6 +8,7 @@ import controls
 import drive
 import pytest
 from controls import control
+from playwright.sync_api import expect
 
 NOTE_SECONDS = 2.0  # notes.PREVIEW_SECONDS
 
@@ -42,10 +43,10 @@ def test_search_and_hear(there):
     search = there.browser.get_by_label("search")
     search.fill("piano soft")
     card(there, "Cello").wait_for(state="detached")
-    assert there.browser.locator(".card").all_inner_texts() == ["Grand Piano, soft\n☆", "Electric Piano, soft\n☆"]
+    expect(there.browser.locator(".card")).to_have_text(["Grand Piano, soft☆", "Electric Piano, soft☆"])
     heard = controls.hear(there.browser, card(there, "Grand Piano, soft").click)
     assert heard["seconds"] == pytest.approx(NOTE_SECONDS, abs=0.01)
-    assert card(there, "Grand Piano, soft").get_attribute("aria-pressed") == "true"
+    expect(card(there, "Grand Piano, soft")).to_have_attribute("aria-pressed", "true")
     controls.code(there.browser, r'model\.generate\(bank\["Grand Piano, soft"\]\.z, \[60\], seconds=2\)')
     search.fill("no such thing")
     there.browser.get_by_text("no instrument by name has “no such thing” in its name").wait_for()
@@ -67,7 +68,7 @@ def test_the_keyboard_moves_in_the_grid_and_plays(there):
     there.page.keyboard.press("End")
     assert there.page.evaluate("document.activeElement.innerText") == names[-1]
     controls.hear(there.browser, lambda: there.page.keyboard.press("Enter"))
-    assert card(there, names[-1]).get_attribute("aria-pressed") == "true"
+    expect(card(there, names[-1])).to_have_attribute("aria-pressed", "true")
 
 
 def test_a_star_is_kept_in_the_file(there):
@@ -77,10 +78,10 @@ def test_a_star_is_kept_in_the_file(there):
     assert {kept["name"] for kept in json.loads(there.starred.read_text("utf-8"))["instruments"]} == {"Harp", "Cello"}
     there.browser.get_by_role("button", name="starred", exact=True).click()
     card(there, "Oboe").wait_for(state="detached")
-    assert there.browser.locator(".card").count() == 2
+    expect(there.browser.locator(".card")).to_have_count(2)
     there.browser.get_by_role("button", name="Keep Harp", exact=True).click()
     there.browser.get_by_text("1 kept in outputs/05_starred.json").wait_for()
-    assert there.browser.locator(".card").count() == 1
+    expect(there.browser.locator(".card")).to_have_count(1)
     there.browser.get_by_role("button", name="by name", exact=True).click()
     card(there, "Oboe").wait_for()
 
@@ -94,7 +95,7 @@ def test_the_piano_changes_the_pitch(there):
         there.browser, lambda: there.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 0.9 * box["height"])
     )
     assert high["sound"] != low["sound"]
-    assert piano.get_attribute("aria-valuetext") == "C5"
+    expect(piano).to_have_attribute("aria-valuetext", "C5")
     controls.code(there.browser, r'bank\["Violin"\]\.z, \[72\]')
     controls.hear(there.browser, lambda: piano.press("PageDown"))
     controls.code(there.browser, r'bank\["Violin"\]\.z, \[60\]')
@@ -155,7 +156,7 @@ def test_what_is_typed_moves_the_handle_or_is_put_right(there):
     field.fill("0.5")
     field.press("Enter")
     controls.code(there.timeline, r"at=\[0\.5, ")
-    assert handle.get_attribute("aria-valuenow") == "0.5"
+    expect(handle).to_have_attribute("aria-valuenow", "0.5")
     field.fill("99")
     field.press("Enter")
     there.timeline.get_by_text(re.compile(r"can be from 0 to .* s here")).wait_for()
