@@ -44,17 +44,47 @@ def test_a_random_latent_is_as_far_from_the_mean_as_an_instrument(tool, tables):
 
 
 def test_mixtures_ask_for_what_they_say(tool):
+    count, voices = tool.STEADY_BATCH, len(tool.VOICES)
+    notes = np.random.RandomState(0).randint(voices * 61, size=count)
+    mixture, (first, second), shares = tool.mixtures(np.random.RandomState(0), notes)
+    np.testing.assert_allclose(shares.sum(axis=0), 1)
+    np.testing.assert_array_equal(second % 61, notes % 61)
+    plain, same = int(tool.PLAIN * count), int(tool.SAME_INSTRUMENT * count)
+    np.testing.assert_array_equal(first, notes)
+    np.testing.assert_array_equal(mixture[:plain], np.eye(voices)[notes[:plain] // 61])
+    assert (shares[0, :plain] == 1).all()
+    velocities = slice(plain, plain + same)
+    assert (abs(first[velocities] // 61 - second[velocities] // 61) == len(tool.INSTRUMENTS)).all()
+    for i in range(plain, count - 1):
+        one, other, share = first[i] // 61, second[i] // 61, shares[1, i]
+        if one != other:
+            assert mixture[i, other] == pytest.approx(np.sin(share * np.pi / 2), rel=1e-5)
+            assert mixture[i, one] == pytest.approx(np.cos(share * np.pi / 2), rel=1e-5)
+    assert mixture[-1, second[-1] // 61] == mixture[-1].max()
+
+
+def test_a_crossfade_goes_straight_from_one_note_to_the_other(tool):
     rng = np.random.RandomState(0)
-    instruments = rng.randint(len(tool.VOICES), size=tool.WINDOW_BATCH)
-    mixture, partners, share = tool.mixtures(rng, instruments)
-    plain = slice(tool.PLAIN_IN_BATCH)
-    assert (mixture[plain] == np.eye(len(tool.VOICES))[instruments[plain]]).all()
-    assert (share[plain] == 0).all()
-    for i in range(tool.PLAIN_IN_BATCH, tool.WINDOW_BATCH - 1):
-        if partners[i] != instruments[i]:
-            assert mixture[i, partners[i]] == pytest.approx(np.sin(share[i] * np.pi / 2), rel=1e-5)
-            assert mixture[i, instruments[i]] == pytest.approx(np.cos(share[i] * np.pi / 2), rel=1e-5)
-    assert mixture[-1, partners[-1]] == mixture[-1].max()
+    first, second = rng.normal(size=(2, 1, 64)) * 3 + [[[6.0]], [[-2.0]]]
+    levels = tool.note_levels(np.stack([first[0], second[0]]))
+    ways = np.linspace(0, 1, 9)
+    powers = np.stack([np.repeat(first, 9, axis=0), np.repeat(second, 9, axis=0)])
+    found = tool.crossfade(powers, np.repeat(levels[:, None], 9, axis=1), np.stack([1 - ways, ways]))
+    np.testing.assert_allclose(found[[0, -1]], [first[0], second[0]])
+    np.testing.assert_allclose(tool.note_levels(found), (1 - ways) * levels[0] + ways * levels[1])
+    magnitudes = np.exp(found / 2)
+    centroids = magnitudes @ np.arange(64) / magnitudes.sum(axis=1)
+    assert (np.diff(centroids) * np.sign(centroids[-1] - centroids[0]) > 0).all()
+
+
+@pytest.mark.parametrize("shape", [(48, 16), (16, 48), (12, 12)])
+def test_a_step_of_muon_has_all_directions_alike(tool, shape):
+    left, _, right = np.linalg.svd(np.random.RandomState(0).normal(size=shape), full_matrices=False)
+    steep = left * np.logspace(0, -1.3, min(shape)) @ right
+    step = tool.orthogonal(steep.astype(np.float32)).numpy() / np.sqrt(max(shape))
+    values = np.linalg.svd(step, compute_uv=False)
+    assert 0.6 < values.min() < values.max() < 1.25
+    np.testing.assert_allclose(np.diag(left.T @ step @ right.T), 1, atol=0.4)  # and turns none of them
 
 
 def test_growing_the_time_axis_keeps_the_steady_sound(tool):
@@ -64,34 +94,14 @@ def test_growing_the_time_axis_keeps_the_steady_sound(tool):
     from helpers.gansynth.networks import Generator
 
     variables = tool.steady_variables()
-    notes = tf.constant([7 * 61 + 20, 70 * 61 + 50])
-    steady = tool.steady_forward(variables, notes).numpy()
+    mixture, pitch = tf.one_hot([7, 70], len(tool.VOICES)), tf.constant([20, 50])
+    steady = tool.steady_forward(variables, mixture, pitch).numpy()
     grown = tool.grow_time_axis({name: value.numpy() for name, value in variables.items()})
     generator = Generator(tool.CONFIG)
     for name, variable in generator.named_weights().items():
         if name in grown:
             variable.assign(grown[name])
-    mixture = tf.one_hot(notes // 61, len(tool.VOICES))
-    x = tool.first_layer({**grown, "instruments": tf.constant(grown["instruments"])}, mixture, notes % 61, rows=2)
+    x = tool.first_layer({**grown, "instruments": tf.constant(grown["instruments"])}, mixture, pitch, rows=2)
     for frames in ((0, 2), (64, 66)):
         out = generator.grow(x, frames).numpy()
         np.testing.assert_allclose(out, np.repeat(steady[:, None], 2, axis=1), atol=1e-4)
-
-
-def test_an_older_checkpoint_is_where_the_fit_goes_on(tool, tables, tmp_path, monkeypatch):
-    """Folding the tables and taking them out again gives what they were, but for the mean that pitches now carry."""
-    from helpers.gansynth.checkpoint import Checkpoint, weight_shapes, write
-
-    instruments, pitches = tables
-    config = tool.CONFIG
-    weights = {n: np.zeros(s, np.float32) for n, s in weight_shapes(config, config.num_resolutions, 6.0).items()}
-    weights["1/conv0/kernel"] = tool.fold_tables(instruments, pitches)
-    about = {"instruments": [{"name": str(i), "z": z.tolist()} for i, z in enumerate(tool.latents())]}
-    path = write(Checkpoint(config, weights, 12, config.total_num_images, about), tmp_path / "generator.npz", "float32")
-    start = tool.weights_of(path)
-    mean = instruments.mean(axis=0)
-    np.testing.assert_allclose(start["instruments"], instruments - mean, atol=1e-4)
-    np.testing.assert_allclose(start["pitches"], pitches + mean, atol=1e-4)
-    assert "1/conv0/kernel" not in start
-    monkeypatch.setattr(tool, "VOICES", tool.VOICES * 2)  # each once more, as soft voices are added to loud ones
-    assert tool.weights_of(path)["instruments"].shape[0] == 2 * len(instruments)

@@ -15,7 +15,9 @@ it as it is. Measured are
    one does that was not trained on this pitch, because many instruments sound alike loud, soft and between;
 4. clicks: whether the largest jump from sample to sample is more than JUMP_FACTOR times the source note's;
 5. tuning half way between two instruments, and of random latents;
-6. whether the spectral centroid moves one way from an instrument to another.
+6. whether the spectral centroid moves one way from an instrument to another;
+7. which of its two images is to blame: distance and family of the model's magnitudes with the source's frequencies, and
+   the other way around.
 
 To read 1 to 4 against: the same for the source notes themselves, made into spectrograms and back ("round trip"). So
 would a generator score that drew every spectrogram as it is; the mel axis alone loses that much.
@@ -70,6 +72,8 @@ NEIGHBOURS = 5  # pitches that are held out together, every third such group at 
 # in pitch, or from itself behind the round trip. In bright notes smaller clicks go unnoticed.
 ATTACK_SAMPLES = CONFIG.sample_rate // 50  # 20 ms that a stroke may begin in
 JUMP_FACTOR = 2.0
+
+HALVES_PITCHES = slice(2, None, 6)  # at which the two images are exchanged
 
 # Ways from one instrument to another.
 MIXTURES = 200  # morphs, random latents, and pairs
@@ -251,6 +255,13 @@ def family_classifier(known: np.ndarray, families: list[str] | np.ndarray):
     return make_pipeline(StandardScaler(), SVC(C=PENALTY, class_weight="balanced")).fit(known, families)
 
 
+def taught_classifier(measured: dict[str, dict[str, dict]], heard: np.ndarray):
+    """`family_classifier` that knows the loud and soft source notes at those pitches that `heard` [pitches] says."""
+    known = [(name, row["source"]) for kind in ("loud", "soft") for name, row in measured[kind].items()]
+    families = np.repeat([INSTRUMENTS[name][1] for name, _ in known], heard.sum())
+    return family_classifier(np.concatenate([source["descriptors"][heard] for _, source in known]), families)
+
+
 def recognise(measured: dict[str, dict[str, dict]]) -> None:
     """Add to all that was measured whether its family is told, [pitches].
 
@@ -260,14 +271,11 @@ def recognise(measured: dict[str, dict[str, dict]]) -> None:
     Args:
       measured: kind -> instrument -> whose -> what `measure` gives; "source" of all kinds is among it.
     """
-    loud_and_soft = [(name, row["source"]) for kind in ("loud", "soft") for name, row in measured[kind].items()]
     every, thirds = np.full(NUM_PITCHES, True), np.arange(NUM_PITCHES) // NEIGHBOURS % 3
     rounds = [("recognised", every, every)]
     rounds += [("recognised_unheard", thirds != third, thirds == third) for third in range(3)]
     for key, heard, asked in rounds:
-        known = np.concatenate([source["descriptors"][heard] for _, source in loud_and_soft])
-        families = np.repeat([INSTRUMENTS[name][1] for name, _ in loud_and_soft], heard.sum())
-        classifier = family_classifier(known, families)
+        classifier = taught_classifier(measured, heard)
         for name, row in (item for of_kind in measured.values() for item in of_kind.items()):
             for values in row.values():
                 right = classifier.predict(values["descriptors"][asked]) == INSTRUMENTS[name][1]
@@ -294,6 +302,31 @@ def scores(source: dict[str, np.ndarray], made: dict[str, np.ndarray]) -> dict:
 def pooled(rows: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """What was measured of several instruments, as if it were of one."""
     return {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
+
+
+def halves(model, z: dict[str, np.ndarray], sources: np.ndarray, classifier) -> dict[str, dict[str, float]]:
+    """Distance and family with one image of the model's and the other of the source's, for loud notes.
+
+    Args:
+      model: a loaded generator.
+      z: the latent of each instrument.
+      sources: [instruments, pitches, samples].
+      classifier: of `taught_classifier`.
+    """
+    pitches = PITCHES[HALVES_PITCHES]
+    rows: dict[str, list] = {"magnitudes": [], "frequencies": []}
+    for (name, latent), notes in zip(tqdm(z.items(), desc="halves"), sources, strict=True):
+        notes = np.asarray(notes[HALVES_PITCHES])
+        made, drawn = model.generate_data(latent, pitches), spectral.waves_to_data(notes, CONFIG)
+        for i, of_model in enumerate(rows):
+            data = drawn.copy()
+            data[..., i] = made[..., i]
+            mixed = spectral.data_to_waves(data, CONFIG)
+            heard = np.stack(on_all_cores(descriptors, mixed, pitches))
+            right = classifier.predict(heard) == INSTRUMENTS[name][1]
+            rows[of_model] += zip(on_all_cores(spectral_distance, mixed, notes), right, strict=True)
+    means = {of_model: np.mean(pairs, axis=0) for of_model, pairs in rows.items()}
+    return {of_model: {"distance_db": distance, "family": family} for of_model, (distance, family) in means.items()}
 
 
 # ---------------------------------------------------------------------------------------------------------- of the way
@@ -430,6 +463,10 @@ def check(work: Path, checkpoint: Path, only: list[str]) -> None:
     print(f"centroid from one instrument to another: {way['monotonic']:.1%} of pairs monotonic")
     print(f"... {way[TOLERANT]:.1%} if ways back of {WAY_BACK:.0%} of its range are let pass")
 
+    parts = halves(model, latents["loud"], sources["loud"], taught_classifier(measured, np.full(NUM_PITCHES, True)))
+    for of_model, found in parts.items():
+        print(f"the model's {of_model} alone: {found['distance_db']:.1f} dB, family {found['family']:.1%}")
+
     cents = {
         name: {kind: {w: measured[kind][name][w]["cents"].round(1) for w in ("source", "model")} for kind in kinds}
         for name in names
@@ -439,6 +476,7 @@ def check(work: Path, checkpoint: Path, only: list[str]) -> None:
         "all": all_notes,
         "elsewhere": elsewhere,
         "centroid": way,
+        "halves": parts,
         "instruments": rows,
         "lowest_pitch": MIN_PITCH,
         "cents": cents,
