@@ -204,3 +204,24 @@ def test_source_notes_are_measured_once_and_anew_when_rendered(check, tmp_path, 
     os.utime(waves, (2e9, 2e9))
     check.measure_source(tmp_path, "loud", "Violin", np.zeros((2, 4)))
     assert len(calls) == 4
+
+
+def test_halves_say_which_image_is_to_blame(check, monkeypatch):
+    """A model that draws its magnitudes of another timbre, and its frequencies right, is heard to."""
+    from types import SimpleNamespace
+
+    monkeypatch.setattr(check, "INSTRUMENTS", {"Violin": (40, "string"), "Trumpet": (56, "brass")})
+    monkeypatch.setattr(check, "HALVES_PITCHES", slice(30, 32))
+    monkeypatch.setattr(check, "on_all_cores", lambda function, *columns: list(map(function, *columns)))
+    notes = np.zeros((2, check.NUM_PITCHES, SAMPLES), np.float32)
+    notes[:, 30], notes[:, 31] = tone(54), tone(55)
+    drawn = check.spectral.waves_to_data(notes[0, 30:32], check.CONFIG)
+    drawn[..., 0] += 4 * np.sin(np.arange(drawn.shape[2]) / 40)
+    model = SimpleNamespace(generate_data=lambda z, pitches: drawn)
+    classifier = SimpleNamespace(predict=lambda rows: np.array(["string"] * len(rows)))
+    found = check.halves(model, {"Violin": np.zeros(256), "Trumpet": np.zeros(256)}, notes, classifier)
+    pairs = zip(check.round_trip(notes[0, 30:32]), notes[0, 30:32], strict=True)
+    trip = np.mean([check.spectral_distance(*pair) for pair in pairs])
+    assert found["frequencies"]["distance_db"] == pytest.approx(trip, rel=1e-3)
+    assert found["magnitudes"]["distance_db"] > trip + 1
+    assert found["magnitudes"]["family"] == found["frequencies"]["family"] == 0.5
