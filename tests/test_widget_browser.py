@@ -2,8 +2,6 @@
 
 import io
 import json
-import statistics
-import time
 from types import MappingProxyType
 
 import numpy as np
@@ -252,15 +250,12 @@ def test_piano_has_the_keys_of_the_model():
         piano.pitch = 23
 
 
-def test_a_preview_note_of_the_demo_is_quick(path):
+def test_a_preview_note_of_the_demo_is_heard(path):
+    """How soon, `make bench-widgets` says."""
     gansynth = pytest.importorskip("helpers.gansynth")
     browser = Browser(gansynth.load("demo"), path=path)
-    took = []
-    for i, name in enumerate(list(browser.bank)[:6]):
-        began = time.perf_counter()
+    for i, name in enumerate(list(browser.bank)[:3]):
         browser._piano.pitch = 40 + 5 * i
         click(browser, play=name)
-        took.append(time.perf_counter() - began)
-    assert browser.message == ""
-    assert len(heard(browser)[0]) == 2 * RATE
-    assert statistics.median(took[1:]) < 0.5  # s; the first one compiles
+        assert browser.message == ""
+        assert len(heard(browser)[0]) == 2 * RATE

@@ -11,7 +11,8 @@ requirements.txt. What came of it is told in data/checkpoints/demo/README.md.
 How the fit works. Each instrument has a fixed latent, so the first convolution is, for these notes, the sum of a table
 by instrument and a table by pitch. The tables are trained in its place (through the convolution a pitch would learn
 hundreds of times more slowly than a latent, having one input where a latent has 256) and folded back into a kernel by
-least squares at the end. Frequency is the hard half, and it hardly changes while a note is held, so:
+least squares at the end. Most of a spectrum, and nearly all of its frequencies, stay as they are while a note is held,
+so:
 
 1. steady: the same network without its time axis learns every note's mean spectrum and frequencies. A note is one
    column instead of 128 frames, so the whole set goes by hundreds of times.
@@ -112,7 +113,7 @@ STEADY_BATCH, WINDOW_BATCH = 32, 16  # notes a step
 # Of a batch, as shares: plain voices, then two voices of one instrument, then any two, then one random mixture of all.
 PLAIN, SAME_INSTRUMENT = 0.5, 0.125
 WINDOW = 16  # frames
-WINDOW_ODDS = [3, 2, 1, 1, 1, 1, 2, 0.5]  # of each window of a note: its attack and its release count more
+WINDOW_ODDS = [4, 2, 1, 1, 1, 1, 2, 0.5]  # of each window of a note: its attack and its release count more
 COHERENCE_WEIGHT = 0.5  # of the phases of neighbouring bins against each other
 STEADY_DRIFT = 8  # frames over which a steady part's neighbours have to stay together
 MOMENTUM, ADAM_DECAY = 0.9, 0.99
@@ -677,7 +678,7 @@ def main() -> None:
         elif name == "fit":
             command.add_argument("--steady-steps", type=int, default=5000)
             command.add_argument("--coherent-steps", type=int, default=2500)
-            command.add_argument("--window-steps", type=int, default=4400)
+            command.add_argument("--window-steps", type=int, default=4800)
         else:
             command.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
