@@ -341,6 +341,21 @@ def frequency_losses(predicted, target, weight, to_linear, drift):
     return tf.reduce_mean(frequency), tf.reduce_mean(coherence)
 
 
+def all_losses(out, targets, to_linear, drift):
+    """Losses of a batch: magnitude, frequency and coherence; the latter two against both notes that it is made of.
+
+    Args:
+      out: what the generator draws, [batch, frames, bins, 2].
+      targets: normalised log magnitude, its loudness, and frequency and weight of the first and of the second note,
+        [batch, frames, bins] each.
+      to_linear, drift: as for `frequency_losses`.
+    """
+    spectra, loudness, *phases = targets
+    notes = (frequency_losses(out[..., 1], *note, to_linear, drift) for note in (phases[:2], phases[2:]))
+    frequency, coherence = (first + second for first, second in zip(*notes, strict=True))
+    return magnitude_loss(out[..., 0], spectra, loudness), frequency, coherence
+
+
 def first_layer(variables: dict, mixture, pitch, rows: int):
     """What the first convolution would give: table by instrument + table by pitch + bias.
 
@@ -419,9 +434,9 @@ def fit_steady(work: Path, steps: int, coherent_steps: int) -> dict[str, np.ndar
         for notes in shuffled(rng, len(mel), STEADY_BATCH):
             mixture, sources, shares = mixtures(rng, notes)
             spectra = spectral_units(crossfade(mel[sources], level[sources], shares))
-            weights = shares[..., None] * weight[sources]
-            arrays = (spectra, weights.sum(axis=0), frequency[sources], weights)
-            tensors = (tf.constant(array, tf.float32) for array in arrays)
+            first, second = weights = shares[..., None] * weight[sources]
+            arrays = (spectra, weights.sum(axis=0), frequency[sources[0]], first, frequency[sources[1]], second)
+            tensors = (tf.constant(array[:, None], tf.float32) for array in arrays)  # a note is one frame
             yield tf.constant(mixture), tf.constant(notes % NUM_PITCHES, tf.int32), *tensors
 
     def run(label: str, rate: float, steps: int, coherence_weight: float) -> dict[str, np.ndarray]:
@@ -429,17 +444,10 @@ def fit_steady(work: Path, steps: int, coherent_steps: int) -> dict[str, np.ndar
 
         @tf.function
         def train_step(batch, rate, step):
-            mixture, pitch, spectra, loudness, frequencies, weights = batch
+            mixture, pitch, *targets = batch
             with tf.GradientTape() as tape:
                 out = steady_forward(variables, mixture, pitch)[:, None]
-                magnitude = magnitude_loss(out[..., 0], spectra[:, None], loudness[:, None])
-                losses = [
-                    frequency_losses(
-                        out[..., 1], frequencies[i, :, None], weights[i, :, None], to_linear, lambda e: STEADY_DRIFT * e
-                    )
-                    for i in range(2)
-                ]
-                frequency, coherence = (a + b for a, b in zip(*losses, strict=True))
+                magnitude, frequency, coherence = all_losses(out, targets, to_linear, lambda e: STEADY_DRIFT * e)
                 loss = MAGNITUDE_WEIGHT * magnitude + frequency + coherence_weight * coherence
             fit.descend(tape.gradient(loss, list(variables.values())), rate, step)
             return magnitude, frequency, coherence
@@ -491,19 +499,15 @@ def fit_windows(work: Path, start: dict[str, np.ndarray], steps: int) -> dict[st
 
     @tf.function  # a graph for each of the windows; XLA is three times as slow in their transposed convolutions
     def train_step(batch, rate, step, first):
-        mixture, pitch, spectra, loudness, *phases = batch
+        mixture, pitch, *targets = batch
         with tf.GradientTape() as tape:
             x = first_layer(variables, mixture, pitch, rows=CONFIG.start_height)
             out = generator.grow(x, frames=(first, first + WINDOW))
-            magnitude = magnitude_loss(out[..., 0], spectra, loudness)
-            losses = [
-                frequency_losses(out[..., 1], *source, to_linear, lambda error: tf.cumsum(error, axis=1))
-                for source in (phases[:2], phases[2:])
-            ]
-            frequency_loss, coherence = (a + b for a, b in zip(*losses, strict=True))
+            losses = all_losses(out, targets, to_linear, lambda error: tf.cumsum(error, axis=1))
+            magnitude, frequency_loss, coherence = losses
             loss = MAGNITUDE_WEIGHT * magnitude + frequency_loss + COHERENCE_WEIGHT * coherence
         fit.descend(tape.gradient(loss, list(variables.values())), rate, step)
-        return magnitude, frequency_loss, coherence
+        return losses
 
     def batches():
         rng = np.random.RandomState(SEED + fit.step)
