@@ -154,6 +154,16 @@ def open_voila(page, voila, notebook, seconds=CELL_SECONDS):
     assert not failed.count(), f"a cell failed:\n{failed.first.inner_text()}"
 
 
+def open_run(page, kind, server, notebook):
+    """Open a notebook in JupyterLab ("lab") or in Voilà ("voila") and wait until all its cells have run."""
+    if kind == "lab":
+        open_lab(page, server, notebook)
+        run_all(page)
+        wait_for_last_cell(page)
+    else:
+        open_voila(page, server, notebook)
+
+
 def new_page(browser):
     """A fresh window, and the list of its errors: what scripts threw, and what was written to the console as one.
 

@@ -17,9 +17,7 @@ NOTE_SECONDS = 2.0  # notes.PREVIEW_SECONDS
 def there(browser, lab, checkout):
     """The notebook, all its cells run: its controls, and what went wrong. All tests share it."""
     page, errors = drive.new_page(browser)
-    drive.open_lab(page, lab, "notebooks/05_instruments.ipynb")
-    drive.run_all(page)
-    drive.wait_for_last_cell(page)
+    drive.open_run(page, "lab", lab, "notebooks/05_instruments.ipynb")
     yield types.SimpleNamespace(
         page=page,
         errors=errors,

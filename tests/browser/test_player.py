@@ -69,12 +69,7 @@ def there(request, browser, checkout):
     server = request.getfixturevalue(request.param)
     page, errors = drive.new_page(browser)
     page.add_init_script(LISTEN)
-    if request.param == "lab":
-        drive.open_lab(page, server, notebook)
-        drive.run_all(page)
-        drive.wait_for_last_cell(page)
-    else:
-        drive.open_voila(page, server, notebook)
+    drive.open_run(page, request.param, server, notebook)
     root = page.locator(".gansynth-player")
     root.locator("img").first.wait_for()
     root.scroll_into_view_if_needed()

@@ -46,12 +46,7 @@ def there(request, browser, checkout, short_score):
     """The quickstart, all its cells run: its controls, and what went wrong. All tests of a kind share it."""
     server = request.getfixturevalue(request.param)
     page, errors = drive.new_page(browser)
-    if request.param == "lab":
-        drive.open_lab(page, server, NOTEBOOK)
-        drive.run_all(page)
-        drive.wait_for_last_cell(page)
-    else:
-        drive.open_voila(page, server, NOTEBOOK)
+    drive.open_run(page, request.param, server, NOTEBOOK)
     yield types.SimpleNamespace(
         page=page,
         errors=errors,
