@@ -120,9 +120,14 @@ class UpscalingConv2D(EqualizedConv2D):
         return ops.conv_transpose(x, kernel, strides=2, padding="same")
 
 
+def _slice_rows(x, start: int, stop: int):
+    """Rows start to stop of [batch, time, frequency, channels]: like x[:, start:stop], whose gradient is slow."""
+    return ops.slice(x, (0, start, 0, 0), (ops.shape(x)[0], stop - start, *ops.shape(x)[2:]))
+
+
 def _take_rows(x, have: Rows, want: Rows, margin: int):
     """Rows `want` of an image of which x holds rows `have`, zeros where x has none, `margin` zero columns each side."""
-    x = x[:, max(want[0] - have[0], 0) : want[1] - have[0]]
+    x = _slice_rows(x, max(want[0] - have[0], 0), min(want[1], have[1]) - have[0])
     before, after = max(have[0] - want[0], 0), max(want[1] - have[1], 0)
     return ops.pad(x, [[0, 0], [before, after], [margin, margin], [0, 0]])
 
@@ -240,7 +245,7 @@ class Generator(keras.Model):
             want = needed[b]
             if b > 1:
                 middle = self._widen(want, b, margin)
-                x = conv0(x)[:, middle[0] - 2 * have[0] : middle[1] - 2 * have[0]]
+                x = _slice_rows(conv0(x), middle[0] - 2 * have[0], middle[1] - 2 * have[0])
                 x, have = self._activate(x), middle
             x = self._activate(conv1(_take_rows(x, have, (want[0] - margin, want[1] + margin), margin)))
             have = want
@@ -248,7 +253,7 @@ class Generator(keras.Model):
                 factor = 2 ** (self.config.num_resolutions - b)
                 rgb = upscale(ops.tanh(self.to_rgbs[str(b)](x)), factor) * shares[b]
                 start = frames[0] - have[0] * factor
-                rgb = rgb[:, start : start + frames[1] - frames[0]]
+                rgb = _slice_rows(rgb, start, start + frames[1] - frames[0])
                 image = rgb if image is None else image + rgb
         return image
 
