@@ -96,6 +96,17 @@ def test_a_stroke_counts_the_more_the_later_it_is(losses, tool):
     assert (np.diff(late) > 0.02).all()
 
 
+def test_a_click_counts_and_a_missing_one_does_not(losses, tool):
+    tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(6656) / RATE)[None].astype(np.float32)
+    clicking = tone.copy()
+    clicking[0, 2000:] += 0.5
+    steepest = 0.3 * 2 * np.pi * 440 / RATE
+    expected = np.log((steepest + 0.5 + losses.SMOOTHEST) / (steepest + losses.SMOOTHEST))
+    assert compared(losses, tool, clicking, tone)["click"] == pytest.approx(expected, rel=0.2)
+    assert compared(losses, tool, tone, clicking)["click"] < 0.01
+    assert compared(losses, tool, np.roll(clicking, 300, axis=1), clicking)["click"] > 0.5 * expected
+
+
 def test_centroids_are_compared_as_ratios(losses, tool):
     t = np.arange(6656) / RATE
     low, high = (np.sin(2 * np.pi * f * t)[None].astype(np.float32) for f in (1000, 2000))

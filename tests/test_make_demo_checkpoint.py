@@ -176,11 +176,14 @@ def test_curves_keep_the_passes_that_were_made_elsewhere(tool, tmp_path):
     old = {"steady": "0.5,0.4,0.3", "coherent": "0.4,0.3,0.2", "windows": "0.3,0.2,0.1"}
     rows = [f"{label},{step},{losses}" for label, losses in old.items() for step in (100, 200)]
     (out / "curves.csv").write_text("\n".join(["pass,step,magnitude,frequency,coherence", *rows]) + "\n")
-    np.savez(work / "fit_sound.npz", curves=[[100, *np.arange(7) / 10], [200, *np.arange(7) / 20]])
+    np.savez(work / "fit_sound.npz", curves=[[100, *np.arange(8) / 10], [200, *np.arange(8) / 20]])
     for _ in range(2):  # and again from what it wrote itself
         tool.write_curves(work, out)
         lines = (out / "curves.csv").read_text().splitlines()
         assert lines[0].split(",") == ["pass", "step", *tool.LOSSES]
-        assert lines[1:7] == [row + ",,,," for row in rows]
-        assert lines[7:] == ["sound,100,0.0,0.1,0.2,0.3,0.4,0.5,0.6", "sound,200,0.0,0.05,0.1,0.15,0.2,0.25,0.3"]
+        assert lines[1:7] == [row + ",,,,," for row in rows]
+        assert lines[7:] == [
+            "sound,100,0.0,0.1,0.2,0.3,0.4,0.5,0.6,0.7",
+            "sound,200,0.0,0.05,0.1,0.15,0.2,0.25,0.3,0.35",
+        ]
     assert (out / "curves.png").stat().st_size > 5000

@@ -110,7 +110,9 @@ COLOUR = Look(1024, 256, 64)  # tells a timbre, and how it moves
 STROKE = Look(256, 64, 24)  # tells within a few milliseconds when a note is struck
 SILENCE = 1e-7  # power of a band, of a sine of amplitude 1: 70 dB below the loudest note
 SOFTEST = 1e-5  # magnitude of a bin that the centroid reckons with in silence
-SOUND_LOSSES = ("colour", "stroke", "movement", "centroid")
+CLICK_BLOCK = 256  # samples
+SMOOTHEST = 1e-3  # jump of a sample that is no click even in silence
+SOUND_LOSSES = ("colour", "stroke", "movement", "centroid", "click")
 
 
 def edge(config) -> int:
@@ -189,12 +191,22 @@ def mean_centroid(magnitude):
     return tf.math.log(tf.reduce_sum(mean * tf.range(mean.shape[-1], dtype=tf.float32), 1) / tf.reduce_sum(mean, 1))
 
 
+def steepest(sound):
+    """The largest jump from sample to sample in each CLICK_BLOCK: [batch, samples] -> [batch, blocks]."""
+    import tensorflow as tf
+
+    jumps = tf.abs(sound[:, 1:] - sound[:, :-1])
+    whole = jumps.shape[1] // CLICK_BLOCK * CLICK_BLOCK
+    return tf.reduce_max(tf.reshape(jumps[:, :whole], (-1, whole // CLICK_BLOCK, CLICK_BLOCK)), axis=2)
+
+
 def sound_losses(sound, sources, gains, config):
     """How a sound differs from the crossfade of two others; scalars in the order of SOUND_LOSSES.
 
     Colour and stroke are the mean absolute difference of `band_levels` (1 is 8.7 dB); movement that of their standard
     deviation over time, because a network that only compares levels would rather draw no beating than a beating at the
-    wrong moment; centroid that of `mean_centroid`.
+    wrong moment; centroid that of `mean_centroid`. Click is how far, as a logarithm, the steepest jump of a block is
+    above the sources', in that block of a note where it is farthest.
 
     Args:
       sound: [batch, samples].
@@ -213,4 +225,6 @@ def sound_losses(sound, sources, gains, config):
             spread = [tf.sqrt(tf.math.reduce_variance(level, axis=1) + 1e-4) for level in levels]
             movement = tf.reduce_mean(tf.abs(spread[0] - spread[1]))
             centroid = tf.reduce_mean(tf.abs(mean_centroid(made) - mean_centroid(wanted)))
-    return *found, movement, centroid
+    allowed = gains[0, :, None] * steepest(sources[0]) + gains[1, :, None] * steepest(sources[1]) + SMOOTHEST
+    click = tf.reduce_mean(tf.reduce_max(tf.nn.relu(tf.math.log((steepest(sound) + SMOOTHEST) / allowed)), axis=1))
+    return *found, movement, centroid, click

@@ -128,7 +128,7 @@ WINDOW = 16  # frames
 WINDOW_ODDS = [4, 2, 1, 1, 1, 1, 2, 0.5]  # of each window of a note: its attack and its release count more
 COHERENCE_WEIGHT = 0.5  # of the phases of neighbouring bins against each other
 STEADY_DRIFT = 8  # frames over which a steady part's neighbours have to stay together
-SOUND_WEIGHTS = (0.7, 0.7, 1.0, 2.0)  # of SOUND_LOSSES
+SOUND_WEIGHTS = (0.7, 0.7, 1.0, 2.0, 0.3)  # of SOUND_LOSSES
 MOMENTUM, ADAM_DECAY = 0.9, 0.99
 WARM_UP = 100  # steps
 AVERAGE_DECAY = 0.995  # of the moving average of the weights, which is what is kept
@@ -136,7 +136,7 @@ SAVE_EVERY = 120  # seconds
 # Learning rate of each pass, root mean square of a kernel's step: constant for 30 % of the steps, then half a cosine to
 # nothing; and the steps.
 PASSES = {"steady": (0.012, 5000), "coherent": (0.006, 2500), "windows": (0.004, 4800), "sound": (0.003, 9000)}
-LOSSES = ("magnitude", "frequency", "coherence", *SOUND_LOSSES)  # the last four in the last pass only
+LOSSES = ("magnitude", "frequency", "coherence", *SOUND_LOSSES)  # the latter in the last pass only
 SEED = 0
 
 
@@ -597,10 +597,13 @@ def write_curves(work: Path, out: Path) -> None:
         with np.load(path) as saved:
             found[path.stem.removeprefix("fit_")] = saved["curves"].tolist()
 
-    _, axes = plt.subplots(1, len(PASSES), figsize=(11, 2.8), sharey=True, layout="constrained")
+    labels = [label for label in PASSES if label in found]
+    size = (2.75 * len(labels), 2.8)
+    _, axes = plt.subplots(1, len(labels), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    axes = axes[0]
     lines = [",".join(("pass", "step", *LOSSES))]
     colors = ("#345995", "#c8553d", "#5b8c5a", "#e0a030", "#7d5ba6", "#3aa6a6", "#777777")
-    for ax, label in zip(axes, PASSES, strict=True):
+    for ax, label in zip(axes, labels, strict=True):
         for step, *losses in found[label]:
             lines.append(",".join((label, f"{step:.0f}", *map(str, losses), *[""] * (len(LOSSES) - len(losses)))))
         steps, *curves = np.transpose(found[label])
