@@ -262,8 +262,8 @@ def taught_classifier(measured: dict[str, dict[str, dict]], heard: np.ndarray):
     return family_classifier(np.concatenate([source["descriptors"][heard] for _, source in known]), families)
 
 
-def recognise(measured: dict[str, dict[str, dict]]) -> None:
-    """Add to all that was measured whether its family is told, [pitches].
+def recognise(measured: dict[str, dict[str, dict]]):
+    """Add to all that was measured whether its family is told, [pitches], and return the classifier of all pitches.
 
     "recognised" is by a classifier that knows the loud and soft source notes of all pitches, "recognised_unheard" by
     one that knows none of the pitch that it is asked about.
@@ -272,14 +272,16 @@ def recognise(measured: dict[str, dict[str, dict]]) -> None:
       measured: kind -> instrument -> whose -> what `measure` gives; "source" of all kinds is among it.
     """
     every, thirds = np.full(NUM_PITCHES, True), np.arange(NUM_PITCHES) // NEIGHBOURS % 3
-    rounds = [("recognised", every, every)]
-    rounds += [("recognised_unheard", thirds != third, thirds == third) for third in range(3)]
-    for key, heard, asked in rounds:
-        classifier = taught_classifier(measured, heard)
+    of_all = taught_classifier(measured, every)
+    rounds = [("recognised", of_all, every)]
+    for third in range(3):
+        rounds.append(("recognised_unheard", taught_classifier(measured, thirds != third), thirds == third))
+    for key, classifier, asked in rounds:
         for name, row in (item for of_kind in measured.values() for item in of_kind.items()):
             for values in row.values():
                 right = classifier.predict(values["descriptors"][asked]) == INSTRUMENTS[name][1]
                 values.setdefault(key, np.full(NUM_PITCHES, False))[asked] = right
+    return of_all
 
 
 def scores(source: dict[str, np.ndarray], made: dict[str, np.ndarray]) -> dict:
@@ -433,7 +435,7 @@ def check(work: Path, checkpoint: Path, only: list[str]) -> None:
         notes = model.generate(latents[kind][name], PITCHES, progress=False)
         measured[kind][name]["model"] = measure(notes, sources[kind][list(INSTRUMENTS).index(name)])
     if not only:
-        recognise(measured)
+        classifier = recognise(measured)
 
     rows = {name: {k: scores(measured[k][name]["source"], measured[k][name]["model"]) for k in kinds} for name in names}
     all_notes = {
@@ -463,7 +465,7 @@ def check(work: Path, checkpoint: Path, only: list[str]) -> None:
     print(f"centroid from one instrument to another: {way['monotonic']:.1%} of pairs monotonic")
     print(f"... {way[TOLERANT]:.1%} if ways back of {WAY_BACK:.0%} of its range are let pass")
 
-    parts = halves(model, latents["loud"], sources["loud"], taught_classifier(measured, np.full(NUM_PITCHES, True)))
+    parts = halves(model, latents["loud"], sources["loud"], classifier)
     for of_model, found in parts.items():
         print(f"the model's {of_model} alone: {found['distance_db']:.1f} dB, family {found['family']:.1%}")
 
