@@ -30,6 +30,16 @@ def cache(tmp_path):
     return NoteCache(tmp_path / "notes")
 
 
+def test_a_damaged_note_is_written_anew(cache):
+    cache.put(KEY, wave(100))
+    path = cache._path(KEY)
+    path.write_bytes(b"\xff" * path.stat().st_size)  # numbers that are none
+    assert cache.get(KEY, 100) is None
+    cache.put(KEY, wave(100))
+    np.testing.assert_array_equal(cache.get(KEY, 100), wave(100))
+    assert (cache.hits, cache.misses) == (1, 1)
+
+
 def test_a_note_is_found_again_whole_or_in_part(cache, tmp_path):
     noise = np.random.RandomState(0).normal(size=1000).astype(np.float32)
     assert cache.get(KEY, 10) is None

@@ -84,7 +84,10 @@ class NoteCache:
                 os.utime(path)  # the time of a file is when it was last used
             except OSError:  # another program has just deleted it
                 wave = None
-        if wave is None or len(wave) != samples or not np.isfinite(wave).all():
+        if wave is not None and not np.isfinite(wave).all():
+            path.unlink(missing_ok=True)  # a damaged file, which would keep a sound one from being written
+            wave = None
+        if wave is None or len(wave) != samples:
             self.misses += 1
             return None
         self.hits += 1
