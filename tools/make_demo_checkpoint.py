@@ -2,6 +2,7 @@
 
     python tools/make_demo_checkpoint.py render --work WORK --soundfont FluidR3_GM.sf2   # notes and spectrograms
     python tools/make_demo_checkpoint.py fit    --work WORK                              # stop and repeat at will
+    python tools/make_demo_checkpoint.py fit    --work WORK --start data/checkpoints/demo   # only the last pass, on top
     python tools/make_demo_checkpoint.py export --work WORK --out data/checkpoints/demo
     python tools/check_demo_checkpoint.py       --work WORK --checkpoint data/checkpoints/demo
 
@@ -14,16 +15,18 @@ hundreds of times more slowly than a latent, having one input where a latent has
 least squares at the end. Most of a spectrum, and nearly all of its frequencies, stay as they are while a note is held,
 so:
 
-1. steady: the same network without its time axis learns every note's mean spectrum and frequencies. A note is one
+1. steady, coherent: the same network without its time axis learns every note's mean spectrum and frequencies. A note is one
    column instead of 128 frames, so the whole set goes by hundreds of times.
 2. windows: its kernels become the middle rows of the real ones, which then learn attack, decay and release from short
    windows in time; the generator computes just the rows that a window needs, exactly.
+3. sound: the same windows, made into samples as well. An error of phase that hardly shows in a spectrogram may be a
+   click in the sound, and a spectrum that stands still where the source beats is a small error of every bin.
 
 Kernels are trained by Muon, whose step has every direction of a kernel alike: after the same minutes the spectra's
 error was two thirds of Adam's, and the frequencies' less than half. Frequencies are compared on the linear axis,
 behind the mel-to-linear matrix, because that is what is heard.
 
-A voice is an instrument played loud or soft; each has a latent of its own. Half of what is learned lies between two
+A voice is an instrument played loud or soft; each has a latent of its own. Most of what is learned lies between two
 voices and has to sound like a crossfade of both: of magnitudes, because then the spectral centroid goes straight from
 one to the other (between logarithms it does not for a third of the pairs), and at the frequencies of both.
 """
