@@ -36,7 +36,8 @@ def named(losses, found):
 def compared(losses, tool, sound, other):
     """`sound_losses` of a sound and one other, which is all of the crossfade."""
     gains = np.stack([np.ones(len(sound)), np.zeros(len(sound))]).astype(np.float32)
-    return named(losses, losses.sound_losses(sound, np.stack([other, np.zeros_like(other)]), gains, tool.CONFIG))
+    ways = np.zeros((1, 2), int)  # from the first to itself: no way
+    return named(losses, losses.sound_losses(sound, np.stack([other, np.zeros_like(other)]), gains, ways, tool.CONFIG))
 
 
 @pytest.mark.parametrize("first", [0, 32, 112])
@@ -107,6 +108,23 @@ def test_a_click_counts_and_a_missing_one_does_not(losses, tool):
     assert compared(losses, tool, np.roll(clicking, 300, axis=1), clicking)["click"] > 0.5 * expected
 
 
+def test_a_way_back_counts_and_a_crooked_way_forward_does_not(losses):
+    wanted = np.array([1.0, 2.0, 3.0, 4.0], np.float32)
+    ways = np.array([[0, 1, 2, 3], [3, 2, 1, 0]])  # either direction
+    found = {
+        name: float(losses.wrong_way(np.array(made, np.float32), wanted, ways))
+        for name, made in {
+            "straight": [1, 2, 3, 4],
+            "crooked": [0, 1.5, 3.5, 4],
+            "standing": [1, 1, 3, 4],
+            "back": [1, 3, 2, 4],
+        }.items()
+    }
+    assert found["straight"] == found["crooked"] == 0
+    assert found["standing"] == pytest.approx(losses.FORWARD / 3)
+    assert found["back"] == pytest.approx((losses.FORWARD + 1) / 3)
+
+
 def test_centroids_are_compared_as_ratios(losses, tool):
     t = np.arange(6656) / RATE
     low, high = (np.sin(2 * np.pi * f * t)[None].astype(np.float32) for f in (1000, 2000))
@@ -132,7 +150,7 @@ def test_silence_has_a_finite_gradient(losses, tool, to_linear):
     silence = np.zeros((2, 1, 6656), np.float32)
     with tf.GradientTape() as tape:
         sound = losses.sound_of(out, tf.zeros((1, config.bins)), to_linear, config)
-        found = losses.sound_losses(sound, silence, np.array([[1], [0]], np.float32), config)
+        found = losses.sound_losses(sound, silence, np.array([[1], [0]], np.float32), np.zeros((1, 2), int), config)
         total = tf.add_n(list(found))
     assert np.isfinite(total)
     assert np.isfinite(tape.gradient(total, out).numpy()).all()

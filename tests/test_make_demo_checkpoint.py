@@ -47,17 +47,18 @@ def test_a_random_latent_is_as_far_from_the_mean_as_an_instrument(tool, tables):
     assert unheard == pytest.approx(named, rel=0.15)
 
 
-def test_mixtures_ask_for_what_they_say(tool):
-    count, voices = tool.STEADY_BATCH, len(tool.VOICES)
+@pytest.mark.parametrize("batch", ["STEADY_BATCH", "WINDOW_BATCH"])
+def test_mixtures_ask_for_what_they_say(tool, batch):
+    count, voices = getattr(tool, batch), len(tool.VOICES)
     notes = np.random.RandomState(0).randint(voices * 61, size=count)
-    mixture, (first, second), shares = tool.mixtures(np.random.RandomState(0), notes)
+    mixture, (first, second), shares = tool.mixtures(np.random.RandomState(0), notes.copy())
+    plain, between, ways = tool.batch_parts(count)
     np.testing.assert_allclose(shares.sum(axis=0), 1)
-    np.testing.assert_array_equal(second % 61, notes % 61)
-    plain, same = int(tool.PLAIN * count), int(tool.SAME_INSTRUMENT * count)
-    np.testing.assert_array_equal(first, notes)
+    np.testing.assert_array_equal(second % 61, first % 61)
+    np.testing.assert_array_equal(first[:between] // 61, notes[:between] // 61)
     np.testing.assert_array_equal(mixture[:plain], np.eye(voices)[notes[:plain] // 61])
     assert (shares[0, :plain] == 1).all()
-    velocities = slice(plain, plain + same)
+    velocities = slice(plain, between)
     assert (abs(first[velocities] // 61 - second[velocities] // 61) == len(tool.INSTRUMENTS)).all()
     for i in range(plain, count - 1):
         one, other, share = first[i] // 61, second[i] // 61, shares[1, i]
@@ -65,6 +66,14 @@ def test_mixtures_ask_for_what_they_say(tool):
             assert mixture[i, other] == pytest.approx(np.sin(share * np.pi / 2), rel=1e-5)
             assert mixture[i, one] == pytest.approx(np.cos(share * np.pi / 2), rel=1e-5)
     assert mixture[-1, second[-1] // 61] == mixture[-1].max()
+
+    assert len(ways) == plain // 2
+    assert len(np.unique(ways)) == ways.size  # no row is on two ways
+    for begin, *middle, end in ways:
+        assert len(set(first[[begin, *middle, end]] % 61)) == 1
+        assert set(first[middle]) == {first[begin]}
+        assert set(second[middle]) == {first[end]}
+        assert 0 < shares[1, middle[0]] < shares[1, middle[1]] < 1
 
 
 def test_a_crossfade_goes_straight_from_one_note_to_the_other(tool):
@@ -176,14 +185,14 @@ def test_curves_keep_the_passes_that_were_made_elsewhere(tool, tmp_path):
     old = {"steady": "0.5,0.4,0.3", "coherent": "0.4,0.3,0.2", "windows": "0.3,0.2,0.1"}
     rows = [f"{label},{step},{losses}" for label, losses in old.items() for step in (100, 200)]
     (out / "curves.csv").write_text("\n".join(["pass,step,magnitude,frequency,coherence", *rows]) + "\n")
-    np.savez(work / "fit_sound.npz", curves=[[100, *np.arange(8) / 10], [200, *np.arange(8) / 20]])
+    np.savez(work / "fit_sound.npz", curves=[[100, *np.arange(9) / 10], [200, *np.arange(9) / 20]])
     for _ in range(2):  # and again from what it wrote itself
         tool.write_curves(work, out)
         lines = (out / "curves.csv").read_text().splitlines()
         assert lines[0].split(",") == ["pass", "step", *tool.LOSSES]
-        assert lines[1:7] == [row + ",,,,," for row in rows]
+        assert lines[1:7] == [row + ",,,,,," for row in rows]
         assert lines[7:] == [
-            "sound,100,0.0,0.1,0.2,0.3,0.4,0.5,0.6,0.7",
-            "sound,200,0.0,0.05,0.1,0.15,0.2,0.25,0.3,0.35",
+            "sound,100,0.0,0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8",
+            "sound,200,0.0,0.05,0.1,0.15,0.2,0.25,0.3,0.35,0.4",
         ]
     assert (out / "curves.png").stat().st_size > 5000

@@ -112,7 +112,8 @@ SILENCE = 1e-7  # power of a band, of a sine of amplitude 1: 70 dB below the lou
 SOFTEST = 1e-5  # magnitude of a bin that the centroid reckons with in silence
 CLICK_BLOCK = 256  # samples
 SMOOTHEST = 1e-3  # jump of a sample that is no click even in silence
-SOUND_LOSSES = ("colour", "stroke", "movement", "centroid", "click")
+FORWARD = 0.3  # of what the centroid should move between two points of a way, it has to
+SOUND_LOSSES = ("colour", "stroke", "movement", "centroid", "click", "way")
 
 
 def edge(config) -> int:
@@ -200,7 +201,22 @@ def steepest(sound):
     return tf.reduce_max(tf.reshape(jumps[:, :whole], (-1, whole // CLICK_BLOCK, CLICK_BLOCK)), axis=2)
 
 
-def sound_losses(sound, sources, gains, config):
+def wrong_way(made, wanted, ways):
+    """How much centroids stand still or turn around on their way from one voice to another.
+
+    Args:
+      made, wanted: logarithms of centroids, [batch].
+      ways: rows of the batch from each beginning to its end, [ways, points].
+    """
+    import tensorflow as tf
+
+    made, wanted = tf.gather(made, ways), tf.gather(wanted, ways)
+    direction = tf.sign(wanted[:, -1:] - wanted[:, :1])
+    done, due = (direction * (x[:, 1:] - x[:, :-1]) for x in (made, wanted))
+    return tf.reduce_mean(tf.nn.relu(FORWARD * tf.nn.relu(due) - done))
+
+
+def sound_losses(sound, sources, gains, ways, config):
     """How a sound differs from the crossfade of two others; scalars in the order of SOUND_LOSSES.
 
     Colour and stroke are the mean absolute difference of `band_levels` (1 is 8.7 dB); movement that of their standard
@@ -212,6 +228,7 @@ def sound_losses(sound, sources, gains, config):
       sound: [batch, samples].
       sources: the two, [2, batch, samples].
       gains: of their magnitudes, [2, batch].
+      ways: as for `wrong_way`, whose loss is the last.
     """
     import tensorflow as tf
 
@@ -224,7 +241,8 @@ def sound_losses(sound, sources, gains, config):
         if look == COLOUR:
             spread = [tf.sqrt(tf.math.reduce_variance(level, axis=1) + 1e-4) for level in levels]
             movement = tf.reduce_mean(tf.abs(spread[0] - spread[1]))
-            centroid = tf.reduce_mean(tf.abs(mean_centroid(made) - mean_centroid(wanted)))
+            centroids = mean_centroid(made), mean_centroid(wanted)
+            centroid = tf.reduce_mean(tf.abs(centroids[0] - centroids[1]))
     allowed = gains[0, :, None] * steepest(sources[0]) + gains[1, :, None] * steepest(sources[1]) + SMOOTHEST
     click = tf.reduce_mean(tf.reduce_max(tf.nn.relu(tf.math.log((steepest(sound) + SMOOTHEST) / allowed)), axis=1))
-    return *found, movement, centroid, click
+    return *found, movement, centroid, click, wrong_way(*centroids, ways)

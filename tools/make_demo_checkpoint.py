@@ -15,8 +15,8 @@ hundreds of times more slowly than a latent, having one input where a latent has
 least squares at the end. Most of a spectrum, and nearly all of its frequencies, stay as they are while a note is held,
 so:
 
-1. steady, coherent: the same network without its time axis learns every note's mean spectrum and frequencies. A note is one
-   column instead of 128 frames, so the whole set goes by hundreds of times.
+1. steady, coherent: the same network without its time axis learns every note's mean spectrum and frequencies. A note
+   is one column instead of 128 frames, so the whole set goes by hundreds of times.
 2. windows: its kernels become the middle rows of the real ones, which then learn attack, decay and release from short
    windows in time; the generator computes just the rows that a window needs, exactly.
 3. sound: the same windows, made into samples as well. An error of phase that hardly shows in a spectrogram may be a
@@ -131,7 +131,7 @@ WINDOW = 16  # frames
 WINDOW_ODDS = [4, 2, 1, 1, 1, 1, 2, 0.5]  # of each window of a note: its attack and its release count more
 COHERENCE_WEIGHT = 0.5  # of the phases of neighbouring bins against each other
 STEADY_DRIFT = 8  # frames over which a steady part's neighbours have to stay together
-SOUND_WEIGHTS = (0.7, 0.7, 1.0, 2.0, 0.3)  # of SOUND_LOSSES
+SOUND_WEIGHTS = (0.7, 0.7, 1.0, 2.0, 0.3, 2.0)  # of SOUND_LOSSES
 MOMENTUM, ADAM_DECAY = 0.9, 0.99
 WARM_UP = 100  # steps
 AVERAGE_DECAY = 0.995  # of the moving average of the weights, which is what is kept
@@ -394,12 +394,12 @@ def fit_steady(work: Path, steps: dict[str, int]) -> dict[str, np.ndarray]:
 
     def batches(rng: np.random.RandomState):
         for notes in shuffled(rng, len(mel), STEADY_BATCH):
-            mixture, sources, shares = mixtures(rng, notes)
-            spectra = spectral_units(crossfade(mel[sources], level[sources], shares))
-            first, second = weights = shares[..., None] * weight[sources]
-            arrays = (spectra, weights.sum(axis=0), frequency[sources[0]], first, frequency[sources[1]], second)
+            mixture, pair, shares = mixtures(rng, notes)
+            spectra = spectral_units(crossfade(mel[pair], level[pair], shares))
+            first, second = weights = shares[..., None] * weight[pair]
+            arrays = (spectra, weights.sum(axis=0), frequency[pair[0]], first, frequency[pair[1]], second)
             tensors = (tf.constant(array[:, None], tf.float32) for array in arrays)  # a note is one frame
-            yield tf.constant(mixture), tf.constant(notes % NUM_PITCHES, tf.int32), *tensors
+            yield tf.constant(mixture), tf.constant(pair[0] % NUM_PITCHES, tf.int32), *tensors
 
     def run(label: str, coherence_weight: float) -> dict[str, np.ndarray]:
         fit = Fit(work, label, variables, steps[label])
@@ -481,7 +481,8 @@ def fit_windows(
             loss = MAGNITUDE_WEIGHT * magnitude + frequency_loss + COHERENCE_WEIGHT * coherence
             if by_sound:
                 before, sources, gains = sounds
-                heard = sound_losses(sound_of(out, before, to_linear, CONFIG), sources, gains, CONFIG)
+                ways = batch_parts(WINDOW_BATCH)[-1]
+                heard = sound_losses(sound_of(out, before, to_linear, CONFIG), sources, gains, ways, CONFIG)
                 loss += tf.add_n([weight * x for weight, x in zip(SOUND_WEIGHTS, heard, strict=True)])
                 losses += heard
         fit.descend(tape.gradient(loss, list(variables.values())), rate, step)
@@ -509,10 +510,22 @@ def fit_windows(
                 pieces, before = zip(*(excerpts(waves, of_one, first, WINDOW, CONFIG) for of_one in pair), strict=True)
                 phase = np.angle(np.einsum("ib,ibk->bk", gains, np.stack(before))) / np.pi
                 sounds = [tf.constant(array, tf.float32) for array in (phase, np.stack(pieces), gains)]
-            yield (tf.constant(mixture), tf.constant(notes % NUM_PITCHES, tf.int32), targets, sounds), first
+            yield (tf.constant(mixture), tf.constant(pair[0] % NUM_PITCHES, tf.int32), targets, sounds), first
 
     fit.run(lambda batch, rate, step: train_step(batch[0], rate, step, batch[1]), batches())
     return fit.averages()
+
+
+def batch_parts(count: int) -> tuple[int, int, np.ndarray]:
+    """Which rows of a batch are what: the first row that is not plain, the first between any two voices, and the ways.
+
+    A way is a plain voice, two points between it and another voice at the same pitch, and that other voice plain: rows
+    [ways, 4].
+    """
+    plain = int(PLAIN * count)
+    between = plain + int(SAME_INSTRUMENT * count)
+    first = 2 * np.arange(min(plain, count - 1 - between) // 2)
+    return plain, between, np.stack([first, between + first, between + first + 1, first + 1], axis=1)
 
 
 def mixtures(rng: np.random.RandomState, notes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -522,25 +535,28 @@ def mixtures(rng: np.random.RandomState, notes: np.ndarray) -> tuple[np.ndarray,
     like the voice that it has most of.
 
     Args:
-      notes: [batch], a voice times NUM_PITCHES and a pitch.
+      notes: [batch], a voice times NUM_PITCHES and a pitch. Those on a way take the pitch of its beginning.
 
     Returns:
       mixture [batch, voices], what the latents are mixed of; the two notes that each is made of [2, batch] and their
       shares [2, batch].
     """
     count, (voices, pitch) = len(notes), np.divmod(notes, NUM_PITCHES)
-    mixture = np.eye(len(VOICES), dtype=np.float32)[voices]
     partners, share = rng.randint(len(VOICES), size=count), np.zeros(count, np.float32)
-    plain, same = int(PLAIN * count), int(SAME_INSTRUMENT * count)
-    partners[plain : plain + same] = (voices[plain : plain + same] + len(INSTRUMENTS)) % len(VOICES)
-    for i in range(plain, count - 1):
-        share[i] = rng.uniform()
-        angle = share[i] * np.pi / 2  # as slerp goes between two latents, which are all but orthogonal
-        mixture[i] *= np.cos(angle)
-        mixture[i, partners[i]] += np.sin(angle)
+    plain, between, ways = batch_parts(count)
+    partners[plain:between] = (voices[plain:between] + len(INSTRUMENTS)) % len(VOICES)
+    share[plain : count - 1] = rng.uniform(size=count - 1 - plain)
+    for begin, *middle, end in ways:
+        pitch[[*middle, end]] = pitch[begin]
+        voices[middle], partners[middle] = voices[begin], voices[end]
+        share[middle] = np.sort(share[middle])
+    mixture = np.zeros((count, len(VOICES)), np.float32)
+    angle = share * np.pi / 2  # as slerp goes between two latents, which are all but orthogonal
+    np.add.at(mixture, (np.arange(count), voices), np.cos(angle))
+    np.add.at(mixture, (np.arange(count), partners), np.sin(angle))
     mixture[-1] = rng.normal(size=len(VOICES)) / np.sqrt(len(VOICES))
     partners[-1], share[-1] = np.argmax(mixture[-1]), 1.0
-    return mixture, np.stack([notes, partners * NUM_PITCHES + pitch]), np.stack([1 - share, share])
+    return mixture, np.stack([voices, partners]) * NUM_PITCHES + pitch, np.stack([1 - share, share])
 
 
 def magnitude_level(work: Path, magnitude: np.ndarray) -> np.ndarray:
