@@ -6,9 +6,13 @@ For make_demo_checkpoint.py, whose docstring tells how they are used. `config` h
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+
+from helpers.gansynth.config import Config
+from helpers.gansynth.spectral import EPSILON
 
 # ------------------------------------------------------------------------------------------------------ spectrograms
 
@@ -28,7 +32,7 @@ def magnitude_loss(predicted, target, loudness):
     return alike + tf.reduce_mean(tf.reduce_sum(loudness * tf.abs(error), axis=(1, 2)))
 
 
-def frequency_losses(predicted, target, weight, to_linear, drift, config):
+def frequency_losses(predicted, target, weight, to_linear, drift, config: Config):
     """How wrong the phases are: of each bin from frame to frame, and of neighbouring bins against each other in time.
 
     The second is what makes the bins of a partial add up: an error of 0.01 a frame hardly shows in the first, and has
@@ -53,7 +57,7 @@ def frequency_losses(predicted, target, weight, to_linear, drift, config):
     return tf.reduce_mean(frequency), tf.reduce_mean(coherence)
 
 
-def image_losses(out, targets, to_linear, drift, config):
+def image_losses(out, targets, to_linear, drift, config: Config):
     """Losses of a batch: magnitude, frequency and coherence; the latter two against both notes that it is made of.
 
     Args:
@@ -116,12 +120,12 @@ FORWARD = 0.3  # of what the centroid should move between two points of a way, i
 SOUND_LOSSES = ("colour", "stroke", "movement", "centroid", "click", "way")
 
 
-def edge(config) -> int:
+def edge(config: Config) -> int:
     """Samples at both ends of a window that not all of their frames reach."""
     return config.frame_length - config.hop_length
 
 
-def sound_of(out, before, to_linear, config):
+def sound_of(out, before, to_linear, config: Config):
     """The samples of some neighbouring frames that the generator has drawn, as `spectral.data_to_waves` makes them.
 
     Args:
@@ -136,7 +140,7 @@ def sound_of(out, before, to_linear, config):
 
     power = tf.exp((out[..., 0] - config.mag_normalizer_b) / config.mag_normalizer_a)
     advance = (out[..., 1] - config.p_normalizer_b) / config.p_normalizer_a
-    magnitude = tf.sqrt(tf.matmul(power, to_linear) + 1e-6)
+    magnitude = tf.sqrt(tf.matmul(power, to_linear) + EPSILON)
     phase = math.pi * (before[:, None] + tf.cumsum(tf.matmul(advance, to_linear), axis=1))
     spectrum = tf.complex(magnitude * tf.cos(phase), magnitude * tf.sin(phase))
     frames = tf.signal.irfft(tf.pad(spectrum, [[0, 0], [0, 0], [1, 0]]))  # no DC
@@ -146,7 +150,9 @@ def sound_of(out, before, to_linear, config):
     return sound[:, edge(config) : -edge(config)]
 
 
-def excerpts(waves: np.ndarray, notes: np.ndarray, first: int, count: int, config) -> tuple[np.ndarray, np.ndarray]:
+def excerpts(
+    waves: np.ndarray, notes: np.ndarray, first: int, count: int, config: Config
+) -> tuple[np.ndarray, np.ndarray]:
     """What `sound_of` would make of some source notes' frames `first` to `first + count`, and the frame before those.
 
     Args:
@@ -176,7 +182,7 @@ def magnitudes(sound, look: Look):
     return tf.sqrt(power * (4 / look.frame) ** 2 + 1e-14)
 
 
-def band_levels(magnitude, look: Look, config):
+def band_levels(magnitude, look: Look, config: Config):
     """Half the logarithm of the power of each mel band: [batch, frames, bins] -> [batch, frames, bands]."""
     import tensorflow as tf
 
@@ -216,7 +222,7 @@ def wrong_way(made, wanted, ways):
     return tf.reduce_mean(tf.nn.relu(FORWARD * tf.nn.relu(due) - done))
 
 
-def sound_losses(sound, sources, gains, ways, config):
+def sound_losses(sound, sources, gains, ways, config: Config):
     """How a sound differs from the crossfade of two others; scalars in the order of SOUND_LOSSES.
 
     Colour and stroke are the mean absolute difference of `band_levels` (1 is 8.7 dB); movement that of their standard
@@ -232,10 +238,12 @@ def sound_losses(sound, sources, gains, ways, config):
     """
     import tensorflow as tf
 
+    def crossfaded(of_sound):
+        return tf.einsum("ib,ib...->b...", gains, tf.stack([of_sound(sources[i]) for i in (0, 1)]))
+
     found = []
     for look in (COLOUR, STROKE):
-        made = magnitudes(sound, look)
-        wanted = sum(gains[i, :, None, None] * magnitudes(sources[i], look) for i in (0, 1))
+        made, wanted = magnitudes(sound, look), crossfaded(partial(magnitudes, look=look))
         levels = band_levels(made, look, config), band_levels(wanted, look, config)
         found.append(tf.reduce_mean(tf.abs(levels[0] - levels[1])))
         if look == COLOUR:
@@ -243,6 +251,6 @@ def sound_losses(sound, sources, gains, ways, config):
             movement = tf.reduce_mean(tf.abs(spread[0] - spread[1]))
             centroids = mean_centroid(made), mean_centroid(wanted)
             centroid = tf.reduce_mean(tf.abs(centroids[0] - centroids[1]))
-    allowed = gains[0, :, None] * steepest(sources[0]) + gains[1, :, None] * steepest(sources[1]) + SMOOTHEST
-    click = tf.reduce_mean(tf.reduce_max(tf.nn.relu(tf.math.log((steepest(sound) + SMOOTHEST) / allowed)), axis=1))
+    excess = tf.math.log((steepest(sound) + SMOOTHEST) / (crossfaded(steepest) + SMOOTHEST))
+    click = tf.reduce_mean(tf.reduce_max(tf.nn.relu(excess), axis=1))
     return *found, movement, centroid, click, wrong_way(*centroids, ways)

@@ -136,9 +136,9 @@ MOMENTUM, ADAM_DECAY = 0.9, 0.99
 WARM_UP = 100  # steps
 AVERAGE_DECAY = 0.995  # of the moving average of the weights, which is what is kept
 SAVE_EVERY = 120  # seconds
-# Learning rate of each pass, root mean square of a kernel's step: constant for 30 % of the steps, then half a cosine to
-# nothing; and the steps.
-PASSES = {"steady": (0.012, 5000), "coherent": (0.006, 2500), "windows": (0.004, 4800), "sound": (0.003, 9000)}
+# Of each pass the learning rate (root mean square of a kernel's step; constant for 30 % of the steps, then half a
+# cosine to nothing), and the steps.
+PASSES = {"steady": (0.012, 5000), "coherent": (0.006, 2500), "windows": (0.004, 4800), "sound": (0.003, 11000)}
 LOSSES = ("magnitude", "frequency", "coherence", *SOUND_LOSSES)  # the latter in the last pass only
 SEED = 0
 
