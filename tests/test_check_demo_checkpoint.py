@@ -154,6 +154,28 @@ def test_scores_leave_out_what_is_not_in_tune_in_the_source(check):
     assert (lost["in_tune_25"], lost["in_tune_50"]) == ([0, 1], [1, 2])
 
 
+def test_morphs_of_what_is_not_heard_in_tune_are_counted_apart(check, monkeypatch):
+    """A model that is in tune but for morphs of one instrument, whose source notes have no pitch."""
+
+    class Model:
+        @staticmethod
+        def sample_z(count, seed):
+            return np.full((count, 4), 0.5)
+
+        @staticmethod
+        def generate(points, pitches, seconds):
+            return np.where(points[:, 0] > 0.6, 50.1, 0.0)
+
+    monkeypatch.setattr(check, "cents_off", lambda wave, pitch: wave)
+    source_cents = np.zeros((4, check.NUM_PITCHES))
+    source_cents[0] = np.nan
+    found = check.tuning_elsewhere(Model, np.eye(4), source_cents)
+    off = check.MIXTURES - found["morphs"]["in_tune_25"][0]
+    assert 0.3 < off / check.MIXTURES < 0.7  # half of the pairs have the first instrument
+    assert found["morphs"]["of_heard_25"] == [check.MIXTURES - off] * 2
+    assert found["random"]["in_tune_25"] == [check.MIXTURES] * 2
+
+
 def test_checkpoints_with_and_without_soft_voices(check):
     z = np.random.RandomState(0).normal(size=(len(check.VOICES), 256))
     listed = [{"name": name, "z": row.tolist()} for name, row in zip(check.VOICES, z, strict=True)]

@@ -344,8 +344,16 @@ def random_pitches(rng: np.random.RandomState) -> np.ndarray:
     return rng.randint(MIN_PITCH, MIN_PITCH + NUM_PITCHES, size=MIXTURES)
 
 
-def tuning_elsewhere(model, z: np.ndarray) -> dict[str, dict]:
-    """Tuning half way between random instruments, and of random latents, at random pitches."""
+def tuning_elsewhere(model, z: np.ndarray, source_cents: np.ndarray) -> dict[str, dict]:
+    """Tuning half way between random instruments, and of random latents, at random pitches, as [in tune, of how many].
+
+    "in_tune" is of all; "of_heard" leaves out morphs of an instrument whose source note is not in tune for pyin.
+
+    Args:
+      model: a loaded generator.
+      z: the latent of each instrument.
+      source_cents: of `cents_off`, [instruments, pitches].
+    """
     rng = np.random.RandomState(SEED)
     first, second = random_pairs(rng, z)
     found = {}
@@ -353,6 +361,11 @@ def tuning_elsewhere(model, z: np.ndarray) -> dict[str, dict]:
         pitches = random_pitches(rng)
         cents = np.array(on_all_cores(cents_off, model.generate(points, pitches, seconds=LISTEN_SECONDS[1]), pitches))
         found[kind] = {f"in_tune_{limit}": [int(np.sum(np.abs(cents) <= limit)), MIXTURES] for limit in IN_TUNE}
+        if kind == "morphs":
+            ends = np.abs(source_cents[np.stack([first, second]), pitches - MIN_PITCH]).max(axis=0)
+            for limit in IN_TUNE:  # no comparison holds for NaN
+                in_tune = (ends <= limit) & (np.abs(cents) <= limit)
+                found[kind][f"of_heard_{limit}"] = [int(np.sum(in_tune)), int(np.sum(ends <= limit))]
     return found
 
 
@@ -457,9 +470,14 @@ def check(work: Path, checkpoint: Path, only: list[str]) -> None:
         known, unheard = (found["between"][key] for key in ("family", "family_unheard"))
         print(f"family between ({whose}): {known:.1%}; by classifiers that do not know the pitch: {unheard:.1%}")
     z = np.stack([latents["loud"][name] for name in INSTRUMENTS])
-    elsewhere = tuning_elsewhere(model, z)
-    for kind, title in (("morphs", "half way between two instruments"), ("random", "random latents")):
-        in_tune = ", ".join(f"{share(elsewhere[kind][f'in_tune_{n}']):.1%} within {n} cents" for n in IN_TUNE)
+    source_cents = np.stack([row["source"]["cents"] for row in measured["loud"].values()])
+    elsewhere = tuning_elsewhere(model, z, source_cents)
+    for kind, counted, title in (
+        ("morphs", "in_tune", "half way between two instruments"),
+        ("morphs", "of_heard", "... of those whose sources are heard in tune"),
+        ("random", "in_tune", "random latents"),
+    ):
+        in_tune = ", ".join(f"{share(elsewhere[kind][f'{counted}_{n}']):.1%} within {n} cents" for n in IN_TUNE)
         print(f"{title}: {in_tune}")
     way = centroids_on_the_way(model, z)
     print(f"centroid from one instrument to another: {way['monotonic']:.1%} of pairs monotonic")
