@@ -125,16 +125,18 @@ def edge(config: Config) -> int:
     return config.frame_length - config.hop_length
 
 
-def sound_of(out, before, to_linear, config: Config):
+def sound_of(out, first: int, before, to_linear, config: Config):
     """The samples of some neighbouring frames that the generator has drawn, as `spectral.data_to_waves` makes them.
 
     Args:
       out: normalised, [batch, frames, bins, 2].
+      first: which frame of the note the first one is.
       before: the running phase that the first frame's advance is added to, in units of pi, [batch, bins].
       to_linear: dense matrix mel -> linear.
 
     Returns:
       [batch, samples]: only those samples that all of their frames belong to, hence without the `edge` at either end.
+      What lies in front of the note is silent, because it is cut off: nobody hears whether a stroke has an echo there.
     """
     import tensorflow as tf
 
@@ -147,7 +149,8 @@ def sound_of(out, before, to_linear, config: Config):
     overlap = config.frame_length / config.hop_length
     window = tf.signal.hann_window(config.frame_length) / (overlap * 3 / 8)  # 3/8: a Hann window's mean square
     sound = tf.signal.overlap_and_add(frames * window, config.hop_length)
-    return sound[:, edge(config) : -edge(config)]
+    ahead = max(config.front_padding - edge(config) - first * config.hop_length, 0)
+    return tf.pad(sound[:, edge(config) + ahead : -edge(config)], [[0, 0], [ahead, 0]])
 
 
 def excerpts(

@@ -131,7 +131,7 @@ WINDOW = 16  # frames
 WINDOW_ODDS = [4, 2, 1, 1, 1, 1, 2, 0.5]  # of each window of a note: its attack and its release count more
 COHERENCE_WEIGHT = 0.5  # of the phases of neighbouring bins against each other
 STEADY_DRIFT = 8  # frames over which a steady part's neighbours have to stay together
-SOUND_WEIGHTS = (0.7, 0.7, 1.0, 2.0, 0.3, 2.0)  # of SOUND_LOSSES
+SOUND_WEIGHTS = (0.4, 0.5, 0.6, 1.2, 0.2, 1.2)  # of SOUND_LOSSES
 MOMENTUM, ADAM_DECAY = 0.9, 0.99
 WARM_UP = 100  # steps
 AVERAGE_DECAY = 0.995  # of the moving average of the weights, which is what is kept
@@ -482,7 +482,8 @@ def fit_windows(
             if by_sound:
                 before, sources, gains = sounds
                 ways = batch_parts(WINDOW_BATCH)[-1]
-                heard = sound_losses(sound_of(out, before, to_linear, CONFIG), sources, gains, ways, CONFIG)
+                sound = sound_of(out, first, before, to_linear, CONFIG)
+                heard = sound_losses(sound, sources, gains, ways, CONFIG)
                 loss += tf.add_n([weight * x for weight, x in zip(SOUND_WEIGHTS, heard, strict=True)])
                 losses += heard
         fit.descend(tape.gradient(loss, list(variables.values())), rate, step)
