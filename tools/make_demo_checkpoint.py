@@ -618,21 +618,20 @@ def write_curves(work: Path, out: Path) -> None:
             found[path.stem.removeprefix("fit_")] = saved["curves"].tolist()
 
     labels = [label for label in PASSES if label in found]
-    size = (2.75 * len(labels), 2.8)
+    size = (1.2 + 2.6 * len(labels), 2.8)
     _, axes = plt.subplots(1, len(labels), figsize=size, sharey=True, squeeze=False, layout="constrained")
     axes = axes[0]
     lines = [",".join(("pass", "step", *LOSSES))]
-    colors = ("#345995", "#c8553d", "#5b8c5a", "#e0a030", "#7d5ba6", "#3aa6a6", "#777777")
     for ax, label in zip(axes, labels, strict=True):
         for step, *losses in found[label]:
             lines.append(",".join((label, f"{step:.0f}", *map(str, losses), *[""] * (len(LOSSES) - len(losses)))))
         steps, *curves = np.transpose(found[label])
-        for loss, values, color in zip(LOSSES, curves, colors, strict=False):
-            ax.plot(steps, values, color=color, label=loss)
+        for loss, values in zip(LOSSES, curves, strict=False):
+            ax.plot(steps, values, label=loss, linewidth=1)
         ax.set(title=label, xlabel="step", ylim=(0, 1))
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("loss")
-    axes[-1].legend(frameon=False, ncols=2, fontsize="small")
+    axes[-1].figure.legend(*axes[-1].get_legend_handles_labels(), loc="outside right center", frameon=False)
     (out / "curves.csv").write_text("\n".join(lines) + "\n")
     plt.savefig(out / "curves.png", dpi=110)
 
