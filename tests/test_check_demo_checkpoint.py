@@ -127,6 +127,15 @@ def test_families_are_told_with_and_without_the_pitch(check, monkeypatch):
         np.testing.assert_array_equal(row["source"]["recognised_unheard"], ~swapped)
 
 
+def test_a_stroke_is_where_half_of_its_peak_is(check):
+    t = np.arange(check.CONFIG.audio_length) / check.CONFIG.sample_rate
+    tone = np.sin(2 * np.pi * 1000 * t)
+    assert check.stroke_milliseconds(tone) == 0
+    assert check.stroke_milliseconds(np.where(t < 0.0201, 0, 0.3 * tone)) == pytest.approx(20, abs=2)
+    assert check.stroke_milliseconds(np.minimum(t / 0.08, 1) * tone) == pytest.approx(40, abs=2)
+    assert check.stroke_milliseconds(np.where(t < 0.2, 0.01, 1) * tone) == 0  # what comes later is no stroke
+
+
 def test_the_table_has_the_columns_that_were_measured(check):
     source = {"cents": np.zeros(3), "jump": np.ones(3)}
     quick = check.scores(source, {**source, "distance": np.full(3, 4.56)})

@@ -13,7 +13,8 @@ it as it is. Measured are
 2. the log-spectral distance to the source note;
 3. whether a classifier, trained on the loud and soft source notes, recognises the instrument's family; and whether
    one does that was not trained on this pitch, because many instruments sound alike loud, soft and between;
-4. clicks: whether the largest jump from sample to sample is more than JUMP_FACTOR times the source note's;
+4. clicks: whether the largest jump from sample to sample is more than JUMP_FACTOR times the source note's; and how much
+   later than the source a struck or plucked note is there, because a note that fades in has no clicks either;
 5. tuning half way between two instruments, and of random latents;
 6. whether the spectral centroid moves one way from an instrument to another;
 7. which of its two images is to blame: distance and family of the model's magnitudes with the source's frequencies, and
@@ -73,6 +74,10 @@ NEIGHBOURS = 5  # pitches that are held out together, every third such group at 
 ATTACK_SAMPLES = CONFIG.sample_rate // 50  # 20 ms that a stroke may begin in
 JUMP_FACTOR = 2.0
 
+# Strokes: of families whose notes are struck or plucked, when half of the highest peak of the first 150 ms is reached.
+STRUCK = ("bass", "guitar", "keyboard", "mallet")
+STROKE_SECONDS, STROKE_BLOCK = 0.15, 32  # samples
+
 HALVES_PITCHES = slice(2, None, 6)  # at which the two images are exchanged
 
 # Ways from one instrument to another.
@@ -124,6 +129,13 @@ def largest_jump(wave: np.ndarray) -> float:
     """The largest difference of neighbouring samples behind the attack, relative to the note's peak."""
     jumps = np.abs(np.diff(wave[ATTACK_SAMPLES:].astype(np.float64)))
     return float(jumps.max() / max(np.abs(wave).max(), 1e-9))
+
+
+def stroke_milliseconds(wave: np.ndarray) -> float:
+    """When a note is there: the first block in which half of the highest peak of STROKE_SECONDS is reached."""
+    begun = np.abs(part(wave, (0, STROKE_SECONDS)))
+    peaks = begun[: len(begun) // STROKE_BLOCK * STROKE_BLOCK].reshape(-1, STROKE_BLOCK).max(axis=1)
+    return 1000 * STROKE_BLOCK / CONFIG.sample_rate * float(np.argmax(peaks >= peaks.max() / 2))
 
 
 def descriptors(wave: np.ndarray, pitch: int) -> np.ndarray:
@@ -444,9 +456,14 @@ def check(work: Path, checkpoint: Path, only: list[str]) -> None:
     for kind, name in tqdm(keys, desc="sources"):
         notes = sources[kind][list(INSTRUMENTS).index(name)]
         measured[kind][name] = measure_source(work, kind, name, notes)
+    late: dict[str, list[float]] = {kind: [] for kind in kinds}
     for kind, name in tqdm([key for key in keys if key[0] in kinds], desc="model"):
         notes = model.generate(latents[kind][name], PITCHES, progress=False)
-        measured[kind][name]["model"] = measure(notes, sources[kind][list(INSTRUMENTS).index(name)])
+        of_source = sources[kind][list(INSTRUMENTS).index(name)]
+        measured[kind][name]["model"] = measure(notes, of_source)
+        if INSTRUMENTS[name][1] in STRUCK:
+            rows = zip(notes, of_source, strict=True)
+            late[kind] += [stroke_milliseconds(note) - stroke_milliseconds(source) for note, source in rows]
     if not only:
         classifier = recognise(measured)
 
@@ -463,6 +480,9 @@ def check(work: Path, checkpoint: Path, only: list[str]) -> None:
         in_tune = ", ".join("{} of {} within {} cents".format(*found[f"in_tune_{n}"], n) for n in IN_TUNE)
         jumps = f"{found['jump_ratio_median']:.2f} x the source's, at most {found['jump_ratio_max']:.1f} x"
         print(f"{kind}: {in_tune}; largest jumps {jumps} and {found['jump_max']:.2f} of a peak")
+        if late[kind]:
+            found["stroke_late_ms"] = np.percentile(late[kind], (25, 50, 75)).tolist()
+            print("... strokes late by {:.0f}, {:.0f}, {:.0f} ms (quartiles)".format(*found["stroke_late_ms"]))
     if only:
         return
 
