@@ -296,12 +296,15 @@ def recognise(measured: dict[str, dict[str, dict]]):
     return of_all
 
 
+def counted_in_tune(source_cents: np.ndarray, cents: np.ndarray, limit: float) -> list[int]:
+    """How many notes are in tune, of how many whose source is (0 for a source: count them all)."""
+    usable = np.abs(source_cents) <= limit  # no comparison holds for NaN, where no pitch is heard
+    return [int(np.sum(usable & (np.abs(cents) <= limit))), int(np.sum(usable))]
+
+
 def scores(source: dict[str, np.ndarray], made: dict[str, np.ndarray]) -> dict:
     """The numbers of the table for some notes: tuning as [in tune, of how many], the rest as means or shares."""
-    found = {}
-    for limit in IN_TUNE:  # no comparison holds for NaN, where no pitch is heard
-        usable = np.abs(source["cents"]) <= limit
-        found[f"in_tune_{limit}"] = [int(np.sum(usable & (np.abs(made["cents"]) <= limit))), int(np.sum(usable))]
+    found = {f"in_tune_{limit}": counted_in_tune(source["cents"], made["cents"], limit) for limit in IN_TUNE}
     ratios = made["jump"] / np.maximum(source["jump"], 1e-9)
     found["distance_db"] = float(np.mean(made["distance"]))
     if "recognised" in made:
@@ -372,12 +375,10 @@ def tuning_elsewhere(model, z: np.ndarray, source_cents: np.ndarray) -> dict[str
     for kind, points in (("morphs", slerp(z[first], z[second], 0.5)), ("random", model.sample_z(MIXTURES, SEED))):
         pitches = random_pitches(rng)
         cents = np.array(on_all_cores(cents_off, model.generate(points, pitches, seconds=LISTEN_SECONDS[1]), pitches))
-        found[kind] = {f"in_tune_{limit}": [int(np.sum(np.abs(cents) <= limit)), MIXTURES] for limit in IN_TUNE}
+        found[kind] = {f"in_tune_{limit}": counted_in_tune(np.zeros(MIXTURES), cents, limit) for limit in IN_TUNE}
         if kind == "morphs":
             ends = np.abs(source_cents[np.stack([first, second]), pitches - MIN_PITCH]).max(axis=0)
-            for limit in IN_TUNE:  # no comparison holds for NaN
-                in_tune = (ends <= limit) & (np.abs(cents) <= limit)
-                found[kind][f"of_heard_{limit}"] = [int(np.sum(in_tune)), int(np.sum(ends <= limit))]
+            found[kind] |= {f"of_heard_{limit}": counted_in_tune(ends, cents, limit) for limit in IN_TUNE}
     return found
 
 
