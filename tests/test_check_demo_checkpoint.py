@@ -256,3 +256,19 @@ def test_halves_say_which_image_is_to_blame(check, monkeypatch):
     assert found["frequencies"]["distance_db"] == pytest.approx(trip, rel=1e-3)
     assert found["magnitudes"]["distance_db"] > trip + 1
     assert found["magnitudes"]["family"] == found["frequencies"]["family"] == 0.5
+
+
+def test_mixes_of_two_notes_have_their_centroid_between_them(check, monkeypatch):
+    """Two sines: the centre of mass goes straight from one to the other, whatever their levels."""
+    monkeypatch.setattr(check, "INSTRUMENTS", {"Violin": (40, "string"), "Trumpet": (56, "brass")})
+    monkeypatch.setattr(check, "MIXTURES", 2)
+    notes = np.zeros((2, check.NUM_PITCHES, SAMPLES), np.float32)
+    notes[0], notes[1] = tone(60, amplitudes=(1,)), 0.01 * tone(72, amplitudes=(1,))
+    found = check.centroids_of_mixes(notes)
+    assert found["mix"] == {"monotonic": 1.0, check.TOLERANT: 1.0}
+    assert set(found["round trip"]) == {"monotonic", check.TOLERANT}
+
+
+def test_a_way_back_takes_a_pair_out_of_the_share(check):
+    ways = np.array([[1.0, 2, 3], [3.0, 2, 1], [1.0, 3, 2], [1.0, 2.0, 1.995]])
+    assert check.one_way(ways) == {"monotonic": 0.5, check.TOLERANT: 0.75}

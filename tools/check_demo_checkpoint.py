@@ -16,7 +16,8 @@ it as it is. Measured are
 4. clicks: whether the largest jump from sample to sample is more than JUMP_FACTOR times the source note's; and how much
    later than the source a struck or plucked note is there, because a note that fades in has no clicks either;
 5. tuning half way between two instruments, and of random latents;
-6. whether the spectral centroid moves one way from an instrument to another;
+6. whether the spectral centroid moves one way from an instrument to another; and whether it does where the two source
+   notes themselves are mixed in seven steps, which is the least that a morph could be;
 7. which of its two images is to blame: distance and family of the model's magnitudes with the source's frequencies, and
    the other way around.
 
@@ -349,10 +350,10 @@ def halves(model, z: dict[str, np.ndarray], sources: np.ndarray, classifier) -> 
 # ---------------------------------------------------------------------------------------------------------- of the way
 
 
-def random_pairs(rng: np.random.RandomState, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of two different rows of z, MIXTURES times."""
-    first = rng.randint(len(z), size=MIXTURES)
-    return first, (first + rng.randint(1, len(z), size=MIXTURES)) % len(z)
+def random_pairs(rng: np.random.RandomState, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two different numbers below `count`, MIXTURES times."""
+    first = rng.randint(count, size=MIXTURES)
+    return first, (first + rng.randint(1, count, size=MIXTURES)) % count
 
 
 def random_pitches(rng: np.random.RandomState) -> np.ndarray:
@@ -370,7 +371,7 @@ def tuning_elsewhere(model, z: np.ndarray, source_cents: np.ndarray) -> dict[str
       source_cents: of `cents_off`, [instruments, pitches].
     """
     rng = np.random.RandomState(SEED)
-    first, second = random_pairs(rng, z)
+    first, second = random_pairs(rng, len(z))
     found = {}
     for kind, points in (("morphs", slerp(z[first], z[second], 0.5)), ("random", model.sample_z(MIXTURES, SEED))):
         pitches = random_pitches(rng)
@@ -382,23 +383,45 @@ def tuning_elsewhere(model, z: np.ndarray, source_cents: np.ndarray) -> dict[str
     return found
 
 
+def random_ways() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The instruments that MIXTURES ways begin and end at, and one pitch for each of them."""
+    rng = np.random.RandomState(SEED + 1)
+    return *random_pairs(rng, len(INSTRUMENTS)), random_pitches(rng)
+
+
+def one_way(centroids: np.ndarray) -> dict[str, float]:
+    """The shares of ways on which the centroid goes up or down throughout; [ways, points]."""
+    back = way_back(centroids)
+    return {"monotonic": float(np.mean(back == 0)), TOLERANT: float(np.mean(back <= WAY_BACK))}
+
+
 def centroids_on_the_way(model, z: np.ndarray) -> dict:
     """The spectral centroid at POINTS points from one random instrument to another, one pitch for each pair."""
-    rng = np.random.RandomState(SEED + 1)
-    first, second = random_pairs(rng, z)
-    pitches = random_pitches(rng)
+    first, second, pitches = random_ways()
     ways = slerp(z[first, None], z[second, None], np.linspace(0, 1, POINTS))
     points = tqdm(ways.swapaxes(0, 1), desc="ways")
     notes = (model.generate(z, pitches, seconds=STEADY_SECONDS[1], progress=False) for z in points)
     found = np.stack([[centroid(note) for note in of_point] for of_point in notes], axis=1)
-    back = way_back(found)
     names = np.array(list(INSTRUMENTS))
     pairs = zip(names[first].tolist(), names[second].tolist(), pitches.tolist(), found.round(1).tolist(), strict=True)
-    return {
-        "monotonic": float(np.mean(back == 0)),
-        TOLERANT: float(np.mean(back <= WAY_BACK)),
-        "pairs": [list(pair) for pair in pairs],
-    }
+    return {**one_way(found), "pairs": [list(pair) for pair in pairs]}
+
+
+def centroids_of_mixes(notes: np.ndarray) -> dict[str, dict[str, float]]:
+    """The same where the two source notes are mixed, at equal levels: of the "mix", and of its "round trip".
+
+    Args:
+      notes: [instruments, pitches, samples].
+    """
+    shares = np.linspace(0, 1, POINTS)[:, None]
+    found: dict[str, list] = {"mix": [], "round trip": []}
+    for first, second, pitch in tqdm(list(zip(*random_ways(), strict=True)), desc="mixes"):
+        ends = [np.asarray(notes[i, pitch - MIN_PITCH], np.float64) for i in (first, second)]
+        ends = [end / max(np.sqrt(np.mean(part(end, STEADY_SECONDS) ** 2)), 1e-9) for end in ends]
+        mixed = ((1 - shares) * ends[0] + shares * ends[1]).astype(np.float32)
+        for whose, waves in (("mix", mixed), ("round trip", round_trip(mixed))):
+            found[whose].append([centroid(wave) for wave in waves])
+    return {whose: one_way(np.array(rows)) for whose, rows in found.items()}
 
 
 # -------------------------------------------------------------------------------------------------------------- report
@@ -444,30 +467,65 @@ def rounded(value):
     return value
 
 
+def measure_all(model, work: Path, names: list[str]) -> tuple[dict[str, dict[str, dict]], dict[str, list[float]]]:
+    """All notes of some instruments: kind -> instrument -> whose -> what `measure` gives, and kind -> late strokes.
+
+    A checkpoint that has no voice for a kind is measured without it; the sources are measured for all kinds.
+    """
+    latents, sources = latents_by_kind(model.about), source_notes(work)
+    measured, late = {kind: {} for kind in KINDS}, {kind: [] for kind in latents}
+    keys = [(kind, name, sources[kind][list(INSTRUMENTS).index(name)]) for kind in KINDS for name in names]
+    for kind, name, notes in tqdm(keys, desc="sources"):
+        measured[kind][name] = measure_source(work, kind, name, notes)
+    for kind, name, of_source in tqdm([key for key in keys if key[0] in latents], desc="model"):
+        notes = model.generate(latents[kind][name], PITCHES, progress=False)
+        measured[kind][name]["model"] = measure(notes, of_source)
+        if INSTRUMENTS[name][1] in STRUCK:
+            rows = zip(notes, of_source, strict=True)
+            late[kind] += [stroke_milliseconds(note) - stroke_milliseconds(source) for note, source in rows]
+    return measured, late
+
+
+def print_notes(rows: dict[str, dict[str, dict]], all_notes: dict[str, dict[str, dict]]) -> None:
+    """The table of `scores` by instrument and of all of them, and what does not fit into its columns."""
+    model = all_notes["model"]
+    print(table({**rows, "all": model, "round trip": all_notes["round trip"]}, list(model)))
+    for kind, found in model.items():
+        in_tune = ", ".join("{} of {} within {} cents".format(*found[f"in_tune_{n}"], n) for n in IN_TUNE)
+        jumps = f"{found['jump_ratio_median']:.2f} x the source's, at most {found['jump_ratio_max']:.1f} x"
+        print(f"{kind}: {in_tune}; largest jumps {jumps} and {found['jump_max']:.2f} of a peak")
+        if "stroke_late_ms" in found:
+            print("... strokes late by {:.0f}, {:.0f}, {:.0f} ms (quartiles)".format(*found["stroke_late_ms"]))
+
+
+def print_of_all(all_notes: dict[str, dict[str, dict]], elsewhere: dict, way: dict, parts: dict) -> None:
+    """What is not about single instruments."""
+    for whose, found in all_notes.items():
+        known, unheard = (found["between"][key] for key in ("family", "family_unheard"))
+        print(f"family between ({whose}): {known:.1%}; by classifiers that do not know the pitch: {unheard:.1%}")
+    for kind, counted, title in (
+        ("morphs", "in_tune", "half way between two instruments"),
+        ("morphs", "of_heard", "... of those whose sources are heard in tune"),
+        ("random", "in_tune", "random latents"),
+    ):
+        in_tune = ", ".join(f"{share(elsewhere[kind][f'{counted}_{n}']):.1%} within {n} cents" for n in IN_TUNE)
+        print(f"{title}: {in_tune}")
+    for whose, found in (("model", way), *((f"sources, {whose}", row) for whose, row in way["sources"].items())):
+        tolerant = f"{found[TOLERANT]:.1%} if ways back of {WAY_BACK:.0%} of its range are let pass"
+        print(f"centroid from one instrument to another ({whose}): {found['monotonic']:.1%} one way; {tolerant}")
+    for of_model, found in parts.items():
+        print(f"the model's {of_model} alone: {found['distance_db']:.1f} dB, family {found['family']:.1%}")
+
+
 def check(work: Path, checkpoint: Path, only: list[str]) -> None:
     from helpers.gansynth import load
 
     names = only or list(INSTRUMENTS)
     model = load(checkpoint)
-    latents, sources = latents_by_kind(model.about), source_notes(work)
-    kinds = list(latents)
-
-    keys = [(kind, name) for kind in KINDS for name in names]
-    measured = {kind: {} for kind in KINDS}
-    for kind, name in tqdm(keys, desc="sources"):
-        notes = sources[kind][list(INSTRUMENTS).index(name)]
-        measured[kind][name] = measure_source(work, kind, name, notes)
-    late: dict[str, list[float]] = {kind: [] for kind in kinds}
-    for kind, name in tqdm([key for key in keys if key[0] in kinds], desc="model"):
-        notes = model.generate(latents[kind][name], PITCHES, progress=False)
-        of_source = sources[kind][list(INSTRUMENTS).index(name)]
-        measured[kind][name]["model"] = measure(notes, of_source)
-        if INSTRUMENTS[name][1] in STRUCK:
-            rows = zip(notes, of_source, strict=True)
-            late[kind] += [stroke_milliseconds(note) - stroke_milliseconds(source) for note, source in rows]
+    measured, late = measure_all(model, work, names)
     if not only:
         classifier = recognise(measured)
-
+    kinds = list(late)
     rows = {name: {k: scores(measured[k][name]["source"], measured[k][name]["model"]) for k in kinds} for name in names}
     all_notes = {
         whose: {
@@ -476,37 +534,20 @@ def check(work: Path, checkpoint: Path, only: list[str]) -> None:
         }
         for whose in ("source", "round trip", "model")
     }
-    print(table({**rows, "all": all_notes["model"], "round trip": all_notes["round trip"]}, kinds))
-    for kind, found in all_notes["model"].items():
-        in_tune = ", ".join("{} of {} within {} cents".format(*found[f"in_tune_{n}"], n) for n in IN_TUNE)
-        jumps = f"{found['jump_ratio_median']:.2f} x the source's, at most {found['jump_ratio_max']:.1f} x"
-        print(f"{kind}: {in_tune}; largest jumps {jumps} and {found['jump_max']:.2f} of a peak")
-        if late[kind]:
-            found["stroke_late_ms"] = np.percentile(late[kind], (25, 50, 75)).tolist()
-            print("... strokes late by {:.0f}, {:.0f}, {:.0f} ms (quartiles)".format(*found["stroke_late_ms"]))
+    for kind, milliseconds in late.items():
+        if milliseconds:
+            all_notes["model"][kind]["stroke_late_ms"] = np.percentile(milliseconds, (25, 50, 75)).tolist()
+    print_notes(rows, all_notes)
     if only:
         return
 
-    for whose, found in all_notes.items():
-        known, unheard = (found["between"][key] for key in ("family", "family_unheard"))
-        print(f"family between ({whose}): {known:.1%}; by classifiers that do not know the pitch: {unheard:.1%}")
-    z = np.stack([latents["loud"][name] for name in INSTRUMENTS])
+    loud, sources = latents_by_kind(model.about)["loud"], source_notes(work)["loud"]
+    z = np.stack([loud[name] for name in INSTRUMENTS])
     source_cents = np.stack([row["source"]["cents"] for row in measured["loud"].values()])
     elsewhere = tuning_elsewhere(model, z, source_cents)
-    for kind, counted, title in (
-        ("morphs", "in_tune", "half way between two instruments"),
-        ("morphs", "of_heard", "... of those whose sources are heard in tune"),
-        ("random", "in_tune", "random latents"),
-    ):
-        in_tune = ", ".join(f"{share(elsewhere[kind][f'{counted}_{n}']):.1%} within {n} cents" for n in IN_TUNE)
-        print(f"{title}: {in_tune}")
-    way = centroids_on_the_way(model, z)
-    print(f"centroid from one instrument to another: {way['monotonic']:.1%} of pairs monotonic")
-    print(f"... {way[TOLERANT]:.1%} if ways back of {WAY_BACK:.0%} of its range are let pass")
-
-    parts = halves(model, latents["loud"], sources["loud"], classifier)
-    for of_model, found in parts.items():
-        print(f"the model's {of_model} alone: {found['distance_db']:.1f} dB, family {found['family']:.1%}")
+    way = {**centroids_on_the_way(model, z), "sources": centroids_of_mixes(sources)}
+    parts = halves(model, loud, sources, classifier)
+    print_of_all(all_notes, elsewhere, way, parts)
 
     cents = {
         name: {kind: {w: measured[kind][name][w]["cents"].round(1) for w in ("source", "model")} for kind in kinds}
