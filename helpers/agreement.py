@@ -15,6 +15,7 @@ import numpy as np
 from . import audio as sound
 from .audio import Audio
 from .midi import Song, plot
+from .shaping import RELEASE
 
 SAMPLE_RATE = 16000  # Hz at which a clip is listened to
 HOP = 512  # samples from frame to frame, 32 ms
@@ -25,7 +26,6 @@ PITCH_WINDOW = 2048  # samples, four periods of C1
 LOWEST, HIGHEST = "C1", "C7"  # pitches that are looked for
 ONSET_SECONDS = 0.05  # between an onset and its note, as onset detectors are commonly judged
 SAME_ONSET_SECONDS = 0.03  # notes of a chord begin within
-RING_SECONDS = 0.3  # that a note is expected to ring on after its end, the length of a rendering's release
 IN_TUNE_CENTS = 50.0  # nearer to its note than to any other
 
 
@@ -94,8 +94,8 @@ def draw(clip: Audio, song: Song, ax=None):
 
 
 def _expected(song: Song) -> tuple[np.ndarray, np.ndarray]:
-    """The pitched notes [n, 3] as pitch, start, end of ringing; and the seconds at which one or more begin."""
-    rows = [(n.pitch, n.start, n.end + RING_SECONDS) for track in song.tracks if not track.is_drum for n in track.notes]
+    """The pitched notes [n, 3] as pitch, start, end of ringing (a rendering's release); and the seconds of onsets."""
+    rows = [(n.pitch, n.start, n.end + RELEASE) for track in song.tracks if not track.is_drum for n in track.notes]
     if not rows:
         raise ValueError(f"{song.name} has no pitched note, so there is nothing to compare a clip with")
     notes = np.array(sorted(rows, key=lambda row: row[1]), float)
