@@ -2,6 +2,7 @@
 
     python tools/make_demo_checkpoint.py render --work WORK --soundfont FluidR3_GM.sf2   # notes and spectrograms
     python tools/make_demo_checkpoint.py fit    --work WORK                              # stop and repeat at will
+    python tools/make_demo_checkpoint.py fit    --work WORK --start data/checkpoints/demo   # only the last pass, on top
     python tools/make_demo_checkpoint.py export --work WORK --out data/checkpoints/demo
     python tools/check_demo_checkpoint.py       --work WORK --checkpoint data/checkpoints/demo
 
@@ -14,10 +15,13 @@ hundreds of times more slowly than a latent, having one input where a latent has
 least squares at the end. Most of a spectrum, and nearly all of its frequencies, stay as they are while a note is held,
 so:
 
-1. steady: the same network without its time axis learns every note's mean spectrum and frequencies. A note is one
-   column instead of 128 frames, so the whole set goes by hundreds of times.
+1. steady, coherent: the same network without its time axis learns every note's mean spectrum and frequencies. A note
+   is one column instead of 128 frames, so the whole set goes by hundreds of times.
 2. windows: its kernels become the middle rows of the real ones, which then learn attack, decay and release from short
    windows in time; the generator computes just the rows that a window needs, exactly.
+3. sound: more of the same, and the first window of a note is made into samples and compared as well, because an error
+   of phase that hardly shows in a spectrogram may be a stroke that is late by 20 ms. Spectral centroids are compared
+   too, in all windows, and asked to go one way over a voice, two points between, and another voice.
 
 Kernels are trained by Muon, whose step has every direction of a kernel alike: after the same minutes the spectra's
 error was two thirds of Adam's, and the frequencies' less than half. Frequencies are compared on the linear axis,
@@ -43,6 +47,19 @@ import numpy as np
 from tqdm.auto import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from demo_losses import (
+    LOUDNESS_EXPONENT,
+    beginning_of,
+    centroid_losses,
+    centroids,
+    click_loss,
+    crossfade,
+    image_losses,
+    note_levels,
+    stroke_loss,
+)
+
 from helpers.files import replacing
 from helpers.gansynth import spectral
 from helpers.gansynth.checkpoint import COMPACT_NAME, Checkpoint, read, write
@@ -106,24 +123,28 @@ PEAK = 0.9  # of each instrument's loudest note
 STEADY_FRAMES = slice(8, 92)  # behind the attack and before the release
 
 # Fitting.
-LOUDNESS_EXPONENT = 0.7  # of a bin's magnitude, as its weight in the frequency loss
 QUIETEST = -12.0  # log power below which a mean spectrum is not followed
-MAGNITUDE_WEIGHT = 3.0  # of the error of normalised magnitudes, beside the frequency loss
+# Of the error of normalised magnitudes, beside the frequency loss; the second where the sound is compared as well.
+MAGNITUDE_WEIGHT, MAGNITUDE_WEIGHT_BY_SOUND = 3.0, 4.5
 STEADY_BATCH, WINDOW_BATCH = 32, 16  # notes a step
 # Of a batch, as shares: plain voices, then two voices of one instrument, then any two, then one random mixture of all.
 PLAIN, SAME_INSTRUMENT = 0.5, 0.125
 WINDOW = 16  # frames
+BEGINNING = WINDOW * CONFIG.hop_length  # samples that a note's first window may reach
 WINDOW_ODDS = [4, 2, 1, 1, 1, 1, 2, 0.5]  # of each window of a note: its attack and its release count more
 COHERENCE_WEIGHT = 0.5  # of the phases of neighbouring bins against each other
 STEADY_DRIFT = 8  # frames over which a steady part's neighbours have to stay together
+CENTROID_WEIGHT, WAY_WEIGHT = 1.5, 15.0  # of `centroid_losses`
+STROKE_WEIGHT, CLICK_WEIGHT = 1.0, 0.2
 MOMENTUM, ADAM_DECAY = 0.9, 0.99
-# Learning rates, root mean square of a kernel's step: constant for 30 % of the steps, then half a cosine to nothing.
-STEADY_RATE, COHERENT_RATE, WINDOW_RATE = 0.012, 0.006, 0.004
 WARM_UP = 100  # steps
 AVERAGE_DECAY = 0.995  # of the moving average of the weights, which is what is kept
 SAVE_EVERY = 120  # seconds
-PASSES = ("steady", "coherent", "windows")
-LOSSES = ("magnitude", "frequency", "coherence")
+# Of each pass the learning rate (root mean square of a kernel's step; constant for 30 % of the steps, then half a
+# cosine to nothing), and the steps.
+PASSES = {"steady": (0.012, 5000), "coherent": (0.006, 2500), "windows": (0.004, 4800), "sound": (0.002, 16000)}
+# The last pass has all, the others the first three.
+LOSSES = ("magnitude", "frequency", "coherence", "centroid", "way", "stroke", "click")
 SEED = 0
 
 
@@ -210,16 +231,17 @@ def analyse(work: Path, waves: np.ndarray) -> None:
 class Fit:
     """Weights, optimizer and step count of one phase, saved whole so that a stopped run goes on where it was."""
 
-    def __init__(self, path: Path, variables: dict, rate: float, steps: int):
+    def __init__(self, work: Path, label: str, variables: dict, steps: int):
         import tensorflow as tf
 
-        self.path, self.variables, self.rate, self.steps, self.step = path, variables, rate, steps, 0
+        self.path, self.label, self.variables = work / f"fit_{label}.npz", label, variables
+        self.rate, self.steps, self.step = PASSES[label][0], steps, 0
         self.curves: list[list[float]] = []  # step and mean losses
         self.first = [tf.Variable(tf.zeros_like(v)) for v in variables.values()]
         self.second = [tf.Variable(tf.zeros_like(v)) for v in variables.values()]
         self.average = [tf.Variable(v) for v in variables.values()]
-        if path.exists():
-            with np.load(path) as saved:
+        if self.path.exists():
+            with np.load(self.path) as saved:
                 self.step, self.curves = int(saved["step"]), saved["curves"].tolist()
                 for kind, values in self._state().items():
                     for name, value in zip(variables, values, strict=True):
@@ -260,12 +282,12 @@ class Fit:
                 value.assign_sub(rate * first / (tf.sqrt(second / correction) + 1e-8))
             average.assign(AVERAGE_DECAY * average + (1 - AVERAGE_DECAY) * value)
 
-    def run(self, train_step, batches, label: str) -> None:
-        """Train until `steps`; train_step(batch, rate, step) returns magnitude, frequency and coherence losses."""
+    def run(self, train_step, batches) -> None:
+        """Train until `steps`; train_step(batch, rate, step) returns the first three or all of LOSSES."""
         import tensorflow as tf
 
         saved, recent = time.monotonic(), []
-        bar = tqdm(total=self.steps, initial=self.step, desc=label, mininterval=10)
+        bar = tqdm(total=self.steps, initial=self.step, desc=self.label, mininterval=10)
         with bar, ThreadPoolExecutor(1) as pool:
             ahead = pool.submit(next, batches)  # the next batch is made during a step
             while self.step < self.steps:
@@ -275,9 +297,9 @@ class Fit:
                 self.step += 1
                 bar.update()
                 if self.step % 100 == 0:
-                    losses = np.mean(recent, axis=0).round(4).tolist()
+                    losses = np.nanmean(recent, axis=0).round(4).tolist()
                     self.curves.append([self.step, *losses])
-                    bar.set_postfix_str(" ".join(f"{name} {x}" for name, x in zip(LOSSES, losses, strict=True)))
+                    bar.set_postfix_str(" ".join(f"{name} {x}" for name, x in zip(LOSSES, losses, strict=False)))
                     recent.clear()
                 if time.monotonic() - saved > SAVE_EVERY or self.step == self.steps:
                     self.save()
@@ -293,67 +315,12 @@ def orthogonal(matrix):
     import tensorflow as tf
 
     tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix / (tf.norm(matrix) + 1e-7)
+    x = tf.cast(matrix / (tf.norm(matrix) + 1e-7), tf.bfloat16)  # precise enough for a direction, and much faster
     x = tf.transpose(x) if tall else x
     for _ in range(5):
         square = x @ tf.transpose(x)
         x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
-    return math.sqrt(max(matrix.shape)) * (tf.transpose(x) if tall else x)
-
-
-def magnitude_loss(predicted, target, loudness):
-    """How wrong normalised log magnitudes [batch, frames, bins] are: over all bins alike, and over what is heard.
-
-    The first is the root mean square of a frame, as in the log-spectral distance: a partial that is missed counts for
-    more than with a mean absolute error, which would rather have none at all where most bins lie between partials.
-    `loudness` is each bin's weight in the second, and sums to about 1 a note: a struck note is soft in most of its bins
-    and frames.
-    """
-    import tensorflow as tf
-
-    error = predicted - target
-    alike = tf.reduce_mean(tf.sqrt(tf.reduce_mean(error**2, axis=2) + 1e-6))
-    return alike + tf.reduce_mean(tf.reduce_sum(loudness * tf.abs(error), axis=(1, 2)))
-
-
-def frequency_losses(predicted, target, weight, to_linear, drift):
-    """How wrong the phases are: of each bin from frame to frame, and of neighbouring bins against each other in time.
-
-    The second is what makes the bins of a partial add up: an error of 0.01 a frame hardly shows in the first, and has
-    turned neighbours against each other after a second.
-
-    Args:
-      predicted: normalised mel frequency [batch, frames, bins].
-      target: linear frequency in units of pi, the same shape.
-      weight: of each bin, the same shape; sums to about 1 a note.
-      to_linear: dense matrix mel -> linear.
-      drift: function that turns the error of each frame [batch, frames, bins - 1] into that of the running phase.
-
-    Returns:
-      (frequency loss, coherence loss), scalars.
-    """
-    import tensorflow as tf
-
-    error = tf.matmul(predicted / CONFIG.p_normalizer_a, to_linear) - target
-    frequency = tf.reduce_sum(weight * (1 - tf.cos(math.pi * error)), axis=(1, 2))
-    both = tf.sqrt(weight[..., 1:] * weight[..., :-1])
-    coherence = tf.reduce_sum(both * (1 - tf.cos(math.pi * drift(error[..., 1:] - error[..., :-1]))), axis=(1, 2))
-    return tf.reduce_mean(frequency), tf.reduce_mean(coherence)
-
-
-def all_losses(out, targets, to_linear, drift):
-    """Losses of a batch: magnitude, frequency and coherence; the latter two against both notes that it is made of.
-
-    Args:
-      out: what the generator draws, [batch, frames, bins, 2].
-      targets: normalised log magnitude, its loudness, and frequency and weight of the first and of the second note,
-        [batch, frames, bins] each.
-      to_linear, drift: as for `frequency_losses`.
-    """
-    spectra, loudness, *phases = targets
-    notes = (frequency_losses(out[..., 1], *note, to_linear, drift) for note in (phases[:2], phases[2:]))
-    frequency, coherence = (first + second for first, second in zip(*notes, strict=True))
-    return magnitude_loss(out[..., 0], spectra, loudness), frequency, coherence
+    return math.sqrt(max(matrix.shape)) * tf.cast(tf.transpose(x) if tall else x, tf.float32)
 
 
 def first_layer(variables: dict, mixture, pitch, rows: int):
@@ -419,7 +386,7 @@ def shuffled(rng: np.random.RandomState, count: int, batch: int):
             yield order[i : i + batch]
 
 
-def fit_steady(work: Path, steps: int, coherent_steps: int) -> dict[str, np.ndarray]:
+def fit_steady(work: Path, steps: dict[str, int]) -> dict[str, np.ndarray]:
     """Two passes: frequencies alone, then frequencies that stay together for STEADY_DRIFT frames."""
     import tensorflow as tf
 
@@ -432,32 +399,34 @@ def fit_steady(work: Path, steps: int, coherent_steps: int) -> dict[str, np.ndar
 
     def batches(rng: np.random.RandomState):
         for notes in shuffled(rng, len(mel), STEADY_BATCH):
-            mixture, sources, shares = mixtures(rng, notes)
-            spectra = spectral_units(crossfade(mel[sources], level[sources], shares))
-            first, second = weights = shares[..., None] * weight[sources]
-            arrays = (spectra, weights.sum(axis=0), frequency[sources[0]], first, frequency[sources[1]], second)
+            mixture, pair, shares = mixtures(rng, notes)
+            spectra = spectral_units(crossfade(mel[pair], level[pair], shares))
+            first, second = weights = shares[..., None] * weight[pair]
+            arrays = (spectra, weights.sum(axis=0), frequency[pair[0]], first, frequency[pair[1]], second)
             tensors = (tf.constant(array[:, None], tf.float32) for array in arrays)  # a note is one frame
-            yield tf.constant(mixture), tf.constant(notes % NUM_PITCHES, tf.int32), *tensors
+            yield tf.constant(mixture), tf.constant(pair[0] % NUM_PITCHES, tf.int32), *tensors
 
-    def run(label: str, rate: float, steps: int, coherence_weight: float) -> dict[str, np.ndarray]:
-        fit = Fit(work / f"fit_{label}.npz", variables, rate, steps)
+    def run(label: str, coherence_weight: float) -> dict[str, np.ndarray]:
+        fit = Fit(work, label, variables, steps[label])
 
         @tf.function
         def train_step(batch, rate, step):
             mixture, pitch, *targets = batch
             with tf.GradientTape() as tape:
                 out = steady_forward(variables, mixture, pitch)[:, None]
-                magnitude, frequency, coherence = all_losses(out, targets, to_linear, lambda e: STEADY_DRIFT * e)
+                magnitude, frequency, coherence = image_losses(
+                    out, targets, to_linear, lambda e: STEADY_DRIFT * e, CONFIG
+                )
                 loss = MAGNITUDE_WEIGHT * magnitude + frequency + coherence_weight * coherence
             fit.descend(tape.gradient(loss, list(variables.values())), rate, step)
             return magnitude, frequency, coherence
 
-        fit.run(train_step, batches(np.random.RandomState(SEED + fit.step)), label)
+        fit.run(train_step, batches(np.random.RandomState(SEED + fit.step)))
         return fit.averages()
 
-    for name, value in run(PASSES[0], STEADY_RATE, steps, 0.0).items():
+    for name, value in run("steady", 0.0).items():
         variables[name].assign(value)
-    return run(PASSES[1], COHERENT_RATE, coherent_steps, COHERENCE_WEIGHT)
+    return run("coherent", COHERENCE_WEIGHT)
 
 
 def spectral_units(mel: np.ndarray):
@@ -480,12 +449,19 @@ def grow_time_axis(steady: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return grown
 
 
-def fit_windows(work: Path, start: dict[str, np.ndarray], steps: int) -> dict[str, np.ndarray]:
+def fit_windows(
+    work: Path, label: str, start: dict[str, np.ndarray], steps: int, precision: str
+) -> dict[str, np.ndarray]:
+    """The pass "windows", or "sound", which compares centroids and the samples of the first window as well."""
+    import keras
     import tensorflow as tf
 
     from helpers.gansynth.networks import Generator
 
+    by_sound = label == "sound"
+    plain, _, ways = batch_parts(WINDOW_BATCH)
     mel, magnitude, frequency = (np.load(work / f"{n}.npy", mmap_mode="r") for n in ("mel", "magnitude", "frequency"))
+    waves = np.load(work / "waves.npy", mmap_mode="r").reshape(-1, CONFIG.audio_length)
     to_linear = tf.constant(spectral.mel_inverse_weights(CONFIG).toarray(), tf.float32)
     frame_level = WINDOW * magnitude_level(work, magnitude).astype(np.float32)
     with np.load(work / "steady.npz") as steady:
@@ -495,17 +471,31 @@ def fit_windows(work: Path, start: dict[str, np.ndarray], steps: int) -> dict[st
     for name, variable in variables.items():
         variable.assign(start[name])
     variables |= {name: tf.Variable(start[name].astype(np.float32)) for name in ("instruments", "pitches")}
-    fit = Fit(work / f"fit_{PASSES[2]}.npz", variables, WINDOW_RATE, steps)
+    if precision != "float32":
+        for conv in (conv for pair in generator.convs for conv in pair):
+            conv.dtype_policy = keras.DTypePolicy(f"mixed_{precision}")
+    fit = Fit(work, label, variables, steps)
 
     @tf.function  # a graph for each of the windows; XLA is three times as slow in their transposed convolutions
     def train_step(batch, rate, step, first):
-        mixture, pitch, *targets = batch
+        mixture, pitch, targets, beginnings = batch
         with tf.GradientTape() as tape:
             x = first_layer(variables, mixture, pitch, rows=CONFIG.start_height)
             out = generator.grow(x, frames=(first, first + WINDOW))
-            losses = all_losses(out, targets, to_linear, lambda error: tf.cumsum(error, axis=1))
+            losses = image_losses(out, targets, to_linear, lambda error: tf.cumsum(error, axis=1), CONFIG)
             magnitude, frequency_loss, coherence = losses
-            loss = MAGNITUDE_WEIGHT * magnitude + frequency_loss + COHERENCE_WEIGHT * coherence
+            weight = MAGNITUDE_WEIGHT_BY_SOUND if by_sound else MAGNITUDE_WEIGHT
+            loss = weight * magnitude + frequency_loss + COHERENCE_WEIGHT * coherence
+            if by_sound:
+                made, wanted = (centroids(drawn, to_linear, CONFIG) for drawn in (out[..., 0], targets[0]))
+                off, way = centroid_losses(made, wanted, ways)
+                stroke = click = tf.constant(math.nan)
+                loss += CENTROID_WEIGHT * off + WAY_WEIGHT * way
+                if first == 0:
+                    sound = beginning_of(out[:plain], to_linear, CONFIG)
+                    stroke, click = (f(sound, beginnings[:, : sound.shape[1]]) for f in (stroke_loss, click_loss))
+                    loss += STROKE_WEIGHT * stroke + CLICK_WEIGHT * click
+                losses += (off, way, stroke, click)
         fit.descend(tape.gradient(loss, list(variables.values())), rate, step)
         return losses
 
@@ -515,20 +505,33 @@ def fit_windows(work: Path, start: dict[str, np.ndarray], steps: int) -> dict[st
         for notes in shuffled(rng, len(mel), WINDOW_BATCH):
             first = int(rng.choice(len(odds), p=odds)) * WINDOW
             frames = slice(first, first + WINDOW)
-            mixture, sources, shares = mixtures(rng, notes)
-            powers = np.stack([mel[of_one, frames] for of_one in sources]).astype(np.float32)
-            spectra = spectral_units(crossfade(powers, level[sources], shares))
+            mixture, pair, shares = mixtures(rng, notes)
+            powers = np.stack([mel[of_one, frames] for of_one in pair]).astype(np.float32)
+            spectra = spectral_units(crossfade(powers, level[pair], shares))
             loudness, phases = 0.0, []
-            for source, power, part in zip(sources, powers, shares[..., None, None], strict=True):
+            for source, power, part in zip(pair, powers, shares[..., None, None], strict=True):
                 levels = frame_level[source, frames, None]
                 loudness += part * np.exp(LOUDNESS_EXPONENT / 2 * power) / levels
                 loud = magnitude[source, frames].astype(np.float32) ** LOUDNESS_EXPONENT / levels
                 phases += [frequency[source, frames], part * loud]
-            arrays = (tf.constant(array, tf.float32) for array in (spectra, loudness, *phases))
-            yield (tf.constant(mixture), tf.constant(notes % NUM_PITCHES, tf.int32), *arrays), first
+            targets = [tf.constant(array, tf.float32) for array in (spectra, loudness, *phases)]
+            beginnings = tf.constant(waves[pair[0, :plain], :BEGINNING])
+            yield (tf.constant(mixture), tf.constant(pair[0] % NUM_PITCHES, tf.int32), targets, beginnings), first
 
-    fit.run(lambda batch, rate, step: train_step(batch[0], rate, step, batch[1]), batches(), PASSES[2])
+    fit.run(lambda batch, rate, step: train_step(batch[0], rate, step, batch[1]), batches())
     return fit.averages()
+
+
+def batch_parts(count: int) -> tuple[int, int, np.ndarray]:
+    """Which rows of a batch are what: the first row that is not plain, the first between any two voices, and the ways.
+
+    A way is a plain voice, two points between it and another voice at the same pitch, and that other voice plain: rows
+    [ways, 4].
+    """
+    plain = int(PLAIN * count)
+    between = plain + int(SAME_INSTRUMENT * count)
+    first = 2 * np.arange(min(plain, count - 1 - between) // 2)
+    return plain, between, np.stack([first, between + first, between + first + 1, first + 1], axis=1)
 
 
 def mixtures(rng: np.random.RandomState, notes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -538,47 +541,28 @@ def mixtures(rng: np.random.RandomState, notes: np.ndarray) -> tuple[np.ndarray,
     like the voice that it has most of.
 
     Args:
-      notes: [batch], a voice times NUM_PITCHES and a pitch.
+      notes: [batch], a voice times NUM_PITCHES and a pitch. Those on a way take the pitch of its beginning.
 
     Returns:
       mixture [batch, voices], what the latents are mixed of; the two notes that each is made of [2, batch] and their
       shares [2, batch].
     """
     count, (voices, pitch) = len(notes), np.divmod(notes, NUM_PITCHES)
-    mixture = np.eye(len(VOICES), dtype=np.float32)[voices]
     partners, share = rng.randint(len(VOICES), size=count), np.zeros(count, np.float32)
-    plain, same = int(PLAIN * count), int(SAME_INSTRUMENT * count)
-    partners[plain : plain + same] = (voices[plain : plain + same] + len(INSTRUMENTS)) % len(VOICES)
-    for i in range(plain, count - 1):
-        share[i] = rng.uniform()
-        angle = share[i] * np.pi / 2  # as slerp goes between two latents, which are all but orthogonal
-        mixture[i] *= np.cos(angle)
-        mixture[i, partners[i]] += np.sin(angle)
+    plain, between, ways = batch_parts(count)
+    partners[plain:between] = (voices[plain:between] + len(INSTRUMENTS)) % len(VOICES)
+    share[plain : count - 1] = rng.uniform(size=count - 1 - plain)
+    for begin, *middle, end in ways:
+        pitch[[*middle, end]] = pitch[begin]
+        voices[middle], partners[middle] = voices[begin], voices[end]
+        share[middle] = np.sort(share[middle])
+    mixture = np.zeros((count, len(VOICES)), np.float32)
+    angle = share * np.pi / 2  # as slerp goes between two latents, which are all but orthogonal
+    np.add.at(mixture, (np.arange(count), voices), np.cos(angle))
+    np.add.at(mixture, (np.arange(count), partners), np.sin(angle))
     mixture[-1] = rng.normal(size=len(VOICES)) / np.sqrt(len(VOICES))
     partners[-1], share[-1] = np.argmax(mixture[-1]), 1.0
-    return mixture, np.stack([notes, partners * NUM_PITCHES + pitch]), np.stack([1 - share, share])
-
-
-def crossfade(powers: np.ndarray, levels: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Log power of two notes at once: their magnitudes added in their shares, at a level between their levels.
-
-    Args:
-      powers: log power [2, batch, ...].
-      levels: of `note_levels`, [2, batch].
-      shares: [2, batch]; the two of a pair sum to 1.
-
-    Returns:
-      [batch, ...]
-    """
-    levels, shares = (x.reshape(x.shape + (1,) * (powers.ndim - 2)) for x in (levels, shares))
-    with np.errstate(divide="ignore"):
-        first, second = np.log(shares) + powers / 2 - levels
-    return 2 * (np.logaddexp(first, second) + np.sum(shares * levels, axis=0))
-
-
-def note_levels(steady_mel: np.ndarray) -> np.ndarray:
-    """Logarithm of the summed magnitude of each note's mean spectrum: [notes, bins] of log power -> [notes]."""
-    return np.log(np.exp(steady_mel / 2).sum(axis=1))
+    return mixture, np.stack([voices, partners]) * NUM_PITCHES + pitch, np.stack([1 - share, share])
 
 
 def magnitude_level(work: Path, magnitude: np.ndarray) -> np.ndarray:
@@ -597,7 +581,7 @@ def magnitude_level(work: Path, magnitude: np.ndarray) -> np.ndarray:
 
 def export(work: Path, out: Path) -> None:
     """Fold the tables into the first convolution and write our compact format in float16, and the losses beside it."""
-    with np.load(work / f"fit_{PASSES[2]}.npz") as saved:
+    with np.load(work / "fit_sound.npz") as saved:
         weights = {name.removeprefix("average/"): saved[name] for name in saved.files if name.startswith("average/")}
         steps = int(saved["step"])
     weights["1/conv0/kernel"] = fold_tables(weights.pop("instruments"), weights.pop("pitches"))
@@ -620,24 +604,39 @@ def export(work: Path, out: Path) -> None:
 
 
 def write_curves(work: Path, out: Path) -> None:
-    """The losses of all passes, means of 100 steps, as curves.csv and curves.png."""
+    """The losses of all passes, means of 100 steps, as curves.csv and curves.png.
+
+    Passes that were made elsewhere, before `--start`, keep what the file already has of them.
+    """
     import matplotlib
 
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    _, axes = plt.subplots(1, len(PASSES), figsize=(9, 2.8), sharey=True, layout="constrained")
+    found = {}
+    if (out / "curves.csv").exists():
+        for line in (out / "curves.csv").read_text().splitlines()[1:]:
+            label, *row = line.split(",")
+            found.setdefault(label, []).append([float(x) for x in row if x])
+    for path in work.glob("fit_*.npz"):
+        with np.load(path) as saved:
+            found[path.stem.removeprefix("fit_")] = saved["curves"].tolist()
+
+    labels = [label for label in PASSES if label in found]
+    size = (1.2 + 2.6 * len(labels), 2.8)
+    _, axes = plt.subplots(1, len(labels), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    axes = axes[0]
     lines = [",".join(("pass", "step", *LOSSES))]
-    for ax, label in zip(axes, PASSES, strict=True):
-        with np.load(work / f"fit_{label}.npz") as saved:
-            curves = saved["curves"]
-        lines += [",".join((label, f"{step:.0f}", *map(str, losses))) for step, *losses in curves.tolist()]
-        for loss, values, color in zip(LOSSES, curves[:, 1:].T, ("#345995", "#c8553d", "#5b8c5a"), strict=True):
-            ax.plot(curves[:, 0], values, color=color, label=loss)
+    for ax, label in zip(axes, labels, strict=True):
+        for step, *losses in found[label]:
+            lines.append(",".join((label, f"{step:.0f}", *map(str, losses), *[""] * (len(LOSSES) - len(losses)))))
+        steps, *curves = np.transpose(found[label])
+        for loss, values in zip(LOSSES, curves, strict=False):
+            ax.plot(steps, values, label=loss, linewidth=1)
         ax.set(title=label, xlabel="step", ylim=(0, 1))
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("loss")
-    axes[-1].legend(frameon=False)
+    axes[-1].figure.legend(*axes[-1].get_legend_handles_labels(), loc="outside right center", frameon=False)
     (out / "curves.csv").write_text("\n".join(lines) + "\n")
     plt.savefig(out / "curves.png", dpi=110)
 
@@ -671,6 +670,24 @@ def fold_tables(instruments: np.ndarray, pitches: np.ndarray) -> np.ndarray:
     return response[:, ::-1, ::-1].transpose(1, 2, 0, 3).astype(np.float32)
 
 
+def unfold_tables(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The tables by voice and by pitch that `fold_tables` made a kernel of, with the mean voice in those by pitch."""
+    rows = kernel.astype(np.float64).transpose(2, 0, 1, 3)[:, ::-1, ::-1].reshape(kernel.shape[2], -1)
+    rows *= math.sqrt(2) * first_scale()
+    size = CONFIG.latent_vector_size
+    return latents() @ rows[:size], rows[size:]
+
+
+def weights_of(checkpoint: Path) -> dict[str, np.ndarray]:
+    """The weights of an earlier result of `export`, as the passes keep them."""
+    found = read(checkpoint)
+    if found.config != CONFIG:
+        raise ValueError(f"{checkpoint} is a model of another size; start from one that this script made")
+    weights = dict(found.weights)
+    weights["instruments"], weights["pitches"] = unfold_tables(weights.pop("1/conv0/kernel"))
+    return weights
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
@@ -680,17 +697,30 @@ def main() -> None:
         if name == "render":
             command.add_argument("--soundfont", type=Path, required=True)
         elif name == "fit":
-            command.add_argument("--steady-steps", type=int, default=5000)
-            command.add_argument("--coherent-steps", type=int, default=2500)
-            command.add_argument("--window-steps", type=int, default=4800)
+            for label, (_, steps) in PASSES.items():
+                command.add_argument(f"--{label}-steps", type=int, default=steps, help="default: %(default)s")
+            command.add_argument(
+                "--start", type=Path, help="a checkpoint to begin the last pass from, without the others"
+            )
+            command.add_argument(
+                "--precision",
+                choices=("float32", "bfloat16"),
+                default="float32",
+                help="of the convolutions; bfloat16 takes half the time where the processor has it",
+            )
         else:
             command.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     if args.command == "render":
         render(args.work, args.soundfont)
     elif args.command == "fit":
-        start = grow_time_axis(fit_steady(args.work, args.steady_steps, args.coherent_steps))
-        fit_windows(args.work, start, args.window_steps)
+        steps = {label: getattr(args, f"{label}_steps") for label in PASSES}
+        if args.start:
+            weights = weights_of(args.start)
+        else:
+            weights = grow_time_axis(fit_steady(args.work, steps))
+            weights = fit_windows(args.work, "windows", weights, steps["windows"], args.precision)
+        fit_windows(args.work, "sound", weights, steps["sound"], args.precision)
     else:
         export(args.work, args.out)
 
