@@ -16,8 +16,8 @@ it as it is. Measured are
 4. clicks: whether the largest jump from sample to sample is more than JUMP_FACTOR times the source note's; and how much
    later than the source a struck or plucked note is there, because a note that fades in has no clicks either;
 5. tuning half way between two instruments, and of random latents;
-6. whether the spectral centroid moves one way from an instrument to another; and whether it does where the two source
-   notes themselves are mixed in seven steps, which is the least that a morph could be;
+6. whether the spectral centroid moves one way from an instrument to another; to read it against, whether it does where
+   the two source notes themselves are mixed, with and without the round trip;
 7. which of its two images is to blame: distance and family of the model's magnitudes with the source's frequencies, and
    the other way around.
 

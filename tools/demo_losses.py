@@ -1,4 +1,4 @@
-"""What the fit of the bundled checkpoint compares: spectrograms, and the sound that they make.
+"""What the fit of the bundled checkpoint compares: spectrograms, their centroids, and how a note begins to sound.
 
 For make_demo_checkpoint.py, whose docstring tells how they are used. `config` has the numbers of the model.
 """
@@ -13,6 +13,7 @@ from helpers.gansynth.config import Config
 from helpers.gansynth.spectral import EPSILON
 
 LOUDNESS_EXPONENT = 0.7  # of a bin's magnitude, as how much it is heard
+FORWARD = 0.3  # of what the centroid should move between two points of a way, it has to
 
 # ------------------------------------------------------------------------------------------------------ spectrograms
 
@@ -138,7 +139,6 @@ LOOKS = (64, 256, 1024)  # samples of a frame in which a stroke is looked at; th
 STROKE_SAMPLES = 2048  # of a note that belong to its stroke
 CLICK_BLOCK = 256  # samples
 SMOOTHEST = 1e-3  # jump of a sample that is no click even in silence
-FORWARD = 0.3  # of what the centroid should move between two points of a way, it has to
 
 
 def beginning_of(out, to_linear, config: Config):
