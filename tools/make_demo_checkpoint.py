@@ -706,7 +706,7 @@ def main() -> None:
                 "--precision",
                 choices=("float32", "bfloat16"),
                 default="float32",
-                help="of the convolutions; bfloat16 takes half the time where the processor has it",
+                help="of the convolutions; bfloat16 is quicker where the processor has it",
             )
         else:
             command.add_argument("--out", type=Path, required=True)
