@@ -467,12 +467,13 @@ def rounded(value):
     return value
 
 
-def measure_all(model, work: Path, names: list[str]) -> tuple[dict[str, dict[str, dict]], dict[str, list[float]]]:
+def measure_all(
+    model, work: Path, latents: dict[str, dict[str, np.ndarray]], sources: dict[str, np.ndarray], names: list[str]
+) -> tuple[dict[str, dict[str, dict]], dict[str, list[float]]]:
     """All notes of some instruments: kind -> instrument -> whose -> what `measure` gives, and kind -> late strokes.
 
     A checkpoint that has no voice for a kind is measured without it; the sources are measured for all kinds.
     """
-    latents, sources = latents_by_kind(model.about), source_notes(work)
     measured, late = {kind: {} for kind in KINDS}, {kind: [] for kind in latents}
     keys = [(kind, name, sources[kind][list(INSTRUMENTS).index(name)]) for kind in KINDS for name in names]
     for kind, name, notes in tqdm(keys, desc="sources"):
@@ -522,10 +523,11 @@ def check(work: Path, checkpoint: Path, only: list[str]) -> None:
 
     names = only or list(INSTRUMENTS)
     model = load(checkpoint)
-    measured, late = measure_all(model, work, names)
+    latents, sources = latents_by_kind(model.about), source_notes(work)
+    measured, late = measure_all(model, work, latents, sources, names)
     if not only:
         classifier = recognise(measured)
-    kinds = list(late)
+    kinds = list(latents)
     rows = {name: {k: scores(measured[k][name]["source"], measured[k][name]["model"]) for k in kinds} for name in names}
     all_notes = {
         whose: {
@@ -541,12 +543,11 @@ def check(work: Path, checkpoint: Path, only: list[str]) -> None:
     if only:
         return
 
-    loud, sources = latents_by_kind(model.about)["loud"], source_notes(work)["loud"]
-    z = np.stack([loud[name] for name in INSTRUMENTS])
+    z = np.stack([latents["loud"][name] for name in INSTRUMENTS])
     source_cents = np.stack([row["source"]["cents"] for row in measured["loud"].values()])
     elsewhere = tuning_elsewhere(model, z, source_cents)
-    way = {**centroids_on_the_way(model, z), "sources": centroids_of_mixes(sources)}
-    parts = halves(model, loud, sources, classifier)
+    way = {**centroids_on_the_way(model, z), "sources": centroids_of_mixes(sources["loud"])}
+    parts = halves(model, latents["loud"], sources["loud"], classifier)
     print_of_all(all_notes, elsewhere, way, parts)
 
     cents = {

@@ -141,30 +141,6 @@ CLICK_BLOCK = 256  # samples
 SMOOTHEST = 1e-3  # jump of a sample that is no click even in silence
 
 
-def beginning_of(out, to_linear, config: Config):
-    """The samples that a note begins with, as `spectral.data_to_waves` makes them of its first frames.
-
-    Args:
-      out: normalised, [batch, frames, bins, 2].
-      to_linear: dense matrix mel -> linear.
-
-    Returns:
-      [batch, samples], up to the last sample that all of its frames belong to.
-    """
-    import tensorflow as tf
-
-    power = tf.exp((out[..., 0] - config.mag_normalizer_b) / config.mag_normalizer_a)
-    advance = (out[..., 1] - config.p_normalizer_b) / config.p_normalizer_a
-    magnitude = tf.sqrt(tf.matmul(power, to_linear) + EPSILON)
-    phase = math.pi * tf.cumsum(tf.matmul(advance, to_linear), axis=1)
-    spectrum = tf.complex(magnitude * tf.cos(phase), magnitude * tf.sin(phase))
-    frames = tf.signal.irfft(tf.pad(spectrum, [[0, 0], [0, 0], [1, 0]]))  # no DC
-    overlap = config.frame_length / config.hop_length
-    window = tf.signal.hann_window(config.frame_length) / (overlap * 3 / 8)  # 3/8: a Hann window's mean square
-    sound = tf.signal.overlap_and_add(frames * window, config.hop_length)
-    return sound[:, config.front_padding : config.hop_length - config.frame_length]
-
-
 def loudness_of(sound, frame: int):
     """Magnitudes ** LOUDNESS_EXPONENT of frames that are a quarter apart: [batch, samples] -> [batch, frames, bins]."""
     import tensorflow as tf

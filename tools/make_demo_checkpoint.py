@@ -50,7 +50,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from demo_losses import (
     LOUDNESS_EXPONENT,
-    beginning_of,
     centroid_losses,
     centroids,
     click_loss,
@@ -130,7 +129,7 @@ STEADY_BATCH, WINDOW_BATCH = 32, 16  # notes a step
 # Of a batch, as shares: plain voices, then two voices of one instrument, then any two, then one random mixture of all.
 PLAIN, SAME_INSTRUMENT = 0.5, 0.125
 WINDOW = 16  # frames
-BEGINNING = WINDOW * CONFIG.hop_length  # samples that a note's first window may reach
+BEGINNING = WINDOW * CONFIG.hop_length - CONFIG.front_padding  # samples that the first window has all frames of
 WINDOW_ODDS = [4, 2, 1, 1, 1, 1, 2, 0.5]  # of each window of a note: its attack and its release count more
 COHERENCE_WEIGHT = 0.5  # of the phases of neighbouring bins against each other
 STEADY_DRIFT = 8  # frames over which a steady part's neighbours have to stay together
@@ -456,6 +455,7 @@ def fit_windows(
     import keras
     import tensorflow as tf
 
+    from helpers.gansynth.accelerated import InverseTransform
     from helpers.gansynth.networks import Generator
 
     by_sound = label == "sound"
@@ -466,7 +466,7 @@ def fit_windows(
     frame_level = WINDOW * magnitude_level(work, magnitude).astype(np.float32)
     with np.load(work / "steady.npz") as steady:
         level = note_levels(steady["mel"])
-    generator = Generator(CONFIG)
+    generator, inverse = Generator(CONFIG), InverseTransform(CONFIG)
     variables = {n: v.value for n, v in generator.named_weights().items() if n != "1/conv0/kernel"}
     for name, variable in variables.items():
         variable.assign(start[name])
@@ -492,8 +492,8 @@ def fit_windows(
                 stroke = click = tf.constant(math.nan)
                 loss += CENTROID_WEIGHT * off + WAY_WEIGHT * way
                 if first == 0:
-                    sound = beginning_of(out[:plain], to_linear, CONFIG)
-                    stroke, click = (f(sound, beginnings[:, : sound.shape[1]]) for f in (stroke_loss, click_loss))
+                    sound = inverse(out[:plain])[:, :BEGINNING]
+                    stroke, click = stroke_loss(sound, beginnings), click_loss(sound, beginnings)
                     loss += STROKE_WEIGHT * stroke + CLICK_WEIGHT * click
                 losses += (off, way, stroke, click)
         fit.descend(tape.gradient(loss, list(variables.values())), rate, step)
