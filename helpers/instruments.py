@@ -9,14 +9,16 @@ Notebook: 05_instruments, 07_songs (an instrument for each track).
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from . import casting
 from .files import replacing
 
 if TYPE_CHECKING:
@@ -75,15 +77,52 @@ def named(model: GANSynth) -> dict[str, Instrument]:
     return {row["name"]: Instrument(row["name"], row["z"], model.name, model.fingerprint) for row in rows}
 
 
-def assign(model: GANSynth, song: Song, seed: int) -> dict[int, Instrument]:
-    """An instrument of its own for each track that is not drums: track number (from 1) -> instrument.
+class Assignment(NamedTuple):
+    """Who plays a track, and why."""
 
-    They are drawn from those that the checkpoint brings along, none twice while they last, or else at random.
+    instrument: Instrument
+    why: str
+
+
+def assign(model: GANSynth, song: Song, seed: int) -> dict[int, Assignment]:
+    """Give each track that is not drums an instrument of its own.
+
+    Where the checkpoint has named instruments, a track gets the one of its General MIDI program; if there is none, or
+    another track has it already, the nearest one of the same family (`casting.cast`). What has no counterpart is drawn
+    from the other named instruments. Of a model without names, all are drawn at random.
+
+    Args:
+      model: the model that plays.
+      song: whose tracks are to be played.
+      seed: of everything that is drawn.
+
+    Returns:
+      Track number, from 1 -> (instrument, why), in the order of the tracks.
+
+    >>> for number, (instrument, why) in instruments.assign(model, song, seed=0).items():
+    ...     print(f"track {number}: {instrument.name}, because {why}")
+
+    Notebook: 07_songs.
     """
-    bank = list(named(model).values()) or sample(model, len(song.tracks), seed)
-    order = np.random.RandomState(seed).permutation(len(bank))
-    pitched = [number for number, track in enumerate(song.tracks, start=1) if not track.is_drum]
-    return {number: bank[order[i % len(bank)]] for i, number in enumerate(pitched)}
+    programs = {number: track.program for number, track in enumerate(song.tracks, start=1) if not track.is_drum}
+    rows, bank = model.about.get("instruments", []), list(named(model).values())
+    voices = [casting.Voice(row["name"], row.get("program"), row.get("family", "")) for row in rows]
+    suited = casting.cast(programs, voices)
+    if bank:
+        used = {index for index, _ in suited.values()}
+        order = np.random.RandomState(seed).permutation(len(bank)).tolist()
+        drawn = [bank[index] for index in order if index not in used] or bank
+        why = "{program} has no counterpart in this model, so it was drawn with seed {seed}"
+    else:
+        drawn = sample(model, max(len(programs), 1), seed)
+        why = "the model has no named instruments, so it was drawn with seed {seed}"
+    left = itertools.cycle(drawn)
+    return {
+        number: Assignment(bank[suited[number][0]], suited[number][1])
+        if number in suited
+        else Assignment(next(left), why.format(program=casting.program_name(program), seed=seed))
+        for number, program in programs.items()
+    }
 
 
 class Bank(Mapping):
