@@ -69,15 +69,15 @@ class Generate(Control):
         self._began = self._shown = 0.0  # s, of the monotonic clock
         self._start = ipywidgets.Button(description="Generate", icon="music", button_style="primary")
         self._cancel = ipywidgets.Button(description="Cancel", icon="stop", disabled=True)
-        self._bar = ipywidgets.IntProgress(min=0, max=1, layout={"flex": "1 1 auto"})
-        self._count = ipywidgets.HTML(layout={"width": "280px"})
+        self._bar = ipywidgets.IntProgress(min=0, max=1)
+        self._count = ipywidgets.HTML()
         self._sound = Sound()
         self._download = Download()
         self._report = ipywidgets.HTML()
         tip(self._start, "Play the song with the model: render.render(model, song, parts)")
         tip(self._cancel, "End early and keep what there is")
-        row = ipywidgets.HBox([self._start, self._cancel, self._bar, self._count], layout={"align_items": "center"})
-        result = ipywidgets.HBox([self._sound, self._download], layout={"align_items": "center"})
+        row = ipywidgets.HBox([self._start, self._cancel, self._bar, self._count])
+        result = ipywidgets.HBox([self._sound, self._download])
         super().__init__("Generate", [row, result, self._report])
 
         self._start.on_click(lambda _: self.start())
@@ -197,7 +197,7 @@ class Generate(Control):
         self.clip = clip
         self._download.ready = True
         if 2 * clip.samples.size <= MOST_BYTES:
-            self._sound.play(clip)
+            self._sound.load(clip)
         else:
             self._sound.layout.display = "none"
             self.say("the clip is too long for a player in this page: the button saves it")

@@ -81,7 +81,7 @@ class BlendPad(Control):
         self._build()
         top, bottom = ipywidgets.HBox(self._choices[:2]), ipywidgets.HBox(self._choices[2:])
         for row in (top, bottom):
-            row.layout = {"justify_content": "space-between", "max_width": "446px"}
+            row.add_class("gansynth-corners")
         super().__init__("Blend pad", [top, self._square, bottom, self._piano, self._sound])
         self.corners = names
         for i, choice in enumerate(self._choices):
@@ -90,13 +90,11 @@ class BlendPad(Control):
     def _build(self) -> None:
         self._choices = [
             tip(
-                ipywidgets.Dropdown(options=list(self.bank), description=place, layout={"width": "220px"}),
+                ipywidgets.Dropdown(options=list(self.bank), description=place),
                 f"The instrument {place}",
             )
             for place in CORNERS
         ]
-        for choice in self._choices:
-            choice.style.description_width = "86px"
         self._square, self._piano = Square(), Piano()
         self._sound = Preview(self._model)
         self._square.on_msg(lambda _, content, __: self._on_release(content))

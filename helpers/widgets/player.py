@@ -92,7 +92,6 @@ class Player(Control):
         self._panels, self._modes = _choice(PANELS), _choice(MODES)
         self._colours = ipywidgets.HBox([ipywidgets.Label("Colours"), self._modes])
         pictures = ipywidgets.HBox([ipywidgets.Label("Picture"), self._panels, self._colours])
-        pictures.layout.flex_flow = "row wrap"
         super().__init__("Player", [self.deck, pictures])
         self.set_trait("panel", panel)
         self.set_trait("mode", mode)

@@ -102,10 +102,11 @@ class TimelineEditor(Control):
         self._mode.observe(lambda change: setattr(self, "held", change.new == HELD), "value")
         add = tip(ipywidgets.Button(description="Add", icon="plus", layout={"width": "90px"}), "Another entry")
         add.on_click(lambda _: self.add())
-        self._table = ipywidgets.VBox(layout={"max_height": "240px", "overflow": "auto"})
+        self._table = ipywidgets.VBox()
+        self._table.add_class("gansynth-entries")
         super().__init__(
             "Timeline",
-            [self._ribbon, ipywidgets.HBox([self._mode, add], layout={"align_items": "center"}), self._table],
+            [self._ribbon, ipywidgets.HBox([self._mode, add]), self._table],
         )
         if isinstance(song, traitlets.HasTraits):
             traitlets.dlink((song, "song"), (self, "song"))
@@ -276,12 +277,8 @@ class TimelineEditor(Control):
         self.changed()
 
     def _row(self, entry: int) -> ipywidgets.HBox:
-        time = ipywidgets.BoundedFloatText(
-            min=0, max=self.seconds, step=0.1, description="at (s)", layout={"width": "150px"}
-        )
-        time.style.description_width = "40px"
-        instrument = ipywidgets.Dropdown(options=tuple(self.bank), description="instrument", layout={"width": "290px"})
-        instrument.style.description_width = "76px"
+        time = ipywidgets.BoundedFloatText(min=0, max=self.seconds, step=0.1, description="at (s)")
+        instrument = ipywidgets.Dropdown(options=tuple(self.bank), description="instrument")
         remove = ipywidgets.Button(icon="times", layout={"width": "36px"})
         tip(time, "The second at which the instrument is reached")
         tip(instrument, "The instrument")
