@@ -336,7 +336,7 @@ def test_listening_plays_what_is_heard(tune, monkeypatch):
     tune.set(3, solo=True)
     tune.listen()
     assert [track.name for track in asked[0].tracks] == ["Strings"]
-    assert bytes(tune._sound.value[:4]) == b"RIFF"
+    assert bytes(tune._sound.value[:4]) == b"fLaC"
     tune.set(3, mute=True)
     tune.listen()
     assert "all tracks are muted" in tune.message
