@@ -74,8 +74,9 @@ class Player(Control):
     Space plays and pauses, the keys 1 to 9 choose the clip, and the arrow keys, Page Up, Page Down, Home and End move
     the position, wherever the focus is inside the player.
 
-    A control stands for its clip, and is followed: a `Tune` or `Excerpt` for its reference rendering, a `Generate` for what it last
-    rendered. A clip that is not what its control would make now is marked as out of date until it is made anew.
+    A control stands for its clip, and is followed: a `Tune` or `Excerpt` for its reference rendering, a `Generate` for
+    what it last rendered. A clip that is not what its control would make now is marked as out of date until it is made
+    anew.
 
         player = Player({"original": tune, "custom": button})
 

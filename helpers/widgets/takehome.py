@@ -16,6 +16,7 @@ import ipywidgets
 import traitlets
 
 from .. import page, place
+from ..audio import Audio
 from ..files import plain_name
 from ..page import Section
 from .base import Control, Line, quoted, tip
@@ -65,7 +66,9 @@ class TakeHome(Control):
     ):
         self.player, self.template = player, tuple(template)
         self._pattern, self._wanted = title, None if path is None else Path(path)
-        self._made: tuple = ()  # from what the page was made
+        self._made: tuple = ()  # from what the page was made ...
+        self._shown_clips: dict[str, Audio] = {}  # ... which keeps these, so that no other clip gets their identity
+        self._followed = ""  # the title that follows the tune
         self._thread: threading.Thread | None = None
         self._notes: dict[str, ipywidgets.Textarea] = {}  # name of a clip -> observations
         self._button = Download(ready=True, label=LABEL, media="text/html")
@@ -117,7 +120,7 @@ class TakeHome(Control):
 
     def _follow(self) -> None:
         """Bring the title, the fields and what is said up to date."""
-        before, self._followed = getattr(self, "_followed", ""), self._automatic()
+        before, self._followed = self._followed, self._automatic()
         if self.title.strip() in ("", before):
             self.title = self._followed
         for name in dict.fromkeys([section.name for section in self.template] + list(self.player.clips)):
@@ -165,7 +168,7 @@ class TakeHome(Control):
             template=self.template,
             progress=False,
         )
-        self._made, self._shown_clips = content, clips  # kept, so that no other clip gets the identity of one of them
+        self._made, self._shown_clips = content, clips
         self.path = path
         self._follow()
         return path
