@@ -107,7 +107,7 @@ class TestForm:
         assert first.cell_type == "markdown"
         badge, _, contract = first.source.partition("\n\n")
         assert badge.startswith("[![Open In Colab]")
-        assert badge.endswith(f"/notebooks/{path.name})")
+        assert f"/notebooks/{path.name})" in badge
         assert contract.startswith(f"# {int(path.stem[:2])}. ")
         assert re.findall(r"^- \*\*(\w+):\*\*", first.source, re.M) == ["In", "Out", "Time"]
 
@@ -121,7 +121,7 @@ class TestForm:
         *prose, references = (cell.source for cell in read(path).cells if cell.cell_type == "markdown")
         listed = re.findall(r"^\[(\d)\]", references, re.M)
         assert listed == [str(n) for n in range(1, len(listed) + 1)]
-        groups = re.findall(r"\[(\d(?:, \d)*)\](?!\()", "\n".join(prose))
+        groups = re.findall(r"\[(\d(?:, \d)*)\](?!\()", re.sub(r"```.*?```", "", "\n".join(prose), flags=re.S))
         assert {number for group in groups for number in group.split(", ")} == set(listed)
 
     def test_badge_and_setup_cell_are_those_of_today(self, path, capsys):
@@ -179,6 +179,22 @@ class TestSetup:
             assert sys.path[0] == str(fetched)
         [clone] = commands
         assert clone[-4:] == ["--depth", "1", "https://github.com/you/gansynth-suite", str(fetched)]
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "https://github.com/OWNER/gansynth-suite",
+            "https://gitlab.com/you/x",
+            "https://github.com/you/x/y",
+            "--help",
+            "",
+        ],
+    )
+    def test_in_colab_no_other_address_is_fetched(self, address, setup, monkeypatch):
+        monkeypatch.setattr(subprocess, "run", lambda command: pytest.fail(f"ran {command}"))
+        monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
+        with pytest.raises(AssertionError, match=r"type the address of the repository, .*, into the field and run"):
+            exec(setup.replace("https://github.com/you/gansynth-suite", address), {})
 
     def test_in_colab_an_address_where_nothing_is_gets_one_sentence(self, setup, monkeypatch):
         monkeypatch.setattr(subprocess, "run", lambda command: None)
