@@ -46,7 +46,7 @@ LOSSES, LOGS, SAMPLES, CACHE = "losses.csv", "logs", "samples", "cache"
 CHANNELS = (("log magnitude", "magma", -14, 6), ("instantaneous frequency", "twilight", -1, 1))
 PLOTTED = {
     "distance: scores of real minus generated notes": {"distance": ("wasserstein", -1)},
-    "pitches told rightly": {"real notes": ("real_pitch_accuracy", 1), "generated": ("fake_pitch_accuracy", 1)},
+    "pitch accuracy": {"real notes": ("real_pitch_accuracy", 1), "generated": ("fake_pitch_accuracy", 1)},
 }
 SMOOTHING = 20  # a curve is a running mean over this part of the run
 
@@ -320,7 +320,7 @@ def draw_row(data: np.ndarray, axes: Sequence[Any], channel: int = 0):
 
 
 def plot_losses(history: Iterable[Mapping[str, Any]], axes: Sequence[Any] | None = None):
-    """Draw the curves of a training: how far real and generated notes are told apart, and the pitches told rightly.
+    """Draw the curves of a training: how far real and generated notes are told apart, and the pitch accuracy.
 
     Each curve is a running mean over a twentieth of the run so far; vertical lines are where a stage begins.
 
