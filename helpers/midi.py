@@ -353,6 +353,8 @@ def excerpt(song: Song, start: float = 0.0, end: float | None = None) -> Song:
         inside = (n for n in track.notes if n.start < end and n.end > start)
         cut = (dataclasses.replace(n, start=max(n.start, start) - start, end=min(n.end, end) - start) for n in inside)
         moved = {kind: _changes_within(changes, start, end) for kind, changes in track.controls.items()}
+        if moved.get("pedal") and moved["pedal"][-1][1]:  # what it holds is cut as well
+            moved["pedal"] = (*moved["pedal"], (end - start, 0.0))
         controls = {kind: changes for kind, changes in moved.items() if changes}
         tracks.append(dataclasses.replace(track, notes=tuple(cut), controls=controls))
     return dataclasses.replace(
