@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
+from . import drawing
 from .files import replacing
 from .gansynth.config import MIN_PITCH, Config
 
@@ -289,13 +290,14 @@ def plot_data(data: np.ndarray, path: Path) -> Path:
     """Draw spectrograms [n, frames, bins, 2] side by side: log magnitude above, instantaneous frequency below."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(2.5 * len(data), 6), layout="constrained")
-    for channel, row in enumerate(figure.subplots(2, len(data), squeeze=False)):
-        image = draw_row(data, row, channel)
-        row[0].set_ylabel(CHANNELS[channel][0])
-        figure.colorbar(image, ax=row)
-    with replacing(path) as partial:
-        figure.savefig(partial, dpi=80)
+    with drawing.plain():
+        figure = Figure(figsize=(2.5 * len(data), 6), layout="constrained")
+        for channel, row in enumerate(figure.subplots(2, len(data), squeeze=False)):
+            image = draw_row(data, row, channel)
+            row[0].set_ylabel(CHANNELS[channel][0])
+            figure.colorbar(image, ax=row)
+        with replacing(path) as partial:
+            figure.savefig(partial, dpi=80)
     return path
 
 

@@ -125,10 +125,3 @@ def wav(clip: Audio) -> bytes:
     content = io.BytesIO()
     soundfile.write(content, clip.samples.clip(-1.0, 1.0), clip.sample_rate, format="WAV", subtype="PCM_16")
     return content.getvalue()
-
-
-def png(figure) -> bytes:
-    """A matplotlib figure as a PNG picture."""
-    content = io.BytesIO()
-    figure.savefig(content, format="png")
-    return content.getvalue()

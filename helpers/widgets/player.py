@@ -16,9 +16,9 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from .. import spectra
+from .. import drawing, spectra
 from ..audio import Audio
-from .base import SCRIPTS, Control, png, quoted
+from .base import SCRIPTS, Control, quoted
 
 PICTURE = (9.3, 3.0)  # inches
 DPI = 100  # dots an inch: as wide as a control is at its widest
@@ -228,28 +228,22 @@ def _sounds(clips: Mapping[str, Audio]) -> list[bytes]:
 def _pictures(clips: list[Audio], panel: str, mode: str) -> list[bytes]:
     """The panels of `spectra.compare`, a PNG picture each, every one with its time axis in the box AXES.
 
-    Names are not written into them: matplotlib takes some for formulas, and lacks many scripts.
+    Names are not written into them: the player has them on its buttons.
     """
-    import matplotlib.pyplot as plt
-    import matplotlib.style
+    from matplotlib.figure import Figure
 
-    with matplotlib.style.context("default"):
-        panels = spectra.compare({str(i): clip for i, clip in enumerate(clips)}, panel, mode)
-        figure = panels[0].figure
-        try:
-            figure.set_layout_engine("none")
-            figure.set(dpi=DPI, size_inches=PICTURE)
-            for key in set(figure.axes) - set(panels):
-                key.set_position(COLOUR_BAR)
+    with drawing.plain():
+        figure = Figure(figsize=PICTURE, dpi=DPI)
+        panels = spectra.compare({str(i): clip for i, clip in enumerate(clips)}, panel, mode, figure=figure)
+        for key in set(figure.axes) - set(panels):
+            key.set_position(COLOUR_BAR)
+        for ax in panels:
+            ax.set(position=AXES, xlabel="time (s)")
+            ax.set_title("", loc="left")
+            ax.tick_params(labelbottom=True)
+        pictures = []
+        for shown in panels:
             for ax in panels:
-                ax.set(position=AXES, xlabel="time (s)")
-                ax.set_title("", loc="left")
-                ax.tick_params(labelbottom=True)
-            pictures = []
-            for shown in panels:
-                for ax in panels:
-                    ax.set_visible(ax is shown)
-                pictures.append(png(figure))
-        finally:
-            plt.close(figure)
+                ax.set_visible(ax is shown)
+            pictures.append(drawing.png(figure))
     return pictures

@@ -13,10 +13,10 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from .. import midi
+from .. import drawing, midi
 from ..instruments import Instrument, Timeline
 from ..midi import Song
-from .base import SCRIPTS, Control, png, quoted, tip
+from .base import SCRIPTS, Control, quoted, tip
 from .notes import Bank, checked_bank, with_more
 
 GAP = 0.1  # s that entries are apart at least
@@ -301,6 +301,7 @@ def piano_roll(song: Song) -> bytes:
     """The notes of `midi.plot` as a PNG, whose left edge is the beginning of the song and whose right edge its end."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=PICTURE, dpi=100)
-    midi.plot(song, figure.add_axes((0, 0, 1, 1)))  # what stands around the axes is outside of the picture
-    return png(figure)
+    with drawing.plain():
+        figure = Figure(figsize=PICTURE, dpi=100)
+        midi.plot(song, figure.add_axes((0, 0, 1, 1)))  # what stands around the axes is outside of the picture
+        return drawing.png(figure)

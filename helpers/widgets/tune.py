@@ -16,12 +16,12 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from .. import audio, midi, scores
+from .. import audio, drawing, midi, scores
 from ..instruments import Instrument
 from ..midi import Song, Track
 from ..place import ROOT
 from ..planning import Part, is_heard
-from .base import SCRIPTS, Control, Sound, png, quoted, tip
+from .base import SCRIPTS, Control, Sound, quoted, tip
 
 SCORES = ROOT / "data" / "midi"
 ROLL_INCHES, ROLL_DPI = (9.2, 2.7), 100
@@ -252,15 +252,16 @@ class Tune(Control):
         self._roll.layout.display = "" if self.song else "none"
         if self.song is None:
             return
-        figure = Figure(ROLL_INCHES, ROLL_DPI, layout="constrained")
-        ax = midi.plot(self.song, figure.subplots())
-        ax.set_title("")  # the line above has it
-        if ax.get_legend():
-            ax.get_legend().remove()  # the tracks below have the colours
-        for notes, is_on in zip(ax.collections, self._is_heard(), strict=False):  # bar lines come last
-            if not is_on:
-                notes.set(facecolor=UNHEARD, zorder=0.5)
-        self._roll.value = png(figure)
+        with drawing.plain():
+            figure = Figure(ROLL_INCHES, ROLL_DPI, layout="constrained")
+            ax = midi.plot(self.song, figure.subplots())
+            ax.set_title("")  # the line above has it
+            if ax.get_legend():
+                ax.get_legend().remove()  # the tracks below have the colours
+            for notes, is_on in zip(ax.collections, self._is_heard(), strict=False):  # bar lines come last
+                if not is_on:
+                    notes.set(facecolor=UNHEARD, zorder=0.5)
+            self._roll.value = drawing.png(figure)
 
     def listen(self) -> None:
         """Play what is heard as a General MIDI soundfont plays it."""
