@@ -57,6 +57,12 @@ class TestSite:
         assert not re.findall(r"@import|url\(\s*['\"]?http", page)
         assert "<script" not in page
 
+    def test_what_is_folded_stays_folded(self):
+        folded = "<details>\n<summary>Solution 1</summary>\n\n```python\nanswer = 42\n```\n\n</details>"
+        cells = [new_markdown_cell(CONTRACT.format(number=1)), new_markdown_cell(folded)]
+        page = make_site.page(new_notebook(cells=cells))
+        assert "answer" in page[page.index("<details>") : page.index("</details>")]
+
     def test_pages_and_index_lead_to_each_other(self, site):
         page = (site[0] / "01_a.html").read_text("utf-8")
         assert 'href="index.html"' in page

@@ -103,7 +103,7 @@ def page(notebook: NotebookNode, nav: str = "") -> str:
                 output.text = LOG.sub("", output.text)
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"(\]\((?:\./)?\d\d_\w+)\.ipynb\b", r"\1.html", IS_BADGE.sub("", cell.source))
-    exporter = HTMLExporter(raw_template=PAGE, embed_images=True)
+    exporter = HTMLExporter(raw_template=PAGE)  # with embed_images it closes <details> before what they fold
     resources = {
         "metadata": {"name": title, "path": str(ROOT / "notebooks")},
         "site": {"style": STYLE, "nav": nav},
