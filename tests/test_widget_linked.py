@@ -463,7 +463,8 @@ def test_the_button_makes_the_page_and_hands_it_over(home, made, pages, monkeypa
     path = press(home)
     [call] = pages
     assert call["clips"] == made[3].clips
-    assert (call["title"], call["author"]) == ("study, played by GANSynth", "Ada, 2026-11-25")
+    assert (call["title"], call["author"], call["date"]) == ("study, played by GANSynth", "Ada", "2026-11-25")
+    assert home.code().endswith('"study, played by GANSynth", author="Ada", date="2026-11-25")')
     assert sent == [({"name": "report.html"}, [path.read_bytes()])]
     assert "saved as outputs/report.html" in home.message
     press(home)  # it is there already

@@ -157,13 +157,13 @@ class TakeHome(Control):
         if not self.player.clips:
             raise ValueError("there is no clip yet: press Generate first")
         content, clips = self._content(), dict(self.player.clips)
-        signed = ", ".join(filter(None, (self.author, self.date)))
         path = self._wanted or place.outputs() / f"{plain_name(self.title, 'page')}.html"
         page.page(
             clips,
             path,
             self.title,
-            author=signed,
+            author=self.author,
+            date=self.date,
             observations=self.observations,
             template=self.template,
             progress=False,
@@ -207,10 +207,9 @@ class TakeHome(Control):
         self._button.busy = False
 
     def code(self) -> str:
-        signed = ", ".join(filter(None, (self.author, self.date)))
-        name = (self._wanted or Path(f"outputs/{plain_name(self.title, 'page')}.html")).as_posix()
-        words = ["clips", quoted(name), quoted(self.title)]
-        words += [f"author={quoted(signed)}"] if signed else []
+        path = (self._wanted or Path(f"outputs/{plain_name(self.title, 'page')}.html")).as_posix()
+        words = ["clips", quoted(path), quoted(self.title)]
+        words += [f"{name}={quoted(value)}" for name in ("author", "date") if (value := getattr(self, name))]
         words += [f"observations={self.observations!r}"] if self.observations else []
         if self.template:
             words.append("template=" + ("page.STUDENT_REPORT" if self.template == page.STUDENT_REPORT else "template"))
