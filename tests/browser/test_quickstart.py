@@ -15,10 +15,10 @@ from controls import control
 
 UNNAMED = Path(__file__).parents[1] / "data" / "checkpoints" / "tiny_stage12"
 NOTEBOOK = "notebooks/00_quickstart.ipynb"
-SHORT_BARS = 4  # of the prelude, so that the cells are quick
-SHORT_SECONDS = 12.0  # that these last
+SHORT_BARS = 2  # of the prelude, so that the cells are quick
+SHORT_SECONDS = 6.0  # that these last
 STUDY_SECONDS = 29.9
-EXCERPT_SECONDS = 20.0  # of a longer score, as long as the whole is not asked for
+EXCERPT_SECONDS = 10.0  # of a longer score, as long as the whole is not asked for
 TAIL = 5.0  # s that a clip may go on after the last note
 WIDGET_SECONDS = 60  # for a rendering
 # Another picture than before, and on the page.
@@ -80,7 +80,7 @@ def there(request, browser, checkout, short_score, unnamed_checkpoint):
 def pick(there, score, whole=True):
     there.tune.get_by_label("score").select_option(score)
     there.tune.get_by_text(f"{score}: ").wait_for()
-    length = there.tune.get_by_role("button", name="whole piece" if whole else "first 20 s")
+    length = there.tune.get_by_role("button", name="whole piece" if whole else "first 10 s")
     if length.is_visible():
         length.click()
 
@@ -130,7 +130,7 @@ def test_another_tune_is_heard_and_seen_everywhere(there):
     ends = [typed(there, entry) for entry in range(3)]
     picture = there.player.locator("img:visible").get_attribute("src")
     pick(there, "study", whole=False)
-    there.tune.get_by_text("the first 20 of 30 s").wait_for()
+    there.tune.get_by_text("the first 10 of 30 s").wait_for()
     there.player.get_by_text(re.compile("custom: the tune and the timeline have changed")).wait_for()
     there.generate.get_by_text(re.compile("^Out of date: the tune and the timeline have changed")).wait_for()
     ratio = EXCERPT_SECONDS / SHORT_SECONDS
@@ -223,7 +223,7 @@ def test_what_was_dragged_stays_until_it_is_fitted(there):
     controls.drag(there.page, handle, right=(25.0 - at) / longest * width)
     assert typed(there, 2) == pytest.approx(25.0, abs=2 * longest / width)
     pick(there, "bach_prelude")
-    there.timeline.get_by_text(re.compile(r"^1 entry lies after the end \(1\d(\.\d+)? s\); press Fit$")).wait_for()
+    there.timeline.get_by_text(re.compile(r"^1 entry lies after the end \(\d(\.\d+)? s\); press Fit$")).wait_for()
     assert typed(there, 2) == pytest.approx(25.0, abs=2 * longest / width)
     there.timeline.get_by_role("button", name="Fit").click()
     there.timeline.get_by_text("after the end").wait_for(state="hidden")
