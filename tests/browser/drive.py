@@ -133,7 +133,8 @@ def wait_for_last_cell(page, seconds=CELL_SECONDS):
         """error => {
             const said = [...document.querySelectorAll(".jp-Notebook .jp-RenderedText")].map(area => area.innerText);
             const cells = [...document.querySelectorAll(".jp-Notebook .jp-CodeCell")];
-            const prompts = cells.map(cell => cell.querySelector(".jp-InputArea-prompt").innerText);
+            // A cell whose code is folded away has no prompt.
+            const prompts = cells.map(cell => cell.querySelector(".jp-InputArea-prompt")?.innerText ?? "");
             const finished = /\\[\\d+\\]/.test(prompts.at(-1)) && !prompts.some(text => text.includes("*"));
             return said.find(text => new RegExp(error).test(text)) ?? (finished && "done");
         }""",

@@ -4,6 +4,7 @@ import io
 import re
 import shutil
 import types
+from pathlib import Path
 
 import controls
 import drive
@@ -12,14 +13,22 @@ import pytest
 import soundfile
 from controls import control
 
+UNNAMED = Path(__file__).parents[1] / "data" / "checkpoints" / "tiny_stage12"
 NOTEBOOK = "notebooks/00_quickstart.ipynb"
-SHORT_BARS = 4  # of the prelude, so that the cells are quick
-SHORT_SECONDS = 12.0  # that these last
+SHORT_BARS = 2  # of the prelude, so that the cells are quick
+SHORT_SECONDS = 6.0  # that these last
 STUDY_SECONDS = 29.9
+EXCERPT_SECONDS = 10.0  # of a longer score, as long as the whole is not asked for
 TAIL = 5.0  # s that a clip may go on after the last note
 WIDGET_SECONDS = 60  # for a rendering
 # Another picture than before, and on the page.
 LOADED = "([img, src]) => img.src !== src && img.complete && img.naturalWidth > 0"
+
+
+@pytest.fixture(scope="module")
+def unnamed_checkpoint(checkout):
+    """A checkpoint that names no instruments, as the published ones, beside the bundled one."""
+    return shutil.copytree(UNNAMED, checkout / "data" / "checkpoints" / UNNAMED.name).name
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +51,9 @@ def short_score(checkout):
 
 
 @pytest.fixture(scope="module", params=["lab", "voila"])
-def there(request, browser, checkout, short_score):
+def there(request, browser, checkout, short_score, unnamed_checkpoint):
     """The quickstart, all its cells run: its controls, and what went wrong. All tests of a kind share it."""
+    shutil.rmtree(checkout / "outputs", ignore_errors=True)  # what was starred before
     server = request.getfixturevalue(request.param)
     page, errors = drive.new_page(browser)
     drive.open_run(page, request.param, server, NOTEBOOK)
@@ -52,11 +62,14 @@ def there(request, browser, checkout, short_score):
         errors=errors,
         kind=request.param,
         outputs=checkout / "outputs",
+        unnamed=unnamed_checkpoint,
+        model=control(page, "Model"),
         tune=control(page, "Tune"),
         browser=control(page, "Instrument browser"),
         timeline=control(page, "Timeline"),
         generate=control(page, "Generate"),
         player=control(page, "Player"),
+        home=control(page, "Take it home"),
     )
     drive.screenshot(page, f"quickstart_{request.param}")
     drive.leave(page)
@@ -64,9 +77,12 @@ def there(request, browser, checkout, short_score):
         drive.end_kernels(server)
 
 
-def pick(there, score):
+def pick(there, score, whole=True):
     there.tune.get_by_label("score").select_option(score)
     there.tune.get_by_text(f"{score}: ").wait_for()
+    length = there.tune.get_by_role("button", name="whole piece" if whole else "first 10 s")
+    if length.is_visible():
+        length.click()
 
 
 def generate(there):
@@ -85,12 +101,91 @@ def typed(there, entry):
     return float(there.timeline.get_by_label("at (s)").nth(entry).input_value())
 
 
+def out_of_date(there):
+    """The names of clips in the player that are said to be out of date."""
+    names = there.player.get_by_role("button", name=re.compile(r"\(out of date\)")).all_inner_texts()
+    return [re.sub(r"^\d\s*|\s*\(out of date\)$", "", name) for name in names]
+
+
+def take_home(there):
+    """Press the button and read the page that comes."""
+    with there.page.expect_download(timeout=WIDGET_SECONDS * 1000) as coming:
+        there.home.get_by_role("button", name="Make and download the page").click()
+    assert coming.value.suggested_filename == "quickstart.html"
+    return coming.value.path().read_text("utf-8")
+
+
 def test_the_cells_have_played_the_tune(there):
     assert f"bach_prelude: {16 * SHORT_BARS} notes" in there.tune.inner_text()
     audio = there.generate.locator("audio")
     assert SHORT_SECONDS < audio.evaluate(controls.DECODE)["seconds"] < SHORT_SECONDS + TAIL
     assert there.player.locator("img:visible").count() == 1
+    assert out_of_date(there) == []
     assert controls.errors(there.page) == []
+    assert there.page.evaluate("() => [...document.querySelectorAll('audio')].every(audio => audio.paused)")
+
+
+def test_another_tune_is_heard_and_seen_everywhere(there):
+    """The second thing that anybody does: another tune. No cell is run again."""
+    ends = [typed(there, entry) for entry in range(3)]
+    picture = there.player.locator("img:visible").get_attribute("src")
+    pick(there, "study", whole=False)
+    there.tune.get_by_text("the first 10 of 30 s").wait_for()
+    there.player.get_by_text(re.compile("custom: the tune and the timeline have changed")).wait_for()
+    there.generate.get_by_text(re.compile("^Out of date: the tune and the timeline have changed")).wait_for()
+    ratio = EXCERPT_SECONDS / SHORT_SECONDS
+    assert [typed(there, entry) for entry in range(3)] == pytest.approx([second * ratio for second in ends], abs=0.1)
+    assert there.home.get_by_label("title").input_value() == "study, played by GANSynth"
+    there.player.get_by_role("button", name="original", exact=False).first.wait_for()
+    generate(there)
+    there.player.get_by_text("have changed").wait_for(state="hidden")
+    assert out_of_date(there) == []
+    there.page.wait_for_function(LOADED, arg=[there.player.locator("img:visible").element_handle(), picture])
+    there.generate.get_by_text("Out of date").wait_for(state="hidden")
+    page = take_home(there)
+    assert page.count("<audio") == 2
+    assert "<h1>study, played by GANSynth</h1>" in page
+    assert "song       study" in page or "study" in page
+
+
+def test_the_page_is_made_anew_after_a_new_clip(there):
+    assert "older" not in there.home.inner_text()
+    there.tune.get_by_label("mute").first.check()
+    there.home.get_by_text(re.compile("custom is out of date")).wait_for()
+    generate(there)
+    there.home.get_by_text("The page is older than what is shown here").wait_for()
+    take_home(there)
+    there.home.get_by_text("The page is older").wait_for(state="hidden")
+    there.tune.get_by_label("mute").first.uncheck()
+
+
+def test_a_starred_random_instrument_plays_the_song(there):
+    """Find, keep, use, by clicking."""
+    there.browser.get_by_role("button", name="random", exact=True).click()
+    card = there.browser.get_by_role("button", name="Keep demo 1-2", exact=True)
+    card.click()
+    there.browser.get_by_text(re.compile(r"^1 kept in outputs/instruments\.json$")).wait_for()
+    choice = there.tune.get_by_label("played by").first
+    choice.select_option("demo 1-2")
+    there.timeline.get_by_label("instrument").first.select_option("demo 1-2")
+    there.tune.get_by_label("solo").first.check()
+    generate(there)
+    assert re.search(r"1\s+Flute\s+\d+/\d+\s+demo 1-2", there.generate.locator("pre").inner_text())
+    there.tune.get_by_label("solo").first.uncheck()
+    choice.select_option(index=0)
+    there.browser.get_by_role("button", name="by name", exact=True).click()
+
+
+def test_labels_say_who_plays_and_what_becomes_of_the_drums(there):
+    pick(there, "study")
+    labels = there.tune.get_by_label("played by")
+    shown = [labels.nth(i).evaluate("list => list.selectedOptions[0].label") for i in range(labels.count())]
+    assert shown == ["the timeline"] * 4 + ["left out"]
+    there.generate.get_by_text("1 drum track will be left out").wait_for()
+    there.generate.get_by_label("drums").check()
+    there.generate.get_by_text("1 drum track will be played with a soundfont").wait_for()
+    assert labels.last.evaluate("list => list.selectedOptions[0].label") == "drum kit"
+    there.generate.get_by_label("drums").uncheck()
 
 
 def test_hear_an_instrument(there):
@@ -102,15 +197,13 @@ def test_hear_an_instrument(there):
     controls.code(there.browser, r'bank\["Oboe"\]')
 
 
-def test_another_tune_brings_its_roll_tracks_and_timeline(there):
+def test_another_tune_brings_its_roll_and_tracks(there):
     pick(there, "bach_prelude")
     roll, ribbon = there.tune.locator("img"), there.timeline.locator(".roll")
     before = roll.get_attribute("src"), ribbon.get_attribute("src")
-    width = ribbon.bounding_box()["width"]
     pick(there, "study")
     there.page.wait_for_function(LOADED, arg=[roll.element_handle(), before[0]])
     there.page.wait_for_function(LOADED, arg=[ribbon.element_handle(), before[1]])
-    assert ribbon.bounding_box()["width"] == pytest.approx(width * STUDY_SECONDS / SHORT_SECONDS, rel=0.02)
     assert there.tune.get_by_label("solo").count() == 5
     controls.code(there.tune, r'^song = midi\.load\("data/midi/study\.mid"\)$')
 
@@ -121,14 +214,20 @@ def test_listen_plays_the_score_without_the_model(there):
     assert SHORT_SECONDS < heard["seconds"] < SHORT_SECONDS + TAIL
 
 
-def test_drag_the_timeline(there):
-    handle = there.timeline.get_by_role("slider", name="Clarinet")
+def test_what_was_dragged_stays_until_it_is_fitted(there):
+    pick(there, "study")
+    there.timeline.get_by_label("instrument").first.select_option("Cello")
+    handle = there.timeline.get_by_role("slider", name="Harp")
     at, longest = (float(handle.get_attribute(f"aria-value{which}")) for which in ("now", "max"))
     width = there.timeline.locator(".ribbon").bounding_box()["width"]
-    controls.drag(there.page, handle, right=(10.0 - at) / longest * width)
-    controls.code(there.timeline, r"at=\[0, (9|10)\.?\d*, 120\]")
-    assert typed(there, 1) == pytest.approx(10.0, abs=longest / width)
-    assert handle.get_attribute("aria-valuetext").startswith("Clarinet at ")
+    controls.drag(there.page, handle, right=(25.0 - at) / longest * width)
+    assert typed(there, 2) == pytest.approx(25.0, abs=2 * longest / width)
+    pick(there, "bach_prelude")
+    there.timeline.get_by_text(re.compile(r"^1 entry lies after the end \(\d(\.\d+)? s\); press Fit$")).wait_for()
+    assert typed(there, 2) == pytest.approx(25.0, abs=2 * longest / width)
+    there.timeline.get_by_role("button", name="Fit").click()
+    there.timeline.get_by_text("after the end").wait_for(state="hidden")
+    assert typed(there, 2) == pytest.approx(25.0 * SHORT_SECONDS / STUDY_SECONDS, abs=0.3)
 
 
 def test_cancel_keeps_what_there_is_by_then(there):
@@ -189,14 +288,20 @@ def test_a_broken_file_is_one_line_and_the_song_stays(there):
     there.tune.locator(".gansynth-error").wait_for(state="hidden")
 
 
-def test_the_page_to_take_home(there):
-    link = there.page.get_by_role("link", name=re.compile("^Download quickstart.html"))
-    with there.page.expect_download() as coming:
-        link.click()
-    assert coming.value.suggested_filename == "quickstart.html"
-    page = coming.value.path().read_text("utf-8")
-    assert page.lower().startswith("<!doctype html>")
-    assert page.count("<audio") == 2
+def test_with_a_checkpoint_without_names_the_whole_way_works(there):
+    """As with the published ones: all instruments are random."""
+    pick(there, "bach_prelude")
+    there.model.get_by_label("model").select_option(there.unnamed)
+    there.model.get_by_text(re.compile("40 random instruments")).wait_for(timeout=WIDGET_SECONDS * 1000)
+    there.timeline.get_by_text(re.compile(f"{there.unnamed} has no .*Clarinet")).wait_for()
+    there.browser.get_by_role("button", name=f"Keep {there.unnamed} 1-5", exact=True).click()
+    there.browser.get_by_text("kept in outputs/instruments_").wait_for()
+    there.tune.get_by_label("played by").first.select_option(f"{there.unnamed} 1-5")
+    there.generate.get_by_text(re.compile(f"^{there.unnamed} will play bach_prelude")).wait_for()
+    generate(there)
+    assert f"{there.unnamed} 1-5" in there.generate.locator("pre").inner_text()
+    there.model.get_by_label("model").select_option("demo")
+    there.model.get_by_text(re.compile("80 instruments with names, and 1 that you kept")).wait_for()
 
 
 def test_nothing_went_wrong(there):
