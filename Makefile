@@ -9,7 +9,7 @@
 # make bench-widgets  how quickly controls answer
 # make bench-train    what a tiny training learns in 2,000 images, in numbers
 # make test-colab     the notebooks on Colab's versions of everything; COLAB_PYTHON=... names a Python 3.13
-# make repository URL=https://github.com/you/gansynth-suite   after a fork: your address in every notebook
+# make repository   after a fork: its address, that of the git remote "origin", in every notebook; URL=... names another
 # Each sets up .venv from python3 first, if that has not been done.
 
 PYTHON ?= python3
@@ -44,8 +44,7 @@ html: $(VENV)/ready
 	$(BIN)/python tools/make_site.py
 
 repository:
-	@test -n "$(URL)" || { echo "Say which: make repository URL=https://github.com/you/gansynth-suite"; exit 1; }
-	@$(PYTHON) tools/stamp_notebooks.py --repository "$(URL)"
+	@$(PYTHON) tools/stamp_notebooks.py --repository $(if $(URL),"$(URL)")
 
 bench: $(VENV)/ready
 	$(BIN)/python benchmarks/speed.py

@@ -24,7 +24,7 @@ import time
 import urllib.parse
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ LOCK_SECONDS = 3600  # to wait for another process that downloads the same check
 MAX_ARCHIVE_BYTES = 4 << 30  # a published model, with its optimizer and discriminator, stays well below ...
 MAX_UNPACKED_BYTES = 4 << 30  # ... and what is larger is a mistake or a zip bomb
 MAX_MEMBERS = 10_000  # files in an archive
+
+Progress = bool | Callable[[int, int | None], None]  # whether a bar is shown; or who is told (bytes here, bytes in all)
 
 RECORD = "download.json"  # in an unpacked checkpoint: where it came from and the hashes of its files
 
@@ -198,7 +200,7 @@ def download(
     name: str,
     url: str | None = None,
     folder: str | os.PathLike | None = None,
-    progress: bool = True,
+    progress: Progress = True,
     sha256: str | None = None,
 ) -> Path:
     """Download, check and unpack a checkpoint, unless it is here already.
@@ -207,7 +209,7 @@ def download(
       name: one of `PUBLISHED`, or any other plain name together with `url`.
       url: the address of a zip of a published checkpoint; by default the one in `PUBLISHED`.
       folder: where it goes; by default `data_dir()/checkpoints/<name>`.
-      progress: show a bar.
+      progress: show a bar; or a function of (bytes that have arrived, bytes in all or None), called after each piece.
       sha256: the archive's hash in hex, if it is known.
 
     Returns:
@@ -249,7 +251,7 @@ def _already(folder: Path, url: str | None, sha256: str | None) -> Path:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path, progress: bool) -> Iterator[None]:
+def _alone(folder: Path, progress: Progress) -> Iterator[None]:
     """Wait until no other process downloads to `folder`."""
     home = _downloads(folder)
     lock = filelock.FileLock(str(home / f"{folder.name}.lock"))
@@ -259,7 +261,7 @@ def _alone(folder: Path, progress: bool) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            if progress:
+            if progress is True:
                 print(f"another process is downloading {folder.name}; waiting for it")
             lock.acquire(timeout=LOCK_SECONDS)
     except filelock.Timeout:
@@ -274,7 +276,7 @@ def _alone(folder: Path, progress: bool) -> Iterator[None]:
         lock.release()
 
 
-def _fetch(name: str, url: str, part: Path, progress: bool) -> None:
+def _fetch(name: str, url: str, part: Path, progress: Progress) -> None:
     """Bring `part` to full size, going on from what is there if the server's file is still the same one."""
     if not _attempt(name, url, part, progress):
         _discard(part)
@@ -282,7 +284,7 @@ def _fetch(name: str, url: str, part: Path, progress: bool) -> None:
             raise OSError(f"{_host(url)} answers with a part of {name} that was not asked for; try again later")
 
 
-def _attempt(name: str, url: str, part: Path, progress: bool) -> bool:
+def _attempt(name: str, url: str, part: Path, progress: Progress) -> bool:
     """One request. False: what is in `part` is of no use any more, start from zero.
 
     Source: RFC 9110, sections 13.1.5 (If-Range), 14.2 (Range) and 15.5.17 (416).
@@ -329,10 +331,14 @@ def _get(name: str, url: str, headers: dict[str, str]) -> requests.Response:
     raise OSError(f"the server cannot deliver {name} now (HTTP {status}) at {url}; try again later")
 
 
-def _receive(name: str, response: requests.Response, part: Path, have: int, total: int | None, progress: bool) -> None:
+def _receive(
+    name: str, response: requests.Response, part: Path, have: int, total: int | None, progress: Progress
+) -> None:
     """Append the body to `part`."""
     broken = False
-    bar = tqdm(total=total, initial=have, desc=name, unit="B", unit_scale=True, disable=not progress)
+    tell = progress if callable(progress) else lambda have, total: None
+    hidden = callable(progress) or not progress
+    bar = tqdm(total=total, initial=have, desc=name, unit="B", unit_scale=True, disable=hidden)
     try:
         with bar, open(part, "ab") as file:
             if (total or 0) <= MAX_ARCHIVE_BYTES:
@@ -340,6 +346,7 @@ def _receive(name: str, response: requests.Response, part: Path, have: int, tota
                     file.write(chunk)
                     have += len(chunk)
                     bar.update(len(chunk))
+                    tell(have, total)
                     if have > MAX_ARCHIVE_BYTES:
                         break
     except requests.RequestException:

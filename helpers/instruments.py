@@ -1,4 +1,4 @@
-"""Latent vectors with names, ways between them, and a `Timeline` that says which one plays when.
+"""Latent vectors with names, a `Bank` of them to choose from, and a `Timeline` that says which one plays when.
 
 An instrument is a point z of the model's latent space; every pitch can be asked of it. Points on the way from one to
 another are instruments too.
@@ -9,14 +9,16 @@ Notebook: 05_instruments, 07_songs (an instrument for each track).
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from . import casting
 from .files import replacing
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 SECONDS_PER_INSTRUMENT = 6.0  # how often a random timeline moves on; the original's default
 FILE_FORMAT = 1
+KEPT = Path("outputs/instruments.json")  # where the instruments that a person keeps are written
+DRAWN = 40  # random instruments in the bank of a model that has no names for any
 ORIGINAL_START = -0.0001  # s; the original's first instrument stands just before the first note
 PARALLEL = 1e-6  # radians: vectors nearer than this to the same or to opposite directions count as parallel
 
@@ -73,15 +77,202 @@ def named(model: GANSynth) -> dict[str, Instrument]:
     return {row["name"]: Instrument(row["name"], row["z"], model.name, model.fingerprint) for row in rows}
 
 
-def assign(model: GANSynth, song: Song, seed: int) -> dict[int, Instrument]:
-    """An instrument of its own for each track that is not drums: track number (from 1) -> instrument.
+class Assignment(NamedTuple):
+    """Who plays a track, and why."""
 
-    They are drawn from those that the checkpoint brings along, none twice while they last, or else at random.
+    instrument: Instrument
+    why: str
+
+
+def assign(model: GANSynth, song: Song, seed: int) -> dict[int, Assignment]:
+    """Give each track that is not drums an instrument of its own.
+
+    Where the checkpoint has named instruments, a track gets the one of its General MIDI program; if there is none, or
+    another track has it already, the nearest one of the same family (`casting.cast`). What has no counterpart is drawn
+    from the other named instruments. Of a model without names, all are drawn at random.
+
+    Args:
+      model: the model that plays.
+      song: whose tracks are to be played.
+      seed: of everything that is drawn.
+
+    Returns:
+      Track number, from 1 -> (instrument, why), in the order of the tracks.
+
+    >>> for number, (instrument, why) in instruments.assign(model, song, seed=0).items():
+    ...     print(f"track {number}: {instrument.name}, because {why}")
+
+    Notebook: 07_songs.
     """
-    bank = list(named(model).values()) or sample(model, len(song.tracks), seed)
-    order = np.random.RandomState(seed).permutation(len(bank))
-    pitched = [number for number, track in enumerate(song.tracks, start=1) if not track.is_drum]
-    return {number: bank[order[i % len(bank)]] for i, number in enumerate(pitched)}
+    programs = {number: track.program for number, track in enumerate(song.tracks, start=1) if not track.is_drum}
+    rows, bank = model.about.get("instruments", []), list(named(model).values())
+    voices = [casting.Voice(row["name"], row.get("program"), row.get("family", "")) for row in rows]
+    suited = casting.cast(programs, voices)
+    if bank:
+        used = {index for index, _ in suited.values()}
+        order = np.random.RandomState(seed).permutation(len(bank)).tolist()
+        drawn = [bank[index] for index in order if index not in used] or bank
+        why = "{program} has no counterpart in this model, so it was drawn with seed {seed}"
+    else:
+        drawn = sample(model, max(len(programs), 1), seed)
+        why = "the model has no named instruments, so it was drawn with seed {seed}"
+    left = itertools.cycle(drawn)
+    return {
+        number: Assignment(bank[suited[number][0]], suited[number][1])
+        if number in suited
+        else Assignment(next(left), why.format(program=casting.program_name(program), seed=seed))
+        for number, program in programs.items()
+    }
+
+
+class Bank(Mapping):
+    """The instruments of a model to choose from, by name: its own, and those that a person kept.
+
+    It is made by `bank`. Its own instruments are those that the checkpoint names or, for one without names (the
+    published ones), random ones. What is kept is written to a file at once, and is there again in the next session. All
+    controls that are given the same bank show the same instruments.
+
+        bank["Cello"], bank[0], bank[:3]           by name, by position, several
+        bank.keep(blend(a, b, 0.5), "half")        from now on it is bank["half"]
+        bank.discard("half")
+        bank.on_change(call)                       call() after each change
+
+    Attributes:
+      model: the model they belong to.
+      own: the model's own instruments, by name.
+      path: the file of those that were kept.
+      note: one sentence if that is not the file that was asked for, or if it cannot be read; else "".
+
+    Notebook: 05_instruments.
+    """
+
+    def __init__(self, model: GANSynth, seed: int, count: int, path: str | os.PathLike):
+        self._seed, self._count, self._wanted = seed, count, Path(path).absolute()
+        self._listeners: list[Callable[[], None]] = []
+        self._open(model)
+
+    def _open(self, model: GANSynth) -> None:
+        """Take a model's own instruments, and those that were kept for it."""
+        self.own = named(model) or {drawn.name: drawn for drawn in sample(model, self._count, self._seed)}
+        self.model, self.path, self.note = model, self._wanted, ""
+        self._kept: dict[str, Instrument] = {}
+        try:
+            self._kept = self._read()
+        except ValueError as error:
+            self.path = self.path.with_name(f"{self.path.stem}_{model.fingerprint[:8]}{self.path.suffix}")
+            self.note = f"{error}. That file stays as it is; what you keep goes to {self.path.name}"
+            try:
+                self._kept = self._read()
+            except ValueError as own_error:
+                self.note = str(own_error)
+
+    def _read(self) -> dict[str, Instrument]:
+        return {kept.name: kept for kept in load(self.path, self.model)} if self.path.exists() else {}
+
+    @property
+    def _all(self) -> dict[str, Instrument]:
+        return self.own | self._kept
+
+    @property
+    def kept(self) -> list[str]:
+        """Names of the instruments that were kept, the latest last."""
+        return list(self._kept)
+
+    def __getitem__(self, key: str | int | slice) -> Instrument | list[Instrument]:
+        if isinstance(key, (int, np.integer, slice)):
+            return list(self._all.values())[key]
+        if key not in self._all:
+            raise KeyError(f"{self.model.name} has no instrument {key!r}; list(bank) names all {len(self)}")
+        return self._all[key]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name in self._all
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __repr__(self) -> str:
+        return f"Bank({self.model.name}: {len(self)} instruments, {len(self._kept)} kept)"
+
+    def keep(self, instrument: Instrument, name: str | None = None) -> Instrument:
+        """Write an instrument to the file, so that it is in the bank from now on and in the next session.
+
+        Args:
+          instrument: of the bank's model; one of the bank's own is marked as kept.
+          name: what to call it; by default it keeps its name.
+
+        Returns:
+          The instrument as it is in the bank.
+
+        Raises:
+          ValueError: it belongs to another model, another instrument has its name, the name is empty, or the file
+            cannot be read.
+          OSError: the file cannot be written.
+        """
+        name = (instrument.name if name is None else str(name)).strip()
+        if not name:
+            raise ValueError("an instrument needs a name to be kept under")
+        if instrument.fingerprint not in ("", self.model.fingerprint) or len(instrument.z) != len(self[0].z):
+            owner = instrument.checkpoint or "another model"
+            raise ValueError(f"{instrument.name!r} was made for {owner}; on {self.model.name} it is another sound")
+        kept = Instrument(name, instrument.z, self.model.name, self.model.fingerprint, instrument.seed)
+        on_file = self._read()  # another session may have added to it
+        for known in (self._all.get(name), on_file.get(name)):
+            if known is not None and (known.z != kept.z).any():
+                raise ValueError(f"another instrument is called {name!r} already; choose another name")
+        self._write(on_file | {name: kept})
+        return kept
+
+    def discard(self, name: str) -> None:
+        """Take an instrument out of the file. One of the model's own is then still in the bank, any other is not.
+
+        Raises:
+          KeyError: none of this name was kept.
+          ValueError, OSError: the file cannot be read or written.
+        """
+        if name not in self._kept:
+            raise KeyError(f"no instrument {name!r} was kept; there are {', '.join(self._kept) or 'none'}")
+        on_file = self._read()
+        on_file.pop(name, None)
+        self._write(on_file)
+
+    def use(self, model: GANSynth) -> None:
+        """Change to another model: its own instruments, and those that were kept for it."""
+        self._open(model)
+        self._tell()
+
+    def on_change(self, call: Callable[[], None]) -> None:
+        """From now on, call `call()` after each change of what is in the bank or is kept."""
+        self._listeners.append(call)
+
+    def _write(self, kept: dict[str, Instrument]) -> None:
+        save(list(kept.values()), self.path)
+        self._kept = kept
+        self._tell()
+
+    def _tell(self) -> None:
+        for call in list(self._listeners):
+            call()
+
+
+def bank(model: GANSynth, seed: int = 1, count: int = DRAWN, path: str | os.PathLike | None = None) -> Bank:
+    """The instruments of a model that controls let a person choose from; see `Bank`.
+
+    Args:
+      model: the model they are for.
+      seed, count: of the random instruments, if the model names none.
+      path: JSON file of the instruments that are kept; by default outputs/instruments.json. If it holds those of
+        another model, or something else, it stays untouched and a file beside it, with the model's fingerprint in its
+        name, is used.
+
+    Notebook: 05_instruments.
+    """
+    if count < 1:
+        raise ValueError(f"count is {count}; a bank holds at least one instrument")
+    return Bank(model, seed, count, KEPT if path is None else path)
 
 
 def slerp(a: np.ndarray, b: np.ndarray, t: float | np.ndarray) -> np.ndarray:
@@ -155,6 +346,19 @@ def blend_square(corners: Sequence[Instrument], x: float, y: float, name: str | 
     return Instrument(name, z, corners[0].checkpoint, corners[0].fingerprint)
 
 
+def _drawn(instruments: Sequence[Instrument], n: int, seed: int) -> list[Instrument]:
+    """Draw n of some instruments, in rounds: each comes once before any comes again, and never twice in a row."""
+    if not instruments:
+        raise ValueError("there is no instrument to draw from")
+    random, drawn = np.random.RandomState(seed), []
+    while len(drawn) < n:
+        order = random.permutation(len(instruments)).tolist()
+        if drawn and len(order) > 1 and instruments[order[0]] is drawn[-1]:
+            order.append(order.pop(0))
+        drawn += [instruments[i] for i in order]
+    return drawn[:n]
+
+
 def _check_one_model(instruments: Sequence[Instrument], what: str) -> None:
     if len({(instrument.fingerprint, len(instrument.z)) for instrument in instruments}) > 1:
         raise ValueError(f"{what} have to belong to one model")
@@ -225,16 +429,32 @@ class Timeline:
 
     @classmethod
     def random(
-        cls, model: GANSynth, seconds: float, seed: int, secs_per_instrument: float = SECONDS_PER_INSTRUMENT
+        cls,
+        model: GANSynth,
+        seconds: float,
+        seed: int,
+        secs_per_instrument: float = SECONDS_PER_INSTRUMENT,
+        among: Iterable[Instrument] | None = None,
     ) -> Timeline:
         """Random instruments, a new one reached about every `secs_per_instrument`, spread evenly over `seconds`.
 
         Short songs get at least a beginning and an end (the original fails on them).
+
+        Args:
+          model: the model that they are for.
+          seconds: length of the song.
+          seed: the same seed gives the same instruments.
+          secs_per_instrument: s.
+          among: draw from these, never one twice in a row; by default any point of the latent space may be drawn.
+
+        Raises:
+          ValueError: a length is not above 0, or `among` is empty.
         """
         if not (0 < seconds < np.inf and 0 < secs_per_instrument < np.inf):
             raise ValueError(f"{seconds} s with an instrument every {secs_per_instrument} s: both have to be above 0")
         n = max(2, round(seconds / secs_per_instrument) + 1)  # intervals, and one more for their ends
-        return cls(sample(model, n, seed), at=np.linspace(0.0, seconds, n))
+        players = sample(model, n, seed) if among is None else _drawn(list(among), n, seed)
+        return cls(players, at=np.linspace(0.0, seconds, n))
 
     @classmethod
     def original(

@@ -158,7 +158,7 @@ def resolve(
     resolved = []
     for i in range(len(song.tracks)):
         part = wanted[i][1] if i in wanted else Part()
-        player = part.instrument or default or assigned.get(i + 1)
+        player = part.instrument or default or (assigned[i + 1].instrument if i + 1 in assigned else None)
         player = Timeline.hold(player) if isinstance(player, Instrument) else player
         resolved.append(dataclasses.replace(part, instrument=player))
     for part in resolved:

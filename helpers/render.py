@@ -248,8 +248,8 @@ def render(
       parts: who plays. One instrument or timeline for all tracks, or one for each: a dict from a track's number (as
         `print(song)` has it), name or program ("program 73", "Flute") to an instrument, a timeline, or a `Part`, which
         also mutes, solos, pans and sets the gain.
-      default: who plays the tracks that `parts` leaves open. By default each gets an instrument of its own, drawn with
-        `seed` (see `instruments.assign`).
+      default: who plays the tracks that `parts` leaves open. By default each gets an instrument of its own, that of its
+        General MIDI program where the model has it (see `instruments.assign`).
       drums: "skip" leaves out what is on channel 10, "synth" plays it with a soundfont. It never sounds as pitches.
       pitch: what becomes of notes outside the model's range, C1 to C6: "fold" moves them by octaves, "drop" leaves them
         out, "shift" first transposes the whole song to where most notes fit, and folds the rest.

@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
+from . import drawing
 from .files import replacing
 from .gansynth.config import MIN_PITCH, Config
 
@@ -45,7 +46,7 @@ LOSSES, LOGS, SAMPLES, CACHE = "losses.csv", "logs", "samples", "cache"
 CHANNELS = (("log magnitude", "magma", -14, 6), ("instantaneous frequency", "twilight", -1, 1))
 PLOTTED = {
     "distance: scores of real minus generated notes": {"distance": ("wasserstein", -1)},
-    "pitches told rightly": {"real notes": ("real_pitch_accuracy", 1), "generated": ("fake_pitch_accuracy", 1)},
+    "pitch accuracy": {"real notes": ("real_pitch_accuracy", 1), "generated": ("fake_pitch_accuracy", 1)},
 }
 SMOOTHING = 20  # a curve is a running mean over this part of the run
 
@@ -98,7 +99,6 @@ def run(args: argparse.Namespace) -> list[Path]:
         value = getattr(args, name)
         if value is not None and not value > 0:
             raise ValueError(f"--{name} is {value}; it has to be above 0")
-    from . import gansynth  # noqa: F401  quiets TensorFlow before it is imported
     from .gansynth import dataset, training
 
     out = Path(args.out)
@@ -159,7 +159,7 @@ def _check_same(asked: Config, saved: Config, out: Path) -> None:
 def _strategy(name: str | None):
     if name is None:
         return None
-    import tensorflow as tf
+    from .gansynth.backend import tf
 
     return tf.distribute.MirroredStrategy()
 
@@ -228,7 +228,7 @@ class Curves:
     """Losses as a table in a file and for TensorBoard. A run that goes on forgets what came after its checkpoint."""
 
     def __init__(self, out: Path, step: int):
-        import tensorflow as tf
+        from .gansynth.backend import tf
 
         path, rows = out / LOSSES, []
         if path.is_file():
@@ -252,7 +252,7 @@ class Curves:
         self._summaries.close()
 
     def add(self, step: int, stage: int, values: Mapping[str, float]) -> None:
-        import tensorflow as tf
+        from .gansynth.backend import tf
 
         table = csv.writer(self._file)
         if self._is_new:
@@ -289,13 +289,14 @@ def plot_data(data: np.ndarray, path: Path) -> Path:
     """Draw spectrograms [n, frames, bins, 2] side by side: log magnitude above, instantaneous frequency below."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(2.5 * len(data), 6), layout="constrained")
-    for channel, row in enumerate(figure.subplots(2, len(data), squeeze=False)):
-        image = draw_row(data, row, channel)
-        row[0].set_ylabel(CHANNELS[channel][0])
-        figure.colorbar(image, ax=row)
-    with replacing(path) as partial:
-        figure.savefig(partial, dpi=80)
+    with drawing.plain():
+        figure = Figure(figsize=(2.5 * len(data), 6), layout="constrained")
+        for channel, row in enumerate(figure.subplots(2, len(data), squeeze=False)):
+            image = draw_row(data, row, channel)
+            row[0].set_ylabel(CHANNELS[channel][0])
+            figure.colorbar(image, ax=row)
+        with replacing(path) as partial:
+            figure.savefig(partial, dpi=80)
     return path
 
 
@@ -319,7 +320,7 @@ def draw_row(data: np.ndarray, axes: Sequence[Any], channel: int = 0):
 
 
 def plot_losses(history: Iterable[Mapping[str, Any]], axes: Sequence[Any] | None = None):
-    """Draw the curves of a training: how far real and generated notes are told apart, and the pitches told rightly.
+    """Draw the curves of a training: how far real and generated notes are told apart, and the pitch accuracy.
 
     Each curve is a running mean over a twentieth of the run so far; vertical lines are where a stage begins.
 

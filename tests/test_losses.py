@@ -111,7 +111,7 @@ def test_slopes_of_a_plane_are_its_gradient_everywhere():
     direction = np.random.RandomState(0).normal(size=(4, 6, 2)).astype(np.float32)
     real, fake = np.random.RandomState(1).normal(size=(2, 3, 4, 6, 2)).astype(np.float32)
     mix = tf.constant([0.0, 0.5, 1.0])
-    got = losses.slopes(
+    got = losses.gradient_norms(
         lambda x: tf.reduce_sum(x * direction, axis=[1, 2, 3]), tf.constant(real), tf.constant(fake), mix
     )
     np.testing.assert_allclose(got, np.full(3, np.linalg.norm(direction)), rtol=1e-5)
@@ -122,7 +122,7 @@ def test_slopes_are_measured_between_real_and_fake():
     """The score is half a square: the slope is the length of the point where it is measured."""
     real, fake = np.full((2, 1, 1, 1, 1), 2.0, np.float32)[:, 0], np.full((2, 1, 1, 1), 6.0, np.float32)
     score = lambda x: tf.reduce_sum(x * x, axis=[1, 2, 3]) / 2  # noqa: E731
-    got = losses.slopes(score, tf.constant(real), tf.constant(fake), tf.constant([0.25, 1.0]))
+    got = losses.gradient_norms(score, tf.constant(real), tf.constant(fake), tf.constant([0.25, 1.0]))
     np.testing.assert_allclose(got, [3.0, 6.0])
 
 

@@ -1,6 +1,7 @@
 """The notebooks: each runs from top to bottom by itself, and all keep to the house's form."""
 
 import ast
+import builtins
 import os
 import re
 import shutil
@@ -51,6 +52,47 @@ def read(path):
 
 def code_of(notebook):
     return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def solutions(notebook):
+    """The code of the folded solutions to the exercises."""
+    return re.findall(r"<details>.*?```python\n(.*?)\n```.*?</details>", exercises(notebook), re.S)
+
+
+def exercises(notebook):
+    return next(cell.source for cell in notebook.cells if cell.source.startswith("## Try next"))
+
+
+def names(source):
+    """The names that code makes or changes, and those that it uses."""
+    made, used = set(), set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else made).add(node.id)
+        elif isinstance(node, ast.arg):
+            made.add(node.arg)
+        elif isinstance(node, ast.alias):
+            made.add((node.asname or node.name).split(".")[0])
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+            made.update(name.id for name in ast.walk(node.value) if isinstance(name, ast.Name))
+        elif isinstance(node, ast.Expr) and isinstance(getattr(node.value, "func", None), ast.Attribute):
+            made.update(name.id for name in ast.walk(node.value.func) if isinstance(name, ast.Name))  # history.append()
+    return made, used
+
+
+def built_on(snippets, sources):
+    """Those of a notebook's cells of code that snippets need, with the setup and the imports."""
+    setup, *others = sources
+    imports = [source for source in others if list(imported(source))]
+    modules = {name for source in imports for name in names(source)[0]}
+    wanted = {name for made, used in map(names, snippets) for name in used - made} - modules
+    kept = []
+    for source in reversed(others):
+        made, used = names(source)
+        if made & wanted or source in imports:
+            kept.insert(0, source)
+            wanted |= used - modules
+    return [setup, *kept]
 
 
 def lines(source):
@@ -107,7 +149,7 @@ class TestForm:
         assert first.cell_type == "markdown"
         badge, _, contract = first.source.partition("\n\n")
         assert badge.startswith("[![Open In Colab]")
-        assert badge.endswith(f"/notebooks/{path.name})")
+        assert f"/notebooks/{path.name})" in badge
         assert contract.startswith(f"# {int(path.stem[:2])}. ")
         assert re.findall(r"^- \*\*(\w+):\*\*", first.source, re.M) == ["In", "Out", "Time"]
 
@@ -117,11 +159,21 @@ class TestForm:
         assert 2 <= len(re.findall(r"^\d\. ", exercises, re.M)) <= 3
         assert references.startswith("## References")
 
+    def test_every_exercise_has_a_folded_solution(self, path):
+        notebook = read(path)
+        found = solutions(notebook)
+        if path.stem.startswith("00_") and not found:
+            pytest.skip("by clicking, there is no code to give")
+        text = exercises(notebook)
+        asked = len(re.findall(r"^\d\. ", text, re.M))
+        assert len(found) == asked
+        assert re.findall(r"^<summary>Solution (\d)</summary>\n\n", text, re.M) == [str(n + 1) for n in range(asked)]
+
     def test_references_are_those_cited(self, path):
         *prose, references = (cell.source for cell in read(path).cells if cell.cell_type == "markdown")
         listed = re.findall(r"^\[(\d)\]", references, re.M)
         assert listed == [str(n) for n in range(1, len(listed) + 1)]
-        groups = re.findall(r"\[(\d(?:, \d)*)\](?!\()", "\n".join(prose))
+        groups = re.findall(r"\[(\d(?:, \d)*)\](?!\()", re.sub(r"```.*?```", "", "\n".join(prose), flags=re.S))
         assert {number for group in groups for number in group.split(", ")} == set(listed)
 
     def test_badge_and_setup_cell_are_those_of_today(self, path, capsys):
@@ -142,6 +194,34 @@ class TestForm:
     def test_is_named_by_the_code_it_teaches(self, path):
         named = {name for _, names in taught() for name in names}
         assert path.stem in named, f"no public docstring says Notebook: {path.stem}"
+
+
+@pytest.mark.parametrize("path", [path for path in NOTEBOOKS if solutions(read(path))], ids=lambda path: path.stem)
+class TestSolutions:
+    def test_use_what_the_notebook_has(self, path):
+        notebook = read(path)
+        known = set(dir(builtins)) | {"display"}
+        for source in code_of(notebook):
+            known |= names(source)[0]
+        for solution in solutions(notebook):
+            made, used = names(solution)
+            assert not used - made - known
+
+    def test_run_after_the_cells_that_they_build_on(self, path, checkout, environment):
+        """One after another, after the cells whose names they use; the others would only take time."""
+        found = solutions(read(path))
+        cells = built_on(found, code_of(read(path)))
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in [*cells, *found]])
+        execute(notebook, checkout / "notebooks", environment)
+        for cell in notebook.cells[len(cells) :]:
+            assert cell.outputs, cell.source
+
+
+def test_the_first_steps_list_all_other_notebooks():
+    [table] = [cell.source for cell in read(ROOT / "notebooks" / "01_setup.ipynb").cells if cell.id == "map"]
+    listed = re.findall(r"^\| \[(\w+)\]\((\w+)\.ipynb\) \|", table, re.M)
+    assert [text for text, _ in listed] == [link for _, link in listed]
+    assert {link for _, link in listed} >= set(NAMES) - {"01_setup"}
 
 
 def test_notebooks_named_in_docstrings_exist():
@@ -179,6 +259,22 @@ class TestSetup:
             assert sys.path[0] == str(fetched)
         [clone] = commands
         assert clone[-4:] == ["--depth", "1", "https://github.com/you/gansynth-suite", str(fetched)]
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "https://github.com/OWNER/gansynth-suite",
+            "https://gitlab.com/you/x",
+            "https://github.com/you/x/y",
+            "--help",
+            "",
+        ],
+    )
+    def test_in_colab_no_other_address_is_fetched(self, address, setup, monkeypatch):
+        monkeypatch.setattr(subprocess, "run", lambda command: pytest.fail(f"ran {command}"))
+        monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
+        with pytest.raises(AssertionError, match=r"type the address of the repository, .*, into the field and run"):
+            exec(setup.replace("https://github.com/you/gansynth-suite", address), {})
 
     def test_in_colab_an_address_where_nothing_is_gets_one_sentence(self, setup, monkeypatch):
         monkeypatch.setattr(subprocess, "run", lambda command: None)

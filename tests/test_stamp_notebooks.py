@@ -1,6 +1,8 @@
-"""tools/stamp_notebooks.py: the badge and the setup cell, the same in every notebook."""
+"""tools/stamp_notebooks.py: the badge, the links and the setup cell, the same in every notebook."""
 
+import base64
 import json
+import subprocess
 from pathlib import Path
 
 import nbformat
@@ -8,7 +10,7 @@ import pytest
 import stamp_notebooks
 from hypothesis import given
 from hypothesis import strategies as st
-from stamp_notebooks import configured, moved, repository_name, stamped
+from stamp_notebooks import configured, moved, of_remote, origin, repository_name, stamped
 
 OLD, NEW = "https://github.com/OWNER/gansynth-suite", "https://github.com/you/my-fork"
 LINKS = "see {0}, {0}/issues and https://colab.research.google.com/github/{1}/blob/main/notebooks/01_setup.ipynb"
@@ -51,6 +53,10 @@ class TestStamped:
         compile(setup, "setup", "exec")
         assert f'REPOSITORY = "{NEW}"' in setup
 
+    def test_the_setup_cell_is_folded_in_colab_and_jupyterlab(self):
+        setup = json.loads(stamped(notebook(("markdown", "# 1. A")), "01_a.ipynb", NEW))["cells"][2]
+        assert setup["metadata"] == {"cellView": "form", "jupyter": {"source_hidden": True}}
+
     def test_the_notebook_stays_valid(self):
         text = stamped(notebook(("markdown", "# 1. A")), "01_a.ipynb", NEW)
         nbformat.validate(nbformat.reads(text, as_version=4))
@@ -64,6 +70,7 @@ class TestStamped:
         content = json.loads(fresh)
         content["cells"][1]["source"] = ["This first cell does something else."]
         content["cells"][2]["source"] = ['REPOSITORY = "elsewhere"']
+        content["cells"][2]["metadata"] = {}
         content["metadata"]["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
         again = json.loads(stamped(json.dumps(content), "01_a.ipynb", NEW))
         assert again["cells"] == json.loads(fresh)["cells"]
@@ -73,6 +80,100 @@ class TestStamped:
     def test_other_files_get_one_sentence(self, text):
         with pytest.raises(ValueError, match=r"x\.ipynb is not a notebook that begins with a cell of markdown\."):
             stamped(text, "x.ipynb", NEW)
+
+
+class TestLinks:
+    AMONG = ("00_x.ipynb", "01_a.ipynb", "02_b.ipynb")
+    CELLS = ("markdown", "# 1. A"), ("code", "1"), ("markdown", "## References")
+    BACK = "Previous: [00_x](00_x.ipynb) ([Colab](https://colab.research.google.com/github/you/my-fork/blob/main/notebooks/00_x.ipynb))"
+    ON = "Next: [02_b](02_b.ipynb) ([Colab](https://colab.research.google.com/github/you/my-fork/blob/main/notebooks/02_b.ipynb))"
+
+    def test_lead_to_the_neighbours_from_top_and_end(self):
+        first, *_, last = sources(stamped(notebook(*self.CELLS), "01_a.ipynb", NEW, self.AMONG))
+        assert first.endswith(f"01_a.ipynb) · {self.BACK} · {self.ON}\n\n# 1. A")
+        assert last == f"## References\n\n{self.BACK} · {self.ON}"
+
+    def test_the_first_and_the_last_notebook_have_one_neighbour(self):
+        first, *_, end = sources(stamped(notebook(*self.CELLS), "00_x.ipynb", NEW, self.AMONG[:2]))
+        assert "Next: [01_a]" in first
+        assert end.startswith("## References\n\nNext: [01_a]")
+        first, *_, end = sources(stamped(notebook(*self.CELLS), "01_a.ipynb", NEW, self.AMONG[:2]))
+        assert first.endswith(f"01_a.ipynb) · {self.BACK}\n\n# 1. A")
+        assert end.endswith(self.BACK)
+
+    def test_are_replaced_when_notebooks_come_and_go(self):
+        once = stamped(notebook(*self.CELLS), "01_a.ipynb", NEW, self.AMONG)
+        assert stamped(once, "01_a.ipynb", NEW, self.AMONG) == once
+        more = stamped(once, "01_a.ipynb", NEW, ("00_x.ipynb", "00_y.ipynb", "01_a.ipynb", "02_b.ipynb"))
+        assert "[00_x]" not in more
+        assert stamped(more, "01_a.ipynb", NEW, self.AMONG) == once
+        assert "Previous" not in stamped(more, "01_a.ipynb", NEW)
+
+
+class TestFigures:
+    SOURCE = 'Look:\n\n![two boxes](x "docs/figures/gan.png")\n\nand ![another](https://example.org/a.png)'
+
+    def test_are_written_into_the_cell(self, tmp_path):
+        (tmp_path / "docs" / "figures").mkdir(parents=True)
+        (tmp_path / "docs" / "figures" / "gan.png").write_bytes(b"one")
+        first = stamped(notebook(("markdown", "# 1. A"), ("markdown", self.SOURCE)), "a.ipynb", NEW, figures=tmp_path)
+        data = base64.b64encode(b"one").decode()
+        assert sources(first)[-1] == self.SOURCE.replace("(x ", f"(data:image/png;base64,{data} ")
+        assert stamped(first, "a.ipynb", NEW, figures=tmp_path) == first
+        (tmp_path / "docs" / "figures" / "gan.png").write_bytes(b"two")
+        assert data not in stamped(first, "a.ipynb", NEW, figures=tmp_path)
+
+    def test_that_are_not_there_get_one_sentence(self, tmp_path):
+        with pytest.raises(ValueError, match=r"There is no figure docs/figures/gan\.png; "):
+            stamped(notebook(("markdown", self.SOURCE)), "a.ipynb", NEW, figures=tmp_path)
+
+
+class TestRemote:
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://github.com/you/my-fork",
+            "https://github.com/you/my-fork.git",
+            "https://github.com/you/my-fork/",
+            "https://you:secret@github.com/you/my-fork.git",
+            "git@github.com:you/my-fork.git",
+            "ssh://git@github.com/you/my-fork.git",
+        ],
+    )
+    def test_at_github(self, url):
+        assert of_remote(url) == NEW
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "",
+            "/srv/my-fork",
+            "https://gitlab.com/you/my-fork",
+            "git@gitlab.com:you/my-fork.git",
+            "https://github.com.evil.org/you/my-fork",
+            "https://you:secret@evil.org/you@github.com/x",
+            "https://github.com/you/my-fork/tree/main",
+            "git@github.com:my-fork.git",
+        ],
+    )
+    def test_elsewhere_gets_one_sentence_without_the_url(self, url):
+        with pytest.raises(ValueError, match=r'^The git remote "origin" is not at github\.com: '):
+            of_remote(url)
+
+    def test_with_what_cannot_be_an_address(self):
+        with pytest.raises(ValueError, match="is not an address like"):
+            of_remote('git@github.com:you/x"; import os')
+
+    def test_of_a_clone(self, tmp_path):
+        git = ["git", "-C", str(tmp_path)]
+        subprocess.run([*git, "init", "-q"], check=True)
+        with pytest.raises(ValueError, match='no git remote "origin" here'):
+            origin(tmp_path)
+        subprocess.run([*git, "remote", "add", "origin", "git@github.com:you/my-fork.git"], check=True)
+        assert origin(tmp_path) == NEW
+        (tmp_path / "unpacked").mkdir()  # a copy without history, within another repository
+        with pytest.raises(ValueError, match='no git remote "origin" here'):
+            origin(tmp_path / "unpacked")
 
 
 class TestAddress:
@@ -109,7 +210,7 @@ class TestAddress:
         except ValueError:
             return
         source = stamp_notebooks.SETUP.format(repository=address)
-        assert f'REPOSITORY = "{address}"' in source.splitlines()
+        assert f'REPOSITORY = "{address}"  # @param {{type:"string"}}' in source.splitlines()
 
     def test_is_in_the_settings(self):
         assert configured('[tool.x]\nrepository = "https://github.com/a/b" # here\n') == "https://github.com/a/b"
@@ -126,13 +227,26 @@ class TestCommand:
     def test_a_new_address_is_written_everywhere(self, checkout):
         assert stamp_notebooks.main(["--repository", NEW], root=checkout) == 0
         for text in state(checkout).values():
-            assert "OWNER" not in text
+            assert "OWNER/gansynth-suite" not in text
             assert "you/my-fork" in text
         assert "https://github.com/other/x" in (checkout / "README.md").read_text()
         assert stamp_notebooks.main(["--check"], root=checkout) == 0
 
+    def test_a_fork_finds_its_address_by_itself(self, checkout):
+        git = ["git", "-C", str(checkout)]
+        subprocess.run([*git, "init", "-q"], check=True)
+        subprocess.run([*git, "remote", "add", "origin", "git@github.com:you/my-fork.git"], check=True)
+        assert stamp_notebooks.main(["--repository"], root=checkout) == 0
+        assert configured((checkout / "pyproject.toml").read_text()) == NEW
+
     @pytest.mark.parametrize(
-        "arguments", [["--repository", "nowhere"], ["--repository", NEW, "--check"], ["--repository", NEW, "x.ipynb"]]
+        "arguments",
+        [
+            ["--repository"],
+            ["--repository", "nowhere"],
+            ["--repository", NEW, "--check"],
+            ["--repository", NEW, "x.ipynb"],
+        ],
     )
     def test_bad_arguments_get_one_sentence_and_change_nothing(self, checkout, capsys, arguments):
         before = state(checkout)
@@ -157,8 +271,10 @@ class TestCommand:
     def test_files_can_be_named(self, checkout, capsys):
         path = checkout / "notebooks" / "02_b.ipynb"
         path.write_text(notebook(("markdown", "# 2. B")))
-        assert stamp_notebooks.main(["--check", str(checkout / "notebooks" / "01_a.ipynb")], root=checkout) == 0
         assert stamp_notebooks.main([str(path)], root=checkout) == 0
+        assert stamp_notebooks.main(["--check", str(path)], root=checkout) == 0
+        assert stamp_notebooks.main(["--check"], root=checkout) == 1  # the other has a neighbour now
+        assert stamp_notebooks.main([], root=checkout) == 0
         assert stamp_notebooks.main(["--check"], root=checkout) == 0
 
 

@@ -83,7 +83,7 @@ def test_corners_may_be_instruments(bank):
 
 def test_a_bank_of_its_own(bank):
     pad = BlendPad(Model())
-    assert pad.corners == ["stub 1-0", "stub 1-6", "stub 1-12", "stub 1-18"]
+    assert pad.corners == ["stub 1-0", "stub 1-10", "stub 1-20", "stub 1-30"]
     small = BlendPad(Model(), bank={"stub 3-0": bank["stub 3-0"]})
     assert small.corners == ["stub 3-0"] * 4
 
@@ -95,8 +95,8 @@ def test_the_code_does_what_was_done(bank):
     exec(pad.code(), names)
     assert (names["blended"].z == pad.instrument.z).all()
     assert pad.code().splitlines()[1] == (
-        'blended = instruments.blend_square([bank["stub 1-0"], bank["stub 1-6"], bank["stub 1-12"], '
-        'bank["stub 1-18"]], x=0.333, y=0.7)'
+        'blended = instruments.blend_square([bank["stub 1-0"], bank["stub 1-10"], bank["stub 1-20"], '
+        'bank["stub 1-30"]], x=0.333, y=0.7)'
     )
 
 

@@ -221,7 +221,7 @@ def test_without_clips_it_says_so():
         ({}, "there is no clip"),
         (sine(), "there is no clip; give a dict"),
         ({7: sine()}, "has to be text, not 7"),
-        ({"x": np.zeros(9)}, "'x' has to be an audio.Audio, not a ndarray"),
+        ({"x": np.zeros(9)}, "'x' has to be an audio.Audio, a Tune or a Generate, not a ndarray"),
         ({"x": Audio(np.zeros(0, np.float32), RATE)}, "'x' is empty"),
         ({"x": Audio(np.full(9, np.nan, np.float32), RATE)}, "not finite"),
         ({"x": Audio(np.zeros(9, np.float32), 10**6)}, "'x' cannot be played at 1000000 Hz"),
@@ -247,7 +247,7 @@ def test_what_is_cut_off_is_said():
 
 
 def test_a_picture_that_fails_leaves_the_sound(monkeypatch, clips):
-    def fail(*_):
+    def fail(*_, **__):
         raise ValueError("no\nink")
 
     monkeypatch.setattr(spectra, "compare", fail)

@@ -272,7 +272,7 @@ def test_a_link_is_fetched_by_enter(site, tune):
 
 def test_parts_are_what_is_chosen(tune):
     assert tune.parts == {}
-    assert [row["instrument"].label for row in tune._rows] == ["one that is drawn"] * 4 + ["drums have their own"]
+    assert [row["instrument"].label for row in tune._rows] == ["automatic"] * 4 + ["left out"]
     counts = []
     tune.observe(lambda change: counts.append(change.new), "parts_changed")
     tune.set(2, instrument="Cello", mute=True)

@@ -1,19 +1,25 @@
-"""Write what all notebooks have in common into each: the badge "Open in Colab" and the setup cell.
+"""Write what all notebooks have in common into each: badge, links to the neighbours, setup cell; and the figures.
 
     python tools/stamp_notebooks.py                       # all in notebooks/
     python tools/stamp_notebooks.py notebooks/04_generate.ipynb
     python tools/stamp_notebooks.py --check               # writes nothing; fails if one is out of date
+    python tools/stamp_notebooks.py --repository          # this clone's own address: that of its git remote "origin"
     python tools/stamp_notebooks.py --repository https://github.com/you/gansynth-suite
 
-The address of the repository is in pyproject.toml. After a fork, `--repository` (or `make repository URL=...`) changes
-it there, in all notebooks and in README.md. A new notebook needs a first cell of markdown; the rest is inserted.
+The address of the repository is in pyproject.toml. After a fork, `--repository` (or `make repository`) changes it
+there, in all notebooks and in README.md. A new notebook needs a first cell of markdown; the rest is inserted.
+
+A figure is a picture of docs/figures in a cell of markdown, `![what it shows](x "docs/figures/gan.png")`. The file is
+written in place of x, because Colab shows neither files beside a notebook nor a cell's attachments.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,27 +29,35 @@ from helpers.files import replacing
 
 ROOT = Path(__file__).resolve().parents[1]
 BRANCH = "main"  # what Colab opens
-BADGE = (
-    "[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-    "(https://colab.research.google.com/github/{name}/blob/{branch}/notebooks/{notebook})"
-)
+ORIGIN = "origin"  # in place of an address: that of the git remote
+COLAB = "https://colab.research.google.com/github/{name}/blob/{branch}/notebooks/{notebook}"
+BADGE = "[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})"
 IS_BADGE = re.compile(r"\A\[!\[Open In Colab\].*\n*")
+# Links within the repository work in JupyterLab and on GitHub; Colab needs addresses of its own.
+WAY = "{word}: [{stem}]({notebook}) ([Colab]({colab}))"
+IS_WAYS = re.compile(r"\n*^(?:Previous|Next): \[.*\Z", re.M)
+
+FIGURE = re.compile(r'!\[([^\]]*)\]\(\S* "(docs/figures/\w+\.png)"\)')
 
 ABOUT = (
-    "This first cell finds the `helpers` package and says where it runs. In Colab it fetches the repository and "
-    "installs the few small packages that Colab lacks."
+    "This first cell finds the `helpers` package and says where it runs; its code is folded away. In Colab it first "
+    "fetches the repository and installs the few small packages that Colab lacks."
 )
 IS_ABOUT = "This first cell"
+# Colab makes a form of the cell, with a field for the address: until the project has one, somebody has to type it.
 SETUP = """\
 # @title Setup: find the code; in Colab, fetch it first
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-REPOSITORY = "{repository}"
+REPOSITORY = "{repository}"  # @param {{type:"string"}}
 folders = [Path.cwd(), *Path.cwd().parents, Path("/content/gansynth-suite")]
 if "google.colab" in sys.modules and not folders[-1].exists():
+    known = re.fullmatch(r"https://github\\.com/(?!OWNER/)[\\w-]+/[\\w.-]+", REPOSITORY)
+    assert known, "type the address of the repository, https://github.com/owner/name, into the field and run this again"
     subprocess.run(["git", "clone", "-q", "--depth", "1", REPOSITORY, folders[-1]])
 root = next((folder for folder in folders if (folder / "helpers" / "gansynth").is_dir()), None)
 assert root, f"open this notebook inside a copy of {{REPOSITORY}}; in Colab, check that address"
@@ -53,8 +67,10 @@ from helpers import place
 
 place.here()"""
 IS_SETUP = "REPOSITORY ="
+FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}  # for Colab; for JupyterLab
 
 ADDRESS = re.compile(r"https://github\.com/([A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9_.-]*[A-Za-z0-9_-])")
+REMOTE = re.compile(r"(?:https://(?:[^/@]+@)?github\.com/|(?:ssh://)?git@github\.com[:/])([^/]+/[^/]+?)(?:\.git)?/?")
 SETTING = re.compile(r'^repository = "([^"]*)"', re.M)
 
 
@@ -78,16 +94,46 @@ def configured(settings: str) -> str:
     return found[1]
 
 
-def stamped(text: str, notebook: str, repository: str) -> str:
-    """The text of a notebook file with the badge and setup cell of today.
+def of_remote(url: str) -> str:
+    """The address at GitHub of a git remote, by whichever protocol git reaches it, without credentials.
+
+    Raises:
+        ValueError: if it is not at GitHub.
+    """
+    found = REMOTE.fullmatch(url)
+    if found is None:  # the URL is not shown, as it may hold a password
+        raise ValueError('The git remote "origin" is not at github.com: give the address that you want.')
+    address = f"https://github.com/{found[1]}"
+    repository_name(address)
+    return address
+
+
+def origin(root: Path) -> str:
+    """The address at GitHub that a clone came from.
+
+    Raises:
+        ValueError: if `root` is no clone, or of something that is not at GitHub.
+    """
+    command = ["git", "-C", str(root), "remote", "get-url", "origin"]
+    # Without a .git of its own, git would answer for a repository that this folder happens to lie in.
+    done = subprocess.run(command, capture_output=True, text=True) if (root / ".git").exists() else None
+    if done is None or done.returncode:
+        raise ValueError('There is no git remote "origin" here: give the address that you want.')
+    return of_remote(done.stdout.strip())
+
+
+def stamped(text: str, notebook: str, repository: str, among: Sequence[str] = (), figures: Path = ROOT) -> str:
+    """The text of a notebook file with the badge, links, setup cell and figures of today.
 
     Args:
         text: the file's content.
         notebook: the file's name.
         repository: address at GitHub.
+        among: the names of all notebooks, in order; without, there are no links to neighbours.
+        figures: the folder with docs/figures.
 
     Raises:
-        ValueError: if this is no notebook that begins with a cell of markdown.
+        ValueError: if this is no notebook that begins with a cell of markdown, or if there is no such figure.
     """
     try:
         content = json.loads(text)
@@ -98,20 +144,55 @@ def stamped(text: str, notebook: str, repository: str) -> str:
             raise KeyError("markdown")
     except (json.JSONDecodeError, KeyError, IndexError, TypeError):
         raise ValueError(f"{notebook} is not a notebook that begins with a cell of markdown.") from None
-    badge = BADGE.format(name=repository_name(repository), branch=BRANCH, notebook=notebook)
-    _write(first, f"{badge}\n\n{IS_BADGE.sub('', source)}")
+    name = repository_name(repository)
+    for cell in cells:
+        if cell["cell_type"] == "markdown":
+            _write(cell, FIGURE.sub(lambda found: _figure(found[1], figures, found[2]), "".join(cell["source"])))
+
+    links = _ways(notebook, among, name)
+    badge = BADGE.format(colab=_colab(name, notebook))
+    _write(first, f"{' · '.join([badge, *links])}\n\n{IS_BADGE.sub('', source)}")
+    last = cells[-1]
+    if last is not first and last["cell_type"] == "markdown":
+        end = IS_WAYS.sub("", "".join(last["source"]))
+        _write(last, "\n\n".join([end, " · ".join(links)] if links else [end]))
 
     at = next((n for n, cell in enumerate(cells) if cell["cell_type"] == "code"), len(cells))
     if at == len(cells) or IS_SETUP not in "".join(cells[at]["source"]):
         at = 1
         cells.insert(at, {"cell_type": "code", "execution_count": None, "id": "setup", "metadata": {}, "outputs": []})
     _write(cells[at], SETUP.format(repository=repository))
+    cells[at]["metadata"] = FOLDED
     about = cells[at - 1]
     if not "".join(about["source"]).startswith(IS_ABOUT):
         about = {"cell_type": "markdown", "id": "setup-about", "metadata": {}}
         cells.insert(at, about)
     _write(about, ABOUT)
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _colab(name: str, notebook: str) -> str:
+    return COLAB.format(name=name, branch=BRANCH, notebook=notebook)
+
+
+def _ways(notebook: str, among: Sequence[str], name: str) -> list[str]:
+    """Links to the notebook before and to the one after this."""
+    at = among.index(notebook) if notebook in among else 0
+    ways = ("Previous", among[:at][-1:]), ("Next", among[at + 1 : at + 2])
+    return [
+        WAY.format(word=word, stem=Path(other).stem, notebook=other, colab=_colab(name, other))
+        for word, others in ways
+        for other in others
+    ]
+
+
+def _figure(shows: str, folder: Path, path: str) -> str:
+    """Markdown of a picture with the file in it."""
+    try:
+        data = base64.b64encode((folder / path).read_bytes()).decode("ascii")
+    except FileNotFoundError:
+        raise ValueError(f"There is no figure {path}; python tools/make_figures.py draws them.") from None
+    return f'![{shows}](data:image/png;base64,{data} "{path}")'
 
 
 def _write(cell: dict, source: str) -> None:
@@ -127,7 +208,9 @@ def moved(text: str, old: str, new: str) -> str:
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("notebooks", nargs="*", type=Path, metavar="NOTEBOOK", help="files; without, all in notebooks/")
-    parser.add_argument("--repository", metavar="URL", help="the new address, https://github.com/owner/name")
+    parser.add_argument(
+        "--repository", nargs="?", const=ORIGIN, metavar="URL", help="the new address; without one, this clone's origin"
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; fail if something is out of date")
     options = parser.parse_args(arguments)
     try:
@@ -152,9 +235,12 @@ def _changes(root: Path, notebooks: Sequence[Path], repository: str | None) -> d
     """Files -> what is to be written into them; nothing that is up to date. The settings come last."""
     settings = root / "pyproject.toml"
     old = configured(settings.read_text("utf-8"))
-    new = repository or old
+    new = origin(root) if repository == ORIGIN else repository or old
     paths = list(notebooks) or sorted((root / "notebooks").glob("*.ipynb"))
-    texts = {path: stamped(path.read_text("utf-8"), path.name, new) for path in paths}
+    texts = {}
+    for path in paths:
+        among = sorted(other.name for other in path.parent.glob("*.ipynb"))
+        texts[path] = stamped(path.read_text("utf-8"), path.name, new, among, root)
     if repository:
         texts[root / "README.md"] = moved((root / "README.md").read_text("utf-8"), old, new)
         texts[settings] = moved(settings.read_text("utf-8"), old, new)

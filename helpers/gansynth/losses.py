@@ -15,8 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import tensorflow as tf
-
+from .backend import tf
 from .networks import downscale, newest_blocks, upscale
 
 
@@ -42,7 +41,9 @@ def wasserstein(real_scores: tf.Tensor, fake_scores: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(fake_scores) - tf.reduce_mean(real_scores)
 
 
-def slopes(score: Callable[[tf.Tensor], tf.Tensor], real: tf.Tensor, fake: tf.Tensor, mix: tf.Tensor) -> tf.Tensor:
+def gradient_norms(
+    score: Callable[[tf.Tensor], tf.Tensor], real: tf.Tensor, fake: tf.Tensor, mix: tf.Tensor
+) -> tf.Tensor:
     """How steep the discriminator is somewhere between each real note and a generated one.
 
     Args:
@@ -61,9 +62,9 @@ def slopes(score: Callable[[tf.Tensor], tf.Tensor], real: tf.Tensor, fake: tf.Te
     return tf.sqrt(tf.reduce_sum(tf.square(tape.gradient(scores, between)), axis=[1, 2, 3]))
 
 
-def gradient_penalty(slopes: tf.Tensor, target: float = 1.0) -> tf.Tensor:
-    """Mean square of what the slopes are off their target, above or below it."""
-    return tf.reduce_mean(tf.square(slopes / target - 1.0))
+def gradient_penalty(norms: tf.Tensor, target: float = 1.0) -> tf.Tensor:
+    """Mean square of the difference between gradient norms and their target."""
+    return tf.reduce_mean(tf.square(norms / target - 1.0))
 
 
 def drift(real_scores: tf.Tensor) -> tf.Tensor:

@@ -28,11 +28,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from . import checkpoint, losses
+from .backend import keras, tf
 from .checkpoint import AVERAGE, Checkpoint
 from .config import NUM_PITCHES, Config
 from .networks import Discriminator, Generator, denormalize
@@ -311,7 +310,7 @@ class Trainer:
           labels: their pitches - MIN_PITCH, integers [batch].
 
         Returns:
-          The two losses, their parts, and how many pitches are told rightly, by name.
+          The two losses, their parts, and the pitch accuracies, by name.
 
         Raises:
           FloatingPointError: a loss is not a finite number. The networks are spoilt; the last checkpoint is not.
@@ -452,9 +451,9 @@ class Trainer:
         with tf.GradientTape() as tape:
             real_scores, logits = self.discriminator.call(real, fade)
             fake_scores, _ = self.discriminator.call(fake, fade)
-            slopes = losses.slopes(lambda x: self.discriminator.call(x, fade)[0], real, fake, mix)
+            norms = losses.gradient_norms(lambda x: self.discriminator.call(x, fade)[0], real, fake, mix)
             distance = losses.wasserstein(real_scores, fake_scores)
-            penalty = losses.gradient_penalty(slopes, settings.gradient_penalty_target)
+            penalty = losses.gradient_penalty(norms, settings.gradient_penalty_target)
             pitch = losses.pitch_loss(logits, real_labels)
             loss = (
                 distance
@@ -586,5 +585,5 @@ class Trainer:
 
 
 def _accuracy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Share of the pitches that are told rightly."""
+    """Share of the notes whose pitch is named correctly."""
     return tf.reduce_mean(tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), labels), tf.float32))

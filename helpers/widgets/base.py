@@ -21,22 +21,36 @@ SCRIPTS = Path(__file__).parent / "scripts"  # one .js, and one .css where it ha
 LONGEST_MESSAGE = 300  # characters of an error that are shown
 
 
+class Line(ipywidgets.HTML):
+    """A line of text for news and errors, to stand beside what was pressed. It takes no room while it is empty."""
+
+    def __init__(self):
+        super().__init__(layout={"display": "none"})
+        self.observe(lambda change: setattr(self.layout, "display", "" if change.new else "none"), "value")
+
+
 class Control(ipywidgets.VBox):
-    """A box with a title, the control itself, a line of text for news and errors, and its code.
+    """A box with a title, the control itself, lines of text for news and errors, and its code.
 
     A subclass builds its parts in `__init__`, hands them to this one's, writes `code`, and calls `changed` whenever
     that would read differently. What can fail goes into `with self.attempt():`, so that an error is a line in the
     control and not a traceback, and the control goes on working.
+
+    Args:
+      title: of the control.
+      children: its parts.
+      lines: those of the parts, at any depth, that are for news and errors; by default one below all parts. News go to
+        the first one unless another is named, and empty the others.
     """
 
-    def __init__(self, title: str, children: Sequence[ipywidgets.Widget]):
-        self._message = ipywidgets.HTML()
+    def __init__(self, title: str, children: Sequence[ipywidgets.Widget], lines: Sequence[Line] = ()):
+        self._lines = list(lines) or [Line()]
         self._call = Code()
         self._call.hint = f"{title}: the same in one line of Python"
         heading = ipywidgets.HTML(
             f'<div class="gansynth-title" role="heading" aria-level="3">{html.escape(title)}</div>'
         )
-        super().__init__([heading, *children, self._message, self._call])
+        super().__init__([heading, *children, *([] if lines else self._lines), self._call])
         self.add_class("gansynth-control")
 
     def code(self) -> str:
@@ -49,30 +63,37 @@ class Control(ipywidgets.VBox):
 
     @property
     def message(self) -> str:
-        """The text that is shown in the line for news and errors, as HTML."""
-        return self._message.value
+        """The news or the error that is shown, as HTML."""
+        return "".join(line.value for line in self._lines)
 
-    def say(self, text: str) -> None:
-        """Show news. They replace what was there."""
-        self._message.value = f'<span role="status">{html.escape(text)}</span>' if text else ""
+    def say(self, text: str, line: Line | None = None) -> None:
+        """Show news, in place of what was there."""
+        self._write(f'<span role="status">{html.escape(text)}</span>' if text else "", line)
 
-    def complain(self, error: BaseException | str) -> None:
+    def complain(self, error: BaseException | str, line: Line | None = None) -> None:
         """Show an error as one readable line."""
-        text = " ".join(str(error).split()) or type(error).__name__
+        # A KeyError's text is its argument as Python writes it, in quotes.
+        text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+        text = " ".join(text.split()) or type(error).__name__
         if isinstance(error, KeyboardInterrupt):
             text = "interrupted"
         if len(text) > LONGEST_MESSAGE:
             text = text[: LONGEST_MESSAGE - 1] + "…"
-        self._message.value = f'<span class="gansynth-error" role="alert">{html.escape(text)}</span>'
+        self._write(f'<span class="gansynth-error" role="alert">{html.escape(text)}</span>', line)
+
+    def _write(self, text: str, line: Line | None) -> None:
+        line = line or self._lines[0]
+        for other in self._lines:
+            other.value = text if other is line else ""
 
     @contextlib.contextmanager
-    def attempt(self) -> Iterator[None]:
-        """Clear the message, and turn what goes wrong inside into one."""
+    def attempt(self, line: Line | None = None) -> Iterator[None]:
+        """Clear all messages, and turn what goes wrong inside into one, in the line that is named."""
         self.say("")
         try:
             yield
         except Exception as error:
-            self.complain(error)
+            self.complain(error, line)
 
 
 class Code(anywidget.AnyWidget):
@@ -139,11 +160,4 @@ def flac(clip: Audio) -> bytes:
 
     content = io.BytesIO()
     soundfile.write(content, clip.samples.clip(-1.0, 1.0), clip.sample_rate, format="FLAC", subtype="PCM_16")
-    return content.getvalue()
-
-
-def png(figure) -> bytes:
-    """A matplotlib figure as a PNG picture."""
-    content = io.BytesIO()
-    figure.savefig(content, format="png")
     return content.getvalue()

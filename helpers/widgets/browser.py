@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anywidget
@@ -16,14 +15,14 @@ import traitlets
 
 from .. import instruments
 from ..gansynth.config import MAX_PITCH, MIN_PITCH
-from ..instruments import Instrument
-from .base import SCRIPTS, Control, quoted, tip
-from .notes import DRAWN, MIDDLE_C, Bank, Piano, Preview, checked_bank, drawn_bank, note_code
+from ..instruments import DRAWN, Bank, Instrument
+from .base import SCRIPTS, Control, Line, quoted, tip
+from .notes import MIDDLE_C, Piano, Preview, bank_code, checked_bank, drawn_bank, model_of, note_code
+from .tune import shown
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-KEPT = Path("outputs/instruments.json")
 MOST = 200  # instruments drawn at a time; more would be no grid to look through
 LAST_SEED = 2**32 - 1
 NAMED, RANDOM, STARRED = "by name", "random", "starred"
@@ -48,15 +47,15 @@ class Grid(anywidget.AnyWidget):
 class Browser(Control):
     """Instruments to listen through: those that have names, random ones by their seed, and those with a star.
 
-    A click plays a card's instrument at the pitch that is chosen on the piano. Stars are saved at once. A file with
-    the stars of another model is left as it is, and this one's go to a file of their own.
+    A click plays a card's instrument at the pitch that is chosen on the piano. A star keeps it: it is written to the
+    bank's file at once, and is in the lists of all controls that share the bank.
 
     Args:
-      model: what plays.
-      bank: instruments by name; by default those that the model has names for, and random ones besides.
+      model: what plays; or a `instruments.Bank`, whose model is followed.
+      bank: a bank that controls share, or a dict of instruments by name; by default a bank of its own.
       seed: of the first random instruments.
       count: random instruments that are drawn at a time.
-      path: JSON file for the stars; what it holds already has its star.
+      path: JSON file for the stars, as for `instruments.bank`; a bank that is given has its own.
 
     Traits:
       kept: names of the starred instruments. Setting it saves them, or raises what prevents that.
@@ -76,28 +75,31 @@ class Browser(Control):
 
     def __init__(
         self,
-        model: GANSynth,
+        model: GANSynth | Bank,
         bank: Mapping[str, Instrument] | None = None,
         seed: int = 1,
         count: int = DRAWN,
-        path: str | os.PathLike = KEPT,
+        path: str | os.PathLike | None = None,
     ):
         if not 1 <= count <= MOST:
             raise ValueError(f"count is {count}; the grid has room for 1 to {MOST} instruments")
-        self._model, self._count, self._path = model, count, Path(path)
-        named = checked_bank(bank) if bank is not None else instruments.named(model)
-        self._named_code = "bank = instruments.named(model)" if bank is None else ""
-        self._banks: dict[str, Bank] = ({NAMED: named} if named else {}) | {RANDOM: {}, STARRED: {}}
+        given = model if isinstance(model, Bank) else bank
+        self._is_shared, self._count = isinstance(given, Bank), count
+        self._given = None if given is None or self._is_shared else checked_bank(given)
+        self.shelf = given if self._is_shared else instruments.bank(model_of(model), path=path)
+        self._banks: dict[str, dict[str, Instrument]] = {}
         self._build()
-        super().__init__("Instrument browser", [self._choice, self._grid, self._piano, self._sound])
+        children = [self._choice, self._found, self._grid, self._line, self._piano, self._sound]
+        super().__init__("Instrument browser", children, [self._line, self._found])
         self.seed = seed
         self._draw()
-        with self.attempt():
-            self._open()
-        self._show()
+        self._follow()
+        self.say(self.shelf.note)
+        self.shelf.on_change(self._follow)
 
     def _build(self) -> None:
-        self._source = tip(ipywidgets.ToggleButtons(options=list(self._banks)), "Which instruments to show")
+        self._found, self._line = Line(), Line()  # below the search field, and below the cards
+        self._source = tip(ipywidgets.ToggleButtons(), "Which instruments to show")
         self._source.style.button_width = "88px"
         self._search = ipywidgets.Text(description="search", layout={"width": "190px"})
         tip(self._search, "Show only names that contain this")
@@ -121,7 +123,11 @@ class Browser(Control):
     # ------------------------------------------------------------------------------------------------ what is shown
 
     @property
-    def bank(self) -> Bank:
+    def _model(self) -> GANSynth:
+        return self.shelf.model
+
+    @property
+    def bank(self) -> dict[str, Instrument]:
         """The instruments that the grid shows, by name."""
         words = self._search.value.lower().split()
         shown = self._banks[self._source.value]
@@ -130,7 +136,7 @@ class Browser(Control):
     @property
     def kept_instruments(self) -> list[Instrument]:
         """The starred instruments."""
-        return list(self._banks[STARRED].values())
+        return [self.shelf[name] for name in self.shelf.kept]
 
     def more(self) -> None:
         """Draw other random instruments, with the next seed, and show them."""
@@ -139,12 +145,29 @@ class Browser(Control):
 
     @traitlets.observe("seed")
     def _on_seed(self, _) -> None:
-        self._draw()
+        with self.attempt(self._found):
+            self._draw()
         self._show()
 
     def _draw(self) -> None:
-        with self.attempt():
-            self._banks[RANDOM], self._random_code = drawn_bank(self._model, self._count, self.seed)
+        self._drawn_for = self._model
+        self._banks[RANDOM], self._random_code = drawn_bank(self._model, self._count, self.seed)
+
+    def _follow(self) -> None:
+        """Bring everything up to date with the bank, which others change as well."""
+        if self._drawn_for is not self._model:
+            self.selected = ""
+            self._sound.use(self._model)
+            self._draw()
+        own = self.shelf.own if self._given is None and instruments.named(self._model) else self._given
+        starred = {kept.name: kept for kept in self.kept_instruments}
+        banks = ({NAMED: own} if own else {}) | {RANDOM: self._banks[RANDOM], STARRED: starred}
+        self._banks = banks
+        if list(banks) != list(self._source.options):
+            self._source.options = list(banks)
+            self._source.value = next(iter(banks))
+        self.kept = list(starred)
+        self._show()
 
     def _on_choice(self, _) -> None:
         self.say("")
@@ -153,13 +176,15 @@ class Browser(Control):
     def _show(self) -> None:
         """Bring the grid up to date."""
         source = self._source.value
+        if source is None:  # between two lists of options
+            return
         for control in (self._seed, self._more):
             control.layout.display = "" if source == RANDOM else "none"
         self._grid.names = list(self.bank)
         if self._search.value and not self._grid.names:
-            self.say(f"no instrument {source} has “{self._search.value}” in its name")
+            self.say(f"no instrument {source} has “{self._search.value}” in its name", self._found)
         elif source == STARRED and not self._banks[STARRED]:
-            self.say("none has a star yet")
+            self.say("none has a star yet", self._found)
         self.changed()
 
     # ------------------------------------------------------------------------------------------------------ hearing
@@ -212,53 +237,31 @@ class Browser(Control):
         """Give an instrument a star, or take it away if it has one, and save all that have one."""
         with self.attempt():
             self.kept = [kept for kept in self.kept if kept != name] if name in self.kept else [*self.kept, name]
-            self.say(f"{len(self.kept)} kept in {self._path}")
+            self.say(f"{len(self.kept)} kept in {shown(self.shelf.path)}")
 
     @traitlets.validate("kept")
     def _saved(self, proposal) -> list[str]:
-        """Bring the file from the names that it had when last seen to these; only what is saved is kept.
-
-        Another browser may have added to the file since, and that stays.
-        """
-        before, names = self._banks[STARRED], proposal.value
-        if names == list(before):
-            return names
-        kept = self._read() if self._path.exists() else dict(before)
-        for name in before.keys() - names:
-            kept.pop(name, None)
-        kept |= {name: self._find(name) for name in names if name not in before}
-        instruments.save(list(kept.values()), self._path)
-        self._banks[STARRED] = kept
-        return list(kept)
-
-    @traitlets.observe("kept")
-    def _on_kept(self, _) -> None:
-        self._show()
-
-    def _open(self) -> None:
-        """Read the stars that were saved before; from a file of its own, if the one that was named is not for these."""
-        if not self._path.exists():
-            return
-        try:
-            kept = self._read()
-        except ValueError as error:
-            own = self._path.with_name(f"{self._path.stem}_{self._model.fingerprint[:8]}{self._path.suffix}")
-            self._path, other = own, str(error)
-            kept = self._read() if own.exists() else {}
-            self.say(f"{other}. It stays as it is; stars are kept in {own}")
-        self._banks[STARRED] = kept
-        self.kept = list(kept)
-
-    def _read(self) -> Bank:
-        return {instrument.name: instrument for instrument in instruments.load(self._path, self._model)}
+        """Bring the bank to these names; only what is saved is kept."""
+        before, names = self.shelf.kept, proposal.value
+        new = [self._find(name) for name in names if name not in before]
+        for name in before:
+            if name not in names:
+                self.shelf.discard(name)
+        for instrument in new:
+            self.shelf.keep(instrument)
+        return self.shelf.kept
 
     # --------------------------------------------------------------------------------------------------------- code
 
     def code(self) -> str:
-        source = self._source.value
-        load = f"kept = instruments.load({quoted(self._path.as_posix())}, model)"
-        making = {NAMED: self._named_code, RANDOM: self._random_code, STARRED: "bank = {i.name: i for i in kept}"}
-        lines = [load] if self.kept else []
+        source, lines = self._source.value, []
+        if self._is_shared:
+            making = dict.fromkeys((NAMED, STARRED), bank_code(self.shelf)) | {RANDOM: self._random_code}
+        else:
+            named = "bank = instruments.named(model)" if self._given is None else ""
+            making = {NAMED: named, RANDOM: self._random_code, STARRED: "bank = {i.name: i for i in kept}"}
+            if self.kept:
+                lines.append(f"kept = instruments.load({quoted(shown(self.shelf.path))}, model)")
         if self._banks[source] and making[source]:
             lines.append(making[source])
         if self.selected in self._banks[source]:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anywidget
 import ipywidgets
@@ -21,11 +21,12 @@ import traitlets
 
 from .. import audio, place, render
 from ..files import numbered, plain_name
-from ..instruments import Instrument, Timeline
+from ..instruments import Bank, Instrument, Timeline
 from ..midi import Song
 from ..planning import Part
-from .base import SCRIPTS, Control, Sound, tip
-from .tune import literal, shown
+from .base import SCRIPTS, Control, Line, Sound, tip
+from .notes import model_of
+from .tune import Tune, literal, shown
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
@@ -41,15 +42,17 @@ class Generate(Control):
         clip = generate.run()  # or the button, and then generate.clip
 
     Args:
-      model: what to play with.
+      model: what to play with; or a `instruments.Bank`, whose model is followed.
       source: what to play: a `Tune` or `Mixer`, or anything with `song` and `parts`; or a midi.Song.
       instruments: who plays the tracks that have no instrument of their own: an Instrument, a Timeline, or a control
-        with a `timeline`. By default each gets one that is drawn.
+        with a `timeline`. By default each gets one from `instruments.assign`.
       settings: other arguments of `render.render`.
 
     Traits:
       clip: the last render.Clip, or None. What observes it is called in the thread that renders.
       running: whether one is being rendered.
+      drums: "skip" or "synth", as for `render.render`; the switch shows it where the song has drums.
+      stale: why the clip is not what would be rendered now ("the tune has changed"), or "".
 
     Raises:
       TypeError: `render.render` has no such argument.
@@ -59,36 +62,113 @@ class Generate(Control):
 
     clip = traitlets.Instance(render.Clip, allow_none=True)
     running = traitlets.Bool(False)
+    drums = traitlets.Unicode("skip")
+    stale = traitlets.Unicode()
 
-    def __init__(self, model: GANSynth, source, instruments=None, **settings):
-        inspect.signature(render.render).bind(model, None, progress=None, stop=None, **settings)
-        self.model, self.source, self.instruments, self.settings = model, source, instruments, settings
+    def __init__(self, model: GANSynth | Bank, source, instruments=None, **settings):
+        inspect.signature(render.render).bind(None, None, progress=None, stop=None, **settings)
+        self._player, self.source, self.instruments = model, source, instruments
+        self.set_trait("drums", settings.pop("drums", "skip"))
+        self.settings = settings
         self._cancelled = threading.Event()
         self._thread: threading.Thread | None = None
         self._saved: Path | None = None  # where the clip is, once it is saved
         self._began = self._shown = 0.0  # s, of the monotonic clock
+        self._choices: dict[str, Any] = {}  # that the clip was made from
+        self._wanted: dict[str, Any] = {}  # that the attempt under way is made from
+        self._has_failed = False  # whether the attempt after it did
+        self._told: tuple = ()  # what the tune has been told
         self._start = ipywidgets.Button(description="Generate", icon="music", button_style="primary")
         self._cancel = ipywidgets.Button(description="Cancel", icon="stop", disabled=True)
         self._bar = ipywidgets.IntProgress(min=0, max=1)
         self._count = ipywidgets.HTML()
+        self._line, self._plan, self._age = Line(), ipywidgets.HTML(), Line()
+        self._synth = ipywidgets.Checkbox(description="drums", indent=False, layout={"width": "auto"})
         self._sound = Sound()
         self._download = Download()
         self._report = ipywidgets.HTML()
         tip(self._start, "Play the song with the model: render.render(model, song, parts)")
         tip(self._cancel, "End early and keep what there is")
+        tip(self._synth, 'Play the drum tracks with a soundfont: render.render(..., drums="synth")')
         row = ipywidgets.HBox([self._start, self._cancel, self._bar, self._count])
+        plan = ipywidgets.HBox([self._synth, self._plan])
         result = ipywidgets.HBox([self._sound, self._download])
-        super().__init__("Generate", [row, result, self._report])
+        super().__init__("Generate", [row, self._line, plan, self._age, result, self._report], [self._line])
 
         self._start.on_click(lambda _: self.start())
         self._cancel.on_click(lambda _: self.cancel())
         self._download.on_msg(lambda *_: self._hand_over())
+        self._synth.value = self.drums == "synth"
+        self._synth.observe(lambda change: setattr(self, "drums", "synth" if change.new else "skip"), "value")
         self.observe(self._switch, "running")
+        self.observe(lambda _: self._follow(), "drums")
         for control, names in ((source, ("song", "parts_changed")), (instruments, ("timeline",))):
             for name in names:
                 if isinstance(control, traitlets.HasTraits) and control.has_trait(name):
-                    control.observe(lambda _: self.changed(), name)
+                    control.observe(lambda _: self._follow(), name)
+        if isinstance(model, Bank):
+            model.on_change(self._follow)
+        self._follow()
+
+    @property
+    def model(self) -> GANSynth:
+        """What plays."""
+        return model_of(self._player)
+
+    # ---- What is chosen ----------------------------------------------------------------------------------------------
+
+    def _follow(self) -> None:
+        """Bring what is said up to date with what is chosen, here and in the other controls."""
+        song, _, player = self._chosen()
+        tune = getattr(self.source, "tune", self.source)
+        if isinstance(tune, Tune):
+            rest = "the timeline" if isinstance(player, Timeline) else getattr(player, "name", "")
+            told = self.model.fingerprint, rest, self.drums
+            if told != self._told:  # it lists the instruments anew
+                self._told = told
+                tune.expect(self.model, rest, self.settings.get("seed", 0), self.drums)
+        drums = [track for track in song.tracks if track.is_drum] if song else []
+        self._synth.layout.display = "" if drums and not self.settings.get("faithful") else "none"
+        self._synth.value = self.drums == "synth"
+        self._plan.value = html.escape(self._words(song, tune, len(drums)))
+        self._show_age()
         self.changed()
+
+    def _words(self, song: Song | None, tune: Any, drums: int) -> str:
+        """What the button will do."""
+        if song is None:
+            return ""
+        what = f"{self.model.name} will play {tune.about if isinstance(tune, Tune) else song.name}"
+        if not drums or self.settings.get("faithful"):
+            return what
+        tracks = "1 drum track" if drums == 1 else f"{drums} drum tracks"
+        how = "played with a soundfont" if self.drums == "synth" else "left out"
+        return f"{what}; {tracks} will be {how}"
+
+    def _choices_now(self) -> dict[str, Any]:
+        """What decides what is rendered, as values that can be compared; by its name in words."""
+        song, parts, player = self._chosen()
+        return {
+            "model": self.model.fingerprint or id(self.model),
+            "tune": song,
+            "choice for the tracks": {
+                number: (_latents(part.instrument), part.mute, part.solo, part.gain, part.pan)
+                for number, part in parts.items()
+            },
+            "timeline": _latents(player),
+            "choice of drums": self.drums,
+        }
+
+    def _show_age(self) -> None:
+        """Say whether the clip is still what would be rendered."""
+        why = ""
+        if self.clip is not None and self._has_failed:
+            why = "the last attempt failed"
+        elif self.clip is not None:
+            changed = [name for name, value in self._choices_now().items() if value != self._choices[name]]
+            why = f"the {' and the '.join(changed)} {'has' if len(changed) == 1 else 'have'} changed" if changed else ""
+        self._age.value = f"<i>Out of date: {html.escape(why)}. Press Generate.</i>" if why else ""
+        self.stale = why
 
     # ---- Rendering ---------------------------------------------------------------------------------------------------
 
@@ -135,18 +215,26 @@ class Generate(Control):
 
     def _render(self, work: Callable[[], render.Clip]) -> render.Clip:
         """Do it, and show what came of it."""
+        choices = self._wanted
         try:
             clip = work()
             if not len(clip.samples):
                 raise ValueError("cancelled before the first note was there")
-            self._show(clip)
-            return clip
         except BaseException as error:
+            self._has_failed = True
             self._count.value, self._bar.value = "", 0
+            self._show_result(None)
             self.complain(error)
-            raise
-        finally:
+            self._show_age()
             self.running = False
+            raise
+        self._has_failed, self._choices, self._saved = False, choices, None
+        self._show(clip)
+        with self.hold_trait_notifications():  # so that nobody sees a new clip with the age of the old one
+            self.clip = clip
+            self._show_age()
+        self.running = False
+        return clip
 
     def _render_in_thread(self, work: Callable[[], render.Clip]) -> None:
         with contextlib.suppress(Exception):  # it is shown
@@ -157,6 +245,7 @@ class Generate(Control):
         song, parts, player = self._chosen()
         if song is None:
             raise ValueError("choose a score first")
+        self._wanted = self._choices_now()
         self._cancelled.clear()
         self._began, self._shown = time.monotonic(), 0.0
         self._count.value = "preparing …"
@@ -167,10 +256,13 @@ class Generate(Control):
             self.model,
             song,
             *given,
-            **self.settings,
+            **self._all_settings(),
             progress=self._progress,
             stop=self._cancelled.is_set,
         )
+
+    def _all_settings(self) -> dict[str, Any]:
+        return self.settings | ({} if self.drums == "skip" else {"drums": self.drums})
 
     def _chosen(self) -> tuple[Song | None, dict[int, Part], Instrument | Timeline | None]:
         """The song, its parts, and who plays what they leave open."""
@@ -192,14 +284,17 @@ class Generate(Control):
         stopped = report.stopped_at is not None
         self.say(f"cancelled: these are the first {report.stopped_at:.1f} s" if stopped else "")
         self._count.value = f"{report.rendered} of {report.notes} notes in {report.elapsed:.1f} s"
-        self._report.value = f'<pre class="gansynth-report">{html.escape(str(report))}</pre>'
-        self._saved = None
-        self.clip = clip
-        self._download.ready = True
-        if 2 * clip.samples.size <= MOST_BYTES:
+        self._show_result(clip)
+
+    def _show_result(self, clip: render.Clip | None) -> None:
+        """The clip to hear, to read about and to download; or nothing, so that no older one is taken for the result."""
+        self._report.value = f'<pre class="gansynth-report">{html.escape(str(clip.report))}</pre>' if clip else ""
+        self._download.ready = clip is not None
+        if clip is not None and 2 * clip.samples.size <= MOST_BYTES:
             self._sound.load(clip)
         else:
             self._sound.layout.display = "none"
+        if clip is not None and 2 * clip.samples.size > MOST_BYTES:
             self.say("the clip is too long for a player in this page: the button saves it")
 
     def _switch(self, change) -> None:
@@ -236,8 +331,14 @@ class Generate(Control):
         if player is not None:
             name = "timeline" if isinstance(player, Timeline) else "instrument"
             words.append(f"default={name}" if parts else name)
-        words += [f"{name}={literal(value)}" for name, value in self.settings.items()]
+        words += [f"{name}={literal(value)}" for name, value in self._all_settings().items()]
         return f"clip = render.render({', '.join(words)})"
+
+
+def _latents(player: Instrument | Timeline | None) -> tuple:
+    """A player as a value that can be compared."""
+    player = Timeline.hold(player) if isinstance(player, Instrument) else player
+    return () if player is None else (player.held, *((second, i.z.tobytes()) for i, second in player.stops))
 
 
 class Download(anywidget.AnyWidget):

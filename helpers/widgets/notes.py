@@ -15,10 +15,10 @@ import traitlets
 from .. import instruments
 from ..audio import Audio
 from ..gansynth.config import MAX_PITCH, MIN_PITCH
-from ..instruments import Instrument
+from ..instruments import KEPT, Bank, Instrument
 from ..midi import note_name
 from ..render import shape_note
-from .base import SCRIPTS, Sound
+from .base import SCRIPTS, Sound, quoted
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
@@ -27,26 +27,32 @@ PREVIEW_SECONDS = 2.0  # of a note that is only tried out; half of the model's f
 PREVIEW_HOLD = 1.7  # s of it until it is let go
 PREVIEW_VELOCITY = 110
 REMEMBERED = 100  # notes, the last ones that were heard: 13 MB
-DRAWN = 24  # instruments of a bank that is drawn at random
 MIDDLE_C = 60
 
-Bank = dict[str, Instrument]
+
+def model_of(source: GANSynth | Bank) -> GANSynth:
+    """The model that plays: what a control was given, or that of its bank at this moment."""
+    return source.model if isinstance(source, Bank) else source
 
 
-def own_bank(model: GANSynth) -> tuple[Bank, str]:
-    """The instruments that a model has names for, or else random ones; and the code that makes this bank."""
-    if named := instruments.named(model):
-        return named, "bank = instruments.named(model)"
-    return drawn_bank(model, DRAWN, 1)
+def shared(bank: Mapping[str, Instrument]) -> Mapping[str, Instrument]:
+    """A `Bank` as it is, since others change it too; of any other dict a copy that has been checked."""
+    return bank if isinstance(bank, Bank) else checked_bank(bank)
 
 
-def drawn_bank(model: GANSynth, count: int, seed: int) -> tuple[Bank, str]:
+def bank_code(bank: Bank) -> str:
+    """The code that makes a bank."""
+    path = "" if bank.path == KEPT.absolute() else f", path={quoted(bank.path.as_posix())}"
+    return f"bank = instruments.bank(model{path})"
+
+
+def drawn_bank(model: GANSynth, count: int, seed: int) -> tuple[dict[str, Instrument], str]:
     """Random instruments by their names, and the code that draws them."""
     drawn = {instrument.name: instrument for instrument in instruments.sample(model, count, seed)}
     return drawn, f"bank = {{i.name: i for i in instruments.sample(model, {count}, seed={seed})}}"
 
 
-def checked_bank(bank: Mapping[str, Instrument]) -> Bank:
+def checked_bank(bank: Mapping[str, Instrument]) -> dict[str, Instrument]:
     """A copy of a bank, in which each instrument has the name that it goes by there.
 
     Raises:
@@ -68,8 +74,8 @@ def renamed(instrument: Instrument, name: str) -> Instrument:
     return Instrument(name, instrument.z, instrument.checkpoint, instrument.fingerprint, instrument.seed)
 
 
-def with_more(bank: Bank, more: Iterable[Instrument]) -> Bank:
-    """The bank and in addition the instruments that it does not know yet.
+def with_more(bank: Mapping[str, Instrument], more: Iterable[Instrument]) -> dict[str, Instrument]:
+    """The bank as a dict, and in addition the instruments that it does not know yet.
 
     Raises:
       ValueError: one has the name of another instrument of the bank, or belongs to another model.
@@ -89,6 +95,12 @@ class Preview(Sound):
         super().__init__()
         self._model = model
         self._heard: OrderedDict[tuple[bytes, int], Audio] = OrderedDict()
+
+    def use(self, model: GANSynth) -> None:
+        """Change to another model, to which the same latent is another sound."""
+        if model is not self._model:
+            self._model = model
+            self._heard.clear()
 
     def play_note(self, instrument: Instrument, pitch: int) -> Audio:
         """Generate a note, unless it is remembered, and play it; the clip."""

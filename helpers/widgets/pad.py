@@ -5,6 +5,7 @@ Notebook: 05_instruments.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,12 @@ import anywidget
 import ipywidgets
 import traitlets
 
+from .. import instruments
 from ..gansynth.config import MAX_PITCH, MIN_PITCH
-from ..instruments import Instrument, blend_square
-from .base import SCRIPTS, Control, quoted, tip
-from .notes import MIDDLE_C, Bank, Piano, Preview, checked_bank, note_code, own_bank, with_more
+from ..instruments import Bank, Instrument, blend_square
+from .base import SCRIPTS, Control, Line, quoted, tip
+from .notes import MIDDLE_C, Piano, Preview, bank_code, model_of, note_code, shared, with_more
+from .tune import shown
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
@@ -42,14 +45,15 @@ class Square(anywidget.AnyWidget):
 class BlendPad(Control):
     """A pad on which four instruments blend: `instruments.blend_square` at the point that is dragged.
 
-    Letting the point go plays the blend at the pitch that is chosen on the piano.
+    Letting the point go plays the blend at the pitch that is chosen on the piano. "Keep" puts it into the bank, under a
+    name, and so into the lists of all controls that share the bank.
 
     Args:
-      model: what plays.
+      model: what plays; or a `instruments.Bank`, whose model is followed.
       corners: four instruments, or names of such in the bank, in the order top left, top right, bottom left, bottom
         right; by default four that lie far apart in the bank.
-      bank: instruments by name to choose the corners from; by default those that the model has names for, or else
-        random ones.
+      bank: to choose the corners from: a bank that controls share, or a dict of instruments by name; by default a bank
+        of its own.
 
     Traits:
       x, y: where the point is, from 0 to 1; y goes downwards.
@@ -68,24 +72,42 @@ class BlendPad(Control):
 
     def __init__(
         self,
-        model: GANSynth,
+        model: GANSynth | Bank,
         corners: Sequence[Instrument | str] | None = None,
         bank: Mapping[str, Instrument] | None = None,
     ):
-        known, self._bank_code = (checked_bank(bank), "") if bank is not None else own_bank(model)
+        given = model if isinstance(model, Bank) else bank
+        self._bank = instruments.bank(model) if given is None else shared(given)
+        self._shelf = self._bank if isinstance(self._bank, Bank) else None  # where blends are kept
+        self._model = model_of(model if self._shelf is None else self._shelf)
+        self._brought: list[Instrument] = []  # corners that are not in the bank
         if corners is None:
-            corners = [list(known)[i * len(known) // 4] for i in range(4)]
-        self.bank: Bank = with_more(known, [corner for corner in corners if isinstance(corner, Instrument)])
+            corners = self._four()
+        self._brought = [corner for corner in corners if isinstance(corner, Instrument)]
         names = [corner.name if isinstance(corner, Instrument) else str(corner) for corner in corners]
-        self._model = model
+        with_more(self._bank, self._brought)  # says what is wrong with them
+        self._filling = False  # whether the fields are being written to, and not by a person
         self._build()
         top, bottom = ipywidgets.HBox(self._choices[:2]), ipywidgets.HBox(self._choices[2:])
         for row in (top, bottom):
             row.add_class("gansynth-corners")
-        super().__init__("Blend pad", [top, self._square, bottom, self._piano, self._sound])
+        children = [top, self._square, bottom, self._keeping, self._line, self._piano, self._sound]
+        super().__init__("Blend pad", children, [self._line])
         self.corners = names
+        self._name.value = self._free_name()
         for i, choice in enumerate(self._choices):
-            choice.observe(lambda change, i=i: self._choose(i, change.new), "value")
+            choice.observe(lambda change, i=i: self._filling or self._choose(i, change.new), "value")
+        if self._shelf is not None:
+            self._shelf.on_change(self._follow)
+
+    @property
+    def bank(self) -> Mapping[str, Instrument]:
+        """What the corners are chosen from."""
+        return with_more(self._bank, self._brought) if self._brought else self._bank
+
+    def _four(self) -> list[str]:
+        names = list(self._bank)
+        return [names[i * len(names) // 4] for i in range(4)]
 
     def _build(self) -> None:
         self._choices = [
@@ -95,7 +117,13 @@ class BlendPad(Control):
             )
             for place in CORNERS
         ]
-        self._square, self._piano = Square(), Piano()
+        self._square, self._piano, self._line = Square(), Piano(), Line()
+        self._name = ipywidgets.Text(description="name", layout={"width": "240px"})
+        keep = ipywidgets.Button(description="Keep", icon="star", layout={"width": "90px"})
+        tip(self._name, "What the blend is called when it is kept")
+        tip(keep, "Keep the blend at the point: bank.keep(blended, name)")
+        keep.on_click(lambda _: self.keep(self._name.value))
+        self._keeping = ipywidgets.HBox([self._name, keep])
         self._sound = Preview(self._model)
         self._square.on_msg(lambda _, content, __: self._on_release(content))
         self._piano.on_key(self._on_key)
@@ -114,10 +142,31 @@ class BlendPad(Control):
         return proposal.value
 
     @traitlets.observe("corners")
-    def _on_corners(self, change) -> None:
-        for choice, name in zip(self._choices, change.new, strict=True):
-            choice.value = name
+    def _on_corners(self, _) -> None:
+        self._fill()
         self._blend()
+
+    def _fill(self) -> None:
+        """Show the corners in their fields, which list what there is."""
+        self._filling = True
+        for choice, name in zip(self._choices, self.corners, strict=True):
+            if choice.options != tuple(self.bank):
+                choice.options = tuple(self.bank)
+            choice.value = name
+        self._filling = False
+
+    def _follow(self) -> None:
+        """Bring the corners up to date with the bank, which others change as well."""
+        if self._model is not self._shelf.model:
+            self._model, self._brought = self._shelf.model, []
+            self._sound.use(self._model)
+        four = self._four()
+        corners = [name if name in self.bank else four[i] for i, name in enumerate(self.corners)]
+        if corners == self.corners:
+            self._fill()
+            self._blend()
+        else:
+            self.corners = corners
 
     def _choose(self, corner: int, name: str) -> None:
         self.corners = [name if i == corner else kept for i, kept in enumerate(self.corners)]
@@ -149,9 +198,24 @@ class BlendPad(Control):
         with self.attempt():
             self._sound.play_note(self.instrument, self.pitch)
 
+    # ------------------------------------------------------------------------------------------------------ keeping
+
+    def keep(self, name: str = "") -> None:
+        """Keep the blend in the bank, by default as "blend 1", "blend 2", and so on."""
+        with self.attempt():
+            if self._shelf is None:
+                self._shelf = instruments.bank(self._model)
+            kept = self._shelf.keep(self.instrument, name.strip() or self._free_name())
+            self.say(f"kept as {kept.name} in {shown(self._shelf.path)}")
+            self._name.value = self._free_name()
+
+    def _free_name(self) -> str:
+        taken = self.bank if self._shelf is None else self._shelf
+        return next(name for i in itertools.count(1) if (name := f"blend {i}") not in taken)
+
     def code(self) -> str:
         corners = ", ".join(f"bank[{quoted(name)}]" for name in self.corners)
         place = f"x={round(self.x, DIGITS):g}, y={round(self.y, DIGITS):g}"
-        lines = [self._bank_code] if self._bank_code else []
+        lines = [bank_code(self._bank)] if isinstance(self._bank, Bank) else []
         lines.append(f"blended = instruments.blend_square([{corners}], {place})")
         return "\n".join([*lines, note_code("blended", self.pitch)])

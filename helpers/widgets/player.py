@@ -9,22 +9,28 @@ Notebook: 06_compare.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 
 import anywidget
 import ipywidgets
 import numpy as np
 import traitlets
 
-from .. import spectra
+from .. import drawing, spectra
 from ..audio import Audio
-from .base import SCRIPTS, Control, png, quoted
+from ..midi import Song
+from .base import SCRIPTS, Control, Line, quoted
+from .generate import Generate
+from .tune import LONGEST_LISTEN, Tune
 
 PICTURE = (9.3, 3.0)  # inches
 DPI = 100  # dots an inch: as wide as a control is at its widest
 AXES = (0.07, 0.165, 0.8, 0.8)  # left, bottom, width and height of the time axis' box, as shares of the picture
 COLOUR_BAR = (0.88, 0.165, 0.013, 0.8)  # the same of the key to its colours
 SHARED = ("position", "playing", "loop", "volume")  # traits that a player has from its deck
+
+FOLLOWED = {Tune: ("song",), Generate: ("clip", "stale")}  # the traits of controls that a player follows
 
 PANELS = {
     "waveform": ("waveform", "the samples over time"),
@@ -63,11 +69,18 @@ class Player(Control):
     Space plays and pauses, the keys 1 to 9 choose the clip, and the arrow keys, Page Up, Page Down, Home and End move
     the position, wherever the focus is inside the player.
 
+    A control stands for its clip, and is followed: a `Tune` for its reference rendering, a `Generate` for what it last
+    rendered. A clip that is not what its control would make now is marked as out of date until it is made anew.
+
+        player = Player({"original": tune, "custom": button})
+
     Args:
-      clips: name -> clip, of any lengths, rates and numbers of channels.
+      clips: name -> clip, of any lengths, rates and numbers of channels; or a control.
       panel, mode: the pictures, as for `spectra.compare`.
 
     Traits:
+      clips: name -> audio.Audio, those that there are now. Others observe it; it is set with `set`.
+      stale: name -> why that clip is out of date, in words.
       current: name of the clip that is shown and heard.
       panel, mode: as above.
       position: seconds; while it plays, where playing began.
@@ -77,6 +90,8 @@ class Player(Control):
     Notebook: 06_compare.
     """
 
+    clips = traitlets.Dict()
+    stale = traitlets.Dict()
     current = traitlets.Unicode()
     panel = traitlets.Enum(list(PANELS))
     mode = traitlets.Enum(list(MODES))
@@ -85,14 +100,21 @@ class Player(Control):
     loop = traitlets.Bool(False)
     volume = traitlets.Float(1.0, min=0.0, max=1.0)
 
-    def __init__(self, clips: Mapping[str, Audio] | None = None, panel: str = "cqt", mode: str = "paper"):
-        self._clips: dict[str, Audio] = {}
+    def __init__(
+        self, clips: Mapping[str, Audio | Tune | Generate] | None = None, panel: str = "cqt", mode: str = "paper"
+    ):
+        self.sources: dict[str, Audio | Tune | Generate] = {}
+        self._following: list[tuple[traitlets.HasTraits, str]] = []
+        self._references: dict[str, tuple[Song, Audio | None, str]] = {}  # name -> song, clip, or what went wrong
+        self._worker: threading.Thread | None = None  # makes references
+        self._lock = threading.RLock()  # clips arrive in the threads that make them
         self._drawn: dict[tuple[str, str | None], list[bytes]] = {}  # pictures of these clips that there are already
         self.deck = Deck()
+        self._line = Line()
         self._panels, self._modes = _choice(PANELS), _choice(MODES)
         self._colours = ipywidgets.HBox([ipywidgets.Label("Colours"), self._modes])
         pictures = ipywidgets.HBox([ipywidgets.Label("Picture"), self._panels, self._colours])
-        super().__init__("Player", [self.deck, pictures])
+        super().__init__("Player", [self._line, self.deck, pictures], [self._line])
         self.set_trait("panel", panel)
         self.set_trait("mode", mode)
         for trait in SHARED:
@@ -109,47 +131,171 @@ class Player(Control):
         else:
             self.set(clips)
 
-    def set(self, clips: Mapping[str, Audio]) -> None:
+    def set(self, clips: Mapping[str, Audio | Tune | Generate]) -> None:
         """Replace the clips. The one of the same name stays chosen, and the position stays if it is in them.
 
         Where one of them cannot be played, an error says so and those of before stay.
         """
         with self.attempt():
-            sounds = _sounds(clips)
-            self._clips, self._drawn = dict(clips), {}
-            names, longest = list(clips), max(clip.seconds for clip in clips.values())
-            chosen = names.index(self.current) if self.current in clips else 0
-            with self.deck.hold_sync():
-                self.deck.playing = False
-                self.deck.names = [name.encode("utf-8", "replace").decode("utf-8") for name in names]
-                self.deck.sounds = sounds
-                self.deck.seconds = [clip.seconds for clip in clips.values()]
-                self.deck.pictures = []
-                self.deck.current = chosen
-                if self.deck.position >= longest:
-                    self.deck.position = 0.0
-            self.current = names[chosen]
-            if loud := [name for name, clip in clips.items() if clip.peak > 1.0]:
-                self.say(f"Above full scale, and cut off there: {', '.join(loud)}.")
-            self._draw()
+            _check(clips)
+            references = {name: self._reference(tune) for name, tune in clips.items() if isinstance(tune, Tune)}
+            sounds = _sounds(_existing(clips, references))
+            with self._lock:
+                for control, trait in self._following:
+                    control.unobserve(self._on_source, trait)
+                self.sources, self._references = dict(clips), references
+                self._following = [
+                    (control, trait)
+                    for kind, traits in FOLLOWED.items()
+                    for control in clips.values()
+                    for trait in traits
+                    if isinstance(control, kind)
+                ]
+                for control, trait in self._following:
+                    control.observe(self._on_source, trait)
+                self._show(sounds)
         self.changed()
+
+    # ---- Following ---------------------------------------------------------------------------------------------------
+
+    def _on_source(self, change) -> None:
+        """A control has another song or another clip, perhaps in a thread of its own.
+
+        The reference of another song is made at once, or, where that takes long, as soon as there is a new clip.
+        """
+        is_quick = change.name == "song" and (change.new is None or change.new.seconds <= LONGEST_LISTEN)
+        if (is_quick or change.name == "clip") and any(True for _ in self._wanted()):
+            self._make_references()
+        with self.attempt():
+            self._update()
+
+    def _update(self) -> None:
+        with self._lock:
+            if _existing(self.sources, self._references) != self.clips:
+                self._show(_sounds(_existing(self.sources, self._references)))
+            else:
+                self._show_ages()
+        self.changed()
+
+    def _reference(self, tune: Tune) -> tuple[Song | None, Audio | None, str]:
+        """A tune's song, its reference rendering, and what went wrong with it."""
+        song = tune.song
+        try:
+            return song, tune.reference(), ""
+        except Exception as error:
+            return song, None, str(error)
+
+    def _wanted(self) -> Iterator[str]:
+        """The names whose reference is that of another song than their tune's."""
+        for name, source in self.sources.items():
+            if isinstance(source, Tune) and source.song is not self._references[name][0]:
+                yield name
+
+    def _make_references(self) -> None:
+        """Make what is wanted in a thread of its own: a minute of music takes about a second.
+
+        Of tunes that are chosen quickly after each other, only the first and the last one are played.
+        """
+        with self._lock:
+            if self._worker is None:
+                self._worker = threading.Thread(target=self._make, daemon=True)
+                self._worker.start()
+
+    def _make(self) -> None:
+        while True:
+            with self._lock:
+                name = next(self._wanted(), None)
+                if name is None:
+                    self._worker = None
+                    return
+                tune = self.sources[name]
+            made = self._reference(tune)
+            with self._lock:
+                if self.sources.get(name) is tune:
+                    self._references[name] = made
+            with self.attempt():
+                self._update()
+
+    def wait(self, timeout: float | None = None) -> dict[str, Audio]:
+        """Wait until no reference rendering is under way; returns the clips.
+
+        Raises:
+          TimeoutError: it took longer than `timeout` seconds.
+        """
+        worker = self._worker
+        if worker is not None:
+            worker.join(timeout)
+            if worker.is_alive():
+                raise TimeoutError(f"after {timeout:g} s it is still being made")
+        return self.clips
+
+    # ---- Showing -----------------------------------------------------------------------------------------------------
+
+    def _show(self, sounds: list[bytes]) -> None:
+        """Show the clips that there are now, whose sounds these are."""
+        clips = _existing(self.sources, self._references)
+        names, longest = list(clips), max((clip.seconds for clip in clips.values()), default=0.0)
+        chosen = names.index(self.current) if self.current in clips else 0
+        self._drawn = {}
+        with self.deck.hold_sync():
+            self.deck.playing = False
+            self.deck.sounds = sounds
+            self.deck.seconds = [clip.seconds for clip in clips.values()]
+            self.deck.pictures = []
+            if self.deck.position >= longest:
+                self.deck.position = 0.0
+            self.clips = clips
+            self._show_ages()
+            self.deck.current = chosen
+        if names:
+            self.current = names[chosen]
+        self._draw()
+
+    def _show_ages(self) -> None:
+        """Say which clips are out of date, and which ones there are not yet."""
+        stale, missing, broken = {}, [], []
+        for name, source in self.sources.items():
+            if isinstance(source, Generate):
+                if source.clip is None:
+                    missing.append(name)
+                elif source.stale:
+                    stale[name] = source.stale
+            elif isinstance(source, Tune):
+                song, _, error = self._references[name]
+                if song is not source.song:
+                    stale[name] = "the tune has changed" + (", it is being made anew" if self._worker else "")
+                elif error:
+                    broken.append(f"{name} cannot be made: {error}")
+        self.deck.names = [
+            (f"{name} (out of date)" if name in stale else name).encode("utf-8", "replace").decode("utf-8")
+            for name in self.clips
+        ]
+        loud = [name for name, clip in self.clips.items() if clip.peak > 1.0]
+        words = [f"{name}: {why}." for name, why in stale.items()]
+        words += [f"{' and '.join(missing)}: press Generate."] if missing else []
+        words += [f"Above full scale, and cut off there: {', '.join(loud)}."] if loud else []
+        if broken:
+            self.complain(" ".join([*broken, *words]))
+        else:
+            self.say(" ".join(words))
+        self.stale = stale
 
     def code(self) -> str:
         """What draws these pictures, and plays the clip."""
-        if not self._clips:
+        if not self.clips:
             return ""
         mode = f', "{self.mode}"' if self.panel == "rainbowgram" and self.mode != "paper" else ""
         return f'spectra.compare(clips, "{self.panel}"{mode}); audio.play(clips[{quoted(self.current)}])'
 
     def _draw(self) -> None:
         """Show the pictures that are chosen; they are drawn when they are first wanted."""
-        if not self._clips:
+        if not self.clips:
             return
         kind = self.panel, self.mode if self.panel == "rainbowgram" else None
         if kind not in self._drawn:
             self._show_pictures([], "drawing …")
             try:
-                self._drawn[kind] = _pictures(list(self._clips.values()), self.panel, self.mode)
+                self._drawn[kind] = _pictures(list(self.clips.values()), self.panel, self.mode)
             except Exception:
                 self._show_pictures([], "no picture")
                 raise
@@ -167,19 +313,19 @@ class Player(Control):
 
     @traitlets.validate("current")
     def _known(self, proposal) -> str:
-        if proposal["value"] in self._clips:
+        if proposal["value"] in self.clips:
             return proposal["value"]
-        known = f"there are {', '.join(self._clips)}" if self._clips else "there is none yet"
+        known = f"there are {', '.join(self.clips)}" if self.clips else "there is none yet"
         self.complain(f"there is no clip {proposal['value']!r}; {known}")
         return self.current
 
     def _on_current(self, change) -> None:
-        self.deck.current = list(self._clips).index(change["new"])
+        self.deck.current = list(self.clips).index(change["new"])
         self.changed()
 
     def _on_deck(self, change) -> None:
-        if 0 <= change["new"] < len(self._clips):
-            self.current = list(self._clips)[change["new"]]
+        if 0 <= change["new"] < len(self.clips):
+            self.current = list(self.clips)[change["new"]]
 
     def _on_trouble(self, change) -> None:
         if change["new"]:
@@ -201,18 +347,38 @@ def _choice(options: Mapping[str, tuple[str, str]]) -> ipywidgets.ToggleButtons:
     return choice
 
 
+def _check(clips: Mapping[str, Audio | Tune | Generate]) -> None:
+    if not isinstance(clips, Mapping) or not clips:
+        raise ValueError('there is no clip; give a dict from names to clips, like {"A": clip}')
+    for name, source in clips.items():
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(f"the name of a clip has to be text, not {name!r}")
+        if not isinstance(source, (Audio, Tune, Generate)):
+            raise ValueError(f"{name!r} has to be an audio.Audio, a Tune or a Generate, not a {type(source).__name__}")
+
+
+def _existing(
+    sources: Mapping[str, Audio | Tune | Generate], references: Mapping[str, tuple[Song, Audio | None, str]]
+) -> dict[str, Audio]:
+    """The clips that there are, of the sources in their order."""
+    found = {}
+    for name, source in sources.items():
+        clip = source
+        if isinstance(source, Generate):
+            clip = source.clip
+        elif isinstance(source, Tune):
+            clip = references[name][1]
+        if clip is not None:
+            found[name] = clip
+    return found
+
+
 def _sounds(clips: Mapping[str, Audio]) -> list[bytes]:
     """Each clip as a FLAC file of 16 bits, half as large as a WAV file and as exact."""
     import soundfile
 
-    if not isinstance(clips, Mapping) or not clips:
-        raise ValueError('there is no clip; give a dict from names to clips, like {"A": clip}')
     sounds = []
     for name, clip in clips.items():
-        if not isinstance(name, str) or not name.strip():
-            raise ValueError(f"the name of a clip has to be text, not {name!r}")
-        if not isinstance(clip, Audio):
-            raise ValueError(f"{name!r} has to be an audio.Audio, not a {type(clip).__name__}")
         if not len(clip.samples) or not np.isfinite(clip.samples).all():
             raise ValueError(f"{name!r} is empty or holds samples that are not finite numbers")
         content = io.BytesIO()
@@ -227,28 +393,22 @@ def _sounds(clips: Mapping[str, Audio]) -> list[bytes]:
 def _pictures(clips: list[Audio], panel: str, mode: str) -> list[bytes]:
     """The panels of `spectra.compare`, a PNG picture each, every one with its time axis in the box AXES.
 
-    Names are not written into them: matplotlib takes some for formulas, and lacks many scripts.
+    Names are not written into them: the player has them on its buttons.
     """
-    import matplotlib.pyplot as plt
-    import matplotlib.style
+    from matplotlib.figure import Figure
 
-    with matplotlib.style.context("default"):
-        panels = spectra.compare({str(i): clip for i, clip in enumerate(clips)}, panel, mode)
-        figure = panels[0].figure
-        try:
-            figure.set_layout_engine("none")
-            figure.set(dpi=DPI, size_inches=PICTURE)
-            for key in set(figure.axes) - set(panels):
-                key.set_position(COLOUR_BAR)
+    with drawing.plain():
+        figure = Figure(figsize=PICTURE, dpi=DPI)
+        panels = spectra.compare({str(i): clip for i, clip in enumerate(clips)}, panel, mode, figure=figure)
+        for key in set(figure.axes) - set(panels):
+            key.set_position(COLOUR_BAR)
+        for ax in panels:
+            ax.set(position=AXES, xlabel="time (s)")
+            ax.set_title("", loc="left")
+            ax.tick_params(labelbottom=True)
+        pictures = []
+        for shown in panels:
             for ax in panels:
-                ax.set(position=AXES, xlabel="time (s)")
-                ax.set_title("", loc="left")
-                ax.tick_params(labelbottom=True)
-            pictures = []
-            for shown in panels:
-                for ax in panels:
-                    ax.set_visible(ax is shown)
-                pictures.append(png(figure))
-        finally:
-            plt.close(figure)
+                ax.set_visible(ax is shown)
+            pictures.append(drawing.png(figure))
     return pictures

@@ -6,18 +6,18 @@ Notebook: 05_instruments.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import anywidget
 import ipywidgets
 import numpy as np
 import traitlets
 
-from .. import midi
-from ..instruments import Instrument, Timeline
+from .. import drawing, midi
+from ..instruments import Bank, Instrument, Timeline
 from ..midi import Song
-from .base import SCRIPTS, Control, png, quoted, tip
-from .notes import Bank, checked_bank, with_more
+from .base import SCRIPTS, Control, Line, quoted, tip
+from .notes import shared, with_more
 
 GAP = 0.1  # s that entries are apart at least
 DIGITS = 3  # times are kept to the millisecond
@@ -61,12 +61,16 @@ class TimelineEditor(Control):
 
     Between two entries the sound morphs ("linear"), or it stays and changes at once ("held"). Entries are dragged on
     the ribbon, moved with the arrow keys, or typed below it. They stay in order, 0.1 s apart at least, and not beyond
-    the end of the song; those that a shorter song leaves behind its end stay where they are.
+    the end of the song.
+
+    With another song, entries whose times nobody chose keep their share of it. Once a person has moved one, all stay
+    where they are; the "Fit" button then stretches them to the song.
 
     Args:
-      bank: instruments by name.
+      bank: instruments by name: a bank that controls share, or a dict.
       song: whose piano roll is shown; or a control with a song, such as a `Tune`, which is then followed.
-      timeline: to begin with; by default the first of the bank throughout. Its times are taken to the millisecond.
+      timeline: to begin with. Names of the bank are spread evenly over the song. The times of a Timeline count as
+        chosen, and are taken to the millisecond. By default the first of the bank plays throughout.
 
     Traits:
       song: as above, or None.
@@ -86,11 +90,14 @@ class TimelineEditor(Control):
         self,
         bank: Mapping[str, Instrument],
         song: Song | traitlets.HasTraits | None = None,
-        timeline: Timeline | None = None,
+        timeline: Timeline | Sequence[str] | None = None,
     ):
-        self.bank: Bank = checked_bank(bank)
+        self._bank = shared(bank)
+        self._brought: list[Instrument] = []  # instruments of timelines that are not in the bank
         self._made: Timeline | None = None
         self._filling = False  # whether the fields are being written to, and not by a person
+        self._is_chosen = False  # whether a person, or code, has chosen the times
+        self._shares: list[float] = []  # of the song at which the entries are
         self._colours: dict[str, str] = {}
         self._rows: list[ipywidgets.HBox] = []
         self._ribbon = Ribbon()
@@ -102,17 +109,30 @@ class TimelineEditor(Control):
         self._mode.observe(lambda change: setattr(self, "held", change.new == HELD), "value")
         add = tip(ipywidgets.Button(description="Add", icon="plus", layout={"width": "90px"}), "Another entry")
         add.on_click(lambda _: self.add())
+        self._fit = ipywidgets.Button(description="Fit", icon="arrows-h", layout={"width": "90px"})
+        tip(self._fit, "Stretch all entries to the length of the song")
+        self._fit.on_click(lambda _: self.fit())
+        self._line = Line()
         self._table = ipywidgets.VBox()
         self._table.add_class("gansynth-entries")
-        super().__init__(
-            "Timeline",
-            [self._ribbon, ipywidgets.HBox([self._mode, add]), self._table],
-        )
+        buttons = ipywidgets.HBox([self._mode, add, self._fit])
+        super().__init__("Timeline", [self._ribbon, buttons, self._line, self._table], [self._line])
         if isinstance(song, traitlets.HasTraits):
             traitlets.dlink((song, "song"), (self, "song"))
         else:
             self.song = song
-        self.timeline = Timeline.hold(next(iter(self.bank.values()))) if timeline is None else timeline
+        if isinstance(timeline, Timeline):
+            self.timeline = timeline
+        else:
+            names = list(self.bank)[:1] if timeline is None else list(timeline)
+            self._place([i / len(names) for i in range(len(names))], names)
+        if isinstance(self._bank, Bank):
+            self._bank.on_change(self._follow)
+
+    @property
+    def bank(self) -> Mapping[str, Instrument]:
+        """The instruments to choose from, by name."""
+        return with_more(self._bank, self._brought) if self._brought else self._bank
 
     @property
     def _end(self) -> float:
@@ -148,19 +168,25 @@ class TimelineEditor(Control):
         if proposal.value is None:
             raise ValueError("the editor always has a timeline; make it shorter by its entries")
         stops = proposal.value.stops
-        self.bank = with_more(self.bank, [instrument for instrument, _ in stops])
+        brought = [instrument for instrument, _ in stops if instrument.name not in self._bank]
+        with_more(self.bank, [instrument for instrument, _ in stops])  # says what is wrong with them
+        self._brought = [*self._brought, *brought]
         times = [round(max(second, 0.0), DIGITS) for _, second in stops]
         for i in range(1, len(times)):
             times[i] = round(max(times[i], times[i - 1] + GAP), DIGITS)
         entries = [[second, instrument.name] for second, (instrument, _) in zip(times, stops, strict=True)]
         with self._quietly():
             self.entries, self.held = entries, proposal.value.held
+        self._choose_times()
         return self._make()
 
     @traitlets.observe("entries", "held")
-    def _on_entries(self, _) -> None:
-        if not self._filling:
-            self.timeline = self._make()
+    def _on_entries(self, change) -> None:
+        if self._filling:
+            return
+        if change.name == "entries" and [second for second, _ in change.old] != [second for second, _ in change.new]:
+            self._choose_times()
+        self.timeline = self._make()
 
     @traitlets.observe("timeline")
     def _on_timeline(self, _) -> None:
@@ -172,7 +198,51 @@ class TimelineEditor(Control):
             self._ribbon.picture, self._ribbon.picture_seconds = b"", 0.0
             if change.new is not None:
                 self._ribbon.picture, self._ribbon.picture_seconds = piano_roll(change.new), self._end
+            if self.entries and change.new is not None and not self._is_chosen:
+                self._place(self._shares, [name for _, name in self.entries])
         self._show()
+
+    def _choose_times(self) -> None:
+        """From now on the times stay as they are until they are fitted."""
+        self._is_chosen = True
+        times = [second for second, _ in self.entries]
+        self._shares = [second / max(self._end, *times) for second in times]
+
+    def _fitted(self, shares: Sequence[float]) -> list[float]:
+        """Seconds of the song for shares of it, at least `GAP` apart."""
+        times: list[float] = []
+        for share in shares:
+            lowest = round(times[-1] + GAP, DIGITS) if times else 0.0
+            times.append(max(round(share * self._end, DIGITS), lowest))
+        return times
+
+    def _place(self, shares: Sequence[float], names: Sequence[str]) -> None:
+        """Put entries at shares of the song; their times then do not count as chosen."""
+        entries = [[second, name] for second, name in zip(self._fitted(shares), names, strict=True)]
+        with self._quietly():
+            self.entries = entries
+        self._is_chosen, self._shares = False, list(shares)
+        self.timeline = self._make()
+
+    def _say_what_is_late(self) -> None:
+        """Entries after the end of the song are not heard, so that something has to say so."""
+        late = sum(second > self._end for second, _ in self.entries)
+        if late and self.song is not None and not self.message:
+            entries = "1 entry lies" if late == 1 else f"{late} entries lie"
+            self.say(f"{entries} after the end ({self._end:.4g} s); press Fit")
+
+    def _follow(self) -> None:
+        """Bring the entries up to date with the bank, which others change as well."""
+        model, used = self._bank.model, [name for _, name in self.entries]
+        self._brought = [brought for brought in self._brought if brought.fingerprint in ("", model.fingerprint)]
+        gone = [name for name in dict.fromkeys(used) if name not in self.bank]
+        free = [name for name in self.bank if name not in used]
+        instead = {name: free[i % len(free)] for i, name in enumerate(gone)}
+        with self._quietly():
+            self.entries = [[second, instead.get(name, name)] for second, name in self.entries]
+        self.timeline = self._make()
+        if gone:
+            self.say(f"{model.name} has no {', '.join(gone)}; other instruments have taken their places")
 
     def _make(self) -> Timeline:
         make = Timeline.steps if self.held else Timeline
@@ -189,7 +259,7 @@ class TimelineEditor(Control):
           name: of its instrument; by default the next of the bank that is not in use.
         """
         with self.attempt():
-            times = [second for second, _ in self.entries]
+            times, is_chosen = [second for second, _ in self.entries], self._is_chosen or seconds is not None
             if seconds is None:
                 bounds = np.unique([0.0, *times, self.seconds])
                 seconds = float(bounds[np.argmax(np.diff(bounds))] + np.diff(bounds).max() / 2)
@@ -199,6 +269,7 @@ class TimelineEditor(Control):
             used = {used for _, used in self.entries}
             name = name or next((free for free in self.bank if free not in used), next(iter(self.bank)))
             self.entries = sorted([*self.entries, [seconds, name]])
+            self._is_chosen = is_chosen
 
     def move(self, entry: int, seconds: float) -> None:
         """Move an entry, from 0, to another second, or as near to it as its neighbours and the song let it go."""
@@ -222,7 +293,14 @@ class TimelineEditor(Control):
         """Take an entry, from 0, away. The last one stays."""
         with self.attempt():
             self._check(entry)
+            is_chosen = self._is_chosen
             self.entries = [*self.entries[:entry], *self.entries[entry + 1 :]]
+            self._is_chosen = is_chosen
+
+    def fit(self) -> None:
+        """Stretch all entries to the song, or shrink them, so that they keep their share of the one they were for."""
+        with self.attempt():
+            self._place(self._shares, [name for _, name in self.entries])
 
     def _check(self, entry: int) -> None:
         if not 0 <= entry < len(self.entries):
@@ -274,6 +352,8 @@ class TimelineEditor(Control):
                     instrument.options = tuple(self.bank)
                 instrument.value = name
             self._table.children = self._rows
+            self._fit.disabled = self._fitted(self._shares) == [second for second, _ in self.entries]
+        self._say_what_is_late()
         self.changed()
 
     def _row(self, entry: int) -> ipywidgets.HBox:
@@ -298,6 +378,7 @@ def piano_roll(song: Song) -> bytes:
     """The notes of `midi.plot` as a PNG, whose left edge is the beginning of the song and whose right edge its end."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=PICTURE, dpi=100)
-    midi.plot(song, figure.add_axes((0, 0, 1, 1)))  # what stands around the axes is outside of the picture
-    return png(figure)
+    with drawing.plain():
+        figure = Figure(figsize=PICTURE, dpi=100)
+        midi.plot(song, figure.add_axes((0, 0, 1, 1)))  # what stands around the axes is outside of the picture
+        return drawing.png(figure)

@@ -5,29 +5,35 @@ Notebook: 07_songs.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import html
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anywidget
 import ipywidgets
 import traitlets
 
-from .. import audio, midi, scores
-from ..instruments import Instrument
+from .. import audio, drawing, instruments, midi, scores
+from ..audio import Audio
+from ..instruments import Bank, Instrument
 from ..midi import Song, Track
 from ..place import ROOT
 from ..planning import Part, is_heard
-from .base import SCRIPTS, Control, Sound, png, quoted, tip
+from .base import SCRIPTS, Control, Line, Sound, quoted, tip
+
+if TYPE_CHECKING:
+    from ..gansynth import GANSynth
 
 SCORES = ROOT / "data" / "midi"
 ROLL_INCHES, ROLL_DPI = (9.2, 2.7), 100
 NO_SCORE = "choose a score"
 UNHEARD = "0.88"  # the grey of notes that are not heard
 LONGEST_LISTEN = 180.0  # s that are played at most; an hour would take a minute to make
+AUTOMATIC = "automatic"  # who plays, as long as no model is known
 MOST_ROWS = 40  # tracks with controls; a row is some widgets, and a page of thousands does not load
 
 
@@ -42,18 +48,22 @@ class Tune(Control):
         clip = render.render(model, tune.song, tune.parts)
 
     Args:
-      bank: the instruments to choose from, by name; without one, tracks are played by what is drawn for them.
+      bank: the instruments to choose from: a bank that controls share, or a dict by name; without one, each track is
+        played by what `instruments.assign` gives it.
       path: the score to begin with; by default the first one of the folder.
       folder: where the scores of the list are.
+      seconds: begin with no more than this of a score; a switch changes to the whole.
 
     Traits:
       song: the midi.Song, or None. Can be set.
+      whole: whether that is the whole score, and not its beginning alone.
       parts_changed: a counter that rises when `parts` changes.
 
     Notebook: 07_songs.
     """
 
     song = traitlets.Instance(Song, allow_none=True)
+    whole = traitlets.Bool(True)
     parts_changed = traitlets.Int(0)
 
     def __init__(
@@ -61,9 +71,16 @@ class Tune(Control):
         bank: Mapping[str, Instrument] | None = None,
         path: str | os.PathLike | None = None,
         folder: str | os.PathLike = SCORES,
+        seconds: float | None = None,
     ):
-        self.bank, self._folder = dict(bank or {}), Path(folder).absolute()
+        self.bank = bank if isinstance(bank, Bank) else dict(bank or {})
+        self._folder, self._seconds = Path(folder).absolute(), seconds
         self._path: Path | None = None  # where the song came from, if that is known
+        self._score: Song | None = None  # all of it
+        self._model: GANSynth | None = None  # what will play it, as far as that is known ...
+        self._rest, self._seed, self._drums = "", 0, "skip"  # ... and how it plays what is not chosen here
+        self._reference: tuple[Song, Audio] | None = None
+        self._filling = False  # whether the fields are being written to, and not by a person
         self._rows: list[dict[str, ipywidgets.Widget]] = []
         self._list = ipywidgets.Dropdown(description="score")
         listen = ipywidgets.Button(description="Listen", icon="play")
@@ -71,6 +88,10 @@ class Tune(Control):
         self._drop = Drop()
         self._link = ipywidgets.Text(description="link", placeholder="https://… or a Google Drive link")
         fetch = ipywidgets.Button(description="Fetch", icon="download")
+        self._length = ipywidgets.ToggleButtons(
+            options=[(f"first {seconds:g} s" if seconds else "", False), ("whole piece", True)]
+        )
+        self._length.style.button_width = "110px"
         self._about = ipywidgets.HTML()
         self._roll = ipywidgets.Image(format="png", layout={"width": "100%"})
         self._tracks = ipywidgets.GridBox()
@@ -78,14 +99,18 @@ class Tune(Control):
         self._link.add_class("gansynth-wide")
         self._list.add_class("gansynth-wide")
         self._sound = Sound()
+        self._by_list, self._by_upload, self._by_link = Line(), Line(), Line()
         tip(self._list, "The scores that come with this notebook, and those that you have added")
         tip(listen, "Play what is heard with a General MIDI soundfont, without the model: audio.reference(song)")
         tip(self._upload, "Take a MIDI file from your computer")
         tip(self._link, "The web address of a MIDI file, or the link that Google Drive's Share copies")
         tip(fetch, "Download the MIDI file at this link: scores.download(link)")
+        tip(self._length, "How much of the score is played, here and below: midi.excerpt(song, 0, seconds)")
+        lines = [self._by_list, self._by_upload, self._by_link]
         bars = [[self._list, listen], [self._upload, self._drop], [self._link, fetch]]
         rows = [ipywidgets.HBox(bar) for bar in bars]
-        super().__init__("Tune", [*rows, self._about, self._roll, self._tracks, self._sound])
+        rows = [widget for pair in zip(rows, lines, strict=True) for widget in pair]
+        super().__init__("Tune", [*rows, self._length, self._about, self._roll, self._tracks, self._sound], lines)
 
         self._list.observe(self._listed, "value")
         listen.on_click(lambda _: self.listen())
@@ -93,8 +118,13 @@ class Tune(Control):
         self._drop.on_msg(self._dropped)
         fetch.on_click(lambda _: self.fetch(self._link.value))
         self._link.on_msg(lambda _, message, __: self.fetch(self._link.value) if _is_enter(message) else None)
-        self.observe(lambda _: self._show(), "song")
+        self.whole = seconds is None
+        traitlets.link((self, "whole"), (self._length, "value"))
+        self.observe(lambda _: self._on_song(), "song")
+        self.observe(lambda _: self._on_whole(), "whole")
         self._show()
+        if isinstance(self.bank, Bank):
+            self.bank.on_change(self._follow)
         known = scores.listing(self._folder) if path is None else [path]
         if known:
             self.load(known[0])
@@ -103,28 +133,69 @@ class Tune(Control):
 
     def load(self, path: str | os.PathLike) -> None:
         """Take the score of a file. If it cannot be read, the one that was there stays."""
-        with self.attempt():
+        with self.attempt(self._by_list):
             self._take(Path(path).absolute())
         self._refresh()
 
     def upload(self, content: bytes, name: str) -> None:
         """Take the score of a file's bytes, and keep the file."""
-        with self.attempt():
+        with self.attempt(self._by_upload):
             self._take(scores.keep(content, name))
         self._refresh()
 
     def fetch(self, url: str) -> None:
         """Take the score at a web address or Google Drive link, and keep the file."""
-        with self.attempt():
-            self.say(f"fetching {url} …")
+        with self.attempt(self._by_link):
+            self.say(f"fetching {url} …", self._by_link)
             self._take(scores.download(url))
             self.say("")
         self._refresh()
 
     def _take(self, path: Path) -> None:
-        self.song = midi.load(path)  # what observes it forgets the path
-        self._path = path
-        self.changed()
+        self._score, self._path = midi.load(path), path
+        self.song = self._beginning()
+        self._show()
+
+    def _beginning(self) -> Song | None:
+        """The score, or as much of it as is to be played."""
+        score = self._score
+        if score is None or self.whole or not self._is_long or not any(n.start < self._seconds for n in score.notes):
+            return score
+        return midi.excerpt(score, 0.0, self._seconds)
+
+    @property
+    def _is_long(self) -> bool:
+        """Whether there is a choice between the beginning and the whole."""
+        return self._score is not None and self._seconds is not None and self._score.seconds > self._seconds
+
+    def _on_song(self) -> None:
+        """Show a new song. One that was set from outside has no path, and is all there is."""
+        if self.song is None or (self.song is not self._score and self.song != self._beginning()):
+            self._score, self._path = self.song, None
+            self.whole = True
+            self._show()
+
+    def _on_whole(self) -> None:
+        """Change between the beginning and the whole; what was chosen for the tracks stays."""
+        chosen = {}
+        for track, row in zip(self.song.tracks if self.song else (), self._rows, strict=False):
+            chosen[track.name, track.program] = {name: widget.value for name, widget in row.items()}
+        self.song = self._beginning()
+        self._show()
+        with self._quietly():
+            for track, row in zip(self.song.tracks if self.song else (), self._rows, strict=False):
+                for name, value in chosen.get((track.name, track.program), {}).items():
+                    row[name].value = value
+        self._draw()
+        self._chosen()
+
+    @property
+    def about(self) -> str:
+        """What is played, in words: the song's name and how much of it there is."""
+        if self.song is None:
+            return "no score yet"
+        part = "" if self.song is self._score else f", the first {self.song.seconds:.0f} of {self._score.seconds:.0f} s"
+        return f"{self.song.name}{part}"
 
     def _refresh(self) -> None:
         """List what there is, with the score that is shown chosen."""
@@ -156,7 +227,7 @@ class Tune(Control):
         if buffers:
             self.upload(bytes(buffers[0]), str(message.get("name", "")))
         else:
-            self.complain(f"{message.get('name')} is too large; a MIDI file is far smaller")
+            self.complain(f"{message.get('name')} is too large; a MIDI file is far smaller", self._by_upload)
 
     # ---- Tracks ------------------------------------------------------------------------------------------------------
 
@@ -206,7 +277,6 @@ class Tune(Control):
 
     def _show(self) -> None:
         """Show a new song."""
-        self._path = None
         tracks = self.song.tracks if self.song else ()
         self._rows = [self._row(track) for track in tracks[:MOST_ROWS]]
         cells = []
@@ -214,9 +284,12 @@ class Tune(Control):
             cells += [label(number, tracks[number - 1]), row["mute"], row["solo"]]
             cells += [row["instrument"]] if self.bank else []
         self._tracks.children = cells
+        self._name_players()
         about = str(self.song).splitlines()[0] if self.song else "no score yet"
+        about += f"; the first {self._seconds:g} of {self._score.seconds:.0f} s" if self.song is not self._score else ""
         rest = f"; tracks {MOST_ROWS + 1} to {len(tracks)} are played as they are" if len(tracks) > MOST_ROWS else ""
         self._about.value = html.escape(about + rest)
+        self._length.layout.display = "" if self._is_long else "none"
         self._refresh()
         self._draw()
         self.changed()
@@ -226,20 +299,76 @@ class Tune(Control):
         narrow = {"width": "auto"}
         mute = ipywidgets.Checkbox(description="mute", indent=False, layout=narrow)
         solo = ipywidgets.Checkbox(description="solo", indent=False, layout=narrow)
-        own = "drums have their own" if track.is_drum else "one that is drawn"
-        names = [] if track.is_drum else [(name, name) for name in self.bank]
-        instrument = ipywidgets.Dropdown(
-            description="played by", options=[(own, ""), *names], layout=narrow, disabled=track.is_drum
-        )
+        instrument = ipywidgets.Dropdown(options=[("", "")], layout=narrow, disabled=track.is_drum)
         tip(mute, f"Leave {track.name} out")
         tip(solo, f"Hear {track.name} and other solo tracks alone")
-        tip(instrument, f"The instrument of the model that plays {track.name}")
         row = {"mute": mute, "solo": solo, "instrument": instrument}
         for widget in (mute, solo):
-            widget.observe(lambda _: self._draw(), "value")
+            widget.observe(lambda _: self._filling or self._draw(), "value")
         for widget in row.values():
-            widget.observe(lambda _: self._chosen(), "value")
+            widget.observe(lambda _: self._filling or self._chosen(), "value")
         return row
+
+    # ---- Who plays ---------------------------------------------------------------------------------------------------
+
+    def expect(self, model: GANSynth, rest: str = "", seed: int = 0, drums: str = "skip") -> None:
+        """Show who will play the tracks for which nothing is chosen here. `Generate` says so.
+
+        Args:
+          model: what plays; of a shared bank it is the bank's.
+          rest: who plays those tracks, in words; by default what `instruments.assign` gives them.
+          seed: of that.
+          drums: "skip" or "synth", as for `render.render`.
+        """
+        self._model, self._rest, self._seed, self._drums = model, rest, seed, drums
+        self._name_players()
+
+    def _follow(self) -> None:
+        """List what is in the bank now, since others change it as well."""
+        before = self.parts
+        self._name_players()
+        if self.parts != before:
+            self._chosen()
+
+    def _players(self) -> dict[int, tuple[str, str]]:
+        """Who plays each track for which nothing is chosen, and why."""
+        model = self.bank.model if isinstance(self.bank, Bank) else self._model
+        tracks = enumerate(self.song.tracks if self.song else (), start=1)
+        players = {}
+        for number, track in tracks:
+            if track.is_drum and self._drums == "synth":
+                players[number] = "drum kit", "drums are played with a soundfont"
+            elif track.is_drum:
+                players[number] = "left out", "the model has no drums; the switch at Generate plays them"
+            else:
+                players[number] = self._rest or AUTOMATIC, "nothing is chosen here"
+        if model is not None and self.song is not None and not self._rest:
+            for number, (instrument, why) in instruments.assign(model, self.song, self._seed).items():
+                players[number] = f"{instrument.name} ({AUTOMATIC})", why
+        return players
+
+    def _name_players(self) -> None:
+        """Bring the lists of instruments up to date."""
+        players = self._players()
+        with self._quietly():
+            for number, row in enumerate(self._rows, start=1):
+                track, (player, why), field = self.song.tracks[number - 1], players[number], row["instrument"]
+                names = [] if track.is_drum else [(name, name) for name in self.bank]
+                options, value = ((player, ""), *names), field.value
+                if field.options != options:
+                    field.options = options
+                    field.value = value if value in self.bank else ""
+                field.description = "played by"
+                tip(field, f"The instrument of the model that plays {track.name}. {player}: {why}")
+
+    @contextlib.contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """What is written to fields here is no choice of a person."""
+        self._filling = True
+        try:
+            yield
+        finally:
+            self._filling = False
 
     def _chosen(self) -> None:
         self.changed()
@@ -252,30 +381,47 @@ class Tune(Control):
         self._roll.layout.display = "" if self.song else "none"
         if self.song is None:
             return
-        figure = Figure(ROLL_INCHES, ROLL_DPI, layout="constrained")
-        ax = midi.plot(self.song, figure.subplots())
-        ax.set_title("")  # the line above has it
-        if ax.get_legend():
-            ax.get_legend().remove()  # the tracks below have the colours
-        for notes, is_on in zip(ax.collections, self._is_heard(), strict=False):  # bar lines come last
-            if not is_on:
-                notes.set(facecolor=UNHEARD, zorder=0.5)
-        self._roll.value = png(figure)
+        with drawing.plain():
+            figure = Figure(ROLL_INCHES, ROLL_DPI, layout="constrained")
+            ax = midi.plot(self.song, figure.subplots())
+            ax.set_title("")  # the line above has it
+            if ax.get_legend():
+                ax.get_legend().remove()  # the tracks below have the colours
+            for notes, is_on in zip(ax.collections, self._is_heard(), strict=False):  # bar lines come last
+                if not is_on:
+                    notes.set(facecolor=UNHEARD, zorder=0.5)
+            self._roll.value = drawing.png(figure)
+
+    def reference(self) -> Audio | None:
+        """The song as a General MIDI soundfont plays it, to compare with; None without a song.
+
+        It is made when it is first asked for: a minute of music takes about a second.
+        """
+        song = self.song
+        if song is None:
+            return None
+        if self._reference is None or self._reference[0] is not song:
+            self._reference = song, audio.reference(song)
+        return self._reference[1]
 
     def listen(self) -> None:
         """Play what is heard as a General MIDI soundfont plays it."""
-        with self.attempt():
+        with self.attempt(self._by_list):
             song = self.heard()
             if song is None or not song.tracks:
                 raise ValueError("choose a score first" if song is None else "all tracks are muted")
-            if song.seconds > LONGEST_LISTEN:
+            is_long = song.seconds > LONGEST_LISTEN
+            self.say("making the sound …")
+            if is_long:
                 song = midi.excerpt(song, 0.0, LONGEST_LISTEN)
-                self.say(f"the first {LONGEST_LISTEN:.0f} s")
-            self._sound.play(audio.reference(song))
+            self._sound.play(self.reference() if song == self.song else audio.reference(song))
+            self.say(f"the first {LONGEST_LISTEN:.0f} s" if is_long else "")
 
     def code(self) -> str:
         """The lines that load the score and choose for its tracks."""
         lines = [f"song = midi.load({literal(shown(self._path))})"] if self._path else []
+        if lines and self.song is not self._score:
+            lines.append(f"song = midi.excerpt(song, 0, {self._seconds:g})")
         return "\n".join(lines + ([parts_code(self.parts, self.bank)] if self.parts else []))
 
 

@@ -28,6 +28,9 @@ from execute import execute
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+PUBLISHED = (
+    "https://github.com/someone/gansynth-suite"  # in place of the configured address, which may have no owner yet
+)
 SETUP_SECONDS = 60  # the longest the setup cell may take the first time
 THREADS = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
 QUIET = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # the debugger of ipykernel 6 warns of Python 3.13 otherwise
@@ -92,18 +95,18 @@ def publish(folder: Path) -> str:
 
 
 def environment(work: Path, address: str) -> dict[str, str]:
-    """The kernel's variables: google.colab, `address` behind the configured one, and no way back into this checkout."""
+    """The kernel's variables: google.colab, `address` behind PUBLISHED, and no way back into this checkout."""
     left_out = ("GANSYNTH_DATA", "PYTHONPATH", "MPLBACKEND")
     kept = {key: value for key, value in os.environ.items() if key not in left_out}
-    configured = stamp_notebooks.configured((ROOT / "pyproject.toml").read_text("utf-8"))
-    git = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.{address}.insteadOf", "GIT_CONFIG_VALUE_0": configured}
+    git = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.{address}.insteadOf", "GIT_CONFIG_VALUE_0": PUBLISHED}
     return kept | THREADS | QUIET | git | {"PYTHONPATH": str(HERE / "stub"), "XDG_CACHE_HOME": str(work / "cache")}
 
 
 def run(notebook: nbformat.NotebookNode, content: Path, variables: dict[str, str]) -> tuple[float, str]:
     """Execute a notebook with `content` in place of /content. Returns its seconds and what its first cell printed."""
+    configured = stamp_notebooks.configured((ROOT / "pyproject.toml").read_text("utf-8"))
     for cell in notebook.cells:
-        cell.source = cell.source.replace("/content", str(content))
+        cell.source = cell.source.replace("/content", str(content)).replace(configured, PUBLISHED)
     began = time.monotonic()
     execute(notebook, content, variables)
     seconds = time.monotonic() - began
