@@ -31,7 +31,7 @@ FAULTS = """() => {
     }
     return faults;
 }"""
-TICKS = """control => [...control.querySelectorAll(".axis span, .gansynth-player-ticks span")]
+TICKS = """control => [...control.querySelectorAll(".axis span, .gansynth-ticks span")]
     .map(tick => tick.getBoundingClientRect()).filter(box => box.width).map(box => [box.left, box.right])"""
 
 
@@ -80,13 +80,13 @@ def test_ticks_do_not_collide(there, width):
 
 def test_a_narrow_picture_is_put_together_anew(there, width):
     player = control(there.page, "Player")
-    folded = player.locator(".gansynth-player-narrow")
+    folded = player.locator(".gansynth-folded")
     assert folded.is_visible() == (width < WIDTHS[0])
     assert player.locator("img:visible").count() == (width == WIDTHS[0])
     if folded.is_visible():
         assert folded.get_attribute("aria-label") == "CQT of original"
         axes = player.get_by_role("slider", name="position").bounding_box()
-        drawn = folded.locator(".gansynth-player-cut").nth(1).bounding_box()
+        drawn = folded.locator(".gansynth-cut").nth(1).bounding_box()
         assert axes["x"] == pytest.approx(drawn["x"], abs=1)
         assert axes["width"] == pytest.approx(drawn["width"], abs=1)
         assert axes["height"] > 150

@@ -7,12 +7,17 @@ import everything
 import pytest
 from controls import control
 
+# What has begun to sound so far: media elements, or "Web Audio", and whether nothing else sounded then.
 WATCH = """
 window.started = [];
-document.addEventListener("play", (event) => started.push(event.target.src.slice(0, 40)), true);
+document.addEventListener("playing", ({ target }) => {
+    const others = [...document.querySelectorAll("audio")].filter(audio => audio !== target && !audio.paused);
+    const player = document.querySelector(".gansynth-player-play");
+    started.push([target, !others.length && player.innerText.endsWith("Play")]);
+}, true);
 const begin = AudioBufferSourceNode.prototype.start;
 AudioBufferSourceNode.prototype.start = function (...given) {
-    started.push("Web Audio");
+    started.push(["Web Audio", ![...document.querySelectorAll("audio")].some(audio => !audio.paused)]);
     return begin.apply(this, given);
 };
 """
@@ -25,6 +30,7 @@ def there(browser, lab, checkout):
     drive.open_run(page, "lab", lab, everything.write(checkout))
     root = control(page, "Player")
     root.locator("img:visible").wait_for()
+    root.get_by_role("button", name="Loop").click()  # so that it does not end by itself
     yield types.SimpleNamespace(
         page=page,
         errors=errors,
@@ -40,23 +46,18 @@ def sound(there, title):
     return control(there.page, title).locator("audio").last
 
 
-def wait_until_alone(there, audio):
-    """Wait until this element sounds, and nothing else."""
-    there.page.wait_for_function(
-        """audio => !audio.paused && audio.duration > 0 && audio.currentTime > 0
-            && [...document.querySelectorAll("audio")].filter(other => !other.paused).length === 1
-            && document.querySelector(".gansynth-player-play").innerText.endsWith("Play")""",
-        arg=audio.element_handle(),
-    )
+def begins_alone(there, act, source):
+    """Do something, and wait until the source begins to sound: nothing else does then."""
+    there.page.evaluate("() => { started.length = 0; }")
+    act(there)
+    audio = source if isinstance(source, str) else source.element_handle()
+    there.page.wait_for_function("audio => started.some(([source]) => source === audio)", arg=audio)
+    assert there.page.evaluate("audio => started.filter(([source]) => source === audio).every(pair => pair[1])", audio)
 
 
 def start_player(there):
-    there.play.click()
-    there.page.wait_for_function(
-        """() => document.querySelector(".gansynth-player-play").innerText.endsWith("Pause")
-            && started.at(-1) === "Web Audio"
-            && ![...document.querySelectorAll("audio")].some(audio => !audio.paused)"""
-    )
+    begins_alone(there, lambda there: there.play.click(), "Web Audio")
+    assert there.play.inner_text().endswith("Pause")
 
 
 def click_card(there):
@@ -94,16 +95,14 @@ def test_running_all_cells_is_silent(there):
 ])  # fmt: skip
 def test_what_begins_stops_the_player_and_is_stopped_by_it(there, title, act):
     start_player(there)
-    act(there)
-    wait_until_alone(there, sound(there, title) if title else there.plain)
+    begins_alone(there, act, sound(there, title) if title else there.plain)
     start_player(there)
     there.play.click()
 
 
 def test_media_stop_each_other(there):
     for title, act in [("Tune", listen), ("", begin_plain), ("Instrument browser", click_card), ("Tune", listen)]:
-        act(there)
-        wait_until_alone(there, sound(there, title) if title else there.plain)
+        begins_alone(there, act, sound(there, title) if title else there.plain)
 
 
 def test_a_sound_in_another_frame_of_the_notebook_stops_this_one(there):
@@ -122,8 +121,7 @@ def test_a_sound_in_another_frame_of_the_notebook_stops_this_one(there):
 
 
 def test_opened_again_the_page_is_silent_and_has_its_clips(there):
-    listen(there)
-    wait_until_alone(there, sound(there, "Tune"))
+    begins_alone(there, listen, sound(there, "Tune"))
     there.page.keyboard.press("Control+s")
     there.page.locator(".jp-mod-current.jp-mod-dirty").wait_for(state="detached")
     there.page.reload(wait_until="domcontentloaded")
@@ -132,8 +130,7 @@ def test_opened_again_the_page_is_silent_and_has_its_clips(there):
         there.page.wait_for_function("audio => audio.duration > 0", arg=audio.element_handle())
         assert audio.is_visible()
     assert there.page.evaluate("started") == []
-    click_card(there)
-    wait_until_alone(there, sound(there, "Instrument browser"))
+    begins_alone(there, click_card, sound(there, "Instrument browser"))
 
 
 def test_nothing_went_wrong(there):
