@@ -125,6 +125,7 @@ def test_opened_again_the_page_is_silent_and_has_its_clips(there):
     there.page.keyboard.press("Control+s")
     there.page.locator(".jp-mod-current.jp-mod-dirty").wait_for(state="detached")
     there.page.reload(wait_until="domcontentloaded")
+    control(there.page, "Generate", drive.START_SECONDS)
     for title in ("Tune", "Instrument browser", "Blend pad", "Generate"):
         audio = sound(there, title)
         there.page.wait_for_function("audio => audio.duration > 0", arg=audio.element_handle())
