@@ -21,7 +21,7 @@ import traitlets
 from .. import audio, drawing, spectra
 from ..audio import Audio
 from ..midi import Song
-from .base import SCRIPTS, Control, Line, quoted
+from .base import SCRIPTS, Control, Line, quoted, script
 from .tune import LONGEST_LISTEN
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ MODES = {
 class Deck(anywidget.AnyWidget):
     """The part of a player that is drawn and heard. Clips and pictures are lists of the same order."""
 
-    _esm = SCRIPTS / "player.js"
+    _esm = script("picture.js", "player.js")
     _css = SCRIPTS / "player.css"
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     sounds = traitlets.List(traitlets.Bytes()).tag(sync=True)  # FLAC files
