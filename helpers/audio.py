@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .errors import in_one_line
 from .files import replacing
 from .shaping import SILENCE, mix
 
@@ -64,7 +65,9 @@ class Audio:
         return self.samples if self.samples.ndim == 1 else self.samples.mean(axis=1)
 
     def __repr__(self) -> str:
-        return f"Audio({self.seconds:.2f} s at {self.sample_rate} Hz, peak {self.peak:.3f})"
+        channels = "mono" if self.samples.ndim == 1 else "stereo"
+        peak = f"peak {self.peak:.2f}"
+        return f"{type(self).__name__}({self.seconds:.2f} s, {self.sample_rate} Hz, {channels}, {peak})"
 
 
 def loudness(audio: Audio) -> float:
@@ -140,6 +143,7 @@ def resample(audio: Audio, sample_rate: int) -> Audio:
     return Audio(samples, sample_rate)
 
 
+@in_one_line
 def write(audio: Audio, path: str | os.PathLike, encoding: str | None = None) -> Path:
     """Write a WAV, FLAC, OGG (Vorbis) or MP3 file, whole or not at all.
 
@@ -179,6 +183,7 @@ def write(audio: Audio, path: str | os.PathLike, encoding: str | None = None) ->
     return path
 
 
+@in_one_line
 def read(path: str | os.PathLike) -> Audio:
     """Read any file that libsndfile knows: float32, mono [n] or [n, channels].
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .errors import in_one_line
 from .files import replacing
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 SECONDS_PER_INSTRUMENT = 6.0  # how often a random timeline moves on; the original's default
 FILE_FORMAT = 1
+STOPS_SHOWN = 5  # of a timeline, on one line
 ORIGINAL_START = -0.0001  # s; the original's first instrument stands just before the first note
 PARALLEL = 1e-6  # radians: vectors nearer than this to the same or to opposite directions count as parallel
 
@@ -45,6 +47,8 @@ class Instrument:
             raise ValueError(f"the latent of instrument {self.name!r} has to be one row of finite numbers")
         z.setflags(write=False)
         object.__setattr__(self, "z", z)
+        if self.seed is not None:
+            object.__setattr__(self, "seed", int(self.seed))  # JSON has no NumPy integers
 
     def __repr__(self) -> str:
         return f"Instrument({self.name!r})"
@@ -174,6 +178,7 @@ class Timeline:
     Source: SPEC section 8. Notebook: 05_instruments.
     """
 
+    @in_one_line
     def __init__(self, instruments: Sequence[Instrument], at: Sequence[float]):
         """
         Args:
@@ -255,8 +260,10 @@ class Timeline:
         return cls(sample(model, n, seed), at=np.linspace(ORIGINAL_START, seconds, n))
 
     def __repr__(self) -> str:
-        stops = ", ".join(f"{instrument.name} at {second:g} s" for instrument, second in self.stops)
-        return f"Timeline{'.steps' if self.held else ''}({stops})"
+        stops = [f"{instrument.name} at {second:g} s" for instrument, second in self.stops]
+        if len(stops) > STOPS_SHOWN:
+            stops[STOPS_SHOWN - 1 : -1] = [f"… {len(stops) - STOPS_SHOWN} more …"]
+        return f"Timeline{'.steps' if self.held else ''}({', '.join(stops)})"
 
     def z(self, times: Sequence[float] | np.ndarray, extrapolate: bool = False) -> np.ndarray:
         """Latents at given seconds: [n] -> float64 [n, latent_vector_size].
@@ -282,6 +289,7 @@ def save(instruments: Sequence[Instrument], path: str | os.PathLike) -> Path:
     return path
 
 
+@in_one_line
 def load(path: str | os.PathLike, model: GANSynth | None = None) -> list[Instrument]:
     """Read instruments that `save` wrote.
 
