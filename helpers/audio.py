@@ -143,6 +143,19 @@ def resample(audio: Audio, sample_rate: int) -> Audio:
     return Audio(samples, sample_rate)
 
 
+def file_kind(path: str | os.PathLike) -> str:
+    """What kind of file `write` makes of a path: "wav", "flac", "ogg" or "mp3", by its ending.
+
+    Raises:
+      ValueError: another ending.
+    """
+    path = Path(path)
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in _ENCODINGS:
+        raise ValueError(f"{path.name} has to end in .wav, .flac, .ogg or .mp3")
+    return kind
+
+
 @in_one_line
 def write(audio: Audio, path: str | os.PathLike, encoding: str | None = None) -> Path:
     """Write a WAV, FLAC, OGG (Vorbis) or MP3 file, whole or not at all.
@@ -159,9 +172,7 @@ def write(audio: Audio, path: str | os.PathLike, encoding: str | None = None) ->
     import soundfile
 
     path = Path(path)
-    kind = path.suffix.lower().removeprefix(".")
-    if kind not in _ENCODINGS:
-        raise ValueError(f"{path.name} has to end in .wav, .flac, .ogg or .mp3")
+    kind = file_kind(path)
     known = _ENCODINGS[kind]
     if encoding is not None and encoding not in known:
         raise ValueError(f"a {kind} file cannot be {encoding!r}; choose {' or '.join(map(repr, known))}")
