@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
+from ..errors import in_one_line
 from . import spectral
 from .cache import NoteCache, note_key
 from .checkpoint import Checkpoint, read
@@ -93,6 +94,7 @@ class GANSynth:
         """
         return np.random.RandomState(seed).normal(size=[n, self.config.latent_vector_size])
 
+    @in_one_line
     def generate(
         self,
         z: np.ndarray,
@@ -264,6 +266,7 @@ def _is_news(record: logging.LogRecord) -> bool:
     return "triggered tf.function retracing" not in record.getMessage()
 
 
+@in_one_line
 def load(
     name_or_path: str | os.PathLike = "demo", precision: str = "float32", cache: NoteCache | None = None
 ) -> GANSynth:
