@@ -15,10 +15,9 @@ PROGRAMME = {"Cello": 0, "Clarinet": 30, "Harp": 60, "Church Organ": 90, "Trumpe
 def main(outputs: Path = ROOT / "outputs") -> int:
     """Render the score; write the clip, two pictures, and a page that has all of it to `outputs`; and say so."""
     began = time.monotonic()
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    from helpers import audio, gansynth, instruments, midi, render, report, spectra
+    from helpers import audio, drawing, gansynth, instruments, midi, render, report, spectra
 
     model = gansynth.load("demo")
     song = midi.load(SCORE)
@@ -32,9 +31,16 @@ def main(outputs: Path = ROOT / "outputs") -> int:
     rendered = time.monotonic()
 
     written = [audio.write(clip, outputs / f"{song.name}.wav")]
-    for name, ax in (("piano_roll", midi.plot(song)), ("cqt", spectra.cqt(clip, title=song.name)[0])):
-        written.append(outputs / f"{song.name}_{name}.png")
-        ax.figure.savefig(written[-1], dpi=120)
+    pictures = {
+        "piano_roll": (4.0, lambda ax: midi.plot(song, ax)),
+        "cqt": (3.2, lambda ax: spectra.cqt(clip, ax=ax, title=song.name)),
+    }
+    for name, (height, draw) in pictures.items():
+        with drawing.plain():
+            figure = Figure(figsize=(11, height), dpi=120, layout="constrained")
+            draw(figure.subplots())
+            written.append(outputs / f"{song.name}_{name}.png")
+            figure.savefig(written[-1])
     clips = {"reference, by a soundfont": audio.reference(song), f"played by {model.name}": clip}
     written.append(report.page(clips, outputs / f"{song.name}.html", f"{song.name}, played by GANSynth", song=song))
     print(f"Loaded in {loaded - began:.1f} s, rendered {len(song.notes)} notes in {rendered - loaded:.1f} s:")

@@ -12,7 +12,7 @@ import dataclasses
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -346,6 +346,19 @@ def blend_square(corners: Sequence[Instrument], x: float, y: float, name: str | 
     return Instrument(name, z, corners[0].checkpoint, corners[0].fingerprint)
 
 
+def _drawn(instruments: Sequence[Instrument], n: int, seed: int) -> list[Instrument]:
+    """Draw n of some instruments, in rounds: each comes once before any comes again, and never twice in a row."""
+    if not instruments:
+        raise ValueError("there is no instrument to draw from")
+    random, drawn = np.random.RandomState(seed), []
+    while len(drawn) < n:
+        order = random.permutation(len(instruments)).tolist()
+        if drawn and len(order) > 1 and instruments[order[0]] is drawn[-1]:
+            order.append(order.pop(0))
+        drawn += [instruments[i] for i in order]
+    return drawn[:n]
+
+
 def _check_one_model(instruments: Sequence[Instrument], what: str) -> None:
     if len({(instrument.fingerprint, len(instrument.z)) for instrument in instruments}) > 1:
         raise ValueError(f"{what} have to belong to one model")
@@ -416,16 +429,32 @@ class Timeline:
 
     @classmethod
     def random(
-        cls, model: GANSynth, seconds: float, seed: int, secs_per_instrument: float = SECONDS_PER_INSTRUMENT
+        cls,
+        model: GANSynth,
+        seconds: float,
+        seed: int,
+        secs_per_instrument: float = SECONDS_PER_INSTRUMENT,
+        among: Iterable[Instrument] | None = None,
     ) -> Timeline:
         """Random instruments, a new one reached about every `secs_per_instrument`, spread evenly over `seconds`.
 
         Short songs get at least a beginning and an end (the original fails on them).
+
+        Args:
+          model: the model that they are for.
+          seconds: length of the song.
+          seed: the same seed gives the same instruments.
+          secs_per_instrument: s.
+          among: draw from these, never one twice in a row; by default any point of the latent space may be drawn.
+
+        Raises:
+          ValueError: a length is not above 0, or `among` is empty.
         """
         if not (0 < seconds < np.inf and 0 < secs_per_instrument < np.inf):
             raise ValueError(f"{seconds} s with an instrument every {secs_per_instrument} s: both have to be above 0")
         n = max(2, round(seconds / secs_per_instrument) + 1)  # intervals, and one more for their ends
-        return cls(sample(model, n, seed), at=np.linspace(0.0, seconds, n))
+        players = sample(model, n, seed) if among is None else _drawn(list(among), n, seed)
+        return cls(players, at=np.linspace(0.0, seconds, n))
 
     @classmethod
     def original(

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from . import drawing
+
 MAX_BYTES = 8 << 20  # several times the largest real scores; each byte costs a hundred in memory while it is read
 MAX_SECONDS = 6 * 3600.0  # a broken tempo or delta time can claim centuries
 LONGEST_DELTA = (1 << 28) - 1  # ticks; a file has four bytes of seven bits for it, but mido reads on
@@ -351,6 +353,8 @@ def excerpt(song: Song, start: float = 0.0, end: float | None = None) -> Song:
         inside = (n for n in track.notes if n.start < end and n.end > start)
         cut = (dataclasses.replace(n, start=max(n.start, start) - start, end=min(n.end, end) - start) for n in inside)
         moved = {kind: _changes_within(changes, start, end) for kind, changes in track.controls.items()}
+        if moved.get("pedal") and moved["pedal"][-1][1]:  # what it holds is cut as well
+            moved["pedal"] = (*moved["pedal"], (end - start, 0.0))
         controls = {kind: changes for kind, changes in moved.items() if changes}
         tracks.append(dataclasses.replace(track, notes=tuple(cut), controls=controls))
     return dataclasses.replace(
@@ -430,12 +434,13 @@ def plot(song: Song, ax=None):
     Returns:
       The axes.
     """
-    import matplotlib.pyplot as plt
     from matplotlib.collections import PatchCollection
     from matplotlib.colors import to_rgba
     from matplotlib.patches import Patch, Rectangle
 
     if ax is None:
+        import matplotlib.pyplot as plt
+
         _, ax = plt.subplots(figsize=(11, 4), layout="constrained")
     handles = []
     for i, track in enumerate(song.tracks):
@@ -447,7 +452,8 @@ def plot(song: Song, ax=None):
     pitches = [note.pitch for note in song.notes] or [60]
     low, high = min(pitches) - 2, max(pitches) + 2
     naturals = [p for p in range(low, high + 1) if p % 12 in ((0, 4, 7) if high - low <= 36 else (0,))]
-    ax.set(xlim=(0, max(song.seconds, 0.1)), ylim=(low, high), xlabel="time (s)", ylabel="pitch", title=song.name)
+    ax.set(xlim=(0, max(song.seconds, 0.1)), ylim=(low, high), xlabel="time (s)", ylabel="pitch")
+    drawing.literal(ax.set_title(song.name))
     ax.set_yticks(naturals, [note_name(p) for p in naturals])
     ax.grid(axis="y", color="0.9")
     lines = bars(song)
@@ -456,5 +462,8 @@ def plot(song: Song, ax=None):
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
     if len(handles) > 1:
-        ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small")
+        place = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
+        legend = ax.legend(handles=handles, **place, frameon=False, fontsize="small")
+        for text in legend.get_texts():
+            drawing.literal(text)
     return ax

@@ -3,8 +3,9 @@
     clips = {"original": audio.reference(song), "custom": render.render(model, song, timeline)}
     report.page(clips, "outputs/report.html", "Bach in latent space", template=page.STUDENT_REPORT)
 
-The page is a single file in the manner of a paper's online supplement. Sound, pictures and reports are inside it; it
-asks nothing of the web, runs no script, and prints to PDF.
+The page is a single file in the manner of a paper's online supplement. Sound, pictures and reports are inside it. It
+loads nothing from the web and prints to PDF. The only script is our own (templates/page.js): the page's policy names
+its hash, so nothing else can run, and without it all players still work.
 
 Notebook: 06_compare.
 """
@@ -13,10 +14,12 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
 import io
+import json
 import os
 import re
-import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,24 +27,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from . import __version__, audio, midi, spectra
+from . import __version__, audio, casting, drawing, midi, spectra
 from .audio import Audio
 from .files import replacing
 from .midi import Song, note_name
 from .planning import DEFAULTS, is_heard
 
 if TYPE_CHECKING:
+    from .agreement import Agreement
     from .instruments import Timeline
     from .report import Recipe, RenderReport
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 # Every number of this module.
-MOST_BYTES = 200_000_000  # of FLAC in one page, two to three hours at 16 kHz; browsers hold all of it in memory
-WIDTH, DPI = 9.6, 150  # inches and dots per inch of a picture: one and a half dots for each of the column's 960 pixels
-SCORE_HEIGHT, PICTURE_HEIGHT = 3.2, 3.0  # inches
-# Of a picture's width and height; fixed, so that the seconds of all pictures stand below each other.
-MARGINS = {"left": 0.055, "right": 0.985, "bottom": 0.16, "top": 0.975}
+MOST_BYTES = 200_000_000  # of sound in one page; browsers hold all of it in memory
+# Seconds of sound, times channels, that the bar for comparing plays. It decodes all clips: 0.2 MB a second and channel.
+MOST_COMPARED = 1800
+# Sample rate in Hz -> kbit/s of an MP3 in mono and in stereo: about 2.5 bits a sample. At 16 kHz, 40 kbit/s leaves an
+# error 27 to 37 dB below the music, and a quarter of FLAC's bytes. Constant, since browsers cannot find a second of an
+# MP3 of variable bit rate exactly. Not lower: in a smaller frame there is no room for the encoder's delay, and a player
+# that does not know it begins 69 ms late. Other rates are resampled to the next of these.
+MP3_KBITS = {16000: (40, 64), 22050: (56, 96), 24000: (64, 96), 32000: (80, 128), 44100: (112, 192), 48000: (128, 192)}
+WIDTH, DPI = 9.6, 125  # inches and dots per inch of a picture: somewhat finer than the column's 960 pixels
+SCORE_HEIGHT, PICTURE_HEIGHT = 2.6, 2.8  # inches
+# Of lossy WebP, an eighth of a PNG's bytes: the speckles of a spectrogram are what a PNG spends them on.
+WEBP_QUALITY = 70
+EDGE = 0.03  # of a picture's width; labels of times nearer to its edges would stand out
 ALIKE = 0.5  # clips of at least this share of the longest are drawn along its time axis, so that they line up
 STOPS_SHOWN = 24  # instruments of a timeline that are listed; the report to download has all
 FILE_NAME_LENGTH = 60  # characters of a clip's name in that of its report
@@ -57,57 +69,106 @@ class Section:
     code: str = ""  # what makes the clip, shown as long as there is none
 
 
-# What a student of GANSynth compares. The code needs `song`, the modules of `IMPORTS`, and a dict `clips`.
-IMPORTS = "from helpers import audio, gansynth, instruments, midi, render"
-STUDENT_REPORT = (
-    Section(
-        "original",
-        "The original",
-        "The score as it is usually heard: played by recorded instruments, without a neural network. Listen to melody "
-        "and rhythm. In the pictures, the lowest line of each note is its fundamental; it has to be in every clip.",
-        'clips["original"] = audio.reference(song)',
+IMPORTS = "from helpers import audio, gansynth, instruments, midi, render"  # what the code of all sections needs
+
+_ABOUT = {
+    "demo": (
+        "The demo checkpoint",
+        "Played by the small model that comes with the suite. It was fitted to 40 General MIDI instruments, acoustic "
+        "and electronic, without an adversary: it shows how everything works, and not how good GANSynth can sound. "
+        "Random instruments follow each other and morph in between. Listen for voices that you recognise, and for "
+        "blurred ones that lie between them.",
     ),
-    Section(
-        "acoustic_only",
+    "acoustic_only": (
         "Acoustic instruments only",
-        "Played by the model that was trained on acoustic instruments. Random ones follow each other and morph in "
-        "between. Listen to how notes begin: plucked, struck, bowed or blown? Look at how many overtones stand above "
-        "each fundamental, and whether they keep one colour in the rainbowgram, as steady partials do.",
-        'model = gansynth.load("acoustic_only")\n'
-        "timeline = instruments.Timeline.random(model, song.seconds, seed=1)\n"
-        'clips["acoustic_only"] = render.render(model, song, timeline)',
+        "Played by the model that was trained on acoustic instruments. Random instruments follow each other and morph "
+        "in between. Listen to how notes begin: are they plucked, struck, bowed or blown? Look at how many overtones "
+        "stand above each fundamental, and whether each keeps its colour in the rainbowgram, as steady partials do.",
     ),
-    Section(
-        "all_instruments",
+    "all_instruments": (
         "All instruments",
-        "Played by the model that was trained on all instruments, electronic and synthetic ones too. The seed is the "
-        "same, the instruments are not: to another model the same latent is another sound. Listen for sounds that no "
-        "acoustic instrument makes, and look for what sets their overtones apart.",
-        'model = gansynth.load("all_instruments")\n'
-        "timeline = instruments.Timeline.random(model, song.seconds, seed=1)\n"
-        'clips["all_instruments"] = render.render(model, song, timeline)',
+        "Played by the model that was trained on all instruments, including electronic and synthetic ones. Random "
+        "instruments follow each other and morph in between. Listen for sounds that no acoustic instrument makes, and "
+        "look for what sets their overtones apart.",
     ),
-    Section(
-        "random every 4 s",
-        "Random instruments, every four seconds",
-        "A new random instrument is reached about every four seconds, and each note has the latent of the moment at "
-        "which it begins. Listen for the turning points. In the pictures, overtones come and go there while the "
-        "fundamentals stay.",
-        'model = gansynth.load("all_instruments")\n'
-        "timeline = instruments.Timeline.random(model, song.seconds, seed=2, secs_per_instrument=4)\n"
-        'clips["random every 4 s"] = render.render(model, song, timeline)',
-    ),
-    Section(
-        "custom",
-        "Instruments of our choice",
-        "Instruments that were chosen by ear, each reached at a chosen second. Listen to whether the choice suits the "
-        "music, and look for the moments where one instrument hands over to the next.",
-        'model = gansynth.load("all_instruments")\n'
-        "a, b, c = instruments.sample(model, 16, seed=3)[:3]  # listen to all sixteen, and choose\n"
-        "timeline = instruments.Timeline([a, b, c], at=[0, song.seconds / 2, song.seconds])\n"
-        'clips["custom"] = render.render(model, song, timeline)',
-    ),
+}
+_ANOTHER = (
+    "Played by the checkpoint {name}. Random instruments follow each other and morph in between. Listen to how notes "
+    "begin and end, and look at which overtones stand above each fundamental."
 )
+_SAME_SEED = (
+    " The seed is the same as in the section before, but the instruments are not: each model has learned a latent "
+    "space of its own."
+)
+
+
+def student_report(names: Sequence[str]) -> tuple[Section, ...]:
+    """The sections of a student's report on some checkpoints: the template to give to `page`.
+
+    They are "original", one for each checkpoint, "random every 4 s" and "custom". Every section says what to listen to
+    and to look for, and has the code of its clip. The code needs `IMPORTS`, a `song`, and a dict `clips`; where a
+    section does not call for a checkpoint, it uses the last one.
+
+    Args:
+      names: of the checkpoints, as `gansynth.load` takes them.
+
+    Raises:
+      ValueError: there is no checkpoint, one comes twice, or one is called like another section.
+
+    Notebook: 00_report.
+    """
+    if isinstance(names, str) or not names:
+        raise ValueError('name the checkpoints of the report in a list, such as ["demo"]')
+    of_checkpoints = []
+    for number, name in enumerate(names):
+        heading, text = _ABOUT.get(name, (name, _ANOTHER.format(name=name)))
+        code = (
+            f"model = gansynth.load({_quoted(name)})\n"
+            "timeline = instruments.Timeline.random(model, song.seconds, seed=1)\n"
+            f"clips[{_quoted(name)}] = render.render(model, song, timeline)"
+        )
+        of_checkpoints.append(Section(name, heading, text + _SAME_SEED * bool(number), code))
+    load = f"model = gansynth.load({_quoted(names[-1])})\n"
+    sections = (
+        Section(
+            "original",
+            "The original",
+            "The score as it usually sounds, played with recorded instruments and without a neural network. Listen to "
+            "melody and rhythm. In the pictures, the lowest line of each note is its fundamental, which should be "
+            "there in every clip.",
+            'clips["original"] = audio.reference(song)',
+        ),
+        *of_checkpoints,
+        Section(
+            "random every 4 s",
+            "Random instruments, one every four seconds",
+            "The music reaches a new random instrument about every four seconds. Each note is played with the latent "
+            "vector of the moment at which it begins. Listen for the turning points. In the pictures, overtones come "
+            "and go there while the fundamentals stay.",
+            f"{load}timeline = instruments.Timeline.random(model, song.seconds, seed=2, secs_per_instrument=4)\n"
+            'clips["random every 4 s"] = render.render(model, song, timeline)',
+        ),
+        Section(
+            "custom",
+            "Instruments of our choice",
+            "We chose these instruments by ear, and the second at which each is reached. Listen to whether they suit "
+            "the music, and look for the moments where one instrument hands over to the next.",
+            f"{load}a, b, c = instruments.sample(model, 16, seed=3)[:3]  # listen to all sixteen, and choose\n"
+            "timeline = instruments.Timeline([a, b, c], at=[0, song.seconds / 2, song.seconds])\n"
+            'clips["custom"] = render.render(model, song, timeline)',
+        ),
+    )
+    if repeated := [name for name, count in Counter(section.name for section in sections).items() if count > 1]:
+        raise ValueError(f"two sections of the report would be called {repeated[0]!r}")
+    return sections
+
+
+def _quoted(name: str) -> str:
+    """A string as Python code, in double quotes."""
+    return json.dumps(name, ensure_ascii=False)
+
+
+STUDENT_REPORT = student_report(("acoustic_only", "all_instruments"))
 
 
 def page(
@@ -116,10 +177,13 @@ def page(
     title: str = "A score played by GANSynth",
     *,
     author: str = "",
+    date: str = "",
     introduction: str = "",
     observations: Mapping[str, str] | None = None,
     song: Song | None = None,
     template: Sequence[Section] = (),
+    agreement: Mapping[str, Agreement] | None = None,
+    sound: str = "mp3",
     progress: bool = True,
 ) -> Path:
     """Write one HTML file with a player, pictures and the making of every clip. Equal clips give equal bytes.
@@ -129,20 +193,26 @@ def page(
         from the page; other audio, a reference or a recording, can be heard and seen.
       path: ends in .html; folders are made as needed.
       title: of the page.
-      author: who made it, and when, if the page is to say so; it has no clock.
+      author: who made it.
+      date: when, in any words; the page has no clock. With a template, a printed page has lines to fill in by hand
+        where author or date is empty.
       introduction: what the page is about; an empty line begins a new paragraph.
       observations: name of a clip -> what was heard and seen, in your words.
       song: the score; by default that of the first clip that was rendered.
       template: sections that come first, with their headings and texts; `STUDENT_REPORT` is one. Where a section has no
         clip yet, the page says how to make it.
+      agreement: name of a clip -> what `agreement.measure` found, for the table of all clips.
+      sound: "mp3", which every browser plays, at about 2.5 bits a sample; or "flac", exact and four times as large.
       progress: show a bar; the pictures take a second or two a clip.
 
     Raises:
       ValueError: there is no clip, one of them cannot be written or drawn, or an argument is not what is said above.
     """
-    path, observations = Path(path), observations or {}
-    _check(clips, path, observations, template)
-    sounds = _encoded(clips)
+    path, observations, agreement = Path(path), observations or {}, agreement or {}
+    _check(clips, path, template, {"observation on": observations, "agreement of": agreement})
+    if sound not in _ENCODERS:
+        raise ValueError(f"sound is {sound!r}; it can be {' or '.join(map(repr, _ENCODERS))}")
+    sounds = _encoded(clips, sound)
     reports = {name: getattr(clip, "report", None) for name, clip in clips.items()}
     if song is None:
         song = next((report.recipe.song for report in reports.values() if report and report.recipe), None)
@@ -156,13 +226,24 @@ def page(
                 "id": f"clip-{number}",
                 "section": known.get(name) or Section(name, name, ""),
                 "observation": observations.get(name, ""),
+                "agreement": _shares(agreement[name]) if name in agreement else None,
                 "clip": _clip(clips[name], sounds[name], longest) if name in clips else None,
                 "made": _made(reports.get(name), f"{number:02}_{_safe(name)}.json"),
             }
         )
+    script = (TEMPLATES / "page.js").read_text("utf-8")
+    long = sum(clip.seconds * _channels(clip) for clip in clips.values()) > MOST_COMPARED
     values = {
         "title": title,
         "author": author,
+        "date": date,
+        "is_template": bool(template),
+        "agreement": agreement,
+        "is_compared": len(clips) > 1 and not long,
+        "script": script,
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
+        "sound": sound,
+        "keys": {name: _gradient(name) for name in ("magma", "rainbow")},
         "introduction": introduction,
         "score": _score(song) if song else None,
         "sections": sections,
@@ -175,23 +256,29 @@ def page(
 
 
 def _check(
-    clips: Mapping[str, Audio], path: Path, observations: Mapping[str, str], template: Sequence[Section]
+    clips: Mapping[str, Audio], path: Path, template: Sequence[Section], more: Mapping[str, Mapping[str, Any]]
 ) -> None:
+    """`more` is what else is said of clips, by their names."""
     if path.suffix.lower() != ".html":
-        raise ValueError(f"{path.name} has to end in .html")
+        raise ValueError(f"the name of the page must end in .html, which {path.name} does not")
     if not isinstance(clips, Mapping):
-        raise ValueError(f"clips has to be a dict from names to clips, not a {type(clips).__name__}")
+        raise ValueError(f"clips must be a dict from names to clips, not a {type(clips).__name__}")
     if not clips:
         raise ValueError("there is no clip to show")
     for name, clip in clips.items():
         if not isinstance(name, str) or not name.strip():
-            raise ValueError(f"the name of a clip has to be a text that is not empty, not {name!r}")
+            raise ValueError(f"the name of a clip must be a text that is not empty, not {name!r}")
         if not isinstance(clip, Audio):
-            raise ValueError(f"clip {name!r} has to be an audio.Audio, not a {type(clip).__name__}")
+            raise ValueError(f"clip {name!r} must be an audio.Audio, not a {type(clip).__name__}")
         if not len(clip.samples):
             raise ValueError(f"clip {name!r} is empty")
-    if strangers := [name for name in observations if name not in clips]:
-        raise ValueError(f"there is an observation on {strangers[0]!r}, and no clip of this name")
+        if not np.isfinite(clip.samples).all():
+            raise ValueError(f"clip {name!r} holds samples that are not finite numbers")
+        if clip.peak > 1.0:
+            raise ValueError(f"clip {name!r} peaks at {clip.peak:.2f} and would clip; scale it down")
+    for what, rows in more.items():
+        if strangers := [name for name in rows if name not in clips]:
+            raise ValueError(f"there is an {what} {strangers[0]!r}, but no clip of this name")
     if len({section.name for section in template}) < len(template):
         raise ValueError("two sections of the template have one name")
 
@@ -219,59 +306,135 @@ def _safe(name: str) -> str:
 # ------------------------------------------------------------------------------------------------------ sound, pictures
 
 
-def _encoded(clips: Mapping[str, Audio]) -> dict[str, bytes]:
-    """Each clip as a FLAC file of 16 bits: no sample more or less, and every browser plays it."""
-    sounds: dict[str, bytes] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, clip in clips.items():
-            try:
-                sounds[name] = audio.write(clip, Path(folder) / "clip.flac").read_bytes()
-            except ValueError as error:
-                raise ValueError(f"clip {name!r} cannot be put on a page: {error}") from None
-            if sum(map(len, sounds.values())) > MOST_BYTES:
-                raise ValueError(
-                    f"the clips have more than {MOST_BYTES / 1e6:g} MB as FLAC, too much for a browser to open; "
-                    "show fewer or shorter ones"
-                )
+def _encoded(clips: Mapping[str, Audio], kind: str) -> dict[str, tuple[bytes, str]]:
+    """Each clip as the content of a sound file, and what that is in words."""
+    sounds: dict[str, tuple[bytes, str]] = {}
+    for name, clip in clips.items():
+        try:
+            sounds[name] = _ENCODERS[kind](clip)
+        except ValueError as error:
+            raise ValueError(f"clip {name!r} cannot be put on a page: {error}") from None
+        if sum(len(content) for content, _ in sounds.values()) > MOST_BYTES:
+            raise ValueError(
+                f"the clips have more than {MOST_BYTES / 1e6:g} MB as {kind.upper()}, too much for a browser to open; "
+                "show fewer or shorter ones"
+            )
     return sounds
 
 
-def _picture(draw: Callable[[Any], None], height: float) -> str:
-    """What a function draws on axes, as the address of a PNG picture, whatever the user's matplotlib looks like."""
-    import matplotlib.style
+def _mp3(clip: Audio) -> tuple[bytes, str]:
+    channels = _channels(clip)
+    if channels > 2:
+        raise ValueError(f'it has {channels} channels, and MP3 has two at most; use sound="flac"')
+    rate = min((rate for rate in MP3_KBITS if rate >= clip.sample_rate), default=max(MP3_KBITS))
+    kbits = MP3_KBITS[rate][channels - 1]
+    lowest, highest = (32, 320) if rate >= 32000 else (8, 160)  # kbit/s of MPEG-1 and MPEG-2
+    how = {"bitrate_mode": "CONSTANT", "compression_level": (highest - kbits) / (highest - lowest)}
+    content = _file(audio.resample(clip, rate), format="MP3", subtype="MPEG_LAYER_III", **how)
+    return content, f"MP3, {rate} Hz, {kbits} kbit/s, {_layout(channels)}"
+
+
+def _flac(clip: Audio) -> tuple[bytes, str]:
+    content = _file(clip, format="FLAC", subtype="PCM_16")
+    return content, f"16-bit FLAC, {clip.sample_rate} Hz, {_layout(_channels(clip))}"
+
+
+_ENCODERS = {"mp3": _mp3, "flac": _flac}
+
+
+def _file(clip: Audio, **how: Any) -> bytes:
+    import soundfile
+
+    content = io.BytesIO()
+    try:
+        with soundfile.SoundFile(content, "w", clip.sample_rate, _channels(clip), **how) as file:
+            for i in range(0, len(clip.samples), audio.BLOCK):
+                file.write(clip.samples[i : i + audio.BLOCK])
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"it cannot be written at {clip.sample_rate} Hz: {error.error_string}") from None
+    return content.getvalue()
+
+
+def _channels(clip: Audio) -> int:
+    return 1 if clip.samples.ndim == 1 else clip.samples.shape[1]
+
+
+def _layout(channels: int) -> str:
+    return {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plot:
+    """What is inside the axes of a picture. The page writes the ticks itself: they stay as large as its text."""
+
+    source: str  # address of a WebP picture
+    seconds: float  # at the right edge
+    times: list[tuple[str, str, str]]  # (label, % from the left, "left" or "right" if it is at that edge)
+    pitches: list[tuple[str, str]]  # (label, % from the bottom)
+    width: int = round(WIDTH * DPI)  # pixels
+    height: int = round(PICTURE_HEIGHT * DPI)
+
+
+def _plot(draw: Callable[[Any], None], seconds: float, height: float, lossless: bool = False) -> _Plot:
+    """What a function draws on axes, from second 0 on, whatever the user's matplotlib looks like."""
     from matplotlib.figure import Figure
 
-    with matplotlib.style.context("default"):
+    with drawing.plain():
         figure = Figure(figsize=(WIDTH, height), dpi=DPI)
-        draw(figure.subplots(gridspec_kw=MARGINS))
+        ax = figure.subplots()
+        draw(ax)
+        for key in figure.axes[1:]:
+            key.remove()  # the page has colour keys of its own
+        ax.set(position=(0, 0, 1, 1), title="", xlim=(0, seconds))
+        low, high = ax.get_ylim()
+        labels = [label.get_text() for label in ax.get_yticklabels()]
+        pitches = [(label, _percent(y - low, high - low)) for label, y in zip(labels, ax.get_yticks(), strict=True)]
+        ticks = [x for x in ax.get_xticks() if 0 <= x <= seconds]
+        times = [(f"{x:g} s", _percent(x, seconds), _edge(x / seconds)) for x in ticks]
+        ax.axis("off")
         content = io.BytesIO()
-        figure.savefig(content, format="png", metadata={"Software": None})
-    return _data(content.getvalue(), "image/png")
+        background = {"transparent": True} if lossless else {"facecolor": ax.get_facecolor()}
+        options = {"lossless": lossless, "quality": WEBP_QUALITY, "method": 6}
+        figure.savefig(content, format="webp", **background, pil_kwargs=options)
+    return _Plot(_data(content.getvalue(), "image/webp"), seconds, times, pitches, height=round(height * DPI))
 
 
-def _clip(clip: Audio, sound: bytes, longest: float) -> dict[str, Any]:
+def _percent(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.2f}"
+
+
+def _edge(share: float) -> str:
+    return "left" if share < EDGE else "right" if share > 1 - EDGE else ""
+
+
+def _gradient(name: str) -> str:
+    """A colour map of matplotlib as a gradient in CSS."""
+    import matplotlib
+    from matplotlib.colors import to_hex
+
+    colours = map(to_hex, matplotlib.colormaps[name](np.linspace(0, 1, 12)))
+    return f"linear-gradient(to right, {', '.join(colours)})"
+
+
+def _clip(clip: Audio, sound: tuple[bytes, str], longest: float) -> dict[str, Any]:
     """What can be said of any audio."""
     end = longest if clip.seconds >= ALIKE * longest else clip.seconds
-
-    def picture(draw: Callable) -> str:
-        def on(ax) -> None:
-            draw(clip, ax=ax)
-            ax.set_xlim(0, end)
-
-        return _picture(on, PICTURE_HEIGHT)
-
     loudness = audio.loudness(clip)
-    channels = 1 if clip.samples.ndim == 1 else clip.samples.shape[1]
+    content, format = sound
     return {
         "seconds": f"{clip.seconds:.1f}",
+        "exact_seconds": f"{clip.seconds:.3f}",
         "loudness": f"{loudness:.1f}".replace("-", "−") if np.isfinite(loudness) else "silent",
         "peak": f"{clip.peak:.2f}",
-        "sample_rate": clip.sample_rate,
-        "channels": {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels"),
-        "sound": _data(sound, "audio/flac"),
-        "cqt": picture(spectra.cqt),
-        "rainbowgram": picture(spectra.rainbowgram),
+        "format": format,
+        "sound": _data(content, "audio/mpeg" if format.startswith("MP3") else "audio/flac"),
+        "cqt": _plot(lambda ax: spectra.cqt(clip, ax=ax), end, PICTURE_HEIGHT),
+        "rainbowgram": _plot(lambda ax: spectra.rainbowgram(clip, ax=ax), end, PICTURE_HEIGHT),
     }
+
+
+def _shares(agreement: Agreement) -> list[str]:
+    return [f"{share:.0%}" if np.isfinite(share) else "–" for share in agreement]
 
 
 # ------------------------------------------------------------------------------------------------ the score, the making
@@ -279,10 +442,13 @@ def _clip(clip: Audio, sound: bytes, longest: float) -> dict[str, Any]:
 
 def _score(song: Song) -> dict[str, Any]:
     def draw(ax) -> None:
+        from matplotlib.collections import LineCollection
+
         midi.plot(song, ax=ax)
-        ax.set_title("")  # names stand on the page: matplotlib takes some for formulas, and lacks many scripts
         if legend := ax.get_legend():
-            legend.remove()
+            legend.remove()  # the tracks have a table
+        for line in (*ax.get_ygridlines(), *(part for part in ax.collections if isinstance(part, LineCollection))):
+            line.set(color="0.5", alpha=0.35)  # seen on white and on black
 
     tempos = sorted({round(tempo) for _, tempo in song.tempos})
     tracks = []
@@ -292,7 +458,7 @@ def _score(song: Song) -> dict[str, Any]:
             {
                 "colour": midi.TRACK_COLOURS[i % len(midi.TRACK_COLOURS)],
                 "name": track.name,
-                "kind": "drums" if track.is_drum else f"program {track.program}",
+                "kind": "Drums" if track.is_drum else casting.program_name(track.program),
                 "notes": len(pitches),
                 "span": f"{note_name(min(pitches))} to {note_name(max(pitches))}" if pitches else "",
             }
@@ -303,7 +469,7 @@ def _score(song: Song) -> dict[str, Any]:
         "seconds": f"{song.seconds:.1f}",
         "tempo": f"{tempos[0]}" if len(tempos) == 1 else f"{tempos[0]} to {tempos[-1]}",
         "tracks": tracks,
-        "picture": _picture(draw, SCORE_HEIGHT),
+        "picture": _plot(draw, max(song.seconds, 0.1), SCORE_HEIGHT, lossless=True),
     }
 
 
@@ -345,6 +511,6 @@ def _stops(timeline: Timeline) -> list[tuple[str, str]]:
     """(Instrument, when it is reached); one that is held throughout has no time."""
     if len(timeline.instruments) == 1:
         return [(timeline.instruments[0].name, "")]
-    stops = [(instrument.name, f"{second:.4g} s") for instrument, second in timeline.stops]
+    stops = [(instrument.name, f"{round(second, 1):g} s") for instrument, second in timeline.stops]
     more = len(stops) - STOPS_SHOWN
     return stops if more <= 0 else [*stops[:STOPS_SHOWN], (f"and {more} more", "")]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import email.message
 import os
+import re
 import tempfile
 import time
 import urllib.parse
@@ -26,6 +27,7 @@ CONNECT_SECONDS = 10  # to reach a server ...
 READ_SECONDS = 15  # ... the longest silence before it counts as gone ...
 LONGEST_SECONDS = 60  # ... and the longest that a download may take
 MAX_REDIRECTS = 5
+THE_FILE = "the file itself (its download link), or in Google Drive use Share, Copy link"
 
 
 def folder() -> Path:
@@ -59,6 +61,8 @@ def keep(content: bytes, name: str) -> Path:
         name += ".mid"
     if len(content) > midi.MAX_BYTES:
         raise ValueError(f"{name} has {_megabytes(len(content))}; a MIDI file is far smaller")
+    if is_web_page(content):
+        raise ValueError(f"{name} is a web page and not a MIDI file: on that page, save {THE_FILE}")
     target = next(path for path in numbered(folder() / name) if not path.exists() or _holds(path, content))
     with replacing(target) as partial:
         partial.write_bytes(content)
@@ -67,6 +71,11 @@ def keep(content: bytes, name: str) -> Path:
         except ValueError as error:
             raise ValueError(str(error).replace(str(partial), name)) from None
     return target
+
+
+def is_web_page(content: bytes) -> bool:
+    """Whether a file begins as web pages do."""
+    return bool(re.match(rb"\s*(<!--.*?-->\s*)?<(!doctype html|html|head|body)\b", content[:2000], re.I | re.S))
 
 
 def _holds(path: Path, content: bytes) -> bool:
@@ -101,7 +110,10 @@ def download(url: str) -> Path:
             with session.get(url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)) as response:
                 if not response.ok:
                     raise OSError(f"{url} cannot be fetched: the server answers with HTTP {response.status_code}")
-                return keep(_body(response, url), _name(response))
+                content = _body(response, url)
+                if is_web_page(content):
+                    raise ValueError(f"{url} is a web page and not a MIDI file: copy the link of {THE_FILE}")
+                return keep(content, _name(response))
     except (requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL):
         raise ValueError(f"{url!r} is not a web address; expected https://…") from None
     except requests.TooManyRedirects:

@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from . import audio as sound
+from . import drawing
 from .audio import Audio
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from .gansynth.config import Config
 
 SAMPLE_RATE = 16000  # Hz of plain samples, and what clips are drawn at
@@ -158,7 +161,7 @@ def cqt(
     ax = _axes(ax)
     key, level = _draw_cqt(ax, q, peak_db)
     ax.figure.colorbar(key, ax=ax, label=LEVEL_LABEL, pad=0.01)
-    ax.set(title=title, xlim=(0, _seconds(y, sr)))
+    _finish(ax, title, _seconds(y, sr))
     return ax, level
 
 
@@ -197,7 +200,7 @@ def rainbowgram(
     ax = _axes(ax)
     key, level = _draw_rainbowgram(ax, q, peak_db, mode=mode)
     ax.figure.colorbar(key, ax=ax, label=COLOUR_LABELS[mode], pad=0.01)
-    ax.set(title=title, xlim=(0, _seconds(y, sr)))
+    _finish(ax, title, _seconds(y, sr))
     return ax, q.advance() if mode == "paper" else q.detune(), level
 
 
@@ -209,7 +212,7 @@ def mel(y: Audio | np.ndarray, sr: int = SAMPLE_RATE, hop: int = HOP, peak_db: f
     power, ax = _mel_power(y, sr, hop), _axes(ax)
     key, level = _draw_mel(ax, power, peak_db, sr=sr, hop=hop)
     ax.figure.colorbar(key, ax=ax, label=LEVEL_LABEL, pad=0.01)
-    ax.set(title=title, xlim=(0, _seconds(y, sr)))
+    _finish(ax, title, _seconds(y, sr))
     return ax, level
 
 
@@ -221,11 +224,17 @@ def waveform(y: Audio | np.ndarray, sr: int = SAMPLE_RATE, ax=None, title: str |
     """
     samples, ax = _samples(y, sr), _axes(ax)
     _draw_waveform(ax, samples, sr=sr)
-    ax.set(title=title, xlim=(0, len(samples) / sr))
+    _finish(ax, title, len(samples) / sr)
     return ax, samples
 
 
-def compare(clips: Mapping[str, Audio | np.ndarray], panel: str = "cqt", mode: str = "paper", across: bool = False):
+def compare(
+    clips: Mapping[str, Audio | np.ndarray],
+    panel: str = "cqt",
+    mode: str = "paper",
+    across: bool = False,
+    figure: Figure | None = None,
+):
     """The same panel for each clip, on shared axes, colours and limits: 0 dB is the loudest of all clips.
 
     Args:
@@ -233,6 +242,7 @@ def compare(clips: Mapping[str, Audio | np.ndarray], panel: str = "cqt", mode: s
       panel: "waveform", "mel", "cqt" or "rainbowgram".
       mode: of rainbowgrams.
       across: side by side, for a strip of single notes, and not stacked over one time axis.
+      figure: an empty matplotlib figure to draw in; by default a new one of pyplot's, which notebooks show.
 
     Returns:
       The array of axes, one a clip.
@@ -240,8 +250,6 @@ def compare(clips: Mapping[str, Audio | np.ndarray], panel: str = "cqt", mode: s
     Raises:
       ValueError: there is no clip, no such panel or mode, or a clip cannot be drawn; the sentence says which.
     """
-    import matplotlib.pyplot as plt
-
     if not clips:
         raise ValueError("there is no clip to compare")
     if panel not in _PANELS:
@@ -257,13 +265,13 @@ def compare(clips: Mapping[str, Audio | np.ndarray], panel: str = "cqt", mode: s
     loudest = max(np.abs(getattr(analysis, "spectrum", analysis)).max() for analysis in analyses)
     rows, columns = (1, len(clips)) if across else (len(clips), 1)
     size = (max(11, 1.5 * len(clips)), 3.4) if across else (11, 2.2 * len(clips) + 0.8)
-    shared = {"sharex": not across, "sharey": True, "squeeze": False, "layout": "constrained"}
-    figure, axes = plt.subplots(rows, columns, figsize=size, **shared)
-    axes, longest, key = axes.ravel(), max(map(_seconds, clips.values())), None
+    figure = _figure(*size) if figure is None else figure
+    axes = figure.subplots(rows, columns, sharex=not across, sharey=True, squeeze=False).ravel()
+    longest, key = max(map(_seconds, clips.values())), None
     options = {"mode": mode} if panel == "rainbowgram" else {}
     for ax, (name, clip), analysis in zip(axes, clips.items(), analyses, strict=True):
         key, _ = draw(ax, analysis, loudest=loudest, **options)
-        ax.set_title(name, loc="left", fontsize="medium")
+        drawing.literal(ax.set_title(name, loc="left", fontsize="medium"))
         ax.set_xlim(0, _seconds(clip) if across else longest)
         ax.label_outer()
     if key is not None:
@@ -288,7 +296,8 @@ def difference(a: Audio | np.ndarray, b: Audio | np.ndarray, peak_db: float = PE
     ax = _axes(ax)
     limits = {"vmin": -DIFFERENCE_DB, "vmax": DIFFERENCE_DB}
     drawn = _draw_pitches(ax, _thinned(louder, np.abs(louder)), both[0], 0, cmap="RdBu_r", **limits)
-    ax.set(title=title, xlim=(0, longest / SAMPLE_RATE), facecolor="white")
+    _finish(ax, title, longest / SAMPLE_RATE)
+    ax.set_facecolor("white")
     ax.figure.colorbar(drawn, ax=ax, label="difference (dB)", pad=0.01, extend="both")
     return ax, louder
 
@@ -308,7 +317,6 @@ def network_view(data: np.ndarray, config: Config):
       (axes [3, 2], the analysis [frames, bins, 2] of the sound on the linear axis).
     """
     import matplotlib
-    import matplotlib.pyplot as plt
     from matplotlib.colors import Normalize
 
     from .gansynth import spectral
@@ -322,7 +330,8 @@ def network_view(data: np.ndarray, config: Config):
     waves[:, : heard.shape[1]] = heard
     again = spectral.waves_to_data(waves, dataclasses.replace(config, data_type="linear"))[0, :frames]
 
-    figure, axes = plt.subplots(3, 2, figsize=(11, 8.4), sharex=True, layout="constrained")
+    figure = _figure(11, 8.4)
+    axes = figure.subplots(3, 2, sharex=True)
     nyquist, rainbow = config.sample_rate / 2, matplotlib.colormaps["rainbow"]
     hertz = HERTZ[nyquist > HERTZ]
     # Where the bands lie on average, which is not where a mel axis has them: some are wider than it says.
@@ -393,12 +402,21 @@ def _check_mode(mode: str) -> None:
 # --------------------------------------------------------------------------------------------------------- drawing
 
 
-def _axes(ax):
-    if ax is None:
-        import matplotlib.pyplot as plt
+def _figure(width: float, height: float) -> Figure:
+    """A figure of pyplot's, in inches: notebooks show it at the end of the cell."""
+    import matplotlib.pyplot as plt
 
-        _, ax = plt.subplots(figsize=(11, 3.2), layout="constrained")
-    return ax
+    return plt.figure(figsize=(width, height), layout="constrained")
+
+
+def _axes(ax):
+    return _figure(11, 3.2).subplots() if ax is None else ax
+
+
+def _finish(ax, title: str | None, seconds: float) -> None:
+    """The title, which is the user's text, and limits from the beginning of the clip to its end."""
+    drawing.literal(ax.set_title(title or ""))
+    ax.set_xlim(0, seconds)
 
 
 def _thinned(values: np.ndarray, level: np.ndarray) -> np.ndarray:

@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
+from . import drawing
 from .files import replacing
 from .gansynth.config import MIN_PITCH, Config
 
@@ -98,7 +99,6 @@ def run(args: argparse.Namespace) -> list[Path]:
         value = getattr(args, name)
         if value is not None and not value > 0:
             raise ValueError(f"--{name} is {value}; it has to be above 0")
-    from . import gansynth  # noqa: F401  quiets TensorFlow before it is imported
     from .gansynth import dataset, training
 
     out = Path(args.out)
@@ -159,7 +159,7 @@ def _check_same(asked: Config, saved: Config, out: Path) -> None:
 def _strategy(name: str | None):
     if name is None:
         return None
-    import tensorflow as tf
+    from .gansynth.backend import tf
 
     return tf.distribute.MirroredStrategy()
 
@@ -228,7 +228,7 @@ class Curves:
     """Losses as a table in a file and for TensorBoard. A run that goes on forgets what came after its checkpoint."""
 
     def __init__(self, out: Path, step: int):
-        import tensorflow as tf
+        from .gansynth.backend import tf
 
         path, rows = out / LOSSES, []
         if path.is_file():
@@ -252,7 +252,7 @@ class Curves:
         self._summaries.close()
 
     def add(self, step: int, stage: int, values: Mapping[str, float]) -> None:
-        import tensorflow as tf
+        from .gansynth.backend import tf
 
         table = csv.writer(self._file)
         if self._is_new:
@@ -289,13 +289,14 @@ def plot_data(data: np.ndarray, path: Path) -> Path:
     """Draw spectrograms [n, frames, bins, 2] side by side: log magnitude above, instantaneous frequency below."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(2.5 * len(data), 6), layout="constrained")
-    for channel, row in enumerate(figure.subplots(2, len(data), squeeze=False)):
-        image = draw_row(data, row, channel)
-        row[0].set_ylabel(CHANNELS[channel][0])
-        figure.colorbar(image, ax=row)
-    with replacing(path) as partial:
-        figure.savefig(partial, dpi=80)
+    with drawing.plain():
+        figure = Figure(figsize=(2.5 * len(data), 6), layout="constrained")
+        for channel, row in enumerate(figure.subplots(2, len(data), squeeze=False)):
+            image = draw_row(data, row, channel)
+            row[0].set_ylabel(CHANNELS[channel][0])
+            figure.colorbar(image, ax=row)
+        with replacing(path) as partial:
+            figure.savefig(partial, dpi=80)
     return path
 
 

@@ -1,5 +1,6 @@
 """helpers.instruments: slerp, timelines, saving. The golden arrays are the original program's."""
 
+import itertools
 import json
 
 import numpy as np
@@ -257,3 +258,29 @@ def test_named_instruments_come_with_the_checkpoint():
     assert instruments.named(model) == {}
     model.about = {"instruments": [{"name": "Flute", "z": [1.0, 2.0]}]}
     assert instruments.named(model)["Flute"].z.tolist() == [1.0, 2.0]
+
+
+class TestRandomAmong:
+    VOICES = tuple(Instrument(f"v{i}", np.eye(5)[i]) for i in range(5))
+
+    def names(self, seconds, seed=1, voices=VOICES):
+        return [i.name for i, _ in Timeline.random(None, seconds, seed, secs_per_instrument=2.0, among=voices).stops]
+
+    def test_each_comes_once_before_any_comes_again(self):
+        drawn = self.names(18.0)
+        assert len(drawn) == 10
+        assert set(drawn[:5]) == set(drawn[5:]) == {voice.name for voice in self.VOICES}
+
+    def test_none_comes_twice_in_a_row(self):
+        for seed in range(50):
+            drawn = self.names(60.0, seed)
+            assert all(a != b for a, b in itertools.pairwise(drawn))
+
+    def test_the_seed_decides(self):
+        assert self.names(30.0, 4) == self.names(30.0, 4)
+        assert len({tuple(self.names(8.0, seed)) for seed in range(20)}) > 15
+
+    def test_one_voice_may_repeat_and_none_is_refused(self):
+        assert self.names(4.0, voices=self.VOICES[:1]) == ["v0"] * 3
+        with pytest.raises(ValueError, match="no instrument to draw from"):
+            self.names(4.0, voices=())

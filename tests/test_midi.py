@@ -468,7 +468,8 @@ def test_what_changes_moves_along_with_an_excerpt():
     long = song_of(Note(60, 100, 0.0, 8.0), controls={"pedal": ((1.0, 1.0), (2.0, 0.0), (5.0, 1.0), (7.0, 0.0))})
     long = dataclasses.replace(long, tempos=((0.0, 120.0), (2.0, 60.0), (6.0, 90.0)), meters=((0.0, 4, 4), (4.0, 3, 4)))
     part = midi.excerpt(long, 3.0, 6.0)
-    assert part.tracks[0].controls == {"pedal": ((0.0, 0.0), (2.0, 1.0))}  # the last before the cut, and one inside
+    # The last before the cut, one inside, and the end of what the pedal holds.
+    assert part.tracks[0].controls == {"pedal": ((0.0, 0.0), (2.0, 1.0), (3.0, 0.0))}
     assert part.tempos == ((0.0, 60.0),)
     assert part.meters == ((0.0, 4, 4), (1.0, 3, 4))
     at_changes = midi.excerpt(long, 2.0, 5.0)

@@ -1,6 +1,7 @@
 """helpers.page: one file with everything in it, as a parser sees it and as a real browser does."""
 
 import base64
+import hashlib
 import io
 import itertools
 import json
@@ -18,8 +19,10 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inputs import RATE, Stub
+from PIL import Image
 
 from helpers import audio, demo, midi, page, render, report
+from helpers.agreement import Agreement
 from helpers.audio import Audio
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note, Song, Track
@@ -29,6 +32,8 @@ NASTY = "<script>alert('1')</script> & \"quotes\" $\\frac$"
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 WORDS = {
     "author": NASTY,
+    "date": "1 May",
+    "agreement": {NASTY: Agreement(0.98, 0.5, float("nan"))},
     "introduction": f"One.\n\n{NASTY}",
     "observations": {NASTY: NASTY},
     "template": [
@@ -66,7 +71,11 @@ def write(path, clips, *args, **kwargs):
 @pytest.fixture
 def no_pictures(monkeypatch):
     """They take a second a clip, and most tests are about something else."""
-    monkeypatch.setattr(page, "_picture", lambda draw, height: "data:,")
+    monkeypatch.setattr(page, "_plot", no_picture)
+
+
+def no_picture(draw, seconds, height, lossless=False):
+    return page._Plot("data:,", seconds, [], [])
 
 
 @pytest.fixture(scope="module")
@@ -147,9 +156,13 @@ def test_sections_of_the_template_come_first(parsed):
     assert headings == ["The score", "All clips", f"Of the template {NASTY}", "Later", NASTY, "silence"]
 
 
-def test_nothing_is_fetched_and_nothing_runs(parsed):
-    assert "default-src 'none'" in parsed.attributes("meta", "content")[0]
-    assert not parsed.all("script")
+def test_nothing_is_fetched_and_only_our_script_runs(parsed):
+    ((attributes, script),) = parsed.all("script")
+    assert not attributes
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode()
+    policy = parsed.attributes("meta", "content")[0]
+    assert "default-src 'none'" in policy
+    assert f"script-src 'sha256-{digest}';" in policy
     assert not re.search("https?://", parsed.html)
     for tag, attributes, _ in parsed.elements:
         assert not [name for name in attributes if name.startswith("on")], tag
@@ -158,7 +171,7 @@ def test_nothing_is_fetched_and_nothing_runs(parsed):
 
 
 def test_names_from_outside_are_text(parsed):
-    assert "<script" not in parsed.html
+    assert parsed.html.count("<script") == 1
     for text in (NASTY, "Loudness (LUFS)"):
         assert text in parsed.text
     (download,) = parsed.attributes("a", "download")
@@ -173,7 +186,7 @@ def test_any_name_can_be_shown(tmp_path_factory, name):
     song = Song(name, (Track(name, 0, False, (Note(60, 90, 0, 1),)),))
     clip = render.render(Stub(), song, Instrument(name, np.ones(4)), progress=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page, "_picture", lambda draw, height: "data:,")  # they take a second
+        patch.setattr(page, "_plot", no_picture)
         parsed = Page(write(target, {name: clip}, name))
     shown = name.encode("utf-8", "replace").decode("utf-8")
     assert [text for _, text in parsed.all("h2")] == ["The score", shown]
@@ -185,8 +198,8 @@ def test_pictures_have_words(parsed):
     assert len(pictures) == 1 + 2 * 3
     for attributes, _ in pictures:
         assert len(attributes["alt"]) > 40
-        shape = plt.imread(io.BytesIO(content(attributes["src"], "image/png"))).shape
-        assert (int(attributes["width"]), int(attributes["height"])) == (shape[1], shape[0])
+        picture = Image.open(io.BytesIO(content(attributes["src"], "image/webp")))
+        assert (int(attributes["width"]), int(attributes["height"])) == picture.size
     captions = [text for _, text in parsed.all("figcaption")]
     assert sum("Constant-Q" in text for text in captions) == sum("Rainbowgram" in text for text in captions) == 3
 
@@ -205,39 +218,93 @@ def test_equal_clips_give_equal_bytes(clips, path, tmp_path):
     assert again.read_bytes() == path.read_bytes()
 
 
-def test_clips_of_a_kind_share_their_time_axis(monkeypatch, tmp_path):
-    ends = []
-    original = page._picture
+def test_clips_of_a_kind_share_their_time_axis(tmp_path):
+    path = write(tmp_path / "page.html", {"long": sine(2.0), "similar": sine(1.5), "short": sine(0.5)})
+    ends = [a["data-seconds"] for a, _ in Page(path).all("div") if a.get("class") == "plot"]
+    assert ends == ["2.000"] * 4 + ["0.500"] * 2
 
-    def spy(draw, height):
-        return original(lambda ax: (draw(ax), ends.append(ax.get_xlim()[1])), height)
 
-    monkeypatch.setattr(page, "_picture", spy)
-    write(tmp_path / "page.html", {"long": sine(2.0), "similar": sine(1.5), "short": sine(0.5)})
-    assert ends == [2.0, 2.0, 2.0, 2.0, 0.5, 0.5]
+def test_labels_stand_where_their_tone_is(tmp_path):
+    """The brightest row of a picture of an A4, against the labels of C4 and C5."""
+    parsed = Page(write(tmp_path / "page.html", {"a": sine(1.0)}))
+    picture = Image.open(io.BytesIO(content(parsed.attributes("img", "src")[0], "image/webp")))
+    levels = np.asarray(picture.convert("L")).mean(axis=1)
+    row = 1 - levels.argmax() / len(levels)  # from the bottom
+    at = {label: float(share) / 100 for share, label in re.findall(r'bottom: ([\d.]+)%">(C\d)<', parsed.html)}
+    assert row == pytest.approx(at["C4"] + (at["C5"] - at["C4"]) * 9 / 12, abs=0.01)
 
 
 # -------------------------------------------------------------------------------------------------------------- content
 
 
-def test_sound_is_the_clips_own(clips, parsed):
-    order = ["stereo ünï", NASTY, "silence"]
-    players = parsed.all("audio")
-    for name, (attributes, _) in zip(order, players, strict=True):
-        samples, rate = soundfile.read(io.BytesIO(content(attributes["src"], "audio/flac")), dtype="float32")
+def sounds(parsed):
+    for attributes, _ in parsed.all("audio"):
+        kind = attributes["src"].removeprefix("data:").partition(";")[0]
+        yield attributes, kind, soundfile.read(io.BytesIO(content(attributes["src"], kind)), dtype="float32")
+
+
+def test_sound_is_the_clips_own_and_in_step(clips, parsed):
+    for name, (attributes, kind, (samples, rate)) in zip(["stereo ünï", NASTY, "silence"], sounds(parsed), strict=True):
         assert "controls" in attributes
         assert name in attributes["aria-label"]
+        assert kind == "audio/mpeg"
         assert rate == clips[name].sample_rate
-        assert samples.shape == clips[name].samples.shape
-        np.testing.assert_allclose(samples, clips[name].samples, atol=1 / 32768)
+        assert samples.shape == clips[name].samples.shape  # without a delay of the encoder
+        error = samples - clips[name].samples
+        assert np.sum(error**2) <= 0.01 * np.sum(clips[name].samples ** 2)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_sound_can_be_exact(clips, tmp_path):
+    surround = sine(0.5, channels=4)
+    path = write(tmp_path / "page.html", {**clips, "surround": surround}, sound="flac")
+    named = {**clips, "surround": surround}
+    for name, (_, kind, (samples, rate)) in zip(named, sounds(Page(path)), strict=True):
+        assert kind == "audio/flac"
+        assert rate == named[name].sample_rate
+        np.testing.assert_allclose(samples, named[name].samples, atol=1 / 32768)
+    with pytest.raises(ValueError, match=r"'surround' .* 4 channels"):
+        write(tmp_path / "page.html", {"surround": surround})
+
+
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("rate", [8000, *page.MP3_KBITS, 96000])
+def test_sound_of_any_rate_keeps_its_time(rate, channels, tmp_path):
+    noise = np.random.default_rng(0).normal(0, 0.1, (rate, channels)).astype(np.float32).squeeze()
+    ((_, _, (samples, written)),) = sounds(Page(write(tmp_path / "page.html", {"a": Audio(noise, rate)})))
+    assert len(samples) == pytest.approx(written, abs=2)  # a second; with an encoder's delay it would be more
+    kbits = page.MP3_KBITS[written][channels - 1]
+    assert f"{written} Hz, {kbits} kbit/s" in (tmp_path / "page.html").read_text("utf-8")
+    size = len(content(Page(tmp_path / "page.html").attributes("audio", "src")[0], "audio/mpeg"))
+    assert size * 8 / 1000 == pytest.approx(kbits, rel=0.15)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_two_minutes_of_music_are_below_three_megabytes(tmp_path):
+    noise = np.random.default_rng(0).normal(0, 0.1, 120 * RATE).astype(np.float32)
+    clips = {"reference": Audio(noise, RATE), "played": Audio(noise[::-1].copy(), RATE)}
+    pictures = 4 * 130_000  # bytes of the pictures that this test leaves out, measured on music
+    assert write(tmp_path / "page.html", clips).stat().st_size + pictures < 3e6
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_the_bar_is_there_where_there_is_something_to_compare(monkeypatch, tmp_path):
+    def has_bar(clips):
+        return "compare" in Page(write(tmp_path / "page.html", clips)).attributes("div", "id")
+
+    assert has_bar({"a": sine(), "b": sine()})
+    assert not has_bar({"a": sine()})
+    monkeypatch.setattr(page, "MOST_COMPARED", 1.5)
+    assert not has_bar({"a": sine(), "b": sine()})
 
 
 def test_overview_says_how_clips_compare(clips, parsed):
     rows = [" ".join(text.split()) for _, text in parsed.all("tr")]
     loudness = f"{audio.loudness(clips[NASTY]):.1f}".replace("-", "−")
     assert loudness.startswith("−20")
-    assert any(row.startswith(NASTY) and loudness in row and "6 of 7" in row for row in rows)
-    assert any(row.startswith("silence") and "silent" in row and "none" in row for row in rows)
+    assert any(row.startswith(f"2 {NASTY}") and loudness in row and "6 of 798%50%–" in row for row in rows)
+    assert any(row.startswith("3 silence") and "silent" in row and "none" in row for row in rows)
 
 
 def test_a_rendering_says_how_it_was_made(clips, parsed):
@@ -252,8 +319,7 @@ def test_a_rendering_says_how_it_was_made(clips, parsed):
     ):
         assert text in parsed.text
     assert "the defaults" not in parsed.text
-    tables = [text for attributes, text in parsed.all("pre") if attributes.get("class") == "table"]
-    assert tables == [str(clips[NASTY].report)]
+    assert str(clips[NASTY].report) in [text for _, text in parsed.all("pre")]
     assert parsed.text.count("Without the model") == 2
 
 
@@ -285,6 +351,28 @@ def test_score_is_that_of_the_first_rendering_unless_given(tmp_path):
     parsed = Page(write(tmp_path / "b.html", clips, song=song_named("third")))
     assert "third: 7 notes in 0.9 s, at 120 quarter notes a minute" in parsed.text
     assert "The score" not in Page(write(tmp_path / "c.html", {"reference": sine()})).text
+
+
+def test_score_names_programs_as_musicians_do(parsed):
+    tracks = [" ".join(text.split()) for _, text in parsed.all("tr")][1:4]
+    assert tracks[0].endswith("Acoustic Grand Piano3C4 to G4")
+    assert tracks[1].startswith("2 bassAcoustic Bass3")
+    assert tracks[2].startswith("3 kitDrums1")
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_author_and_date_are_shown_or_left_to_fill_in(tmp_path):
+    def lines(**words):
+        parsed = Page(write(tmp_path / "page.html", {"a": sine()}, **words))
+        return [text for attributes, text in parsed.all("span") if attributes.get("class") == "fill"], parsed.text
+
+    template = page.STUDENT_REPORT
+    assert lines()[0] == []
+    assert lines(template=template)[0] == ["Name:", "Date:"]
+    assert lines(template=template, author="Ada")[0] == ["Date:"]
+    blank, text = lines(template=template, author="Ada", date="1 May")
+    assert not blank
+    assert "Ada · 1 May · Made with" in text
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -345,6 +433,29 @@ def test_what_the_sections_say_makes_their_clips(tmp_path):
     np.testing.assert_array_equal(render.reproduce(file, progress=False).samples, clips["custom"].samples)
 
 
+def test_a_report_has_a_section_for_each_checkpoint():
+    assert [section.name for section in page.student_report(["demo"])] == [
+        "original",
+        "demo",
+        "random every 4 s",
+        "custom",
+    ]
+    sections = page.student_report(["demo", "my/folder"])
+    assert "small model that comes with the suite" in sections[1].text
+    assert "The seed is the same" not in sections[1].text
+    assert "checkpoint my/folder" in sections[2].text
+    assert "The seed is the same" in sections[2].text
+    assert all('gansynth.load("my/folder")' in section.code for section in sections[2:])
+    for names, message in (
+        ([], "name the checkpoints"),
+        ("demo", "name the"),
+        (["demo"] * 2, "'demo'"),
+        (["custom"], "'c"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            page.student_report(names)
+
+
 # ------------------------------------------------------------------------------------------------------------ bad input
 
 
@@ -353,14 +464,16 @@ def test_what_the_sections_say_makes_their_clips(tmp_path):
     [
         ({}, "page.html", {}, "no clip"),
         (sine(), "page.html", {}, "a dict from names to clips, not a Audio"),
-        ({"a": sine()}, "page.pdf", {}, "page.pdf has to end in .html"),
+        ({"a": sine()}, "page.pdf", {}, "must end in .html, which page.pdf does not"),
         ({7: sine()}, "page.html", {}, "not 7"),
         ({" ": sine()}, "page.html", {}, "not ' '"),
-        ({"a": np.zeros(9)}, "page.html", {}, "'a' has to be an audio.Audio, not a ndarray"),
+        ({"a": np.zeros(9)}, "page.html", {}, "'a' must be an audio.Audio, not a ndarray"),
         ({"a": Audio(np.zeros(0, np.float32), RATE)}, "page.html", {}, "'a' is empty"),
         ({"a": Audio(np.full(9, np.nan), RATE)}, "page.html", {}, "'a' .* not finite"),
         ({"a": Audio(np.full(9, 1.5), RATE)}, "page.html", {}, "'a' .* would clip"),
         ({"a": sine()}, "page.html", {"observations": {"b": "nice"}}, "observation on 'b'"),
+        ({"a": sine()}, "page.html", {"agreement": {"b": Agreement(1, 1, 1)}}, "agreement of 'b'"),
+        ({"a": sine()}, "page.html", {"sound": "wav"}, "'wav'; it can be 'mp3' or 'flac'"),
         ({"a": sine()}, "page.html", {"template": [page.Section("a", "a", "")] * 2}, "one name"),
     ],
 )
@@ -373,7 +486,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(clips, name, more, message
 
 def test_too_much_sound_for_a_browser_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(page, "MOST_BYTES", 1000)
-    with pytest.raises(ValueError, match=r"more than 0\.001 MB as FLAC"):
+    with pytest.raises(ValueError, match=r"more than 0\.001 MB as MP3"):
         write(tmp_path / "page.html", {"a": sine()})
     assert not list(tmp_path.iterdir())
 
@@ -471,10 +584,134 @@ def test_browser_saves_the_report_under_its_name(visit, clips):
     assert Path(download.value.path()).read_text("utf-8") == clips[NASTY].report.to_json()
 
 
-@pytest.mark.parametrize("width", [390, 1200])
-def test_page_is_never_wider_than_the_window(browser, path, width):
+@pytest.mark.parametrize("width", [320, 390, 600, 1280])
+def test_nothing_is_wider_than_the_window(browser, path, width):
     visit = Visit(browser, path, viewport={"width": width, "height": 800}, color_scheme="dark")
     assert visit.page.evaluate("() => document.documentElement.scrollWidth") == width
+    beyond = visit.page.evaluate(
+        """() => [...document.querySelectorAll("body *")].filter(element => {
+            const {right, width} = element.getBoundingClientRect();
+            const isCut = element.scrollWidth > element.clientWidth;
+            const isClosed = getComputedStyle(element).overflowX !== "visible";
+            return !element.closest("thead, .clips span") && width && (right > innerWidth + 0.5 || (isCut && isClosed));
+        }).map(element => `${element.tagName} ${element.className}: ${element.textContent.slice(0, 50)}`)"""
+    )
+    assert beyond == []
+    visit.page.close()
+
+
+# What was started and stopped in Web Audio: seconds of the context, of the clip, and of the clip's length.
+LISTEN = """
+window.told = [];
+for (const name of ["start", "stop"]) {
+    const method = AudioBufferSourceNode.prototype[name];
+    AudioBufferSourceNode.prototype[name] = function (...times) {
+        told.push([name, ...times, this.buffer.duration]);
+        return method.apply(this, times);
+    };
+}
+"""
+STATE = """() => ({
+    told,
+    playing: document.getElementById("toggle").getAttribute("aria-label") === "Pause",
+    chosen: [...document.querySelectorAll("[data-clip][aria-pressed=true]")].map(button => button.title).join(),
+    position: Number(document.getElementById("position").value),
+    sounding: [...document.querySelectorAll("audio")].filter(player => !player.paused).length,
+    cursors: [...document.querySelectorAll(".cursor:not([hidden])")].map(cursor => parseFloat(cursor.style.left)),
+})"""
+
+
+@pytest.fixture
+def deck(browser, monkeypatch, tmp_path):
+    """A page of clips that last 6, 7 and 8 s."""
+    monkeypatch.setattr(page, "_plot", no_picture)
+    path = write(tmp_path / "deck.html", {"six": sine(6), "seven": sine(7), "eight": sine(8)})
+    context = browser.new_context()
+    context.add_init_script(LISTEN)
+    visit = Visit(context, path)
+    yield visit
+    assert visit.said == []
+    context.close()
+
+
+def until(deck, what):
+    deck.page.wait_for_function(f"() => {{ const state = ({STATE})(); return {what}; }}")
+    return deck.page.evaluate(STATE)
+
+
+def test_bar_switches_clips_at_the_same_second(deck):
+    deck.page.click("#toggle")
+    until(deck, "state.position > 0.3")
+    deck.page.click("[data-clip][title=eight]")
+    state = until(deck, "state.told.length === 3")
+    first, stop, second = state["told"]  # what sounds is told to stop before the next one starts
+    assert (first[-1], second[-1]) == (pytest.approx(6, abs=1e-3), pytest.approx(8, abs=1e-3))
+    assert second[2] - first[2] == pytest.approx(second[1] - first[1], abs=1e-6)  # goes on where the first one was
+    assert stop[1:] == [pytest.approx(second[1] + 0.015), pytest.approx(6, abs=1e-3)]  # and that one has ended
+    assert state["playing"]
+    assert state["chosen"] == "eight"
+    deck.page.click("#toggle")
+    paused = until(deck, "!state.playing")
+    deck.page.wait_for_timeout(200)
+    assert deck.page.evaluate(STATE)["position"] == pytest.approx(paused["position"], abs=0.02)
+    deck.page.click("[data-clip][title=seven]")  # while nothing sounds, it is only chosen
+    assert not until(deck, "state.chosen === 'seven'")["playing"]
+
+
+def test_bar_plays_from_where_a_picture_is_clicked(deck):
+    box = deck.page.locator("[data-clip=clip-2].plot").first.bounding_box()
+    deck.page.locator("[data-clip=clip-2].plot").first.click(position={"x": box["width"] / 2, "y": 20})
+    state = until(deck, "state.playing")
+    assert state["chosen"] == "seven"
+    (start,) = (row for row in state["told"] if row[0] == "start")
+    assert start[2] == pytest.approx(4, abs=0.05)  # the axis of all ends at 8 s
+    assert len(state["cursors"]) == 6
+    assert all(50 <= at < 60 for at in state["cursors"])
+
+
+def test_only_one_sound_at_a_time(deck):
+    play = "index => document.querySelectorAll('audio')[index].play()"
+    deck.page.click("#toggle")
+    until(deck, "state.playing")
+    deck.page.evaluate(play, 0)
+    assert until(deck, "!state.playing")["sounding"] == 1
+    deck.page.evaluate(play, 1)
+    until(deck, "state.sounding === 1")
+    assert deck.page.evaluate("() => !document.querySelectorAll('audio')[1].paused")
+    deck.page.click("#toggle")
+    assert until(deck, "state.playing")["sounding"] == 0
+
+
+def test_a_script_of_others_cannot_run(browser, path, tmp_path):
+    other = tmp_path / "other.html"
+    other.write_text(path.read_text("utf-8").replace("</body>", "<script>document.title = 'other'</script></body>"))
+    visit = Visit(browser, other)
+    assert visit.page.title() == NASTY
+    assert "Content Security Policy" in " ".join(visit.said)
+    visit.page.close()
+
+
+def test_page_works_without_scripts(browser, path):
+    context = browser.new_context(java_script_enabled=False)
+    there = context.new_page()
+    there.goto(path.as_uri())
+    assert there.locator("audio").count() == 3
+    assert not there.is_visible("#compare")
+    context.close()
+
+
+@pytest.mark.skipif(not shutil.which("pdftotext"), reason="pdftotext, of poppler, is not installed")
+@pytest.mark.parametrize("paper", ["A4", "Letter", "A5"])
+def test_no_heading_ends_a_printed_page(visit, tmp_path, paper):
+    visit.page.pdf(path=tmp_path / "page.pdf", format=paper)
+    command = ["pdftotext", "-layout", tmp_path / "page.pdf", "-"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    headings = visit.page.evaluate("() => [...document.querySelectorAll('h2, h3, summary')].map(h => h.textContent)")
+    headings.remove(NASTY)  # other things are called like that
+    pages = [[" ".join(line.split()) for line in part.splitlines() if line.strip()] for part in text.split("\f")]
+    lasts = [lines[-1] for lines in pages if lines]
+    assert len(lasts) >= 4
+    assert not set(lasts) & set(headings)
 
 
 def test_page_prints(visit):
@@ -483,9 +720,9 @@ def test_page_prints(visit):
     assert re.search(rb"/Type\s*/Page\b", printed)
     assert len(printed) > 10_000
     visit.page.emulate_media(media="print")
-    hidden, shown = ["audio", "a[download]"], ["pre.table", "ul.settings", "figcaption .paper"]
+    hidden, shown = ["audio", "a[download]", "#compare"], ["details pre", "ul.settings", "figcaption .paper"]
     assert not any(visit.page.is_visible(selector) for selector in hidden)
     assert all(visit.page.is_visible(selector) for selector in shown)
     visit.page.emulate_media(media="screen")
     assert visit.page.is_visible("audio")
-    assert not visit.page.is_visible("pre.table")
+    assert not visit.page.is_visible("details pre")

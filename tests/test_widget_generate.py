@@ -55,7 +55,7 @@ def test_the_button_renders_what_render_renders():
     generate._start.click()
     clip = generate.wait(SECONDS)
     assert (clip.samples == render.render(Stub(), SONG, CELLO, progress=False).samples).all()
-    assert bytes(generate._sound.value[:4]) == b"RIFF"
+    assert bytes(generate._sound.value[:4]) == b"fLaC"
     assert generate._sound.layout.display == ""
     assert "rendered   40 of 40 notes" in generate._report.value
     assert generate._count.value.startswith("40 of 40 notes in")

@@ -47,7 +47,7 @@ def test_letting_go_plays_the_blend(pad):
     first, pitch, seconds = pad._model.asked[-1]
     assert first == pytest.approx(pad.instrument.z[0])
     assert (pitch, seconds) == (60, 2.0)
-    assert bytes(pad._sound.value)[:4] == b"RIFF"
+    assert bytes(pad._sound.value)[:4] == b"fLaC"
     pad._piano._handle_custom_msg({"key": 48}, [])
     assert pad.pitch == pad._model.asked[-1][1] == 48
 

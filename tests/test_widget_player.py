@@ -247,7 +247,7 @@ def test_what_is_cut_off_is_said():
 
 
 def test_a_picture_that_fails_leaves_the_sound(monkeypatch, clips):
-    def fail(*_):
+    def fail(*_, **__):
         raise ValueError("no\nink")
 
     monkeypatch.setattr(spectra, "compare", fail)

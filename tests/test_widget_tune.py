@@ -89,7 +89,8 @@ def test_no_score_takes_the_place_of_another(kept):
 
 
 @pytest.mark.parametrize(("content", "match"), [
-    (b"<html>", "^a.mid is not a MIDI file"), (b"", "^a.mid is not a MIDI file"),
+    (b"<html>", "^a.mid is a web page"), (b" <!DOCTYPE html><p>", "^a.mid is a web page"),
+    (b"", "^a.mid is not a MIDI file"),
     (STUDY.read_bytes()[:300], "^a.mid is a damaged"), (bytes(midi.MAX_BYTES + 1), "^a.mid has 8 MB"),
 ])  # fmt: skip
 def test_what_is_no_score_is_not_kept(content, match, kept):
@@ -119,7 +120,7 @@ def test_download_says_what_is_wrong(site, kept):
         free.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{free.getsockname()[1]}/a.mid"
     for url, kind, match in [
-        (f"{site.url}/page", ValueError, "page.mid is not a MIDI file"),
+        (f"{site.url}/page", ValueError, "/page is a web page and not a MIDI file: copy the link of the file itself"),
         (f"{site.url}/none", OSError, "HTTP 404"),
         (f"{site.url}/round", ConnectionError, "leads on and on"),
         (f"{site.url}/file", ValueError, "is not a web address"),
@@ -336,7 +337,7 @@ def test_listening_plays_what_is_heard(tune, monkeypatch):
     tune.set(3, solo=True)
     tune.listen()
     assert [track.name for track in asked[0].tracks] == ["Strings"]
-    assert bytes(tune._sound.value[:4]) == b"RIFF"
+    assert bytes(tune._sound.value[:4]) == b"fLaC"
     tune.set(3, mute=True)
     tune.listen()
     assert "all tracks are muted" in tune.message

@@ -6,11 +6,6 @@
 It knows nothing of MIDI, notebooks or the web.
 """
 
-import os
-
-# On machines without a GPU TensorFlow reports that as an error, several times, before the first sound.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 from .cache import NoteCache
 from .model import GANSynth, load
 

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import math
 
-import keras
-from keras import ops
-
 from . import spectral
+from .backend import keras, ops
 from .config import OVERLAP, Config
 from .networks import Generator, Rows, denormalize
 

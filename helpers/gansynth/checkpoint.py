@@ -232,7 +232,7 @@ def _newest(stage: Path) -> Path | None:
 
 
 def _read_tensors(config: Config, stage: int, prefix: Path, shown_as: Path) -> Checkpoint:
-    import tensorflow as tf
+    from .backend import tf
 
     try:
         reader = tf.train.load_checkpoint(str(prefix))
@@ -267,7 +267,7 @@ def read_published(prefix: Path, expected: Mapping[str, np.ndarray]) -> dict[str
     Raises:
       ValueError: one is missing, does not fit or is not finite, or the file is damaged.
     """
-    import tensorflow as tf
+    from .backend import tf
 
     try:
         reader = tf.train.load_checkpoint(str(prefix))
@@ -313,7 +313,7 @@ def write_published(
     Raises:
       OSError: the disk is full, or cannot be written.
     """
-    import tensorflow as tf
+    from .backend import tf
 
     folder = Path(folder)
     with replacing(folder / _EXPERIMENT) as partial:

@@ -374,8 +374,9 @@ def _tfrecords(files: Sequence[Path]) -> _Source:
     """NSynth's tfrecord: a `tf.train.Example` a note, with the features that NSynth's site lists."""
 
     def items():
-        import tensorflow as tf
         from google.protobuf.message import DecodeError
+
+        from .backend import tf
 
         for file in files:
             records = tf.data.TFRecordDataset(str(file)).as_numpy_iterator()

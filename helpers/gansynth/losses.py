@@ -15,8 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import tensorflow as tf
-
+from .backend import tf
 from .networks import downscale, newest_blocks, upscale
 
 

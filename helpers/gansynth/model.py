@@ -250,13 +250,11 @@ def _batches(n: int, batch_size: int) -> Iterator[slice]:
 
 def _has_accelerator() -> bool:
     """Whether the backend sees a GPU. Its float32 is then told to be that, and not a faster format of 19 bits."""
-    import keras
+    from .backend import keras, tf
 
     if not keras.distribution.list_devices("gpu"):
         return False
     if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
         tf.config.experimental.enable_tensor_float_32_execution(False)
     return True
 

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import math
 
-import keras
-from keras import ops
-
+from .backend import keras, ops
 from .config import NUM_PITCHES, Config, block_weights
 
 LEAKY_SLOPE = 0.2

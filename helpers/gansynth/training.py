@@ -28,11 +28,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from . import checkpoint, losses
+from .backend import keras, tf
 from .checkpoint import AVERAGE, Checkpoint
 from .config import NUM_PITCHES, Config
 from .networks import Discriminator, Generator, denormalize

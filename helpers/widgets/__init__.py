@@ -1,12 +1,18 @@
 """Controls for notebooks: thin hands on the other modules, each with the code that does the same.
 
+    bank = instruments.bank(model)                      the instruments that all controls share
+
+    models = widgets.Models(bank)                       which checkpoint plays
     tune = widgets.Tune(bank)                           a score, its tracks and who plays them
     mixer = widgets.Mixer(tune)                         how loud each track is, and where it stands
-    browser = widgets.Browser(model)                    instruments to hear and to keep
-    pad = widgets.BlendPad(model)                       a point between four instruments
+    browser = widgets.Browser(bank)                     instruments to hear and to keep
+    pad = widgets.BlendPad(bank)                        a point between four instruments
     editor = widgets.TimelineEditor(bank, tune)         which instrument when
-    button = widgets.Generate(model, tune, editor)      render, with progress and cancel
-    player = widgets.Player(clips)                      clips to compare, over their pictures
+    button = widgets.Generate(bank, tune, editor)       render, with progress and cancel
+    player = widgets.Player({"original": tune, "custom": button})   clips to compare, over their pictures
+    home = widgets.TakeHome(player)                     the page to hand in
+
+Controls that are given each other, or one bank, belong together: what changes in one is heard and seen in the others.
 
 Every one is an ipywidget: a cell that ends with it shows it. What it holds are traits, so that everything a hand can do
 can be done in code too.
@@ -17,9 +23,21 @@ Notebook: 00_quickstart.
 from .browser import Browser
 from .generate import Generate
 from .mixer import Mixer
+from .models import Models
 from .pad import BlendPad
 from .player import Player
+from .takehome import TakeHome
 from .timeline import TimelineEditor
 from .tune import Tune
 
-__all__ = ["BlendPad", "Browser", "Generate", "Mixer", "Player", "TimelineEditor", "Tune"]
+__all__ = [
+    "BlendPad",
+    "Browser",
+    "Generate",
+    "Mixer",
+    "Models",
+    "Player",
+    "TakeHome",
+    "TimelineEditor",
+    "Tune",
+]

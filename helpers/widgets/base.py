@@ -24,10 +24,6 @@ LONGEST_MESSAGE = 300  # characters of an error that are shown
 class Line(ipywidgets.HTML):
     """A line of text for news and errors, to stand beside what was pressed. It takes no room while it is empty."""
 
-    def __init__(self):
-        super().__init__(layout={"display": "none"})
-        self.observe(lambda change: setattr(self.layout, "display", "" if change.new else "none"), "value")
-
 
 class Control(ipywidgets.VBox):
     """A box with a title, the control itself, lines of text for news and errors, and its code.
@@ -44,13 +40,13 @@ class Control(ipywidgets.VBox):
     """
 
     def __init__(self, title: str, children: Sequence[ipywidgets.Widget], lines: Sequence[Line] = ()):
-        self._lines = list(lines) or [Line()]
+        self._news = list(lines) or [Line()]
         self._call = Code()
         self._call.hint = f"{title}: the same in one line of Python"
         heading = ipywidgets.HTML(
             f'<div class="gansynth-title" role="heading" aria-level="3">{html.escape(title)}</div>'
         )
-        super().__init__([heading, *children, *([] if lines else self._lines), self._call])
+        super().__init__([heading, *children, *([] if lines else self._news), self._call])
         self.add_class("gansynth-control")
 
     def code(self) -> str:
@@ -64,7 +60,7 @@ class Control(ipywidgets.VBox):
     @property
     def message(self) -> str:
         """The news or the error that is shown, as HTML."""
-        return "".join(line.value for line in self._lines)
+        return "".join(line.value for line in self._news)
 
     def say(self, text: str, line: Line | None = None) -> None:
         """Show news, in place of what was there."""
@@ -82,8 +78,8 @@ class Control(ipywidgets.VBox):
         self._write(f'<span class="gansynth-error" role="alert">{html.escape(text)}</span>', line)
 
     def _write(self, text: str, line: Line | None) -> None:
-        line = line or self._lines[0]
-        for other in self._lines:
+        line = line or self._news[0]
+        for other in self._news:
             other.value = text if other is line else ""
 
     @contextlib.contextmanager
@@ -99,27 +95,42 @@ class Control(ipywidgets.VBox):
 class Code(anywidget.AnyWidget):
     """Code to read, and a button that copies it."""
 
-    _esm = SCRIPTS / "code.js"
+    # Every control has one of these, and so every page with a control has what is done once a page.
+    _esm = "\n".join((SCRIPTS / name).read_text("utf-8") for name in ("page.js", "code.js"))
     _css = SCRIPTS / "base.css"
     text = traitlets.Unicode().tag(sync=True)
     hint = traitlets.Unicode().tag(sync=True)
 
 
-class Sound(ipywidgets.Audio):
-    """A player for clips, one after another: `play` replaces what is in it and begins at once."""
+class Sound(anywidget.AnyWidget):
+    """A player for clips, one after another: `play` loads one and starts it, `load` leaves that to the listener.
 
-    # It gets no tooltip: with one, ipywidgets 8 looks for a description, which players have not, and shows nothing.
+    The last clip is part of the state, so that it is there when the page is loaded again. That it is to begin is not.
+
+    Traits:
+      value: the clip as a FLAC file, or b"".
+      clip: how many there have been; the number of this one.
+    """
+
+    _esm = SCRIPTS / "sound.js"
+    _css = SCRIPTS / "sound.css"
+    value = traitlets.Bytes().tag(sync=True)
+    clip = traitlets.Int(0).tag(sync=True)
 
     def __init__(self):
-        super().__init__(value=b"", format="wav", autoplay=False, loop=False, controls=True)
+        super().__init__()
         self.layout.display = "none"  # until there is something to hear
 
-    def play(self, clip: Audio) -> None:
-        """Load a clip and play it, as soon as the browser lets it: some wait for the first click on a page."""
-        self.autoplay = True
-        self.value = b""  # so that the same clip sounds again
-        self.value = wav(clip)
+    def load(self, clip: Audio) -> None:
+        """Show a clip, without a sound."""
+        with self.hold_sync():
+            self.value, self.clip = flac(clip), self.clip + 1
         self.layout.display = ""
+
+    def play(self, clip: Audio) -> None:
+        """Show a clip and play it, as soon as the browser lets it: some wait for the first click on a page."""
+        self.load(clip)
+        self.send({"play": self.clip})
 
 
 def tip(widget: ipywidgets.Widget, text: str) -> ipywidgets.Widget:
@@ -139,17 +150,10 @@ def quoted(text: str) -> str:
     return repr(text) if '"' in text else f'"{repr(text)[1:-1]}"'
 
 
-def wav(clip: Audio) -> bytes:
-    """A clip as a WAV file of 16 bits, which every browser plays."""
+def flac(clip: Audio) -> bytes:
+    """A clip as a FLAC file of 16 bits: as exact as a WAV file, smaller, and played by every browser."""
     import soundfile
 
     content = io.BytesIO()
-    soundfile.write(content, clip.samples.clip(-1.0, 1.0), clip.sample_rate, format="WAV", subtype="PCM_16")
-    return content.getvalue()
-
-
-def png(figure) -> bytes:
-    """A matplotlib figure as a PNG picture."""
-    content = io.BytesIO()
-    figure.savefig(content, format="png")
+    soundfile.write(content, clip.samples.clip(-1.0, 1.0), clip.sample_rate, format="FLAC", subtype="PCM_16")
     return content.getvalue()

@@ -102,17 +102,12 @@ class Browser(Control):
         self._source = tip(ipywidgets.ToggleButtons(), "Which instruments to show")
         self._source.style.button_width = "88px"
         self._search = ipywidgets.Text(description="search", layout={"width": "190px"})
-        self._search.style.description_width = "52px"
         tip(self._search, "Show only names that contain this")
         self._seed = ipywidgets.BoundedIntText(min=0, max=LAST_SEED, description="seed", layout={"width": "170px"})
-        self._seed.style.description_width = "40px"
         tip(self._seed, "The same seed draws the same instruments")
         self._more = ipywidgets.Button(description="More", icon="refresh", layout={"width": "90px"})
         tip(self._more, f"The next {self._count} random instruments: seed + 1")
-        self._choice = ipywidgets.HBox(
-            [self._source, self._search, self._seed, self._more],
-            layout={"flex_flow": "row wrap", "align_items": "center"},
-        )
+        self._choice = ipywidgets.HBox([self._source, self._search, self._seed, self._more])
         self._grid, self._piano = Grid(), Piano()
         self._sound = Preview(self._model)
         for choice in (self._source, self._search):

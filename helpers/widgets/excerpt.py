@@ -8,10 +8,10 @@ from __future__ import annotations
 import ipywidgets
 import traitlets
 
-from .. import audio, midi
+from .. import audio, drawing, midi
 from ..midi import Song
 from ..planning import Part
-from .base import Control, Sound, png, tip
+from .base import Control, Sound, tip
 from .tune import Tune
 
 FIRST_SECONDS = 30.0  # what is chosen of a new score: enough to compare, and short enough to see single notes
@@ -125,7 +125,7 @@ class Excerpt(Control):
         if self.song is not None:
             figure = Figure(ROLL_INCHES, ROLL_DPI, layout="constrained")
             midi.plot(self.song, figure.subplots())
-            self._roll.value = png(figure)
+            self._roll.value = drawing.png(figure)
 
     def listen(self) -> None:
         """Play the excerpt as a General MIDI soundfont plays it."""

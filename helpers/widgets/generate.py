@@ -80,19 +80,19 @@ class Generate(Control):
         self._told: tuple = ()  # what the tune has been told
         self._start = ipywidgets.Button(description="Generate", icon="music", button_style="primary")
         self._cancel = ipywidgets.Button(description="Cancel", icon="stop", disabled=True)
-        self._bar = ipywidgets.IntProgress(min=0, max=1, layout={"flex": "1 1 auto"})
-        self._count = ipywidgets.HTML(layout={"width": "280px"})
+        self._bar = ipywidgets.IntProgress(min=0, max=1)
+        self._count = ipywidgets.HTML()
         self._line, self._plan, self._age = Line(), ipywidgets.HTML(), Line()
-        self._synth = ipywidgets.Checkbox(description="drums", indent=False, layout={"width": "auto"})
+        self._synth = ipywidgets.Checkbox(description="drums", indent=False)
         self._sound = Sound()
         self._download = Download()
         self._report = ipywidgets.HTML()
         tip(self._start, "Play the song with the model: render.render(model, song, parts)")
         tip(self._cancel, "End early and keep what there is")
         tip(self._synth, 'Play the drum tracks with a soundfont: render.render(..., drums="synth")')
-        row = ipywidgets.HBox([self._start, self._cancel, self._bar, self._count], layout={"align_items": "center"})
-        plan = ipywidgets.HBox([self._synth, self._plan], layout={"align_items": "center", "flex_flow": "row wrap"})
-        result = ipywidgets.HBox([self._sound, self._download], layout={"align_items": "center"})
+        row = ipywidgets.HBox([self._start, self._cancel, self._bar, self._count])
+        plan = ipywidgets.HBox([self._synth, self._plan])
+        result = ipywidgets.HBox([self._sound, self._download])
         super().__init__("Generate", [row, self._line, plan, self._age, result, self._report], [self._line])
 
         self._start.on_click(lambda _: self.start())
@@ -138,7 +138,8 @@ class Generate(Control):
         """What the button will do."""
         if song is None:
             return ""
-        what = f"{self.model.name} will play {tune.about if isinstance(tune, Tune) else song.name}"
+        is_of_tune = isinstance(tune, Tune) and tune.song is song
+        what = f"{self.model.name} will play {tune.about if is_of_tune else f'{song.name}, {song.seconds:.0f} s'}"
         if not drums or self.settings.get("faithful"):
             return what
         tracks = "1 drum track" if drums == 1 else f"{drums} drum tracks"
@@ -291,7 +292,7 @@ class Generate(Control):
         self._report.value = f'<pre class="gansynth-report">{html.escape(str(clip.report))}</pre>' if clip else ""
         self._download.ready = clip is not None
         if clip is not None and 2 * clip.samples.size <= MOST_BYTES:
-            self._sound.play(clip)
+            self._sound.load(clip)
         else:
             self._sound.layout.display = "none"
         if clip is not None and 2 * clip.samples.size > MOST_BYTES:
@@ -347,3 +348,7 @@ class Download(anywidget.AnyWidget):
     _esm = SCRIPTS / "download.js"
     _css = SCRIPTS / "download.css"
     ready = traitlets.Bool(False).tag(sync=True)
+    label = traitlets.Unicode("Download").tag(sync=True)
+    hint = traitlets.Unicode("Save the clip to the folder outputs, and to your computer").tag(sync=True)
+    media = traitlets.Unicode("audio/wav").tag(sync=True)  # the kind of file that comes
+    busy = traitlets.Bool(False).tag(sync=True)  # whether the file is being made

@@ -45,8 +45,8 @@ class Mixer(Control):
     def __init__(self, tune: Tune):
         self.tune = tune
         self._rows: list[dict[str, ipywidgets.Widget]] = []
-        columns = "minmax(120px, 1fr) minmax(200px, 280px) minmax(200px, 280px) 110px"
-        self._tracks = ipywidgets.GridBox(layout={"grid_template_columns": columns, "align_items": "center"})
+        self._tracks = ipywidgets.GridBox()
+        self._tracks.add_class("gansynth-mix")
         super().__init__("Mixer", [self._tracks])
         tune.observe(lambda _: self._show(), "song")
         tune.observe(lambda _: self._moved(), "parts_changed")

@@ -90,7 +90,7 @@ class BlendPad(Control):
         self._build()
         top, bottom = ipywidgets.HBox(self._choices[:2]), ipywidgets.HBox(self._choices[2:])
         for row in (top, bottom):
-            row.layout = {"justify_content": "space-between", "max_width": "446px"}
+            row.add_class("gansynth-corners")
         children = [top, self._square, bottom, self._keeping, self._line, self._piano, self._sound]
         super().__init__("Blend pad", children, [self._line])
         self.corners = names
@@ -112,21 +112,18 @@ class BlendPad(Control):
     def _build(self) -> None:
         self._choices = [
             tip(
-                ipywidgets.Dropdown(options=list(self.bank), description=place, layout={"width": "220px"}),
+                ipywidgets.Dropdown(options=list(self.bank), description=place),
                 f"The instrument {place}",
             )
             for place in CORNERS
         ]
-        for choice in self._choices:
-            choice.style.description_width = "86px"
         self._square, self._piano, self._line = Square(), Piano(), Line()
         self._name = ipywidgets.Text(description="name", layout={"width": "240px"})
-        self._name.style.description_width = "44px"
         keep = ipywidgets.Button(description="Keep", icon="star", layout={"width": "90px"})
         tip(self._name, "What the blend is called when it is kept")
         tip(keep, "Keep the blend at the point: bank.keep(blended, name)")
         keep.on_click(lambda _: self.keep(self._name.value))
-        self._keeping = ipywidgets.HBox([self._name, keep], layout={"align_items": "center", "flex_flow": "row wrap"})
+        self._keeping = ipywidgets.HBox([self._name, keep])
         self._sound = Preview(self._model)
         self._square.on_msg(lambda _, content, __: self._on_release(content))
         self._piano.on_key(self._on_key)

@@ -11,18 +11,23 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import anywidget
 import ipywidgets
 import numpy as np
 import traitlets
 
-from .. import spectra
+from .. import audio, drawing, spectra
 from ..audio import Audio
 from ..midi import Song
-from .base import SCRIPTS, Control, Line, png, quoted
-from .generate import Generate
-from .tune import LONGEST_LISTEN, Tune
+from .base import SCRIPTS, Control, Line, quoted
+from .tune import LONGEST_LISTEN
+
+if TYPE_CHECKING:
+    from .excerpt import Excerpt
+    from .generate import Generate
+    from .tune import Tune
 
 PICTURE = (9.3, 3.0)  # inches
 DPI = 100  # dots an inch: as wide as a control is at its widest
@@ -30,7 +35,7 @@ AXES = (0.07, 0.165, 0.8, 0.8)  # left, bottom, width and height of the time axi
 COLOUR_BAR = (0.88, 0.165, 0.013, 0.8)  # the same of the key to its colours
 SHARED = ("position", "playing", "loop", "volume")  # traits that a player has from its deck
 
-FOLLOWED = {Tune: ("song",), Generate: ("clip", "stale")}  # the traits of controls that a player follows
+FOLLOWED = ("song", "clip", "stale")  # the traits of controls that a player follows
 
 PANELS = {
     "waveform": ("waveform", "the samples over time"),
@@ -69,8 +74,9 @@ class Player(Control):
     Space plays and pauses, the keys 1 to 9 choose the clip, and the arrow keys, Page Up, Page Down, Home and End move
     the position, wherever the focus is inside the player.
 
-    A control stands for its clip, and is followed: a `Tune` for its reference rendering, a `Generate` for what it last
-    rendered. A clip that is not what its control would make now is marked as out of date until it is made anew.
+    A control stands for its clip, and is followed: a `Tune` or `Excerpt` for its reference rendering, a `Generate` for
+    what it last rendered. A clip that is not what its control would make now is marked as out of date until it is made
+    anew.
 
         player = Player({"original": tune, "custom": button})
 
@@ -101,9 +107,12 @@ class Player(Control):
     volume = traitlets.Float(1.0, min=0.0, max=1.0)
 
     def __init__(
-        self, clips: Mapping[str, Audio | Tune | Generate] | None = None, panel: str = "cqt", mode: str = "paper"
+        self,
+        clips: Mapping[str, Audio | Tune | Excerpt | Generate] | None = None,
+        panel: str = "cqt",
+        mode: str = "paper",
     ):
-        self.sources: dict[str, Audio | Tune | Generate] = {}
+        self.sources: dict[str, Audio | Tune | Excerpt | Generate] = {}
         self._following: list[tuple[traitlets.HasTraits, str]] = []
         self._references: dict[str, tuple[Song, Audio | None, str]] = {}  # name -> song, clip, or what went wrong
         self._worker: threading.Thread | None = None  # makes references
@@ -114,7 +123,6 @@ class Player(Control):
         self._panels, self._modes = _choice(PANELS), _choice(MODES)
         self._colours = ipywidgets.HBox([ipywidgets.Label("Colours"), self._modes])
         pictures = ipywidgets.HBox([ipywidgets.Label("Picture"), self._panels, self._colours])
-        pictures.layout.flex_flow = "row wrap"
         super().__init__("Player", [self._line, self.deck, pictures], [self._line])
         self.set_trait("panel", panel)
         self.set_trait("mode", mode)
@@ -132,14 +140,14 @@ class Player(Control):
         else:
             self.set(clips)
 
-    def set(self, clips: Mapping[str, Audio | Tune | Generate]) -> None:
+    def set(self, clips: Mapping[str, Audio | Tune | Excerpt | Generate]) -> None:
         """Replace the clips. The one of the same name stays chosen, and the position stays if it is in them.
 
         Where one of them cannot be played, an error says so and those of before stay.
         """
         with self.attempt():
             _check(clips)
-            references = {name: self._reference(tune) for name, tune in clips.items() if isinstance(tune, Tune)}
+            references = {name: self._reference(tune) for name, tune in clips.items() if _has(tune, "song")}
             sounds = _sounds(_existing(clips, references))
             with self._lock:
                 for control, trait in self._following:
@@ -147,10 +155,9 @@ class Player(Control):
                 self.sources, self._references = dict(clips), references
                 self._following = [
                     (control, trait)
-                    for kind, traits in FOLLOWED.items()
                     for control in clips.values()
-                    for trait in traits
-                    if isinstance(control, kind)
+                    for trait in FOLLOWED
+                    if isinstance(control, traitlets.HasTraits) and control.has_trait(trait)
                 ]
                 for control, trait in self._following:
                     control.observe(self._on_source, trait)
@@ -178,18 +185,18 @@ class Player(Control):
                 self._show_ages()
         self.changed()
 
-    def _reference(self, tune: Tune) -> tuple[Song | None, Audio | None, str]:
+    def _reference(self, tune: Tune | Excerpt) -> tuple[Song | None, Audio | None, str]:
         """A tune's song, its reference rendering, and what went wrong with it."""
         song = tune.song
         try:
-            return song, tune.reference(), ""
+            return song, tune.reference() if hasattr(tune, "reference") else song and audio.reference(song), ""
         except Exception as error:
             return song, None, str(error)
 
     def _wanted(self) -> Iterator[str]:
         """The names whose reference is that of another song than their tune's."""
         for name, source in self.sources.items():
-            if isinstance(source, Tune) and source.song is not self._references[name][0]:
+            if _has(source, "song") and source.song is not self._references[name][0]:
                 yield name
 
     def _make_references(self) -> None:
@@ -256,12 +263,12 @@ class Player(Control):
         """Say which clips are out of date, and which ones there are not yet."""
         stale, missing, broken = {}, [], []
         for name, source in self.sources.items():
-            if isinstance(source, Generate):
+            if _has(source, "clip"):
                 if source.clip is None:
                     missing.append(name)
                 elif source.stale:
                     stale[name] = source.stale
-            elif isinstance(source, Tune):
+            elif _has(source, "song"):
                 song, _, error = self._references[name]
                 if song is not source.song:
                     stale[name] = "the tune has changed" + (", it is being made anew" if self._worker else "")
@@ -348,26 +355,31 @@ def _choice(options: Mapping[str, tuple[str, str]]) -> ipywidgets.ToggleButtons:
     return choice
 
 
-def _check(clips: Mapping[str, Audio | Tune | Generate]) -> None:
+def _has(source: Any, trait: str) -> bool:
+    """Whether that is a control with a clip, or with a song."""
+    return isinstance(source, traitlets.HasTraits) and source.has_trait(trait)
+
+
+def _check(clips: Mapping[str, Audio | Tune | Excerpt | Generate]) -> None:
     if not isinstance(clips, Mapping) or not clips:
         raise ValueError('there is no clip; give a dict from names to clips, like {"A": clip}')
     for name, source in clips.items():
         if not isinstance(name, str) or not name.strip():
             raise ValueError(f"the name of a clip has to be text, not {name!r}")
-        if not isinstance(source, (Audio, Tune, Generate)):
+        if not (isinstance(source, Audio) or _has(source, "clip") or _has(source, "song")):
             raise ValueError(f"{name!r} has to be an audio.Audio, a Tune or a Generate, not a {type(source).__name__}")
 
 
 def _existing(
-    sources: Mapping[str, Audio | Tune | Generate], references: Mapping[str, tuple[Song, Audio | None, str]]
+    sources: Mapping[str, Audio | Tune | Excerpt | Generate], references: Mapping[str, tuple[Song, Audio | None, str]]
 ) -> dict[str, Audio]:
     """The clips that there are, of the sources in their order."""
     found = {}
     for name, source in sources.items():
         clip = source
-        if isinstance(source, Generate):
+        if _has(source, "clip"):
             clip = source.clip
-        elif isinstance(source, Tune):
+        elif _has(source, "song"):
             clip = references[name][1]
         if clip is not None:
             found[name] = clip
@@ -394,28 +406,22 @@ def _sounds(clips: Mapping[str, Audio]) -> list[bytes]:
 def _pictures(clips: list[Audio], panel: str, mode: str) -> list[bytes]:
     """The panels of `spectra.compare`, a PNG picture each, every one with its time axis in the box AXES.
 
-    Names are not written into them: matplotlib takes some for formulas, and lacks many scripts.
+    Names are not written into them: the player has them on its buttons.
     """
-    import matplotlib.pyplot as plt
-    import matplotlib.style
+    from matplotlib.figure import Figure
 
-    with matplotlib.style.context("default"):
-        panels = spectra.compare({str(i): clip for i, clip in enumerate(clips)}, panel, mode)
-        figure = panels[0].figure
-        try:
-            figure.set_layout_engine("none")
-            figure.set(dpi=DPI, size_inches=PICTURE)
-            for key in set(figure.axes) - set(panels):
-                key.set_position(COLOUR_BAR)
+    with drawing.plain():
+        figure = Figure(figsize=PICTURE, dpi=DPI)
+        panels = spectra.compare({str(i): clip for i, clip in enumerate(clips)}, panel, mode, figure=figure)
+        for key in set(figure.axes) - set(panels):
+            key.set_position(COLOUR_BAR)
+        for ax in panels:
+            ax.set(position=AXES, xlabel="time (s)")
+            ax.set_title("", loc="left")
+            ax.tick_params(labelbottom=True)
+        pictures = []
+        for shown in panels:
             for ax in panels:
-                ax.set(position=AXES, xlabel="time (s)")
-                ax.set_title("", loc="left")
-                ax.tick_params(labelbottom=True)
-            pictures = []
-            for shown in panels:
-                for ax in panels:
-                    ax.set_visible(ax is shown)
-                pictures.append(png(figure))
-        finally:
-            plt.close(figure)
+                ax.set_visible(ax is shown)
+            pictures.append(drawing.png(figure))
     return pictures

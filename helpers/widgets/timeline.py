@@ -13,10 +13,10 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from .. import midi
+from .. import drawing, midi
 from ..instruments import Bank, Instrument, Timeline
 from ..midi import Song
-from .base import SCRIPTS, Control, Line, png, quoted, tip
+from .base import SCRIPTS, Control, Line, quoted, tip
 from .notes import shared, with_more
 
 GAP = 0.1  # s that entries are apart at least
@@ -113,10 +113,9 @@ class TimelineEditor(Control):
         tip(self._fit, "Stretch all entries to the length of the song")
         self._fit.on_click(lambda _: self.fit())
         self._line = Line()
-        self._table = ipywidgets.VBox(layout={"max_height": "240px", "overflow": "auto"})
-        buttons = ipywidgets.HBox(
-            [self._mode, add, self._fit], layout={"align_items": "center", "flex_flow": "row wrap"}
-        )
+        self._table = ipywidgets.VBox()
+        self._table.add_class("gansynth-entries")
+        buttons = ipywidgets.HBox([self._mode, add, self._fit])
         super().__init__("Timeline", [self._ribbon, buttons, self._line, self._table], [self._line])
         if isinstance(song, traitlets.HasTraits):
             traitlets.dlink((song, "song"), (self, "song"))
@@ -358,12 +357,8 @@ class TimelineEditor(Control):
         self.changed()
 
     def _row(self, entry: int) -> ipywidgets.HBox:
-        time = ipywidgets.BoundedFloatText(
-            min=0, max=self.seconds, step=0.1, description="at (s)", layout={"width": "150px"}
-        )
-        time.style.description_width = "40px"
-        instrument = ipywidgets.Dropdown(options=tuple(self.bank), description="instrument", layout={"width": "290px"})
-        instrument.style.description_width = "76px"
+        time = ipywidgets.BoundedFloatText(min=0, max=self.seconds, step=0.1, description="at (s)")
+        instrument = ipywidgets.Dropdown(options=tuple(self.bank), description="instrument")
         remove = ipywidgets.Button(icon="times", layout={"width": "36px"})
         tip(time, "The second at which the instrument is reached")
         tip(instrument, "The instrument")
@@ -383,6 +378,7 @@ def piano_roll(song: Song) -> bytes:
     """The notes of `midi.plot` as a PNG, whose left edge is the beginning of the song and whose right edge its end."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=PICTURE, dpi=100)
-    midi.plot(song, figure.add_axes((0, 0, 1, 1)))  # what stands around the axes is outside of the picture
-    return png(figure)
+    with drawing.plain():
+        figure = Figure(figsize=PICTURE, dpi=100)
+        midi.plot(song, figure.add_axes((0, 0, 1, 1)))  # what stands around the axes is outside of the picture
+        return drawing.png(figure)

@@ -17,13 +17,13 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from .. import audio, instruments, midi, scores
+from .. import audio, drawing, instruments, midi, scores
 from ..audio import Audio
 from ..instruments import Bank, Instrument
 from ..midi import Song, Track
 from ..place import ROOT
 from ..planning import Part, is_heard
-from .base import SCRIPTS, Control, Line, Sound, png, quoted, tip
+from .base import SCRIPTS, Control, Line, Sound, quoted, tip
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
@@ -82,22 +82,22 @@ class Tune(Control):
         self._reference: tuple[Song, Audio] | None = None
         self._filling = False  # whether the fields are being written to, and not by a person
         self._rows: list[dict[str, ipywidgets.Widget]] = []
-        self._list = ipywidgets.Dropdown(description="score", layout={"width": "360px"})
+        self._list = ipywidgets.Dropdown(description="score")
         listen = ipywidgets.Button(description="Listen", icon="play")
         self._upload = ipywidgets.FileUpload(description="Upload", accept=",".join(scores.ENDINGS), multiple=False)
         self._drop = Drop()
-        self._link = ipywidgets.Text(
-            description="link", placeholder="https://… or a Google Drive link", layout={"flex": "1 1 auto"}
-        )
+        self._link = ipywidgets.Text(description="link", placeholder="https://… or a Google Drive link")
         fetch = ipywidgets.Button(description="Fetch", icon="download")
         self._length = ipywidgets.ToggleButtons(
             options=[(f"first {seconds:g} s" if seconds else "", False), ("whole piece", True)]
         )
         self._length.style.button_width = "110px"
         self._about = ipywidgets.HTML()
-        self._roll = ipywidgets.Image(format="png", layout={"width": "100%", "max_width": "920px"})
-        columns = "minmax(180px, 1fr) 90px 90px" + (" 300px" if self.bank else "")
-        self._tracks = ipywidgets.GridBox(layout={"grid_template_columns": columns, "align_items": "center"})
+        self._roll = ipywidgets.Image(format="png", layout={"width": "100%"})
+        self._tracks = ipywidgets.GridBox()
+        self._tracks.add_class("gansynth-tracks")
+        self._link.add_class("gansynth-wide")
+        self._list.add_class("gansynth-wide")
         self._sound = Sound()
         self._by_list, self._by_upload, self._by_link = Line(), Line(), Line()
         tip(self._list, "The scores that come with this notebook, and those that you have added")
@@ -108,7 +108,7 @@ class Tune(Control):
         tip(self._length, "How much of the score is played, here and below: midi.excerpt(song, 0, seconds)")
         lines = [self._by_list, self._by_upload, self._by_link]
         bars = [[self._list, listen], [self._upload, self._drop], [self._link, fetch]]
-        rows = [ipywidgets.HBox(bar, layout={"align_items": "center"}) for bar in bars]
+        rows = [ipywidgets.HBox(bar) for bar in bars]
         rows = [widget for pair in zip(rows, lines, strict=True) for widget in pair]
         super().__init__("Tune", [*rows, self._length, self._about, self._roll, self._tracks, self._sound], lines)
 
@@ -381,15 +381,16 @@ class Tune(Control):
         self._roll.layout.display = "" if self.song else "none"
         if self.song is None:
             return
-        figure = Figure(ROLL_INCHES, ROLL_DPI, layout="constrained")
-        ax = midi.plot(self.song, figure.subplots())
-        ax.set_title("")  # the line above has it
-        if ax.get_legend():
-            ax.get_legend().remove()  # the tracks below have the colours
-        for notes, is_on in zip(ax.collections, self._is_heard(), strict=False):  # bar lines come last
-            if not is_on:
-                notes.set(facecolor=UNHEARD, zorder=0.5)
-        self._roll.value = png(figure)
+        with drawing.plain():
+            figure = Figure(ROLL_INCHES, ROLL_DPI, layout="constrained")
+            ax = midi.plot(self.song, figure.subplots())
+            ax.set_title("")  # the line above has it
+            if ax.get_legend():
+                ax.get_legend().remove()  # the tracks below have the colours
+            for notes, is_on in zip(ax.collections, self._is_heard(), strict=False):  # bar lines come last
+                if not is_on:
+                    notes.set(facecolor=UNHEARD, zorder=0.5)
+            self._roll.value = drawing.png(figure)
 
     def reference(self) -> Audio | None:
         """The song as a General MIDI soundfont plays it, to compare with; None without a song.
@@ -442,11 +443,13 @@ def label(number: int, track: Track) -> ipywidgets.HTML:
     name = html.escape(track.name)
     square = f'<i style="background:{colour};display:inline-block;width:10px;height:10px;margin-right:8px"></i>'
     on_one_line = "overflow:hidden;text-overflow:ellipsis;white-space:nowrap"
-    return ipywidgets.HTML(
+    shown = ipywidgets.HTML(
         f'<div title="{name}" style="{on_one_line}">{square}{number} {name} '
         f"<small>{len(track.notes)} notes</small></div>",
         layout={"display": "block", "min_width": "0", "overflow": "hidden"},
     )
+    shown.add_class("gansynth-track")
+    return shown
 
 
 def row_of(rows: list[dict[str, ipywidgets.Widget]], number: int) -> dict[str, ipywidgets.Widget]:

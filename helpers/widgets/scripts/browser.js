@@ -30,7 +30,7 @@ function render({ model, el }) {
       const card = document.createElement("div");
       const play = button("name", name, "play"), star = button("star", name, "star");
       card.className = "card";
-      play.textContent = name;
+      play.appendChild(document.createElement("span")).textContent = name;
       play.title = `Play ${name}`;
       star.setAttribute("aria-label", `Keep ${name}`);
       card.append(play, star);
@@ -62,7 +62,6 @@ function render({ model, el }) {
   model.on("change:names", build);
   model.on("change:kept change:selected", mark);
   el.classList.add("gansynth-grid");
-  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the keys for its own
   el.setAttribute("role", "group");
   el.setAttribute("aria-label", "Instruments; arrow keys move, Enter plays");
   build();

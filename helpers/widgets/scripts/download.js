@@ -4,16 +4,19 @@ const KEPT = 60_000; // ms that the browser has to take the file
 function render({ model, el }) {
   const button = document.createElement("button");
   button.type = "button";
-  button.textContent = "Download";
-  button.title = "Save the clip to the folder outputs, and to your computer: audio.write(clip, path)";
   let asked = false; // other views of the same button may have been clicked
 
-  const show = () => (el.hidden = !model.get("ready"));
+  const show = () => {
+    el.hidden = !model.get("ready");
+    button.textContent = model.get("label");
+    button.title = model.get("hint");
+    button.disabled = model.get("busy");
+  };
   const arrived = (message, buffers) => {
     if (!asked) return;
     asked = false;
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([buffers[0]], { type: "audio/wav" }));
+    link.href = URL.createObjectURL(new Blob([buffers[0]], { type: model.get("media") }));
     link.download = message.name;
     el.append(link);
     link.click();
@@ -24,13 +27,13 @@ function render({ model, el }) {
     asked = true;
     model.send({});
   });
-  model.on("change:ready", show);
+  model.on("change:ready change:label change:hint change:busy", show);
   model.on("msg:custom", arrived);
   show();
   el.classList.add("gansynth-download");
   el.append(button);
   return () => {
-    model.off("change:ready", show);
+    model.off("change:ready change:label change:hint change:busy", show);
     model.off("msg:custom", arrived);
   };
 }

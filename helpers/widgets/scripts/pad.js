@@ -79,7 +79,6 @@ function render({ model, el }) {
   })) square.setAttribute(name, value);
   model.on("change:x change:y change:names", update);
   el.classList.add("gansynth-pad");
-  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the keys for its own
   show();
   return () => {
     clearTimeout(timer);

@@ -1,7 +1,10 @@
 // A piano keyboard that is one slider: click a key, or move with the arrow keys. Each choice is sent as {key: pitch}.
+// Where there is little room it is folded, the higher octaves above the lower ones, so that a finger hits a key.
 const SVG = "http://www.w3.org/2000/svg";
 const WHITE = [0, 2, 4, 5, 7, 9, 11]; // pitch classes
 const WIDTH = 16, HEIGHT = 56, BLACK_WIDTH = 10, BLACK_HEIGHT = 34;
+const ROW = HEIGHT + 4; // from one row of a folded keyboard to the next
+const FOLDED_BELOW = 480; // pixels
 const PAUSE = 180; // ms after the last arrow key until the note is played
 
 function shape(parent, kind, attributes) {
@@ -19,22 +22,36 @@ function render({ model, el }) {
   const keys = new Map();
   let pitch = model.get("pitch"), timer;
 
-  let whites = 0;
-  const blacks = [];
-  for (let p = lowest; p <= highest; p++) {
-    if (!isWhite(p)) {
-      blacks.push([p, whites * WIDTH - BLACK_WIDTH / 2]);
-      continue;
+  // Two halves, each with white keys from its own left edge; the upper one begins with a C.
+  const middle = lowest + 12 * Math.ceil((highest - lowest) / 24);
+  const halves = [[lowest, middle], [middle, highest + 1]].map(([from, to]) => {
+    const group = shape(svg, "g", {});
+    const blacks = [];
+    let whites = 0;
+    for (let p = from; p < to; p++) {
+      if (!isWhite(p)) {
+        blacks.push([p, whites * WIDTH - BLACK_WIDTH / 2]);
+        continue;
+      }
+      keys.set(p, shape(group, "rect", { x: whites * WIDTH, y: 0, width: WIDTH, height: HEIGHT, class: "white" }));
+      if (p % 12 === 0)
+        shape(group, "text", { x: (whites + 0.5) * WIDTH, y: HEIGHT - 5 }).textContent = names[p - lowest];
+      whites++;
     }
-    keys.set(p, shape(svg, "rect", { x: whites * WIDTH, y: 0, width: WIDTH, height: HEIGHT, class: "white" }));
-    if (p % 12 === 0)
-      shape(svg, "text", { x: (whites + 0.5) * WIDTH, y: HEIGHT - 5 }).textContent = names[p - lowest];
-    whites++;
-  }
-  for (const [p, x] of blacks)
-    keys.set(p, shape(svg, "rect", { x, y: 0, width: BLACK_WIDTH, height: BLACK_HEIGHT, class: "black" }));
+    for (const [p, x] of blacks)
+      keys.set(p, shape(group, "rect", { x, y: 0, width: BLACK_WIDTH, height: BLACK_HEIGHT, class: "black" }));
+    return { group, width: whites * WIDTH };
+  });
+  const [lower, upper] = halves;
 
-  svg.setAttribute("viewBox", `0 0 ${whites * WIDTH} ${HEIGHT}`);
+  const fold = () => {
+    const folded = el.clientWidth > 0 && el.clientWidth < FOLDED_BELOW;
+    svg.classList.toggle("folded", folded);
+    lower.group.setAttribute("transform", folded ? `translate(0 ${ROW})` : "");
+    upper.group.setAttribute("transform", folded ? "" : `translate(${lower.width} 0)`);
+    const width = folded ? Math.max(lower.width, upper.width) : lower.width + upper.width;
+    svg.setAttribute("viewBox", `0 0 ${width} ${folded ? ROW + HEIGHT : HEIGHT}`);
+  };
   svg.setAttribute("preserveAspectRatio", "none");
   for (const [name, value] of Object.entries({
     tabindex: 0, role: "slider", "aria-label": "Pitch", "aria-valuemin": lowest, "aria-valuemax": highest,
@@ -74,10 +91,13 @@ function render({ model, el }) {
   });
   model.on("change:pitch", update);
   el.classList.add("gansynth-piano");
-  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the keys for its own
   el.append(svg, label);
   show();
+  fold();
+  const room = new ResizeObserver(fold);
+  room.observe(el);
   return () => {
+    room.disconnect();
     clearTimeout(timer);
     model.off("change:pitch", update);
   };

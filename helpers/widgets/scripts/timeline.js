@@ -4,6 +4,10 @@ const STEP = 0.1, LONG = 1; // s per arrow key, and with shift
 const PAUSE = 150; // ms after the last arrow key until the move is sent
 const TICKS = [0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600];
 const MOST_TICKS = 12;
+const TICK_ROOM = 52; // pixels from one tick to the next, at least
+const LABEL_ROOM = 36; // pixels that a part of the ribbon needs to say whose it is
+const WIDE = 900; // pixels, as long as it is not on the page
+const LETTER = 8; // pixels, about
 
 // Black or white, whichever is read more easily on a colour such as "#332288".
 function ink(colour) {
@@ -48,25 +52,29 @@ function render({ model, el }) {
       return model.get("held") && i ? [`${colours[i - 1]} ${percent(second)}`, at] : [at];
     });
     ribbon.style.background = `linear-gradient(to right, ${[...stops, stops.at(-1)].join(", ")})`;
+    const width = ribbon.clientWidth || 1;
+    const room = entries.map(([second], i) => (((entries[i + 1]?.[0] ?? total()) - second) / total()) * width);
+    const last = entries.length - 1;
+    // The last name stands before its handle where it has no room behind it, and the one before it leaves some.
+    const needed = last > 0 ? LETTER * entries[last][1].length + 16 : 0;
+    const before = last > 0 && room[last] < needed && room[last - 1] > needed + LETTER * entries[last - 1][1].length + 16;
     ribbon.replaceChildren(...entries.map(([second, name], i) => {
       const label = document.createElement("span");
-      label.textContent = name;
-      const room = (entries[i + 1]?.[0] ?? total()) - second;
-      if (i && i + 1 === entries.length && room < 0.1 * total()) { // no room behind the last one: before it
-        label.style.right = percent(room);
-        label.style.color = ink(colours[model.get("held") ? i - 1 : i]);
-        return label;
+      const moved = before && i === last;
+      label.textContent = moved || room[i] >= LABEL_ROOM ? name : "";
+      label.style.color = ink(colours[moved && model.get("held") ? i - 1 : i]);
+      if (moved) label.style.right = percent(total() - second);
+      else {
+        label.style.left = percent(second);
+        label.style.width = `${room[i]}px`;
       }
-      label.style.left = percent(second);
-      label.style.width = percent(room);
-      label.style.color = ink(colours[i]);
       return label;
     }));
     handles.forEach(({ handle, output }, i) => {
       const [second, name] = entries[i];
       handle.style.left = percent(second);
       handle.style.setProperty("--colour", colours[i]);
-      handle.classList.toggle("late", second > 0.8 * total());
+      handle.classList.toggle("late", second > 0.5 * total());
       output.textContent = `${name}, ${clock(second)}`;
       handle.setAttribute("aria-label", name);
       handle.setAttribute("aria-valuemin", 0);
@@ -142,7 +150,8 @@ function render({ model, el }) {
     showAxis();
   };
   const showAxis = () => {
-    const step = TICKS.find((size) => total() / size <= MOST_TICKS) ?? Math.ceil(total() / MOST_TICKS);
+    const most = Math.max(1, Math.min(MOST_TICKS, Math.floor((axis.clientWidth || WIDE) / TICK_ROOM)));
+    const step = TICKS.find((size) => total() / size <= most) ?? Math.ceil(total() / most);
     const ticks = Array.from({ length: Math.floor(total() / step + 1e-6) + 1 }, (_, k) => k * step);
     axis.replaceChildren(...ticks.map((second) => {
       const tick = document.createElement("span");
@@ -172,10 +181,15 @@ function render({ model, el }) {
   model.on(changes, showEntries);
   model.on("change:picture change:picture_seconds", showPicture);
   el.classList.add("gansynth-timeline");
-  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the keys for its own
   showPicture();
   showEntries();
+  const room = new ResizeObserver(() => {
+    paint();
+    showAxis();
+  });
+  room.observe(stage);
   return () => {
+    room.disconnect();
     clearTimeout(pending?.timer);
     URL.revokeObjectURL(address);
     model.off(changes, showEntries);

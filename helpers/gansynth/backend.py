@@ -1,0 +1,82 @@
+"""Keras and TensorFlow, imported without the lines that TensorFlow's C++ code writes on standard error meanwhile.
+
+    from .backend import keras, tf
+
+TensorFlow reads its log level once, while it is imported, and some of its libraries write before that: on a machine
+without a GPU, that there is none, several times. So the level is set for the import alone, and what is written
+nevertheless is kept back. If the import fails, it is shown after all. `TF_CPP_MIN_LOG_LEVEL=0` in the environment shows
+everything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import BinaryIO
+
+LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+EVERYTHING, FATAL_ONLY = "0", "3"
+STDERR = 2  # the file descriptor; C++ code knows nothing of sys.stderr
+
+
+@contextlib.contextmanager
+def quiet(level: str = FATAL_ONLY) -> Iterator[None]:
+    """Import TensorFlow in this block: it stays quiet, then and later, unless the import fails.
+
+    Args:
+      level: of TensorFlow's log, where the environment does not set one; the environment is left as it was.
+    """
+    chosen = os.environ.get(LOG_LEVEL)
+    if chosen == EVERYTHING:
+        yield
+        return
+    os.environ.setdefault(LOG_LEVEL, level)
+    try:
+        with _held_back():
+            yield
+    finally:
+        if chosen is None:
+            del os.environ[LOG_LEVEL]
+
+
+@contextlib.contextmanager
+def _held_back() -> Iterator[None]:
+    """Keep back what is written to the process's standard error in this block; after an exception it is written."""
+    with tempfile.TemporaryFile() as kept, contextlib.ExitStack() as stack:
+        _flush()
+        try:
+            original = os.dup(STDERR)
+        except OSError:  # there is none: a program without a console
+            yield
+            return
+        stack.callback(os.close, original)
+        os.dup2(kept.fileno(), STDERR)
+        try:
+            yield
+        except BaseException:
+            stack.callback(_write, kept)  # called last
+            raise
+        finally:
+            _flush()
+            os.dup2(original, STDERR)
+
+
+def _write(kept: BinaryIO) -> None:
+    kept.seek(0)
+    os.write(STDERR, kept.read())
+
+
+def _flush() -> None:
+    if sys.stderr is not None:
+        sys.stderr.flush()
+
+
+with quiet():
+    import keras
+    import tensorflow as tf
+    from keras import ops
+
+__all__ = ["keras", "ops", "quiet", "tf"]

@@ -1,0 +1,108 @@
+"""A control that changes the model: one of the checkpoints, loaded and put under the bank that all controls share.
+
+Notebook: 00_quickstart.
+"""
+
+from __future__ import annotations
+
+import html
+import threading
+
+import ipywidgets
+import traitlets
+
+from .. import checkpoints, gansynth, instruments
+from ..instruments import Bank
+from .base import Control, Line, tip
+from .notes import bank_code
+from .tune import literal
+
+MB = 1e6
+
+
+class Models(Control):
+    """Choose the checkpoint that plays. All controls that share the bank follow.
+
+    A checkpoint that is not here yet is downloaded first. If that fails, the model of before stays.
+
+    Args:
+      bank: whose model is changed.
+
+    Traits:
+      name: of the model that plays.
+      running: whether another one is being loaded.
+
+    Notebook: 00_quickstart.
+    """
+
+    name = traitlets.Unicode()
+    running = traitlets.Bool(False)
+
+    def __init__(self, bank: Bank):
+        self.bank = bank
+        self._thread: threading.Thread | None = None
+        self._filling = False  # whether the list is being written to, and not by a person
+        self._list = tip(ipywidgets.Dropdown(description="model"), "The checkpoint that plays: gansynth.load(name)")
+        self._list.add_class("gansynth-wide")
+        self._line, self._about = Line(), ipywidgets.HTML()
+        super().__init__("Model", [self._list, self._line, self._about], [self._line])
+        self._list.observe(lambda change: self._filling or self.start(change.new), "value")
+        self.observe(lambda change: setattr(self._list, "disabled", change.new), "running")
+        bank.on_change(self._show)
+        self._show()
+
+    def start(self, name: str) -> None:
+        """Begin to load a checkpoint in a thread, unless that is under way."""
+        if not self.running:
+            self.running = True
+            self._thread = threading.Thread(target=self.choose, args=[name], daemon=True)
+            self._thread.start()
+
+    def wait(self, timeout: float | None = None) -> str:
+        """Wait until nothing is being loaded; returns the name of the model.
+
+        Raises:
+          TimeoutError: it took longer than `timeout` seconds.
+        """
+        if self._thread is not None:
+            self._thread.join(timeout)
+            if self._thread.is_alive():
+                raise TimeoutError(f"after {timeout:g} s it is still being loaded")
+        return self.name
+
+    def choose(self, name: str) -> None:
+        """Load a checkpoint here and now, and let it play."""
+        self.running = True
+        with self.attempt():
+            if not next((entry.bytes for entry in checkpoints.listing() if entry.name == name), 1):
+                self.say(f"connecting, to download {name} …")
+                checkpoints.download(name, progress=lambda have, total: self._arriving(name, have, total))
+            self.say(f"loading {name} …")
+            self.bank.use(gansynth.load(name))
+            self.say("")
+        self.running = False
+        self._show()
+
+    def _arriving(self, name: str, have: int, total: int | None) -> None:
+        self.say(f"downloading {name}: {have / MB:.0f}{f' of {total / MB:.0f}' if total else ''} MB have arrived")
+
+    def _show(self) -> None:
+        """Show which model plays, in the list of all."""
+        model = self.bank.model
+        options = {
+            entry.name: entry.name if entry.bytes else f"{entry.name} (to be downloaded)"
+            for entry in checkpoints.listing()
+        }
+        options.setdefault(model.name, model.name)
+        self._filling = True
+        self._list.options = [(label, name) for name, label in options.items()]
+        self._list.value = model.name
+        self._filling = False
+        own, kept = len(self.bank.own), len(self.bank.kept)
+        what = "instruments with names" if instruments.named(model) else "random instruments (it has no names for any)"
+        self._about.value = html.escape(f"{own} {what}" + (f", and {kept} that you kept" if kept else ""))
+        self.name = model.name
+        self.changed()
+
+    def code(self) -> str:
+        return f"model = gansynth.load({literal(self.name)})\n{bank_code(self.bank)}"

@@ -1,0 +1,60 @@
+"""The score that a tune has: its note sequence, drawn large, and how it is meant to sound.
+
+Notebook: 00_report.
+"""
+
+from __future__ import annotations
+
+import ipywidgets
+
+from .. import midi
+from .base import Control, Sound, png, tip
+from .tune import Tune
+
+ROLL_INCHES, ROLL_DPI = (9.2, 3.4), 100
+
+
+class Original(Control):
+    """The note sequence of a tune as a piano roll, and the tune as ordinary instruments play it.
+
+        tune = Tune()
+        original = Original(tune)
+
+    Args:
+      tune: whose score it is; another one there is shown here at once.
+
+    Notebook: 00_report.
+    """
+
+    def __init__(self, tune: Tune):
+        self._tune = tune
+        self._roll = ipywidgets.Image(format="png", layout={"width": "100%", "max_width": "920px"})
+        self._listen = ipywidgets.Button(description="Listen", icon="play")
+        self._sound = Sound()
+        tip(self._listen, "Play it with a General MIDI soundfont, without a neural network: audio.reference(song)")
+        bar = ipywidgets.HBox([self._listen, self._sound], layout={"flex_flow": "row wrap", "align_items": "center"})
+        super().__init__("Original", [self._roll, bar])
+        self._listen.on_click(lambda _: self.listen())
+        tune.observe(lambda _: self._show(), "song")
+        self._show()
+
+    def _show(self) -> None:
+        from matplotlib.figure import Figure
+
+        song = self._tune.song
+        self._roll.layout.display = "" if song else "none"
+        self._listen.disabled = song is None
+        self.say("" if song else "choose a score first")
+        if song is not None:
+            figure = Figure(ROLL_INCHES, ROLL_DPI, layout="constrained")
+            midi.plot(song, figure.subplots())
+            self._roll.value = png(figure)
+        self.changed()
+
+    def listen(self) -> None:
+        """Play the tune as a General MIDI soundfont plays it."""
+        with self.attempt():
+            self._sound.play(self._tune.reference())
+
+    def code(self) -> str:
+        return "midi.plot(song); audio.play(audio.reference(song))" if self._tune.song else ""

@@ -1,0 +1,217 @@
+"""A control that makes the page to hand in of a player's clips, and gives it to the reader's computer.
+
+Notebook: 00_quickstart.
+"""
+
+from __future__ import annotations
+
+import datetime
+import html
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import ipywidgets
+import traitlets
+
+from .. import page, place
+from ..audio import Audio
+from ..files import plain_name
+from ..page import Section
+from .base import Control, Line, quoted, tip
+from .generate import MOST_BYTES, Download
+from .player import Player
+from .tune import shown
+
+SONG = "{song}"  # stands in a title for the name of the tune
+LABEL = "Make and download the page"
+
+
+class TakeHome(Control):
+    """Make one page of a player's clips, `report.page`, with a title, an author and a date.
+
+        home = TakeHome(player, template=page.STUDENT_REPORT)
+        home.make()                        # or the button, which also downloads it
+
+    Args:
+      player: whose clips go onto the page.
+      title: of the page. "{song}" in it becomes the name of the tune, and follows it until a title is typed.
+      template: sections that come first, as for `report.page`.
+      author: to begin with.
+      path: of the page; by default in the folder of results, and named after the title.
+
+    Traits:
+      title, author, date: what stands at the top of the page; the date is today's.
+      observations: name of a clip -> what was heard and seen.
+      path: where the page is, or None as long as there is none.
+      stale: why that is not the page that would be made now, or "".
+
+    Notebook: 00_quickstart.
+    """
+
+    title = traitlets.Unicode()
+    author = traitlets.Unicode()
+    date = traitlets.Unicode()
+    path = traitlets.Instance(Path, allow_none=True)
+    stale = traitlets.Unicode()
+
+    def __init__(
+        self,
+        player: Player,
+        title: str = "{song}, played by GANSynth",
+        template: Sequence[Section] = (),
+        author: str = "",
+        path: str | os.PathLike | None = None,
+    ):
+        self.player, self.template = player, tuple(template)
+        self._pattern, self._wanted = title, None if path is None else Path(path)
+        self._made: tuple = ()  # from what the page was made ...
+        self._shown_clips: dict[str, Audio] = {}  # ... which keeps these, so that no other clip gets their identity
+        self._followed = ""  # the title that follows the tune
+        self._thread: threading.Thread | None = None
+        self._notes: dict[str, ipywidgets.Textarea] = {}  # name of a clip -> observations
+        self._button = Download(ready=True, label=LABEL, media="text/html")
+        self._button.hint = "One file with sound, pictures and the making of every clip: report.page(clips, path)"
+        self._line, self._age = Line(), Line()
+        fields = {
+            name: tip(ipywidgets.Text(description=name, continuous_update=False), hint)
+            for name, hint in (
+                ("title", "The title of the page; empty it, and it follows the tune"),
+                ("author", "Your name"),
+                ("date", "The date on the page"),
+            )
+        }
+        fields["title"].add_class("gansynth-wide")
+        self._open = tip(ipywidgets.ToggleButton(description="Observations"), "Write what you have heard and seen")
+        self._open.observe(lambda change: self._unfold(change.new), "value")
+        self._fields = ipywidgets.VBox(layout={"display": "none"})
+        rows = [ipywidgets.HBox(list(fields.values())), self._open, self._fields, self._button, self._line, self._age]
+        super().__init__("Take it home", rows, [self._line])
+        for name, field in fields.items():
+            traitlets.link((self, name), (field, "value"))
+        self.date, self.author = datetime.date.today().isoformat(), author
+        self._follow()
+        self._button.on_msg(lambda *_: self.start())
+        player.observe(lambda _: self._follow(), ["clips", "stale"])
+        self.observe(lambda _: self._follow(), ["title", "author", "date"])
+
+    # ---- Following ---------------------------------------------------------------------------------------------------
+
+    @property
+    def observations(self) -> dict[str, str]:
+        """What was written on each clip that there is."""
+        return {name: field.value for name, field in self._notes.items() if field.value and name in self.player.clips}
+
+    @observations.setter
+    def observations(self, texts: dict[str, str]) -> None:
+        for name, text in texts.items():
+            if name not in self._notes:
+                raise ValueError(f"there is no clip {name!r}; there are {', '.join(self._notes) or 'none yet'}")
+            self._notes[name].value = text
+
+    def _automatic(self) -> str:
+        """The title with the name of the tune."""
+        sources = self.player.sources.values()
+        songs = [song for source in sources if (song := getattr(source, "song", None))]
+        reports = [clip.report for clip in self.player.clips.values() if getattr(clip, "report", None)]
+        names = [song.name for song in songs] + [report.song for report in reports]
+        return self._pattern.replace(SONG, names[0] if names else "a tune")
+
+    def _follow(self) -> None:
+        """Bring the title, the fields and what is said up to date."""
+        before, self._followed = self._followed, self._automatic()
+        if self.title.strip() in ("", before):
+            self.title = self._followed
+        for name in dict.fromkeys([section.name for section in self.template] + list(self.player.clips)):
+            if name not in self._notes:
+                field = ipywidgets.Textarea(description=name, rows=2, layout={"width": "100%"}, continuous_update=False)
+                field.observe(lambda _: self._follow(), "value")
+                self._notes[name] = field
+        self._fields.children = [field for name, field in self._notes.items() if name in self.player.clips]
+        self.stale = "the page is older than what it shows" if self.path and self._made != self._content() else ""
+        words = ["The page is older than what is shown here: make it again."] if self.stale else []
+        words += [f"{name} is out of date ({why}), and the page shows it as it was." for name, why in self._old()]
+        self._age.value = f"<i>{html.escape(' '.join(words))}</i>" if words else ""
+        self.changed()
+
+    def _old(self) -> list[tuple[str, str]]:
+        return [(name, why) for name, why in self.player.stale.items() if name in self.player.clips]
+
+    def _unfold(self, is_open: bool) -> None:
+        self._fields.layout.display = "" if is_open else "none"
+
+    def _content(self) -> tuple:
+        """What the page is made from, as a value that can be compared."""
+        clips = tuple((name, id(clip)) for name, clip in self.player.clips.items())
+        return clips, self.title, self.author, self.date, tuple(self.observations.items())
+
+    # ---- The page ----------------------------------------------------------------------------------------------------
+
+    def make(self) -> Path:
+        """Write the page.
+
+        Raises:
+          ValueError: there is no clip yet, or what `report.page` finds wrong.
+        """
+        if not self.player.clips:
+            raise ValueError("there is no clip yet: press Generate first")
+        content, clips = self._content(), dict(self.player.clips)
+        signed = ", ".join(filter(None, (self.author, self.date)))
+        path = self._wanted or place.outputs() / f"{plain_name(self.title, 'page')}.html"
+        page.page(
+            clips,
+            path,
+            self.title,
+            author=signed,
+            observations=self.observations,
+            template=self.template,
+            progress=False,
+        )
+        self._made, self._shown_clips = content, clips
+        self.path = path
+        self._follow()
+        return path
+
+    def start(self) -> None:
+        """Make the page in a thread, unless that is under way or it is there already, and hand it over."""
+        if not self._button.busy:
+            self._button.busy = True
+            self._thread = threading.Thread(target=self._hand_over, daemon=True)
+            self._thread.start()
+
+    def wait(self, timeout: float | None = None) -> Path | None:
+        """Wait until no page is being made; returns the path of the last one.
+
+        Raises:
+          TimeoutError: it took longer than `timeout` seconds.
+        """
+        if self._thread is not None:
+            self._thread.join(timeout)
+            if self._thread.is_alive():
+                raise TimeoutError(f"after {timeout:g} s it is still being made")
+        return self.path
+
+    def _hand_over(self) -> None:
+        with self.attempt():
+            path = self.path
+            if path is None or self.stale or not path.exists():
+                self.say(f"drawing the pictures of {' and '.join(self.player.clips)} …")
+                path = self.make()
+            size = path.stat().st_size
+            self.say(f"saved as {shown(path.absolute())}, {size / 1e6:.1f} MB")
+            if size <= MOST_BYTES:
+                self._button.send({"name": path.name}, [path.read_bytes()])
+            else:
+                self.say(f"saved as {shown(path.absolute())}, which is too large to come through this page")
+        self._button.busy = False
+
+    def code(self) -> str:
+        signed = ", ".join(filter(None, (self.author, self.date)))
+        name = (self._wanted or Path(f"outputs/{plain_name(self.title, 'page')}.html")).as_posix()
+        words = ["clips", quoted(name), quoted(self.title)]
+        words += [f"author={quoted(signed)}"] if signed else []
+        words += [f"observations={self.observations!r}"] if self.observations else []
+        if self.template:
+            words.append("template=" + ("page.STUDENT_REPORT" if self.template == page.STUDENT_REPORT else "template"))
+        return f"report.page({', '.join(words)})"

@@ -1,0 +1,71 @@
+"""helpers.gansynth.backend: TensorFlow is imported quietly, unless something goes wrong."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers.gansynth import backend
+
+ROOT = Path(__file__).parents[1]
+
+
+def python(code, **environment):
+    """What a program prints on its two streams, and its exit status. The limits of conftest.py do not hold for it."""
+    kept = {name: value for name, value in os.environ.items() if name != backend.LOG_LEVEL}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, env=kept | environment, capture_output=True, text=True)
+    return done.stdout, done.stderr, done.returncode
+
+
+def test_loading_and_playing_the_demo_prints_nothing():
+    code = (
+        "import os; before = os.environ.get('TF_CPP_MIN_LOG_LEVEL')\n"
+        "from helpers import gansynth; model = gansynth.load('demo'); model.generate(model.sample_z(1, 0), [60], 0.1)\n"
+        "assert os.environ.get('TF_CPP_MIN_LOG_LEVEL') is before is None"
+    )
+    assert python(code) == ("", "", 0)
+
+
+def test_an_import_that_fails_shows_what_was_written(tmp_path):
+    broken = (
+        "import os, sys\nos.write(2, b'from C++\\n')\nsys.stderr.write('from Python\\n')\nraise ImportError('no DLL')\n"
+    )
+    (tmp_path / "tensorflow.py").write_text(broken)
+    out, error, status = python("import helpers.gansynth.backend", PYTHONPATH=str(tmp_path))
+    assert (out, status) == ("", 1)
+    assert "from C++\nfrom Python\n" in error
+    assert error.endswith("ImportError: no DLL\n")
+
+
+@pytest.mark.parametrize("level", [None, "1"])
+def test_a_quiet_block_leaves_the_environment_as_it_was(monkeypatch, capfd, level):
+    monkeypatch.delenv(backend.LOG_LEVEL, raising=False)
+    if level:
+        monkeypatch.setenv(backend.LOG_LEVEL, level)
+    with backend.quiet():
+        os.write(2, b"no GPU here")
+        assert os.environ[backend.LOG_LEVEL] == (level or backend.FATAL_ONLY)
+    os.write(2, b"afterwards")
+    assert os.environ.get(backend.LOG_LEVEL) == level
+    assert capfd.readouterr().err == "afterwards"
+
+
+def test_who_asks_for_everything_is_shown_everything(monkeypatch, capfd):
+    monkeypatch.setenv(backend.LOG_LEVEL, backend.EVERYTHING)
+    with backend.quiet():
+        os.write(2, b"no GPU here")
+    assert capfd.readouterr().err == "no GPU here"
+
+
+def test_a_program_without_a_console_can_import_it_too(monkeypatch):
+    def closed(descriptor):
+        raise OSError(9, "Bad file descriptor")
+
+    monkeypatch.setattr(os, "dup", closed)
+    monkeypatch.setattr(sys, "stderr", None)
+    with backend.quiet():
+        imported = True
+    assert imported
