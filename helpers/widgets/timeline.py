@@ -236,7 +236,7 @@ class TimelineEditor(Control):
         model, used = self._bank.model, [name for _, name in self.entries]
         self._brought = [brought for brought in self._brought if brought.fingerprint in ("", model.fingerprint)]
         gone = [name for name in dict.fromkeys(used) if name not in self.bank]
-        free = [name for name in self.bank if name not in used]
+        free = [name for name in self.bank if name not in used] or list(self.bank)
         instead = {name: free[i % len(free)] for i, name in enumerate(gone)}
         with self._quietly():
             self.entries = [[second, instead.get(name, name)] for second, name in self.entries]
