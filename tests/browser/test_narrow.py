@@ -42,9 +42,10 @@ def there(request, browser, checkout):
     drive.open_run(page, request.param, server, everything.write(checkout))
     if request.param == "lab":
         page.keyboard.press("Control+b")  # folds the list of files
-    control(page, "Player").locator("img:visible").wait_for()
-    for title, act in [("Tune", "Listen"), ("Instrument browser", "Cello")]:
-        control(page, title).get_by_role("button", name=act, exact=True).click()
+    control(page, "Player", drive.START_SECONDS).locator("img:visible").wait_for()
+    control(page, "Tune").get_by_role("button", name="Listen").click()
+    control(page, "Instrument browser").get_by_role("button", name="Cello", exact=True).click()
+    for title in ("Tune", "Instrument browser"):
         control(page, title).locator("audio").wait_for()
     yield types.SimpleNamespace(page=page, errors=errors, kind=request.param)
     drive.leave(page)
