@@ -174,11 +174,13 @@ def look_at_notebook(browser: Browser, kind: str, server: drive.Server, path: st
     Args:
       path: of the notebook, relative to the folder that is served.
     """
+    from playwright.sync_api import Error
+
     look = Look(f"{Path(path).stem}_{kind}")
     page, look.errors = drive.new_page(browser)
     try:
         drive.open_run(page, kind, server, path, seconds=NOTEBOOK_SECONDS)
-    except AssertionError as error:  # a cell failed: what there is by then can still be looked at
+    except (AssertionError, Error) as error:  # a cell failed, or hangs: what there is by then can still be looked at
         look.errors.append(str(error))
     if kind == "lab":
         page.evaluate(BARE)

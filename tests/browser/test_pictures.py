@@ -3,6 +3,7 @@
 import drive
 import look
 import pytest
+from PIL import Image
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 PAGE = '<body style="margin: 0"><div style="height: 9000px; background: red"></div>{}'
@@ -36,8 +37,6 @@ def test_a_notebook_is_shown_down_to_its_end_in_each_width_and_theme(kind, brows
     seen = look.look_at_notebook(browser, kind, request.getfixturevalue(kind), notebook, tmp_path)
     assert seen.errors == []
     assert len(seen.pictures) == len(look.WIDTHS) * len(look.THEMES)
-    from PIL import Image
-
     for width in look.WIDTHS:
         for theme in look.THEMES:
             picture = Image.open(tmp_path / f"tall_{kind}_{width}-{theme}.png")
