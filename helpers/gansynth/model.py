@@ -5,7 +5,6 @@ Notebook: 02_checkpoints (loading), 04_generate (generating).
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -237,7 +236,6 @@ class GANSynth:
         step = FINE_STEP if frames <= FINE_UP_TO else FRAME_STEP
         computed = min(-(-frames // step) * step, self.config.frames)
         if (kind, computed) not in self._compiled:
-            logging.getLogger("tensorflow").addFilter(_is_news)
             self._compiled[kind, computed] = kind(self.network, (0, computed))
         count = len(pitches)
         room = min(1 << (count - 1).bit_length(), max(batch_size, count)) - count
@@ -259,11 +257,6 @@ def _has_accelerator() -> bool:
     if keras.backend.backend() == "tensorflow":
         tf.config.experimental.enable_tensor_float_32_execution(False)
     return True
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """Drops TensorFlow's warning that graphs are compiled again: one for each length is what we want."""
-    return "triggered tf.function retracing" not in record.getMessage()
 
 
 @in_one_line
