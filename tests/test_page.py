@@ -674,7 +674,9 @@ def test_only_one_sound_at_a_time(deck):
     deck.page.click("#toggle")
     until(deck, "state.playing")
     deck.page.evaluate(play, 0)
-    assert until(deck, "!state.playing")["sounding"] == 1
+    state = until(deck, "!state.playing")
+    assert state["sounding"] == 1
+    assert [row[0] for row in state["told"]] == ["start", "stop"]  # it was stopped, and did not just end
     deck.page.evaluate(play, 1)
     until(deck, "state.sounding === 1")
     assert deck.page.evaluate("() => !document.querySelectorAll('audio')[1].paused")

@@ -150,6 +150,13 @@ class TestPage:
         assert 'href="../x.ipynb"' in page
         assert "Previous" not in page
 
+    def test_a_player_is_called_like_the_line_before_it(self):
+        player = new_output("display_data", {"text/html": f'<audio controls src="{wav()}"></audio>'})
+        lines = [new_output("stream", name="stdout", text=f"{text}\n") for text in ("Cello", "x" * 100)]
+        outputs = [lines[0], player, player, lines[1], player]
+        page = make_site.page(new_notebook(cells=[new_markdown_cell("# A `b`"), new_code_cell("1", outputs=outputs)]))
+        assert re.findall(r"♪ (.*?), 0\.5 s", page) == ["Cello", "A b", "A b"]
+
     def test_a_player_with_a_name_keeps_it_and_what_cannot_be_read_stays(self):
         outputs = [
             new_output("display_data", {"text/html": f'<audio controls aria-label="A &amp; B" src="{wav()}"></audio>'}),

@@ -19,7 +19,7 @@ import io
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ LARGE_PICTURE = 40_000  # bytes of a PNG from which on it becomes a WebP
 WEBP_QUALITY = 80
 CARD = (640, 360)  # pixels of a picture in the index
 
+LONGEST_LABEL = 60  # characters of a printed line that can name a player
 PROGRESS_MODELS = 4  # of a progress bar of tqdm: a box, text, the bar, text; controls with a bar have more
 WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGETS = "application/vnd.jupyter.widget-state+json"
@@ -115,9 +116,7 @@ def page(notebook: NotebookNode, nav: str = "") -> str:
             parts.append(f'<div class="text">{_markdown(cell)}</div>')
             heading = (re.findall(r"^#+ (.+)$", cell.source, re.M) or [heading])[-1]
         elif cell.cell_type == "code":
-            outputs = map(_output(state), _merged(cell.outputs))
-            shown = "".join(f'<div class="output">{out}</div>' for out in outputs if out)
-            parts += [_code(cell.source), _labelled(shown, heading)]
+            parts += [_code(cell.source), *_outputs(cell.outputs, state, heading)]
     body = f"{nav}\n<main>\n{''.join(parts)}\n</main>\n{nav}"
     return DOCUMENT.format(title=html.escape(title), style=_style(), body=IS_PICTURE.sub(_smaller, body))
 
@@ -183,10 +182,16 @@ def _image(kind: str, data: str, alt: str = "") -> str:
     return f'<img alt="{html.escape(alt)}" src="data:{kind};base64,{data}">'
 
 
-def _labelled(shown: str, heading: str) -> str:
-    """Every player of an output with a name, that of the heading above unless it has one, and with compressed sound."""
-    label = re.sub(r"[`*]", "", heading)
-    return IS_SOUND.sub(lambda match: _player(match[0], label), shown)
+def _outputs(outputs: Sequence[dict], state: dict, heading: str) -> Iterator[str]:
+    """What a cell shows, each of its players with a name: the line printed before it, or else the heading above."""
+    show, label = _output(state), heading
+    for output in _merged(outputs):
+        shown = show(output)
+        if shown:
+            name = re.sub(r"[`*]", "", label)
+            yield f'<div class="output">{IS_SOUND.sub(lambda match, name=name: _player(match[0], name), shown)}</div>'
+        lines = output.get("text", "").strip().splitlines()
+        label = lines[-1] if lines and len(lines[-1]) <= LONGEST_LABEL else heading
 
 
 def _player(element: str, label: str) -> str:
