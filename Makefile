@@ -3,6 +3,7 @@
 # make lab    JupyterLab on the notebooks
 # make app    the quickstart as an app in the browser, without code; APP="--no-browser --port=8866" for Voilà's options
 # make html   all notebooks, run, as pages to read and hear: outputs/site
+# make look   pictures of every page as people see it, at three widths, light and dark: outputs/look; needs a Chromium
 # make bench  what each idea of the generator is worth, in seconds
 # make bench-render   clicks, loop seams and memory of the render engine, in numbers
 # make bench-spectra  seconds and memory of the pictures
@@ -19,7 +20,7 @@ COLAB_PYTHON ?= python3.13
 COLAB := .venv-colab
 APP ?=
 
-.PHONY: demo test test-colab lab app html repository bench bench-render bench-spectra bench-widgets bench-train clean
+.PHONY: demo test test-colab lab app html look repository bench bench-render bench-spectra bench-widgets bench-train clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -42,6 +43,9 @@ app: $(VENV)/ready-app
 
 html: $(VENV)/ready
 	$(BIN)/python tools/make_site.py
+
+look: $(VENV)/ready-dev
+	$(BIN)/python tools/look.py
 
 repository:
 	@$(PYTHON) tools/stamp_notebooks.py --repository $(if $(URL),"$(URL)")

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import audio as sound
+from . import drawing
 from .audio import Audio
 from .midi import Song, plot
 from .shaping import RELEASE
@@ -89,7 +90,7 @@ def draw(clip: Audio, song: Song, ax=None):
     ax.set_ylim(low, high)
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small")
     agreement = _judge(tracks, notes, starts)
-    ax.set_title(f"{song.name}: {agreement}")
+    drawing.literal(ax.set_title(f"{song.name}: {agreement}"))
     return ax, agreement
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .errors import in_one_line
 from .files import replacing
 from .shaping import SILENCE, mix
 
@@ -64,7 +65,9 @@ class Audio:
         return self.samples if self.samples.ndim == 1 else self.samples.mean(axis=1)
 
     def __repr__(self) -> str:
-        return f"Audio({self.seconds:.2f} s at {self.sample_rate} Hz, peak {self.peak:.3f})"
+        channels = "mono" if self.samples.ndim == 1 else "stereo"
+        peak = f"peak {self.peak:.2f}"
+        return f"{type(self).__name__}({self.seconds:.2f} s, {self.sample_rate} Hz, {channels}, {peak})"
 
 
 def loudness(audio: Audio) -> float:
@@ -140,6 +143,20 @@ def resample(audio: Audio, sample_rate: int) -> Audio:
     return Audio(samples, sample_rate)
 
 
+def file_kind(path: str | os.PathLike) -> str:
+    """What kind of file `write` makes of a path: "wav", "flac", "ogg" or "mp3", by its ending.
+
+    Raises:
+      ValueError: another ending.
+    """
+    path = Path(path)
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in _ENCODINGS:
+        raise ValueError(f"{path.name} has to end in .wav, .flac, .ogg or .mp3")
+    return kind
+
+
+@in_one_line
 def write(audio: Audio, path: str | os.PathLike, encoding: str | None = None) -> Path:
     """Write a WAV, FLAC, OGG (Vorbis) or MP3 file, whole or not at all.
 
@@ -155,9 +172,7 @@ def write(audio: Audio, path: str | os.PathLike, encoding: str | None = None) ->
     import soundfile
 
     path = Path(path)
-    kind = path.suffix.lower().removeprefix(".")
-    if kind not in _ENCODINGS:
-        raise ValueError(f"{path.name} has to end in .wav, .flac, .ogg or .mp3")
+    kind = file_kind(path)
     known = _ENCODINGS[kind]
     if encoding is not None and encoding not in known:
         raise ValueError(f"a {kind} file cannot be {encoding!r}; choose {' or '.join(map(repr, known))}")
@@ -179,6 +194,7 @@ def write(audio: Audio, path: str | os.PathLike, encoding: str | None = None) ->
     return path
 
 
+@in_one_line
 def read(path: str | os.PathLike) -> Audio:
     """Read any file that libsndfile knows: float32, mono [n] or [n, channels].
 

@@ -32,6 +32,7 @@ import filelock
 import requests
 from tqdm.auto import tqdm
 
+from .errors import in_one_line
 from .files import plain_name
 
 BUNDLED = "demo"  # comes with the repository
@@ -88,6 +89,9 @@ class Entry:
     folder: Path
     url: str | None = None
 
+    def __repr__(self) -> str:
+        return f"Entry({self.name!r}, {self.state})"
+
     def __str__(self) -> str:
         size = f"{self.bytes / 1e6:.1f} MB" if self.bytes else ""
         where = self.url if self.state == "to be downloaded" else self.folder
@@ -110,6 +114,7 @@ def listing() -> list[Entry]:
     return entries
 
 
+@in_one_line
 def locate(name_or_path: str | os.PathLike) -> Path:
     """The folder or file of a checkpoint, downloaded first if it is not here yet.
 
@@ -196,6 +201,7 @@ def _sha256(file: Path) -> str:
 # ---- Download --------------------------------------------------------------------------------------------------------
 
 
+@in_one_line
 def download(
     name: str,
     url: str | None = None,
@@ -454,6 +460,7 @@ def _check_zip(archive: Path) -> None:
 # ---- Google Drive ----------------------------------------------------------------------------------------------------
 
 
+@in_one_line
 def from_drive(link_or_id: str, destination: str | os.PathLike | None = None, progress: bool = True) -> Path:
     """Fetch a file that is shared on Google Drive: a checkpoint's zip, a MIDI file.
 

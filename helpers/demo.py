@@ -12,6 +12,11 @@ SCORE = ROOT / "data" / "midi" / "bach_prelude.mid"
 PROGRAMME = {"Cello": 0, "Clarinet": 30, "Harp": 60, "Church Organ": 90, "Trumpet": 120}
 
 
+def _from_here(path: Path) -> Path:
+    """As short as it can be told from the folder that this runs in."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def main(outputs: Path = ROOT / "outputs") -> int:
     """Render the score; write the clip, two pictures, and a page that has all of it to `outputs`; and say so."""
     began = time.monotonic()
@@ -23,14 +28,11 @@ def main(outputs: Path = ROOT / "outputs") -> int:
     song = midi.load(SCORE)
     bank = instruments.named(model)
     timeline = instruments.Timeline([bank[name] for name in PROGRAMME], at=list(PROGRAMME.values()))
-    print(f"Playing {song.name} ({len(song.notes)} notes, {song.seconds:.0f} s) with {model}:")
-    stops = ", ".join(f"{name} at {at} s" for name, at in PROGRAMME.items())
-    print(f"  {stops}, morphing in between.", flush=True)
-    loaded = time.monotonic()
-    clip = render.render(model, song, timeline)
-    rendered = time.monotonic()
+    print(f"Playing Bach's cello prelude ({len(song.notes)} notes, {song.seconds:.0f} s) with the bundled model,")
+    print(f"morphing from one to the next: {', '.join(PROGRAMME)}. This takes half a minute or so …", flush=True)
+    clip = render.render(model, song, timeline, progress=sys.stderr.isatty())
 
-    written = [audio.write(clip, outputs / f"{song.name}.wav")]
+    sound = audio.write(clip, outputs / f"{song.name}.wav")
     pictures = {
         "piano_roll": (4.0, lambda ax: midi.plot(song, ax)),
         "cqt": (3.2, lambda ax: spectra.cqt(clip, ax=ax, title=song.name)),
@@ -39,14 +41,13 @@ def main(outputs: Path = ROOT / "outputs") -> int:
         with drawing.plain():
             figure = Figure(figsize=(11, height), dpi=120, layout="constrained")
             draw(figure.subplots())
-            written.append(outputs / f"{song.name}_{name}.png")
-            figure.savefig(written[-1])
+            figure.savefig(outputs / f"{song.name}_{name}.png")
     clips = {"reference, by a soundfont": audio.reference(song), f"played by {model.name}": clip}
-    written.append(report.page(clips, outputs / f"{song.name}.html", f"{song.name}, played by GANSynth", song=song))
-    print(f"Loaded in {loaded - began:.1f} s, rendered {len(song.notes)} notes in {rendered - loaded:.1f} s:")
-    print(f"  {clip.seconds:.1f} s of audio, peak {clip.peak:.2f}")
-    for path in written:
-        print(f"  {path}")
+    page = report.page(clips, outputs / f"{song.name}.html", f"{song.name}, played by GANSynth", song=song)
+    print(f"Done in {time.monotonic() - began:.0f} s. Open this in a browser, to hear and see it:")
+    print(f"  {_from_here(page)}")
+    print("and beside it:")
+    print(f"  {sound.name}, the sound alone; {' and '.join(f'{song.name}_{name}.png' for name in pictures)}")
     return 0
 
 

@@ -1,8 +1,13 @@
 """The command line: `python -m helpers.generate`, with the flags of the original `gansynth_generate`.
 
     python -m helpers.generate --checkpoint demo --midi_file data/midi/bach_prelude.mid --output_dir outputs
+    python -m helpers.generate --checkpoint demo --midi_file song.mid --instruments "Cello,Harp" --output song.mp3
     python -m helpers.generate --checkpoint demo --midi_file song.mid --each_track --drums synth --sample_rate 44100
     python -m helpers.generate --ckpt_dir /models/acoustic_only --output_dir /tmp/notes      # random single notes
+
+All that can be known before is checked before the first note is generated. A file that is there already is kept under a
+numbered name and the new one takes its place, so that `generated_clip.wav` is always the last clip, as scripts for the
+original expect.
 
 Notebook: 04_generate, 07_songs.
 """
@@ -10,23 +15,33 @@ Notebook: 04_generate, 07_songs.
 from __future__ import annotations
 
 import argparse
+import difflib
+import itertools
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .files import numbered
 from .gansynth.config import MAX_PITCH, MIN_PITCH
 from .gansynth.model import BATCH_SIZE, PRECISIONS
-from .instruments import SECONDS_PER_INSTRUMENT
-from .planning import CHOICES, DEFAULTS
+from .instruments import SECONDS_PER_INSTRUMENT, Instrument, Timeline
+from .planning import CHOICES, DEFAULTS, Settings
+
+if TYPE_CHECKING:
+    from .gansynth import GANSynth
+    from .midi import Song
 
 # The original's defaults.
 CKPT_DIR = "/tmp/gansynth/acoustic_only"
 OUTPUT_DIR = "/tmp/gansynth/samples"
 CLIP_NAME = "generated_clip.wav"
-REPORT_NAME = "generated_clip.json"  # what render.reproduce makes the clip from again
+REPORT_SUFFIX = ".json"  # beside the clip: what render.reproduce makes it from again
+NAMES_SHOWN = 8  # of a checkpoint's instruments, where one was asked for that it does not have
 
 
 def parser() -> argparse.ArgumentParser:
@@ -46,6 +61,15 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--seed", type=int, help="number the instruments are drawn from (default: a new one, printed)")
     flags.add_argument("--faithful", action="store_true", help="reproduce the original's audio, its quirks included")
     ours = flags.add_argument_group("what the original did not have (see helpers.render.render)")
+    ours.add_argument("--output", metavar="FILE", help="the clip: .wav, .flac, .ogg or .mp3, instead of --output_dir")
+    ours.add_argument("--overwrite", action="store_true", help="replace files; otherwise they are kept, numbered")
+    ours.add_argument(
+        "--instruments",
+        metavar="FILE|NAMES",
+        help='who plays: a file of instruments.save, or names of the checkpoint\'s instruments ("Cello,Harp"). They '
+        "morph from one to the next, each with an equal share of the song; with --each_track they are given to the "
+        "tracks in turn. By default they are random",
+    )
     ours.add_argument("--each_track", action="store_true", help="an instrument for each track, instead of a timeline")
     for name, known in CHOICES.items():
         ours.add_argument(f"--{name}", choices=known, default=getattr(DEFAULTS, name), help="default %(default)s")
@@ -61,7 +85,42 @@ def parser() -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> list[Path]:
     """Do what the flags say and return the files written."""
-    from . import audio, gansynth, instruments, midi, render
+    from . import audio, gansynth, midi, render, soundfont
+
+    settings, clip_path = _checked(args)
+    if args.drums == "synth":
+        soundfont.player()
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if args.seed is None else args.seed
+    song = midi.load(args.midi_file) if args.midi_file else None
+    cache = gansynth.NoteCache() if args.cache else None
+    model = gansynth.load(args.checkpoint or args.ckpt_dir, args.precision, cache)
+    print(f"{model}, seed {seed}")
+    if song is None:
+        return random_notes(model, args.batch_size or BATCH_SIZE, seed, Path(args.output_dir), args.overwrite)
+    clip = render.render(
+        model,
+        song,
+        _parts(args, model, song, seed),
+        seed=seed,
+        batch_size=args.batch_size,
+        progress=sys.stderr.isatty(),
+        **settings,
+    )
+    print(clip.report)
+    report_path = clip_path.with_suffix(REPORT_SUFFIX)
+    _make_room([clip_path, report_path], args.overwrite)
+    as_it_is = args.faithful and audio.file_kind(clip_path) == "wav"  # to the last bit, as the original's
+    audio.write(clip, clip_path, "float" if as_it_is else None)
+    return [clip_path, clip.report.save(report_path)]
+
+
+def _checked(args: argparse.Namespace) -> tuple[dict, Path]:
+    """What can be known of the flags without a model: the settings of `render`, and where the clip goes.
+
+    Raises:
+      ValueError, OSError: a flag is out of range or does not go with another, or nothing can be written there.
+    """
+    from . import audio
 
     if args.batch_size is not None and args.batch_size < 1:
         raise ValueError(f"--batch_size is {args.batch_size}; it has to be 1 or more")
@@ -69,29 +128,107 @@ def run(args: argparse.Namespace) -> list[Path]:
         raise ValueError(f"--secs_per_instrument is {args.secs_per_instrument}; it has to be above 0")
     if args.seed is not None and not 0 <= args.seed < 2**32:
         raise ValueError(f"--seed is {args.seed}; it has to lie between 0 and {2**32 - 1}")
-    seed = int(np.random.SeedSequence().generate_state(1)[0]) if args.seed is None else args.seed
-    song = midi.load(args.midi_file) if args.midi_file else None
-    cache = gansynth.NoteCache() if args.cache else None
-    model = gansynth.load(args.checkpoint or args.ckpt_dir, args.precision, cache)
-    folder = Path(args.output_dir)
-    print(f"{model}, seed {seed}")
-    if song is None:
-        return random_notes(model, args.batch_size or BATCH_SIZE, seed, folder)
+    if not args.midi_file and (args.output or args.instruments):
+        raise ValueError("--output and --instruments are for a score: name one with --midi_file")
+    if args.faithful and args.instruments:
+        raise ValueError("--faithful plays random instruments, as the original does; leave out --instruments")
+    settings = {name: getattr(args, name) for name in (*CHOICES, "sample_rate", "loudness", "faithful")}
+    Settings(**settings)
+    path = Path(args.output) if args.output else Path(args.output_dir) / CLIP_NAME
+    audio.file_kind(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; --output names a file")
+    _check_writable(path.parent)
+    return settings, path
+
+
+def _check_writable(folder: Path) -> None:
+    """Raise an OSError if no file can be written to a folder, which need not be there yet."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(f"nothing can be written to {folder}: {there} is a file")
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise OSError(f"nothing can be written to {folder}: {error.strerror}") from None
+
+
+def _parts(
+    args: argparse.Namespace, model: GANSynth, song: Song, seed: int
+) -> Timeline | dict[str | int, Instrument] | None:
+    """Who plays, as `render` takes it."""
+    from .render import original_notes
+
+    if args.instruments:
+        chosen = chosen_instruments(args.instruments, model)
+        if args.each_track:
+            pitched = [number for number, track in enumerate(song.tracks, start=1) if not track.is_drum]
+            return dict(zip(pitched, itertools.cycle(chosen), strict=False))
+        return Timeline(chosen, at=np.arange(len(chosen)) * (song.seconds / len(chosen)))
     if args.each_track:
-        parts = None
-    elif args.faithful:
-        notes = render.original_notes(song)
+        return None
+    if args.faithful:
+        notes = original_notes(song)
         seconds = notes[-1].end if notes else 0.0  # the end of the note listed last, not of the last one to end
-        parts = instruments.Timeline.original(model, seconds, seed, args.secs_per_instrument)
-    else:
-        parts = instruments.Timeline.random(model, song.seconds, seed, args.secs_per_instrument)
-    choices = {name: getattr(args, name) for name in (*CHOICES, "sample_rate", "loudness")}
-    clip = render.render(model, song, parts, faithful=args.faithful, seed=seed, batch_size=args.batch_size, **choices)
-    print(clip.report)
-    return [audio.write(clip, folder / CLIP_NAME, encoding="float"), clip.report.save(folder / REPORT_NAME)]
+        return Timeline.original(model, seconds, seed, args.secs_per_instrument)
+    return Timeline.random(model, song.seconds, seed, args.secs_per_instrument)
 
 
-def random_notes(model, n: int, seed: int, folder: Path) -> list[Path]:
+def chosen_instruments(text: str, model: GANSynth) -> list[Instrument]:
+    """The instruments that `--instruments` names: all of a file, or those of the checkpoint's own.
+
+    Args:
+      text: the path of a file that `instruments.save` wrote, or names with commas between them, in any case. A name may
+        hold a comma itself: "Cello, soft, Harp" are two.
+      model: who is to play them.
+
+    Raises:
+      FileNotFoundError, ValueError: no such file or name, or the file is for another model.
+    """
+    from . import instruments
+
+    if text.lower().endswith(".json") or Path(text).is_file():
+        chosen = instruments.load(text, model)
+        if not chosen:
+            raise ValueError(f"{text} holds no instruments")
+        return chosen
+    bank = {name.lower(): instrument for name, instrument in instruments.named(model).items()}
+    if not bank:
+        raise ValueError(f"the instruments of {model.name} have no names: give a file that instruments.save wrote")
+    words, chosen = [word.strip() for word in text.split(",")], []
+    while words:
+        lengths = range(len(words), 0, -1)
+        taken = next((n for n in lengths if ", ".join(words[:n]).lower() in bank), 0)
+        if not taken:
+            raise ValueError(f"{model.name} has no instrument {words[0]!r}; {_known(words[0], bank)}")
+        chosen.append(bank[", ".join(words[:taken]).lower()])
+        del words[:taken]
+    return chosen
+
+
+def _known(wanted: str, bank: dict[str, Instrument]) -> str:
+    """A hint: the names that are like the one that was asked for, or some of all."""
+    alike = difflib.get_close_matches(wanted.lower(), bank, n=3)
+    if alike:
+        return f"did you mean {' or '.join(repr(bank[name].name) for name in alike)}?"
+    names = [instrument.name for instrument in bank.values()]
+    return f"it has {', '.join(names[:NAMES_SHOWN])}" + (", …" if len(names) > NAMES_SHOWN else "")
+
+
+def _make_room(paths: Sequence[Path], overwrite: bool) -> None:
+    """Give those of some files that are there already another name, all with the same number, and say so."""
+    there = [path for path in paths if path.exists()]
+    if overwrite or not there:
+        return
+    families = zip(*(itertools.islice(numbered(path), 1, None) for path in there), strict=True)
+    free = next(family for family in families if not any(path.exists() for path in family))
+    for path, kept in zip(there, free, strict=True):
+        path.rename(kept)
+        print(f"{path} was there already; it is now {kept.name}")
+
+
+def random_notes(model: GANSynth, n: int, seed: int, folder: Path, overwrite: bool = False) -> list[Path]:
     """n notes of random instruments and pitches as generated_0.wav, …, at the level the model gives them.
 
     The original draws pitches by how often the training set has them; here each is equally likely.
@@ -99,9 +236,12 @@ def random_notes(model, n: int, seed: int, folder: Path) -> list[Path]:
     from . import audio
 
     pitches = np.random.RandomState(seed).randint(MIN_PITCH, MAX_PITCH + 1, n)
-    waves = model.generate(model.sample_z(n, seed), pitches)
-    clips = [audio.Audio(wave, model.sample_rate) for wave in waves]
-    return [audio.write(clip, folder / f"generated_{i}.wav", encoding="float") for i, clip in enumerate(clips)]
+    waves = model.generate(model.sample_z(n, seed), pitches, progress=sys.stderr.isatty())
+    paths = [folder / f"generated_{i}.wav" for i in range(n)]
+    _make_room(paths, overwrite)
+    for path, wave in zip(paths, waves, strict=True):  # above full scale, where the model is: only "float" holds that
+        audio.write(audio.Audio(wave, model.sample_rate), path, encoding="float")
+    return paths
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from . import casting
+from .errors import in_one_line
 from .files import replacing
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ SECONDS_PER_INSTRUMENT = 6.0  # how often a random timeline moves on; the origin
 FILE_FORMAT = 1
 KEPT = Path("outputs/instruments.json")  # where the instruments that a person keeps are written
 DRAWN = 40  # random instruments in the bank of a model that has no names for any
+STOPS_SHOWN = 5  # of a timeline, on one line
 ORIGINAL_START = -0.0001  # s; the original's first instrument stands just before the first note
 PARALLEL = 1e-6  # radians: vectors nearer than this to the same or to opposite directions count as parallel
 
@@ -49,6 +51,8 @@ class Instrument:
             raise ValueError(f"the latent of instrument {self.name!r} has to be one row of finite numbers")
         z.setflags(write=False)
         object.__setattr__(self, "z", z)
+        if self.seed is not None:
+            object.__setattr__(self, "seed", int(self.seed))  # JSON has no NumPy integers
 
     def __repr__(self) -> str:
         return f"Instrument({self.name!r})"
@@ -378,6 +382,7 @@ class Timeline:
     Source: SPEC section 8. Notebook: 05_instruments.
     """
 
+    @in_one_line
     def __init__(self, instruments: Sequence[Instrument], at: Sequence[float]):
         """
         Args:
@@ -475,8 +480,10 @@ class Timeline:
         return cls(sample(model, n, seed), at=np.linspace(ORIGINAL_START, seconds, n))
 
     def __repr__(self) -> str:
-        stops = ", ".join(f"{instrument.name} at {second:g} s" for instrument, second in self.stops)
-        return f"Timeline{'.steps' if self.held else ''}({stops})"
+        stops = [f"{instrument.name} at {second:g} s" for instrument, second in self.stops]
+        if len(stops) > STOPS_SHOWN:
+            stops[STOPS_SHOWN - 1 : -1] = [f"… {len(stops) - STOPS_SHOWN} more …"]
+        return f"Timeline{'.steps' if self.held else ''}({', '.join(stops)})"
 
     def z(self, times: Sequence[float] | np.ndarray, extrapolate: bool = False) -> np.ndarray:
         """Latents at given seconds: [n] -> float64 [n, latent_vector_size].
@@ -502,6 +509,7 @@ def save(instruments: Sequence[Instrument], path: str | os.PathLike) -> Path:
     return path
 
 
+@in_one_line
 def load(path: str | os.PathLike, model: GANSynth | None = None) -> list[Instrument]:
     """Read instruments that `save` wrote.
 

@@ -18,11 +18,14 @@ from pathlib import Path
 import numpy as np
 
 from . import drawing
+from .errors import in_one_line
+from .tables import table
 
 MAX_BYTES = 8 << 20  # several times the largest real scores; each byte costs a hundred in memory while it is read
 MAX_SECONDS = 6 * 3600.0  # a broken tempo or delta time can claim centuries
 LONGEST_DELTA = (1 << 28) - 1  # ticks; a file has four bytes of seven bits for it, but mido reads on
 MAX_TRACKS = 1000
+LONGEST_NAME = 80  # characters of a track's name
 LONGEST_RUN = 1 << 14  # bytes above 127 in a row; text in some languages has hundreds, and mido takes their square
 MAX_BARS = 10_000
 MAX_BAR_LINES = 80  # more would be a grey wall
@@ -75,6 +78,20 @@ class Track:
     notes: tuple[Note, ...]
     controls: Mapping[str, Changes] = dataclasses.field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"Track({self.name!r}, {self.kind}, {counted(len(self.notes), 'note')})"
+
+    @property
+    def kind(self) -> str:
+        """What plays it in the file, such as "program 73" or "drums"."""
+        return "drums" if self.is_drum else f"program {self.program}"
+
+    @property
+    def span(self) -> str:
+        """Its lowest and highest note, such as "C2 to G5"."""
+        pitches = [note.pitch for note in self.notes]
+        return f"{note_name(min(pitches))} to {note_name(max(pitches))}" if pitches else "no notes"
+
 
 @dataclasses.dataclass(frozen=True)
 class Song:
@@ -96,20 +113,38 @@ class Song:
         """End of the last note."""
         return max((note.end for note in self.notes), default=0.0)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
+        tracks, notes = counted(len(self.tracks), "track"), counted(len(self.notes), "note")
+        return f"Song({self.name!r}, {tracks}, {notes}, {self.seconds:.1f} s)"
+
+    def _head(self) -> str:
+        """Name, size, speed and time signatures, in a line."""
         speeds = sorted({round(tempo) for _, tempo in self.tempos})
         meters = list(dict.fromkeys(f"{beats}/{value}" for _, beats, value in self.meters))
         tempo = f"{speeds[0]}" if len(speeds) == 1 else f"{speeds[0]} to {speeds[-1]}"
-        rows = [f"{self.name}: {len(self.notes)} notes, {self.seconds:.1f} s, {tempo} bpm, {', '.join(meters[:4])}"]
+        return f"{self.name}: {len(self.notes)} notes, {self.seconds:.1f} s, {tempo} bpm, {', '.join(meters[:4])}"
+
+    def __str__(self) -> str:
+        rows = [self._head()]
         for number, track in enumerate(self.tracks, start=1):
-            pitches = [note.pitch for note in track.notes]
-            span = f"{note_name(min(pitches))} to {note_name(max(pitches))}" if pitches else "no notes"
-            kind = "drums" if track.is_drum else f"program {track.program}"
             moves = f"; {', '.join(sorted(track.controls))}" if track.controls else ""
-            rows.append(f"  {number} {track.name} ({kind}): {len(pitches)} notes, {span}{moves}")
+            rows.append(f"  {number} {track.name} ({track.kind}): {len(track.notes)} notes, {track.span}{moves}")
         return "\n".join(rows)
 
+    def _repr_html_(self) -> str:
+        rows = [
+            (number, track.name, track.kind, len(track.notes), track.span, ", ".join(sorted(track.controls)))
+            for number, track in enumerate(self.tracks, start=1)
+        ]
+        return table(rows, ("", "track", "played by", "notes", "range", "controllers"), self._head())
 
+
+def counted(count: int, thing: str) -> str:
+    """1 -> "1 note", 1200 -> "1,200 notes"."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+@in_one_line
 def load(path: str | os.PathLike) -> Song:
     """Read a Standard MIDI File.
 
@@ -328,7 +363,10 @@ def _clean(name: str) -> str:
     """A name from a file, on one line; mido reads bytes as Latin-1 where today's programs write UTF-8."""
     with contextlib.suppress(UnicodeError):
         name = name.encode("latin-1").decode("utf-8")
-    return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:80]
+    name = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+    if len(name) <= LONGEST_NAME:
+        return name
+    return name[: LONGEST_NAME - 1].rsplit(" ", 1)[0] + "…"  # after a whole word, where there are several
 
 
 def _program_name(program: int, is_drum: bool) -> str:
@@ -343,6 +381,7 @@ def _unique(name: str, taken: set[str]) -> str:
     return next(candidate for candidate in candidates if candidate.lower() not in taken)
 
 
+@in_one_line
 def excerpt(song: Song, start: float = 0.0, end: float | None = None) -> Song:
     """The part of a song from `start` to `end` seconds, moved to begin at 0; notes that cross an edge are cut there."""
     end = song.seconds if end is None else end

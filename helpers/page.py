@@ -322,7 +322,14 @@ def _encoded(clips: Mapping[str, Audio], kind: str) -> dict[str, tuple[bytes, st
     return sounds
 
 
-def _mp3(clip: Audio) -> tuple[bytes, str]:
+def mp3(clip: Audio) -> tuple[bytes, str]:
+    """A clip as the content of an MP3 file that starts on time in every browser, and what it is in words.
+
+    Raises:
+      ValueError: it has more than two channels.
+
+    Notebook: 06_compare.
+    """
     channels = _channels(clip)
     if channels > 2:
         raise ValueError(f'it has {channels} channels, and MP3 has two at most; use sound="flac"')
@@ -339,7 +346,7 @@ def _flac(clip: Audio) -> tuple[bytes, str]:
     return content, f"16-bit FLAC, {clip.sample_rate} Hz, {_layout(_channels(clip))}"
 
 
-_ENCODERS = {"mp3": _mp3, "flac": _flac}
+_ENCODERS = {"mp3": mp3, "flac": _flac}
 
 
 def _file(clip: Audio, **how: Any) -> bytes:

@@ -10,7 +10,7 @@ import functools
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from .gansynth.config import MAX_PITCH, MIN_PITCH
 from .instruments import Instrument, Timeline
 from .midi import Note, Song, Track
 from .shaping import ATTACK, BEND_ROOM, HELD, RELEASE, Curve
+from .tables import table
 
 if TYPE_CHECKING:
     from .gansynth import GANSynth
@@ -34,6 +35,14 @@ BEND_LIMIT = 24.0  # semitones; damaged files ask for hundreds
 CHOICES = {"drums": ("skip", "synth"), "pitch": ("fold", "drop", "shift"), "sustain": ("loop", "once")}
 UNCLOSED = "never end in the file"  # why notes are skipped
 ORIGINAL_LOWEST = 36  # the original drops notes below, though the model plays them
+
+
+def _plain_numbers(values: Any) -> None:
+    """Turn the NumPy scalars of a dataclass into Python's numbers, which print shortly and can be written as JSON."""
+    for field in dataclasses.fields(values):
+        value = getattr(values, field.name)
+        if isinstance(value, np.generic):
+            object.__setattr__(values, field.name, value.item())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +63,7 @@ class Settings:
     faithful: bool = False
 
     def __post_init__(self):
+        _plain_numbers(self)
         for name, known in {
             **CHOICES,
             "controllers": (True, False),
@@ -91,6 +101,7 @@ class Part:
     pan: float | None = None  # from -1, left, to 1, right; None: as the file says
 
     def __post_init__(self):
+        _plain_numbers(self)
         if self.instrument is not None and not isinstance(self.instrument, (Instrument, Timeline)):
             raise ValueError(f"a track is played by an Instrument or a Timeline, not by {self.instrument!r}")
         if not -100 <= self.gain <= 40:
@@ -121,6 +132,26 @@ class Plan:
 
     def __len__(self) -> int:
         return len(self.pitches)
+
+    def __repr__(self) -> str:
+        left_out = f", {sum(self.skipped.values()):,} left out" if self.skipped else ""
+        return f"Plan({midi.counted(len(self), 'note')}, {self._distinct:,} distinct, {self.end:.1f} s{left_out})"
+
+    @property
+    def _distinct(self) -> int:
+        """How many sounds have to be generated."""
+        return int(self.sounds.max(initial=-1)) + 1
+
+    def _repr_html_(self) -> str:
+        rows: list[tuple[str, str]] = [("notes", f"{len(self):,}, of {self._distinct:,} distinct sounds")]
+        rows.append(("length", f"{self.end:.1f} s"))
+        if self.transposed:
+            rows.append(("transposed", f"{self.transposed:+d} semitones, the whole song"))
+        rows += [(f"moved, {move}", f"{count:,}") for move, count in self.moved.items()]
+        rows += [(f"left out, {why}", f"{count:,}") for why, count in self.skipped.items()]
+        counts = {"pedalled": self.pedalled, "shortened": self.shortened}
+        counts |= {"looped": int(self.loops.sum()), "bent": int(self.bent.sum())}
+        return table(rows + [(label, f"{count:,}") for label, count in counts.items() if count])
 
     @functools.cached_property
     def sounds(self) -> np.ndarray:

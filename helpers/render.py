@@ -24,6 +24,7 @@ from tqdm.auto import tqdm
 
 from . import audio, shaping, soundfont
 from .audio import Audio
+from .errors import in_one_line
 from .instruments import Instrument, Timeline
 from .midi import Song
 from .planning import DEFAULTS, Part, Plan, Settings, curves, is_heard, original_notes, plan, resolve
@@ -214,6 +215,7 @@ class _Mixer:
 # ------------------------------------------------------------------------------------------------------------- render
 
 
+@in_one_line
 def render(
     model: GANSynth,
     song: Song,
@@ -443,6 +445,7 @@ def _track_reports(
     return tuple(rows)
 
 
+@in_one_line
 def reproduce(path: str | os.PathLike, model: GANSynth | None = None, progress: Progress = True) -> Clip:
     """Make a clip again from the file that its report saved: the same samples, on the same machine and versions.
 

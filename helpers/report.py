@@ -16,9 +16,10 @@ from typing import Any
 from . import __version__
 from .files import replacing
 from .instruments import Instrument, Timeline
-from .midi import MAX_SECONDS, Changes, Note, Song, Track
+from .midi import MAX_SECONDS, Changes, Note, Song, Track, counted
 from .page import page as page
 from .planning import Part, Settings
+from .tables import table
 
 FILE_FORMAT = 2  # 1 counted the batches of a stopped rendering
 MOVES_SHOWN = 8  # pitches listed one by one in the table; the file has all
@@ -38,6 +39,9 @@ class Recipe:
     seed: int  # of the instruments that were drawn; they are in `parts`
     batch_size: int
     stopped_at: float | None  # s; where the clip was cut, if the rendering was stopped
+
+    def __repr__(self) -> str:
+        return f"Recipe({self.song.name!r}, played by {self.model!r} {self.fingerprint[:8]}, seed {self.seed})"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,9 +82,17 @@ class RenderReport:
     stopped_at: float | None = None  # s of the song, if it was stopped
     recipe: Recipe | None = dataclasses.field(default=None, repr=False)
 
-    def __str__(self) -> str:
-        level = "silent" if self.loudness is None else f"{self.loudness:.1f} LUFS, peak {self.peak:.2f}"
-        sound = f"{self.seconds:.1f} s, {self.sample_rate} Hz, {'mono' if self.channels == 1 else 'stereo'}, {level}"
+    def __repr__(self) -> str:
+        played = f"{self.rendered:,} of {counted(self.notes, 'note')}"
+        return f"RenderReport({self.song!r}, {played}, {self.seconds:.1f} s, {self._level()})"
+
+    def _level(self) -> str:
+        return "silent" if self.loudness is None else f"{self.loudness:.1f} LUFS, peak {self.peak:.2f}"
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """What holds for the whole clip: (label, text) in lines."""
+        channels = "mono" if self.channels == 1 else "stereo"
+        sound = f"{self.seconds:.1f} s, {self.sample_rate} Hz, {channels}, {self._level()}"
         made = f"{self.rendered} of {_notes(self.notes)}, from {self.distinct} distinct sounds, in {self.elapsed:.1f} s"
         rows = [("song", self.song), ("model", self.model), ("audio", sound), ("rendered", made)]
         if self.stopped_at is not None:
@@ -95,13 +107,19 @@ class RenderReport:
             rows.append(("folded", f"{_notes(sum(self.moved.values()))}: {', '.join(shown)}{more}"))
         rows += [("skipped", f"{_notes(count)}: {why}") for why, count in self.skipped.items()]
         counts = {name: getattr(self, name) for name in ("shortened", "looped", "pedalled", "bent")}
-        rows += [(label, _notes(count)) for label, count in counts.items() if count]
-        table = [(str(t.number), t.name, f"{t.rendered}/{t.notes}", t.played_by) for t in self.tracks]
-        widths = [max(len(row[i]) for row in table) for i in range(3)]
-        lines = [f"{label:<11}{text}" for label, text in rows]
-        for number, name, share, player in table:
+        return rows + [(label, _notes(count)) for label, count in counts.items() if count]
+
+    def __str__(self) -> str:
+        tracks = [(str(t.number), t.name, f"{t.rendered}/{t.notes}", t.played_by) for t in self.tracks]
+        widths = [max(len(row[i]) for row in tracks) for i in range(3)]
+        lines = [f"{label:<11}{text}" for label, text in self._facts()]
+        for number, name, share, player in tracks:
             lines.append(f"{number:>{widths[0]}}  {name:<{widths[1]}}  {share:>{widths[2]}}  {player}")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        tracks = [(t.number, t.name, f"{t.rendered} of {t.notes}", t.played_by) for t in self.tracks]
+        return table(self._facts()) + table(tracks, ("", "track", "notes", "played by"))
 
     def to_json(self) -> str:
         """The report, and everything needed to make the clip again."""

@@ -19,6 +19,7 @@ import requests
 
 from . import midi
 from .checkpoints import data_dir, from_drive, is_drive_link
+from .errors import in_one_line
 from .files import numbered, plain_name, replacing
 
 ENDINGS = (".mid", ".midi", ".kar", ".rmi")  # of the files that are scores
@@ -42,6 +43,7 @@ def listing(folder: str | os.PathLike) -> list[Path]:
     return sorted(path for path in files if path.suffix.lower() in ENDINGS and path.is_file())
 
 
+@in_one_line
 def keep(content: bytes, name: str) -> Path:
     """Write a score that came from outside into `folder()`.
 
@@ -82,6 +84,7 @@ def _holds(path: Path, content: bytes) -> bool:
     return path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
 
 
+@in_one_line
 def download(url: str) -> Path:
     """Fetch a score from the web.
 

@@ -11,6 +11,7 @@ import functools
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -89,17 +90,26 @@ def _score(track: Track, notes: Sequence[Note], start: float) -> mido.MidiFile:
     return score
 
 
-def _render(score: mido.MidiFile) -> np.ndarray:
-    """A MIDI file through the player: float32 [samples, 2] at its rate."""
+def player() -> ModuleType:
+    """The module that plays.
+
+    Raises:
+      ImportError: there is none for this machine.
+    """
     try:
         import midirenderer
     except ImportError:
         raise ImportError("there is no soundfont player here: pip install midirenderer") from None
+    return midirenderer
+
+
+def _render(score: mido.MidiFile) -> np.ndarray:
+    """A MIDI file through the player: float32 [samples, 2] at its rate."""
     import soundfile
 
     content = io.BytesIO()
     score.save(file=content)
-    wave = midirenderer.render_wave_from(_soundfont(), content.getvalue())
+    wave = player().render_wave_from(_soundfont(), content.getvalue())
     return soundfile.read(io.BytesIO(wave), dtype="float32", always_2d=True)[0]
 
 

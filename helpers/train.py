@@ -4,7 +4,8 @@
     python -m helpers.train --data notes/ --out runs/mine                                  # the published model's size
     python -m helpers.train --data notes/ --out runs/fine --continue_from acoustic_only --images 11200000
 
-It may be killed at any moment: the same command goes on from the last checkpoint. What `--out` comes to hold:
+It may be killed at any moment: the same command goes on from the last checkpoint. Ctrl-C and SIGTERM, which job queues
+send, let it write one first. What `--out` comes to hold:
 
     experiment.json, stage_000NN/   checkpoints in the published layout
     generator.npz                   the newest generator alone: `gansynth.load("runs/mine")`
@@ -21,7 +22,9 @@ import argparse
 import csv
 import dataclasses
 import itertools
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,7 +38,11 @@ from . import drawing
 from .files import replacing
 from .gansynth.config import MIN_PITCH, Config
 
-SAVE_SECONDS = 600  # between checkpoints, as in the original
+SAVE_SECONDS = 600  # between checkpoints, as in the original ...
+FIRST_SAVE_SECONDS = 60  # ... and to the first one, so that little is lost while it is seen whether all is well
+LOG_FILE_SECONDS = 30  # between lines of progress, where it is not shown on a terminal
+# A bar without the time that is left: each stage is several times as slow as the one before.
+WITHOUT_END = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}, {rate_fmt}{postfix}]"
 SAMPLE_EVERY = 10_000  # images
 LOG_EVERY = 800  # images
 TINY_SAMPLE_EVERY, TINY_LOG_EVERY = 400, 8
@@ -89,7 +96,12 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--strategy", choices=("mirrored",), help="share each batch among all the GPUs")
     flags.add_argument("--sample_every", type=int, metavar="N", help=f"images between samples (default {SAMPLE_EVERY})")
     flags.add_argument("--log_every", type=int, metavar="N", help=f"images between log entries (default {LOG_EVERY})")
-    flags.add_argument("--save_seconds", type=float, default=SAVE_SECONDS, help="between checkpoints (%(default)s)")
+    flags.add_argument(
+        "--save_seconds",
+        type=float,
+        default=SAVE_SECONDS,
+        help="between checkpoints; the first is written after a minute at most (default %(default)s)",
+    )
     return flags
 
 
@@ -117,6 +129,40 @@ def run(args: argparse.Namespace) -> list[Path]:
     sample_every = args.sample_every or (TINY_SAMPLE_EVERY if args.tiny else SAMPLE_EVERY)
     log_every = args.log_every or (TINY_LOG_EVERY if args.tiny else LOG_EVERY)
     return train(trainer, training.Shuffled(notes, trainer.seed), out, sample_every, log_every, args.save_seconds)
+
+
+class Stopped(Exception):
+    """A training that was asked to end has saved what it had and ended."""
+
+    def __init__(self, number: int, images: int):
+        super().__init__(f"stopped and saved at {images:,} images; the same command goes on from there")
+        self.status = 128 + number  # as a shell reports a signal
+
+
+class Signals:
+    """Remembers Ctrl-C or SIGTERM in `received` instead of ending, so that a step and a checkpoint are finished first.
+
+    A second one ends at once. What handled them before does so again behind the block. Only the main thread may ask for
+    signals; in another one nothing is received.
+    """
+
+    def __init__(self):
+        self.received: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Signals:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def _note(self, number: int, _) -> None:
+        self.received = number
+        self.__exit__()
 
 
 def _origin(args: argparse.Namespace, out: Path) -> tuple[Path | None, Config]:
@@ -167,23 +213,35 @@ def _strategy(name: str | None):
 def train(trainer, batches: Callable, out: Path, sample_every: int, log_every: int, save_seconds: float) -> list[Path]:
     """Train until the end, with a progress bar; the arguments are those of the command line.
 
+    A checkpoint is written after a minute, then every `save_seconds`, at the end of each stage, and when Ctrl-C or
+    SIGTERM asks for an end.
+
     Args:
       trainer: a `training.Trainer`, changed in place.
       batches: (step, size) -> the notes that follow the first `step` and their labels, as `training.Shuffled`.
 
     Returns:
       The last generator and the last samples.
+
+    Raises:
+      Stopped: it was asked to end and has saved.
     """
-    config, saved_at = trainer.config, time.monotonic()
+    config, save_at = trainer.config, time.monotonic() + min(FIRST_SAVE_SECONDS, save_seconds)
     z = np.random.RandomState(trainer.seed).normal(size=(SAMPLE_NOTES, config.latent_vector_size))
     pitches = _sample_pitches(trainer.pitch_counts)
     ahead, curves = Ahead(batches), Curves(out, trainer.global_step)
     written: list[Path] = []
-    with ahead, curves, tqdm(total=config.total_num_images, initial=trainer.global_step, unit="image") as bar:
+    with (
+        Signals() as signals,
+        ahead,
+        curves,
+        _bar(trainer) as bar,
+    ):
         while not trainer.finished:
             if trainer.stage_is_over:
                 trainer.save(out)
                 trainer.advance()
+            bar.bar_format = None if _is_last(trainer) else WITHOUT_END
             before, size = trainer.global_step, trainer.batch_size
             values = trainer.step(*ahead(before, size))
             now = trainer.global_step
@@ -194,13 +252,29 @@ def train(trainer, batches: Callable, out: Path, sample_every: int, log_every: i
                 curves.add(now, trainer.stage, values)
             if now // sample_every > before // sample_every or trainer.finished:
                 written = sample(trainer, z, pitches, out / SAMPLES)
-            if time.monotonic() - saved_at > save_seconds:
+            if signals.received and not trainer.finished:
                 trainer.save(out)
-                saved_at = time.monotonic()
+                raise Stopped(signals.received, now)
+            if time.monotonic() > save_at:
+                trainer.save(out)
+                save_at = time.monotonic() + save_seconds
         trainer.save(out)
     from .gansynth.checkpoint import COMPACT_NAME
 
     return [out / COMPACT_NAME, *written]
+
+
+def _bar(trainer) -> tqdm:
+    """A bar over all images; in a log file it has a line every half minute."""
+    often = {} if sys.stderr.isatty() else {"mininterval": LOG_FILE_SECONDS, "maxinterval": LOG_FILE_SECONDS}
+    return tqdm(total=trainer.config.total_num_images, initial=trainer.global_step, unit="image", **often)
+
+
+def _is_last(trainer) -> bool:
+    """Whether the images that follow take as long as those of now, so that the end can be foretold."""
+    from .gansynth.training import last_stage
+
+    return trainer.stage == last_stage(trainer.config)
 
 
 class Ahead:
@@ -368,8 +442,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        return stopped.status
+    except KeyboardInterrupt:  # before the first step, or a second time while the checkpoint was written
+        print("stopped", file=sys.stderr)
         return 130
     for path in written:
         print(path)

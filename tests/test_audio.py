@@ -34,7 +34,7 @@ def test_audio_knows_its_length_and_peak():
     assert (clip.seconds, clip.peak) == (0.5, 0.75)
     assert Audio(np.array([0.25, 0.5], np.float32), 4).peak == 0.5
     assert Audio(np.zeros(0, np.float32), 4).peak == 0.0
-    assert repr(clip) == "Audio(0.50 s at 4 Hz, peak 0.750)"
+    assert repr(clip) == "Audio(0.50 s, 4 Hz, stereo, peak 0.75)"
 
 
 def test_mono_is_the_mean_of_the_channels():

@@ -1,13 +1,18 @@
 """helpers.generate: the original's flags, and one sentence for each mistake."""
 
+import dataclasses
 import shutil
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 from inputs import DATA, golden, snr
 
-from helpers import generate, render
+from helpers import generate, instruments, midi, render
+from helpers.midi import Note, Song, Track
+from helpers.report import read_recipe
 
 TINY = DATA / "checkpoints" / "tiny_stage12"
 MELODY = DATA / "midi" / "melody14.mid"
@@ -47,7 +52,76 @@ def test_a_band_from_the_command_line(tmp_path, capsys):
     assert "1 note: outside C1 to C6" in printed
     again = render.reproduce(tmp_path / "generated_clip.json", progress=False)
     samples, _ = soundfile.read(tmp_path / "generated_clip.wav", dtype="float32")
-    assert (again.samples == samples).all()
+    assert soundfile.info(tmp_path / "generated_clip.wav").subtype == "PCM_16"
+    np.testing.assert_allclose(samples, again.samples, atol=2**-15)
+
+
+@pytest.mark.parametrize("ending", ["mp3", "flac", "ogg", "wav"])
+def test_output_names_the_file_and_its_kind(tmp_path, ending):
+    path = tmp_path / "new" / f"tune.{ending}"
+    assert run("--ckpt_dir", TINY, "--midi_file", MELODY, "--output", path, "--seed", 1) == 0
+    assert sorted(file.name for file in path.parent.iterdir()) == sorted([path.name, "tune.json"])
+    assert soundfile.info(path).format == ending.upper()
+    assert soundfile.info(path).duration > 10
+
+
+def test_what_is_there_is_kept_and_the_last_clip_has_the_plain_name(tmp_path, capsys):
+    flags = ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output_dir", tmp_path]
+    (tmp_path / "generated_clip 2.wav").write_bytes(b"mine")
+    assert run(*flags, "--seed", 1) == 0
+    first = (tmp_path / "generated_clip.wav").read_bytes()
+    assert "was there already" not in capsys.readouterr().out
+    assert run(*flags, "--seed", 2) == 0
+    assert "generated_clip.wav was there already; it is now generated_clip 3.wav" in capsys.readouterr().out
+    assert (tmp_path / "generated_clip 2.wav").read_bytes() == b"mine"
+    assert (tmp_path / "generated_clip 3.wav").read_bytes() == first != (tmp_path / "generated_clip.wav").read_bytes()
+    assert (tmp_path / "generated_clip 3.json").is_file()
+    assert run(*flags, "--seed", 1, "--overwrite") == 0
+    assert "was there already" not in capsys.readouterr().out
+    assert (tmp_path / "generated_clip.wav").read_bytes() == first
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_instruments_of_a_file_share_the_song_or_its_tracks(tmp_path, tiny, capsys):
+    bank = instruments.sample(tiny, 3, seed=8)
+    bank = [dataclasses.replace(bank[i], name=name) for i, name in enumerate(("Ada", "Bo", "Cy"))]
+    file = instruments.save(bank, tmp_path / "bank.json")
+    flags = ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "tune.wav", "--instruments", file]
+    assert run(*flags) == 0
+    (part,) = read_recipe(tmp_path / "tune.json").parts
+    third = midi.load(MELODY).seconds / 3
+    assert [(entry.name, second) for entry, second in part.instrument.stops] == [
+        ("Ada", 0.0), ("Bo", pytest.approx(third)), ("Cy", pytest.approx(2 * third)),
+    ]  # fmt: skip
+    assert run(*flags, "--each_track") == 0
+    (part,) = read_recipe(tmp_path / "tune.json").parts
+    assert [entry.name for entry, _ in part.instrument.stops] == ["Ada"]
+
+
+def test_each_track_takes_the_instruments_in_turn(tiny):
+    tracks = [
+        Track(f"{i}", 0, is_drum, (Note(60, 90, 0.0, 1.0),)) for i, is_drum in enumerate((False, True) + (False,) * 2)
+    ]
+    named_model = SimpleNamespace(name="m", fingerprint="", about={"instruments": [named("Ada"), named("Bo")]})
+    args = generate.parser().parse_args(["--instruments", "bo,ada", "--each_track"])
+    parts = generate._parts(args, named_model, Song("song", tuple(tracks)), seed=0)
+    assert {number: instrument.name for number, instrument in parts.items()} == {1: "Bo", 3: "Ada", 4: "Bo"}
+
+
+def named(name):
+    return {"name": name, "z": [0.0, 1.0]}
+
+
+def test_names_may_hold_commas_and_their_case_does_not_matter():
+    model = SimpleNamespace(
+        name="m", fingerprint="", about={"instruments": [named("Cello"), named("Cello, soft"), named("Harp")]}
+    )
+    chosen = generate.chosen_instruments("cello, soft ,Harp,cello", model)
+    assert [instrument.name for instrument in chosen] == ["Cello, soft", "Harp", "Cello"]
+    with pytest.raises(ValueError, match="m has no instrument 'Celo'; did you mean 'Cello'"):
+        generate.chosen_instruments("Celo", model)
+    with pytest.raises(ValueError, match="m has no instrument ''; it has Cello, Cello, soft, Harp"):
+        generate.chosen_instruments("Cello,,Harp", model)
 
 
 def test_without_a_score_it_makes_random_notes(tmp_path):
@@ -76,6 +150,8 @@ def misshapen(tmp_path):
 def test_mistakes_get_one_sentence_and_a_status(tmp_path, capsys, empty_score, misshapen, monkeypatch):
     (tmp_path / "text.mid").write_text("words")
     (tmp_path / "folder").mkdir()
+    (tmp_path / "a.wav").mkdir()
+    monkeypatch.setattr("helpers.render.generate_notes", None)  # all of it is known before the first note
     monkeypatch.setenv("GANSYNTH_DATA", str(tmp_path / "data"))
     # Nothing listens there: this is what a machine without a network sees.
     monkeypatch.setitem(generate_published(), "acoustic_only", "http://127.0.0.1:9/acoustic_only.zip")
@@ -94,6 +170,15 @@ def test_mistakes_get_one_sentence_and_a_status(tmp_path, capsys, empty_score, m
             "--ckpt_dir", TINY, "--midi_file", MELODY, "--faithful", "--drums", "synth",
         ],
         "sample_rate is 8000": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--sample_rate", 8000],
+        "for a score": ["--ckpt_dir", TINY, "--output", tmp_path / "x.wav"],
+        "has to end in": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "x.aac"],
+        "is a folder": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "a.wav"],
+        "text.mid is a file": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "text.mid" / "x.wav"],
+        "no instruments at": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--instruments", tmp_path / "none.json"],
+        "have no names": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--instruments", "Cello"],
+        "leave out --instruments": [
+            "--ckpt_dir", TINY, "--midi_file", MELODY, "--faithful", "--instruments", "Cello",
+        ],
         "needs 40 s for two instruments": [
             "--ckpt_dir", TINY, "--midi_file", MELODY, "--faithful", "--secs_per_instrument", 20,
         ],
@@ -105,6 +190,23 @@ def test_mistakes_get_one_sentence_and_a_status(tmp_path, capsys, empty_score, m
         assert sentence in error
         assert len(error.strip().splitlines()) == 1, error
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_before_the_model_is_loaded(tmp_path, capsys, monkeypatch):
+    def refuse(**kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("helpers.gansynth.load", None)
+    assert run("--midi_file", MELODY, "--output_dir", tmp_path / "out") == 1
+    assert capsys.readouterr().err == f"error: nothing can be written to {tmp_path / 'out'}: Permission denied\n"
+
+
+def test_drums_without_a_player_are_told_before_the_model_is_loaded(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "midirenderer", None)  # makes importing it fail
+    monkeypatch.setattr("helpers.gansynth.load", None)
+    assert run("--midi_file", MELODY, "--output_dir", tmp_path, "--drums", "synth") == 1
+    assert "pip install midirenderer" in capsys.readouterr().err
 
 
 def generate_published():

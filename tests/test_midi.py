@@ -249,7 +249,8 @@ def test_notes_may_be_closed_by_velocity_0(read):
         (["Solo", "solo", "Solo 2"], ["Solo", "solo 2", "Solo 2 2"]),
         (["Flöte", "笛", "Ⅰ – Соло"], ["Flöte", "笛", "Ⅰ – Соло"]),
         (["Vio\0lin\r\nI", "\x1b[31m red\x07", "a\u202eb"], ["Vio lin I", "[31m red", "a b"]),
-        (["\t", " two  words ", "x" * 300], ["Violin", "two words", "x" * 80]),
+        (["\t", " two  words ", "x" * 300], ["Violin", "two words", "x" * 79 + "…"]),
+        (["many words " * 8, "a", "b"], ["many words " * 6 + "many words…", "a", "b"]),
     ],
 )
 def test_names_of_tracks(read, names, expected):

@@ -24,6 +24,23 @@ NAMES = [path.stem for path in NOTEBOOKS]
 
 LONGEST_CELL, MEDIAN_CELL = 25, 8  # lines of code, blank ones left out
 IMPORTS = {"helpers", "numpy", "matplotlib", *sys.stdlib_module_names}
+VIEW, WIDGETS = "application/vnd.jupyter.widget-view+json", "application/vnd.jupyter.widget-state+json"
+RICH = {"text/html", "image/png", VIEW}  # kinds of output that are shown in place of their text
+LONGEST_TEXT = 40  # lines of one output
+
+# What a reader of the executed notebook sees: pictures, players, and controls (progress bars are none).
+SHOWN = {
+    "00_quickstart": {"pictures": 0, "players": 0, "controls": 5},
+    "01_setup": {"pictures": 1, "players": 2, "controls": 0},
+    "02_checkpoints": {"pictures": 1, "players": 0, "controls": 0},
+    "03_midi": {"pictures": 0, "players": 0, "controls": 0},
+    "04_generate": {"pictures": 0, "players": 0, "controls": 0},
+    "05_instruments": {"pictures": 0, "players": 0, "controls": 0},
+    "06_compare": {"pictures": 0, "players": 0, "controls": 1},
+    "07_songs": {"pictures": 0, "players": 0, "controls": 0},
+    "08_train": {"pictures": 0, "players": 0, "controls": 0},
+}
+
 THREADS = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
@@ -48,6 +65,40 @@ def environment(tmp_path_factory):
 
 def read(path):
     return nbformat.read(path, as_version=4)
+
+
+def outputs(notebook):
+    """All outputs, each with the number of its cell of code."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [(number, output) for number, cell in enumerate(cells, start=1) for output in cell.outputs]
+
+
+def is_progress(model_id, state):
+    """Whether a widget is a bar of tqdm's: a box of text, a bar, and text."""
+    parts = [state[child.removeprefix("IPY_MODEL_")] for child in state[model_id]["state"].get("children", [])]
+    return [part["model_name"] for part in parts] == ["HTMLModel", "FloatProgressModel", "HTMLModel"]
+
+
+def shown(notebook):
+    """How many pictures, players and controls an executed notebook shows."""
+    data = [output.get("data", {}) for _, output in outputs(notebook)]
+    state = notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {})
+    views = [item[VIEW]["model_id"] for item in data if VIEW in item]
+    return {
+        "pictures": sum("image/png" in item or "<img" in item.get("text/html", "") for item in data),
+        "players": sum("<audio" in item.get("text/html", "") for item in data),
+        "controls": sum(not is_progress(model_id, state) for model_id in views),
+    }
+
+
+def faults(notebook):
+    """What no output may have: a word on stderr, or more lines of text than anybody reads."""
+    for number, output in outputs(notebook):
+        text = output.get("text") or output.get("data", {}).get("text/plain", "")
+        if output.get("name") == "stderr" and text.strip():
+            yield f"cell {number} writes to stderr: {text[:300]}"
+        elif len(text.splitlines()) > LONGEST_TEXT and not output.get("data", {}).keys() & RICH:
+            yield f"cell {number} shows {len(text.splitlines())} lines of text"
 
 
 def code_of(notebook):
@@ -125,6 +176,56 @@ def test_there_are_notebooks():
 def test_notebook_runs(name, checkout, environment):
     notebook = read(checkout / "notebooks" / f"{name}.ipynb")
     execute(notebook, checkout / "notebooks", environment)  # raises the first error of a cell
+    found = shown(notebook)
+    assert not list(faults(notebook))
+    assert found == SHOWN.get(name), f"{name} shows {found}"
+
+
+def test_every_notebook_says_what_it_shows():
+    assert list(SHOWN) == NAMES
+
+
+class TestCounting:
+    """What is counted in an executed notebook."""
+
+    def notebook(self, *outputs, state=None):
+        cell = nbformat.v4.new_code_cell("")
+        cell.outputs = list(outputs)
+        return nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {WIDGETS: {"state": state or {}}}})
+
+    def display(self, **data):
+        return nbformat.v4.new_output("display_data", {key.replace("_", "/"): value for key, value in data.items()})
+
+    def stream(self, name, text):
+        return nbformat.v4.new_output("stream", name=name, text=text)
+
+    def test_pictures_and_players(self):
+        picture, player = self.display(image_png="iVBOR"), self.display(text_html="<audio controls>")
+        words = self.display(text_html="<b>words</b>", text_plain="words")
+        notebook = self.notebook(picture, player, player, words)
+        assert shown(notebook) == {"pictures": 1, "players": 2, "controls": 0}
+
+    def test_controls_are_counted_and_progress_bars_are_not(self):
+        def model(name, *children):
+            return {"model_name": name, "state": {"children": [f"IPY_MODEL_{child}" for child in children]}}
+
+        state = {"text": model("HTMLModel"), "bar": model("FloatProgressModel"), "button": model("ButtonModel")}
+        state |= {"tqdm": model("HBoxModel", "text", "bar", "text"), "box": model("VBoxModel", "text", "bar", "button")}
+        views = [nbformat.v4.new_output("display_data", {VIEW: {"model_id": name}}) for name in ("tqdm", "box")]
+        assert shown(self.notebook(*views, state=state))["controls"] == 1
+
+    def test_stderr_and_long_texts_are_faults(self):
+        harmless = self.stream("stdout", "a\n" * LONGEST_TEXT), self.stream("stderr", "\n")
+        assert list(faults(self.notebook(*harmless))) == []
+        noise, wall = self.stream("stderr", "WARNING"), self.stream("stdout", "a\n" * (LONGEST_TEXT + 1))
+        long_value = self.display(text_plain="a\n" * 100)
+        found = list(faults(self.notebook(noise, wall, long_value)))
+        assert found == [
+            "cell 1 writes to stderr: WARNING",
+            f"cell 1 shows {LONGEST_TEXT + 1} lines of text",
+            "cell 1 shows 100 lines of text",
+        ]
+        assert list(faults(self.notebook(self.display(text_plain="a\n" * 100, text_html="<table>")))) == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)

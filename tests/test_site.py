@@ -1,15 +1,19 @@
 """tools/make_site.py and tools/execute.py: notebooks that have run, as pages."""
 
 import base64
+import io
 import re
 import sys
 
 import execute
 import make_site
 import nbformat
+import numpy as np
 import pytest
+import soundfile
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
 CONTRACT = """[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://example.org)
 
@@ -19,15 +23,22 @@ What it is.
 
 - **In:** nothing.
 - **Out:** a *note*, see [the other](02_b.ipynb).
-- **Time:** a second."""
+- **Time:** a second; or two."""
 PLAYER = """\
 from IPython.display import Audio, display
-display(Audio([0.0] * 800, rate=8000))"""
+display(Audio([0.0] * 8000, rate=16000))"""
 CONTROLS = """\
 import ipywidgets
 bar = ipywidgets.FloatProgress()
 box = ipywidgets.VBox([ipywidgets.Button(description="Go"), ipywidgets.HTML("<b>a sound</b>")])
 display(bar, box)"""
+PICTURE = """\
+import io, numpy, PIL.Image
+from IPython.display import Image
+content = io.BytesIO()
+noise = numpy.random.default_rng(0).integers(0, 255, (200, 400, 3), numpy.uint8)
+PIL.Image.fromarray(noise).save(content, "PNG")
+Image(content.getvalue())"""
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +47,7 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("suite")
     (folder / "notebooks").mkdir()
     (folder / "site").mkdir()
-    for name, number, cells in (("01_a", 1, [PLAYER, CONTROLS]), ("02_b", 2, ["1 / 0"])):
+    for name, number, cells in (("01_a", 1, [PLAYER, CONTROLS, PICTURE]), ("02_b", 2, ["1 / 0"])):
         notebook = new_notebook(cells=[new_markdown_cell(CONTRACT.format(number=number)), *map(new_code_cell, cells)])
         nbformat.write(notebook, folder / "notebooks" / f"{name}.ipynb")
         (folder / "site" / f"{name}.html").write_text("old")
@@ -48,8 +59,21 @@ class TestSite:
     def test_a_page_has_what_the_notebook_shows(self, site):
         page = (site[0] / "01_a.html").read_text("utf-8")
         assert "<title>1. Tiny &amp; small</title>" in page
-        assert re.search(r'<audio[^>]*>\s*<source src="data:audio/wav;base64,', page)
+        assert '<audio controls preload="metadata" aria-label="1. Tiny &amp; small, 0.5 s" src="data:audio/mpeg' in page
+        assert "<figcaption>♪ 1. Tiny &amp; small, 0.5 s</figcaption>" in page
         assert "<b>a sound</b>" in page
+        assert '<span class="pill">Go</span>' in page
+        assert page.count("Control: needs a running notebook") == 1  # and not for the progress bar
+
+    def test_sound_and_large_pictures_are_compressed(self, site):
+        page = (site[0] / "01_a.html").read_text("utf-8")
+        (sound,) = re.findall(r"data:audio/mpeg;base64,([^\"]*)", page)
+        samples, rate = soundfile.read(io.BytesIO(base64.b64decode(sound)))
+        assert (len(samples), rate) == (8000, 16000)
+        assert "data:audio/wav" not in page
+        assert "data:image/png" not in page
+        (picture,) = re.findall(r"data:image/webp;base64,([^\"]*)", page)
+        assert Image.open(io.BytesIO(base64.b64decode(picture))).size == (400, 200)
 
     def test_a_page_loads_nothing(self, site):
         page = (site[0] / "01_a.html").read_text("utf-8")
@@ -66,19 +90,22 @@ class TestSite:
     def test_pages_and_index_lead_to_each_other(self, site):
         page = (site[0] / "01_a.html").read_text("utf-8")
         assert 'href="index.html"' in page
-        assert page.count('href="02_b.html"') == 2  # from the contract and to the next
+        assert page.count('href="02_b.html"') == 3  # from the contract, and to the next at both ends
         assert 'href="01_a.html"' in (site[0] / "index.html").read_text("utf-8")
 
-    def test_the_index_has_title_and_contract(self, site):
+    def test_the_index_has_title_sentence_and_picture(self, site):
         index = (site[0] / "index.html").read_text("utf-8")
         assert "1. Tiny &amp; small</a>" in index
-        assert "<strong>Out:</strong> a <em>note</em>" in index
+        assert "<p>What it is.</p>" in index
+        assert "a second · 0." in index
         assert "colab-badge" not in index
+        (picture,) = re.findall(r"data:image/webp;base64,([^\"]*)", index)
+        assert Image.open(io.BytesIO(base64.b64decode(picture))).size == (400, 200)
 
     def test_a_notebook_that_fails_has_no_page_and_fails_the_command(self, site):
         folder, status = site
         assert status == 1
-        assert sorted(path.name for path in folder.iterdir()) == ["01_a.html", "index.html"]
+        assert sorted(path.name for path in folder.iterdir()) == ["01_a.html", "01_a.webp", "index.html"]
         assert "2. Tiny" not in (folder / "index.html").read_text("utf-8")
 
     def test_notebooks_stay_without_outputs(self, site):
@@ -92,14 +119,93 @@ class TestSite:
 
 
 class TestPage:
-    def test_tensorflows_log_is_left_out_and_warnings_kept(self):
-        text = "I0000 00:00:1795376588.319372 22664 port.cc:153] oneDNN\nUserWarning: quiet\n"
-        cell = new_code_cell("1", outputs=[new_output("stream", name="stderr", text=text)])
+    def test_what_goes_to_stderr_is_left_out(self):
+        cell = new_code_cell("1", outputs=[new_output("stream", name=n, text=f"of {n}") for n in ("stderr", "stdout")])
         page = make_site.page(new_notebook(cells=[new_markdown_cell("# 1. A"), cell]))
-        assert "oneDNN" not in page
-        assert "UserWarning: quiet" in page
+        assert "of stderr" not in page
+        assert "<pre>of stdout</pre>" in page
 
-    def test_widgets_are_shown_as_they_stood(self):
+    def test_what_is_printed_around_it_stays_in_one_piece(self):
+        texts = ("stdout", "a\n"), ("stderr", "x\n"), ("stdout", "b\n")
+        cell = new_code_cell("1", outputs=[new_output("stream", name=name, text=text) for name, text in texts])
+        assert "<pre>a\nb\n</pre>" in make_site.page(new_notebook(cells=[new_markdown_cell("# 1. A"), cell]))
+
+    def test_a_titled_cell_is_folded(self):
+        cells = [
+            new_markdown_cell("# 1. A"),
+            new_code_cell("# @title Setup: find\nimport os"),
+            new_code_cell("import sys"),
+        ]
+        page = make_site.page(new_notebook(cells=cells))
+        (folded,) = re.findall(r"<details><summary>Setup: find</summary>(.*?)</details>", page, re.S)
+        assert "os" in folded
+        assert "sys" not in folded
+
+    def test_links_to_notebooks_lead_to_pages_and_the_ways_are_given_once(self):
+        links = (
+            "[next](02_b.ipynb#part) and [elsewhere](../x.ipynb)\n\nPrevious: [00_x](00_x.ipynb) ([Colab](https://x.y))"
+        )
+        page = make_site.page(new_notebook(cells=[new_markdown_cell(f"# 1. A\n\n{links}")]))
+        assert 'href="02_b.html#part"' in page
+        assert 'href="../x.ipynb"' in page
+        assert "Previous" not in page
+
+    def test_a_player_with_a_name_keeps_it_and_what_cannot_be_read_stays(self):
+        outputs = [
+            new_output("display_data", {"text/html": f'<audio controls aria-label="A &amp; B" src="{wav()}"></audio>'}),
+            new_output("display_data", {"text/html": '<audio src="data:audio/aac;base64,AAAA"></audio>'}),
+        ]
+        page = make_site.page(new_notebook(cells=[new_markdown_cell("# 1. A"), new_code_cell("1", outputs=outputs)]))
+        assert 'aria-label="A &amp; B, 0.5 s" src="data:audio/mpeg' in page
+        assert '<audio src="data:audio/aac;base64,AAAA"></audio>' in page
+
+
+def wav():
+    content = io.BytesIO()
+    soundfile.write(content, np.zeros(8000), 16000, format="WAV")
+    return f"data:audio/wav;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+class TestControls:
+    def still(self, state, *names):
+        outputs = [new_output("display_data", {make_site.WIDGET: {"model_id": name}}) for name in names]
+        notebook = new_notebook(cells=[new_markdown_cell("# 1. A"), new_code_cell("1", outputs=outputs)])
+        notebook.metadata.widgets = {make_site.WIDGETS: {"state": state}}
+        return re.findall(
+            r'<div class="output">(.*?)</div>(?=<div class="output">|\n</main>)', make_site.page(notebook)
+        )
+
+    def test_knobs_become_words(self):
+        def model(kind, **values):
+            return {"model_name": f"{kind}Model", "state": values}
+
+        state = {
+            "all": model("VBox", children=[f"IPY_MODEL_{name}" for name in "abcdfgh"]),
+            "a": model(
+                "Dropdown", description='<span title="of Bach">Tune</span>', _options_labels=["Bach", "<Ode>"], index=1
+            ),
+            "b": model("ToggleButtons", _options_labels=["CQT", "mel"], index=0),
+            "c": model("FloatSlider", description="Volume", value=0.25),
+            "d": model("Box", children=["IPY_MODEL_i", "IPY_MODEL_e"], layout="IPY_MODEL_row"),
+            "i": model("Checkbox", description="Drums", value=True),
+            "e": model("Button", description="Play"),
+            "row": model("Layout", flex_flow="row wrap"),
+            "f": model("Text", description="Hidden", value="x", layout="IPY_MODEL_none"),
+            "g": model("IntProgress", value=3),
+            "h": model("Text", description="Empty", value=""),
+            "none": model("Layout", display="none"),
+        }
+        (shown,) = self.still(state, "all")
+        assert shown == (
+            '<figure class="control"><figcaption>Control: needs a running notebook</figcaption>'
+            '<div class="column"><p class="knob"><b>Tune</b> &lt;Ode&gt;</p>'
+            '<p><span class="pill on">CQT</span><span class="pill">mel</span></p>'
+            '<p class="knob"><b>Volume</b> 0.25</p>'
+            '<div class="row"><p class="knob">☑ Drums</p><span class="pill">Play</span></div>'
+            '<p class="knob"><b>Empty</b> </p></div></figure>'
+        )
+
+    def test_text_and_pictures_need_no_frame_and_progress_is_left_out(self):
         state = {
             "box": {"model_name": "VBoxModel", "state": {"children": [f"IPY_MODEL_{n}" for n in "abcd"]}},
             "a": {"model_name": "HTMLModel", "state": {"value": "<b>bold</b>"}},
@@ -122,47 +228,38 @@ class TestPage:
             "bar": {"model_name": "HBoxModel", "state": {"children": ["IPY_MODEL_e", "IPY_MODEL_f"]}},
             "e": {"model_name": "FloatProgressModel", "state": {}},
             "f": {"model_name": "HTMLModel", "state": {"value": "100 %"}},
-            "knob": {"model_name": "FloatSliderModel", "state": {}},
         }
-        outputs = [new_output("display_data", {make_site.WIDGET: {"model_id": n}}) for n in ("box", "bar", "knob")]
-        notebook = new_notebook(cells=[new_code_cell("1", outputs=outputs)])
-        notebook.metadata.widgets = {make_site.WIDGETS: {"state": state}}
-        make_site.still_widgets(notebook)
-        box, knob = (output.data["text/html"] for output in notebook.cells[0].outputs)
-        assert box == (
-            "<div><b>bold</b></div><p>1 &lt; 2</p>"
+        assert self.still(state, "box", "bar") == [
+            '<div class="column"><div><b>bold</b></div><p>1 &lt; 2</p>'
             '<img alt="" src="data:image/jpeg;base64,UElD">'
-            '<pre>1 &gt; 0</pre><div><i>h</i></div><img alt="" src="data:image/png;base64,UE5H">'
-        )
-        assert knob == "<p><em>Controls, in the running notebook.</em></p>"
+            '<pre>1 &gt; 0</pre><i>h</i><img alt="" src="data:image/png;base64,UE5H"></div>'
+        ]
 
-    def test_controls_show_their_code_sound_and_pictures_and_no_bar(self):
-        png, flac, wav = (base64.b64encode(magic + bytes(20)).decode() for magic in (b"\x89PNG", b"fLaC", b"RIFF"))
-        names = ("title", "bar", "count", "sound", "code", "deck")
+    def test_our_own_show_their_code_names_sound_and_pictures(self):
+        png, flac = (base64.b64encode(magic + bytes(20)).decode() for magic in (b"\x89PNG", b"fLaC"))
         state = {
-            "all": {"model_name": "VBoxModel", "state": {"children": [f"IPY_MODEL_{name}" for name in names]}},
-            "title": {"model_name": "HTMLModel", "state": {"value": "Generate"}},
-            "bar": {"model_name": "IntProgressModel", "state": {"value": 3}},
-            "count": {"model_name": "HTMLModel", "state": {"value": "3 notes"}},
-            "sound": {"model_name": "AudioModel", "state": {}, "buffers": [{"data": wav, "path": ["value"]}]},
-            "code": {"model_name": "AnyModel", "state": {"text": "a < b"}},
             "deck": {
                 "model_name": "AnyModel",
-                "state": {"sounds": [None], "pictures": [None]},
-                "buffers": [{"data": data, "path": ["x", 0]} for data in (flac, png, "AAAA")],
+                "state": {"text": "a < b", "names": ["A", "B & C"], "sounds": [None] * 2, "pictures": [None] * 2},
+                "buffers": [
+                    {"data": data, "path": [kind, at]}
+                    for kind, data in (("sounds", flac), ("pictures", png))
+                    for at in range(2)
+                ],
             },
+            "browser": {"model_name": "AnyModel", "state": {"names": ["x", "y"], "selected": "y"}},
+            "line": {"model_name": "AnyModel", "state": {"entries": [[0, "Cello"], [7.5, "Harp"]]}},
         }
-        notebook = new_notebook(cells=[new_code_cell("1")])
-        notebook.cells[0].outputs = [new_output("display_data", {make_site.WIDGET: {"model_id": "all"}})]
-        notebook.metadata.widgets = {make_site.WIDGETS: {"state": state}}
-        make_site.still_widgets(notebook)
-        assert notebook.cells[0].outputs[0].data["text/html"] == (
-            "<div>Generate</div><div>3 notes</div>"
-            f'<p><audio controls src="data:audio/wav;base64,{wav}"></audio></p>'
-            "<pre>a &lt; b</pre>"
-            f'<p><audio controls src="data:audio/flac;base64,{flac}"></audio></p>'
-            f'<img alt="" src="data:image/png;base64,{png}">'
-        )
+        frame = '<figure class="control"><figcaption>Control: needs a running notebook</figcaption>'
+        deck, browser, line = self.still(state, "deck", "browser", "line")
+        clips = [
+            f'<audio controls aria-label="{name}" src="data:audio/flac;base64,{flac}"></audio>'
+            f'<img alt="{name}" src="data:image/png;base64,{png}">'
+            for name in ("A", "B &amp; C")
+        ]
+        assert deck == f"{frame}<pre>a &lt; b</pre>{''.join(clips)}</figure>"
+        assert browser == f'{frame}<div><span class="pill">x</span><span class="pill on">y</span></div></figure>'
+        assert line == f"{frame}<p>Cello 0 s › Harp 7.5 s</p></figure>"
 
 
 class TestExecute:

@@ -555,6 +555,57 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(folder_of_notes, uninterrupt
     assert not list(out.glob(".partial*"))
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_asked_to_end_saves_and_goes_on(folder_of_notes, uninterrupted, tmp_path, number):
+    """The only checkpoint is the one that the signal asks for: the losses after it are those of an undisturbed run."""
+    out = tmp_path / "out"
+    patient = flags(folder_of_notes, out, "--save_seconds", "1e9")
+    process = python("-c", SLOW_STEPS, *patient, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    deadline = time.monotonic() + 240
+    while len(rows(out)) <= 8 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.send_signal(number)
+    last = process.communicate()[1].strip().splitlines()[-1]
+    assert process.returncode == 128 + number
+    kept = training.Trainer.restore(out).global_step
+    assert last == f"stopped and saved at {kept} images; the same command goes on from there"
+    assert 0 < kept < 80
+    assert int(rows(out)[-1].split(",")[0]) == kept
+    assert train.main(patient) == 0
+    assert rows(out) == rows(uninterrupted)
+
+
+# A step takes long enough for a signal to come between two.
+SLOW_STEPS = """
+import sys, time
+from helpers import train
+from helpers.gansynth.training import Trainer
+step = Trainer.step
+Trainer.step = lambda *args: (time.sleep(0.2), step(*args))[1]
+sys.exit(train.main(sys.argv[1:]))
+"""
+
+
+def test_signals_are_handled_as_before_afterwards():
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with train.Signals() as signals:
+        signal.raise_signal(signal.SIGTERM)
+        assert signals.received == signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt):  # who asks twice does not want to wait
+            signal.raise_signal(signal.SIGINT)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_the_first_checkpoint_does_not_wait_for_the_second(eager, folder_of_notes, tmp_path, monkeypatch):
+    saved_at, save = [], training.Trainer.save
+    monkeypatch.setattr(
+        training.Trainer, "save", lambda self, out: (saved_at.append(self.global_step), save(self, out))[1]
+    )
+    monkeypatch.setattr(train, "FIRST_SAVE_SECONDS", 0.0)
+    assert train.main(flags(folder_of_notes, tmp_path / "out", "--save_seconds", "1e9", "--images", "12")) == 0
+    assert saved_at == [4, 12]
+
+
 def test_more_images_for_a_finished_run(eager, folder_of_notes, uninterrupted, tmp_path, capsys):
     out = tmp_path / "out"
     shutil.copytree(uninterrupted, out)

@@ -1,6 +1,7 @@
 """helpers.widgets.base: what all controls share."""
 
 import io
+import re
 
 import ipywidgets
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import soundfile
 
 from helpers.audio import Audio
-from helpers.widgets.base import LONGEST_MESSAGE, Control, Sound, flac, quoted, tip
+from helpers.widgets.base import LONGEST_MESSAGE, SCRIPTS, Control, Sound, flac, quoted, tip
 
 
 class Counter(Control):
@@ -67,6 +68,31 @@ def test_a_player_is_told_to_play_by_a_message_and_never_by_its_state(monkeypatc
     assert sent == [{"play": 2}, {"play": 3}]
     assert sound.clip == 3
     assert sound.get_state().keys() == silent
+
+
+def luminance(colour):
+    """Of a colour of three numbers from 0 to 1, as the Web Content Accessibility Guidelines define it."""
+    linear = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def contrast(a, b):
+    brighter, darker = sorted([luminance(a), luminance(b)], reverse=True)
+    return (brighter + 0.05) / (darker + 0.05)
+
+
+def colour(text):
+    return np.array([int(text[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+
+
+@pytest.mark.parametrize(("theme", "paper"), [(0, "#ffffff"), (1, "#111111"), (1, "#212121")])
+def test_errors_and_what_is_chosen_can_be_read_in_both_themes(theme, paper):
+    css, white = (SCRIPTS / "base.css").read_text("utf-8"), colour("#ffffff")
+    error, accent = (colour(re.findall(f"--gs-{name}: (#[0-9a-f]{{6}})", css)[theme]) for name in ("error", "accent"))
+    share = int(re.search(r"var\(--gs-error\) (\d+)%, var\(--gs-paper\)", css)[1]) / 100
+    assert contrast(error, share * error + (1 - share) * colour(paper)) > 4.5  # AA for text
+    assert contrast(white, accent) > 4.5
+    assert contrast(accent, colour(paper)) > 3  # AA for what marks the focus
 
 
 @pytest.mark.parametrize("kind", [ipywidgets.Dropdown, ipywidgets.Text, ipywidgets.Button, ipywidgets.Checkbox])

@@ -2,12 +2,14 @@
 
 import contextlib
 import datetime
+import io
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import ipywidgets
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -324,6 +326,17 @@ def test_the_roll_shows_what_is_heard(tune):
     assert tune._roll.value != whole
     tune.set(1, mute=False)
     assert tune._roll.value == whole
+
+
+def test_the_page_knows_where_the_rolls_axes_are(tune):
+    """Of them a narrow page makes a picture that can be read."""
+    image = plt.imread(io.BytesIO(bytes(tune._roll.value)))
+    height, width = image.shape[:2]
+    left, bottom, across, up = tune._roll.axes
+    frame = image[round((1 - bottom - up / 2) * height), :, :3].sum(axis=1)  # a row in the middle of the axes
+    assert np.flatnonzero(frame < 0.5)[0] == pytest.approx(left * width, abs=1.5)  # the vertical axis is black
+    assert left + across == pytest.approx(1, abs=0.02)
+    assert tune._roll.seconds == pytest.approx(tune.song.seconds, abs=0.5)
 
 
 def test_listening_plays_what_is_heard(tune, monkeypatch):

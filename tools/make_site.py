@@ -3,11 +3,11 @@
     python tools/make_site.py                                  # all in notebooks/
     python tools/make_site.py notebooks/01_setup.ipynb         # this page anew, the others as they are
 
-Sound, pictures and style are inside the pages, which load nothing from the web. So there is no MathJax, and controls
-(widgets), which need a running notebook, are shown as they stood at the end: their text, code, pictures and sound, no
-knobs.
+Sound, pictures and style are inside the pages, which load nothing from the web and run no script: so there is no
+MathJax. Sound becomes MP3 and large pictures become WebP, since a page is to be mailed and put on the web. Controls
+(widgets) need a running notebook; a frame shows how they stood at the end, with their code, pictures and sound.
 
-A page is written when its notebook has run to the end; where one fails, its old page goes.
+A page is written when its notebook has run to the end; where one fails, its old page is removed.
 """
 
 from __future__ import annotations
@@ -15,65 +15,77 @@ from __future__ import annotations
 import argparse
 import base64
 import html
+import io
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import nbformat
+import soundfile
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-from nbconvert import HTMLExporter
+from nbconvert.filters.ansi import ansi2html
+from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
+from PIL import Image
+from pygments.formatters import HtmlFormatter
 from tqdm.auto import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from execute import execute
-from stamp_notebooks import IS_BADGE
+from stamp_notebooks import IS_BADGE, IS_WAYS
 
+from helpers import page as handed_in
+from helpers.audio import Audio
 from helpers.files import replacing
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "outputs" / "site"
-LOG = re.compile(r"^(WARNING: All log messages before|[IWEF]\d{4} \d\d:\d\d).*\n?", re.M)  # of TensorFlow, on stderr
+
+MOST_BYTES = 8_000_000  # of a page; a larger one loads slowly and is too large for mail
+LARGE_PICTURE = 40_000  # bytes of a PNG from which on it becomes a WebP
+WEBP_QUALITY = 80
+CARD = (640, 360)  # pixels of a picture in the index
 
 PROGRESS_MODELS = 4  # of a progress bar of tqdm: a box, text, the bar, text; controls with a bar have more
 WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGETS = "application/vnd.jupyter.widget-state+json"
+IS_FOLDED = re.compile(r"# @title (.*)\n?")  # Colab's way to fold the code of a cell
+IS_SOUND = re.compile(r"<audio\b.*?</audio>", re.S)
+IS_PICTURE = re.compile(r"data:image/(png|jpeg|webp);base64,([A-Za-z0-9+/=\s]+)")
+IS_NOTEBOOK = re.compile(r"(\]\((?:\./)?\d\d_\w+)\.ipynb\b")
 
-STYLE = """
-.site { font: 15px/1.6 system-ui, sans-serif; color: #222; max-width: 60rem; margin: 0 auto; padding: 1rem 1.5rem; }
-.site nav { display: flex; flex-wrap: wrap; gap: 0 1.5rem; }
-.site a { color: #0b5cad; }
-.site article { border-top: 1px solid #ddd; margin-top: 1rem; }
-"""
-# Blocks of nbconvert's template, emptied of what would be loaded from the web.
-PAGE = """
-{%- extends 'lab/index.html.j2' -%}
-{%- block html_head_js -%}{%- endblock -%}
-{%- block html_head_js_mathjax -%}{%- endblock -%}
-{%- block html_head_js_mermaidjs -%}{%- endblock -%}
-{%- block extra_css -%}<style>{{ resources.site.style }}</style>{%- endblock -%}
-{%- block body_header -%}{{ super() }}<div class="site">{{ resources.site.nav }}</div>{%- endblock -%}
-"""
-INDEX = """<!DOCTYPE html>
+DOCUMENT = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>GANSynth that runs today</title>
-<style>{style}</style>
+<meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
+<title>{title}</title>
+<style>
+{style}</style>
 </head>
-<body class="site">
-<h1>GANSynth that runs today</h1>
-<p>The notebooks of the suite, as they ran on this machine: text, code, pictures and sound.</p>
-{articles}
+<body>
+{body}
 </body>
 </html>
 """
-ARTICLE = '<article>\n<h2><a href="{page}">{title}</a></h2>\n{contract}\n<p>{size:.1f} MB</p>\n</article>'
+INDEX = """<h1>GANSynth that runs today</h1>
+<p>The notebooks of the suite as they ran: text, code, pictures and sound.</p>
+<div class="cards">
+{cards}
+</div>"""
+CARD_OF = """<article>
+<h2><a href="{page}">{title}</a></h2>
+<p>{about}</p>
+<p class="soft">{facts}</p>
+{picture}
+</article>"""
 
 
 def head(notebook: NotebookNode) -> tuple[str, str]:
@@ -88,114 +100,299 @@ def navigation(path: Path, among: Sequence[Path]) -> str:
     links = ['<a href="index.html">All notebooks</a>']
     if path in among:
         at = among.index(path)
-        for word, other in (("Before", among[:at][-1:]), ("Next", among[at + 1 : at + 2])):
+        for word, other in (("Previous", among[:at][-1:]), ("Next", among[at + 1 : at + 2])):
             links += [f'<a href="{page.stem}.html">{word}: {page.stem}</a>' for page in other]
     return f"<nav>{' '.join(links)}</nav>"
 
 
 def page(notebook: NotebookNode, nav: str = "") -> str:
-    """The HTML of a notebook that has run. Changes the notebook to what can be shown."""
+    """The HTML of a notebook that has run."""
     title, _ = head(notebook)
-    still_widgets(notebook)
+    state = notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {})
+    parts, heading = [], title
     for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if output.get("name") == "stderr":
-                output.text = LOG.sub("", output.text)
         if cell.cell_type == "markdown":
-            cell.source = re.sub(r"(\]\((?:\./)?\d\d_\w+)\.ipynb\b", r"\1.html", IS_BADGE.sub("", cell.source))
-    exporter = HTMLExporter(raw_template=PAGE)  # with embed_images it closes <details> before what they fold
-    resources = {
-        "metadata": {"name": title, "path": str(ROOT / "notebooks")},
-        "site": {"style": STYLE, "nav": nav},
-    }
-    return exporter.from_notebook_node(notebook, resources)[0]
+            parts.append(f'<div class="text">{_markdown(cell)}</div>')
+            heading = (re.findall(r"^#+ (.+)$", cell.source, re.M) or [heading])[-1]
+        elif cell.cell_type == "code":
+            outputs = map(_output(state), _merged(cell.outputs))
+            shown = "".join(f'<div class="output">{out}</div>' for out in outputs if out)
+            parts += [_code(cell.source), _labelled(shown, heading)]
+    body = f"{nav}\n<main>\n{''.join(parts)}\n</main>\n{nav}"
+    return DOCUMENT.format(title=html.escape(title), style=_style(), body=IS_PICTURE.sub(_smaller, body))
 
 
-def still_widgets(notebook: NotebookNode) -> None:
-    """Put what widgets showed at the end in their place; progress bars are left out."""
-    state = notebook.metadata.pop("widgets", {}).get(WIDGETS, {}).get("state", {})
-    for cell in notebook.cells:
-        outputs = []
-        for output in cell.get("outputs", []):
-            if WIDGET in output.get("data", {}):
-                models = list(_models(output.data[WIDGET]["model_id"], state))
-                if len(models) <= PROGRESS_MODELS and any(m["model_name"].endswith("ProgressModel") for m in models):
-                    continue
-                shown = "".join(map(_still, models)) or "<p><em>Controls, in the running notebook.</em></p>"
-                output = nbformat.v4.new_output("display_data", {"text/html": shown})
-            outputs.append(output)
-        if cell.cell_type == "code":
-            cell.outputs = outputs
+def _style() -> str:
+    light, dark = (HtmlFormatter(style=name).get_style_defs(".highlight") for name in ("friendly", "github-dark"))
+    own = (Path(__file__).parent / "site.css").read_text("utf-8")
+    return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n{own}"
 
 
-def _models(name: str, state: dict) -> Iterator[dict]:
-    """A widget and all that it contains, in their order."""
-    model = state.get(name)
-    if model is not None:
-        yield model
-        for child in model["state"].get("children", []):
-            yield from _models(child.removeprefix("IPY_MODEL_"), state)
+# ---------------------------------------------------------------------------------------------------- cells and outputs
 
 
-def _still(model: dict) -> str:
-    """The HTML of one widget without those in it: of text, pictures and captured output; others show nothing."""
-    values, kind = model["state"], model["model_name"]
-    if kind in ("HTMLModel", "HTMLMathModel"):
-        return f"<div>{values.get('value', '')}</div>"
-    if kind == "LabelModel":
-        return f"<p>{html.escape(values.get('value', ''))}</p>"
-    if kind == "ImageModel":
+def _markdown(cell: NotebookNode) -> str:
+    source = IS_WAYS.sub("", IS_NOTEBOOK.sub(r"\1.html", IS_BADGE.sub("", cell.source)))
+    renderer = IPythonRenderer(escape=False, attachments=cell.get("attachments", {}))
+    shown = MarkdownWithMath(renderer=renderer).render(source)
+    return re.sub(r"<p>Previous: .*?</p>|<p>Next: .*?</p>", "", shown)
+
+
+def _code(source: str) -> str:
+    if not source.strip():
+        return ""
+    code = f'<div class="code">{Highlight2HTML()(source)}</div>'
+    folded = IS_FOLDED.match(source)
+    return f"<details><summary>{html.escape(folded[1])}</summary>{code}</details>" if folded else code
+
+
+def _merged(outputs: Sequence[dict]) -> list[dict]:
+    """Outputs without stderr (progress, and what libraries log), and what was printed around it in one piece."""
+    merged: list[dict] = []
+    for output in outputs:
+        if output.get("name") == "stderr":
+            continue
+        if output.get("name") == "stdout" and merged and merged[-1].get("name") == "stdout":
+            merged[-1] = {**merged[-1], "text": merged[-1]["text"] + output["text"]}
+        else:
+            merged.append(output)
+    return merged
+
+
+def _output(state: dict) -> Callable[[dict], str]:
+    """What shows one output as HTML, "" if there is nothing to show, given the state of all widgets."""
+
+    def show(output: dict) -> str:
+        data = output.get("data", {})
+        if WIDGET in data:
+            return _control(data[WIDGET]["model_id"], state)
+        if "text/html" in data:
+            return data["text/html"]
+        for kind in ("image/png", "image/jpeg"):
+            if kind in data:
+                return _image(kind, data[kind])
+        if "text/markdown" in data:
+            return MarkdownWithMath(renderer=IPythonRenderer(escape=False)).render(data["text/markdown"])
+        text = output.get("text") or data.get("text/plain", "")
+        return f"<pre>{ansi2html(text)}</pre>" if text.strip() else ""
+
+    return show
+
+
+def _image(kind: str, data: str, alt: str = "") -> str:
+    return f'<img alt="{html.escape(alt)}" src="data:{kind};base64,{data}">'
+
+
+def _labelled(shown: str, heading: str) -> str:
+    """Every player of an output with a name, that of the heading above unless it has one, and with compressed sound."""
+    label = re.sub(r"[`*]", "", heading)
+    return IS_SOUND.sub(lambda match: _player(match[0], label), shown)
+
+
+def _player(element: str, label: str) -> str:
+    own = re.search(r'aria-label="([^"]*)"', element)
+    label = html.unescape(own[1]) if own else label
+    source = re.search(r'src="data:audio/[\w.+-]+;base64,([^"]*)"', element)
+    if source is None:
+        return element
+    content = base64.b64decode(source[1])
+    try:
+        samples, rate = soundfile.read(io.BytesIO(content), dtype="float32")
+        compressed, _ = handed_in.mp3(Audio(samples, rate))
+    except (soundfile.LibsndfileError, ValueError):
+        return element  # as it is: browsers play more kinds of sound than libsndfile
+    address = f"data:audio/mpeg;base64,{base64.b64encode(compressed).decode()}"
+    caption = f"{html.escape(label)}, {len(samples) / rate:.1f} s"
+    player = f'<audio controls preload="metadata" aria-label="{caption}" src="{address}"></audio>'
+    return f'<figure class="sound"><figcaption>♪ {caption}</figcaption>{player}</figure>'
+
+
+def _smaller(match: re.Match) -> str:
+    """The address of a picture as that of a WebP, if it is a large PNG and that is smaller."""
+    kind, data = match[1], match[2]
+    if kind != "png" or len(data) < LARGE_PICTURE * 4 / 3:
+        return match[0]
+    content = io.BytesIO()
+    Image.open(io.BytesIO(base64.b64decode(data))).save(content, "WEBP", quality=WEBP_QUALITY, method=4)
+    smaller = base64.b64encode(content.getvalue()).decode()
+    return f"data:image/webp;base64,{smaller}" if len(smaller) < len(data) else match[0]
+
+
+# -------------------------------------------------------------------------------------------------------------- widgets
+
+
+def _control(name: str, state: dict) -> str:
+    """The frame of a widget and all in it, as it stood at the end; "" for a progress bar."""
+    kinds = _kinds(name, state)
+    if len(kinds) <= PROGRESS_MODELS and any(kind.endswith("ProgressModel") for kind in kinds):
+        return ""
+    shown = _still(name, state)
+    if kinds and set(kinds) <= {"HTMLModel", "HTMLMathModel", "LabelModel", "OutputModel", "ImageModel", "VBoxModel"}:
+        return shown  # nothing in it to turn or to press
+    return f'<figure class="control"><figcaption>Control: needs a running notebook</figcaption>{shown}</figure>'
+
+
+def _kinds(name: str, state: dict) -> list[str]:
+    """The models of a widget and of all that it contains."""
+    model = state.get(name.removeprefix("IPY_MODEL_"))
+    if model is None:
+        return []
+    children = model["state"].get("children", [])
+    return [model["model_name"], *(kind for child in children for kind in _kinds(child, state))]
+
+
+def _still(name: str, state: dict) -> str:
+    """The HTML of one widget and those in it; of those that only make a browser do something, nothing."""
+    model = state.get(name.removeprefix("IPY_MODEL_"))
+    if model is None or _is_hidden(model, state):
+        return ""
+    values, kind = model["state"], model["model_name"].removesuffix("Model")
+    if "children" in values:
+        inside = "".join(_still(child, state) for child in values["children"])
+        is_row = kind in ("HBox", "GridBox") or str(_layout(model, state).get("flex_flow") or "").startswith("row")
+        return f'<div class="{"row" if is_row else "column"}">{inside}</div>' if inside else ""
+    if kind in ("HTML", "HTMLMath"):
+        return f"<div>{values['value']}</div>" if values.get("value") else ""
+    if kind == "Label":
+        return f"<p>{html.escape(values['value'])}</p>" if values.get("value") else ""
+    if kind == "Image":
         media = f"image/{values.get('format', 'png')}"
-        return "".join(_picture(media, buffer["data"]) for buffer in model.get("buffers", []))
-    if kind in ("AudioModel", "AnyModel"):  # the last are our own
-        code = f"<pre>{html.escape(values['text'])}</pre>" if values.get("text") else ""
-        return code + "".join(_medium(buffer["data"]) for buffer in model.get("buffers", []))
-    if kind == "OutputModel":
-        return "".join(_still_output(output) for output in values.get("outputs", []))
-    return ""
+        return "".join(_image(media, buffer["data"]) for buffer in model.get("buffers", []))
+    if kind == "Output":
+        return "".join(map(_output(state), _merged(values.get("outputs", []))))
+    if kind == "Any":  # our own
+        return _drawn(values, model.get("buffers", []))
+    if kind == "Audio":
+        return "".join(_medium(buffer["data"]) for buffer in model.get("buffers", []))
+    return _knob(kind, values)
 
 
-def _still_output(output: dict) -> str:
-    data = output.get("data", {})
-    if "text/html" in data:
-        return f"<div>{data['text/html']}</div>"
-    if "image/png" in data:
-        return _picture("image/png", data["image/png"])
-    return f"<pre>{html.escape(output.get('text') or data.get('text/plain', ''))}</pre>"
+def _layout(model: dict, state: dict) -> dict[str, Any]:
+    return state.get(str(model["state"].get("layout", "")).removeprefix("IPY_MODEL_"), {}).get("state", {})
 
 
-def _picture(media: str, data: str) -> str:
-    return f'<img alt="" src="data:{media};base64,{data}">'
+def _is_hidden(model: dict, state: dict) -> bool:
+    layout = _layout(model, state)
+    return layout.get("display") == "none" or layout.get("visibility") == "hidden"
 
 
-def _medium(data: str) -> str:
+def _knob(kind: str, values: dict[str, Any]) -> str:
+    """One of ipywidgets' own controls, in words."""
+    name = _plain(values.get("description"))
+    label = f"<b>{name}</b> " if name else ""
+    if "_options_labels" in values:
+        index = values.get("index")
+        chosen = {index} if isinstance(index, int) else set(index or ())
+        options = values["_options_labels"]
+        if kind == "ToggleButtons":
+            return f"<p>{label}{''.join(_pill(option, i in chosen) for i, option in enumerate(options))}</p>"
+        shown = ", ".join(str(options[i]) for i in sorted(chosen)) or "nothing chosen"
+        return f'<p class="knob">{label}{html.escape(shown)}</p>'
+    if kind in ("Button", "FileUpload"):
+        return _pill(_plain(values.get("description")) or values.get("tooltip") or "button")
+    if kind in ("Checkbox", "ToggleButton"):
+        return f'<p class="knob">{"☑" if values.get("value") else "☐"} {name}</p>'
+    if kind.endswith("Progress"):
+        return ""
+    value = values.get("value")
+    if isinstance(value, (str, int, float)) and value != "":
+        shown = f"{value:g}" if isinstance(value, float) else str(value)
+        return f'<p class="knob">{label}{html.escape(shown)}</p>'
+    return f'<p class="knob">{label}</p>' if label else ""
+
+
+def _plain(description: str | None) -> str:
+    """A description without its tags, which ipywidgets allows in it."""
+    return re.sub(r"<[^>]*>", "", description or "")
+
+
+def _pill(text: str, is_on: bool = False) -> str:
+    return f'<span class="pill{" on" * is_on}">{html.escape(str(text))}</span>'
+
+
+def _drawn(values: dict[str, Any], buffers: Sequence[dict]) -> str:
+    """One of our own controls: its code, the names in it, its sound and pictures, each clip's together."""
+    names, parts = values.get("names") or [], []
+    if values.get("text"):
+        parts.append(f"<pre>{html.escape(values['text'])}</pre>")
+    if values.get("entries"):
+        stops = (f"{html.escape(str(name))} {second:.3g} s" for second, name in values["entries"])
+        parts.append(f"<p>{' › '.join(stops)}</p>")
+    media: dict[int, list[str]] = {}
+    for buffer in buffers:
+        at = buffer["path"][-1] if isinstance(buffer["path"][-1], int) else 0
+        label = names[at] if at < len(names) else ""
+        media.setdefault(at, []).append(_medium(buffer["data"], label))
+    if "pitch" in values and names:
+        parts.append(f"<p>Keyboard, {html.escape(names[values['pitch'] - values.get('lowest', 0)])}</p>")
+    elif names and not buffers:
+        chosen = {values.get("selected"), *values.get("kept", ())}
+        parts.append(f"<div>{''.join(_pill(name, name in chosen) for name in names)}</div>")
+    if "x" in values and "y" in values:
+        parts.append(f"<p>at {values['x']:.0%} from the left, {values['y']:.0%} from the top</p>")
+    return "".join(parts) + "".join(part for at in sorted(media) for part in media[at])
+
+
+def _medium(data: str, label: str = "") -> str:
     """A picture or a player, by how the bytes begin; "" where they are neither."""
     begin = base64.b64decode(data[:16])
     if begin.startswith(b"\x89PNG"):
-        return _picture("image/png", data)
-    for magic, media in ((b"RIFF", "audio/wav"), (b"fLaC", "audio/flac")):
+        return _image("image/png", data, label)
+    named = f' aria-label="{html.escape(label)}"' if label else ""
+    for magic, kind in ((b"RIFF", "wav"), (b"fLaC", "flac")):
         if begin.startswith(magic):
-            return f'<p><audio controls src="data:{media};base64,{data}"></audio></p>'
+            return f'<audio controls{named} src="data:audio/{kind};base64,{data}"></audio>'
     return ""
+
+
+# ------------------------------------------------------------------------------------------------------------- the site
+
+
+def card(text: str) -> bytes | None:
+    """The largest picture of a page, as a small one for the index; None if it has none."""
+    pictures = [base64.b64decode(match[2]) for match in IS_PICTURE.finditer(text)]
+    if not pictures:
+        return None
+    content = io.BytesIO()
+    picture = Image.open(io.BytesIO(max(pictures, key=len))).convert("RGBA")
+    picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    picture.thumbnail((CARD[0], 2 * CARD[1]))
+    picture.save(content, "WEBP", quality=WEBP_QUALITY)
+    return content.getvalue()
 
 
 def index(site: Path, among: Sequence[Path]) -> str:
     """The HTML of the first page: what each notebook is about, of those that have a page in `site`."""
-    render = MarkdownWithMath(renderer=IPythonRenderer(escape=False)).render
-    articles = []
+    cards = []
     for path in among:
-        written = site / f"{path.stem}.html"
+        written, picture = site / f"{path.stem}.html", site / f"{path.stem}.webp"
         if written.exists():
             title, contract = head(nbformat.read(path, as_version=4))
-            size = written.stat().st_size / 1e6
-            parts = {"page": written.name, "title": html.escape(title), "contract": render(contract), "size": size}
-            articles.append(ARTICLE.format(**parts))
-    return INDEX.format(style=STYLE, articles="\n".join(articles))
+            about, _, points = contract.partition("\n\n")
+            took = re.search(r"\*\*Time:\*\* (.+?)(?:[.;\n]|$)", points)
+            data = base64.b64encode(picture.read_bytes()).decode() if picture.exists() else ""
+            image = _image("image/webp", data) if data else ""
+            parts = {
+                "page": written.name,
+                "title": html.escape(title),
+                "about": _inline(about),
+                "facts": " · ".join([*([took[1]] if took else []), f"{written.stat().st_size / 1e6:.1f} MB"]),
+                "picture": f'<a class="picture" href="{written.name}" tabindex="-1" aria-hidden="true">{image}</a>',
+            }
+            cards.append(CARD_OF.format(**parts))
+    body = INDEX.format(cards="\n".join(cards))
+    return DOCUMENT.format(title="GANSynth that runs today", style=_style(), body=body)
 
 
-def write(path: Path, text: str) -> None:
+def _inline(markdown: str) -> str:
+    """One paragraph of markdown as HTML without its <p>."""
+    shown = MarkdownWithMath(renderer=IPythonRenderer(escape=False)).render(IS_NOTEBOOK.sub(r"\1.html", markdown))
+    return shown.strip().removeprefix("<p>").removesuffix("</p>")
+
+
+def write(path: Path, content: bytes) -> None:
     with replacing(path) as partial:
-        partial.write_text(text, "utf-8")
+        partial.write_bytes(content)
 
 
 def main(arguments: Sequence[str] | None = None, folder: Path = ROOT / "notebooks") -> int:
@@ -206,21 +403,28 @@ def main(arguments: Sequence[str] | None = None, folder: Path = ROOT / "notebook
     among = sorted(folder.resolve().glob("*.ipynb"))
     failed = []
     for path in [path.resolve() for path in options.notebooks] or among:
-        target = options.output / f"{path.stem}.html"
+        target, picture = (options.output / f"{path.stem}.{ending}" for ending in ("html", "webp"))
         try:
             notebook = nbformat.read(path, as_version=4)
             began = time.monotonic()
             cells = sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in notebook.cells)
             with tqdm(total=cells, desc=path.stem, unit="cell") as bar:
                 execute(notebook, path.parent, on_cell=lambda bar=bar, **_: bar.update())
-            write(target, page(notebook, navigation(path, among)))
+            text = page(notebook, navigation(path, among))
+            write(target, text.encode("utf-8"))
+            picture.unlink(missing_ok=True)
+            if shown := card(text):
+                write(picture, shown)
         except (CellExecutionError, CellTimeoutError, DeadKernelError, OSError, nbformat.reader.NotJSONError) as error:
             target.unlink(missing_ok=True)
+            picture.unlink(missing_ok=True)
             failed.append(path.stem)
             print(f"{path.name} has no page: {error}", file=sys.stderr)
         else:
-            print(f"{target}: {target.stat().st_size / 1e6:.1f} MB, {time.monotonic() - began:.0f} s", flush=True)
-    write(options.output / "index.html", index(options.output, among))
+            size = target.stat().st_size
+            note = f", more than {MOST_BYTES / 1e6:g} MB" * (size > MOST_BYTES)
+            print(f"{target}: {size / 1e6:.1f} MB{note}, {time.monotonic() - began:.0f} s", flush=True)
+    write(options.output / "index.html", index(options.output, among).encode("utf-8"))
     print(options.output / "index.html")
     return bool(failed)
 

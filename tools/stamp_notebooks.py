@@ -46,7 +46,7 @@ ABOUT = (
 IS_ABOUT = "This first cell"
 # Colab makes a form of the cell, with a field for the address: until the project has one, somebody has to type it.
 SETUP = """\
-# @title Setup: find the code; in Colab, fetch it first
+# @title Setup (run this first)
 import os
 import re
 import subprocess

@@ -11,6 +11,7 @@ everything.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import tempfile
@@ -74,9 +75,31 @@ def _flush() -> None:
         sys.stderr.flush()
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Drops the warning that graphs are compiled again: one for each length, or stage of a training, is intended."""
+    return "triggered tf.function retracing" not in record.getMessage()
+
+
 with quiet():
     import keras
     import tensorflow as tf
     from keras import ops
 
-__all__ = ["keras", "ops", "quiet", "tf"]
+logging.getLogger("tensorflow").addFilter(_is_news)
+
+__all__ = ["keras", "ops", "quiet", "tf", "unfused"]
+
+
+@contextlib.contextmanager
+def unfused() -> Iterator[None]:
+    """Call graphs with gradients in this block, without the optimizer that fuses convolutions with their activations.
+
+    With oneDNN, TensorFlow 2.20 fuses them although the gradient needs what lies between. It then finds its graph
+    broken, reports "remapper failed", and leaves the graph as it was: nothing is lost without it.
+    """
+    before = tf.config.optimizer.get_experimental_options().get("remapping", True)
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({"remapping": before})

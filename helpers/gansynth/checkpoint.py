@@ -53,6 +53,10 @@ class Checkpoint:
     global_step: int  # images seen in training
     about: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # JSON values that travel with the weights
 
+    def __repr__(self) -> str:
+        weights = sum(array.size for array in self.weights.values())
+        return f"Checkpoint({weights:,} weights, stage {self.stage}, {self.global_step:,} images)"
+
     @property
     def num_blocks(self) -> int:
         return self.config.num_blocks(self.stage)

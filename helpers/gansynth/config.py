@@ -88,6 +88,10 @@ class Config:
     # Architecture keys that the file did not hold, so that the published value was assumed.
     assumed: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        picture = f"{self.data_type} spectrograms of {self.frames} x {self.bins}"
+        return f"Config({picture}, {self.audio_length / self.sample_rate:g} s at {self.sample_rate} Hz)"
+
     def __post_init__(self):
         for key, allowed in _CHOICES.items():
             if getattr(self, key) not in allowed:

@@ -5,7 +5,6 @@ Notebook: 02_checkpoints (loading), 04_generate (generating).
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
+from ..errors import in_one_line
 from . import spectral
 from .cache import NoteCache, note_key
 from .checkpoint import Checkpoint, read
@@ -93,6 +93,7 @@ class GANSynth:
         """
         return np.random.RandomState(seed).normal(size=[n, self.config.latent_vector_size])
 
+    @in_one_line
     def generate(
         self,
         z: np.ndarray,
@@ -235,7 +236,6 @@ class GANSynth:
         step = FINE_STEP if frames <= FINE_UP_TO else FRAME_STEP
         computed = min(-(-frames // step) * step, self.config.frames)
         if (kind, computed) not in self._compiled:
-            logging.getLogger("tensorflow").addFilter(_is_news)
             self._compiled[kind, computed] = kind(self.network, (0, computed))
         count = len(pitches)
         room = min(1 << (count - 1).bit_length(), max(batch_size, count)) - count
@@ -259,11 +259,7 @@ def _has_accelerator() -> bool:
     return True
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    """Drops TensorFlow's warning that graphs are compiled again: one for each length is what we want."""
-    return "triggered tf.function retracing" not in record.getMessage()
-
-
+@in_one_line
 def load(
     name_or_path: str | os.PathLike = "demo", precision: str = "float32", cache: NoteCache | None = None
 ) -> GANSynth:

@@ -50,6 +50,11 @@ def upscale(x, factor: int = 2):
     return ops.repeat(ops.repeat(x, factor, axis=1), factor, axis=2)
 
 
+def _first_values():
+    """N(0, 1); with a seed, since Keras would draw one from Python's own random numbers, which are the user's."""
+    return keras.initializers.RandomNormal(0, 1, seed=0)
+
+
 class EqualizedConv2D(keras.layers.Layer):
     """Convolution without padding whose weights are stored near N(0, 1) and scaled by gain / sqrt(fan_in) at run time.
 
@@ -64,7 +69,7 @@ class EqualizedConv2D(keras.layers.Layer):
 
     def build(self, input_shape):
         shape = (*self.kernel_size, input_shape[-1], self.filters)
-        self.kernel = self.add_weight(shape=shape, initializer=keras.initializers.RandomNormal(0, 1), name="kernel")
+        self.kernel = self.add_weight(shape=shape, initializer=_first_values(), name="kernel")
         self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
         self.scale = self.gain / math.sqrt(math.prod(shape[:-1]))
 
@@ -316,7 +321,7 @@ class EqualizedDense(keras.layers.Layer):
 
     def build(self, input_shape):
         shape = (input_shape[-1], self.units)
-        self.kernel = self.add_weight(shape=shape, initializer=keras.initializers.RandomNormal(0, 1), name="kernel")
+        self.kernel = self.add_weight(shape=shape, initializer=_first_values(), name="kernel")
         self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
         self.scale = OUTPUT_GAIN / math.sqrt(input_shape[-1])
 

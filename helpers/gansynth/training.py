@@ -31,7 +31,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from . import checkpoint, losses
-from .backend import keras, tf
+from .backend import keras, tf, unfused
 from .checkpoint import AVERAGE, Checkpoint
 from .config import NUM_PITCHES, Config
 from .networks import Discriminator, Generator, denormalize
@@ -338,7 +338,7 @@ class Trainer:
         labels = np.asarray(labels, np.int32)
         own = self._share(drawn.generator_z, drawn.generator_labels)
         others = self._share(drawn.discriminator_z, drawn.discriminator_labels, drawn.mix, data, labels)
-        with self.strategy.scope():
+        with self.strategy.scope(), unfused():
             measured = self._iteration(own, others, tf.constant(self.fade))
         self.global_step += count
         return {name: float(value) for name, value in measured.items()}

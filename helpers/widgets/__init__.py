@@ -12,6 +12,12 @@
     player = widgets.Player({"original": tune, "custom": button})   clips to compare, over their pictures
     home = widgets.TakeHome(player)                     the page to hand in
 
+    checkpoints = widgets.Checkpoints()                 which checkpoints play, one after another
+    each = widgets.GenerateEach(checkpoints, tune)      render with each of them
+    interval = widgets.RandomTimeline(bank, tune)       random instruments, and how often a new one comes
+    original = widgets.Original(tune)                   the note sequence, and how it is meant to sound
+    comparison = widgets.Comparison(player, tune)       all clips side by side, with numbers
+
 Controls that are given each other, or one bank, belong together: what changes in one is heard and seen in the others.
 
 Every one is an ipywidget: a cell that ends with it shows it. What it holds are traits, so that everything a hand can do
@@ -21,11 +27,16 @@ Notebook: 00_quickstart.
 """
 
 from .browser import Browser
+from .checkpoints import Checkpoints
+from .comparison import Comparison
+from .each import GenerateEach
 from .generate import Generate
 from .mixer import Mixer
 from .models import Models
+from .original import Original
 from .pad import BlendPad
 from .player import Player
+from .random_timeline import RandomTimeline
 from .takehome import TakeHome
 from .timeline import TimelineEditor
 from .tune import Tune
@@ -33,10 +44,15 @@ from .tune import Tune
 __all__ = [
     "BlendPad",
     "Browser",
+    "Checkpoints",
+    "Comparison",
     "Generate",
+    "GenerateEach",
     "Mixer",
     "Models",
+    "Original",
     "Player",
+    "RandomTimeline",
     "TakeHome",
     "TimelineEditor",
     "Tune",

@@ -21,6 +21,11 @@ SCRIPTS = Path(__file__).parent / "scripts"  # one .js, and one .css where it ha
 LONGEST_MESSAGE = 300  # characters of an error that are shown
 
 
+def script(*names: str) -> str:
+    """Files of SCRIPTS as one: what the page runs for a widget cannot import another file."""
+    return "\n".join((SCRIPTS / name).read_text("utf-8") for name in names)
+
+
 class Line(ipywidgets.HTML):
     """A line of text for news and errors, to stand beside what was pressed. It takes no room while it is empty."""
 
@@ -96,7 +101,7 @@ class Code(anywidget.AnyWidget):
     """Code to read, and a button that copies it."""
 
     # Every control has one of these, and so every page with a control has what is done once a page.
-    _esm = "\n".join((SCRIPTS / name).read_text("utf-8") for name in ("page.js", "code.js"))
+    _esm = script("page.js", "code.js")
     _css = SCRIPTS / "base.css"
     text = traitlets.Unicode().tag(sync=True)
     hint = traitlets.Unicode().tag(sync=True)

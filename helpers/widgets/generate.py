@@ -92,8 +92,8 @@ class Generate(Control):
         tip(self._synth, 'Play the drum tracks with a soundfont: render.render(..., drums="synth")')
         row = ipywidgets.HBox([self._start, self._cancel, self._bar, self._count])
         plan = ipywidgets.HBox([self._synth, self._plan])
-        result = ipywidgets.HBox([self._sound, self._download])
-        super().__init__("Generate", [row, self._line, plan, self._age, result, self._report], [self._line])
+        self._result = ipywidgets.HBox([self._sound, self._download])
+        super().__init__("Generate", [row, self._line, plan, self._age, self._result, self._report], [self._line])
 
         self._start.on_click(lambda _: self.start())
         self._cancel.on_click(lambda _: self.cancel())
@@ -122,11 +122,7 @@ class Generate(Control):
         song, _, player = self._chosen()
         tune = getattr(self.source, "tune", self.source)
         if isinstance(tune, Tune):
-            rest = "the timeline" if isinstance(player, Timeline) else getattr(player, "name", "")
-            told = self.model.fingerprint, rest, self.drums
-            if told != self._told:  # it lists the instruments anew
-                self._told = told
-                tune.expect(self.model, rest, self.settings.get("seed", 0), self.drums)
+            self._tell(tune, player)
         drums = [track for track in song.tracks if track.is_drum] if song else []
         self._synth.layout.display = "" if drums and not self.settings.get("faithful") else "none"
         self._synth.value = self.drums == "synth"
@@ -134,12 +130,28 @@ class Generate(Control):
         self._show_age()
         self.changed()
 
+    def _tell(self, tune: Tune, player: Instrument | Timeline | None) -> None:
+        """Let the tune say who will play its tracks."""
+        rest = "the timeline" if isinstance(player, Timeline) else getattr(player, "name", "")
+        told = self.model.fingerprint, rest, self.drums
+        if told != self._told:  # it lists the instruments anew
+            self._told = told
+            tune.expect(self.model, rest, self.settings.get("seed", 0), self.drums)
+
+    def _who(self) -> str:
+        """What plays, in words."""
+        return self.model.name
+
+    def _who_exactly(self) -> Any:
+        """What plays, as a value that can be compared."""
+        return self.model.fingerprint or id(self.model)
+
     def _words(self, song: Song | None, tune: Any, drums: int) -> str:
         """What the button will do."""
         if song is None:
             return ""
         is_of_tune = isinstance(tune, Tune) and tune.song is song
-        what = f"{self.model.name} will play {tune.about if is_of_tune else f'{song.name}, {song.seconds:.0f} s'}"
+        what = f"{self._who()} will play {tune.about if is_of_tune else f'{song.name}, {song.seconds:.0f} s'}"
         if not drums or self.settings.get("faithful"):
             return what
         tracks = "1 drum track" if drums == 1 else f"{drums} drum tracks"
@@ -150,7 +162,7 @@ class Generate(Control):
         """What decides what is rendered, as values that can be compared; by its name in words."""
         song, parts, player = self._chosen()
         return {
-            "model": self.model.fingerprint or id(self.model),
+            "model": self._who_exactly(),
             "tune": song,
             "choice for the tracks": {
                 number: (_latents(part.instrument), part.mute, part.solo, part.gain, part.pan)
@@ -251,6 +263,11 @@ class Generate(Control):
         self._began, self._shown = time.monotonic(), 0.0
         self._count.value = "preparing …"
         self._bar.value = 0
+        return self._task(song, parts, player)
+
+    def _task(
+        self, song: Song, parts: dict[int, Part], player: Instrument | Timeline | None
+    ) -> Callable[[], render.Clip]:
         given = [parts, player] if parts else [player]
         return functools.partial(
             render.render,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import ipywidgets
 
-from .. import midi
-from .base import Control, Sound, png, tip
+from .. import drawing, midi
+from .base import Control, Sound, tip
 from .tune import Tune
 
 ROLL_INCHES, ROLL_DPI = (9.2, 3.4), 100
@@ -48,7 +48,7 @@ class Original(Control):
         if song is not None:
             figure = Figure(ROLL_INCHES, ROLL_DPI, layout="constrained")
             midi.plot(song, figure.subplots())
-            self._roll.value = png(figure)
+            self._roll.value = drawing.png(figure)
         self.changed()
 
     def listen(self) -> None:

@@ -21,11 +21,11 @@ import traitlets
 from .. import audio, drawing, spectra
 from ..audio import Audio
 from ..midi import Song
-from .base import SCRIPTS, Control, Line, quoted
+from .base import SCRIPTS, Control, Line, quoted, script
 from .tune import LONGEST_LISTEN
 
 if TYPE_CHECKING:
-    from .excerpt import Excerpt
+    from .each import GenerateEach
     from .generate import Generate
     from .tune import Tune
 
@@ -52,7 +52,7 @@ MODES = {
 class Deck(anywidget.AnyWidget):
     """The part of a player that is drawn and heard. Clips and pictures are lists of the same order."""
 
-    _esm = SCRIPTS / "player.js"
+    _esm = script("picture.js", "player.js")
     _css = SCRIPTS / "player.css"
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     sounds = traitlets.List(traitlets.Bytes()).tag(sync=True)  # FLAC files
@@ -74,9 +74,9 @@ class Player(Control):
     Space plays and pauses, the keys 1 to 9 choose the clip, and the arrow keys, Page Up, Page Down, Home and End move
     the position, wherever the focus is inside the player.
 
-    A control stands for its clip, and is followed: a `Tune` or `Excerpt` for its reference rendering, a `Generate` for
-    what it last rendered. A clip that is not what its control would make now is marked as out of date until it is made
-    anew.
+    A control stands for its clip, and is followed: a `Tune` for its reference rendering, a `Generate` for what it last
+    rendered, a `GenerateEach` for the clips of all its checkpoints, by their names. A clip that is not what its control
+    would make now is marked as out of date until it is made anew.
 
         player = Player({"original": tune, "custom": button})
 
@@ -108,11 +108,11 @@ class Player(Control):
 
     def __init__(
         self,
-        clips: Mapping[str, Audio | Tune | Excerpt | Generate] | None = None,
+        clips: Mapping[str, Audio | Tune | Generate | GenerateEach] | None = None,
         panel: str = "cqt",
         mode: str = "paper",
     ):
-        self.sources: dict[str, Audio | Tune | Excerpt | Generate] = {}
+        self.sources: dict[str, Audio | Tune | Generate | GenerateEach] = {}
         self._following: list[tuple[traitlets.HasTraits, str]] = []
         self._references: dict[str, tuple[Song, Audio | None, str]] = {}  # name -> song, clip, or what went wrong
         self._worker: threading.Thread | None = None  # makes references
@@ -140,7 +140,7 @@ class Player(Control):
         else:
             self.set(clips)
 
-    def set(self, clips: Mapping[str, Audio | Tune | Excerpt | Generate]) -> None:
+    def set(self, clips: Mapping[str, Audio | Tune | Generate | GenerateEach]) -> None:
         """Replace the clips. The one of the same name stays chosen, and the position stays if it is in them.
 
         Where one of them cannot be played, an error says so and those of before stay.
@@ -185,7 +185,7 @@ class Player(Control):
                 self._show_ages()
         self.changed()
 
-    def _reference(self, tune: Tune | Excerpt) -> tuple[Song | None, Audio | None, str]:
+    def _reference(self, tune: Tune) -> tuple[Song | None, Audio | None, str]:
         """A tune's song, its reference rendering, and what went wrong with it."""
         song = tune.song
         try:
@@ -267,7 +267,7 @@ class Player(Control):
                 if source.clip is None:
                     missing.append(name)
                 elif source.stale:
-                    stale[name] = source.stale
+                    stale |= dict.fromkeys(source.clips if _has(source, "clips") else [name], source.stale)
             elif _has(source, "song"):
                 song, _, error = self._references[name]
                 if song is not source.song:
@@ -360,7 +360,7 @@ def _has(source: Any, trait: str) -> bool:
     return isinstance(source, traitlets.HasTraits) and source.has_trait(trait)
 
 
-def _check(clips: Mapping[str, Audio | Tune | Excerpt | Generate]) -> None:
+def _check(clips: Mapping[str, Audio | Tune | Generate | GenerateEach]) -> None:
     if not isinstance(clips, Mapping) or not clips:
         raise ValueError('there is no clip; give a dict from names to clips, like {"A": clip}')
     for name, source in clips.items():
@@ -371,12 +371,16 @@ def _check(clips: Mapping[str, Audio | Tune | Excerpt | Generate]) -> None:
 
 
 def _existing(
-    sources: Mapping[str, Audio | Tune | Excerpt | Generate], references: Mapping[str, tuple[Song, Audio | None, str]]
+    sources: Mapping[str, Audio | Tune | Generate | GenerateEach],
+    references: Mapping[str, tuple[Song, Audio | None, str]],
 ) -> dict[str, Audio]:
     """The clips that there are, of the sources in their order."""
     found = {}
     for name, source in sources.items():
         clip = source
+        if _has(source, "clips"):
+            found |= source.clips
+            continue
         if _has(source, "clip"):
             clip = source.clip
         elif _has(source, "song"):

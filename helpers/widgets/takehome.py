@@ -9,17 +9,19 @@ import datetime
 import html
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import ipywidgets
 import traitlets
 
 from .. import page, place
+from ..agreement import Agreement
 from ..audio import Audio
 from ..files import plain_name
 from ..page import Section
 from .base import Control, Line, quoted, tip
+from .comparison import Comparison
 from .generate import MOST_BYTES, Download
 from .player import Player
 from .tune import shown
@@ -37,9 +39,11 @@ class TakeHome(Control):
     Args:
       player: whose clips go onto the page.
       title: of the page. "{song}" in it becomes the name of the tune, and follows it until a title is typed.
-      template: sections that come first, as for `report.page`.
+      template: sections that come first, as for `report.page`; or `page.student_report`, which is then given the names
+        of the checkpoints that played.
       author: to begin with.
       path: of the page; by default in the folder of results, and named after the title.
+      comparison: whose numbers go onto the page, as far as they are of these clips.
 
     Traits:
       title, author, date: what stands at the top of the page; the date is today's.
@@ -60,11 +64,12 @@ class TakeHome(Control):
         self,
         player: Player,
         title: str = "{song}, played by GANSynth",
-        template: Sequence[Section] = (),
+        template: Sequence[Section] | Callable[[list[str]], Sequence[Section]] = (),
         author: str = "",
         path: str | os.PathLike | None = None,
+        comparison: Comparison | None = None,
     ):
-        self.player, self.template = player, tuple(template)
+        self.player, self._template, self._comparison = player, template, comparison
         self._pattern, self._wanted = title, None if path is None else Path(path)
         self._made: tuple = ()  # from what the page was made ...
         self._shown_clips: dict[str, Audio] = {}  # ... which keeps these, so that no other clip gets their identity
@@ -94,6 +99,8 @@ class TakeHome(Control):
         self._follow()
         self._button.on_msg(lambda *_: self.start())
         player.observe(lambda _: self._follow(), ["clips", "stale"])
+        if comparison is not None:
+            comparison.observe(lambda _: self._follow(), ["agreement", "stale"])
         self.observe(lambda _: self._follow(), ["title", "author", "date"])
 
     # ---- Following ---------------------------------------------------------------------------------------------------
@@ -109,6 +116,22 @@ class TakeHome(Control):
             if name not in self._notes:
                 raise ValueError(f"there is no clip {name!r}; there are {', '.join(self._notes) or 'none yet'}")
             self._notes[name].value = text
+
+    @property
+    def template(self) -> tuple[Section, ...]:
+        """The sections that come first on the page."""
+        if not callable(self._template):
+            return tuple(self._template)
+        played = [names for source in self.player.sources.values() if (names := getattr(source, "clips", None))]
+        names = [name for names in played for name in names]
+        return tuple(self._template(names)) if names else ()
+
+    @property
+    def agreement(self) -> dict[str, Agreement]:
+        """How well clips agree with the score, as far as that is known of these."""
+        if self._comparison is None or self._comparison.stale:
+            return {}
+        return {name: result for name, result in self._comparison.agreement.items() if name in self.player.clips}
 
     def _automatic(self) -> str:
         """The title with the name of the tune."""
@@ -144,7 +167,14 @@ class TakeHome(Control):
     def _content(self) -> tuple:
         """What the page is made from, as a value that can be compared."""
         clips = tuple((name, id(clip)) for name, clip in self.player.clips.items())
-        return clips, self.title, self.author, self.date, tuple(self.observations.items())
+        return (
+            clips,
+            self.title,
+            self.author,
+            self.date,
+            tuple(self.observations.items()),
+            tuple(self.agreement.items()),
+        )
 
     # ---- The page ----------------------------------------------------------------------------------------------------
 
@@ -166,6 +196,7 @@ class TakeHome(Control):
             date=self.date,
             observations=self.observations,
             template=self.template,
+            agreement=self.agreement,
             progress=False,
         )
         self._made, self._shown_clips = content, clips
@@ -213,4 +244,6 @@ class TakeHome(Control):
         words += [f"observations={self.observations!r}"] if self.observations else []
         if self.template:
             words.append("template=" + ("page.STUDENT_REPORT" if self.template == page.STUDENT_REPORT else "template"))
+        if self.agreement:
+            words.append("agreement=agreement")
         return f"report.page({', '.join(words)})"

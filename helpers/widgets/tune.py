@@ -24,6 +24,7 @@ from ..midi import Song, Track
 from ..place import ROOT
 from ..planning import Part, is_heard
 from .base import SCRIPTS, Control, Line, Sound, quoted, tip
+from .roll import Roll
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
@@ -93,7 +94,7 @@ class Tune(Control):
         )
         self._length.style.button_width = "110px"
         self._about = ipywidgets.HTML()
-        self._roll = ipywidgets.Image(format="png", layout={"width": "100%"})
+        self._roll = Roll()
         self._tracks = ipywidgets.GridBox()
         self._tracks.add_class("gansynth-tracks")
         self._link.add_class("gansynth-wide")
@@ -390,7 +391,7 @@ class Tune(Control):
             for notes, is_on in zip(ax.collections, self._is_heard(), strict=False):  # bar lines come last
                 if not is_on:
                     notes.set(facecolor=UNHEARD, zorder=0.5)
-            self._roll.value = drawing.png(figure)
+            self._roll.show(ax)
 
     def reference(self) -> Audio | None:
         """The song as a General MIDI soundfont plays it, to compare with; None without a song.

@@ -13,11 +13,11 @@ DECODE = """async audio => {
 SILENCE = 1e-3  # RMS of what counts as silent; a note's is a tenth or so
 
 
-def control(page, title):
-    """The control that has this title."""
+def control(page, title, seconds=None):
+    """The control that has this title. It gets so long to appear, or by default as long as anything."""
     heading = page.get_by_role("heading", name=title, exact=True)
     found = page.locator(".gansynth-control", has=heading)
-    found.wait_for()
+    found.wait_for(timeout=seconds and 1000 * seconds)
     return found
 
 

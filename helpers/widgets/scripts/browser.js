@@ -1,73 +1,119 @@
-// Cards in a grid: a button that plays and one that gives a star. Sends {play: name} and {star: name}.
-function render({ model, el }) {
-  let cards = []; // {name, card, play, star}
-  let active = 0; // the one card that the tab key reaches; arrow keys go to the others
+// Cards in a grid, by pages: each a button that plays and one that gives a star. Sends {play: name} and {star: name}.
+const ROWS = 8; // of a page
 
-  const button = (kind, name, action) => {
-    const element = document.createElement("button");
+function render({ model, el }) {
+  const add = (tag, className, parent) => {
+    const element = parent.appendChild(document.createElement(tag));
+    element.className = className;
+    return element;
+  };
+  const grid = add("div", "gansynth-grid", el), pager = add("div", "pager", el);
+  const [back, shown, on] = ["button", "output", "button"].map((tag) => add(tag, "", pager));
+  let names = [];
+  let cards = []; // {name, card, play, star} of the page
+  let active = 0; // the one card of all that the tab key reaches; arrow keys go to the others
+  let columns = 1;
+
+  const size = () => ROWS * columns;
+  const first = () => active - (active % size()); // of the page
+  const button = (kind, name, action, card) => {
+    const element = add("button", kind, card);
     element.type = "button";
-    element.className = kind;
     element.addEventListener("click", () => model.send({ [action]: name }));
     return element;
   };
-  const activate = (index) => {
-    active = Math.max(0, Math.min(cards.length - 1, index));
-    cards.forEach(({ play, star }, i) => (play.tabIndex = star.tabIndex = i === active ? 0 : -1));
-  };
   const mark = () => {
     const kept = new Set(model.get("kept")), selected = model.get("selected");
-    for (const { name, card, play, star } of cards) {
+    cards.forEach(({ name, card, play, star }, i) => {
       card.classList.toggle("selected", name === selected);
       play.setAttribute("aria-pressed", name === selected);
       star.setAttribute("aria-pressed", kept.has(name));
       star.textContent = kept.has(name) ? "★" : "☆";
       star.title = kept.has(name) ? "Do not keep it" : "Keep it";
-    }
+      play.tabIndex = star.tabIndex = first() + i === active ? 0 : -1;
+    });
   };
   const build = () => {
-    const focused = el.contains(document.activeElement) && document.activeElement.className;
-    cards = model.get("names").map((name) => {
-      const card = document.createElement("div");
-      const play = button("name", name, "play"), star = button("star", name, "star");
-      card.className = "card";
-      play.appendChild(document.createElement("span")).textContent = name;
+    const focused = grid.contains(document.activeElement) && document.activeElement.className;
+    active = Math.max(0, Math.min(names.length - 1, active));
+    grid.replaceChildren();
+    cards = names.slice(first(), first() + size()).map((name) => {
+      const card = add("div", "card", grid);
+      const play = button("name", name, "play", card), star = button("star", name, "star", card);
+      add("span", "", play).textContent = name;
       play.title = `Play ${name}`;
       star.setAttribute("aria-label", `Keep ${name}`);
-      card.append(play, star);
       return { name, card, play, star };
     });
-    el.replaceChildren(...cards.map(({ card }) => card));
+    pager.hidden = names.length <= size();
+    shown.textContent = `${first() + 1} to ${first() + cards.length} of ${names.length}`;
+    back.disabled = first() === 0;
+    on.disabled = first() + size() >= names.length;
     mark();
-    activate(active);
-    if (focused && cards.length) cards[active][focused === "star" ? "star" : "play"].focus();
+    if (focused && cards.length) focus(focused);
+  };
+  const focus = (kind) => cards[active - first()][kind === "star" ? "star" : "play"].focus();
+  const activate = (index) => {
+    const before = first();
+    active = index;
+    if (first() === before) mark();
+    else build();
+  };
+  const turn = (pages) => activate(first() + pages * size());
+  const takeNames = () => {
+    names = model.get("names");
+    build();
+  };
+  const takeSelected = () => {
+    const index = names.indexOf(model.get("selected"));
+    if (index >= 0) activate(index);
+    else mark();
+  };
+  const measure = () => {
+    const now = getComputedStyle(grid).gridTemplateColumns.split(" ").length;
+    if (now === columns || !grid.clientWidth) return;
+    columns = now;
+    build();
   };
 
-  el.addEventListener("focusin", (event) => {
+  back.textContent = "‹";
+  on.textContent = "›";
+  back.setAttribute("aria-label", "Previous instruments");
+  on.setAttribute("aria-label", "Next instruments");
+  back.addEventListener("click", () => turn(-1));
+  on.addEventListener("click", () => turn(1));
+  grid.addEventListener("focusin", (event) => {
     const index = cards.findIndex(({ card }) => card.contains(event.target));
-    if (index >= 0) activate(index);
+    if (index >= 0 && first() + index !== active) activate(first() + index);
   });
-  el.addEventListener("keydown", (event) => {
+  grid.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !cards.length) return;
-    const columns = getComputedStyle(el).gridTemplateColumns.split(" ").length;
     const step = {
-      ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, Home: -active, End: cards.length - 1 - active,
+      ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, PageDown: size(), PageUp: -size(),
+      Home: -active, End: names.length - 1 - active,
     }[event.key];
     if (step === undefined) return;
     event.preventDefault();
     event.stopPropagation();
-    const kind = event.target.className === "star" ? "star" : "play";
-    if (active + step >= 0 && active + step < cards.length) activate(active + step);
-    cards[active][kind].focus();
+    const kind = event.target.className;
+    if (active + step >= 0 && active + step < names.length) activate(active + step);
+    focus(kind);
   });
-  model.on("change:names", build);
-  model.on("change:kept change:selected", mark);
-  el.classList.add("gansynth-grid");
-  el.setAttribute("role", "group");
-  el.setAttribute("aria-label", "Instruments; arrow keys move, Enter plays");
-  build();
+  model.on("change:names", takeNames);
+  model.on("change:kept", mark);
+  model.on("change:selected", takeSelected);
+  el.classList.add("gansynth-browser");
+  grid.setAttribute("role", "group");
+  grid.setAttribute("aria-label", "Instruments; arrow keys move, Enter plays");
+  takeNames();
+  takeSelected();
+  const room = new ResizeObserver(measure);
+  room.observe(grid);
   return () => {
-    model.off("change:names", build);
-    model.off("change:kept change:selected", mark);
+    room.disconnect();
+    model.off("change:names", takeNames);
+    model.off("change:kept", mark);
+    model.off("change:selected", takeSelected);
   };
 }
 export default { render };

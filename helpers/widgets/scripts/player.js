@@ -5,11 +5,6 @@ const LEAD = 0.02; // s from the call to the first sample, so that all clips beg
 const PATIENCE = 1000; // ms that the browser gets to let sound begin
 const STEP = 0.1; // s, an arrow key
 const PAGE = 1; // s, Page Up and Page Down
-const NARROW = 560; // pixels; a picture that is narrower is put together anew, or its labels would be too small to read
-const KEY_ROOM = 420; // pixels that a narrow picture needs to have room for the key to its colours as well
-const SCALE = 0.75; // of a narrow picture's labels
-const TICKS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600];
-const TICK_ROOM = 40; // pixels from one tick to the next, at least
 const STARTED = "gansynth-started"; // tells everything else on the page to stop, and comes from there: see page.js
 
 const longestOf = (model) => Math.max(0, ...model.get("seconds"));
@@ -212,11 +207,7 @@ function view(model, sound, el) {
   });
   const cursor = element("div", "gansynth-player-cursor");
   slider.append(cursor);
-  // A narrow picture: labels of the vertical axis, what is drawn, and the key, each cut out of the whole picture; only
-  // the middle is squeezed. The time axis is written anew.
-  const narrow = element("div", "gansynth-player-narrow", { role: "img", hidden: "" });
-  const [scale, drawn, key] = [0, 1, 2].map(() => narrow.appendChild(element("div", "gansynth-player-cut")));
-  const ticks = narrow.appendChild(element("div", "gansynth-player-ticks"));
+  const folded = foldable();
 
   const play = element("button", "gansynth-player-play", { type: "button" });
   const choices = element("div", "gansynth-player-clips", { role: "group", "aria-label": "clip" });
@@ -267,52 +258,11 @@ function view(model, sound, el) {
     showScreen();
   }
   function showScreen() {
-    const current = model.get("current"), image = images[current];
-    const width = screen.clientWidth;
-    const folded = width > 0 && width < NARROW && image?.naturalWidth > 0;
-    images.forEach((other, i) => (other.hidden = folded || i !== current));
-    narrow.hidden = !folded;
-    if (!folded) {
-      screen.style.height = screen.style.aspectRatio = "";
-      showAxes(model.get("axes").map((share) => `${100 * share}%`));
-      return;
-    }
-    narrow.setAttribute("aria-label", image.alt);
-    const [left, bottom, across, up] = model.get("axes");
-    const full = SCALE * image.naturalWidth, height = SCALE * image.naturalHeight;
-    const from = left * full, to = width - (width < KEY_ROOM ? 12 : (1 - left - across) * full);
-    const cut = (part, at, room, size, shift) => {
-      Object.assign(part.style, { left: `${at}px`, width: `${room}px`, height: `${(1 - bottom) * height + 6}px` });
-      Object.assign(part.style, {
-        backgroundImage: `url("${image.src}")`, backgroundSize: `${size}px ${height}px`, backgroundPosition: `${-shift}px 0`,
-      });
-    };
-    const squeezed = (to - from) / across;
-    cut(scale, 0, from, full, 0);
-    cut(drawn, from, to - from, squeezed, left * squeezed);
-    cut(key, to, width - to, full, (left + across) * full);
-    drawn.style.height = `${(1 - bottom) * height}px`;
-    key.hidden = width < KEY_ROOM;
-    Object.assign(ticks.style, { left: `${from}px`, width: `${to - from}px`, top: `${(1 - bottom) * height}px` });
-    showTicks(to - from);
-    Object.assign(screen.style, { height: `${height}px`, aspectRatio: "auto" });
-    showAxes([from, bottom * height, to - from, up * height].map((size) => `${size}px`));
-  }
-  function showTicks(room) {
-    const longest = longestOf(model);
-    const step = TICKS.find((size) => (size / longest) * room >= TICK_ROOM) ?? longest;
-    const count = longest > 0 ? Math.floor(longest / step + 1e-6) + 1 : 0;
-    const title = element("b", "");
-    title.textContent = "time (s)";
-    ticks.replaceChildren(
-      ...Array.from({ length: count }, (_, i) => {
-        const tick = element("span", "");
-        tick.textContent = Number((i * step).toFixed(1));
-        tick.style.left = `${(100 * i * step) / longest}%`;
-        return tick;
-      }),
-      title,
-    );
+    const current = model.get("current"), image = images[current], axes = model.get("axes");
+    const box = folded.show(screen, image, axes, longestOf(model));
+    images.forEach((other, i) => (other.hidden = box !== null || i !== current));
+    const place = box ? box.map((size) => `${size}px`) : axes.map((share) => `${100 * share}%`);
+    ["left", "bottom", "width", "height"].forEach((side, i) => (slider.style[side] = place[i]));
   }
   function showClips() {
     choices.replaceChildren(
@@ -352,11 +302,8 @@ function view(model, sound, el) {
     });
     const waiting = element("div", "gansynth-player-waiting");
     waiting.textContent = model.get("picture");
-    screen.replaceChildren(...(images.length ? images : [waiting]), narrow, slider);
+    screen.replaceChildren(...(images.length ? images : [waiting]), folded.root, slider);
     showCurrent();
-  }
-  function showAxes([left, bottom, width, height]) {
-    Object.assign(slider.style, { left, bottom, width, height });
   }
   function showLoop() {
     loop.setAttribute("aria-pressed", model.get("loop"));

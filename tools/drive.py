@@ -1,11 +1,17 @@
-"""Servers for notebooks, and what a person does in them: open, run, wait, look. See conftest.py for how to use it."""
+"""Notebooks in a real browser: servers for them, and what a person does there: open, run, wait, look.
+
+`tools/look.py` takes pictures with it, and the tests in tests/browser use it; conftest.py there says how.
+"""
 
 import contextlib
+import importlib.util
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -16,7 +22,23 @@ from pathlib import Path
 import nbformat
 import psutil
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--autoplay-policy=no-user-gesture-required",
+    "--mute-audio",
+]
+PARTS = ("helpers", "notebooks", "data/midi", "data/checkpoints/demo")  # of the repository, that notebooks need
+THREADS = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+# JupyterLab's own settings: nothing that it asks or tells at the start, and all cells on the page, out of sight or not.
+DISABLED = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+NOTEBOOK = "@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
+SETTINGS = {"windowingMode": "none", "autoStartDefaultKernel": True}
+
 START_SECONDS = 60  # for a server to answer
 STOP_SECONDS = 10  # for it to end by itself
 CELL_SECONDS = 180  # for all cells of a notebook
@@ -25,6 +47,73 @@ WINDOW = {"width": 1280, "height": 1000}  # pixels
 # Errors of cells look like all that goes to stderr, but for their words.
 ERROR = re.compile(r"Traceback \(most recent call last\)|Cell In\[\d+\], line \d+")
 SHOWN_OUTPUT = 3000  # characters of a server's output in an error message
+
+
+def missing(*packages):
+    """What a browser with these packages lacks on this machine, in one sentence; None where all is there."""
+    if CHROMIUM is None:
+        return "there is no chromium, chromium-browser or google-chrome on this machine"
+    for package in ("playwright", *packages):
+        if importlib.util.find_spec(package) is None:
+            return f"{package} is not installed (requirements-dev.txt)"
+    return None
+
+
+@contextlib.contextmanager
+def chromium():
+    """A browser without a window, inside a `with` block."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def copy(folder):
+    """Copy what notebooks need into a folder, so that what they write stays out of the repository."""
+    for part in PARTS:
+        ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+        shutil.copytree(ROOT / part, folder / part, ignore=ignored)
+
+
+def environment(home):
+    """The servers' variables: few threads, pictures inline, and nothing of this user's settings but a folder `home`."""
+    left_out = ("GANSYNTH_DATA", "PYTHONPATH", "MPLBACKEND")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("JUPYTER") and key not in left_out}
+    folders = {
+        "JUPYTER_CONFIG_DIR": home / "config",
+        "JUPYTER_DATA_DIR": home / "data",
+        "JUPYTER_RUNTIME_DIR": home / "runtime",
+        "IPYTHONDIR": home / "ipython",
+        "XDG_CACHE_HOME": home / "cache",
+    }
+    _write(folders["JUPYTER_CONFIG_DIR"] / "labconfig" / "page_config.json", DISABLED)
+    _write(folders["JUPYTER_CONFIG_DIR"] / "lab" / "user-settings" / NOTEBOOK, SETTINGS)
+    own = {"JUPYTER_PREFER_ENV_PATH": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}  # the kernel python3 is this interpreter
+    return kept | THREADS | own | {key: str(folder) for key, folder in folders.items()}
+
+
+def _write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content), "utf-8")
+
+
+def lab(folder, environment):
+    """JupyterLab on a folder, a Server. Its pages have the application as `window.jupyterapp`."""
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--IdentityProvider.token="]
+    for setting in ("ip=127.0.0.1", "port={port}", "port_retries=0", "disable_check_xsrf=True", "root_dir=."):
+        command.append(f"--ServerApp.{setting}")
+    return Server([*command, "--LabApp.expose_app_in_browser=True"], folder, environment)
+
+
+def voila(folder, environment):
+    """Voilà on a folder, a Server."""
+    command = [sys.executable, "-m", "voila", ".", "--no-browser", "--show_tracebacks=True"]
+    # With the check, Voilà turns down its own page's request to end the kernel when it is left.
+    for setting in ("ip=127.0.0.1", "port={port}", "port_retries=0", "tornado_settings=disable_check_xsrf=True"):
+        command.append(f"--Voila.{setting}")
+    return Server(command, folder, environment)
 
 
 class Server:
@@ -155,14 +244,14 @@ def open_voila(page, voila, notebook, seconds=CELL_SECONDS):
     assert not failed.count(), f"a cell failed:\n{failed.first.inner_text()}"
 
 
-def open_run(page, kind, server, notebook):
+def open_run(page, kind, server, notebook, seconds=CELL_SECONDS):
     """Open a notebook in JupyterLab ("lab") or in Voilà ("voila") and wait until all its cells have run."""
     if kind == "lab":
         open_lab(page, server, notebook)
         run_all(page)
-        wait_for_last_cell(page)
+        wait_for_last_cell(page, seconds)
     else:
-        open_voila(page, server, notebook)
+        open_voila(page, server, notebook, seconds)
 
 
 def new_page(browser):

@@ -1,0 +1,39 @@
+"""Rows of values as an HTML table, for what a notebook shows of an object (`_repr_html_`)."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+_LEFT, _RIGHT = ' style="text-align:left"', ' style="text-align:right"'
+
+
+def table(rows: Sequence[Sequence[Any]], head: Sequence[str] = (), title: str = "") -> str:
+    """An HTML table. Numbers stand to the right, everything else to the left; all of it is escaped.
+
+    Args:
+      rows: of values, as many in each.
+      head: names of the columns, if they have any.
+      title: a line above.
+    """
+    parts = [f"<div><b>{html.escape(title)}</b></div>"] if title else []
+    parts.append("<table>")
+    numeric = [all(isinstance(value, (int, float)) for value in column) for column in zip(*rows, strict=True)]
+    if head:
+        aligned = numeric or [False] * len(head)
+        parts.append(f"<thead>{_row('th', head, aligned)}</thead>")
+    parts += ["<tbody>", *(_row("td", row, numeric) for row in rows), "</tbody></table>"]
+    return "".join(parts)
+
+
+def _row(tag: str, values: Sequence[Any], numeric: Sequence[bool]) -> str:
+    cells = (
+        f"<{tag}{_RIGHT if right else _LEFT}>{html.escape(_text(value))}</{tag}>"
+        for value, right in zip(values, numeric, strict=True)
+    )
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _text(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)

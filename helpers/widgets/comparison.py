@@ -1,0 +1,162 @@
+"""All clips of a player side by side: both kinds of picture, and how well each clip agrees with the score.
+
+Notebook: 00_report.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+
+import ipywidgets
+import numpy as np
+import traitlets
+
+from .. import agreement, drawing, spectra
+from ..agreement import Agreement
+from ..audio import Audio
+from ..midi import Song
+from .base import Control, Line, tip
+from .player import Player
+from .tune import Tune
+
+WIDTH, ROW, MARGIN, DPI = 6.4, 1.6, 0.7, 110  # inches of a picture, of each clip in it, and of its time axis
+PICTURES = {"cqt": "Constant-Q spectrograms", "rainbowgram": "Rainbowgrams"}
+SHARES = {"chroma": "chroma", "onsets": "onsets", "pitch": "pitch"}
+
+
+class Comparison(Control):
+    """The pictures of all clips in two columns, on one scale, above a table of their agreement with the score.
+
+        comparison = Comparison(player, tune)
+        comparison.run()                       # or the button
+
+    Args:
+      player: whose clips are compared; when they change, the button compares them anew.
+      tune: the score that they play.
+
+    Traits:
+      agreement: name of a clip -> `agreement.Agreement`.
+      stale: whether the clips are others than those compared.
+
+    Notebook: 00_report.
+    """
+
+    agreement = traitlets.Dict()
+    stale = traitlets.Bool(True)
+
+    def __init__(self, player: Player, tune: Tune):
+        self._player, self._tune = player, tune
+        self._known: list[tuple[Audio, Song, Agreement]] = []  # what has been measured already
+        self._compared: Mapping[str, Audio] = {}
+        self._button = tip(
+            ipywidgets.Button(description="Compare", icon="columns"),
+            "Draw all clips, and measure each by the score",
+        )
+        self._line = Line()
+        self._pictures = {
+            panel: ipywidgets.Image(format="png", layout={"width": "100%", "max_width": "704px"}) for panel in PICTURES
+        }
+        self._table = ipywidgets.HTML()
+        columns = ipywidgets.GridBox(list(self._pictures.values()))
+        columns.layout = {"grid_template_columns": "repeat(auto-fit, minmax(min(340px, 100%), 1fr))", "width": "100%"}
+        bar = ipywidgets.HBox([self._button, self._line], layout={"flex_flow": "row wrap", "align_items": "center"})
+        super().__init__("Comparison", [bar, columns, self._table], [self._line])
+        self._button.on_click(lambda _: self._pressed())
+        player.observe(lambda _: self._show_age(), ["clips", "stale"])
+        self._show(False)
+        self.changed()
+
+    def run(self) -> dict[str, Agreement]:
+        """Draw the clips that there are now and measure them; name of the clip -> its agreement with the score.
+
+        A clip is measured once: it takes about a quarter of its length.
+
+        Raises:
+          ValueError: there is no clip or no score.
+        """
+        clips, song = dict(self._player.clips), self._tune.song
+        if not clips or song is None:
+            raise ValueError("there is nothing to compare yet: choose a score and generate a clip first")
+        for panel, picture in self._pictures.items():
+            self.say(f"drawing {PICTURES[panel].lower()} …")
+            picture.value = _picture(clips, panel)
+        measured = {}
+        for number, (name, clip) in enumerate(clips.items(), start=1):
+            self.say(f"listening to {name} ({number} of {len(clips)}) …")
+            measured[name] = self._measure(clip, song)
+        self._known = [row for row in self._known if any(row[0] is clip for clip in clips.values())]
+        self._table.value = _table(measured)
+        self._compared, self.agreement = clips, measured
+        self.say("")
+        self._show(True)
+        self._show_age()
+        self.changed()
+        return measured
+
+    def _pressed(self) -> None:
+        self._button.disabled = True
+        with self.attempt():
+            self.run()
+        self._button.disabled = False
+
+    def _measure(self, clip: Audio, song: Song) -> Agreement:
+        for known, of, result in self._known:
+            if known is clip and of is song:
+                return result
+        result = agreement.measure(clip, song)
+        self._known.append((clip, song, result))
+        return result
+
+    def _show(self, is_shown: bool) -> None:
+        for widget in (*self._pictures.values(), self._table):
+            widget.layout.display = "" if is_shown else "none"
+
+    def _show_age(self) -> None:
+        clips = self._player.clips
+        self.stale = {name: id(clip) for name, clip in clips.items()} != {
+            name: id(clip) for name, clip in self._compared.items()
+        }
+        outdated = "; ".join(f"{name}: {why}" for name, why in self._player.stale.items())
+        if self.stale and self._compared:
+            self.say("the clips have changed since: press Compare")
+        elif outdated:
+            self.say(f"{outdated}: generate anew, then press Compare")
+        else:
+            self.say("")
+
+    def code(self) -> str:
+        return "\n".join(
+            [
+                *(f'spectra.compare(clips, "{panel}")' for panel in PICTURES),
+                "for name, clip in clips.items():",
+                '    print(f"{name:<20}{agreement.measure(clip, song)}")',
+            ]
+        )
+
+
+def _picture(clips: Mapping[str, Audio], panel: str) -> bytes:
+    """All clips below each other, over one time axis."""
+    from matplotlib.figure import Figure
+
+    with drawing.plain():
+        figure = Figure((WIDTH, ROW * len(clips) + MARGIN), DPI, layout="constrained")
+        spectra.compare(clips, panel, figure=figure)
+        figure.suptitle(PICTURES[panel], fontsize="large")
+        return drawing.png(figure)
+
+
+def _table(measured: Mapping[str, Agreement]) -> str:
+    head = "".join(f"<th scope='col'>{name}</th>" for name in SHARES.values())
+    rows = "".join(
+        f"<tr><th scope='row'>{html.escape(name)}</th>"
+        + "".join(f"<td>{_percent(getattr(result, share))}</td>" for share in SHARES)
+        + "</tr>"
+        for name, result in measured.items()
+    )
+    caption = "<caption>Agreement with the score; the original shows what can be reached</caption>"
+    return f'<table class="gansynth-table">{caption}<tr><th scope="col">clip</th>{head}</tr>{rows}</table>'
+
+
+def _percent(share: float) -> str:
+    return "–" if np.isnan(share) else f"{share:.0%}"

@@ -1,0 +1,139 @@
+"""A control that renders one tune with several checkpoints, one after another.
+
+Notebook: 00_report.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import html
+from collections.abc import Callable
+
+import ipywidgets
+import traitlets
+
+from .. import gansynth, render
+from ..instruments import SECONDS_PER_INSTRUMENT, Instrument, Timeline, named
+from ..midi import Song
+from ..planning import Part
+from .base import Sound
+from .checkpoints import Checkpoints
+from .generate import Generate
+from .tune import Tune, literal
+
+
+class GenerateEach(Generate):
+    """Render a tune with each ticked checkpoint: random instruments follow each other and morph in between.
+
+        choice = Checkpoints()
+        each = GenerateEach(choice, tune)
+        each.run()                         # or the button
+        each.clips                         # name of the checkpoint -> clip
+
+    A checkpoint is loaded, plays, and is freed before the next one is loaded, so memory is needed for one alone. What
+    cannot be downloaded or loaded is said and left out; the others play all the same.
+
+    Args:
+      checkpoints: the control in which they are ticked.
+      tune: what to play.
+      seed: of the random instruments.
+      seconds: between two instruments.
+      settings: other arguments of `render.render`.
+
+    Traits:
+      clips: name -> render.Clip, in the order of the list.
+      clip: the last of them.
+      running, drums, stale: as of `Generate`.
+
+    Notebook: 00_report.
+    """
+
+    clips = traitlets.Dict()
+
+    def __init__(
+        self, checkpoints: Checkpoints, tune: Tune, seed: int = 1, seconds: float = SECONDS_PER_INSTRUMENT, **settings
+    ):
+        self.checkpoints, self._drawn_with, self._seconds = checkpoints, seed, seconds
+        self._made: dict[str, render.Clip] = {}
+        self._rows = ipywidgets.VBox()
+        super().__init__(None, tune, **settings)
+        # In place of one clip and its report there is a row for each.
+        self.children = [self._rows if child is self._result else child for child in self.children]
+        self._report.layout.display = "none"
+        checkpoints.observe(lambda _: self._follow(), "ticked")
+
+    def _tell(self, tune: Tune, player: Instrument | Timeline | None) -> None:
+        """Nothing: each checkpoint has instruments of its own."""
+
+    def _who(self) -> str:
+        return " and ".join(self.checkpoints.ticked) or "no checkpoint"
+
+    def _who_exactly(self) -> tuple[str, ...]:
+        return tuple(self.checkpoints.ticked)
+
+    def _task(
+        self, song: Song, parts: dict[int, Part], player: Instrument | Timeline | None
+    ) -> Callable[[], render.Clip]:
+        if not self.checkpoints.ticked:
+            raise ValueError("tick a checkpoint first")
+        return functools.partial(self._render_each, song, parts)
+
+    def _render_each(self, song: Song, parts: dict[int, Part]) -> render.Clip:
+        """Let one checkpoint after another play; returns the last clip."""
+        names = self.checkpoints.get()
+        if not names:
+            raise ValueError("none of the ticked checkpoints can be had here: see the list of checkpoints")
+        made: dict[str, render.Clip] = {}
+        for i, name in enumerate(names):
+            self.say(f"{name} plays ({i + 1} of {len(names)})" if len(names) > 1 else "")
+            clip = self._render_one(name, song, parts)
+            gc.collect()  # the network that has played goes before the next one comes
+            if len(clip.samples):
+                made[name] = clip
+            if self._cancelled.is_set():
+                break
+        self._made = made
+        return clip
+
+    def _render_one(self, name: str, song: Song, parts: dict[int, Part]) -> render.Clip:
+        model = gansynth.load(name)
+        among = named(model).values() or None
+        timeline = Timeline.random(model, song.seconds, self._drawn_with, self._seconds, among)
+        return render.render(
+            model,
+            song,
+            parts,
+            timeline,
+            **self._all_settings(),
+            progress=self._progress,
+            stop=self._cancelled.is_set,
+        )
+
+    def _show_result(self, clip: render.Clip | None) -> None:
+        """The clips to hear, a row each; or nothing, so that no older ones are taken for the result."""
+        made = {} if clip is None else self._made
+        self._rows.children = [_row(name, clip) for name, clip in made.items()]
+        if made:
+            self.clips = made
+
+    def code(self) -> str:
+        every = "" if self._seconds == SECONDS_PER_INSTRUMENT else f", secs_per_instrument={self._seconds:g}"
+        return "\n".join(
+            [
+                "clips = {}",
+                f"for name in [{', '.join(map(literal, self.checkpoints.ticked))}]:",
+                "    model = gansynth.load(name)",
+                "    among = instruments.named(model).values() or None",
+                f"    timeline = instruments.Timeline.random(model, song.seconds, {self._drawn_with}"
+                f"{every}, among=among)",
+                "    clips[name] = render.render(model, song, timeline)",
+            ]
+        )
+
+
+def _row(name: str, clip: render.Clip) -> ipywidgets.HBox:
+    report, sound = clip.report, Sound()
+    sound.load(clip)
+    words = f"<b>{html.escape(name)}</b> {report.rendered} of {report.notes} notes in {report.elapsed:.1f} s"
+    return ipywidgets.HBox([ipywidgets.HTML(words), sound], layout={"flex_flow": "row wrap", "align_items": "center"})

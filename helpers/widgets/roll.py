@@ -1,0 +1,39 @@
+"""The picture of a score that controls show, which is readable in a narrow window too.
+
+Notebook: 07_songs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anywidget
+import traitlets
+
+from .. import drawing
+from .base import SCRIPTS, script
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class Roll(anywidget.AnyWidget):
+    """A picture with a time axis from 0 on. Where there is little room, the page puts it together anew.
+
+    Traits:
+      value: PNG file, or b"".
+      axes: left, bottom, width and height of the axes' box, as shares of the picture.
+      seconds: at its right edge.
+    """
+
+    _esm = script("picture.js", "roll.js")
+    _css = SCRIPTS / "roll.css"
+    value = traitlets.Bytes().tag(sync=True)
+    axes = traitlets.List(traitlets.Float(), [0.0, 0.0, 1.0, 1.0]).tag(sync=True)
+    seconds = traitlets.Float(0.0).tag(sync=True)
+
+    def show(self, ax: Axes) -> None:
+        """Show the figure that these axes are the only ones of."""
+        picture = drawing.png(ax.figure)  # which also moves the axes to where there is room for their labels
+        with self.hold_sync():
+            self.value, self.axes, self.seconds = picture, list(ax.get_position().bounds), float(ax.get_xlim()[1])

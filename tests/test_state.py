@@ -1,0 +1,423 @@
+"""Every public call leaves the process as it was: no setting, no random state, no folder and no picture is different.
+
+A function that is new has to be called here, or to be listed with the reason why it is not.
+"""
+
+import dataclasses
+import importlib
+import inspect
+import logging
+import os
+import pkgutil
+import random
+import signal
+import sys
+import warnings
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from inputs import DATA, Stub, formula_data, harmonic_wave, song_of
+
+import helpers
+from helpers import (
+    agreement,
+    audio,
+    checkpoints,
+    drawing,
+    files,
+    gansynth,
+    generate,
+    instruments,
+    midi,
+    page,
+    place,
+    planning,
+    render,
+    report,
+    scores,
+    shaping,
+    soundfont,
+    spectra,
+    train,
+    widgets,
+)
+from helpers.audio import Audio
+from helpers.gansynth import training
+from helpers.gansynth.config import NUM_PITCHES, Config
+from helpers.instruments import Instrument, Timeline
+from helpers.midi import Note
+from helpers.widgets import base, notes, timeline, tune
+
+MELODY, TINY = DATA / "midi" / "melody14.mid", DATA / "checkpoints" / "tiny_stage12"
+SMALL = Config.from_dict(
+    {
+        "audio_length": 100,
+        "num_resolutions": 2,
+        "fmap_base": 16,
+        "fmap_max": 4,
+        "latent_vector_size": 8,
+        "batch_size_schedule": [4],
+        "stable_stage_num_images": 24,
+        "transition_stage_num_images": 16,
+        "total_num_images": 80,
+    }
+)
+
+# Called through others here.
+INNER = {
+    "gansynth.accelerated": "the layers that GANSynth.generate runs",
+    "gansynth.cache": "called by GANSynth.generate, here with a cache",
+    "gansynth.checkpoint": "called by gansynth.load and Trainer",
+    "gansynth.config": "numbers, and arithmetic with them",
+    "gansynth.dataset": "called by train.main",
+    "gansynth.losses": "called by Trainer",
+    "gansynth.networks": "the layers that GANSynth and Trainer run",
+    "gansynth.spectral": "called by GANSynth and train",
+}
+# Not called.
+ELSEWHERE = {
+    "checkpoints.download": "needs the network",
+    "checkpoints.from_drive": "needs the network",
+    "checkpoints.locate": "called by gansynth.load",
+    "checkpoints.verify": "called by gansynth.load",
+    "demo.main": "renders for a minute; it is made of calls that are here",
+    "generate.run": "called by generate.main",
+    "scores.download": "needs the network",
+    "train.run": "called by train.main",
+    "train.train": "called by train.main",
+    "train.Ahead": "called by train.main",
+    "train.Curves": "called by train.main",
+    "train.Curves.add": "called by train.main",
+    "widgets.base.Control": "what the other controls are made of",
+    "widgets.base.Control.changed": "called by every control",
+    "widgets.base.Control.code": "abstract",
+    "widgets.base.Control.complain": "called by every control",
+    "widgets.base.Control.say": "called by every control",
+    "widgets.tune.Tune.fetch": "needs the network",
+}
+SHOW = ("plot", "cqt", "rainbowgram", "mel", "waveform", "compare", "difference", "network_view", "draw", "plot_losses")
+
+
+def sine(hertz=440.0, seconds=0.3):
+    return Audio(0.4 * np.sin(2 * np.pi * hertz * np.arange(round(16000 * seconds)) / 16000).astype(np.float32), 16000)
+
+
+class Model(Stub):
+    """One latent may play all the pitches, as with a real model."""
+
+    def generate(self, z, pitches, *args, **how):
+        return super().generate(np.broadcast_to(z, (len(pitches), np.shape(z)[-1])), pitches, *args, **how)
+
+
+class Given:
+    """Small inputs, the same for every call, and a folder of its own."""
+
+    def __init__(self, folder, tiny):
+        self.folder, self.tiny, self.model = folder, tiny, Model()
+        self.cello, self.flute = (Instrument(name, np.full(4, z)) for name, z in (("Cello", 1.0), ("Flute", 2.0)))
+        self.bank = {"Cello": self.cello, "Flute": self.flute}
+        self.song = song_of(Note(60, 90, 0.0, 0.2), Note(64, 70, 0.1, 0.3))
+        self.clip, self.clips = sine(), {"日本 $a$": sine(), "b": sine(660.0)}
+        self.timeline = Timeline([self.cello, self.flute], at=[0, 1])
+        self.rendering = render.render(self.model, self.song, self.cello, progress=False)
+        self.recipe = self.rendering.report.save(folder / "recipe.json")
+        self.note = harmonic_wave(60, 1)
+        self.file = audio.write(self.clip, folder / "clip.wav")
+        self.bank_file = instruments.save([self.cello], folder / "bank.json")
+        self.path = folder / "instruments.json"
+
+    def tune(self):
+        return widgets.Tune(self.bank, MELODY)
+
+    def q(self):
+        return spectra.constant_q(self.clip)
+
+    def trainer(self):
+        return training.Trainer(SMALL, np.ones(NUM_PITCHES, int), seed=1)
+
+    def browser(self):
+        return widgets.Browser(self.model, self.bank, path=self.path)
+
+    def editor(self):
+        return widgets.TimelineEditor(self.bank, self.song)
+
+    def rendered(self):
+        button = widgets.Generate(self.model, self.song, self.cello)
+        button.run()
+        return button
+
+    def step(self, trainer=None):
+        trainer = trainer or self.trainer()
+        drawn = np.zeros((4, SMALL.frames, SMALL.bins, 2), np.float32), np.arange(4, dtype=np.int32)
+        trainer.step(*drawn)
+        return trainer
+
+
+def used(context):
+    with context as inside:
+        return inside
+
+
+CALLS = {
+    "agreement.draw": lambda g: agreement.draw(g.clip, g.song),
+    "agreement.measure": lambda g: agreement.measure(g.clip, g.song),
+    "audio.loudness": lambda g: audio.loudness(g.clip),
+    "audio.loudness_factor": lambda g: audio.loudness_factor(g.clip),
+    "audio.play": lambda g: audio.play(g.clip),
+    "audio.read": lambda g: audio.read(g.file),
+    "audio.reference": lambda g: audio.reference(g.song),
+    "audio.resample": lambda g: audio.resample(g.clip, 44100),
+    "audio.to_loudness": lambda g: audio.to_loudness(g.clip),
+    "audio.write": lambda g: audio.write(g.clip, g.folder / "a.flac"),
+    "checkpoints.data_dir": lambda g: checkpoints.data_dir(),
+    "checkpoints.drive_id": lambda g: checkpoints.drive_id("https://drive.google.com/file/d/" + "a" * 33),
+    "checkpoints.is_drive_link": lambda g: checkpoints.is_drive_link("https://drive.google.com/file/d/" + "a" * 33),
+    "checkpoints.listing": lambda g: checkpoints.listing(),
+    "checkpoints.names": lambda g: checkpoints.names(),
+    "drawing.literal": lambda g: drawing.literal(matplotlib.text.Text(text="日本 $a$")),
+    "drawing.plain": lambda g: used(drawing.plain()),
+    "drawing.png": lambda g: drawing.png(matplotlib.figure.Figure()),
+    "files.numbered": lambda g: next(iter(files.numbered(g.file))),
+    "files.plain_name": lambda g: files.plain_name("a/b", "c"),
+    "files.replacing": lambda g: used(files.replacing(g.folder / "new")),
+    "gansynth.model.GANSynth": lambda g: gansynth.load(TINY),
+    "gansynth.model.GANSynth.cached": lambda g: g.tiny.cached(g.tiny.sample_z(1, 1), [60], 1.0),
+    "gansynth.model.GANSynth.generate": lambda g: g.tiny.generate(g.tiny.sample_z(1, 1), [60]),
+    "gansynth.model.GANSynth.generate_data": lambda g: g.tiny.generate_data(g.tiny.sample_z(1, 1), [60]),
+    "gansynth.model.GANSynth.sample_z": lambda g: g.tiny.sample_z(1, 1),
+    "gansynth.model.load": lambda g: gansynth.load(TINY, cache=gansynth.NoteCache(g.folder / "cache")),
+    "gansynth.training.Shuffled": lambda g: training.Shuffled([0, 1, 2], 1),
+    "gansynth.training.Trainer": lambda g: g.trainer(),
+    "gansynth.training.Trainer.advance": lambda g: g.trainer().advance(),
+    "gansynth.training.Trainer.arrays": lambda g: g.trainer().arrays(),
+    "gansynth.training.Trainer.average": lambda g: g.trainer().average(),
+    "gansynth.training.Trainer.experiment": lambda g: g.trainer().experiment(),
+    "gansynth.training.Trainer.restore": lambda g: training.Trainer.restore(
+        g.trainer().save(g.folder / "restored").parents[1], np.ones(NUM_PITCHES, int)
+    ),
+    "gansynth.training.Trainer.save": lambda g: g.trainer().save(g.folder / "saved"),
+    "gansynth.training.Trainer.step": lambda g: g.step(),
+    "gansynth.training.architecture": lambda g: training.architecture(g.trainer().generator),
+    "gansynth.training.batch_size": lambda g: training.batch_size(SMALL, training.Settings.of(SMALL), 0),
+    "gansynth.training.describe": lambda g: training.describe(g.trainer().generator),
+    "gansynth.training.draw": lambda g: training.draw(1, 1, 2, 8, np.ones(NUM_PITCHES, int)),
+    "gansynth.training.last_stage": lambda g: training.last_stage(SMALL),
+    "gansynth.training.stage_end": lambda g: training.stage_end(SMALL, 0),
+    "generate.main": lambda g: generate.main(
+        [f"--midi_file={MELODY}", f"--ckpt_dir={TINY}", f"--output_dir={g.folder}", "--seed=1"]
+    ),
+    "generate.parser": lambda g: generate.parser(),
+    "generate.random_notes": lambda g: generate.random_notes(g.model, 1, 1, g.folder),
+    "instruments.assign": lambda g: instruments.assign(g.model, g.song, 1),
+    "instruments.Timeline": lambda g: Timeline([g.cello], at=[0]),
+    "instruments.blend": lambda g: instruments.blend(g.cello, g.flute, 0.5),
+    "instruments.blend_square": lambda g: instruments.blend_square([g.cello, g.flute] * 2, 0.5, 0.5),
+    "instruments.load": lambda g: instruments.load(g.bank_file, g.model),
+    "instruments.named": lambda g: instruments.named(g.model),
+    "instruments.sample": lambda g: instruments.sample(g.model, 2, 1),
+    "instruments.save": lambda g: instruments.save([g.cello], g.folder / "saved.json"),
+    "instruments.slerp": lambda g: instruments.slerp(g.cello.z, g.flute.z, 0.5),
+    "instruments.Timeline.original": lambda g: Timeline.original(g.model, 5.0, 1, 2.0),
+    "instruments.Timeline.random": lambda g: Timeline.random(g.model, 3.0, 1, 2.0),
+    "midi.bars": lambda g: midi.bars(g.song),
+    "midi.excerpt": lambda g: midi.excerpt(g.song, 0.0, 0.1),
+    "midi.load": lambda g: midi.load(MELODY),
+    "midi.note_name": lambda g: midi.note_name(60),
+    "midi.pedalled": lambda g: midi.pedalled(g.song.tracks[0]),
+    "midi.plot": lambda g: midi.plot(g.song),
+    "page.page": lambda g: page.page({"a": g.rendering, **g.clips}, g.folder / "page.html"),
+    "place.download": lambda g: place.download(g.file),
+    "place.gpus": lambda g: place.gpus(),
+    "place.here": lambda g: place.here(),
+    "place.kind": lambda g: place.kind(),
+    "place.link": lambda g: place.link(g.file),
+    "place.missing": lambda g: place.missing(),
+    "place.outputs": lambda g: place.outputs(),
+    "planning.curves": lambda g: planning.curves(g.song.tracks[0], planning.Part(), planning.Settings()),
+    "planning.fold": lambda g: planning.fold(100, 24, 84),
+    "planning.is_heard": lambda g: planning.is_heard([planning.Part()]),
+    "planning.original_notes": lambda g: planning.original_notes(g.song),
+    "planning.plan": lambda g: planning.plan(g.song, g.rendering.report.recipe.parts),
+    "planning.resolve": lambda g: planning.resolve(g.model, g.song),
+    "planning.transposition": lambda g: planning.transposition([100], 24, 84),
+    "render.generate_notes": lambda g: list(
+        render.generate_notes(g.model, planning.plan(g.song, g.rendering.report.recipe.parts), progress=False)
+    ),
+    "render.levels": lambda g: render.levels(
+        planning.curves(g.song.tracks[0], planning.Part(), planning.Settings()), 1.0, np.arange(2.0), 1
+    ),
+    "render.render": lambda g: render.render(g.model, g.song, g.timeline),
+    "render.reproduce": lambda g: render.reproduce(g.recipe, g.model),
+    "render.shape_note": lambda g: render.shape_note(g.note, 0.2, 90),
+    "report.read_recipe": lambda g: report.read_recipe(g.recipe),
+    "report.RenderReport.save": lambda g: g.rendering.report.save(g.folder / "report.json"),
+    "scores.folder": lambda g: scores.folder(),
+    "scores.keep": lambda g: scores.keep(MELODY.read_bytes(), "melody.mid"),
+    "scores.listing": lambda g: scores.listing(g.folder),
+    "shaping.Curve": lambda g: shaping.Curve([(0.0, 1.0)], 0.0),
+    "shaping.bend": lambda g: shaping.bend(g.note, np.ones(len(g.note))),
+    "shaping.envelope": lambda g: shaping.envelope(0.2),
+    "shaping.extend": lambda g: shaping.extend(g.note, shaping.find_loop(g.note), 80000),
+    "shaping.find_loop": lambda g: shaping.find_loop(g.note),
+    "shaping.mix": lambda g: shaping.mix(np.zeros(70000, np.float32), g.note, 0),
+    "shaping.original_envelope": lambda g: shaping.original_envelope(0.2),
+    "shaping.original_note": lambda g: shaping.original_note(g.note, 0.2, 90),
+    "shaping.to_peak": lambda g: shaping.to_peak(g.note, 0.5),
+    "soundfont.play": lambda g: list(soundfont.play(g.song.tracks[0], 16000)),
+    "spectra.compare": lambda g: spectra.compare(g.clips, "rainbowgram"),
+    "spectra.constant_q": lambda g: spectra.constant_q(g.clip),
+    "spectra.cqt": lambda g: spectra.cqt(g.clip),
+    "spectra.difference": lambda g: spectra.difference(*g.clips.values()),
+    "spectra.mel": lambda g: spectra.mel(g.clip),
+    "spectra.network_view": lambda g: spectra.network_view(formula_data(1)[0], Config()),
+    "spectra.rainbowgram": lambda g: spectra.rainbowgram(g.clip, mode="detune"),
+    "spectra.waveform": lambda g: spectra.waveform(g.clip),
+    "train.draw_row": lambda g: train.draw_row(formula_data(2), matplotlib.figure.Figure().subplots(1, 2)),
+    "train.main": lambda g: train.main(
+        [f"--data={DATA / 'nsynth'}", f"--out={g.folder / 'run'}", "--tiny", "--images=8", "--seed=1"]
+    ),
+    "train.parser": lambda g: train.parser(),
+    "train.plot_data": lambda g: train.plot_data(formula_data(2), g.folder / "data.png"),
+    "train.plot_losses": lambda g: train.plot_losses(
+        [
+            {"images": 8 * i, "stage": 0, "wasserstein": 1.0, "real_pitch_accuracy": 0.5, "fake_pitch_accuracy": 0.5}
+            for i in (1, 2)
+        ]
+    ),
+    "train.sample": lambda g: train.sample(g.trainer(), np.zeros((2, 8), np.float32), np.array([60, 61]), g.folder),
+    "widgets.base.Sound": lambda g: base.Sound(),
+    "widgets.base.Sound.play": lambda g: base.Sound().play(g.clip),
+    "widgets.base.quoted": lambda g: base.quoted("a"),
+    "widgets.base.tip": lambda g: base.tip(base.Sound(), "what it is"),
+    "widgets.base.wav": lambda g: base.wav(g.clip),
+    "widgets.browser.Browser": lambda g: g.browser(),
+    "widgets.browser.Browser.play": lambda g: g.browser().play("Cello"),
+    "widgets.browser.Browser.star": lambda g: g.browser().star("Cello"),
+    "widgets.generate.Generate": lambda g: widgets.Generate(g.model, g.song, g.cello),
+    "widgets.generate.Generate.run": lambda g: g.rendered(),
+    "widgets.generate.Generate.save": lambda g: g.rendered().save(),
+    "widgets.mixer.Mixer": lambda g: widgets.Mixer(g.tune()),
+    "widgets.mixer.Mixer.set": lambda g: widgets.Mixer(g.tune()).set(1, gain=-3.0),
+    "widgets.notes.Preview": lambda g: notes.Preview(g.model),
+    "widgets.notes.Preview.play_note": lambda g: notes.Preview(g.model).play_note(g.cello, 60),
+    "widgets.notes.checked_bank": lambda g: notes.checked_bank(g.bank),
+    "widgets.notes.drawn_bank": lambda g: notes.drawn_bank(g.model, 2, 1),
+    "widgets.notes.note_code": lambda g: notes.note_code("bank['a']", 60),
+    "widgets.notes.own_bank": lambda g: notes.own_bank(g.model),
+    "widgets.notes.renamed": lambda g: notes.renamed(g.cello, "b"),
+    "widgets.notes.with_more": lambda g: notes.with_more(g.bank, [g.cello]),
+    "widgets.pad.BlendPad": lambda g: widgets.BlendPad(g.model, [g.cello, g.flute] * 2),
+    "widgets.pad.BlendPad.play": lambda g: widgets.BlendPad(g.model, [g.cello, g.flute] * 2).play(),
+    "widgets.player.Player": lambda g: widgets.Player(g.clips),
+    "widgets.player.Player.set": lambda g: widgets.Player().set(g.clips),
+    "widgets.timeline.TimelineEditor": lambda g: g.editor(),
+    "widgets.timeline.TimelineEditor.add": lambda g: g.editor().add(0.1, "Flute"),
+    "widgets.timeline.piano_roll": lambda g: timeline.piano_roll(g.song),
+    "widgets.tune.Tune": lambda g: g.tune(),
+    "widgets.tune.Tune.listen": lambda g: g.tune().listen(),
+    "widgets.tune.Tune.load": lambda g: g.tune().load(MELODY),
+    "widgets.tune.Tune.upload": lambda g: g.tune().upload(MELODY.read_bytes(), "melody.mid"),
+    "widgets.tune.label": lambda g: tune.label(1, g.song.tracks[0]),
+    "widgets.tune.literal": lambda g: tune.literal("a"),
+    "widgets.tune.parts_code": lambda g: tune.parts_code({1: planning.Part(g.timeline)}, g.bank),
+    "widgets.tune.row_of": lambda g: tune.row_of([{}], 1),
+    "widgets.tune.shown": lambda g: tune.shown(MELODY),
+}
+
+
+def public():
+    """All public functions of helpers, and all public classes that have a constructor of their own."""
+    for info in pkgutil.walk_packages(helpers.__path__, "helpers."):
+        name, module = info.name.removeprefix("helpers."), importlib.import_module(info.name)
+        for member, value in vars(module).items():
+            own = getattr(value, "__module__", None) == info.name and not member.startswith("_") and name not in INNER
+            is_made = inspect.isclass(value) and "__init__" in vars(value) and not getattr(value, "_is_protocol", False)
+            is_plain = dataclasses.is_dataclass(value) and value is not Timeline  # that one works things out
+            if own and (inspect.isfunction(value) or (is_made and not is_plain)):
+                yield f"{name}.{member}"
+
+
+def loggers():
+    return [logging.root, *(log for log in logging.root.manager.loggerDict.values() if isinstance(log, logging.Logger))]
+
+
+def state():
+    """Everything that a call could change for what runs after it, by what a person would call it."""
+    kind, keys, *rest = np.random.get_state()
+    return {
+        "backend": matplotlib.get_backend(),
+        "interactive": matplotlib.is_interactive(),
+        "rcParams": {key: value for key, value in matplotlib.rcParams.items() if key != "backend"},
+        "numpy's random state": (kind, keys.tolist(), *rest),
+        "Python's random state": random.getstate(),
+        "folder": os.getcwd(),
+        "warnings filters": list(warnings.filters),
+        "warnings output": warnings.showwarning,
+        "log levels": {log.name: (log.level, log.disabled, list(log.handlers)) for log in loggers()},
+        "disabled logging": logging.root.manager.disable,
+        "environment": dict(os.environ),
+        "import path": list(sys.path),
+        "signals": {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)},
+        "streams": (sys.stdout, sys.stderr),
+    }
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory, tiny):
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("state")
+        patch.setenv("GANSYNTH_DATA", str(folder / "data"))
+        patch.setattr(place, "outputs", lambda: folder)
+        yield Given(folder, tiny)
+
+
+@pytest.fixture
+def unusual(monkeypatch):
+    """A process whose every setting is another than by default, and the pyplot figures that are made meanwhile."""
+    made, figure = [], plt.figure
+    monkeypatch.setattr(plt, "figure", lambda *args, **how: made.append(1) or figure(*args, **how))
+    monkeypatch.setattr(logging.root, "level", logging.ERROR)
+    before = random.getstate(), np.random.get_state()
+    random.seed(7)
+    np.random.seed(7)
+    with warnings.catch_warnings(), plt.style.context("dark_background"), matplotlib.rc_context():
+        warnings.simplefilter("ignore")
+        matplotlib.rcParams["interactive"] = True
+        yield made
+        plt.close("all")
+    random.setstate(before[0])
+    np.random.set_state(before[1])
+
+
+def differences(before, after):
+    """What is different, with the values of both; loggers that are new are no difference."""
+    after = after | {"log levels": {name: after["log levels"].get(name) for name in before["log levels"]}}
+    return {key: (before[key], after[key]) for key in before if before[key] != after[key]}
+
+
+def test_every_public_function_is_called_or_has_a_reason():
+    known = CALLS.keys() | ELSEWHERE.keys()
+    missing = sorted(set(public()) - known)
+    assert not missing, "add them to CALLS, or to ELSEWHERE with the reason"
+    gone = sorted(name for name in known if name.count(".") == 1 and name not in set(public()))
+    assert not [name for name in gone if not name.partition(".")[2][0].isupper()], "they are no more"
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_leaves_everything_as_it_was(name, given, unusual, capsys):
+    before, figures = state(), plt.get_fignums()
+    CALLS[name](given)
+    assert differences(before, state()) == {}
+    shows = name.partition(".")[2] in SHOW
+    assert bool(unusual) == (plt.get_fignums() != figures) == shows, "only what shows a figure may use pyplot"
+
+
+def test_a_difference_is_seen(unusual):
+    before = state()
+    random.random()
+    np.random.rand()
+    matplotlib.rcParams.update({"lines.linewidth": 7, "interactive": False})
+    changed = differences(before, state())
+    assert sorted(changed) == ["Python's random state", "interactive", "numpy's random state", "rcParams"]

@@ -1,0 +1,308 @@
+"""Take pictures of every page that a person sees, to be looked at: outputs/look/index.html.
+
+    python tools/look.py                                  # all that is below
+    python tools/look.py notebooks/06_compare.ipynb       # one notebook
+    python tools/look.py outputs/bach_prelude.html        # one hand-in page
+
+Each notebook is run once, in a real JupyterLab (the app's also in Voilà), and then shown in three widths, in light and
+in dark, as one tall PNG each. Then come the hand-in pages that the notebooks have written, on a screen, on a phone and
+as they print; and the pages of `make html`, where there are any.
+
+A cell that fails, or an error of a page, is printed, and the exit status is then 1. It needs a Chromium.
+"""
+
+from __future__ import annotations
+
+import argparse
+import html
+import io
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import drive
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).resolve().parents[1]
+OUTPUT = ROOT / "outputs" / "look"
+NOTEBOOKS = ROOT / "notebooks"
+SITE = ROOT / "outputs" / "site"
+APPS = ("00_quickstart", "00_report")  # notebooks that are also used as a page of Voilà
+
+WIDTHS = (1280, 600, 390)  # pixels: a laptop, half of its screen, a phone
+PAGE_WIDTHS = (1280, 390)  # of pages without controls
+THEMES = ("light", "dark")
+SLICE = 4000  # pixels of height that are taken at a time; browsers have a limit
+TALLEST = 60_000  # pixels of a picture; what is longer is cut off there
+QUIET = 0.7  # s for which the height of a page has to stay the same before a picture
+PATIENCE = 20.0  # s after which the picture is taken all the same
+NOTEBOOK_SECONDS = 600  # for all cells of a notebook
+PRINT_DPI = 60
+
+# JupyterLab without what stands around the notebook, so that a narrow window is all notebook.
+BARE = """() => {
+    const app = window.jupyterapp;
+    app.shell.collapseLeft();
+    return app.commands.execute("application:set-mode", { mode: "single-document" });
+}"""
+LAB_THEME = 'theme => jupyterapp.commands.execute("apputils:change-theme", { theme })'
+VOILA_THEME = """theme => new Promise(done => {
+    const link = document.querySelector("link[href*='/theme-']");
+    link.onload = done;
+    link.href = link.href.replace(/theme-(light|dark)/, "theme-" + theme);
+    document.body.classList.replace(theme === "dark" ? "theme-light" : "theme-dark", "theme-" + theme);
+    document.body.dataset.jpThemeLight = String(theme === "light");
+    document.body.dataset.jpThemeName = theme === "light" ? "JupyterLab Light" : "JupyterLab Dark";
+})"""
+# JupyterLab adds an empty screen behind the last cell.
+HEIGHT = """scroller => {
+    const cells = scroller.querySelectorAll(".jp-Notebook > .jp-Cell, .jp-WindowedPanel-viewport > .jp-Cell");
+    const last = scroller.matches(".jp-WindowedPanel-outer") && [...cells].at(-1);
+    const bottom = last && last.getBoundingClientRect().bottom - scroller.getBoundingClientRect().top;
+    return last ? Math.ceil(bottom + scroller.scrollTop) + 20 : scroller.scrollHeight;
+}"""
+LAB_SCROLLER = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer"
+
+INDEX = """<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>What people see</title>
+<style>
+  body {{ font: 15px/1.5 system-ui, sans-serif; margin: 1rem 1.5rem; }}
+  section {{ display: flex; flex-wrap: wrap; gap: 1rem; }}
+  figure {{ margin: 0; }}
+  img {{ width: 12rem; height: 20rem; object-fit: cover; object-position: top; border: 1px solid #999; }}
+  figcaption {{ text-align: center; }}
+</style>
+<h1>What people see</h1>
+{body}
+</html>
+"""
+FIGURE = '<figure><a href="{file}"><img src="{file}" alt=""></a><figcaption>{what}</figcaption></figure>'
+
+
+@dataclass
+class Look:
+    """What has been seen of one page.
+
+    Attributes:
+      name: of the page; its pictures begin with it.
+      pictures: files in the output folder, and what they show.
+      errors: what went wrong on the page, a text each.
+    """
+
+    name: str
+    pictures: dict[str, str] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+
+    def save(self, picture: Image.Image, what: str, folder: Path) -> None:
+        """Write a picture as NAME_WHAT.png, with dashes for spaces."""
+        file = f"{self.name}_{what.replace(' ', '-')}.png"
+        picture.save(folder / file)
+        self.pictures[file] = what
+
+
+# --------------------------------------------------------------------------------------------------------- pictures
+
+
+def offsets(height: int, window: int) -> list[int]:
+    """How far to scroll for each picture of a page of this height, so that together they show all of it."""
+    last = max(height - window, 0)
+    return [*range(0, last, window), last]
+
+
+def stitched(slices: Sequence[tuple[int, Image.Image]], height: int) -> Image.Image:
+    """One picture of those that begin at these offsets; where they overlap, the later one is seen."""
+    whole = Image.new("RGB", (slices[0][1].width, height), "white")
+    for top, picture in slices:
+        whole.paste(picture, (0, top))
+    return whole
+
+
+def tall(page: Page, scroller: str | None = None) -> Image.Image:
+    """A picture of all that can be scrolled to in the element of a selector, or else in the page."""
+    selector = scroller or "html"
+    element = page.locator(selector).first
+    box = element.bounding_box() if scroller else {"x": 0, "y": 0, **page.viewport_size}
+    height = min(settle(page, selector), TALLEST)
+    slices = []
+    for top in offsets(height, int(box["height"])):
+        element.evaluate("(scroller, top) => { scroller.scrollTop = top; }", top)
+        page.wait_for_timeout(100)
+        content = page.screenshot(clip=box, animations="disabled", timeout=120_000)
+        slices.append((top, Image.open(io.BytesIO(content)).convert("RGB")))
+    element.evaluate("scroller => { scroller.scrollTop = 0; }")
+    return stitched(slices, max(height, 1))
+
+
+def settle(page: Page, selector: str) -> int:
+    """Wait until the height of what an element scrolls no longer changes, and all pictures are there. The height."""
+    element = page.locator(selector).first
+    limit, since, last = time.monotonic() + PATIENCE, time.monotonic(), None
+    while time.monotonic() < limit:
+        height = element.evaluate(HEIGHT), page.evaluate("[...document.images].every(image => image.complete)")
+        if height != last or not height[1]:
+            since, last = time.monotonic(), height
+        elif time.monotonic() - since >= QUIET:
+            break
+        page.wait_for_timeout(100)
+    return last[0]
+
+
+def resize(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": SLICE})
+
+
+# ------------------------------------------------------------------------------------------------------------ pages
+
+
+def look_at_notebook(browser: Browser, kind: str, server: drive.Server, path: str, output: Path) -> Look:
+    """Run a notebook in JupyterLab ("lab") or Voilà ("voila") and take its pictures.
+
+    Args:
+      path: of the notebook, relative to the folder that is served.
+    """
+    from playwright.sync_api import Error
+
+    look = Look(f"{Path(path).stem}_{kind}")
+    page, look.errors = drive.new_page(browser)
+    try:
+        drive.open_run(page, kind, server, path, seconds=NOTEBOOK_SECONDS)
+    except (AssertionError, Error) as error:  # a cell failed, or hangs: what there is by then can still be looked at
+        look.errors.append(str(error))
+    if kind == "lab":
+        page.evaluate(BARE)
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
+        page.evaluate(*((LAB_THEME, f"JupyterLab {theme.title()}") if kind == "lab" else (VOILA_THEME, theme)))
+        for width in WIDTHS:
+            resize(page, width)
+            look.save(tall(page, LAB_SCROLLER if kind == "lab" else None), f"{width} {theme}", output)
+    drive.leave(page)
+    if kind == "lab":
+        drive.end_kernels(server)
+    return look
+
+
+def look_at_page(browser: Browser, path: Path, name: str, output: Path, prints: bool = False) -> Look:
+    """Take pictures of a file of HTML on a screen and on a phone, and of its sheets if it is to be printed."""
+    look = Look(name)
+    page, look.errors = drive.new_page(browser)
+    page.goto(path.resolve().as_uri())
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
+        for width in PAGE_WIDTHS:
+            resize(page, width)
+            look.save(tall(page), f"{width} {theme}", output)
+    if prints:
+        page.emulate_media(color_scheme="light", media="print")
+        content = page.pdf(format="A4", print_background=True, prefer_css_page_size=True)
+        for number, sheet in enumerate(sheets(content), start=1):
+            look.save(sheet, f"print {number}", output)
+    drive.leave(page)
+    return look
+
+
+def sheets(pdf: bytes) -> Iterator[Image.Image]:
+    """The pages of a PDF file, by poppler's pdftoppm; none where it is not installed."""
+    if shutil.which("pdftoppm") is None:
+        print("There are no pictures of the printed page: pdftoppm (poppler-utils) is not installed.", file=sys.stderr)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "page.pdf"
+        file.write_bytes(pdf)
+        subprocess.run(["pdftoppm", "-png", "-r", str(PRINT_DPI), file, Path(folder) / "sheet"], check=True)
+        for sheet in sorted(Path(folder).glob("sheet*.png")):
+            yield Image.open(sheet).convert("RGB")
+
+
+# -------------------------------------------------------------------------------------------------------------- all
+
+
+def index(looks: Sequence[Look]) -> str:
+    """The HTML of a page with all pictures, and what went wrong."""
+    parts = []
+    for look in looks:
+        errors = "".join(f"<pre>{html.escape(error)}</pre>" for error in look.errors)
+        figures = "".join(FIGURE.format(file=html.escape(file), what=what) for file, what in look.pictures.items())
+        parts.append(f"<h2>{html.escape(look.name)}</h2>\n{errors}<section>{figures}</section>")
+    return INDEX.format(body="\n".join(parts))
+
+
+def look_at(paths: Sequence[Path], output: Path) -> Iterator[Look]:
+    """Look at notebooks and pages of HTML one after another; without any, at all that there is."""
+    notebooks = [path for path in paths if path.suffix == ".ipynb"] or (
+        [] if paths else sorted(NOTEBOOKS.glob("*.ipynb"))
+    )
+    with drive.chromium() as browser:
+        if notebooks:
+            yield from look_at_notebooks(browser, notebooks, output, with_pages=not paths)
+        for path in paths:
+            if path.suffix == ".html":
+                yield look_at_page(browser, path, path.stem, output, prints=True)
+        for path in [] if paths else sorted(SITE.glob("*.html")):
+            yield look_at_page(browser, path, f"site_{path.stem}", output)
+
+
+def look_at_notebooks(browser: Browser, notebooks: Sequence[Path], output: Path, with_pages: bool) -> Iterator[Look]:
+    """Look at notebooks, and if wanted at the hand-in pages that they leave."""
+    with tempfile.TemporaryDirectory() as folder:
+        checkout = Path(folder) / "checkout"
+        checkout.mkdir()
+        drive.copy(checkout)
+        environment = drive.environment(Path(folder) / "jupyter")
+        places = []
+        for path in notebooks:
+            places.append(Path("notebooks") / path.name)
+            shutil.copy(path, checkout / places[-1])
+        with drive.lab(checkout, environment) as server:
+            for place in places:
+                yield look_at_notebook(browser, "lab", server, place.as_posix(), output)
+        apps = [place for place in places if place.stem in APPS]
+        if apps:
+            with drive.voila(checkout, environment) as server:
+                for place in apps:
+                    yield look_at_notebook(browser, "voila", server, place.as_posix(), output)
+        for path in sorted((checkout / "outputs").rglob("*.html")) if with_pages else []:
+            yield look_at_page(browser, path, f"page_{path.stem}", output, prints=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point. The exit status is 1 if anything went wrong on a page, or if there is no browser."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("pages", nargs="*", type=Path, metavar="FILE", help="notebooks or pages of HTML; without, all")
+    parser.add_argument("--output", type=Path, default=OUTPUT, metavar="FOLDER", help="without, outputs/look")
+    options = parser.parse_args(arguments)
+    for path in options.pages:
+        if path.suffix not in (".ipynb", ".html") or not path.is_file():
+            parser.error(f"{path} is not a notebook or a page of HTML that is there")
+    if lack := drive.missing("jupyterlab", "voila"):
+        print(f"Nothing can be looked at: {lack}.", file=sys.stderr)
+        return 1
+    options.output.mkdir(parents=True, exist_ok=True)
+    looks, began = [], time.monotonic()
+    for look in look_at(options.pages, options.output):
+        looks.append(look)
+        print(f"{look.name}: {len(look.pictures)} pictures, {time.monotonic() - began:.0f} s", flush=True)
+        began = time.monotonic()
+        for error in look.errors:
+            print(f"{look.name}: {error}", file=sys.stderr)
+    (options.output / "index.html").write_text(index(looks), "utf-8")
+    print(options.output / "index.html")
+    return any(look.errors for look in looks)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
