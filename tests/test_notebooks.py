@@ -26,7 +26,8 @@ LONGEST_CELL, MEDIAN_CELL = 25, 8  # lines of code, blank ones left out
 IMPORTS = {"helpers", "numpy", "matplotlib", *sys.stdlib_module_names}
 VIEW, WIDGETS = "application/vnd.jupyter.widget-view+json", "application/vnd.jupyter.widget-state+json"
 RICH = {"text/html", "image/png", VIEW}  # kinds of output that are shown in place of their text
-LONGEST_TEXT = 40  # lines of one output
+LONGEST_TEXT = 40  # lines of one output ...
+WIDEST_TEXT = 120  # ... of so many characters; a longer one is shown as several
 
 # What a reader of the executed notebook sees: pictures, players, and controls (progress bars are none).
 SHOWN = {
@@ -97,8 +98,9 @@ def faults(notebook):
         text = output.get("text") or output.get("data", {}).get("text/plain", "")
         if output.get("name") == "stderr" and text.strip():
             yield f"cell {number} writes to stderr: {text[:300]}"
-        elif len(text.splitlines()) > LONGEST_TEXT and not output.get("data", {}).keys() & RICH:
-            yield f"cell {number} shows {len(text.splitlines())} lines of text"
+        height = sum(max(1, -(-len(line) // WIDEST_TEXT)) for line in text.splitlines())
+        if height > LONGEST_TEXT and not output.get("data", {}).keys() & RICH:
+            yield f"cell {number} shows {height} lines of text"
 
 
 def code_of(notebook):
@@ -218,12 +220,12 @@ class TestCounting:
         harmless = self.stream("stdout", "a\n" * LONGEST_TEXT), self.stream("stderr", "\n")
         assert list(faults(self.notebook(*harmless))) == []
         noise, wall = self.stream("stderr", "WARNING"), self.stream("stdout", "a\n" * (LONGEST_TEXT + 1))
-        long_value = self.display(text_plain="a\n" * 100)
+        long_value = self.display(text_plain="Note() " * 1000)
         found = list(faults(self.notebook(noise, wall, long_value)))
         assert found == [
             "cell 1 writes to stderr: WARNING",
             f"cell 1 shows {LONGEST_TEXT + 1} lines of text",
-            "cell 1 shows 100 lines of text",
+            "cell 1 shows 59 lines of text",
         ]
         assert list(faults(self.notebook(self.display(text_plain="a\n" * 100, text_html="<table>")))) == []
 

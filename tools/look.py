@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import drive
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, JSHandle, Page
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "outputs" / "look"
@@ -133,10 +133,9 @@ def stitched(slices: Sequence[tuple[int, Image.Image]], height: int) -> Image.Im
 
 def tall(page: Page, scroller: str | None = None) -> Image.Image:
     """A picture of all that can be scrolled to in the element of a selector, or else in the page."""
-    selector = scroller or "html"
-    element = page.locator(selector).first
+    element = page.query_selector(scroller) if scroller else page.evaluate_handle("document.scrollingElement")
     box = element.bounding_box() if scroller else {"x": 0, "y": 0, **page.viewport_size}
-    height = min(settle(page, selector), TALLEST)
+    height = min(settle(page, element), TALLEST)
     slices = []
     for top in offsets(height, int(box["height"])):
         element.evaluate("(scroller, top) => { scroller.scrollTop = top; }", top)
@@ -147,9 +146,8 @@ def tall(page: Page, scroller: str | None = None) -> Image.Image:
     return stitched(slices, max(height, 1))
 
 
-def settle(page: Page, selector: str) -> int:
+def settle(page: Page, element: JSHandle) -> int:
     """Wait until the height of what an element scrolls no longer changes, and all pictures are there. The height."""
-    element = page.locator(selector).first
     limit, since, last = time.monotonic() + PATIENCE, time.monotonic(), None
     while time.monotonic() < limit:
         height = element.evaluate(HEIGHT), page.evaluate("[...document.images].every(image => image.complete)")
