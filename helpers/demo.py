@@ -19,7 +19,7 @@ def _from_here(path: Path) -> Path:
 
 def main(outputs: Path = ROOT / "outputs") -> int:
     """Render the score; write the clip, two pictures, and a page that has all of it to `outputs`; and say so."""
-    began = time.monotonic()
+    began, shown = time.monotonic(), sys.stderr.isatty()  # bars are for terminals
     from matplotlib.figure import Figure
 
     from helpers import audio, drawing, gansynth, instruments, midi, render, report, spectra
@@ -30,7 +30,7 @@ def main(outputs: Path = ROOT / "outputs") -> int:
     timeline = instruments.Timeline([bank[name] for name in PROGRAMME], at=list(PROGRAMME.values()))
     print(f"Playing Bach's cello prelude ({len(song.notes)} notes, {song.seconds:.0f} s) with the bundled model,")
     print(f"morphing from one to the next: {', '.join(PROGRAMME)}. This takes half a minute or so …", flush=True)
-    clip = render.render(model, song, timeline, progress=sys.stderr.isatty())
+    clip = render.render(model, song, timeline, progress=shown)
 
     sound = audio.write(clip, outputs / f"{song.name}.wav")
     pictures = {
@@ -43,7 +43,9 @@ def main(outputs: Path = ROOT / "outputs") -> int:
             draw(figure.subplots())
             figure.savefig(outputs / f"{song.name}_{name}.png")
     clips = {"reference, by a soundfont": audio.reference(song), f"played by {model.name}": clip}
-    page = report.page(clips, outputs / f"{song.name}.html", f"{song.name}, played by GANSynth", song=song)
+    page = report.page(
+        clips, outputs / f"{song.name}.html", f"{song.name}, played by GANSynth", song=song, progress=shown
+    )
     print(f"Done in {time.monotonic() - began:.0f} s. Open this in a browser, to hear and see it:")
     print(f"  {_from_here(page)}")
     print("and beside it:")

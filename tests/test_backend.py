@@ -60,6 +60,13 @@ def test_who_asks_for_everything_is_shown_everything(monkeypatch, capfd):
     assert capfd.readouterr().err == "no GPU here"
 
 
+def test_fusions_are_off_in_graphs_with_gradients_alone():
+    options = backend.tf.config.optimizer.get_experimental_options
+    with backend.unfused():
+        assert options()["remapping"] is False
+    assert options()["remapping"] is True
+
+
 def test_a_program_without_a_console_can_import_it_too(monkeypatch):
     def closed(descriptor):
         raise OSError(9, "Bad file descriptor")

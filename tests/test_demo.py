@@ -1,5 +1,7 @@
 """The bundled checkpoint, and what `make demo` makes of it."""
 
+import contextlib
+import io
 import json
 
 import numpy as np
@@ -18,8 +20,16 @@ def model():
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("outputs")
-    assert demo.main(folder) == 0
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        assert demo.main(folder) == 0
+    (folder / "printed").write_text(out.getvalue() + err.getvalue(), "utf-8")
     return folder
+
+
+def test_demo_says_what_to_open_in_few_lines(outputs):
+    lines = (outputs / "printed").read_text("utf-8").splitlines()
+    assert len(lines) < 8
+    assert lines[lines.index(next(line for line in lines if "Open this" in line)) + 1].strip().endswith(".html")
 
 
 def test_it_is_small_and_of_the_published_shape(model):
