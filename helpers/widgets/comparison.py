@@ -20,7 +20,9 @@ from .base import Control, Line, tip
 from .player import Player
 from .tune import Tune
 
-WIDTH, ROW, MARGIN, DPI = 6.4, 1.6, 0.7, 110  # inches of a picture, of each clip in it, and of its time axis
+# Inches of a picture, of each clip in it, and of its time axis: half as wide as a control, so that labels are as large
+# as text. Dots an inch, for screens of high resolution.
+WIDTH, ROW, MARGIN, DPI = 4.6, 1.25, 0.8, 180
 PICTURES = {"cqt": "Constant-Q spectrograms", "rainbowgram": "Rainbowgrams"}
 SHARES = {"chroma": "chroma", "onsets": "onsets", "pitch": "pitch"}
 

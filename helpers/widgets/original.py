@@ -9,6 +9,7 @@ import ipywidgets
 
 from .. import drawing, midi
 from .base import Control, Sound, tip
+from .roll import Roll
 from .tune import Tune
 
 ROLL_INCHES, ROLL_DPI = (9.2, 3.4), 100
@@ -28,7 +29,7 @@ class Original(Control):
 
     def __init__(self, tune: Tune):
         self._tune = tune
-        self._roll = ipywidgets.Image(format="png", layout={"width": "100%", "max_width": "920px"})
+        self._roll = Roll()
         self._listen = ipywidgets.Button(description="Listen", icon="play")
         self._sound = Sound()
         tip(self._listen, "Play it with a General MIDI soundfont, without a neural network: audio.reference(song)")
@@ -46,9 +47,8 @@ class Original(Control):
         self._listen.disabled = song is None
         self.say("" if song else "choose a score first")
         if song is not None:
-            figure = Figure(ROLL_INCHES, ROLL_DPI, layout="constrained")
-            midi.plot(song, figure.subplots())
-            self._roll.value = drawing.png(figure)
+            with drawing.plain():
+                self._roll.show(midi.plot(song, Figure(ROLL_INCHES, ROLL_DPI, layout="constrained").subplots()))
         self.changed()
 
     def listen(self) -> None:
