@@ -226,7 +226,7 @@ def test_what_was_dragged_stays_until_it_is_fitted(there):
     controls.code(there.timeline, r"2[45]\.?\d*\]\)$")
     assert typed(there, 2) == pytest.approx(25.0, abs=2 * longest / width)
     pick(there, "bach_prelude")
-    there.timeline.get_by_text(re.compile(r"^1 entry lies after the end \(\d(\.\d+)? s\); press Fit$")).wait_for()
+    there.timeline.get_by_text(re.compile(r"^2 entries lie after the end \(\d(\.\d+)? s\); press Fit$")).wait_for()
     assert typed(there, 2) == pytest.approx(25.0, abs=2 * longest / width)
     there.timeline.get_by_role("button", name="Fit").click()
     there.timeline.get_by_text("after the end").wait_for(state="hidden")
