@@ -72,7 +72,13 @@ HEIGHT = """scroller => {
     const bottom = last && last.getBoundingClientRect().bottom - scroller.getBoundingClientRect().top;
     return last ? Math.ceil(bottom + scroller.scrollTop) + 20 : scroller.scrollHeight;
 }"""
-LAB_SCROLLER = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer"
+# What fills the window and hides most: JupyterLab and Voilà scroll an element of the page, and not the page itself.
+SCROLLER = """() => {
+    const hidden = element => element.scrollHeight - element.clientHeight;
+    const scrolls = element => /auto|scroll/.test(getComputedStyle(element).overflowY);
+    const large = [...document.querySelectorAll("body, body *")].filter(e => e.clientHeight > innerHeight / 2);
+    return large.filter(scrolls).reduce((a, b) => hidden(b) > hidden(a) ? b : a, document.scrollingElement);
+}"""
 
 INDEX = """<!DOCTYPE html>
 <html lang="en">
@@ -131,10 +137,11 @@ def stitched(slices: Sequence[tuple[int, Image.Image]], height: int) -> Image.Im
     return whole
 
 
-def tall(page: Page, scroller: str | None = None) -> Image.Image:
-    """A picture of all that can be scrolled to in the element of a selector, or else in the page."""
-    element = page.query_selector(scroller) if scroller else page.evaluate_handle("document.scrollingElement")
-    box = element.bounding_box() if scroller else {"x": 0, "y": 0, **page.viewport_size}
+def tall(page: Page) -> Image.Image:
+    """A picture of all that can be scrolled to."""
+    element = page.evaluate_handle(SCROLLER).as_element()
+    is_page = element.evaluate("element => element === document.scrollingElement")
+    box = {"x": 0, "y": 0, **page.viewport_size} if is_page else element.bounding_box()
     height = min(settle(page, element), TALLEST)
     slices = []
     for top in offsets(height, int(box["height"])):
@@ -187,7 +194,7 @@ def look_at_notebook(browser: Browser, kind: str, server: drive.Server, path: st
         page.evaluate(*((LAB_THEME, f"JupyterLab {theme.title()}") if kind == "lab" else (VOILA_THEME, theme)))
         for width in WIDTHS:
             resize(page, width)
-            look.save(tall(page, LAB_SCROLLER if kind == "lab" else None), f"{width} {theme}", output)
+            look.save(tall(page), f"{width} {theme}", output)
     drive.leave(page)
     if kind == "lab":
         drive.end_kernels(server)
