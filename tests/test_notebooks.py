@@ -38,7 +38,7 @@ SHOWN = {
     "04_generate": {"pictures": 0, "players": 6, "controls": 2},
     "05_instruments": {"pictures": 3, "players": 7, "controls": 3},
     "06_compare": {"pictures": 15, "players": 8, "controls": 1},
-    "07_songs": {"pictures": 0, "players": 0, "controls": 0},
+    "07_songs": {"pictures": 3, "players": 7, "controls": 3},
     "08_train": {"pictures": 0, "players": 0, "controls": 0},
 }
 

@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import drive
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, JSHandle, Page
+    from playwright.sync_api import Browser, ElementHandle, Page
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "outputs" / "look"
@@ -56,6 +56,7 @@ BARE = """() => {
     app.shell.collapseLeft();
     return app.commands.execute("application:set-mode", { mode: "single-document" });
 }"""
+VOILA_READY = "#rendered_cells.lm-Widget"  # the cells, once the page has moved them to where they scroll
 LAB_THEME = 'theme => jupyterapp.commands.execute("apputils:change-theme", { theme })'
 VOILA_THEME = """theme => new Promise(done => {
     const link = document.querySelector("link[href*='/theme-']");
@@ -139,10 +140,10 @@ def stitched(slices: Sequence[tuple[int, Image.Image]], height: int) -> Image.Im
 
 def tall(page: Page) -> Image.Image:
     """A picture of all that can be scrolled to."""
-    element = page.evaluate_handle(SCROLLER).as_element()
+    element, height = settle(page)
     is_page = element.evaluate("element => element === document.scrollingElement")
     box = {"x": 0, "y": 0, **page.viewport_size} if is_page else element.bounding_box()
-    height = min(settle(page, element), TALLEST)
+    height = min(height, TALLEST)
     slices = []
     for top in offsets(height, int(box["height"])):
         element.evaluate("(scroller, top) => { scroller.scrollTop = top; }", top)
@@ -153,17 +154,18 @@ def tall(page: Page) -> Image.Image:
     return stitched(slices, max(height, 1))
 
 
-def settle(page: Page, element: JSHandle) -> int:
-    """Wait until the height of what an element scrolls no longer changes, and all pictures are there. The height."""
+def settle(page: Page) -> tuple[ElementHandle, int]:
+    """Wait until all pictures are there and the page's height no longer changes: what scrolls, and its height."""
     limit, since, last = time.monotonic() + PATIENCE, time.monotonic(), None
     while time.monotonic() < limit:
+        element = page.evaluate_handle(SCROLLER).as_element()
         height = element.evaluate(HEIGHT), page.evaluate("[...document.images].every(image => image.complete)")
         if height != last or not height[1]:
             since, last = time.monotonic(), height
         elif time.monotonic() - since >= QUIET:
             break
         page.wait_for_timeout(100)
-    return last[0]
+    return element, last[0]
 
 
 def resize(page: Page, width: int) -> None:
@@ -189,6 +191,8 @@ def look_at_notebook(browser: Browser, kind: str, server: drive.Server, path: st
         look.errors.append(str(error))
     if kind == "lab":
         page.evaluate(BARE)
+    else:
+        page.locator(VOILA_READY).wait_for(timeout=drive.START_SECONDS * 1000)
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
         page.evaluate(*((LAB_THEME, f"JupyterLab {theme.title()}") if kind == "lab" else (VOILA_THEME, theme)))
