@@ -31,15 +31,16 @@ WIDEST_TEXT = 120  # ... of so many characters; a longer one is shown as several
 
 # What a reader of the executed notebook sees: pictures, players, and controls (progress bars are none).
 SHOWN = {
-    "00_quickstart": {"pictures": 0, "players": 0, "controls": 5},
+    "00_quickstart": {"pictures": 0, "players": 0, "controls": 7},
+    "00_report": {"pictures": 0, "players": 0, "controls": 12},
     "01_setup": {"pictures": 1, "players": 2, "controls": 0},
-    "02_checkpoints": {"pictures": 1, "players": 0, "controls": 0},
+    "02_checkpoints": {"pictures": 2, "players": 1, "controls": 0},
     "03_midi": {"pictures": 3, "players": 1, "controls": 1},
-    "04_generate": {"pictures": 0, "players": 6, "controls": 2},
+    "04_generate": {"pictures": 6, "players": 6, "controls": 2},
     "05_instruments": {"pictures": 3, "players": 7, "controls": 3},
     "06_compare": {"pictures": 15, "players": 8, "controls": 1},
     "07_songs": {"pictures": 3, "players": 7, "controls": 3},
-    "08_train": {"pictures": 0, "players": 0, "controls": 0},
+    "08_train": {"pictures": 6, "players": 5, "controls": 0},
 }
 
 THREADS = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -133,21 +134,6 @@ def names(source):
     return made, used
 
 
-def built_on(snippets, sources):
-    """Those of a notebook's cells of code that snippets need, with the setup and the imports."""
-    setup, *others = sources
-    imports = [source for source in others if list(imported(source))]
-    modules = {name for source in imports for name in names(source)[0]}
-    wanted = {name for made, used in map(names, snippets) for name in used - made} - modules
-    kept = []
-    for source in reversed(others):
-        made, used = names(source)
-        if made & wanted or source in imports:
-            kept.insert(0, source)
-            wanted |= used - modules
-    return [setup, *kept]
-
-
 def lines(source):
     return [line for line in source.splitlines() if line.strip()]
 
@@ -176,10 +162,15 @@ def test_there_are_notebooks():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_notebook_runs(name, checkout, environment):
+    """The notebook, and then the solutions to its exercises."""
     notebook = read(checkout / "notebooks" / f"{name}.ipynb")
+    answers = [nbformat.v4.new_code_cell(source) for source in solutions(notebook)]
+    notebook.cells += answers
     execute(notebook, checkout / "notebooks", environment)  # raises the first error of a cell
-    found = shown(notebook)
     assert not list(faults(notebook))
+    assert [answer.source for answer in answers if not answer.outputs] == []
+    del notebook.cells[len(notebook.cells) - len(answers) :]
+    found = shown(notebook)
     assert found == SHOWN.get(name), f"{name} shows {found}"
 
 
@@ -309,15 +300,6 @@ class TestSolutions:
         for solution in solutions(notebook):
             made, used = names(solution)
             assert not used - made - known
-
-    def test_run_after_the_cells_that_they_build_on(self, path, checkout, environment):
-        """One after another, after the cells whose names they use; the others would only take time."""
-        found = solutions(read(path))
-        cells = built_on(found, code_of(read(path)))
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in [*cells, *found]])
-        execute(notebook, checkout / "notebooks", environment)
-        for cell in notebook.cells[len(cells) :]:
-            assert cell.outputs, cell.source
 
 
 def test_the_first_steps_list_all_other_notebooks():

@@ -94,8 +94,9 @@ def test_a_short_schedule_of_batches_is_for_the_last_resolutions():
 def test_one_iteration_is_the_originals():
     """All losses to 1e-4 (measured: equal), the variables to a thousandth of the step that they take.
 
-    Adam's first step is 8e-4 in the direction of a gradient's sign, so a gradient of no size comes out anyhow: the
-    tolerance is for 99.9 % of the variables, and none may be off by more than a tenth of the step.
+    Adam's first step is 8e-4 in the direction of a gradient's sign, and shorter only where the gradient is as small as
+    its epsilon, 1e-8. There the rounding of a processor decides: on one with AVX2 and without AVX-512, 0.6 % of those of
+    the generator are off and 1 of 99 of the discriminator; of all others none is.
     """
     expected = golden("train_tiny_stage11")
     trainer = training.Trainer.restore(BLEND)
@@ -118,7 +119,10 @@ def test_one_iteration_is_the_originals():
         moved = np.abs(expected[key] - np.concatenate([before[name].ravel() for name in names]))
         assert np.median(moved) > size / 2
         difference = np.abs(got - expected[key])
-        assert np.mean(difference > 1e-3 * step) < 1e-3
+        is_full = moved > 0.99 * size
+        assert is_full.mean() > 0.7
+        assert difference[is_full].max() < 1e-3 * step
+        assert np.mean(difference[~is_full] > 1e-3 * step) < 0.02
         assert difference.max() < 0.1 * step
 
 
