@@ -95,8 +95,8 @@ def test_one_iteration_is_the_originals():
     """All losses to 1e-4 (measured: equal), the variables to a thousandth of the step that they take.
 
     Adam's first step is 8e-4 in the direction of a gradient's sign, and shorter only where the gradient is as small as
-    its epsilon, 1e-8. There the rounding of a processor decides: on one with AVX2 and without AVX-512, 0.6 % of those of
-    the generator are off and 1 of 99 of the discriminator; of all others none is.
+    its epsilon, 1e-8. There the rounding of a processor decides: on one with AVX2 and without AVX-512, 0.6 % of those
+    of the generator are off and 1 of 99 of the discriminator; of all others none is.
     """
     expected = golden("train_tiny_stage11")
     trainer = training.Trainer.restore(BLEND)
