@@ -1,7 +1,11 @@
 """The controls of 00_report: a clip of each checkpoint, random instruments, the original, and all of it compared."""
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
+import soundfile
 from inputs import Stub
 
 from helpers import gansynth, instruments, page
@@ -234,6 +238,18 @@ def test_the_page_has_a_section_for_each_checkpoint_that_played_and_the_numbers(
     home.make()
     text = path.read_text("utf-8")
     assert "Not made yet" not in text
+    assert "template=page.student_report(['demo', 'acoustic_only'])" in home.code()
+    archive = zipfile.ZipFile(home.save_clips())
+    assert archive.namelist() == [
+        "01_original.wav",
+        "02_demo.wav",
+        "03_acoustic_only.wav",
+        "04_random every 4 s.wav",
+        "05_custom.wav",
+    ]
+    written, rate = soundfile.read(io.BytesIO(archive.read("02_demo.wav")))
+    assert rate == 16000
+    assert np.abs(written - each.clips["demo"].samples).max() < 1e-4
     headings = [section.heading for section in page.student_report(["demo", "acoustic_only"])]
     assert [heading for heading in headings if f">{heading}</h2>" not in text] == []
     assert "Ada" in text

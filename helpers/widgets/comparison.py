@@ -22,7 +22,7 @@ from .tune import Tune
 
 # Inches of a picture, of each clip in it, and of its time axis: half as wide as a control, so that labels are as large
 # as text. Dots an inch, for screens of high resolution.
-WIDTH, ROW, MARGIN, DPI = 4.6, 1.25, 0.8, 180
+WIDTH, ROW, MARGIN, DPI = 4.6, 1.35, 0.8, 180
 PICTURES = {"cqt": "Constant-Q spectrograms", "rainbowgram": "Rainbowgrams"}
 SHARES = {"chroma": "chroma", "onsets": "onsets", "pitch": "pitch"}
 
@@ -143,7 +143,8 @@ def _picture(clips: Mapping[str, Audio], panel: str) -> bytes:
 
     with drawing.plain():
         figure = Figure((WIDTH, ROW * len(clips) + MARGIN), DPI, layout="constrained")
-        spectra.compare(clips, panel, figure=figure)
+        for ax in spectra.compare(clips, panel, figure=figure):
+            ax.set_yticks(ax.get_yticks()[1::2])  # every other octave: C2, C4, …
         figure.suptitle(PICTURES[panel], fontsize="large")
         return drawing.png(figure)
 

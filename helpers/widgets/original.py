@@ -48,7 +48,9 @@ class Original(Control):
         self.say("" if song else "choose a score first")
         if song is not None:
             with drawing.plain():
-                self._roll.show(midi.plot(song, Figure(ROLL_INCHES, ROLL_DPI, layout="constrained").subplots()))
+                ax = midi.plot(song, Figure(ROLL_INCHES, ROLL_DPI, layout="constrained").subplots())
+                ax.set_title("")  # the tune says what it is
+                self._roll.show(ax)
         self.changed()
 
     def listen(self) -> None:

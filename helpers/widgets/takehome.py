@@ -8,17 +8,19 @@ from __future__ import annotations
 import datetime
 import html
 import os
+import tempfile
 import threading
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import ipywidgets
 import traitlets
 
-from .. import page, place
+from .. import audio, page, place
 from ..agreement import Agreement
 from ..audio import Audio
-from ..files import plain_name
+from ..files import plain_name, replacing
 from ..page import Section
 from .base import Control, Line, quoted, tip
 from .comparison import Comparison
@@ -28,6 +30,7 @@ from .tune import shown
 
 SONG = "{song}"  # stands in a title for the name of the tune
 LABEL = "Make and download the page"
+CLIPS_LABEL = "Download the clips"
 
 
 class TakeHome(Control):
@@ -78,6 +81,8 @@ class TakeHome(Control):
         self._notes: dict[str, ipywidgets.Textarea] = {}  # name of a clip -> observations
         self._button = Download(ready=True, label=LABEL, media="text/html")
         self._button.hint = "One file with sound, pictures and the making of every clip: report.page(clips, path)"
+        self._zip = Download(ready=True, label=CLIPS_LABEL, media="application/zip")
+        self._zip.hint = "All clips as WAV files, in one zip file"
         self._line, self._age = Line(), Line()
         fields = {
             name: tip(ipywidgets.Text(description=name, continuous_update=False), hint)
@@ -91,13 +96,15 @@ class TakeHome(Control):
         self._open = tip(ipywidgets.ToggleButton(description="Observations"), "Write what you have heard and seen")
         self._open.observe(lambda change: self._unfold(change.new), "value")
         self._fields = ipywidgets.VBox(layout={"display": "none"})
-        rows = [ipywidgets.HBox(list(fields.values())), self._open, self._fields, self._button, self._line, self._age]
+        buttons = ipywidgets.HBox([self._button, self._zip])
+        rows = [ipywidgets.HBox(list(fields.values())), self._open, self._fields, buttons, self._line, self._age]
         super().__init__("Take it home", rows, [self._line])
         for name, field in fields.items():
             traitlets.link((self, name), (field, "value"))
         self.date, self.author = datetime.date.today().isoformat(), author
         self._follow()
         self._button.on_msg(lambda *_: self.start())
+        self._zip.on_msg(lambda *_: self._hand_clips_over())
         player.observe(lambda _: self._follow(), ["clips", "stale"])
         if comparison is not None:
             comparison.observe(lambda _: self._follow(), ["agreement", "stale"])
@@ -204,6 +211,36 @@ class TakeHome(Control):
         self._follow()
         return path
 
+    def save_clips(self) -> Path:
+        """Write all clips as WAV files into one zip file, beside the page.
+
+        Raises:
+          ValueError: there is no clip yet.
+        """
+        if not self.player.clips:
+            raise ValueError("there is no clip yet: press Generate first")
+        page_path = self._wanted or place.outputs() / f"{plain_name(self.title, 'page')}.html"
+        path = page_path.with_name(f"{page_path.stem}_clips.zip")
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            replacing(path) as partial,
+            zipfile.ZipFile(partial, "w") as archive,  # not compressed: sound gets hardly smaller
+        ):
+            for number, (name, clip) in enumerate(self.player.clips.items(), start=1):
+                wav = audio.write(clip, Path(folder) / f"{number:02}_{plain_name(name, 'clip')}.wav")
+                archive.write(wav, wav.name)
+        return path
+
+    def _hand_clips_over(self) -> None:
+        with self.attempt():
+            path = self.save_clips()
+            size = path.stat().st_size
+            self.say(f"saved as {shown(path.absolute())}, {size / 1e6:.1f} MB")
+            if size <= MOST_BYTES:
+                self._zip.send({"name": path.name}, [path.read_bytes()])
+            else:
+                self.say(f"saved as {shown(path.absolute())}, which is too large to come through this page")
+
     def start(self) -> None:
         """Make the page in a thread, unless that is under way or it is there already, and hand it over."""
         if not self._button.busy:
@@ -237,13 +274,20 @@ class TakeHome(Control):
                 self.say(f"saved as {shown(path.absolute())}, which is too large to come through this page")
         self._button.busy = False
 
+    def _template_code(self) -> str:
+        if self.template == page.STUDENT_REPORT:
+            return "page.STUDENT_REPORT"
+        if self._template is page.student_report:
+            return f"page.student_report({[section.name for section in self.template[1:-2]]})"
+        return "template"
+
     def code(self) -> str:
         path = (self._wanted or Path(f"outputs/{plain_name(self.title, 'page')}.html")).as_posix()
         words = ["clips", quoted(path), quoted(self.title)]
         words += [f"{name}={quoted(value)}" for name in ("author", "date") if (value := getattr(self, name))]
         words += [f"observations={self.observations!r}"] if self.observations else []
         if self.template:
-            words.append("template=" + ("page.STUDENT_REPORT" if self.template == page.STUDENT_REPORT else "template"))
+            words.append(f"template={self._template_code()}")
         if self.agreement:
             words.append("agreement=agreement")
         return f"report.page({', '.join(words)})"
