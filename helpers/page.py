@@ -105,7 +105,7 @@ _SAME_SEED = (
 def student_report(names: Sequence[str]) -> tuple[Section, ...]:
     """The sections of a student's report on some checkpoints: the template to give to `page`.
 
-    They are "original", one for each checkpoint, "random every 4 s" and "custom". Every section says what to listen to
+    They are "original", one for each checkpoint, "another interval" and "custom". Every section says what to listen to
     and to look for, and has the code of its clip. The code needs `IMPORTS`, a `song`, and a dict `clips`; where a
     section does not call for a checkpoint, it uses the last one.
 
@@ -140,13 +140,13 @@ def student_report(names: Sequence[str]) -> tuple[Section, ...]:
         ),
         *of_checkpoints,
         Section(
-            "random every 4 s",
-            "Random instruments, one every four seconds",
-            "The music reaches a new random instrument about every four seconds. Each note is played with the latent "
-            "vector of the moment at which it begins. Listen for the turning points. In the pictures, overtones come "
-            "and go there while the fundamentals stay.",
+            "another interval",
+            "Another interval between random instruments",
+            "Random instruments again, but at another interval: the table below says when each is reached. Each note "
+            "is played with the latent vector of the moment at which it begins. Listen for the turning points. In the "
+            "pictures, overtones come and go there while the fundamentals stay.",
             f"{load}timeline = instruments.Timeline.random(model, song.seconds, seed=2, secs_per_instrument=4)\n"
-            'clips["random every 4 s"] = render.render(model, song, timeline)',
+            'clips["another interval"] = render.render(model, song, timeline)',
         ),
         Section(
             "custom",

@@ -437,7 +437,7 @@ def test_a_report_has_a_section_for_each_checkpoint():
     assert [section.name for section in page.student_report(["demo"])] == [
         "original",
         "demo",
-        "random every 4 s",
+        "another interval",
         "custom",
     ]
     sections = page.student_report(["demo", "my/folder"])

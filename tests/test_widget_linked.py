@@ -173,7 +173,9 @@ def test_a_model_is_chosen_from_the_list(bank, monkeypatch):
     assert models._about.value == "4 instruments with names"
     assert models.code() == 'model = gansynth.load("named")\nbank = instruments.bank(model)'
     bank.keep(bank["Cello"])
-    assert models._about.value.endswith("and 1 that you kept")
+    assert models._about.value == "4 instruments with names"  # it is one of them
+    bank.keep(bank["Cello"], "mine")
+    assert models._about.value == "4 instruments with names, and 1 that you kept"
 
 
 def test_a_model_that_cannot_be_had_leaves_the_one_of_before(bank, monkeypatch):

@@ -120,10 +120,10 @@ class Comparison(Control):
             name: id(clip) for name, clip in self._compared.items()
         }
         outdated = "; ".join(f"{name}: {why}" for name, why in self._player.stale.items())
-        if self.stale and self._compared:
-            self.say("the clips have changed since: press Compare")
-        elif outdated:
+        if outdated:
             self.say(f"{outdated}: generate anew, then press Compare")
+        elif self.stale and self._compared:
+            self.say("the clips have changed since: press Compare")
         else:
             self.say("")
 
@@ -144,7 +144,8 @@ def _picture(clips: Mapping[str, Audio], panel: str) -> bytes:
     with drawing.plain():
         figure = Figure((WIDTH, ROW * len(clips) + MARGIN), DPI, layout="constrained")
         for ax in spectra.compare(clips, panel, figure=figure):
-            ax.set_yticks(ax.get_yticks()[1::2])  # every other octave: C2, C4, …
+            labels = [label.get_text() for label in ax.get_yticklabels()]
+            ax.set_yticks(ax.get_yticks()[1::2], labels[1::2])  # every other octave: C2, C4, …
         figure.suptitle(PICTURES[panel], fontsize="large")
         return drawing.png(figure)
 
@@ -157,7 +158,7 @@ def _table(measured: Mapping[str, Agreement]) -> str:
         + "</tr>"
         for name, result in measured.items()
     )
-    caption = "<caption>Agreement with the score; the original shows what can be reached</caption>"
+    caption = "<caption>Agreement with the score, measured from the sound</caption>"
     return f'<table class="gansynth-table">{caption}<tr><th scope="col">clip</th>{head}</tr>{rows}</table>'
 
 

@@ -56,12 +56,18 @@ class GenerateEach(Generate):
     ):
         self.checkpoints, self._drawn_with, self._seconds = checkpoints, seed, seconds
         self._made: dict[str, render.Clip] = {}
+        self._left_out: list[str] = []  # what was ticked and could not be had
         self._rows = ipywidgets.VBox()
         super().__init__(None, tune, **settings)
         # In place of one clip and its report there is a row for each.
         self.children = [self._rows if child is self._result else child for child in self.children]
         self._report.layout.display = "none"
-        checkpoints.observe(lambda _: self._follow(), "ticked")
+        checkpoints.observe(lambda _: self._on_ticked(), "ticked")
+
+    def _on_ticked(self) -> None:
+        if not self.running:
+            self.say("")
+        self._follow()
 
     def _tell(self, tune: Tune, player: Instrument | Timeline | None) -> None:
         """Nothing: each checkpoint has instruments of its own."""
@@ -69,8 +75,8 @@ class GenerateEach(Generate):
     def _who(self) -> str:
         return " and ".join(self.checkpoints.ticked) or "no checkpoint"
 
-    def _who_exactly(self) -> tuple[str, ...]:
-        return tuple(self.checkpoints.ticked)
+    def _who_exactly(self) -> None:
+        """Nothing: a clip is not out of date because another checkpoint is ticked."""
 
     def _task(
         self, song: Song, parts: dict[int, Part], player: Instrument | Timeline | None
@@ -93,7 +99,7 @@ class GenerateEach(Generate):
                 made[name] = clip
             if self._cancelled.is_set():
                 break
-        self._made = made
+        self._made, self._left_out = made, [name for name in self.checkpoints.ticked if name not in names]
         return clip
 
     def _render_one(self, name: str, song: Song, parts: dict[int, Part]) -> render.Clip:
@@ -110,6 +116,11 @@ class GenerateEach(Generate):
             stop=self._cancelled.is_set,
         )
 
+    def _show(self, clip: render.Clip) -> None:
+        super()._show(clip)
+        if self._left_out:
+            self.say(f"{' and '.join(self._left_out)} did not play: the list of checkpoints says why")
+
     def _show_result(self, clip: render.Clip | None) -> None:
         """The clips to hear, a row each; or nothing, so that no older ones are taken for the result."""
         made = {} if clip is None else self._made
@@ -118,6 +129,7 @@ class GenerateEach(Generate):
             self.clips = made
 
     def code(self) -> str:
+        settings = "".join(f", {name}={literal(value)}" for name, value in self._all_settings().items())
         every = "" if self._seconds == SECONDS_PER_INSTRUMENT else f", secs_per_instrument={self._seconds:g}"
         return "\n".join(
             [
@@ -127,7 +139,7 @@ class GenerateEach(Generate):
                 "    among = instruments.named(model).values() or None",
                 f"    timeline = instruments.Timeline.random(model, song.seconds, {self._drawn_with}"
                 f"{every}, among=among)",
-                "    clips[name] = render.render(model, song, timeline)",
+                f"    clips[name] = render.render(model, song, timeline{settings})",
             ]
         )
 

@@ -180,7 +180,8 @@ class Generate(Control):
         elif self.clip is not None:
             changed = [name for name, value in self._choices_now().items() if value != self._choices[name]]
             why = f"the {' and the '.join(changed)} {'has' if len(changed) == 1 else 'have'} changed" if changed else ""
-        self._age.value = f"<i>Out of date: {html.escape(why)}. Press Generate.</i>" if why else ""
+        is_said = why and not self.running
+        self._age.value = f"<i>Out of date: {html.escape(why)}. Press Generate.</i>" if is_said else ""
         self.stale = why
 
     # ---- Rendering ---------------------------------------------------------------------------------------------------
@@ -243,10 +244,10 @@ class Generate(Control):
             raise
         self._has_failed, self._choices, self._saved = False, choices, None
         self._show(clip)
+        self.running = False  # before others hear of the clip, who may draw pictures of it
         with self.hold_trait_notifications():  # so that nobody sees a new clip with the age of the old one
             self.clip = clip
             self._show_age()
-        self.running = False
         return clip
 
     def _render_in_thread(self, work: Callable[[], render.Clip]) -> None:
@@ -258,12 +259,13 @@ class Generate(Control):
         song, parts, player = self._chosen()
         if song is None:
             raise ValueError("choose a score first")
+        task = self._task(song, parts, player)
         self._wanted = self._choices_now()
         self._cancelled.clear()
         self._began, self._shown = time.monotonic(), 0.0
         self._count.value = "preparing …"
         self._bar.value = 0
-        return self._task(song, parts, player)
+        return task
 
     def _task(
         self, song: Song, parts: dict[int, Part], player: Instrument | Timeline | None
@@ -317,6 +319,7 @@ class Generate(Control):
 
     def _switch(self, change) -> None:
         self._start.disabled, self._cancel.disabled = change.new, not change.new
+        self._show_age()
 
     # ---- The clip ----------------------------------------------------------------------------------------------------
 

@@ -98,7 +98,7 @@ class Models(Control):
         self._list.options = [(label, name) for name, label in options.items()]
         self._list.value = model.name
         self._filling = False
-        own, kept = len(self.bank.own), len(self.bank.kept)
+        own, kept = len(self.bank.own), len(set(self.bank.kept) - set(self.bank.own))
         what = "instruments with names" if instruments.named(model) else "random instruments (it has no names for any)"
         self._about.value = html.escape(f"{own} {what}" + (f", and {kept} that you kept" if kept else ""))
         self.name = model.name

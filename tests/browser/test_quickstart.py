@@ -223,7 +223,7 @@ def test_what_was_dragged_stays_until_it_is_fitted(there):
     at, longest = (float(handle.get_attribute(f"aria-value{which}")) for which in ("now", "max"))
     width = there.timeline.locator(".ribbon").bounding_box()["width"]
     controls.drag(there.page, handle, right=(25.0 - at) / longest * width)
-    controls.code(there.timeline, r"2[45]\.?\d*\]\)$")
+    controls.code(there.timeline, r", 2[45](\.\d+)?\]\)$")
     assert typed(there, 2) == pytest.approx(25.0, abs=2 * longest / width)
     pick(there, "bach_prelude")
     there.timeline.get_by_text(re.compile(r"^2 entries lie after the end \(\d(\.\d+)? s\); press Fit$")).wait_for()
@@ -251,8 +251,8 @@ def test_cancel_keeps_what_there_is_by_then(there):
     said = there.generate.get_by_text("cancelled: these are").inner_text()
     first = float(re.search(r"\d+\.\d", said).group())
     assert 0 < first < STUDY_SECONDS - 1
-    assert first <= heard["seconds"] < first + TAIL
-    assert button.is_enabled()
+    assert first - 0.05 <= heard["seconds"] < first + TAIL  # it is said to a tenth
+    there.generate.get_by_role("button", name="Generate", disabled=False).wait_for()
     assert cancel.is_disabled()
 
 
