@@ -23,6 +23,7 @@ from helpers.widgets import (
     TakeHome,
     Tune,
 )
+from helpers.widgets import comparison as comparison_module
 
 NOTES = tuple(Note(60 + i % 5, 100, 0.5 * i, 0.5 * i + 0.5) for i in range(24))
 SONG = Song("scale", (Track("one", 0, False, NOTES),))
@@ -220,6 +221,15 @@ class TestComparison:
         comparison = Comparison(Player(), tune)
         comparison._pressed()
         assert "nothing to compare yet" in comparison.message
+
+    @pytest.mark.parametrize("count", [1, 4])
+    def test_every_other_octave_has_its_name(self, count, monkeypatch):
+        drawn = []
+        monkeypatch.setattr("helpers.drawing.png", drawn.append)
+        comparison_module._picture({str(i): sine() for i in range(count)}, "cqt")
+        assert len(drawn[0].axes) == count + 1
+        for ax in drawn[0].axes[:count]:
+            assert [label.get_text() for label in ax.get_yticklabels()] == ["C2", "C4", "C6", "C8"]
 
     def test_names_are_text(self, one_note):
         comparison = Comparison(Player({"<b>x</b>": sine()}), one_note)

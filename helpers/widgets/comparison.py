@@ -143,9 +143,9 @@ def _picture(clips: Mapping[str, Audio], panel: str) -> bytes:
 
     with drawing.plain():
         figure = Figure((WIDTH, ROW * len(clips) + MARGIN), DPI, layout="constrained")
-        for ax in spectra.compare(clips, panel, figure=figure):
-            labels = [label.get_text() for label in ax.get_yticklabels()]
-            ax.set_yticks(ax.get_yticks()[1::2], labels[1::2])  # every other octave: C2, C4, …
+        first = spectra.compare(clips, panel, figure=figure)[0]
+        labels = [label.get_text() for label in first.get_yticklabels()]
+        first.set_yticks(first.get_yticks()[1::2], labels[1::2])  # every other octave, C2, C4, …; all share this axis
         figure.suptitle(PICTURES[panel], fontsize="large")
         return drawing.png(figure)
 
