@@ -233,13 +233,16 @@ class TakeHome(Control):
 
     def _hand_clips_over(self) -> None:
         with self.attempt():
-            path = self.save_clips()
-            size = path.stat().st_size
-            self.say(f"saved as {shown(path.absolute())}, {size / 1e6:.1f} MB")
-            if size <= MOST_BYTES:
-                self._zip.send({"name": path.name}, [path.read_bytes()])
-            else:
-                self.say(f"saved as {shown(path.absolute())}, which is too large to come through this page")
+            self._give(self.save_clips(), self._zip)
+
+    def _give(self, path: Path, button: Download) -> None:
+        """Say where a file is, and send it to the reader's computer if the page can carry it."""
+        size = path.stat().st_size
+        fits = size <= MOST_BYTES
+        about = f"{size / 1e6:.1f} MB" if fits else "which is too large to come through this page"
+        self.say(f"saved as {shown(path.absolute())}, {about}")
+        if fits:
+            button.send({"name": path.name}, [path.read_bytes()])
 
     def start(self) -> None:
         """Make the page in a thread, unless that is under way or it is there already, and hand it over."""
@@ -266,12 +269,7 @@ class TakeHome(Control):
             if path is None or self.stale or not path.exists():
                 self.say(f"drawing the pictures of {' and '.join(self.player.clips)} …")
                 path = self.make()
-            size = path.stat().st_size
-            self.say(f"saved as {shown(path.absolute())}, {size / 1e6:.1f} MB")
-            if size <= MOST_BYTES:
-                self._button.send({"name": path.name}, [path.read_bytes()])
-            else:
-                self.say(f"saved as {shown(path.absolute())}, which is too large to come through this page")
+            self._give(path, self._button)
         self._button.busy = False
 
     def _template_code(self) -> str:
