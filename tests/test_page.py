@@ -312,7 +312,7 @@ def test_a_rendering_says_how_it_was_made(clips, parsed):
     for text in (
         recipe.model,
         recipe.precision,
-        "instruments drawn with 7",
+        "7 for the instruments",
         "loudness=-20.0",
         "−3 dB",
         "0.1 s › b 0.5 s",
@@ -719,10 +719,10 @@ def test_no_heading_ends_a_printed_page(visit, tmp_path, paper):
 def test_page_prints(visit):
     printed = visit.page.pdf(format="A4")
     assert printed.startswith(b"%PDF")
-    assert re.search(rb"/Type\s*/Page\b", printed)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 5  # one for the score and all clips, one for each section
     assert len(printed) > 10_000
     visit.page.emulate_media(media="print")
-    hidden, shown = ["audio", "a[download]", "#compare"], ["details pre", "ul.settings", "figcaption .paper"]
+    hidden, shown = ["audio", "a[download]", "#compare", "details", ".again"], ["figcaption .paper", "footer"]
     assert not any(visit.page.is_visible(selector) for selector in hidden)
     assert all(visit.page.is_visible(selector) for selector in shown)
     visit.page.emulate_media(media="screen")

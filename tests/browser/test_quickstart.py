@@ -12,6 +12,7 @@ import mido
 import pytest
 import soundfile
 from controls import control
+from playwright.sync_api import expect
 
 UNNAMED = Path(__file__).parents[1] / "data" / "checkpoints" / "tiny_stage12"
 NOTEBOOK = "notebooks/00_quickstart.ipynb"
@@ -228,8 +229,11 @@ def test_what_was_dragged_stays_until_it_is_fitted(there):
     pick(there, "bach_prelude")
     there.timeline.get_by_text(re.compile(r"^2 entries lie after the end \(\d(\.\d+)? s\); press Fit$")).wait_for()
     assert typed(there, 2) == pytest.approx(25.0, abs=2 * longest / width)
+    last = there.timeline.get_by_label("at (s)").nth(2)
+    dragged = last.input_value()
     there.timeline.get_by_role("button", name="Fit").click()
     there.timeline.get_by_text("after the end").wait_for(state="hidden")
+    expect(last).not_to_have_value(dragged)  # its number comes in a message of its own
     assert typed(there, 2) == pytest.approx(25.0 * SHORT_SECONDS / STUDY_SECONDS, abs=0.3)
 
 
