@@ -10,6 +10,8 @@ Notebook: 06_compare.
 from __future__ import annotations
 
 import dataclasses
+import functools
+import threading
 import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
@@ -83,6 +85,24 @@ class ConstantQ(NamedTuple):
         frequency = self.frequencies[:, None] + self.detune() * (self.sample_rate / 2 / self.hop)
         cents = 1200 * np.log2(np.maximum(frequency, 1.0) / 440.0)
         return (cents + CENTS) % (2 * CENTS) - CENTS
+
+
+@functools.cache
+def warm_up() -> threading.Thread:
+    """Import librosa in a thread of its own, once. That takes two seconds, in which a model can play.
+
+    Returns:
+      the thread; there is no need to wait for it.
+    """
+
+    def load():
+        import librosa
+
+        return librosa.cqt  # its parts are imported when they are asked for
+
+    thread = threading.Thread(target=load, name="import librosa", daemon=True)
+    thread.start()
+    return thread
 
 
 def constant_q(

@@ -1,6 +1,9 @@
 """helpers.spectra: what the pictures show. Values from the definition of the constant-Q transform's bins."""
 
 import dataclasses
+import subprocess
+import sys
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,6 +20,14 @@ RATE = 16000
 HELD = slice(20, -20)  # columns of a 4 s sine away from its ends
 TURNS_A_HERTZ = 2 * spectra.HOP / RATE  # half turns a hop
 IMAGES = {"style": "default", "savefig_kwargs": {"dpi": 50}, "tolerance": 12, "baseline_dir": "data/images"}
+
+
+def test_warming_up_imports_what_the_pictures_need_and_only_once():
+    code = (
+        "import sys; from helpers import spectra; assert 'librosa' not in sys.modules; thread = spectra.warm_up(); "
+        "thread.join(); assert 'librosa.core.constantq' in sys.modules; assert spectra.warm_up() is thread"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=True)
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from .. import audio, place, render
+from .. import audio, place, render, spectra
 from ..files import numbered, plain_name
 from ..instruments import Bank, Instrument, Timeline
 from ..midi import Song
@@ -230,6 +230,7 @@ class Generate(Control):
     def _render(self, work: Callable[[], render.Clip]) -> render.Clip:
         """Do it, and show what came of it."""
         choices = self._wanted
+        spectra.warm_up()  # a player is going to draw the clip
         try:
             clip = work()
             if not len(clip.samples):
