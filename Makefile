@@ -1,5 +1,5 @@
 # make demo   render Bach's cello prelude with the bundled checkpoint into outputs/
-# make test   the whole test suite, the notebooks included
+# make test   the whole test suite, the notebooks included, in two processes; JOBS=4 for four
 # make lab    JupyterLab on the notebooks
 # make app    the quickstart as an app in the browser, without code; APP="--no-browser --port=8866" for Voilà's options
 # make html   all notebooks, run, as pages to read and hear: outputs/site
@@ -19,6 +19,7 @@ BIN := $(VENV)/bin
 COLAB_PYTHON ?= python3.13
 COLAB := .venv-colab
 APP ?=
+JOBS ?= 2
 
 .PHONY: demo test test-colab lab app html look repository bench bench-render bench-spectra bench-widgets bench-train clean
 .DELETE_ON_ERROR:
@@ -29,7 +30,7 @@ demo: $(VENV)/ready
 test: $(VENV)/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder
 
 test-colab: $(COLAB)/ready
 	$(COLAB)/bin/python tests/colab/run.py

@@ -22,6 +22,18 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
+def pytest_collection_modifyitems(items):
+    """With several processes: a file's tests stay in one, for what they share; only notebooks go where there is room.
+
+    The notebooks come first, the longest before the others, so that none is waited for at the end.
+    """
+    notebooks = [item for item in items if item.path.name == "test_notebooks.py"]
+    others = [item for item in items if item.path.name != "test_notebooks.py"]
+    for item in others:
+        item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items[:] = notebooks[::-1] + others
+
+
 @pytest.fixture(scope="session")
 def tiny():
     """A model of the published layout with few filters: quick, and as good as the published ones for its numbers."""

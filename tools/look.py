@@ -14,6 +14,7 @@ A cell that fails, or an error of a page, is printed, and the exit status is the
 from __future__ import annotations
 
 import argparse
+import contextlib
 import html
 import io
 import shutil
@@ -45,7 +46,7 @@ PAGE_WIDTHS = (1280, 390)  # of pages without controls
 THEMES = ("light", "dark")
 SLICE = 4000  # pixels of height that are taken at a time; browsers have a limit
 TALLEST = 60_000  # pixels of a picture; what is longer is cut off there
-QUIET = 0.7  # s for which the height of a page has to stay the same before a picture
+QUIET = 1.5  # s for which the height of a page has to stay the same before a picture
 PATIENCE = 20.0  # s after which the picture is taken all the same
 NOTEBOOK_SECONDS = 600  # for all cells of a notebook
 PRINT_DPI = 60
@@ -57,6 +58,8 @@ BARE = """() => {
     return app.commands.execute("application:set-mode", { mode: "single-document" });
 }"""
 VOILA_READY = "#rendered_cells.lm-Widget"  # the cells, once the page has moved them to where they scroll
+# Its controls come one by one, after their cells; with none, the page ends within the window.
+VOILA_FILLED = "() => document.querySelector('#rendered_cells').scrollHeight > innerHeight"
 LAB_THEME = 'theme => jupyterapp.commands.execute("apputils:change-theme", { theme })'
 VOILA_THEME = """theme => new Promise(done => {
     const link = document.querySelector("link[href*='/theme-']");
@@ -181,7 +184,7 @@ def look_at_notebook(browser: Browser, kind: str, server: drive.Server, path: st
     Args:
       path: of the notebook, relative to the folder that is served.
     """
-    from playwright.sync_api import Error
+    from playwright.sync_api import Error, TimeoutError
 
     look = Look(f"{Path(path).stem}_{kind}")
     page, look.errors = drive.new_page(browser)
@@ -193,6 +196,8 @@ def look_at_notebook(browser: Browser, kind: str, server: drive.Server, path: st
         page.evaluate(BARE)
     else:
         page.locator(VOILA_READY).wait_for(timeout=drive.START_SECONDS * 1000)
+        with contextlib.suppress(TimeoutError):
+            page.wait_for_function(VOILA_FILLED, timeout=PATIENCE * 1000)
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
         page.evaluate(*((LAB_THEME, f"JupyterLab {theme.title()}") if kind == "lab" else (VOILA_THEME, theme)))
