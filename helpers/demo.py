@@ -6,6 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+from .terminal import say
+
 ROOT = Path(__file__).resolve().parents[1]
 SCORE = ROOT / "data" / "midi" / "bach_prelude.mid"
 # A morph through named instruments of the bundled checkpoint; seconds are of the score, which lasts 126.
@@ -28,8 +30,8 @@ def main(outputs: Path = ROOT / "outputs") -> int:
     song = midi.load(SCORE)
     bank = instruments.named(model)
     timeline = instruments.Timeline([bank[name] for name in PROGRAMME], at=list(PROGRAMME.values()))
-    print(f"Playing Bach's cello prelude ({len(song.notes)} notes, {song.seconds:.0f} s) with the bundled model,")
-    print(f"morphing from one to the next: {', '.join(PROGRAMME)}. This takes half a minute or so …", flush=True)
+    say(f"Playing Bach's cello prelude ({len(song.notes)} notes, {song.seconds:.0f} s) with the bundled model,")
+    say(f"morphing from one to the next: {', '.join(PROGRAMME)}. This takes half a minute or so …")
     clip = render.render(model, song, timeline, progress=shown)
 
     sound = audio.write(clip, outputs / f"{song.name}.wav")
@@ -46,10 +48,10 @@ def main(outputs: Path = ROOT / "outputs") -> int:
     page = report.page(
         clips, outputs / f"{song.name}.html", f"{song.name}, played by GANSynth", song=song, progress=shown
     )
-    print(f"Done in {time.monotonic() - began:.0f} s. Open this in a browser, to hear and see it:")
-    print(f"  {_from_here(page)}")
-    print("and beside it:")
-    print(f"  {sound.name}, the sound alone; {' and '.join(f'{song.name}_{name}.png' for name in pictures)}")
+    say(f"Done in {time.monotonic() - began:.0f} s. Open this in a browser, to hear and see it:")
+    say(f"  {_from_here(page)}")
+    say("and beside it:")
+    say(f"  {sound.name}, the sound alone; {' and '.join(f'{song.name}_{name}.png' for name in pictures)}")
     return 0
 
 

@@ -31,6 +31,7 @@ from .gansynth.config import MAX_PITCH, MIN_PITCH
 from .gansynth.model import BATCH_SIZE, PRECISIONS
 from .instruments import SECONDS_PER_INSTRUMENT, Instrument, Timeline
 from .planning import CHOICES, DEFAULTS, Settings
+from .terminal import say
 
 if TYPE_CHECKING:
     from .gansynth import GANSynth
@@ -48,7 +49,9 @@ def parser() -> argparse.ArgumentParser:
     flags = argparse.ArgumentParser(prog="python -m helpers.generate", description="Play a MIDI file with GANSynth.")
     model = flags.add_mutually_exclusive_group()
     model.add_argument("--ckpt_dir", default=CKPT_DIR, help="a checkpoint's folder or zip (default %(default)s)")
-    model.add_argument("--checkpoint", metavar="NAME", help="a checkpoint by name instead: demo, acoustic_only, …")
+    model.add_argument(
+        "--checkpoint", metavar="NAME", help="a checkpoint by name instead: demo, acoustic_only, and others"
+    )
     flags.add_argument("--output_dir", default=OUTPUT_DIR, help="where the audio goes (default %(default)s)")
     flags.add_argument("--midi_file", default="", help="the score; without one, --batch_size random notes are made")
     flags.add_argument("--batch_size", type=int, help=f"notes at a time (default {BATCH_SIZE}, and more on a GPU)")
@@ -94,7 +97,7 @@ def run(args: argparse.Namespace) -> list[Path]:
     song = midi.load(args.midi_file) if args.midi_file else None
     cache = gansynth.NoteCache() if args.cache else None
     model = gansynth.load(args.checkpoint or args.ckpt_dir, args.precision, cache)
-    print(f"{model}, seed {seed}")
+    say(f"{model}, seed {seed}")
     if song is None:
         return random_notes(model, args.batch_size or BATCH_SIZE, seed, Path(args.output_dir), args.overwrite)
     clip = render.render(
@@ -106,12 +109,13 @@ def run(args: argparse.Namespace) -> list[Path]:
         progress=sys.stderr.isatty(),
         **settings,
     )
-    print(clip.report)
     report_path = clip_path.with_suffix(REPORT_SUFFIX)
     _make_room([clip_path, report_path], args.overwrite)
     as_it_is = args.faithful and audio.file_kind(clip_path) == "wav"  # to the last bit, as the original's
     audio.write(clip, clip_path, "float" if as_it_is else None)
-    return [clip_path, clip.report.save(report_path)]
+    clip.report.save(report_path)
+    say(clip.report)  # only now: whatever happens to what is printed, the clip is there
+    return [clip_path, report_path]
 
 
 def _checked(args: argparse.Namespace) -> tuple[dict, Path]:
@@ -225,7 +229,7 @@ def _make_room(paths: Sequence[Path], overwrite: bool) -> None:
     free = next(family for family in families if not any(path.exists() for path in family))
     for path, kept in zip(there, free, strict=True):
         path.rename(kept)
-        print(f"{path} was there already; it is now {kept.name}")
+        say(f"{path} was there already; it is now {kept.name}")
 
 
 def random_notes(model: GANSynth, n: int, seed: int, folder: Path, overwrite: bool = False) -> list[Path]:
@@ -251,11 +255,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         written = run(args)
     except (ValueError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", sys.stderr)
         return 1
     for path in written:
-        print(path)
-    print(f"done in {time.monotonic() - began:.1f} s")
+        say(path)
+    say(f"done in {time.monotonic() - began:.1f} s")
     return 0
 
 

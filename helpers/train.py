@@ -37,6 +37,7 @@ from tqdm.auto import tqdm
 from . import drawing
 from .files import replacing
 from .gansynth.config import MIN_PITCH, Config
+from .terminal import say
 
 SAVE_SECONDS = 600  # between checkpoints, as in the original ...
 FIRST_SAVE_SECONDS = 60  # ... and to the first one, so that little is lost while it is seen whether all is well
@@ -86,7 +87,9 @@ def parser() -> argparse.ArgumentParser:
     size.add_argument(
         "--continue_from", metavar="CHECKPOINT", help="a published folder or name, or another run's --out"
     )
-    flags.add_argument("--data", required=True, help="a folder of notes, a .tfrecord, tfds:… or soundfont:[FILE.sf2]")
+    flags.add_argument(
+        "--data", required=True, help="a folder of notes, a .tfrecord, tfds:NAME or soundfont:[FILE.sf2]"
+    )
     flags.add_argument("--out", required=True, help="where everything goes; a run that is there already goes on")
     flags.add_argument("--cache_dir", help="where the spectrograms go (default OUT/cache)")
     flags.add_argument("--images", type=int, metavar="N", help="when to stop, counted from the very first image")
@@ -117,13 +120,13 @@ def run(args: argparse.Namespace) -> list[Path]:
     origin, config = _origin(args, out)
     training.Settings.of(config)  # a wrong number is told before the data are read
     notes = dataset.open_data(args.data, config, args.cache_dir or out / CACHE)
-    print(notes)
+    say(notes)
     options: dict[str, Any] = {"precision": args.precision, "strategy": _strategy(args.strategy)}
     if origin is None:
         trainer = training.Trainer(config, notes.pitch_counts, seed=args.seed or 0, **options)
     else:
         trainer = training.Trainer.restore(origin, notes.pitch_counts, seed=args.seed, config=config, **options)
-    print(f"{trainer}, seed {trainer.seed}" + (f", from {origin}" if origin else ""))
+    say(f"{trainer}, seed {trainer.seed}" + (f", from {origin}" if origin else ""))
     if trainer.finished:
         raise ValueError(f"{origin} has seen {trainer.global_step:,} images already; ask for more with --images")
     sample_every = args.sample_every or (TINY_SAMPLE_EVERY if args.tiny else SAMPLE_EVERY)
@@ -440,16 +443,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         written = run(args)
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", sys.stderr)
         return 1
     except Stopped as stopped:
-        print(stopped, file=sys.stderr)
+        say(stopped, sys.stderr)
         return stopped.status
     except KeyboardInterrupt:  # before the first step, or a second time while the checkpoint was written
-        print("stopped", file=sys.stderr)
+        say("stopped", sys.stderr)
         return 130
     for path in written:
-        print(path)
+        say(path)
     return 0
 
 

@@ -1,6 +1,7 @@
 """helpers.generate: the original's flags, and one sentence for each mistake."""
 
 import dataclasses
+import io
 import shutil
 import sys
 from types import SimpleNamespace
@@ -54,6 +55,20 @@ def test_a_band_from_the_command_line(tmp_path, capsys):
     samples, _ = soundfile.read(tmp_path / "generated_clip.wav", dtype="float32")
     assert soundfile.info(tmp_path / "generated_clip.wav").subtype == "PCM_16"
     np.testing.assert_allclose(samples, again.samples, atol=2**-15)
+
+
+def test_a_terminal_without_the_signs_of_the_report_loses_nothing(tmp_path, monkeypatch):
+    """As on Windows with its output in a file. The report of a note that is left out names it, with "♯" or "–"."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    score = Song("Na\x1b[31mïve", (Track("t\x1b]0;♪", 0, False, (Note(97, 90, 0.0, 0.5), Note(60, 90, 0.0, 0.5))),))
+    monkeypatch.setattr(midi, "load", lambda path: score)
+    assert run("--ckpt_dir", TINY, "--midi_file", MELODY, "--output_dir", tmp_path, "--pitch", "drop") == 0
+    stream.flush()
+    printed = stream.buffer.getvalue()
+    assert b"?" in printed
+    assert b"\x1b" not in printed
+    assert (tmp_path / "generated_clip.wav").is_file()
 
 
 @pytest.mark.parametrize("ending", ["mp3", "flac", "ogg", "wav"])

@@ -1,0 +1,42 @@
+"""helpers.terminal: any text on any terminal."""
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers import terminal
+
+ESCAPES = "\x1b]0;title\x07\x1b[31mred\x9b2J\u202e\u2028end"
+
+
+def said(text, encoding):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="")
+    terminal.say(text, stream)
+    return stream.buffer.getvalue().decode(encoding)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"), [("utf-8", "C♯7 ♪ é\n"), ("cp1252", "C?7 ? é\n"), ("ascii", "C?7 ? ?\n")]
+)
+def test_what_the_encoding_lacks_is_a_question_mark(encoding, shown):
+    assert said("C♯7 ♪ é", encoding) == shown
+
+
+def test_no_control_character_comes_through():
+    assert said(ESCAPES, "utf-8") == " ]0;title  [31mred 2J  end\n"
+
+
+def test_lines_and_columns_stay():
+    assert said("a\n\tb", "utf-8") == "a\n\tb\n"
+
+
+def test_without_a_stream_it_is_standard_output(capsys):
+    terminal.say(3)
+    assert capsys.readouterr().out == "3\n"
+
+
+@given(st.text(), st.sampled_from(["utf-8", "cp1252", "ascii", "shift-jis"]))
+def test_any_text_can_be_said(text, encoding):
+    assert said(text, encoding).endswith("\n")
