@@ -6,6 +6,7 @@
 # make look   pictures of every page as people see it, at three widths, light and dark: outputs/look; needs a Chromium
 # make bench  what each idea of the generator is worth, in seconds
 # make bench-render   clicks, loop seams and memory of the render engine, in numbers
+# make bench-balance  how loud each track is, against a soundfont's rendering; SCORES="FILE FILE" for scores of your own
 # make bench-spectra  seconds and memory of the pictures
 # make bench-widgets  how quickly controls answer
 # make bench-train    what a tiny training learns in 2,000 images, in numbers
@@ -21,7 +22,7 @@ COLAB := .venv-colab
 APP ?=
 JOBS ?= 2
 
-.PHONY: demo test test-colab lab app html look repository bench bench-render bench-spectra bench-widgets bench-train clean
+.PHONY: demo test test-colab lab app html look repository bench bench-render bench-balance bench-spectra bench-widgets bench-train clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -56,6 +57,9 @@ bench: $(VENV)/ready
 
 bench-render: $(VENV)/ready
 	$(BIN)/python benchmarks/render.py
+
+bench-balance: $(VENV)/ready
+	$(BIN)/python benchmarks/balance.py $(SCORES)
 
 bench-spectra: $(VENV)/ready
 	$(BIN)/python benchmarks/spectra.py

@@ -37,13 +37,16 @@ def sounds(model: GANSynth) -> Iterator[tuple[str, int, np.ndarray]]:
             yield name, pitch, wave.astype(np.float64)
 
 
-def clicks(waves: list[np.ndarray]) -> None:
-    """The steepest step of short notes, as a multiple of the steepest in the sound that they are cut from."""
-    print(f"Clicks: steepest step of a note over the steepest of its own sound, {len(waves)} sounds")
+def clicks(waves: list[np.ndarray], rate: int) -> None:
+    """The steepest step of short notes, as a multiple of the steepest in a long note of the same sound, as rendered."""
+    print(f"Clicks: steepest step of a note over the steepest of a long note of its sound, {len(waves)} sounds")
+    ways = {
+        "here": lambda wave, hold: render.shape_note(wave, hold, 127, sample_rate=rate),
+        "original": lambda wave, hold: shaping.original_note(wave, hold, 127, rate),
+    }
     for hold in HOLDS:
-        for name, envelope in (("here", shaping.envelope), ("original", shaping.original_envelope)):
-            gain = envelope(hold)
-            ratios = np.array([jump(wave[: len(gain)] * gain) / np.abs(np.diff(wave)).max() for wave in waves])
+        for name, shape in ways.items():
+            ratios = np.array([jump(shape(wave, hold)) / jump(shape(wave, shaping.HELD)) for wave in waves])
             above = np.mean(ratios > 1 + 1e-6)
             print(f"  {1000 * hold:5.0f} ms  {name:<9} worst {ratios.max():5.2f}   notes above 1: {above:.1%}")
 
@@ -83,7 +86,7 @@ def long_song(count: int) -> midi.Song:
 def main() -> int:
     model = gansynth.load("demo")
     rows = list(sounds(model))
-    clicks([wave for _, _, wave in rows])
+    clicks([wave for _, _, wave in rows], model.sample_rate)
     seams(rows, model.sample_rate)
     for count in COUNTS:
         song, began = long_song(count), time.monotonic()

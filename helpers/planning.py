@@ -19,7 +19,7 @@ from .audio import LOUDNESS, RATES
 from .gansynth.config import MAX_PITCH, MIN_PITCH
 from .instruments import Instrument, Timeline
 from .midi import Note, Song, Track
-from .shaping import ATTACK, BEND_ROOM, HELD, RELEASE, Curve
+from .shaping import ATTACK, BEND_ROOM, HELD, LEVEL_SPAN, RELEASE, Curve
 from .tables import table
 
 if TYPE_CHECKING:
@@ -29,10 +29,15 @@ LONGEST_NOTE = 300.0  # s; a note is one array while it is mixed, and a longer o
 LONGEST_TOTAL = 60_000.0  # s of all notes together, twice a Mahler symphony; stuck keys can ask for years
 LONGEST_FADE = 30.0  # s
 VOLUME, EXPRESSION = 100 / 127, 1.0  # of a track that does not say; General MIDI's
-SHORTEST_SOUND = 1e-3  # s; even a note without length or release is a sound
+SHORTEST_SOUND = LEVEL_SPAN  # s; a shorter sound would have another level
 BEND_LIMIT = 24.0  # semitones; damaged files ask for hundreds
 
-CHOICES = {"drums": ("skip", "synth"), "pitch": ("fold", "drop", "shift"), "sustain": ("loop", "once")}
+CHOICES = {
+    "drums": ("skip", "synth"),
+    "pitch": ("fold", "drop", "shift"),
+    "sustain": ("loop", "once"),
+    "level": ("loudness", "peak"),
+}
 UNCLOSED = "never end in the file"  # why notes are skipped
 ORIGINAL_LOWEST = 36  # the original drops notes below, though the model plays them
 
@@ -55,7 +60,8 @@ class Settings:
     controllers: bool = True
     attack: float = ATTACK
     release: float = RELEASE
-    velocity: float = 1.0
+    level: str = "loudness"
+    velocity: float = 2.0
     loudness: float | None = LOUDNESS
     sample_rate: int | None = None
     stereo: bool | None = None

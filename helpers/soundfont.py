@@ -27,7 +27,7 @@ CHUNK = 60.0  # s of a track played at a time, to bound memory
 TAIL = 4.0  # s that a cymbal may ring on
 TICKS = 1000  # a second, in the scores that are handed to the player
 FULL_BEND = 24  # semitones, likewise
-SNARE = 38  # its hit at full velocity, volume and expression is given the peak of a note at full velocity, 1
+SNARE = 38  # its hit at full velocity, volume and expression is given a peak of 1; render.NOTE_LEVEL goes with that
 
 _NUMBERS = {name: number for number, (name, _) in CONTROLLERS.items()}
 

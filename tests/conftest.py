@@ -42,9 +42,9 @@ def tiny():
     return GANSynth(checkpoint.read(DATA / "checkpoints" / "tiny_stage12"), name="tiny")
 
 
-def _script(name):
-    """One of tools/, scripts outside the package, as a module."""
-    spec = importlib.util.spec_from_file_location(name, DATA.parents[1] / "tools" / f"{name}.py")
+def _script(name, folder="tools"):
+    """One of the scripts outside the package as a module."""
+    spec = importlib.util.spec_from_file_location(name, DATA.parents[1] / folder / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -63,3 +63,8 @@ def check():
 @pytest.fixture(scope="session")
 def make_study():
     return _script("make_study")
+
+
+@pytest.fixture(scope="session")
+def balance():
+    return _script("balance", "benchmarks")

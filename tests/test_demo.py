@@ -96,3 +96,12 @@ def test_the_notes_of_the_demo_are_in_tune(model, check):
     # Where pyin hears no pitch, cents_off is NaN, which no comparison holds for.
     in_tune = sum(abs(check.cents_off(wave, pitch)) <= tolerance for (_, pitch), wave in zip(heard, waves, strict=True))
     assert in_tune >= 0.9 * len(heard)
+
+
+def test_tracks_and_drums_are_balanced_as_by_the_soundfont(model, balance):
+    """`make bench-balance` on the score of this suite. By their peaks, tracks are off by 6 LU and the drums by 8."""
+    tracks, drums = balance.compared(model, balance.excerpt(balance.STUDY), "loudness", 2.0)
+    assert len(tracks) == 4
+    assert np.median(np.abs(tracks)) < 3
+    assert np.abs(tracks).max() < 6
+    assert np.abs(drums).max() < 3

@@ -137,8 +137,39 @@ def test_without_room_the_peak_decides():
 @given(st.floats(0, 3.7), st.integers(1, 127), st.sampled_from([1.0, -1.0]), st.floats(0, 3))
 def test_a_note_peaks_at_its_velocity_whatever_its_sign(hold, velocity, sign, power):
     wave = sign * np.abs(note_audio(60, 1))  # one-sided: the original measured this one wrongly
-    shaped = render.shape_note(wave, hold, velocity, Settings(velocity=power))
+    shaped = render.shape_note(wave, hold, velocity, Settings(velocity=power, level="peak"))
     assert np.abs(shaped).max() == pytest.approx((velocity / 127) ** power)
+
+
+def pluck(seconds=3.0, decay=0.05):
+    """A sound with a high peak and little behind it."""
+    t = np.arange(int(seconds * RATE)) / RATE
+    return np.sin(2 * np.pi * 500 * t) * np.exp(-t / decay)
+
+
+@given(st.integers(1, 127), st.floats(0.5, 3.0), st.floats(0.01, 100.0))
+def test_sounds_of_any_shape_are_as_loud_as_each_other(velocity, hold, scale):
+    """Their meters agree, though the pluck peaks much higher. The blocks of a loudness meter are 0.4 s long."""
+    beginnings = [
+        render.shape_note(scale * wave, hold, velocity)[: int(0.4 * RATE)]
+        for wave in (note_audio(60, 1), pluck(), pluck(decay=0.5))
+    ]
+    weighted = [shaping.k_weighted(wave, RATE) for wave in beginnings]
+    loudest = [max(level(wave[i : i + 3200]) for i in range(0, 3201, 800)) for wave in weighted]
+    np.testing.assert_allclose(loudest, render.NOTE_LEVEL * (velocity / 127) ** 2, rtol=0.1)  # the attack takes some
+
+
+@given(st.floats(0.5, 3.0))
+def test_a_sound_has_one_level_however_much_of_it_is_generated(seconds):
+    assert shaping.loudest(pluck(seconds), RATE) == shaping.loudest(pluck(), RATE)
+
+
+@pytest.mark.parametrize("hold", [0.0, 0.001, 0.01, 0.05])
+def test_no_step_of_a_short_note_is_steeper_than_its_sounds_own(hold):
+    """As rendered, that is, with the level that the sound has in a long note."""
+    wave = note_audio(60, 1)
+    short, long = (render.shape_note(wave, seconds, 100) for seconds in (hold, 3.0))
+    assert np.abs(np.diff(short)).max() <= np.abs(np.diff(long)).max() * 1.001
 
 
 def test_a_silent_note_stays_silent():
@@ -178,7 +209,7 @@ def bass_and_lead(clip):
     ({"Bass": Part(solo=True)}, 0.0),
 ])  # fmt: skip
 def test_gain_mute_and_solo(parts, ratio):
-    bass, lead = bass_and_lead(play(DUO, parts, default=ONE).samples)
+    bass, lead = bass_and_lead(play(DUO, parts, default=ONE, level="peak").samples)
     assert lead / bass == pytest.approx(ratio, abs=0.01)
 
 
@@ -215,7 +246,7 @@ def test_volume_and_expression_move_the_level(kind):
     other = {"volume": 1.0} if kind == "expression" else {}
     controls = {kind: ((0.0, 1.0), (1.0, 0.5))} | {name: ((0.0, value),) for name, value in other.items()}
     note = song_of(Note(60, 127, 0, 2), controls=controls)
-    clip = raw(note)[0]
+    clip = raw(note, level="peak")[0]
     assert level(clip[RATE // 4 : RATE * 3 // 4]) == pytest.approx(0.5**0.5, rel=0.01)
     assert level(clip[RATE * 5 // 4 : RATE * 7 // 4]) == pytest.approx(0.25 * 0.5**0.5, rel=0.01)  # by squares
     # The step is a ramp: nothing jumps further than the tone itself does.

@@ -1,0 +1,107 @@
+"""`make bench-balance`: how loud each track of a score is, against the same score played by the soundfont.
+
+    python benchmarks/balance.py FILE.mid FILE.mid …       # by default data/midi/study.mid
+
+A track's share is its loudness less that of all pitched tracks, or of all tracks for the drums. Nothing here decides a
+test; the numbers are to be read. They are the README's.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from helpers import audio, gansynth, midi, render, soundfont
+from helpers.gansynth import GANSynth
+from helpers.midi import Song, Track
+from helpers.shaping import mix
+
+STUDY = Path(__file__).resolve().parents[1] / "data" / "midi" / "study.mid"
+EXCERPT, EXCERPT_FROM = 20.0, 0.4  # s of each score, from this share of it on, where most have all their tracks
+FEWEST_NOTES = 5  # of a track that is compared
+FAINTEST = -30.0  # LU below all; what the soundfont plays softer is not compared
+TAIL = 2.0  # s
+WAYS = (("here", "loudness", 2.0), ("by peak, as the original", "peak", 1.0))  # name, level, velocity
+
+
+def excerpt(path: Path) -> Song:
+    song = midi.load(path)
+    start = EXCERPT_FROM * song.seconds if song.seconds > EXCERPT / EXCERPT_FROM else 0.0
+    return midi.excerpt(song, start, min(start + EXCERPT, song.seconds))
+
+
+def by_soundfont(track: Track, length: int, rate: int) -> np.ndarray:
+    clip = np.zeros(length, np.float32)
+    for start, samples in soundfont.play(track, rate):
+        mix(clip, samples.mean(axis=1), start)
+    return clip
+
+
+def by_model(model: GANSynth, song: Song, length: int, level: str, velocity: float) -> list[np.ndarray]:
+    """Each pitched track alone, at the level that it has in the mix."""
+    settings = render.Settings(level=level, velocity=velocity)
+    parts = render.resolve(model, song)
+    clips = []
+    for number, track in enumerate(song.tracks):
+        clip = np.zeros((1, length), np.float32)
+        if not track.is_drum and track.notes:
+            alone = [render.Part(part.instrument, mute=i != number) for i, part in enumerate(parts)]
+            mixer = render._Mixer(song, alone, settings, render.plan(song, alone, settings), model.sample_rate, 1)
+            for batch in render.generate_notes(model, mixer.notes, progress=False):
+                for rows, wave in batch:
+                    mixer.add(rows, wave)
+            mix(clip, mixer.clip, 0)
+        clips.append(clip[0])
+    return clips
+
+
+def shares(clips: Sequence[np.ndarray], rate: int, whole: Sequence[np.ndarray] | None = None) -> np.ndarray:
+    """Loudness of each clip, less that of all of them together, in LU."""
+    together = sum(clips if whole is None else whole)
+    levels = [audio.loudness(audio.Audio(clip, rate)) for clip in (*clips, together)]
+    return np.array(levels[:-1]) - levels[-1]
+
+
+def compared(model: GANSynth, song: Song, level: str, velocity: float) -> tuple[np.ndarray, np.ndarray]:
+    """By how many LU the share of each pitched track differs from the soundfont's; and that of the drums, if any."""
+    rate = model.sample_rate
+    length = round((song.seconds + TAIL) * rate)
+    reference = [by_soundfont(track, length, rate) for track in song.tracks]
+    made = by_model(model, song, length, level, velocity)
+    pitched = [i for i, track in enumerate(song.tracks) if not track.is_drum and len(track.notes) >= FEWEST_NOTES]
+    drums = [clip for clip, track in zip(reference, song.tracks, strict=True) if track.is_drum and track.notes]
+    wanted = shares([reference[i] for i in pitched], rate)
+    off = shares([made[i] for i in pitched], rate) - wanted
+    beat = [sum(drums)] if drums else []
+    beat_off = shares(beat, rate, [*made, *drums]) - shares(beat, rate, reference) if drums else np.zeros(0)
+    return off[np.isfinite(wanted) & (wanted > FAINTEST)], beat_off
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    paths = [Path(name) for name in (sys.argv[1:] if arguments is None else arguments)]
+    model = gansynth.load("demo", cache=gansynth.NoteCache())
+    found: dict[str, list[float]] = {}
+    for path in paths or [STUDY]:
+        song = excerpt(path)
+        for name, level, velocity in WAYS:
+            tracks, drums = compared(model, song, level, velocity)
+            found.setdefault(f"tracks, {name}", []).extend(tracks)
+            found.setdefault(f"drums, {name}", []).extend(drums)
+            middle, worst = np.median(abs(tracks)), abs(tracks).max()
+            line = f"{path.stem[:30]:<30}  {name:<25} median {middle:4.1f}  worst {worst:4.1f} LU"
+            print(line + "".join(f"  drums {off:+5.1f}" for off in drums), flush=True)
+    for name, values in found.items():
+        off = np.abs(values)
+        print(
+            f"{name}: {len(off)} compared, off by {np.median(off):.1f} LU in the median, {np.percentile(off, 95):.1f} "
+            f"at 95 %, {off.max():.1f} at most; {np.mean(values):+.1f} in the mean"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
