@@ -43,6 +43,7 @@ from helpers import (
     soundfont,
     spectra,
     tables,
+    terminal,
     train,
     widgets,
 )
@@ -282,6 +283,8 @@ CALLS = {
     "shaping.envelope": lambda g: shaping.envelope(0.2),
     "shaping.extend": lambda g: shaping.extend(g.note, shaping.find_loop(g.note), 80000),
     "shaping.find_loop": lambda g: shaping.find_loop(g.note),
+    "shaping.k_weighted": lambda g: shaping.k_weighted(g.note, 16000),
+    "shaping.loudest": lambda g: shaping.loudest(g.note, 16000),
     "shaping.mix": lambda g: shaping.mix(np.zeros(70000, np.float32), g.note, 0),
     "shaping.original_envelope": lambda g: shaping.original_envelope(0.2),
     "shaping.original_note": lambda g: shaping.original_note(g.note, 0.2, 90),
@@ -297,6 +300,8 @@ CALLS = {
     "spectra.network_view": lambda g: spectra.network_view(formula_data(1)[0], Config()),
     "spectra.rainbowgram": lambda g: spectra.rainbowgram(g.clip, mode="detune"),
     "spectra.waveform": lambda g: spectra.waveform(g.clip),
+    "terminal.is_control": lambda g: terminal.is_control("\x1b"),
+    "terminal.say": lambda g: terminal.say("a word"),
     "train.draw_row": lambda g: train.draw_row(formula_data(2), matplotlib.figure.Figure().subplots(1, 2)),
     "train.main": lambda g: train.main(
         [f"--data={DATA / 'nsynth'}", f"--out={g.folder / 'run'}", "--tiny", "--images=8", "--seed=1"]

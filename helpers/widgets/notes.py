@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import anywidget
+import numpy as np
 import traitlets
 
 from .. import instruments
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 PREVIEW_SECONDS = 2.0  # of a note that is only tried out; half of the model's four, in half the time
 PREVIEW_HOLD = 1.7  # s of it until it is let go
-PREVIEW_VELOCITY = 110
+PREVIEW_VELOCITY = 127
 REMEMBERED = 100  # notes, the last ones that were heard: 13 MB
 MIDDLE_C = 60
 
@@ -119,7 +120,8 @@ class Preview(Sound):
             raise ValueError(f"{instrument.name!r} was made for {owner}; on {model.name} it is another sound")
         wave = model.generate(instrument.z, [pitch], seconds=PREVIEW_SECONDS, progress=False)[0]
         samples = shape_note(wave, PREVIEW_HOLD, PREVIEW_VELOCITY, sample_rate=model.sample_rate)
-        return Audio(samples.astype("float32"), model.sample_rate)
+        peak = float(np.abs(samples).max())  # equally loud, a sharp pluck may peak far above the others
+        return Audio((samples / max(peak, 1.0)).astype("float32"), model.sample_rate)
 
 
 def note_code(instrument: str, pitch: int) -> str:
