@@ -172,7 +172,7 @@ def _origin(args: argparse.Namespace, out: Path) -> tuple[Path | None, Config]:
 
     origin, asked = None, None
     if args.config:
-        asked = Config.from_json(Path(args.config).read_text("utf-8", errors="replace"), args.config)
+        asked = Config.read(args.config)
     elif args.tiny:
         asked = Config.from_dict(TINY)
     if checkpoint.find_stage([path.name for path in out.glob("stage_*")]):

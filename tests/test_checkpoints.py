@@ -375,8 +375,8 @@ BROKEN = {
 
 @pytest.mark.parametrize(("body", "match"), BROKEN.values(), ids=BROKEN)
 def test_broken_and_hostile_archives(site, name, home, monkeypatch, body, match):
-    monkeypatch.setattr(checkpoints, "MAX_UNPACKED_BYTES", 2_000_000)
-    monkeypatch.setattr(checkpoints, "MAX_MEMBERS", 50)
+    monkeypatch.setattr(checkpoint, "MAX_UNPACKED_BYTES", 2_000_000)
+    monkeypatch.setattr(checkpoint, "MAX_MEMBERS", 50)
     extract, written = checkpoint.extract_published, [0]
 
     def watched(archive, folder):
