@@ -142,6 +142,18 @@ def locate(name_or_path: str | os.PathLike) -> Path:
     return verify(path) if path.is_dir() else path
 
 
+def is_here(name_or_path: str) -> bool:
+    """Whether `locate` finds a checkpoint on this machine's own disks, without a download."""
+    if is_drive_link(name_or_path):
+        return False
+    if name_or_path in names():
+        return _folder(name_or_path).is_dir()
+    if not name_or_path or "\0" in name_or_path or name_or_path.replace("\\", "/").startswith("//"):  # another machine
+        return False
+    path = Path(name_or_path)
+    return path.is_dir() or path.is_file()
+
+
 def verify(folder: str | os.PathLike) -> Path:
     """Compare a folder's files with the hashes recorded when it was downloaded; returns the folder.
 

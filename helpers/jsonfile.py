@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 MAX_DEPTH = 32  # brackets inside brackets; our own files have 8
+MAX_LISTS = 3_000_000  # lists and objects in one file: each takes twenty times the memory that it takes on disk
 MAX_DIGITS = 400  # of one number; more is no number of ours, and converting it takes time that grows with its square
 MAX_TEXT = 10_000  # characters of one name
 SHOWN = 60  # characters of a wrong value in a message
@@ -41,8 +42,10 @@ def parse(text: str) -> Any:
     """The values of a JSON text. NaN and Infinity are read as Python writes them; `number` refuses them.
 
     Raises:
-      ValueError: it is not JSON, or is nested too deeply.
+      ValueError: it is not JSON, is nested too deeply, or holds too much.
     """
+    if text.count("[") + text.count("{") > MAX_LISTS:
+        raise ValueError(f"it holds more than {MAX_LISTS:,} lists")
     try:
         values = json.loads(text, parse_int=_parse_int)
     except RecursionError:

@@ -147,6 +147,8 @@ def read(path: str | os.PathLike) -> Checkpoint:
         if (path / COMPACT_NAME).is_file():
             return _read_compact(path / COMPACT_NAME)
         return _read_folder(path)
+    if not path.is_file():  # a device or a pipe, which may never end
+        raise ValueError(f"{path} is not a checkpoint: it is no file")
     if path.suffix == ".npz":
         return _read_compact(path)
     if zipfile.is_zipfile(path):
