@@ -1,7 +1,8 @@
 # make demo   render Bach's cello prelude with the bundled checkpoint into outputs/
 # make test   the whole test suite, the notebooks included
 # make lab    JupyterLab on the notebooks
-# make app    the quickstart as an app in the browser, without code; APP="--no-browser --port=8866" for Voilà's options
+# make app    the quickstart as an app in the browser, without code; APP="--no-browser --port=8866" for Voilà's options;
+#             GANSYNTH_APP_DOWNLOADS=1 lets its visitors fetch scores from the public web, by this machine
 # make html   all notebooks, run, as pages to read and hear: outputs/site
 # make look   pictures of every page as people see it, at three widths, light and dark: outputs/look; needs a Chromium
 # make bench  what each idea of the generator is worth, in seconds

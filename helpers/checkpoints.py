@@ -493,7 +493,8 @@ def from_drive(link_or_id: str, destination: str | os.PathLike | None = None, pr
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".drive-", dir=home) as temporary:
         try:
-            gdown.download(id=identity, output=temporary + os.sep, quiet=not progress)
+            # Without cookies: those of the machine's user may open what is not shared with everybody.
+            gdown.download(id=identity, output=temporary + os.sep, quiet=not progress, use_cookies=False)
         except requests.HTTPError:
             pass
         except requests.RequestException:
