@@ -16,7 +16,7 @@ from pathlib import Path
 from . import addresses, midi
 from .checkpoints import data_dir, drive_id, is_drive_link
 from .errors import in_one_line
-from .files import numbered, plain_name, replacing
+from .files import naming, numbered, partial_file, plain_name, settle
 
 ENDINGS = (".mid", ".midi", ".kar", ".rmi")  # of the files that are scores
 LONGEST_SECONDS = 60  # that a download may take
@@ -34,7 +34,7 @@ def listing(folder: str | os.PathLike) -> list[Path]:
     """The scores in a folder, by name; none if there is no such folder."""
     folder = Path(folder)
     files = folder.iterdir() if folder.is_dir() else ()
-    return sorted(path for path in files if path.suffix.lower() in ENDINGS and path.is_file())
+    return sorted(p for p in files if p.suffix.lower() in ENDINGS and not p.name.startswith(".") and p.is_file())
 
 
 @in_one_line
@@ -59,14 +59,17 @@ def keep(content: bytes, name: str) -> Path:
         raise ValueError(f"{name} has {_megabytes(len(content))}; a MIDI file is far smaller")
     if is_web_page(content):
         raise ValueError(f"{name} is a web page and not a MIDI file: on that page, save {THE_FILE}")
-    target = next(path for path in numbered(folder() / name) if not path.exists() or _holds(path, content))
-    with replacing(target) as partial:
+    home = folder()
+    with naming(home / name), partial_file(home, Path(name).suffix) as partial:
         partial.write_bytes(content)
         try:
             midi.load(partial)
         except ValueError as error:
             raise ValueError(str(error).replace(str(partial), name)) from None
-    return target
+        for target in numbered(home / name):  # without an end
+            if _holds(target, content) or (not target.exists() and settle(partial, target)):
+                return target
+    raise AssertionError("there is always another number")
 
 
 def is_web_page(content: bytes) -> bool:

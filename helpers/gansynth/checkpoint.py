@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 
 from .. import jsonfile
-from ..files import replacing
+from ..files import naming, partial_folder, replacing
 from . import bundle
 from .config import NUM_PITCHES, Config, block_weights
 
@@ -60,7 +60,6 @@ WEIGHT_TYPES = ("float32", "float16", "float64", "half", "bfloat16")  # NumPy's 
 _EXPERIMENT = "experiment.json"
 # What reading a zip raises when the zip is at fault.
 _BAD_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
-_PARTIAL = ".partial-"  # begins the name of a folder in which a checkpoint is being written
 
 
 @dataclasses.dataclass(frozen=True)
@@ -431,31 +430,37 @@ def write_published(
         partial.write_text(json.dumps(dict(experiment), indent=1), "utf-8")
     stage_folder = folder / f"stage_{stage:05d}"
     prefix = stage_folder / f"model.ckpt-{step}"
-    partial = Path(tempfile.mkdtemp(dir=folder, prefix=_PARTIAL))
-    try:
-        tf.raw_ops.SaveV2(
-            prefix=str(partial / prefix.name),
-            tensor_names=list(arrays),
-            shape_and_slices=[""] * len(arrays),
-            tensors=list(arrays.values()),
-        )
+    with naming(prefix), partial_folder(folder) as partial:
+        try:
+            tf.raw_ops.SaveV2(
+                prefix=str(partial / prefix.name),
+                tensor_names=list(arrays),
+                shape_and_slices=[""] * len(arrays),
+                tensors=list(arrays.values()),
+            )
+        except tf.errors.OpError as error:
+            raise OSError(f"{prefix} cannot be written: {str(error).splitlines()[0]}") from None
+        _check_saved(partial / prefix.name, arrays, prefix)
         if stage_folder.is_dir():
             for written in sorted(partial.iterdir(), key=lambda path: path.suffix == ".index"):
                 os.replace(written, stage_folder / written.name)
         else:  # a stage without a checkpoint in it must never be seen: it would count as the newest
-            partial.chmod(0o755)
             os.replace(partial, stage_folder)
-    except tf.errors.OpError as error:
-        raise OSError(f"{prefix} cannot be written: {str(error).splitlines()[0]}") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     _name_newest(stage_folder, keep)
     for other in folder.glob("stage_*"):
         if other.is_dir() and re.fullmatch(r"stage_\d+", other.name) and int(other.name[6:]) < stage:
             _name_newest(other, 1)
-    for left in folder.glob(f"{_PARTIAL}*"):  # of a process that was killed
-        shutil.rmtree(left, ignore_errors=True)
     return prefix
+
+
+def _check_saved(prefix: Path, arrays: Mapping[str, np.ndarray], shown_as: Path) -> None:
+    """Refuse a checkpoint that did not come to be what it should, as on a full disk."""
+    try:
+        saved = bundle.entries(prefix)
+    except (ValueError, OSError) as error:
+        raise OSError(f"{shown_as} cannot be written: {error}") from None
+    if {name: entry.shape for name, entry in saved.items()} != {name: np.shape(a) for name, a in arrays.items()}:
+        raise OSError(f"{shown_as} cannot be written: what was written is not what was to be")
 
 
 def _name_newest(stage_folder: Path, keep: int) -> None:
