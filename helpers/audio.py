@@ -226,20 +226,20 @@ def _check_written(partial: Path, audio: Audio, path: Path) -> None:
     """Read a file back: it is as long as it should be, and sound."""
     import soundfile
 
-    frames = 0
+    is_mp3 = path.suffix.lower() == ".mp3"
     try:
         with soundfile.SoundFile(partial) as file:
-            if path.suffix.lower() == ".mp3":  # its decoder writes complaints of healthy files to standard error
-                frames = file.frames
-            for block in file.blocks(BLOCK, dtype="float32") if not frames else ():
-                frames += len(block)
-                if not np.isfinite(block).all():
-                    raise _unwritten(path)
+            # The decoder of MP3 writes complaints of healthy files to standard error.
+            frames = (
+                file.frames
+                if is_mp3
+                else sum(len(b) for b in file.blocks(BLOCK, dtype="float32") if np.isfinite(b).all())
+            )
     except soundfile.SoundFileError:
         if len(audio.samples):  # of no samples at all, some encoders make a file that nobody reads
             raise _unwritten(path) from None
         return
-    if len(audio.samples) - frames > (LOSSY_LACK if path.suffix.lower() == ".mp3" else 0):
+    if len(audio.samples) - frames > (LOSSY_LACK if is_mp3 else 0):
         raise _unwritten(path)
 
 
