@@ -10,6 +10,7 @@
 # make bench-spectra  seconds and memory of the pictures
 # make bench-widgets  how quickly controls answer
 # make bench-train    what a tiny training learns in 2,000 images, in numbers
+# make fuzz   damaged files for all that reads files, ten minutes for each reader; FUZZ="--seconds 60 zip" for less
 # make test-colab     the notebooks on Colab's versions of everything; COLAB_PYTHON=... names a Python 3.13
 # make repository   after a fork: its address, that of the git remote "origin", in every notebook; URL=... names another
 # Each sets up .venv from python3 first, if that has not been done.
@@ -20,8 +21,9 @@ BIN := $(VENV)/bin
 COLAB_PYTHON ?= python3.13
 COLAB := .venv-colab
 APP ?=
+FUZZ ?=
 
-.PHONY: demo test test-colab lab app html look repository bench bench-render bench-spectra bench-widgets bench-train clean
+.PHONY: demo test fuzz test-colab lab app html look repository bench bench-render bench-spectra bench-widgets bench-train clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -31,6 +33,9 @@ test: $(VENV)/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest
+
+fuzz: $(VENV)/ready-dev
+	$(BIN)/python tests/fuzz/run.py $(FUZZ)
 
 test-colab: $(COLAB)/ready
 	$(COLAB)/bin/python tests/colab/run.py

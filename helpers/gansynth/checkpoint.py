@@ -17,6 +17,7 @@ Notebook: 02_checkpoints, 08_train.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
 import math
@@ -558,6 +559,10 @@ def extract_published(archive: str | os.PathLike, folder: str | os.PathLike) -> 
                     written.append(str(name))
     except _BAD_ZIP as error:
         raise ValueError(f"{archive} is not a usable zip archive: {error}") from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # else: a place that is said to lie before the file's beginning
+            raise
+        raise ValueError(f"{archive} is not a usable zip archive: it is damaged") from None
     return written
 
 
