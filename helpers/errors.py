@@ -54,4 +54,4 @@ def _is_ours(error: Exception) -> bool:
 
 def one_line(text: object) -> str:
     """A message of other people's code, or with other people's names in it, fit for one line of a terminal."""
-    return "".join(c if c.isprintable() else " " for c in str(text))[:400].strip()
+    return "".join(c if c.isprintable() else " " for c in str(text)[:400]).strip()

@@ -499,7 +499,8 @@ class Timeline:
         if len(knots) == 1:
             return np.repeat(knots, len(times), axis=0)
         left = np.clip(np.searchsorted(self.at, times) - 1, 0, len(knots) - 2)
-        share = (times - self.at[left]) / (self.at[left + 1] - self.at[left])
+        with np.errstate(over="ignore"):  # entries can be as near to each other as numbers are
+            share = (times - self.at[left]) / (self.at[left + 1] - self.at[left])
         return slerp(knots[left], knots[left + 1], share if extrapolate else np.clip(share, 0.0, 1.0))
 
 

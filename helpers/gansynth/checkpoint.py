@@ -35,6 +35,7 @@ from typing import Any
 import numpy as np
 
 from .. import jsonfile
+from ..errors import one_line
 from ..files import naming, partial_folder, replacing
 from . import bundle
 from .config import NUM_PITCHES, Config, block_weights
@@ -193,10 +194,11 @@ def _read_compact(path: Path) -> Checkpoint:
             _check_weights(shapes, found, config, path)
             weights = {name: _read_array(archive, f"{name}.npy") for name in shapes}
     except (*_BAD_ZIP, KeyError, TypeError, OSError) as error:
-        raise ValueError(f"{path} is not a GANSynth checkpoint: {error}") from None
+        raise ValueError(f"{path} is not a GANSynth checkpoint: {one_line(error)}") from None
     except ValueError as error:
         said = str(error)
-        raise ValueError(said if str(path) in said else f"{path} is not a GANSynth checkpoint: {said}") from None
+        is_ours = said.startswith(str(path))
+        raise ValueError(said if is_ours else f"{path} is not a GANSynth checkpoint: {one_line(said)}") from None
     return _checked(Checkpoint(config, weights, stage, step, about), path)
 
 
@@ -363,7 +365,7 @@ def _entries(prefix: Path, shown_as: Path) -> dict[str, bundle.Entry]:
 
 def _damaged(prefix: Path, shown_as: Path, error: Exception | str) -> ValueError:
     first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return ValueError(f"{shown_as} is damaged: {prefix.name} cannot be read ({first_line})")
+    return ValueError(f"{shown_as} is damaged: {prefix.name} cannot be read ({one_line(first_line)})")
 
 
 def read_published(prefix: Path, expected: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -558,7 +560,7 @@ def extract_published(archive: str | os.PathLike, folder: str | os.PathLike) -> 
                         shutil.copyfileobj(data, out)
                     written.append(str(name))
     except _BAD_ZIP as error:
-        raise ValueError(f"{archive} is not a usable zip archive: {error}") from None
+        raise ValueError(f"{archive} is not a usable zip archive: {one_line(error)}") from None
     except OSError as error:
         if error.errno != errno.EINVAL:  # else: a place that is said to lie before the file's beginning
             raise
@@ -591,5 +593,7 @@ def _safe_name(info: zipfile.ZipInfo, archive: str | os.PathLike) -> PurePosixPa
     name = PurePosixPath(info.filename.replace("\\", "/"))
     is_link = (info.external_attr >> 16) & 0o170000 == 0o120000
     if name.is_absolute() or ".." in name.parts or re.match(r"^[A-Za-z]:", str(name)) or is_link:
-        raise ValueError(f"{archive} is not to be trusted: its member {info.filename!r} points outside the archive")
+        raise ValueError(
+            f"{archive} is not to be trusted: its member {info.filename[:MAX_NAME]!r} points outside the archive"
+        )
     return name

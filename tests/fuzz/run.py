@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -34,6 +35,7 @@ def fuzz(name: str, seconds: float) -> None:
     from targets import TARGETS, check, inputs
 
     _limit_memory()
+    warnings.simplefilter("error")  # a warning is nothing that a reader should say
     target, until, count = TARGETS[name], time.monotonic() + seconds, 0
     trying = OUT / name / "trying"
     trying.parent.mkdir(parents=True, exist_ok=True)
