@@ -25,13 +25,14 @@ import urllib.parse
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import filelock
 import requests
 from tqdm.auto import tqdm
 
+from . import jsonfile
 from .errors import in_one_line
 from .files import plain_name
 
@@ -46,6 +47,7 @@ CHUNK_BYTES = 1 << 18  # read from the network at a time; at most this much is l
 CONNECT_SECONDS = 15  # to reach a server ...
 READ_SECONDS = 60  # ... and the longest silence before it counts as gone
 LOCK_SECONDS = 3600  # to wait for another process that downloads the same checkpoint
+MAX_RECORD_BYTES = 4 << 20  # of what is noted about a download
 MAX_ARCHIVE_BYTES = 4 << 30  # a published model, with its optimizer and discriminator, stays well below
 
 Progress = bool | Callable[[int, int | None], None]  # whether a bar is shown; or who is told (bytes here, bytes in all)
@@ -187,14 +189,20 @@ def _read_record(folder: Path) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     record = _read_json(file)
-    if not record.get("files"):
+    files = record.get("files")
+    if not files or not isinstance(files, dict) or not all(_is_inside(name) for name in files):
         raise ValueError(f"{file} is damaged: delete the folder {folder} and run this again to download it anew")
     return record
 
 
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and "\0" not in name
+
+
 def _read_json(file: Path) -> dict[str, Any]:
     try:
-        values = json.loads(file.read_text("utf-8"))
+        values = jsonfile.parse(jsonfile.read_text(file, MAX_RECORD_BYTES))
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}

@@ -47,6 +47,7 @@ import filelock
 import numpy as np
 from tqdm.auto import tqdm
 
+from .. import jsonfile
 from ..errors import one_line
 from ..files import replacing
 from . import spectral
@@ -617,7 +618,7 @@ def _outcomes(text: str) -> list[Entry | str]:
     outcomes: list[Entry | str] = []
     for line in text.splitlines(keepends=True):
         try:
-            values = json.loads(line)
+            values = jsonfile.parse(line)
             outcome = one_line(values["problem"]) if "problem" in values else _entry(**values)
         except (ValueError, TypeError):
             break
