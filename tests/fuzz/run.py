@@ -36,6 +36,7 @@ def fuzz(name: str, seconds: float) -> None:
 
     _limit_memory()
     warnings.simplefilter("error")  # a warning is nothing that a reader should say
+    warnings.simplefilter("ignore", hypothesis.errors.HypothesisWarning)
     target, until, count = TARGETS[name], time.monotonic() + seconds, 0
     trying = OUT / name / "trying"
     trying.parent.mkdir(parents=True, exist_ok=True)
