@@ -1,7 +1,8 @@
 # make demo   render Bach's cello prelude with the bundled checkpoint into outputs/
 # make test   the whole test suite, the notebooks included, in two processes; JOBS=4 for four
 # make lab    JupyterLab on the notebooks
-# make app    the quickstart as an app in the browser, without code; APP="--no-browser --port=8866" for Voilà's options
+# make app    the quickstart as an app in the browser, without code; APP="--no-browser --port=8866" for Voilà's options;
+#             GANSYNTH_APP_DOWNLOADS=1 lets its visitors fetch scores from the public web, by this machine
 # make html   all notebooks, run, as pages to read and hear: outputs/site
 # make look   pictures of every page as people see it, at three widths, light and dark: outputs/look; needs a Chromium
 # make bench  what each idea of the generator is worth, in seconds
@@ -10,6 +11,7 @@
 # make bench-spectra  seconds and memory of the pictures
 # make bench-widgets  how quickly controls answer
 # make bench-train    what a tiny training learns in 2,000 images, in numbers
+# make fuzz   damaged files for all that reads files, ten minutes for each reader; FUZZ="--seconds 60 zip" for less
 # make test-colab     the notebooks on Colab's versions of everything; COLAB_PYTHON=... names a Python 3.13
 # make repository   after a fork: its address, that of the git remote "origin", in every notebook; URL=... names another
 # Each sets up .venv from python3 first, if that has not been done.
@@ -21,8 +23,10 @@ COLAB_PYTHON ?= python3.13
 COLAB := .venv-colab
 APP ?=
 JOBS ?= 2
+FUZZ ?=
 
-.PHONY: demo test test-colab lab app html look repository bench bench-render bench-balance bench-spectra bench-widgets bench-train clean
+.PHONY: demo test fuzz test-colab lab app html look repository clean
+.PHONY: bench bench-render bench-balance bench-spectra bench-widgets bench-train
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -32,6 +36,9 @@ test: $(VENV)/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder
+
+fuzz: $(VENV)/ready-dev
+	$(BIN)/python tests/fuzz/run.py $(FUZZ)
 
 test-colab: $(COLAB)/ready
 	$(COLAB)/bin/python tests/colab/run.py

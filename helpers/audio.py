@@ -9,7 +9,7 @@ import dataclasses
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -27,6 +27,7 @@ LOUDNESS_STEP = 0.1  # s
 LOUDNESS_WARM_UP = 1.0  # s after which the filters have forgotten where they began
 LOUDNESS_CHUNK = 60.0  # s measured at a time, to bound memory
 BLOCK = 1 << 16  # frames written at a time; libsndfile's Vorbis encoder fails on hours at once
+LOSSY_LACK = 2500  # samples that an MP3 may end early: two of its frames
 HIGHEST_RATE = 192000  # Hz of a file; libsndfile's Vorbis encoder crashes above 200,000
 RATES = (16000, 22050, 44100, 48000)  # Hz that clips are rendered and resampled to
 
@@ -168,6 +169,7 @@ def write(audio: Audio, path: str | os.PathLike, encoding: str | None = None) ->
 
     Raises:
       ValueError: another ending or encoding, or samples that are not finite or would clip.
+      OSError: the disk is full, or cannot be written. What was there before is there still.
     """
     import soundfile
 
@@ -185,13 +187,64 @@ def write(audio: Audio, path: str | os.PathLike, encoding: str | None = None) ->
     channels = 1 if audio.samples.ndim == 1 else audio.samples.shape[1]
     how = {"format": kind.upper(), "subtype": known[encoding or next(iter(known))]}
     with replacing(path) as partial:
-        try:
-            with soundfile.SoundFile(partial, "w", audio.sample_rate, channels, **how) as file:
-                for i in range(0, len(audio.samples), BLOCK):
-                    file.write(audio.samples[i : i + BLOCK])
-        except soundfile.LibsndfileError as error:
-            raise ValueError(f"{path.name} cannot be written at {audio.sample_rate} Hz: {error.error_string}") from None
+        with open(partial, "w+b") as raw:
+            taken = _Taken(raw)
+            try:
+                with soundfile.SoundFile(taken, "w", audio.sample_rate, channels, **how) as file:
+                    for i in range(0, len(audio.samples), BLOCK):
+                        file.write(audio.samples[i : i + BLOCK])
+            except (soundfile.SoundFileError, AssertionError) as error:  # an assertion that all of a block was taken
+                if taken.error is None:
+                    why = getattr(error, "error_string", "the encoder failed")
+                    raise ValueError(f"{path.name} cannot be written at {audio.sample_rate} Hz: {why}") from None
+            if taken.error is not None:
+                raise taken.error
+        _check_written(partial, audio, path)
     return path
+
+
+class _Taken:
+    """A file for an encoder, some of which do not care whether what they write is taken: the first error is kept."""
+
+    def __init__(self, file: BinaryIO):
+        self._file = file
+        self.error: OSError | None = None
+        self.seek, self.tell, self.read = file.seek, file.tell, file.read
+
+    def write(self, data: bytes) -> int:
+        try:
+            return 0 if self.error else self._file.write(data)
+        except OSError as error:
+            self.error = error
+            return 0
+
+    def flush(self) -> None:
+        """Nothing: closing the file does that, and says if it fails."""
+
+
+def _check_written(partial: Path, audio: Audio, path: Path) -> None:
+    """Read a file back: it is as long as it should be, and sound."""
+    import soundfile
+
+    is_mp3 = path.suffix.lower() == ".mp3"
+    try:
+        with soundfile.SoundFile(partial) as file:
+            # The decoder of MP3 writes complaints of healthy files to standard error.
+            frames = (
+                file.frames
+                if is_mp3
+                else sum(len(b) for b in file.blocks(BLOCK, dtype="float32") if np.isfinite(b).all())
+            )
+    except soundfile.SoundFileError:
+        if len(audio.samples):  # of no samples at all, some encoders make a file that nobody reads
+            raise _unwritten(path) from None
+        return
+    if len(audio.samples) - frames > (LOSSY_LACK if is_mp3 else 0):
+        raise _unwritten(path)
+
+
+def _unwritten(path: Path) -> OSError:
+    return OSError(f"{path} cannot be written: what the disk of {path.parent} took cannot be read back whole")
 
 
 @in_one_line

@@ -25,13 +25,14 @@ import urllib.parse
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import filelock
 import requests
 from tqdm.auto import tqdm
 
+from . import jsonfile
 from .errors import in_one_line
 from .files import plain_name
 
@@ -46,9 +47,8 @@ CHUNK_BYTES = 1 << 18  # read from the network at a time; at most this much is l
 CONNECT_SECONDS = 15  # to reach a server ...
 READ_SECONDS = 60  # ... and the longest silence before it counts as gone
 LOCK_SECONDS = 3600  # to wait for another process that downloads the same checkpoint
-MAX_ARCHIVE_BYTES = 4 << 30  # a published model, with its optimizer and discriminator, stays well below ...
-MAX_UNPACKED_BYTES = 4 << 30  # ... and what is larger is a mistake or a zip bomb
-MAX_MEMBERS = 10_000  # files in an archive
+MAX_RECORD_BYTES = 4 << 20  # of what is noted about a download
+MAX_ARCHIVE_BYTES = 4 << 30  # a published model, with its optimizer and discriminator, stays well below
 
 Progress = bool | Callable[[int, int | None], None]  # whether a bar is shown; or who is told (bytes here, bytes in all)
 
@@ -144,6 +144,18 @@ def locate(name_or_path: str | os.PathLike) -> Path:
     return verify(path) if path.is_dir() else path
 
 
+def is_here(name_or_path: str) -> bool:
+    """Whether `locate` finds a checkpoint on this machine's own disks, without a download."""
+    if is_drive_link(name_or_path):
+        return False
+    if name_or_path in names():
+        return _folder(name_or_path).is_dir()
+    if not name_or_path or "\0" in name_or_path or name_or_path.replace("\\", "/").startswith("//"):  # another machine
+        return False
+    path = Path(name_or_path)
+    return path.is_dir() or path.is_file()
+
+
 def verify(folder: str | os.PathLike) -> Path:
     """Compare a folder's files with the hashes recorded when it was downloaded; returns the folder.
 
@@ -177,14 +189,20 @@ def _read_record(folder: Path) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     record = _read_json(file)
-    if not record.get("files"):
+    files = record.get("files")
+    if not files or not isinstance(files, dict) or not all(_is_inside(name) for name in files):
         raise ValueError(f"{file} is damaged: delete the folder {folder} and run this again to download it anew")
     return record
 
 
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and "\0" not in name
+
+
 def _read_json(file: Path) -> dict[str, Any]:
     try:
-        values = json.loads(file.read_text("utf-8"))
+        values = jsonfile.parse(jsonfile.read_text(file, MAX_RECORD_BYTES))
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}
@@ -443,18 +461,14 @@ def _install(archive: Path, folder: Path, url: str, sha256: str | None = None) -
 
 
 def _check_zip(archive: Path) -> None:
-    """Refuse what is no zip, or one that would unpack to too much.
+    """Refuse what is no zip, or one that would unpack to too much."""
+    from .gansynth import checkpoint
 
-    The declared sizes are enough to look at: `zipfile` never delivers more of a member than it declares.
-    """
     if not zipfile.is_zipfile(archive):
         with open(archive, "rb") as file:
             page = file.read(64).lstrip().lower().startswith((b"<!doctype", b"<html"))
         raise ValueError(f"{archive} is {'a web page' if page else 'not a zip archive'}")
-    with zipfile.ZipFile(archive) as source:
-        sizes = [member.file_size for member in source.infolist()]
-    if sum(sizes) > MAX_UNPACKED_BYTES or len(sizes) > MAX_MEMBERS:
-        raise ValueError(f"{archive} would unpack to {sum(sizes) >> 20} MB in {len(sizes)} files, far too much")
+    checkpoint.check_zip(archive)
 
 
 # ---- Google Drive ----------------------------------------------------------------------------------------------------
@@ -487,7 +501,8 @@ def from_drive(link_or_id: str, destination: str | os.PathLike | None = None, pr
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".drive-", dir=home) as temporary:
         try:
-            gdown.download(id=identity, output=temporary + os.sep, quiet=not progress)
+            # Without cookies: those of the machine's user may open what is not shared with everybody.
+            gdown.download(id=identity, output=temporary + os.sep, quiet=not progress, use_cookies=False)
         except requests.HTTPError:
             pass
         except requests.RequestException:

@@ -50,3 +50,8 @@ def _is_ours(error: Exception) -> bool:
     while last.tb_next is not None:
         last = last.tb_next
     return last.tb_frame.f_globals.get("__name__", "").split(".")[0] == __package__
+
+
+def one_line(text: object) -> str:
+    """A message of other people's code, or with other people's names in it, fit for one line of a terminal."""
+    return "".join(c if c.isprintable() else " " for c in str(text)[:400]).strip()

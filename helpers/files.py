@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import re
-import tempfile
+import secrets
+import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+PARTIAL = ".partial-"  # begins the name of what is being written; hidden, so that it is in no list
+ABANDONED_SECONDS = 24 * 3600  # after which a partial file counts as left behind, where locks cannot tell
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 @contextlib.contextmanager
@@ -16,18 +28,126 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """A temporary path beside `path`, with its suffix, that takes its place when the block ends without an error.
 
     Folders are made as needed. After an error, whatever was at `path` is still there and nothing else is left.
+
+    Raises:
+      OSError: it cannot be written; the message names the file, and the folder whose disk is full.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=path.parent, suffix=path.suffix)
-    os.close(handle)
-    try:
-        yield Path(partial)
-        os.chmod(partial, 0o644)  # a temporary file is private, the result is not
+    with naming(path), partial_file(path.parent, path.suffix) as partial:
+        yield partial
         os.replace(partial, path)
-    except BaseException:
-        os.unlink(partial)
-        raise
+
+
+@contextlib.contextmanager
+def partial_file(folder: Path, suffix: str = "") -> Iterator[Path]:
+    """A new file in a folder, hidden and with the user's own permissions; at the end of the block it is deleted.
+
+    Unless it has been given a name by then. What processes that were killed have left in the folder is deleted too.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(folder)
+    fresh = folder / f".{secrets.token_hex(8)}{suffix}"
+    partial = fresh.with_name(f"{PARTIAL}{fresh.name[1:]}")
+    # Not `tempfile`, which lets nobody else read the file: the user's umask decides that.
+    os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    with claimed(fresh):  # before it has the name that clean-up looks for
+        try:
+            os.replace(fresh, partial)
+            yield partial
+        finally:
+            for path in (fresh, partial):
+                path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def partial_folder(folder: Path) -> Iterator[Path]:
+    """The same for a folder in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(folder)
+    fresh = folder / f".{secrets.token_hex(8)}"
+    partial = fresh.with_name(f"{PARTIAL}{fresh.name[1:]}")
+    fresh.mkdir()
+    with claimed(fresh):
+        try:
+            os.replace(fresh, partial)
+            yield partial
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def claimed(path: Path) -> Iterator[None]:
+    """Hold a lock on a file or folder, under whatever name, by which others see that its owner is alive."""
+    handle = None
+    if fcntl is not None:
+        handle = os.open(path, os.O_RDONLY)
+        with contextlib.suppress(OSError):  # some file systems have no locks
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Delete the partial files and folders in a folder whose writers are gone."""
+    with contextlib.suppress(OSError):
+        for path in [Path(entry.path) for entry in os.scandir(folder) if entry.name.startswith(PARTIAL)]:
+            with contextlib.suppress(OSError):
+                if _is_abandoned(path):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _is_abandoned(path: Path) -> bool:
+    is_old = time.time() - path.stat().st_mtime > ABANDONED_SECONDS
+    if fcntl is None:
+        return is_old
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # no locks here
+        return is_old
+    finally:
+        os.close(handle)
+    return True
+
+
+def settle(partial: Path, target: Path) -> bool:
+    """Give a finished file its name, unless something has that name already: of two at once, one gets it."""
+    try:
+        os.link(partial, target)
+        return True
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links: the name is taken first
+        try:
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        except FileExistsError:
+            return False
+        os.replace(partial, target)
+        return True
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of the disk in this block say, in a sentence, which file could not be written."""
+    try:
+        yield
+    except OSError as error:
+        about = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else path
+        if error.errno is None or (about.parent != path.parent and about not in path.parents):
+            raise  # of another file, or a sentence already
+        raise _cannot_write(path, error) from None
+
+
+def _cannot_write(path: Path, error: OSError) -> OSError:
+    disk = f"; the disk of {path.parent} is full" if error.errno in _FULL else ""
+    said = type(error)(f"{path} cannot be written: {error.strerror}{disk}")
+    said.errno = error.errno
+    return said
 
 
 def plain_name(name: str, otherwise: str) -> str:

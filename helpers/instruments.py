@@ -14,11 +14,11 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import casting
+from . import casting, jsonfile
 from .errors import in_one_line
 from .files import replacing
 
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 SECONDS_PER_INSTRUMENT = 6.0  # how often a random timeline moves on; the original's default
 FILE_FORMAT = 1
+MAX_BYTES = 32 << 20  # of a file of instruments; one takes 6 kB
+MAX_INSTRUMENTS, MAX_LATENT = 10_000, 4096
+MAX_NAME = 200  # characters
+LARGEST = 1e6  # in a latent; those that are drawn are of about 1
 KEPT = Path("outputs/instruments.json")  # where the instruments that a person keeps are written
 DRAWN = 40  # random instruments in the bank of a model that has no names for any
 STOPS_SHOWN = 5  # of a timeline, on one line
@@ -495,7 +499,8 @@ class Timeline:
         if len(knots) == 1:
             return np.repeat(knots, len(times), axis=0)
         left = np.clip(np.searchsorted(self.at, times) - 1, 0, len(knots) - 2)
-        share = (times - self.at[left]) / (self.at[left + 1] - self.at[left])
+        with np.errstate(over="ignore"):  # entries can be as near to each other as numbers are
+            share = (times - self.at[left]) / (self.at[left + 1] - self.at[left])
         return slerp(knots[left], knots[left + 1], share if extrapolate else np.clip(share, 0.0, 1.0))
 
 
@@ -505,8 +510,26 @@ def save(instruments: Sequence[Instrument], path: str | os.PathLike) -> Path:
     path = Path(path)
     with replacing(path) as partial:
         text = json.dumps({"format": FILE_FORMAT, "instruments": rows}, indent=1, ensure_ascii=False)
-        partial.write_text(text, "utf-8")
+        partial.write_bytes(text.encode("utf-8", "backslashreplace"))  # half a surrogate pair, as JSON has it
     return path
+
+
+def read_instrument(row: Any, what: str) -> Instrument:
+    """An instrument from values of a file, each checked; `what` it is called in errors.
+
+    Raises:
+      ValueError: a value is missing, or of another kind or size.
+    """
+    row = jsonfile.fields(row, what, ("name", "z"))
+    z = jsonfile.items(row["z"], f"the latent of {what}", MAX_LATENT)
+    seed = row.get("seed")
+    return Instrument(
+        jsonfile.text(row["name"], f"the name of {what}", MAX_NAME),
+        [jsonfile.number(value, f"a number in the latent of {what}", -LARGEST, LARGEST) for value in z],
+        jsonfile.text(row.get("checkpoint", ""), f"the checkpoint of {what}"),
+        jsonfile.text(row.get("fingerprint", ""), f"the fingerprint of {what}"),
+        None if seed is None else jsonfile.whole(seed, f"the seed of {what}", 0, 2**32 - 1),
+    )
 
 
 @in_one_line
@@ -525,15 +548,22 @@ def load(path: str | os.PathLike, model: GANSynth | None = None) -> list[Instrum
     if not path.is_file():
         raise FileNotFoundError(f"no instruments at {path}: there is no such file")
     try:
-        rows = json.loads(path.read_text("utf-8"))["instruments"]
-        fields = [f.name for f in dataclasses.fields(Instrument)]
-        loaded = [Instrument(**{key: row[key] for key in fields if key in row}) for row in rows]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        file = jsonfile.fields(jsonfile.parse(jsonfile.read_text(path, MAX_BYTES)), "the file", ("instruments",))
+        if file.get("format", FILE_FORMAT) != FILE_FORMAT:
+            found = jsonfile.shortened(file["format"])
+            raise ValueError(f"its format is {found}, and {FILE_FORMAT} is what can be read")
+        rows = jsonfile.items(file["instruments"], "instruments", MAX_INSTRUMENTS)
+        loaded = [read_instrument(row, f"instrument {number}") for number, row in enumerate(rows, start=1)]
+    except ValueError as error:
         raise ValueError(f"{path} is not a file of instruments: {error}") from None
     for instrument in loaded:
         if model is not None and instrument.fingerprint != model.fingerprint:
             raise ValueError(
                 f"{instrument.name!r} in {path} was made for {instrument.checkpoint or 'another model'}, not for "
                 f"{model.name}: to another model its latent is another sound"
+            )
+        if model is not None and len(instrument.z) != (size := model.sample_z(1, seed=0).shape[1]):
+            raise ValueError(
+                f"{instrument.name!r} in {path} has a latent of {len(instrument.z)} numbers; {model.name} takes {size}"
             )
     return loaded

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm.auto import tqdm
 
-from . import audio, shaping, soundfont
+from . import audio, checkpoints, shaping, soundfont
 from .audio import Audio
 from .errors import in_one_line
 from .instruments import Instrument, Timeline
@@ -40,6 +40,7 @@ LONGEST_SONG = 2 * 3600.0  # s; a clip is held in memory
 # Batches whose sounds are sorted by length, so that a batch wastes little; time order holds beyond that. The first
 # windows are of 1, 2 and 4, so that a rendering that is stopped early has its beginning.
 WINDOW = 8
+MOST_AT_ONCE = 64  # notes, however many the file says that a clip is made from again
 CUT_FADE = 0.010  # s; where a rendering was stopped
 # K-weighted RMS of a note at full velocity, -14 dB: with it, the melody stands against the drums as when the soundfont
 # plays both, in the mean of thirteen pieces (`make bench-balance`).
@@ -316,15 +317,19 @@ def render(
     )
     if faithful and not isinstance(parts, (Instrument, Timeline)):
         raise ValueError("faithful=True plays all tracks with one Timeline, as the original does")
+    _check_length(song)
+    batch_size = model.batch_size if batch_size is None else batch_size
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}; it has to be 1 or more")
+    return _render(model, song, resolve(model, song, parts, default, seed), settings, batch_size, progress, stop, seed)
+
+
+def _check_length(song: Song) -> None:
     if song.seconds > LONGEST_SONG:
         raise ValueError(
             f"{song.name} lasts {song.seconds / 3600:.1f} h and a clip can have {LONGEST_SONG / 3600:g}; "
             "render it in parts, with midi.excerpt"
         )
-    batch_size = model.batch_size if batch_size is None else batch_size
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}; it has to be 1 or more")
-    return _render(model, song, resolve(model, song, parts, default, seed), settings, batch_size, progress, stop, seed)
 
 
 def _render(
@@ -482,16 +487,26 @@ def reproduce(path: str | os.PathLike, model: GANSynth | None = None, progress: 
     if model is None:
         if not recipe.source:
             raise ValueError(f"{path} does not say where {recipe.model} came from; load it and pass it as model=")
+        # What a file says is no reason to go to the web, nor to open whatever it names.
+        if not checkpoints.is_here(recipe.source):
+            raise ValueError(
+                f"{path} was made with {recipe.source!r}, which is not on this machine; load it and pass it as model="
+            )
         model = load(recipe.source, recipe.precision)
     if (model.fingerprint, model.precision) != (recipe.fingerprint, recipe.precision):
         made_with = f"{recipe.model} {recipe.fingerprint[:8]} in {recipe.precision}"
         raise ValueError(f"{path} was made with {made_with}, not with {model}")
+    size = model.sample_z(1, seed=0).shape[1]
+    for part in recipe.parts:
+        if part.instrument and len(part.instrument.instruments[0].z) != size:
+            raise ValueError(f"{path} has latents of another size than the {size} numbers that {model.name} takes")
+    _check_length(recipe.song)
     return _render(
         model,
         recipe.song,
         recipe.parts,
         recipe.settings,
-        recipe.batch_size,
+        min(recipe.batch_size, max(MOST_AT_ONCE, model.batch_size)),
         progress,
         stop=None,
         seed=recipe.seed,

@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import __version__
+from . import __version__, jsonfile
 from .files import replacing
-from .instruments import Instrument, Timeline
-from .midi import MAX_SECONDS, Changes, Note, Song, Track, counted
+from .instruments import Timeline, read_instrument
+from .midi import MAX_SECONDS, MAX_TRACKS, Changes, Note, Song, Track, counted
 from .page import page as page
 from .planning import Part, Settings
 from .tables import table
 
 FILE_FORMAT = 2  # 1 counted the batches of a stopped rendering
+MAX_BYTES = 64 << 20  # of such a file; a symphony of 100,000 notes has 5 MB
+MAX_BATCH = 1024
+MAX_CHANGES = 1_000_000
+MAX_CONTROL = 10_000.0  # damaged scores ask for bends of hundreds of semitones
+MAX_NUMBER = 1e6
+MAX_MESSAGE = 300  # characters of what is wrong
 MOVES_SHOWN = 8  # pitches listed one by one in the table; the file has all
 
 
@@ -192,6 +197,8 @@ def _rows(recipe: Recipe) -> dict[str, Any]:
 def read_recipe(path: str | os.PathLike) -> Recipe:
     """Read what a report's `save` wrote.
 
+    Every value is checked: such a file is passed on, and need not be what it says it is.
+
     Raises:
       FileNotFoundError: there is no such file.
       ValueError: it is not a report, or a damaged one.
@@ -200,68 +207,128 @@ def read_recipe(path: str | os.PathLike) -> Recipe:
     if not path.is_file():
         raise FileNotFoundError(f"no report at {path}: there is no such file")
     try:
-        rows = json.loads(path.read_text("utf-8"))
+        rows = jsonfile.fields(jsonfile.parse(jsonfile.read_text(path, MAX_BYTES)), "the file", ("format",))
         if rows["format"] != FILE_FORMAT:
-            raise ValueError(f"its format is {rows['format']!r}, and {FILE_FORMAT} is what can be read")
+            found = jsonfile.shortened(rows["format"])
+            raise ValueError(f"its format is {found}, and {FILE_FORMAT} is what can be read")
         return _recipe(rows)
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-        raise ValueError(f"{path} is not the report of a rendering: {type(error).__name__} {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is not the report of a rendering: {str(error)[:MAX_MESSAGE]}") from None
 
 
-def _recipe(rows: Mapping[str, Any]) -> Recipe:
-    """A recipe from values of a file, each checked or converted; what is wrong with one is an error of some kind."""
-    model, song, stopped_at = rows["model"], rows["song"], rows["stopped_at"]
-    timelines = [
-        Timeline([Instrument(**instrument) for instrument in row["instruments"]], row["at"])
-        for row in rows["timelines"]
-    ]
-    parts = tuple(
-        Part(
-            None if row["timeline"] is None else timelines[row["timeline"]],
-            bool(row["mute"]),
-            bool(row["solo"]),
-            float(row["gain"]),
-            None if row["pan"] is None else float(row["pan"]),
-        )
-        for row in rows["parts"]
-    )
-    tracks = tuple(
-        Track(
-            str(row["name"]),
-            int(row["program"]),
-            bool(row["is_drum"]),
-            tuple(_note(*note) for note in row["notes"]),
-            {str(kind): _changes(changes) for kind, changes in row["controls"].items()},
-        )
-        for row in song["tracks"]
-    )
-    if len(parts) != len(tracks):
-        raise ValueError(f"it has {len(parts)} parts for {len(tracks)} tracks")
-    if int(rows["batch_size"]) < 1 or (stopped_at is not None and not 0 <= stopped_at <= MAX_SECONDS):
-        raise ValueError("it has a batch size below 1, or was stopped at an impossible second")
-    meters = tuple((float(second), int(beats), int(value)) for second, beats, value in song["meters"])
+def _recipe(rows: dict[str, Any]) -> Recipe:
+    """A recipe from values of a file, each checked."""
+    jsonfile.fields(rows, "the file", ("model", "settings", "seed", "batch_size", "parts", "timelines", "song"))
+    model = jsonfile.fields(rows["model"], "model", ("name", "source", "fingerprint", "precision"))
+    song, settings = _song(rows["song"]), _settings(rows["settings"])
+    timelines = [_timeline(row) for row in jsonfile.items(rows["timelines"], "timelines", MAX_TRACKS)]
+    if len({len(instrument.z) for timeline in timelines for instrument in timeline.instruments}) > 1:
+        raise ValueError("its latents are of several lengths")
+    parts = tuple(_part(row, timelines) for row in jsonfile.items(rows["parts"], "parts", MAX_TRACKS))
+    if len(parts) != len(song.tracks):
+        raise ValueError(f"it has {len(parts)} parts for {len(song.tracks)} tracks")
+    for part, track in zip(parts, song.tracks, strict=True):
+        if part.instrument is None and (settings.faithful or not track.is_drum):
+            raise ValueError(f"nobody plays track {jsonfile.shortened(track.name)}")
+    stopped_at = rows.get("stopped_at")
     return Recipe(
-        str(model["name"]),
-        str(model["source"]),
-        str(model["fingerprint"]),
-        str(model["precision"]),
-        Song(str(song["name"]), tracks, _changes(song["tempos"]), meters, int(song["unclosed"])),
-        parts,
-        Settings(**rows["settings"]),
-        int(rows["seed"]),
-        int(rows["batch_size"]),
-        None if stopped_at is None else float(stopped_at),
+        **{key: jsonfile.text(model[key], key) for key in ("source", "fingerprint", "precision")},
+        model=jsonfile.text(model["name"], "the model's name"),
+        song=song,
+        parts=parts,
+        settings=settings,
+        seed=jsonfile.whole(rows["seed"], "seed", 0, 2**32 - 1),
+        batch_size=jsonfile.whole(rows["batch_size"], "batch_size", 1, MAX_BATCH),
+        stopped_at=None if stopped_at is None else jsonfile.number(stopped_at, "stopped_at", 0, MAX_SECONDS),
     )
 
 
-def _note(pitch: int, velocity: int, start: float, end: float) -> Note:
-    if not (0 <= pitch <= 127 and 1 <= velocity <= 127 and 0 <= start <= end <= MAX_SECONDS):
-        raise ValueError(f"it has an impossible note, {[pitch, velocity, start, end]}")
-    return Note(int(pitch), int(velocity), float(start), float(end))
+def _settings(row: Any) -> Settings:
+    """Settings of a file: each of the type that the field has."""
+    row = jsonfile.fields(row, "settings")
+    kinds = {field.name: field.type for field in dataclasses.fields(Settings)}
+    for name, value in row.items():
+        if name not in kinds:
+            raise ValueError(f"{jsonfile.shortened(name)} is no setting")
+        kind, _, none = kinds[name].partition(" | ")
+        if not (none and value is None):
+            check = {"str": jsonfile.text, "bool": jsonfile.flag}.get(kind)
+            if check is not None:
+                check(value, name)
+            else:
+                jsonfile.number(value, name, -MAX_NUMBER, MAX_NUMBER)
+    return Settings(**row)
 
 
-def _changes(rows: Sequence[Sequence[float]]) -> Changes:
-    changes = tuple((float(second), float(value)) for second, value in rows)
-    if not all(math.isfinite(second) and math.isfinite(value) for second, value in changes):
-        raise ValueError("it has a controller that is not a finite number")
-    return changes
+def _timeline(row: Any) -> Timeline:
+    row = jsonfile.fields(row, "a timeline", ("instruments", "at"))
+    players = [
+        read_instrument(instrument, "an instrument")
+        for instrument in jsonfile.items(row["instruments"], "the instruments of a timeline", MAX_CHANGES)
+    ]
+    at = jsonfile.items(row["at"], "the times of a timeline", MAX_CHANGES, len(players))
+    return Timeline(players, [jsonfile.number(second, "a time", -MAX_NUMBER, MAX_NUMBER) for second in at])
+
+
+def _part(row: Any, timelines: Sequence[Timeline]) -> Part:
+    row = jsonfile.fields(row, "a part", ("timeline", "mute", "solo", "gain", "pan"))
+    timeline, pan = row["timeline"], row["pan"]
+    return Part(
+        None if timeline is None else timelines[jsonfile.whole(timeline, "timeline", 0, len(timelines) - 1)],
+        jsonfile.flag(row["mute"], "mute"),
+        jsonfile.flag(row["solo"], "solo"),
+        jsonfile.number(row["gain"], "gain", -100, 40),
+        None if pan is None else jsonfile.number(pan, "pan", -1, 1),
+    )
+
+
+def _song(row: Any) -> Song:
+    row = jsonfile.fields(row, "song", ("name", "tempos", "meters", "unclosed", "tracks"))
+    return Song(
+        jsonfile.text(row["name"], "the song's name"),
+        tuple(_track(track) for track in jsonfile.items(row["tracks"], "tracks", MAX_TRACKS)),
+        _changes(row["tempos"], "tempos", 60e6),
+        tuple(_meter(meter) for meter in jsonfile.items(row["meters"], "meters", MAX_CHANGES)),
+        jsonfile.whole(row["unclosed"], "unclosed", 0, MAX_CHANGES),
+    )
+
+
+def _meter(row: Any) -> tuple[float, int, int]:
+    second, beats, value = jsonfile.items(row, "a meter", 3, 3)
+    return (
+        jsonfile.number(second, "the second of a meter", 0, MAX_NUMBER),
+        jsonfile.whole(beats, "the beats of a meter", 0, 255),
+        jsonfile.whole(value, "the note value of a meter", 0, 1 << 255),
+    )
+
+
+def _track(row: Any) -> Track:
+    row = jsonfile.fields(row, "a track", ("name", "program", "is_drum", "notes", "controls"))
+    controls = jsonfile.fields(row["controls"], "controls")
+    return Track(
+        jsonfile.text(row["name"], "a track's name"),
+        jsonfile.whole(row["program"], "program", 0, 127),
+        jsonfile.flag(row["is_drum"], "is_drum"),
+        tuple(_note(note) for note in jsonfile.items(row["notes"], "notes", jsonfile.MAX_LISTS)),
+        {kind: _changes(changes, jsonfile.shortened(kind), MAX_CONTROL) for kind, changes in controls.items()},
+    )
+
+
+def _note(row: Any) -> Note:
+    pitch, velocity, start, end = jsonfile.items(row, "a note", 4, 4)
+    return Note(
+        jsonfile.whole(pitch, "a pitch", 0, 127),
+        jsonfile.whole(velocity, "a velocity", 1, 127),
+        jsonfile.number(start, "the beginning of a note", 0, MAX_SECONDS),
+        jsonfile.number(end, "the end of a note", start, MAX_SECONDS),
+    )
+
+
+def _changes(rows: Any, what: str, largest: float) -> Changes:
+    """Values over time: [second, value] each, in the order of time."""
+    changes, before = [], 0.0
+    for row in jsonfile.items(rows, what, jsonfile.MAX_LISTS):
+        second, value = jsonfile.items(row, what, 2, 2)
+        before = jsonfile.number(second, f"a second of {what}", before, MAX_NUMBER)
+        changes.append((before, jsonfile.number(value, what, -largest, largest)))
+    return tuple(changes)

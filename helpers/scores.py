@@ -10,24 +10,18 @@ from __future__ import annotations
 import email.message
 import os
 import re
-import tempfile
-import time
 import urllib.parse
 from pathlib import Path
 
-import requests
-
-from . import midi
-from .checkpoints import data_dir, from_drive, is_drive_link
+from . import addresses, midi
+from .checkpoints import data_dir, drive_id, is_drive_link
 from .errors import in_one_line
-from .files import numbered, plain_name, replacing
+from .files import naming, numbered, partial_file, plain_name, settle
 
 ENDINGS = (".mid", ".midi", ".kar", ".rmi")  # of the files that are scores
-CHUNK_BYTES = 1 << 14  # read from the network at a time
-CONNECT_SECONDS = 10  # to reach a server ...
-READ_SECONDS = 15  # ... the longest silence before it counts as gone ...
-LONGEST_SECONDS = 60  # ... and the longest that a download may take
-MAX_REDIRECTS = 5
+LONGEST_SECONDS = 60  # that a download may take
+DRIVE = "https://drive.google.com/uc?export=download&id={}"  # of a file that is shared with everybody
+_NOT_SHARED = "Google Drive does not hand out {}: check that it exists and is shared with 'Anyone with the link'"
 THE_FILE = "the file itself (its download link), or in Google Drive use Share, Copy link"
 
 
@@ -40,7 +34,7 @@ def listing(folder: str | os.PathLike) -> list[Path]:
     """The scores in a folder, by name; none if there is no such folder."""
     folder = Path(folder)
     files = folder.iterdir() if folder.is_dir() else ()
-    return sorted(path for path in files if path.suffix.lower() in ENDINGS and path.is_file())
+    return sorted(p for p in files if p.suffix.lower() in ENDINGS and not p.name.startswith(".") and p.is_file())
 
 
 @in_one_line
@@ -65,14 +59,17 @@ def keep(content: bytes, name: str) -> Path:
         raise ValueError(f"{name} has {_megabytes(len(content))}; a MIDI file is far smaller")
     if is_web_page(content):
         raise ValueError(f"{name} is a web page and not a MIDI file: on that page, save {THE_FILE}")
-    target = next(path for path in numbered(folder() / name) if not path.exists() or _holds(path, content))
-    with replacing(target) as partial:
+    home = folder()
+    with naming(home / name), partial_file(home, Path(name).suffix) as partial:
         partial.write_bytes(content)
         try:
             midi.load(partial)
         except ValueError as error:
             raise ValueError(str(error).replace(str(partial), name)) from None
-    return target
+        for target in numbered(home / name):  # without an end
+            if _holds(target, content) or (not target.exists() and settle(partial, target)):
+                return target
+    raise AssertionError("there is always another number")
 
 
 def is_web_page(content: bytes) -> bool:
@@ -86,7 +83,9 @@ def _holds(path: Path, content: bytes) -> bool:
 
 @in_one_line
 def download(url: str) -> Path:
-    """Fetch a score from the web.
+    """Fetch a score from the public web, within a minute.
+
+    Addresses of this machine's own network are refused; see `addresses`.
 
     Args:
       url: an http or https address of a MIDI file, or the link that Google Drive's "Share" copies.
@@ -100,48 +99,35 @@ def download(url: str) -> Path:
       OSError: the server does not hand the file out. From Google Drive it is a PermissionError.
     """
     url = url.strip()
-    if is_drive_link(url):
-        with tempfile.TemporaryDirectory() as home:
-            file = from_drive(url, home, progress=False)
-            if file.stat().st_size > midi.MAX_BYTES:
-                raise ValueError(f"{file.name} has {_megabytes(file.stat().st_size)}; a MIDI file is far smaller")
-            return keep(file.read_bytes(), file.name)
+    on_drive = is_drive_link(url)
+    asked = DRIVE.format(drive_id(url)) if on_drive else url
     try:
-        with requests.Session() as session:
-            session.max_redirects = MAX_REDIRECTS
-            headers = {"Accept-Encoding": "identity"}  # what is sent is what is counted
-            with session.get(url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)) as response:
-                if not response.ok:
-                    raise OSError(f"{url} cannot be fetched: the server answers with HTTP {response.status_code}")
-                content = _body(response, url)
-                if is_web_page(content):
-                    raise ValueError(f"{url} is a web page and not a MIDI file: copy the link of {THE_FILE}")
-                return keep(content, _name(response))
-    except (requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL):
-        raise ValueError(f"{url!r} is not a web address; expected https://…") from None
-    except requests.TooManyRedirects:
-        raise ConnectionError(f"{url} leads on and on to other addresses; give the last one") from None
-    except requests.RequestException:
-        raise ConnectionError(f"{url} cannot be reached: check the address and the internet connection") from None
+        page = addresses.fetch(asked, midi.MAX_BYTES, LONGEST_SECONDS)
+    except ValueError as error:
+        far = "; a MIDI file is far smaller" if "MB" in str(error) else ""
+        raise ValueError(str(error).replace(asked, url) + far) from None
+    except ConnectionError as error:
+        raise ConnectionError(str(error).replace(asked, url)) from None
+    except OSError as error:
+        if on_drive:
+            raise PermissionError(_NOT_SHARED.format(url)) from None
+        raise OSError(str(error)) from None
+    if is_web_page(page.content):
+        if on_drive:
+            raise PermissionError(_NOT_SHARED.format(url))
+        raise ValueError(f"{url} is a web page and not a MIDI file: copy the link of {THE_FILE}")
+    return keep(page.content, _name(page))
 
 
-def _body(response: requests.Response, url: str) -> bytes:
-    """What a server sends, if that is not too much and does not take too long."""
-    began, content = time.monotonic(), bytearray()
-    for chunk in response.iter_content(CHUNK_BYTES):
-        content += chunk
-        if len(content) > midi.MAX_BYTES:
-            raise ValueError(f"{url} has more than {_megabytes(midi.MAX_BYTES)}; a MIDI file is far smaller")
-        if time.monotonic() - began > LONGEST_SECONDS:
-            raise ConnectionError(f"{url} takes longer than {LONGEST_SECONDS} s; try again later")
-    return bytes(content)
-
-
-def _name(response: requests.Response) -> str:
+def _name(page: addresses.Page) -> str:
     """The file's name, as the server says or else as the address ends."""
     head = email.message.Message()
-    head["Content-Disposition"] = response.headers.get("Content-Disposition", "attachment")
-    return head.get_filename() or urllib.parse.unquote(urllib.parse.urlsplit(response.url).path)
+    head["Content-Disposition"] = page.headers.get("Content-Disposition", "attachment")
+    try:
+        named = head.get_filename()
+    except (ValueError, LookupError):  # of an encoding that nobody knows
+        named = None
+    return named or urllib.parse.unquote(urllib.parse.urlsplit(page.url).path)
 
 
 def _megabytes(size: int) -> str:

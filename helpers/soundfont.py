@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .audio import Audio, resample
+from .errors import one_line
 from .midi import CONTROLLERS, DRUM_CHANNEL, Note, Track
 
 if TYPE_CHECKING:
@@ -105,12 +106,31 @@ def player() -> ModuleType:
 
 def _render(score: mido.MidiFile) -> np.ndarray:
     """A MIDI file through the player: float32 [samples, 2] at its rate."""
-    import soundfile
-
     content = io.BytesIO()
     score.save(file=content)
-    wave = player().render_wave_from(_soundfont(), content.getvalue())
-    return soundfile.read(io.BytesIO(wave), dtype="float32", always_2d=True)[0]
+    return play_with(_soundfont(), content.getvalue())
+
+
+def play_with(content: bytes, score: bytes) -> np.ndarray:
+    """A MIDI file played with a soundfont, both as bytes: float32 [samples, 2] at the player's rate.
+
+    Raises:
+      ImportError: there is no player for this machine.
+      ValueError: the soundfont is damaged.
+    """
+    import soundfile
+
+    render = player().render_wave_from
+    try:
+        wave = render(content, score)
+        samples = soundfile.read(io.BytesIO(wave), dtype="float32", always_2d=True)[0]
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as error:  # what Rust calls a panic is no Exception
+        raise ValueError(f"it is damaged: {one_line(error)}") from None
+    if not np.isfinite(samples).all():
+        raise ValueError("it is damaged: it makes sounds that are not finite numbers")
+    return samples
 
 
 @functools.cache

@@ -19,6 +19,7 @@ Notebook: 08_train.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import dataclasses
 import itertools
@@ -26,16 +27,17 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numpy as np
 from tqdm.auto import tqdm
 
 from . import drawing
-from .files import replacing
+from .files import naming, replacing
 from .gansynth.config import MIN_PITCH, Config
 from .terminal import say
 
@@ -49,6 +51,7 @@ LOG_EVERY = 800  # images
 TINY_SAMPLE_EVERY, TINY_LOG_EVERY = 400, 8
 SAMPLE_NOTES = 4
 LOSSES, LOGS, SAMPLES, CACHE = "losses.csv", "logs", "samples", "cache"
+LOCK = ".training.lock"
 
 # Pictures: the channels of a spectrogram with their colours and range, and the curves of a training with their signs.
 CHANNELS = (("log magnitude", "magma", -14, 6), ("instantaneous frequency", "twilight", -1, 1))
@@ -114,9 +117,14 @@ def run(args: argparse.Namespace) -> list[Path]:
         value = getattr(args, name)
         if value is not None and not value > 0:
             raise ValueError(f"--{name} is {value}; it has to be above 0")
+    out = Path(args.out)
+    with _alone(out):
+        return _run(args, out)
+
+
+def _run(args: argparse.Namespace, out: Path) -> list[Path]:
     from .gansynth import dataset, training
 
-    out = Path(args.out)
     origin, config = _origin(args, out)
     training.Settings.of(config)  # a wrong number is told before the data are read
     notes = dataset.open_data(args.data, config, args.cache_dir or out / CACHE)
@@ -132,6 +140,31 @@ def run(args: argparse.Namespace) -> list[Path]:
     sample_every = args.sample_every or (TINY_SAMPLE_EVERY if args.tiny else SAMPLE_EVERY)
     log_every = args.log_every or (TINY_LOG_EVERY if args.tiny else LOG_EVERY)
     return train(trainer, training.Shuffled(notes, trainer.seed), out, sample_every, log_every, args.save_seconds)
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Keep other trainings out of a folder, in which they would overwrite each other's checkpoints and losses.
+
+    The lock is the operating system's, so that it ends with the process that holds it, however that ends.
+
+    Raises:
+      BlockingIOError: another training is running there.
+      OSError: the folder cannot be written to.
+    """
+    lock = filelock.FileLock(str(out / LOCK), timeout=0)
+    with naming(out / LOCK):
+        out.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise BlockingIOError(f"another training is running in {out}: end it, or choose another --out") from None
+        except NotImplementedError:  # a file system without locks, such as a mounted Google Drive
+            pass
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class Stopped(Exception):
@@ -175,7 +208,7 @@ def _origin(args: argparse.Namespace, out: Path) -> tuple[Path | None, Config]:
 
     origin, asked = None, None
     if args.config:
-        asked = Config.from_json(Path(args.config).read_text("utf-8", errors="replace"), args.config)
+        asked = Config.read(args.config)
     elif args.tiny:
         asked = Config.from_dict(TINY)
     if checkpoint.find_stage([path.name for path in out.glob("stage_*")]):

@@ -76,7 +76,7 @@ def test_a_key_is_of_all_that_a_note_depends_on(parts):
 
 
 def test_the_least_recently_used_goes_first(tmp_path):
-    cache = NoteCache(tmp_path, limit=10 * 4000)
+    cache = NoteCache(tmp_path, limit=10 * 4016)
     for i in range(10):
         cache.put(key(i), wave(1000))
         os.utime(cache._path(key(i)), (1000 + i, 1000 + i))
@@ -104,6 +104,58 @@ def test_a_damaged_file_is_a_miss_and_is_replaced(cache, damage):
     if len(damage) < 4000:
         cache.put(KEY, wave(1000))
         assert np.array_equal(cache.get(KEY, 1000), wave(1000))
+
+
+@pytest.mark.parametrize("at", [0, 5, 15, 16, 17, 2000, 4015])
+def test_one_flipped_bit_is_noticed(cache, at):
+    cache.put(KEY, wave(1000))
+    content = bytearray(cache._path(KEY).read_bytes())
+    content[at] ^= 1
+    cache._path(KEY).write_bytes(content)
+    assert cache.get(KEY, 1000) is None
+    cache.put(KEY, wave(1000))
+    assert np.array_equal(cache.get(KEY, 1000), wave(1000))
+
+
+@pytest.mark.parametrize("part", [slice(None), slice(100, None), slice(0, 500)])
+def test_zeros_in_place_of_a_note_are_noticed(cache, part):
+    """What a computer leaves that was switched off while it wrote: a file of the right size."""
+    cache.put(KEY, wave(1000))
+    content = np.frombuffer(cache._path(KEY).read_bytes(), np.uint8).copy()
+    content[part] = 0
+    cache._path(KEY).write_bytes(content.tobytes())
+    assert cache.get(KEY, 10) is None
+
+
+def test_another_notes_file_is_not_taken_for_this_one(cache):
+    cache.put(key(0), wave(1000))
+    cache.put(key(1), wave(1000, 0.25))
+    os.replace(cache._path(key(1)), cache._path(key(0)))
+    assert cache.get(key(0), 1000) is None
+
+
+def test_a_cache_that_can_only_be_read_hits(cache, monkeypatch):
+    cache.put(KEY, wave(1000))
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Read-only file system")
+
+    for name in ("utime", "unlink", "replace", "open"):
+        monkeypatch.setattr(os, name, refuse)
+    assert np.array_equal(cache.get(KEY, 1000), wave(1000))
+    assert (cache.hits, cache.misses) == (1, 0)
+    with pytest.warns(UserWarning, match="notes are no longer kept"):
+        cache.put(key(1), wave(1000))
+    assert cache.get(key(1), 1000) is None
+    assert np.array_equal(cache.get(KEY, 500), wave(500))
+
+
+def test_what_is_being_written_is_no_note(cache):
+    cache.put(KEY, wave(1000))
+    (cache._path(KEY).parent / ".partial-0123.f32").write_bytes(bytes(4000))
+    assert len(cache) == 1
+    cache.clear()
+    assert (cache._path(KEY).parent / ".partial-0123.f32").exists()
 
 
 def test_nothing_is_left_of_a_note_that_could_not_be_written(cache, monkeypatch):

@@ -4,6 +4,8 @@ import dataclasses
 import json
 import shutil
 import stat
+import struct
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from helpers.gansynth.config import Config
 
 TINY = DATA / "checkpoints" / "tiny_stage12"
 STAGE, STEP = "stage_00012", "model.ckpt-11000000"
+NAMED = [{"name": name, "z": [0.5] * 256, "program": 73, "family": "flute"} for name in ("one", "two")]
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +154,7 @@ def test_only_the_last_stage_is_read(folder, tiny_weights):
 
 
 def test_compact_float32_is_exact(tmp_path, tiny_weights):
-    source = dataclasses.replace(tiny_weights, about={"instruments": ["one", "two"], "notes": {"a": 1.5}})
+    source = dataclasses.replace(tiny_weights, about={"instruments": NAMED, "notes": {"a": 1.5}})
     path = checkpoint.write(source, tmp_path / "new" / "model.npz")
     got = checkpoint.read(path)
     assert list(got.weights) == list(source.weights)
@@ -415,10 +418,194 @@ def test_a_compact_file_with_flipped_bytes(tmp_path, tiny_weights, at):
     refusal(path)
 
 
-def test_a_compact_file_that_would_fill_the_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "MAX_COMPACT_BYTES", 1 << 20)
-    np.savez_compressed(tmp_path / "model.npz", bomb=np.zeros(1 << 18))  # 2 MB that pack into 2 kB
-    assert "would unpack to 2 MB" in refusal(tmp_path / "model.npz")
+def npz_member(path, name, dtype="<f4", shape=(), size=0, head=None):
+    """Put an array into a `.npz` whose header says what it likes."""
+    head = head or f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}"
+    head = head.encode("latin-1") + b"\n"
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"{name}.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + bytes(size))
+
+
+def test_a_compact_file_that_would_fill_the_memory(tmp_path):
+    """80 kB of zeros that would be 80 MB, even where nobody reads them."""
+    np.savez_compressed(tmp_path / "model.npz", bomb=np.zeros(80 << 17))
+    assert "would unpack to 80 MB" in refusal(tmp_path / "model.npz")
+
+
+@pytest.mark.parametrize("shape", ["(1073741824,)", "(1 << 40, 1 << 40)", "(-1,)", "'x'", "(" * 200])
+def test_a_weight_whose_shape_is_absurd(tmp_path, tiny_weights, shape):
+    path = rewritten(tmp_path, tiny_weights, lambda arrays: arrays.pop("2/conv0/bias"))
+    npz_member(path, "2/conv0/bias", shape=shape)
+    refusal(path)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array(["1.5"] * 6),
+        np.array([b"1.5"] * 6),
+        np.ones(6, complex),
+        np.ones(6, bool),
+        np.ones(6, "datetime64[s]"),
+        np.ones(6, np.int64),
+        np.ones(6, [("a", "f4")]),
+    ],
+    ids=lambda values: str(values.dtype),
+)
+def test_weights_that_are_no_floats_are_refused(tmp_path, tiny_weights, values):
+    path = rewritten(tmp_path, tiny_weights, lambda arrays: arrays.update({"2/conv0/bias": values}))
+    assert "2/conv0/bias does not hold numbers" in refusal(path)
+
+
+def test_a_weight_beyond_float32_is_one_sentence(tmp_path, tiny_weights):
+    path = rewritten(tmp_path, tiny_weights, lambda arrays: arrays.update({"2/conv0/bias": np.full(6, 1e300)}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "not finite" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        '{"config": {"kernel_size": 3}, "stage": Infinity, "global_step": 0, "about": {}}',
+        '{"config": {"kernel_size": 3}, "stage": 0, "global_step": 1e400, "about": {}}',
+        '{"config": {"kernel_size": 3}, "stage": 0, "global_step": NaN, "about": {}}',
+        '{"config": {"kernel_size": 3}, "stage": 0, "global_step": -5, "about": {}}',
+        '{"config": {"kernel_size": 3}, "stage": 0, "global_step": 0, "about": ' + '{"a":' * 500 + "1" + "}" * 501,
+        '{"config": {"kernel_size": ' + "9" * 5000 + '}, "stage": 0, "global_step": 0, "about": {}}',
+    ],
+    ids=range(8),
+)
+def test_a_header_without_measure_is_one_sentence(tmp_path, tiny_weights, text):
+    refusal(rewritten(tmp_path, tiny_weights, lambda arrays: arrays.update(header=np.array(text))))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        7,
+        ["one"],
+        [{"name": "one"}],
+        [{"name": 1, "z": [0.0] * 256}],
+        [{"name": "x" * 10_000, "z": [0.0] * 256}],
+        [{"name": "one", "z": [0.0] * 255}],
+        [{"name": "one", "z": [0.0] * 255 + [float("nan")]}],
+        [{"name": "one", "z": [0.0] * 255 + [1e300]}],
+        [{"name": "one", "z": "0" * 256}],
+        [NAMED[0], NAMED[0]],
+        [NAMED[0] | {"program": 1e9}],
+        [NAMED[0] | {"family": ["flute"]}],
+    ],
+    ids=range(12),
+)
+def test_named_instruments_are_checked_when_they_are_read(tmp_path, tiny_weights, rows):
+    refusal(rewritten(tmp_path, tiny_weights, header(about={"instruments": rows})))
+
+
+# ---- An index that is not what TensorFlow writes
+
+
+def varint(value):
+    out = []
+    while True:
+        out.append(value & 127 | (128 if value > 127 else 0))
+        value >>= 7
+        if not value:
+            return bytes(out)
+
+
+def message(**fields):
+    """A BundleEntryProto."""
+    numbers = {"dtype": 1, "shape": 2, "shard": 3, "offset": 4, "size": 5, "slices": 7}
+    out = b""
+    for name, value in fields.items():
+        kind = 2 if isinstance(value, bytes) else 0
+        out += varint(numbers[name] << 3 | kind) + (varint(len(value)) + value if kind else varint(value))
+    return out
+
+
+def shape(*sides):
+    sides = [b"\x08" + varint(side % (1 << 64)) for side in sides]
+    return b"".join(b"\x12" + varint(len(side)) + side for side in sides)
+
+
+def index(rows, compression=b"\0", restarts=(0,)):
+    """The bytes of an index with these rows, none of which shares anything with the one before."""
+
+    def block(rows, restarts=(0,)):
+        content = b"".join(b"\0" + varint(len(k)) + varint(len(v)) + k + v for k, v in rows)
+        return content + b"".join(struct.pack("<I", r) for r in restarts) + struct.pack("<I", len(restarts))
+
+    data = block(rows, restarts)
+    place = varint(0) + varint(len(data))
+    blocks = block([(rows[-1][0] if rows else b"", place)])
+    footer = varint(0) * 2 + varint(len(data) + 5) + varint(len(blocks))
+    magic = struct.pack("<Q", 0xDB4775248B80FB57)
+    return data + compression + bytes(4) + blocks + bytes(5) + footer.ljust(40, b"\0") + magic
+
+
+HEAD = (b"", b"\x08\x01\x1a\x02\x08\x01")
+NAME = (checkpoint.published_name("1/conv0/bias")).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        index([HEAD, (NAME, message(dtype=1, shape=shape(-1), size=4))]),
+        index([HEAD, (NAME, message(dtype=1, shape=shape(1 << 62), size=4))]),
+        index([HEAD, (NAME, message(dtype=1, shape=shape(1 << 40, 1 << 40), size=4))]),
+        index([HEAD, (NAME, message(dtype=1, shape=shape(*[1] * 300), size=4))]),
+        index([HEAD, (NAME, message(dtype=1, shape=b"\x18\x01", size=4))]),
+        index([HEAD, (NAME, message(dtype=1, shape=shape(6), size=1 << 50))]),
+        index([HEAD, (NAME, message(dtype=1, shape=shape(6), offset=1 << 60, size=24))]),
+        index([HEAD, (NAME, message(dtype=1, shape=shape(6), shard=7, size=24))]),
+        index([HEAD, (NAME, message(dtype=1, shape=shape(6), size=20))]),
+        index([HEAD, (NAME, message(dtype=10**6, shape=shape(6), size=24))]),
+        index([HEAD, (NAME, message(dtype=1, shape=shape(6), size=24, slices=b""))]),
+        index([HEAD, (b"global_step", message(dtype=9, shape=shape(1 << 20), size=8 << 20))]),
+        index([HEAD, (b"global_step", message(dtype=7, size=8))]),
+        index([HEAD, (NAME, b"\xff" * 30)]),
+        index([HEAD, (NAME, b"\x0a\xff\xff\xff\xff\x0f")]),
+        index([HEAD, (NAME, b"")] * 2),
+        index([HEAD, (b"\xff", b"")]),
+        index([HEAD], compression=b"\1"),
+        index([HEAD], restarts=(1,)),
+        index([(b"", b"\x08" + varint(1 << 60))]),
+        index([(b"x", b"")]),
+        index([]),
+    ],
+    ids=range(22),
+)
+def test_an_index_that_would_end_the_process_is_refused_before_tensorflow_sees_it(folder, content, monkeypatch):
+    """Several of these abort inside TensorFlow, which no test could report."""
+    import tensorflow as tf
+
+    (folder / STAGE / f"{STEP}.index").write_bytes(content)
+    monkeypatch.setattr(tf.train, "load_checkpoint", lambda prefix: pytest.fail("it was not refused"))
+    refusal(folder)
+
+
+def test_tensors_of_other_types_beside_the_weights_are_no_matter(folder, tiny_weights):
+    tensors = published(tiny_weights) | {"_graph": "text", "flags": [True], "z": np.ones(3, np.complex64)}
+    shutil.rmtree(folder / STAGE)
+    save_tensors(folder / STAGE / STEP, tensors)
+    assert checkpoint.read(folder).fingerprint() == tiny_weights.fingerprint()
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "int32", "bool"])
+def test_published_weights_that_are_no_floats_are_refused(folder, tiny_weights, dtype):
+    shutil.rmtree(folder / STAGE)
+    save_tensors(folder / STAGE / STEP, published(tiny_weights, **{"2/conv0/bias": np.ones(6, dtype)}))
+    assert "2/conv0/bias does not hold numbers" in refusal(folder)
+
+
+@pytest.mark.parametrize("step", [-1, 1 << 62])
+def test_a_global_step_out_of_reason(folder, tiny_weights, step):
+    shutil.rmtree(folder / STAGE)
+    save_tensors(folder / STAGE / STEP, published(tiny_weights) | {"global_step": np.int64(step)})
+    assert "global_step" in refusal(folder)
 
 
 # ---- Zips that want something else
@@ -451,6 +638,28 @@ def test_a_zip_that_points_outside_is_refused_whole(tmp_path, name, mode):
     with pytest.raises(ValueError, match="not to be trusted"):
         checkpoint.extract_published(path, tmp_path / "in" / "here")
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["model.zip"]
+
+
+def test_a_local_zip_is_bounded_as_a_downloaded_one(tmp_path):
+    path = zipped(TINY, tmp_path / "model.zip", method=zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, archive.open(f"{STAGE}/bomb.index", "w") as file:
+        for _ in range(100):
+            file.write(bytes(1 << 20))
+    assert "would unpack to 101 MB" in refusal(path)
+    with pytest.raises(ValueError, match="far too much"):
+        checkpoint.extract_published(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_that_is_packed_in_another_way(tmp_path, method):
+    """A packer's dictionary alone may ask for 4 GB."""
+    assert "packed in another way" in refusal(zipped(TINY, tmp_path / "model.zip", method=method))
+
+
+def test_a_zip_of_very_many_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "MAX_MEMBERS", 3)
+    assert "4 files" in refusal(zipped(TINY, tmp_path / "model.zip"))
 
 
 def test_a_zip_without_an_experiment(tmp_path):

@@ -204,6 +204,20 @@ def test_tampering_is_detected(site, name, damage):
     assert checkpoints.verify(checkpoints.locate(name)) == folder
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000, '{"files": ' + '{"a":' * 500 + "1" + "}" * 501, '{"files": [1]}', '{"files": "x"}', "3",
+        '{"files": {"../outside": "0"}}', '{"files": {"/etc/passwd": "0"}}', '{"files": {"a\\u0000": "0"}}',
+        '{"files": {"a": 7}}', '{"files": {}}', "\xff",
+    ],
+    ids=range(11),
+)  # fmt: skip
+def test_a_record_from_elsewhere_is_not_trusted(tmp_path, text):
+    (tmp_path / "download.json").write_text(text, "latin-1")
+    fails(ValueError, "delete the folder", checkpoints.locate, tmp_path)
+
+
 def test_what_is_there_is_not_replaced(site, name, home):
     folder = checkpoints.download(name, progress=False)
     good = hashlib.sha256(site.body).hexdigest()
@@ -375,8 +389,8 @@ BROKEN = {
 
 @pytest.mark.parametrize(("body", "match"), BROKEN.values(), ids=BROKEN)
 def test_broken_and_hostile_archives(site, name, home, monkeypatch, body, match):
-    monkeypatch.setattr(checkpoints, "MAX_UNPACKED_BYTES", 2_000_000)
-    monkeypatch.setattr(checkpoints, "MAX_MEMBERS", 50)
+    monkeypatch.setattr(checkpoint, "MAX_UNPACKED_BYTES", 2_000_000)
+    monkeypatch.setattr(checkpoint, "MAX_MEMBERS", 50)
     extract, written = checkpoint.extract_published, [0]
 
     def watched(archive, folder):

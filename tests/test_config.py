@@ -160,3 +160,72 @@ def test_filters_are_the_originals(config, model):
 def test_numbers_that_no_network_can_have_are_refused(key, value):
     with pytest.raises(ValueError, match=key):
         Config.from_dict({**TINY_VALUES, key: value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"fmap_base": 1 << 40, "fmap_max": 1 << 20}, "fmap_max"),
+        ({"fmap_base": 1 << 40, "fmap_max": 2048}, "block 6 has 2048 filters"),
+        ({"fmap_base": 0.5}, "fmap_base"),
+        ({"start_height": 1 << 20}, "start_height"),
+        ({"start_width": 4096}, "a spectrogram has 128 x 262144"),
+        ({"start_height": 2048, "audio_length": 64000}, "a spectrogram has 131072 x 1024"),
+        ({"num_resolutions": 12}, "num_resolutions"),
+        ({"latent_vector_size": 10**9}, "latent_vector_size"),
+        ({"kernel_size": 10**6 + 1}, "kernel_size"),
+        ({"audio_length": 10**12}, "audio_length"),
+        ({"sample_rate": 1}, "sample_rate"),
+        ({"sample_rate": 10**9}, "sample_rate"),
+        ({"mag_normalizer_a": 1e-300}, "mag_normalizer_a"),
+        ({"mag_normalizer_a": 1e-3}, "mag_normalizer_a"),
+        ({"mag_normalizer_b": 1e15}, "mag_normalizer_b"),
+        ({"p_normalizer_a": 1e-9}, "p_normalizer_a"),
+    ],
+)
+def test_what_would_fill_the_memory_or_overflow_is_refused(changes, said):
+    with pytest.raises(ValueError, match=said) as caught:
+        Config.from_dict({**TINY_VALUES, **changes})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fmap_base": 8192, "fmap_max": 512},  # twice as wide
+        {"start_height": 4, "audio_length": 128000},  # twice as long
+        {"start_height": 4, "start_width": 8, "fmap_base": 512, "fmap_max": 128},  # the original program's defaults
+        {"start_width": 32, "audio_length": 128000},  # frames of 4096
+        {"num_resolutions": 8, "audio_length": 256000, "fmap_base": 4096},
+    ],
+)
+def test_larger_models_than_the_published_ones_are_admitted(changes):
+    published = {"fmap_base": 4096, "fmap_decay": 1.0, "fmap_max": 256}
+    Config.from_dict({**TINY_VALUES, **published, **changes})
+
+
+@pytest.mark.parametrize("nested", ["[" * 100_000, '{"a":' * 100_000, '{"x": ' + "[" * 500 + "]" * 500 + "}"])
+def test_nesting_without_end_is_one_sentence(nested):
+    with pytest.raises(ValueError, match=r"^here\.json is not valid JSON: .*(nested|Expecting)") as caught:
+        Config.from_json(nested, "here.json")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_number_of_many_digits_is_refused_at_once():
+    with pytest.raises(ValueError, match="fmap_max is inf"):
+        Config.from_json('{"fmap_max": ' + "9" * 4000 + "}", "here.json")
+
+
+@pytest.mark.parametrize("value", ["x" * 10**6, "\x1b[31m", "a\nb", ["x"] * 10**6])
+def test_a_wrong_value_is_quoted_shortly(value):
+    with pytest.raises(ValueError, match=r"^here") as caught:
+        Config.from_json(json.dumps({"kernel_size": value}), "here.json")
+    assert len(str(caught.value)) < 200
+    assert str(caught.value).isprintable()
+
+
+def test_an_experiment_that_is_too_large_is_not_read(tmp_path):
+    path = tmp_path / "experiment.json"
+    path.write_text('{"kernel_size": 3, "x": "' + "x" * (2 << 20) + '"}')
+    with pytest.raises(ValueError, match="larger than"):
+        Config.read(path)

@@ -1,8 +1,10 @@
 """helpers.gansynth.dataset: where notes come from, what is refused, and the cache."""
 
+import contextlib
 import errno
 import json
 import shutil
+import struct
 import sys
 import threading
 import types
@@ -305,6 +307,32 @@ def test_folder_of_tfrecords_one_of_them_cut_short(tmp_path, opened):
     assert notes.problems == ("a.tfrecord-00000-of-00002 is broken at record 2; what comes after it is not used",)
 
 
+@pytest.mark.parametrize("length", [1 << 62, (1 << 64) - 1, 1 << 40, 1 << 33, 1000])
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_record_that_says_it_is_huge_ends_nothing(tmp_path, opened, length, before):
+    """Its checksum is right: TensorFlow asks for that much memory and, not getting it, ends the process."""
+    path = write_tfrecord(tmp_path / "a.tfrecord", [record("a0")] * before)
+    head = struct.pack("<Q", length)
+    crc = crc32c(head)
+    masked = (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+    path.write_bytes(path.read_bytes() + head + struct.pack("<I", masked) + bytes(100))
+    said = f"a.tfrecord is broken at record {before}; what comes after it is not used"
+    if before:
+        assert opened(path).problems == (said,)
+    else:
+        with pytest.raises(ValueError, match=said):
+            opened(path)
+
+
+def crc32c(content):
+    crc = 0xFFFFFFFF
+    for byte in content:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
 def fake_tfds(examples, prepared=True):
     """A stand-in for tensorflow_datasets: a data set in its bucket, and on this disk too if it is `prepared`."""
 
@@ -404,6 +432,38 @@ class TestSoundfont:
         path.write_bytes(soundfont_content()[:100_000])
         with pytest.raises(ValueError, match=r"broken.sf2 is not a soundfont that can be played: .*"):
             opened(f"soundfont:{path}")
+
+    @pytest.mark.parametrize("panics_at", [0, 1])
+    def test_a_panic_of_the_player_is_one_sentence(self, tmp_path, opened, monkeypatch, panics_at):
+        """What Rust calls a panic comes as a BaseException, which nothing catches."""
+        import midirenderer
+
+        class PanicException(BaseException):
+            pass
+
+        calls, play = [], midirenderer.render_wave_from
+
+        def render(content, score):
+            calls.append(score)
+            if len(calls) > panics_at:
+                raise PanicException("index out of bounds:\n\tthe len is 4")
+            return play(content, score)
+
+        monkeypatch.setattr(midirenderer, "render_wave_from", render)
+        why = "it is damaged: index out of bounds:  the len is 4"
+        with pytest.raises(ValueError, match=why):
+            opened("soundfont:", pitches=(60, 61), programs=[0])
+        assert len(calls) == panics_at + 1  # it is not tried for every note
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_a_damaged_soundfont_is_notes_or_a_sentence(self, tmp_path, opened, seed):
+        content, random = bytearray(soundfont_content()), np.random.RandomState(seed)
+        for at in random.randint(len(content) - 30_000, len(content), 40):
+            content[at] = random.randint(256)
+        path = tmp_path / "damaged.sf2"
+        path.write_bytes(content)
+        with contextlib.suppress(ValueError):
+            opened(f"soundfont:{path}", pitches=(60, 60), programs=[0, 40])
 
     def test_no_player(self, opened, monkeypatch):
         monkeypatch.setitem(sys.modules, "midirenderer", None)

@@ -284,3 +284,71 @@ class TestRandomAmong:
         assert self.names(4.0, voices=self.VOICES[:1]) == ["v0"] * 3
         with pytest.raises(ValueError, match="no instrument to draw from"):
             self.names(4.0, voices=())
+
+
+def one(**changes):
+    return {"name": "one", "z": [0.5] * 256, "checkpoint": "stub", "fingerprint": "f00", "seed": 1} | changes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"instruments": ' + "[" * 400 + "]" * 400 + "}",
+        '{"instruments": ' + "9" * 5000 + "}",
+        '{"instruments": [' + "[]," * 3_100_000 + "[]]}",
+        "\xff\xfe",
+        "[1]",
+        "3",
+        "null",
+        '{"instruments": {"a": 1}}',
+        '{"instruments": [3]}',
+        json.dumps({"format": 2, "instruments": []}),
+        json.dumps({"format": [1], "instruments": []}),
+        json.dumps({"instruments": [one(z=[float("nan")] * 256)]}),
+        json.dumps({"instruments": [one(z=[1e300] * 256)]}),
+        json.dumps({"instruments": [one(z=[True] * 256)]}),
+        json.dumps({"instruments": [one(z=["1"] * 256)]}),
+        json.dumps({"instruments": [one(z="1" * 256)]}),
+        json.dumps({"instruments": [one(z=[])]}),
+        json.dumps({"instruments": [one(z=[0.5] * 10_000)]}),
+        json.dumps({"instruments": [one(z=[[0.5]] * 256)]}),
+        json.dumps({"instruments": [one(name=3)]}),
+        json.dumps({"instruments": [one(name="x" * 100_000)]}),
+        json.dumps({"instruments": [one(name=["x"])]}),
+        json.dumps({"instruments": [one(seed="1")]}),
+        json.dumps({"instruments": [one(seed=float("nan"))]}),
+        json.dumps({"instruments": [one(seed=float("inf"))]}),
+        json.dumps({"instruments": [one(seed=-1)]}),
+        json.dumps({"instruments": [one(fingerprint={})]}),
+        json.dumps({"instruments": [one(checkpoint=7)]}),
+    ],
+    ids=range(29),
+)
+def test_a_file_of_instruments_is_read_value_by_value(tmp_path, text):
+    path = tmp_path / "instruments.json"
+    path.write_text(text, "latin-1")
+    with pytest.raises(ValueError, match="is not a file of instruments") as caught:
+        instruments.load(path)
+    message = str(caught.value).replace(str(path), "")
+    assert message.isprintable()
+    assert len(message) < 300
+
+
+def test_a_file_of_instruments_that_is_too_large_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(instruments, "MAX_BYTES", 1000)
+    path = instruments.save(instruments.sample(Latents(), 1, seed=1), tmp_path / "instruments.json")
+    with pytest.raises(ValueError, match="larger than"):
+        instruments.load(path)
+
+
+def test_a_latent_of_another_length_is_refused_with_the_model(tmp_path):
+    path = tmp_path / "instruments.json"
+    path.write_text(json.dumps({"instruments": [one(z=[0.5] * 3)]}))
+    with pytest.raises(ValueError, match="a latent of 3 numbers; stub takes 256"):
+        instruments.load(path, Latents())
+
+
+def test_half_a_character_in_a_name_is_saved(tmp_path):
+    kept = Instrument("odd \udc80 name", np.ones(4))
+    assert instruments.load(instruments.save([kept], tmp_path / "a.json"))[0].name == kept.name

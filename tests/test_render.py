@@ -584,6 +584,83 @@ def test_what_is_no_report_gets_one_sentence(tmp_path):
         assert "\n" not in str(caught.value)
 
 
+def replaced(rows, path, value):
+    """The values of a file with one changed, in depth."""
+    if not path:
+        return value
+    inside = dict(rows) if isinstance(rows, dict) else list(rows)
+    inside[path[0]] = replaced(inside[path[0]], path[1:], value)
+    return inside
+
+
+PLACES = [
+    ("model",), ("model", "name"), ("model", "source"), ("model", "fingerprint"), ("model", "precision"),
+    ("settings",), ("settings", "drums"), ("settings", "attack"), ("settings", "loudness"), ("settings", "faithful"),
+    ("settings", "sample_rate"), ("settings", "stereo"), ("seed",), ("batch_size",), ("stopped_at",), ("parts",),
+    ("parts", 0), ("parts", 0, "mute"), ("parts", 0, "solo"), ("parts", 0, "gain"), ("parts", 0, "pan"),
+    ("parts", 0, "timeline"), ("timelines",), ("timelines", 0), ("timelines", 0, "at"), ("timelines", 0, "at", 0),
+    ("timelines", 0, "instruments"), ("timelines", 0, "instruments", 0), ("timelines", 0, "instruments", 0, "z"),
+    ("timelines", 0, "instruments", 0, "z", 0), ("timelines", 0, "instruments", 0, "seed"), ("song",), ("song", "name"),
+    ("song", "unclosed"), ("song", "tempos"), ("song", "tempos", 0), ("song", "tempos", 0, 1), ("song", "meters"),
+    ("song", "meters", 0, 1), ("song", "tracks"), ("song", "tracks", 0), ("song", "tracks", 0, "program"),
+    ("song", "tracks", 0, "is_drum"), ("song", "tracks", 0, "notes"), ("song", "tracks", 0, "notes", 0),
+    ("song", "tracks", 0, "notes", 0, 0), ("song", "tracks", 0, "notes", 0, 1), ("song", "tracks", 0, "notes", 0, 3),
+    ("song", "tracks", 0, "controls"), ("song", "tracks", 0, "controls", "bend"),
+    ("song", "tracks", 0, "controls", "bend", 0, 0), ("song", "tracks", 0, "controls", "bend", 0, 1),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def report_rows(tmp_path_factory):
+    controls = {"bend": ((0.0, 0.0), (0.5, 2.0))}
+    song = Song("song", (Track("Lead", 73, False, (Note(60, 90, 0, 1),), controls),), TEMPO, ((0.0, 3, 4),))
+    path = play(song, MORPH).report.save(tmp_path_factory.mktemp("report") / "clip.json")
+    return json.loads(path.read_text())
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: ".".join(map(str, place)))
+def test_every_value_of_a_report_is_checked(report_rows, tmp_path, place):
+    deep = [[[[[[[["x"]]]]]]]]
+    for value in (float("nan"), float("inf"), 1e300, -1e300, 10**300, deep, {"a": deep}, "x" * 20_000):
+        path = tmp_path / "clip.json"
+        path.write_text(json.dumps(replaced(report_rows, place, value)))
+        with pytest.raises(ValueError, match=r"clip\.json") as caught:
+            render.reproduce(path, Stub(), progress=False)
+        message = str(caught.value).replace(str(path), "")
+        assert message.isprintable()
+        assert len(message) < 400
+
+
+def test_a_report_of_many_hours_is_refused_as_a_song_is(report_rows, tmp_path):
+    path = tmp_path / "clip.json"
+    path.write_text(json.dumps(replaced(report_rows, ("song", "tracks", 0, "notes", 0, 3), 9000)))
+    with pytest.raises(ValueError, match=r"lasts 2.5 h and a clip can have 2"):
+        render.reproduce(path, Stub())
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "acoustic_only",
+        "https://drive.google.com/file/d/1234567890123456789012345/view",
+        "https://example.com/model.zip",
+        "//server/share/model",
+        r"\\server\share\model",
+        "nowhere",
+        "a\0b",
+        "/dev/zero",
+    ],
+)
+def test_a_source_in_a_report_is_no_reason_to_download(report_rows, tmp_path, monkeypatch, source):
+    monkeypatch.setenv("GANSYNTH_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: pytest.fail("it asked for an address"))
+    path = tmp_path / "clip.json"
+    path.write_text(json.dumps(replaced(report_rows, ("model", "source"), source)))
+    with pytest.raises(ValueError, match="is not on this machine; load it and pass it as model="):
+        render.reproduce(path)
+    assert not (tmp_path / "data").exists()
+
+
 # ------------------------------------------------------------------------------------------------------------- mistakes
 
 

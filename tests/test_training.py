@@ -559,6 +559,31 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(folder_of_notes, uninterrupt
     assert not list(out.glob(".partial*"))
 
 
+def test_a_second_training_in_one_folder_refuses(folder_of_notes, tmp_path, capsys):
+    out = tmp_path / "out"
+    holding = "import sys, time; from pathlib import Path; from helpers import train\n"
+    holding += "with train._alone(Path(sys.argv[1])): print('begun', flush=True); time.sleep(600)"
+    process = python("-c", holding, str(out), stdout=subprocess.PIPE)
+    try:
+        assert process.stdout.readline() == "begun\n"
+        assert train.main(flags(folder_of_notes, out)) == 1
+        assert (
+            capsys.readouterr().err == f"error: another training is running in {out}: end it, or choose another --out\n"
+        )
+        assert [path.name for path in out.iterdir()] == [train.LOCK]
+    finally:
+        process.kill()
+        process.communicate()
+    with train._alone(out):  # the lock of a process that was killed is none
+        pass
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(folder_of_notes, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert train.main(flags(folder_of_notes, tmp_path / "file" / "out")) == 1
+    assert f"{tmp_path / 'file' / 'out'}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_run_that_is_asked_to_end_saves_and_goes_on(folder_of_notes, uninterrupted, tmp_path, number):
     """The only checkpoint is the one that the signal asks for: the losses after it are those of an undisturbed run."""

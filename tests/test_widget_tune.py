@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import email.message
 import io
 import socket
 import threading
@@ -13,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from helpers import audio, checkpoints, midi, scores
+from helpers import addresses, audio, midi, scores
 from helpers.audio import Audio
 from helpers.instruments import Instrument
 from helpers.midi import Note, Song, Track
@@ -40,8 +41,9 @@ def tune():
 
 
 @pytest.fixture
-def site():
-    """A web server: give it answers by path, (status, headers, body)."""
+def site(monkeypatch):
+    """A web server: give it answers by path, (status, headers, body). It stands for one of the public internet."""
+    monkeypatch.setattr(addresses, "is_public", lambda address: True)
     answers = {}
 
     class Handler(BaseHTTPRequestHandler):
@@ -125,7 +127,7 @@ def test_download_says_what_is_wrong(site, kept):
         (f"{site.url}/page", ValueError, "/page is a web page and not a MIDI file: copy the link of the file itself"),
         (f"{site.url}/none", OSError, "HTTP 404"),
         (f"{site.url}/round", ConnectionError, "leads on and on"),
-        (f"{site.url}/file", ValueError, "is not a web address"),
+        (f"{site.url}/file", ConnectionError, "cannot be reached"),
         (f"{site.url}/large", ValueError, "more than 8 MB"),
         (f"{site.url}/broken", ConnectionError, "cannot be reached"),
         (closed, ConnectionError, "cannot be reached"),
@@ -141,30 +143,41 @@ def test_download_says_what_is_wrong(site, kept):
     assert scores.listing(kept) == []
 
 
-def test_a_download_that_takes_too_long(site, monkeypatch):
-    monkeypatch.setattr(scores, "LONGEST_SECONDS", -1)
-    site.answers["/a.mid"] = (200, {}, STUDY.read_bytes())
-    with pytest.raises(ConnectionError, match="takes longer"):
-        scores.download(f"{site.url}/a.mid")
-
-
 def test_download_from_google_drive(monkeypatch, kept):
     link = f"https://drive.google.com/file/d/{DRIVE_ID}/view"
+    headers = email.message.Message()
+    headers["Content-Disposition"] = 'attachment; filename="shared.mid"'
 
     def drive(content):
-        def from_drive(link_or_id, destination, progress):
-            assert checkpoints.drive_id(link_or_id) == DRIVE_ID
-            path = Path(destination) / "shared.mid"
-            path.write_bytes(content)
-            return path
+        def fetch(url, most_bytes, seconds):
+            assert DRIVE_ID in url
+            assert (most_bytes, seconds) == (midi.MAX_BYTES, scores.LONGEST_SECONDS)
+            if isinstance(content, Exception):
+                raise content
+            return addresses.Page(content, url, headers)
 
-        monkeypatch.setattr(scores, "from_drive", from_drive)
+        monkeypatch.setattr(addresses, "fetch", fetch)
 
     drive(STUDY.read_bytes())
     assert scores.download(link) == kept / "shared.mid"
-    drive(bytes(midi.MAX_BYTES + 1))
-    with pytest.raises(ValueError, match=r"shared\.mid has 8 MB"):
-        scores.download(link)
+    for answer in (b"<html>sign in", OSError("HTTP 404")):
+        drive(answer)
+        with pytest.raises(PermissionError, match="Anyone with the link"):
+            scores.download(link)
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_the_app_fetches_nothing_unless_it_may(monkeypatch, allowed):
+    monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5")
+    monkeypatch.setenv("GANSYNTH_APP_DOWNLOADS", "1" if allowed else "")
+    asked = []
+    monkeypatch.setattr(scores, "download", lambda url: asked.append(url) or STUDY)
+    tune = Tune(BANK, PRELUDE)
+    rows = [widget for widget in tune.children if tune._link in getattr(widget, "children", ())]
+    assert [row.layout.display for row in rows] == ["" if allowed else "none"]
+    tune.fetch("https://example.com/a.mid")
+    assert asked == (["https://example.com/a.mid"] if allowed else [])
+    assert ("fetches nothing from the web" in tune._by_link.value) != allowed
 
 
 # ----------------------------------------------------------------------------------------------------- choosing a score

@@ -7,6 +7,7 @@ Notebook: 04_generate.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import warnings
@@ -21,6 +22,7 @@ LIMIT = 2 << 30  # bytes; about 8,000 whole notes, or a month of playing around
 KEEP = 0.9  # of the limit, when it has been reached, so that not every further note has to make room for itself
 SAMPLE = np.dtype("<f4")
 SUFFIX = ".f32"
+DIGEST_BYTES = 16  # at the beginning of a file: of all that follows, and of the note that it is said to be
 
 
 def note_key(fingerprint: str, precision: str, z: np.ndarray, pitch: int) -> str:
@@ -29,12 +31,16 @@ def note_key(fingerprint: str, precision: str, z: np.ndarray, pitch: int) -> str
     return hashlib.sha256(made_by.encode() + np.asarray(z, SAMPLE).tobytes()).hexdigest()[:40]
 
 
+def _digest(key: str, samples: bytes) -> bytes:
+    return hashlib.blake2b(samples, digest_size=DIGEST_BYTES, key=key.encode()[:64]).digest()
+
+
 class NoteCache:
-    """A folder of notes: one file of plain float32 samples each, the least recently used deleted first.
+    """A folder of notes: one file of float32 samples and their checksum each, the least recently used deleted first.
 
     A note that has been kept in greater length serves for a shorter one, because its samples are the same but for the
-    rounding of another batch (100 dB below the sound). Several programs may share a folder. Where it cannot be written
-    to, rendering goes on without it.
+    rounding of another batch (100 dB below the sound). A damaged file is not played, but made anew. Several programs
+    may share a folder. Where it cannot be written to, what is there is used and nothing is added.
 
     Attributes:
       folder: where the files are.
@@ -71,35 +77,42 @@ class NoteCache:
     def has(self, key: str, samples: int) -> bool:
         """Whether `get` would find the first `samples` samples of a note."""
         try:
-            return self._path(key).stat().st_size >= samples * SAMPLE.itemsize
+            return self._path(key).stat().st_size >= DIGEST_BYTES + samples * SAMPLE.itemsize
         except OSError:
             return False
 
     def get(self, key: str, samples: int) -> np.ndarray | None:
         """The first `samples` samples of a note, float32, or None if they are not there."""
-        path, wave = self._path(key), None
-        if self.has(key, samples):
-            try:
-                wave = np.fromfile(path, SAMPLE, samples)
-                os.utime(path)  # the time of a file is when it was last used
-            except OSError:  # another program has just deleted it
-                wave = None
-        if wave is not None and not np.isfinite(wave).all():
-            path.unlink(missing_ok=True)  # a damaged file, which would keep a sound one from being written
-            wave = None
-        if wave is None or len(wave) != samples:
+        wave = self._read(key) if self.has(key, samples) else None
+        if wave is None:
             self.misses += 1
             return None
+        with contextlib.suppress(OSError):  # a folder that can only be read serves as well
+            os.utime(self._path(key))  # the time of a file is when it was last used
         self.hits += 1
-        return wave.astype(np.float32, copy=False)
+        return np.array(wave[:samples], np.float32)
+
+    def _read(self, key: str) -> np.ndarray | None:
+        """A whole note, if it is what was kept; what is damaged is deleted, or it would keep a sound one out."""
+        path = self._path(key)
+        try:
+            content = path.read_bytes()
+        except OSError:  # another program has just deleted it
+            return None
+        if content[:DIGEST_BYTES] == _digest(key, content[DIGEST_BYTES:]):
+            return np.frombuffer(content, SAMPLE, offset=DIGEST_BYTES)
+        with contextlib.suppress(OSError):
+            path.unlink()
+        return None
 
     def put(self, key: str, wave: np.ndarray) -> None:
         """Keep a note, unless a longer version of it is there."""
-        if not self._writable or self.has(key, len(wave)):
+        if not self._writable or self.has(key, len(wave)) or not np.isfinite(wave).all():
             return
         try:
+            samples = np.asarray(wave, SAMPLE).tobytes()
             with replacing(self._path(key)) as partial:
-                np.asarray(wave, SAMPLE).tofile(partial)
+                partial.write_bytes(_digest(key, samples) + samples)
         except OSError as error:
             self._writable = False
             warnings.warn(f"notes are no longer kept: {self.folder}: {error.strerror or error}", stacklevel=2)
@@ -107,7 +120,7 @@ class NoteCache:
         if self._bytes is None:
             self._bytes = sum(self._sizes().values())
         else:
-            self._bytes += wave.size * SAMPLE.itemsize
+            self._bytes += DIGEST_BYTES + wave.size * SAMPLE.itemsize
         if self._bytes > self.limit:
             self._make_room()
 
@@ -123,7 +136,7 @@ class NoteCache:
     def _sizes(self) -> dict[Path, int]:
         """Bytes of each file, the least recently used first."""
         found = []
-        for path in self.folder.glob(f"??/*{SUFFIX}"):
+        for path in self.folder.glob(f"??/[!.]*{SUFFIX}"):  # without what is being written
             try:
                 status = path.stat()
             except OSError:

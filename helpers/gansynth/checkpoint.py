@@ -17,12 +17,15 @@ Notebook: 02_checkpoints, 08_train.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
 import tempfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -31,16 +34,34 @@ from typing import Any
 
 import numpy as np
 
-from ..files import replacing
+from .. import jsonfile
+from ..errors import one_line
+from ..files import naming, partial_folder, replacing
+from . import bundle
 from .config import NUM_PITCHES, Config, block_weights
 
 COMPACT_NAME = "generator.npz"  # a folder with this file in it is a checkpoint in our own format
 COMPACT_FORMAT = 1
-MAX_COMPACT_BYTES = 1 << 30  # a generator twice as wide as the published one is 120 MB
+
+# The published models have 7.3 million weights, 29 MB, and with their discriminators and optimizers a few hundred.
+MAX_WEIGHTS = 1 << 26  # of a generator, 256 MB
+MAX_UNPACKED_BYTES = 4 << 30  # of a zip
+MAX_MEMBERS = 10_000  # of a zip
+SMALL_BYTES = 64 << 20  # what unpacks to less than this may be packed at any ratio; beyond it ...
+MAX_RATIO = 20  # ... weights pack hardly at all, and the zeros of an optimizer make 2.4 of it
+MAX_HEADER_BYTES = 16 << 20  # of the JSON in our own format, unpacked; the bundled model's has 2 MB
+LARGEST_COUNT = 1 << 53  # of images
 
 AVERAGE = "/ExponentialMovingAverage"  # behind the name of the variable that it is the average of
+# What an instrument of the demo has are 256 numbers of about 1, and a name.
+MAX_INSTRUMENTS = 10_000
+MAX_NAME = 200  # characters
+MAX_LATENT = 1e6
+MAX_STATE = 1 << 16  # characters of the file `checkpoint` that are looked at
+WEIGHT_TYPES = ("float32", "float16", "float64", "half", "bfloat16")  # NumPy's names and TensorFlow's
 _EXPERIMENT = "experiment.json"
-_PARTIAL = ".partial-"  # begins the name of a folder in which a checkpoint is being written
+# What reading a zip raises when the zip is at fault.
+_BAD_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,6 +148,8 @@ def read(path: str | os.PathLike) -> Checkpoint:
         if (path / COMPACT_NAME).is_file():
             return _read_compact(path / COMPACT_NAME)
         return _read_folder(path)
+    if not path.is_file():  # a device or a pipe, which may never end
+        raise ValueError(f"{path} is not a checkpoint: it is no file")
     if path.suffix == ".npz":
         return _read_compact(path)
     if zipfile.is_zipfile(path):
@@ -162,19 +185,89 @@ def write(checkpoint: Checkpoint, path: str | os.PathLike, dtype: str = "float32
 
 def _read_compact(path: Path) -> Checkpoint:
     try:
+        check_zip(path)
         with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > MAX_COMPACT_BYTES:
-            raise ValueError(f"it would unpack to {size >> 20} MB")
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        header = json.loads(str(arrays.pop("header")))
-        config = Config.from_dict(dict(header["config"]))
-        stage, step, about = int(header["stage"]), int(header["global_step"]), dict(header["about"])
-        arrays = {name: np.asarray(array, np.float32) for name, array in arrays.items()}
-    except (zipfile.BadZipFile, zlib.error, KeyError, TypeError, ValueError, EOFError, OSError) as error:
-        raise ValueError(f"{path} is not a GANSynth checkpoint: {error}") from None
-    return _checked(Checkpoint(config, arrays, stage, step, about), path)
+            config, stage, step, about = _read_header(archive)
+            check_stage(config, stage, path)
+            shapes = weight_shapes(config, config.num_blocks(stage), config.progress(stage, step))
+            found = {name: _array_header(archive, f"{name}.npy") for name in shapes if _has(archive, f"{name}.npy")}
+            _check_weights(shapes, found, config, path)
+            weights = {name: _read_array(archive, f"{name}.npy") for name in shapes}
+    except (*_BAD_ZIP, KeyError, TypeError, OSError) as error:
+        raise ValueError(f"{path} is not a GANSynth checkpoint: {one_line(error)}") from None
+    except ValueError as error:
+        said = str(error)
+        is_ours = said.startswith(str(path))
+        raise ValueError(said if is_ours else f"{path} is not a GANSynth checkpoint: {one_line(said)}") from None
+    return _checked(Checkpoint(config, weights, stage, step, about), path)
+
+
+def _read_header(archive: zipfile.ZipFile) -> tuple[Config, int, int, dict[str, Any]]:
+    """The numbers of a file in our own format: config, stage, global step, and what travels with the weights."""
+    if not _has(archive, "header.npy"):
+        raise ValueError("it has no header")
+    size = archive.getinfo("header.npy").file_size
+    kind, shape = _array_header(archive, "header.npy")
+    if size > MAX_HEADER_BYTES or shape != () or kind.kind != "U":
+        raise ValueError("its header is not the text that it has to be")
+    rows = jsonfile.fields(jsonfile.parse(str(_read_array(archive, "header.npy", "U"))), "its header")
+    config = Config.from_dict(jsonfile.fields(rows.get("config"), "config"))
+    stage = jsonfile.whole(rows.get("stage"), "stage", 0, 2 * config.num_resolutions)
+    step = jsonfile.whole(rows.get("global_step"), "global_step", 0, LARGEST_COUNT)
+    about = jsonfile.fields(rows.get("about"), "about")
+    _check_instruments(about.get("instruments", []), config)
+    return config, stage, step, about
+
+
+def _check_instruments(rows: Any, config: Config) -> None:
+    """Refuse named instruments that are not what `instruments.named` and `casting` expect."""
+    names = set()
+    for number, row in enumerate(jsonfile.items(rows, "instruments", MAX_INSTRUMENTS)):
+        what = f"instrument {number}"
+        row = jsonfile.fields(row, what)
+        names.add(jsonfile.text(row.get("name"), f"name of {what}", MAX_NAME))
+        if row.get("program") is not None:
+            jsonfile.whole(row["program"], f"program of {what}", 0, 127)
+        jsonfile.text(row.get("family", ""), f"family of {what}", MAX_NAME)
+        for value in jsonfile.items(row.get("z"), f"latent of {what}", MAX_INSTRUMENTS, config.latent_vector_size):
+            jsonfile.number(value, f"latent of {what}", -MAX_LATENT, MAX_LATENT)
+    if len(names) != len(rows):
+        raise ValueError("two of its instruments have one name")
+
+
+def _has(archive: zipfile.ZipFile, member: str) -> bool:
+    return member in archive.NameToInfo
+
+
+def _array_header(archive: zipfile.ZipFile, member: str) -> tuple[np.dtype, tuple[int, ...]]:
+    """Type and shape of an array in a `.npz`, without its values; they fit the member's size."""
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        if version not in ((1, 0), (2, 0)):
+            raise ValueError(f"{member} is of an unknown version")
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        try:
+            shape, _, dtype = read(file)
+        # It is parsed as Python; what that makes of nonsense is of many kinds.
+        except (SyntaxError, tokenize.TokenError, RecursionError, MemoryError, TypeError):
+            raise ValueError(f"{member} has no readable header") from None
+        begins = file.tell()
+    if dtype.hasobject or not all(isinstance(side, int) and side >= 0 for side in shape):
+        raise ValueError(f"{member} is not an array of numbers")
+    if dtype.itemsize * math.prod(shape) != archive.getinfo(member).file_size - begins:
+        raise ValueError(f"{member} has not the size that its shape {list(shape)} calls for")
+    return dtype, shape
+
+
+def _read_array(archive: zipfile.ZipFile, member: str, kind: str = "f") -> np.ndarray:
+    with archive.open(member) as file:
+        array = np.lib.format.read_array(file, allow_pickle=False)
+    return _as_float32(array) if kind == "f" else array
+
+
+def _as_float32(array: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # what becomes infinite is refused with the rest that is
+        return np.asarray(array, np.float32)
 
 
 def find_stage(names: list[str]) -> str | None:
@@ -209,7 +302,7 @@ def _find(path: Path, shown_as: Path) -> tuple[Config, int, Path]:
     if root is None:
         raise FileNotFoundError(f"no checkpoint in {shown_as}: there is neither {_EXPERIMENT} nor {COMPACT_NAME}")
     experiment = root / _EXPERIMENT
-    config = Config.from_json(experiment.read_text("utf-8", errors="replace"), shown_as / experiment.relative_to(path))
+    config = Config.read(experiment, shown_as / experiment.relative_to(path))
     stage_name = find_stage([p.name for p in root.iterdir() if p.is_dir()])
     if stage_name is None:
         raise FileNotFoundError(f"no checkpoint in {shown_as}: there is no stage_000NN folder")
@@ -229,7 +322,9 @@ def _newest(stage: Path) -> Path | None:
     steps = {p.stem: int(m[1]) for p in stage.glob("*.index") if (m := re.fullmatch(r"model\.ckpt-(\d+)", p.stem))}
     state = stage / "checkpoint"
     if state.is_file():
-        named = re.search(r'^model_checkpoint_path: "(?:.*[/\\])?([^"/\\]+)"', state.read_text(errors="replace"), re.M)
+        with open(state, encoding="utf-8", errors="replace") as file:
+            text = file.read(MAX_STATE)
+        named = re.search(r'^model_checkpoint_path: "(?:.*[/\\])?([^"/\\]+)"', text, re.M)
         if named and named[1] in steps:
             return stage / named[1]
     return stage / max(steps, key=steps.get) if steps else None
@@ -238,27 +333,39 @@ def _newest(stage: Path) -> Path | None:
 def _read_tensors(config: Config, stage: int, prefix: Path, shown_as: Path) -> Checkpoint:
     from .backend import tf
 
+    present = _entries(prefix, shown_as)
+    counted = present.get("global_step")
+    if counted is not None and (counted.shape or counted.dtype not in ("int32", "int64")):
+        raise ValueError(f"{shown_as} is damaged: its global_step is not a whole number")
+    averages = [name for name in present if name.startswith("Generator/") and name.endswith(AVERAGE)]
+    if present and not averages:
+        raise ValueError(f"{shown_as} holds no moving averages (…{AVERAGE}), which generation needs")
     try:
         reader = tf.train.load_checkpoint(str(prefix))
-        present = reader.get_variable_to_shape_map()
-        in_name = int(prefix.name.rsplit("-", 1)[1])
-        step = int(reader.get_tensor("global_step")) if "global_step" in present else in_name
+        step = int(reader.get_tensor("global_step")) if counted else int(prefix.name.rsplit("-", 1)[1])
+        if not 0 <= step <= LARGEST_COUNT:
+            raise ValueError(f"{shown_as} is damaged: its global_step is {step}")
         shapes = weight_shapes(config, config.num_blocks(stage), config.progress(stage, step))
         names = {name: published_name(name) for name in shapes}
-        averages = [name for name in present if name.startswith("Generator/") and name.endswith(AVERAGE)]
-        if present and not averages:
-            raise ValueError(f"{shown_as} holds no moving averages (…{AVERAGE}), which generation needs")
         found = {name: present[published] for name, published in names.items() if published in present}
-        _check_shapes(shapes, found, config, shown_as)
-        weights = {name: reader.get_tensor(published) for name, published in names.items()}
+        _check_weights(shapes, {name: (entry.dtype, entry.shape) for name, entry in found.items()}, config, shown_as)
+        weights = {name: _as_float32(reader.get_tensor(published)) for name, published in names.items()}
     except (tf.errors.OpError, RuntimeError, IndexError) as error:  # IndexError: a file that is cut short
         raise _damaged(prefix, shown_as, error) from None
     return _checked(Checkpoint(config, weights, stage, step), shown_as)
 
 
-def _damaged(prefix: Path, shown_as: Path, error: Exception) -> ValueError:
+def _entries(prefix: Path, shown_as: Path) -> dict[str, bundle.Entry]:
+    """What a checkpoint holds, found to be harmless; before TensorFlow looks at it."""
+    try:
+        return bundle.entries(prefix)
+    except (ValueError, OSError) as error:
+        raise _damaged(prefix, shown_as, getattr(error, "strerror", None) or error) from None
+
+
+def _damaged(prefix: Path, shown_as: Path, error: Exception | str) -> ValueError:
     first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return ValueError(f"{shown_as} is damaged: {prefix.name} cannot be read ({first_line})")
+    return ValueError(f"{shown_as} is damaged: {prefix.name} cannot be read ({one_line(first_line)})")
 
 
 def read_published(prefix: Path, expected: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -273,15 +380,17 @@ def read_published(prefix: Path, expected: Mapping[str, np.ndarray]) -> dict[str
     """
     from .backend import tf
 
+    present = _entries(prefix, prefix.parent)
+    for name, array in expected.items():
+        if name not in present:
+            raise ValueError(f"{prefix} is not a whole training's state: it has no {name}")
+        if present[name].shape != array.shape:
+            shapes = f"{list(present[name].shape)}, where the numbers call for {list(array.shape)}"
+            raise ValueError(f"{prefix} does not fit its experiment.json: {name} has shape {shapes}")
+        if not present[name].dtype:
+            raise ValueError(f"{prefix} is not a training's state: {name} does not hold numbers")
     try:
         reader = tf.train.load_checkpoint(str(prefix))
-        present = reader.get_variable_to_shape_map()
-        for name, array in expected.items():
-            if name not in present:
-                raise ValueError(f"{prefix} is not a whole training's state: it has no {name}")
-            if tuple(present[name]) != array.shape:
-                shapes = f"{list(present[name])}, where the numbers call for {list(array.shape)}"
-                raise ValueError(f"{prefix} does not fit its experiment.json: {name} has shape {shapes}")
         arrays = {name: reader.get_tensor(name).astype(array.dtype) for name, array in expected.items()}
     except (tf.errors.OpError, RuntimeError, IndexError) as error:
         raise _damaged(prefix, prefix.parent, error) from None
@@ -324,31 +433,37 @@ def write_published(
         partial.write_text(json.dumps(dict(experiment), indent=1), "utf-8")
     stage_folder = folder / f"stage_{stage:05d}"
     prefix = stage_folder / f"model.ckpt-{step}"
-    partial = Path(tempfile.mkdtemp(dir=folder, prefix=_PARTIAL))
-    try:
-        tf.raw_ops.SaveV2(
-            prefix=str(partial / prefix.name),
-            tensor_names=list(arrays),
-            shape_and_slices=[""] * len(arrays),
-            tensors=list(arrays.values()),
-        )
+    with naming(prefix), partial_folder(folder) as partial:
+        try:
+            tf.raw_ops.SaveV2(
+                prefix=str(partial / prefix.name),
+                tensor_names=list(arrays),
+                shape_and_slices=[""] * len(arrays),
+                tensors=list(arrays.values()),
+            )
+        except tf.errors.OpError as error:
+            raise OSError(f"{prefix} cannot be written: {str(error).splitlines()[0]}") from None
+        _check_saved(partial / prefix.name, arrays, prefix)
         if stage_folder.is_dir():
             for written in sorted(partial.iterdir(), key=lambda path: path.suffix == ".index"):
                 os.replace(written, stage_folder / written.name)
         else:  # a stage without a checkpoint in it must never be seen: it would count as the newest
-            partial.chmod(0o755)
             os.replace(partial, stage_folder)
-    except tf.errors.OpError as error:
-        raise OSError(f"{prefix} cannot be written: {str(error).splitlines()[0]}") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     _name_newest(stage_folder, keep)
     for other in folder.glob("stage_*"):
         if other.is_dir() and re.fullmatch(r"stage_\d+", other.name) and int(other.name[6:]) < stage:
             _name_newest(other, 1)
-    for left in folder.glob(f"{_PARTIAL}*"):  # of a process that was killed
-        shutil.rmtree(left, ignore_errors=True)
     return prefix
+
+
+def _check_saved(prefix: Path, arrays: Mapping[str, np.ndarray], shown_as: Path) -> None:
+    """Refuse a checkpoint that did not come to be what it should, as on a full disk."""
+    try:
+        saved = bundle.entries(prefix)
+    except (ValueError, OSError) as error:
+        raise OSError(f"{shown_as} cannot be written: {error}") from None
+    if {name: entry.shape for name, entry in saved.items()} != {name: np.shape(a) for name, a in arrays.items()}:
+        raise OSError(f"{shown_as} cannot be written: what was written is not what was to be")
 
 
 def _name_newest(stage_folder: Path, keep: int) -> None:
@@ -376,28 +491,39 @@ def check_stage(config: Config, stage: int, shown_as: Path | str) -> None:
         raise ValueError(f"{shown_as} is of stage {stage}; a model of {config.num_resolutions} blocks has 0 to {last}")
 
 
-def _check_shapes(expected: Mapping, found: Mapping, config: Config, shown_as: Path) -> None:
+def _check_weights(
+    expected: Mapping[str, tuple[int, ...]],
+    found: Mapping[str, tuple[Any, tuple[int, ...]]],
+    config: Config,
+    shown_as: Path,
+) -> None:
+    """Refuse weights that generation cannot have: by (type, shape), so that nothing needs to be read."""
     for name, shape in expected.items():
         if name not in found:
             raise ValueError(f"{shown_as} does not fit its experiment.json: it has no {name}")
-        if tuple(found[name]) != tuple(shape):
+        dtype, there = found[name]
+        if tuple(there) != tuple(shape):
             guess = f" (not given there, so assumed: {', '.join(config.assumed)})" if config.assumed else ""
             raise ValueError(
-                f"{shown_as} does not fit its experiment.json: {name} has shape {list(found[name])}, "
+                f"{shown_as} does not fit its experiment.json: {name} has shape {list(there)}, "
                 f"where the numbers call for {list(shape)}{guess}"
             )
+        if str(dtype) not in WEIGHT_TYPES:
+            raise ValueError(f"{shown_as} is damaged: {name} does not hold numbers such as weights are")
+    weights = sum(math.prod(shape) for shape in expected.values())
+    if weights > MAX_WEIGHTS:
+        raise ValueError(f"{shown_as} has {weights:,} weights; a generator may have {MAX_WEIGHTS:,}")
+    if any(0 in shape for shape in expected.values()):
+        raise ValueError(f"{shown_as} has a block without filters")
 
 
 def _checked(checkpoint: Checkpoint, shown_as: Path) -> Checkpoint:
-    """The checkpoint with exactly the weights that generation needs, each of the right shape and finite."""
-    check_stage(checkpoint.config, checkpoint.stage, shown_as)
-    shapes = weight_shapes(checkpoint.config, checkpoint.num_blocks, checkpoint.progress)
+    """The checkpoint, whose weights have been found to be finite."""
     weights = checkpoint.weights
-    _check_shapes(shapes, {name: array.shape for name, array in weights.items()}, checkpoint.config, shown_as)
-    for name in shapes:
+    for name in weights:
         if not np.isfinite(weights[name]).all():
             raise ValueError(f"{shown_as} is damaged: {name} holds values that are not finite")
-    return dataclasses.replace(checkpoint, weights={name: weights[name] for name in shapes})
+    return checkpoint
 
 
 def extract_published(archive: str | os.PathLike, folder: str | os.PathLike) -> list[str]:
@@ -415,6 +541,7 @@ def extract_published(archive: str | os.PathLike, folder: str | os.PathLike) -> 
     """
     folder = Path(folder)
     try:
+        check_zip(archive)
         with zipfile.ZipFile(archive) as source:
             members = {_safe_name(info, archive): info for info in source.infolist() if not info.is_dir()}
             roots = [name.parent for name in members if name.name == _EXPERIMENT]
@@ -432,9 +559,33 @@ def extract_published(archive: str | os.PathLike, folder: str | os.PathLike) -> 
                     with source.open(info) as data, open(target, "wb") as out:
                         shutil.copyfileobj(data, out)
                     written.append(str(name))
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"{archive} is not a usable zip archive: {error}") from None
+    except _BAD_ZIP as error:
+        raise ValueError(f"{archive} is not a usable zip archive: {one_line(error)}") from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # else: a place that is said to lie before the file's beginning
+            raise
+        raise ValueError(f"{archive} is not a usable zip archive: it is damaged") from None
     return written
+
+
+def check_zip(archive: str | os.PathLike) -> None:
+    """Refuse a zip that would unpack to far more than a model can be, before anything of it is unpacked.
+
+    The declared sizes are enough to look at: `zipfile` never delivers more of a member than it declares.
+
+    Raises:
+      ValueError: it would, or it is packed in a way that models are not.
+      zipfile.BadZipFile: it is no zip.
+    """
+    archive = Path(archive)
+    with zipfile.ZipFile(archive) as source:
+        members = source.infolist()
+    size = sum(member.file_size for member in members)
+    packed = archive.stat().st_size
+    if size > MAX_UNPACKED_BYTES or len(members) > MAX_MEMBERS or size > max(SMALL_BYTES, MAX_RATIO * packed):
+        raise ValueError(f"{archive} would unpack to {size >> 20} MB in {len(members)} files, far too much")
+    if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
+        raise ValueError(f"{archive} is packed in another way than zips of models are")
 
 
 def _safe_name(info: zipfile.ZipInfo, archive: str | os.PathLike) -> PurePosixPath:
@@ -442,5 +593,7 @@ def _safe_name(info: zipfile.ZipInfo, archive: str | os.PathLike) -> PurePosixPa
     name = PurePosixPath(info.filename.replace("\\", "/"))
     is_link = (info.external_attr >> 16) & 0o170000 == 0o120000
     if name.is_absolute() or ".." in name.parts or re.match(r"^[A-Za-z]:", str(name)) or is_link:
-        raise ValueError(f"{archive} is not to be trusted: its member {info.filename!r} points outside the archive")
+        raise ValueError(
+            f"{archive} is not to be trusted: its member {info.filename[:MAX_NAME]!r} points outside the archive"
+        )
     return name

@@ -10,7 +10,7 @@ Source: SPEC sections 1.1 and 2. Notebook: 02_checkpoints.
 from __future__ import annotations
 
 import dataclasses
-import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -18,10 +18,16 @@ from typing import Any
 
 import numpy as np
 
+from .. import jsonfile
+
 MIN_PITCH = 24  # lowest MIDI pitch the models were trained on (C1, 32.7 Hz) ...
 MAX_PITCH = 84  # ... and the highest (C6, 1046.5 Hz)
 LARGEST = 2**53  # above any number of a model; NaN and infinity fail the comparison too
-MOST_RESOLUTIONS = 12  # 32 times the published model's side; more is a mistake
+LONGEST_SIDE = 4096  # frames or bins of a spectrogram; the published models have 128 and 1024
+LARGEST_LAYER = 1 << 24  # values of one note in one layer, 64 MB; twice the published models'
+LOUDEST = 40.0  # the natural logarithm of the largest magnitude; the published models reach 13
+MOST_TURNS = 100.0  # the largest frequency, in units of pi a frame; the published models reach 1.25
+MAX_BYTES = 1 << 20  # of an experiment.json; the published ones have 2 kB
 OVERLAP = 4  # frames that cover each sample: a hop is a quarter of a frame
 NUM_PITCHES = MAX_PITCH - MIN_PITCH + 1  # 61: the width of the one-hot pitch condition
 
@@ -40,11 +46,23 @@ _CHOICES = {
     "to_rgb_activation": ("tanh",),
     "simple_arch": (False,),
 }
-_POSITIVE = (
-    "audio_length", "sample_rate", "latent_vector_size", "kernel_size", "start_height", "start_width",
-    "num_resolutions", "fmap_base", "fmap_max", "stable_stage_num_images", "transition_stage_num_images",
-    "total_num_images", "mag_normalizer_a", "p_normalizer_a",
-)  # fmt: skip
+# From what is known of GANSynth, with room for models that are larger and for schedules that are longer.
+_RANGES = {
+    "audio_length": (1, 1 << 22),
+    "sample_rate": (4000, 192_000),
+    "latent_vector_size": (1, 4096),
+    "kernel_size": (1, 15),
+    "start_height": (1, LONGEST_SIDE),
+    "start_width": (1, LONGEST_SIDE),
+    "num_resolutions": (1, 12),
+    "scale_base": (2, 2),
+    "fmap_base": (1, LARGEST),
+    "fmap_decay": (0, 10),
+    "fmap_max": (1, 4096),
+    "stable_stage_num_images": (1, LARGEST),
+    "transition_stage_num_images": (1, LARGEST),
+    "total_num_images": (1, LARGEST),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,20 +115,45 @@ class Config:
             if getattr(self, key) not in allowed:
                 expected = " or ".join(repr(value) for value in allowed)
                 raise ValueError(f"{key} is {getattr(self, key)!r}; this port knows {expected}")
-        for key in _POSITIVE:
-            if not getattr(self, key) > 0:
-                raise ValueError(f"{key} is {getattr(self, key)!r}; it has to be above 0")
-        if self.scale_base != 2:
-            raise ValueError(f"scale_base is {self.scale_base!r}; this port knows 2")
-        if self.num_resolutions > MOST_RESOLUTIONS:
-            raise ValueError(f"num_resolutions is {self.num_resolutions!r}; it has to be at most {MOST_RESOLUTIONS}")
-        if not 0 <= self.fmap_decay <= 10:
-            raise ValueError(f"fmap_decay is {self.fmap_decay!r}; it has to lie between 0 and 10")
+        for key, (low, high) in _RANGES.items():
+            if not low <= getattr(self, key) <= high:
+                raise ValueError(f"{key} is {getattr(self, key)!r}; it has to lie between {low} and {high}")
         if self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size is {self.kernel_size!r}; it has to be odd")
+        self._check_size()
+        for channel, limit in (("mag", LOUDEST), ("p", MOST_TURNS)):
+            self._check_normalizer(channel, limit)
         if self.front_padding < 0:
             covered = self.audio_length + self.front_padding
             raise ValueError(f"audio_length is {self.audio_length!r}; the spectrogram covers {covered} samples")
+
+    def _check_size(self) -> None:
+        """Refuse a spectrogram or a layer that no machine could be asked for, before anything is made of it."""
+        if max(self.frames, self.bins) > LONGEST_SIDE:
+            raise ValueError(
+                f"num_resolutions is {self.num_resolutions}, so that a spectrogram has {self.frames} x {self.bins} "
+                f"values; a side can have {LONGEST_SIDE}"
+            )
+        for block in range(1, self.num_resolutions + 1):
+            pixels = self.start_height * self.start_width * 4 ** (block - 1)
+            channels = max(self.filters(max(block - 1, 1)), self.filters(block))
+            if pixels * channels > LARGEST_LAYER:
+                raise ValueError(
+                    f"fmap_max is {self.fmap_max!r}, so that block {block} has {channels} filters of {pixels:,} values "
+                    f"a note; they may come to {LARGEST_LAYER:,}"
+                )
+
+    def _check_normalizer(self, channel: str, limit: float) -> None:
+        """Refuse constants that make numbers of the network's -1 ... 1 from which no sound can be computed."""
+        a, b = getattr(self, f"{channel}_normalizer_a"), getattr(self, f"{channel}_normalizer_b")
+        if not a > 0:
+            raise ValueError(f"{channel}_normalizer_a is {a!r}; it has to be above 0")
+        largest = (1 + abs(b)) / a
+        if not largest <= limit:
+            raise ValueError(
+                f"{channel}_normalizer_a is {a!r} and {channel}_normalizer_b {b!r}, for values up to {largest:g}; "
+                f"they may go up to {limit:g}"
+            )
 
     @property
     def frames(self) -> int:
@@ -174,10 +217,25 @@ class Config:
         return cls(**known, extra=MappingProxyType(extra), assumed=assumed)
 
     @classmethod
+    def read(cls, path: str | os.PathLike, source: str | Path | None = None) -> Config:
+        """Read an `experiment.json`; `source` is named in errors instead of its path.
+
+        Raises:
+          ValueError: it is too large, not JSON, or `from_dict` refuses what is in it.
+          OSError: it cannot be read.
+        """
+        source = path if source is None else source
+        try:
+            text = jsonfile.read_text(path, MAX_BYTES)
+        except ValueError as error:
+            raise ValueError(f"{source} is not valid JSON: {error}") from None
+        return cls.from_json(text, source)
+
+    @classmethod
     def from_json(cls, text: str, source: str | Path = "experiment.json") -> Config:
         """Parse the text of an `experiment.json`; `source` is named in errors."""
         try:
-            values = json.loads(text)
+            values = jsonfile.parse(text)
         except ValueError as error:
             raise ValueError(f"{source} is not valid JSON: {error}") from None
         if not isinstance(values, dict):
@@ -206,10 +264,11 @@ def _typed(key: str, value: Any, default: Any) -> Any:
     if isinstance(default, (bool, str)):
         if isinstance(value, type(default)):
             return value
-        raise ValueError(f"{key} is {value!r}; expected a {type(default).__name__} such as {default!r}")
+        shown = jsonfile.shortened(value)
+        raise ValueError(f"{key} is {shown}; expected a {type(default).__name__} such as {default!r}")
     whole = isinstance(default, int) and key not in ("fmap_base", "fmap_max")
     number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST
     if not number or (whole and value != int(value)):
         kind = "whole number" if whole else "number"
-        raise ValueError(f"{key} is {str(value)[:80]!r}; expected a {kind} such as {default!r}")
+        raise ValueError(f"{key} is {jsonfile.shortened(value)}; expected a {kind} such as {default!r}")
     return int(value) if whole else value

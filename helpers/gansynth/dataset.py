@@ -47,6 +47,8 @@ import filelock
 import numpy as np
 from tqdm.auto import tqdm
 
+from .. import jsonfile
+from ..errors import one_line
 from ..files import replacing
 from . import spectral
 from .config import MAX_PITCH, MIN_PITCH, NUM_PITCHES, Config
@@ -56,6 +58,7 @@ FAMILIES = (
     "bass", "brass", "flute", "guitar", "keyboard", "mallet", "organ", "reed", "string", "synth_lead", "vocal",
 )  # fmt: skip
 NSYNTH_RATE = 16000  # Hz
+MAX_RECORD_BYTES = 64 << 20  # of a note in a tfrecord; NSynth's have 256 kB
 SILENCE = 1e-4  # a peak below this, three steps of 16 bits, is silence
 SHOWN_PROBLEMS = 20  # lines; all of them are in `Notes.problems`
 
@@ -279,11 +282,6 @@ def _stat(path: Path, name: str) -> list[Any]:
     return [name, status.st_size, status.st_mtime_ns]
 
 
-def _one_line(text: Any) -> str:
-    """A message of other people's code, or with other people's names in it, fit for one line of a terminal."""
-    return "".join(c if c.isprintable() else " " for c in str(text))[:400].strip()
-
-
 # ------------------------------------------------------------------------------------------------------- sound files
 
 
@@ -379,14 +377,15 @@ def _tfrecords(files: Sequence[Path]) -> _Source:
         from .backend import tf
 
         for file in files:
-            records = tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
-            for number in itertools.count():
+            whole, is_cut = _whole_records(file)
+            records = tf.data.TFRecordDataset(str(file)).take(whole).as_numpy_iterator()
+            for number in range(whole + is_cut):
                 try:
-                    record = next(records, None)
+                    record = None if number == whole else next(records)
                 except tf.errors.OpError:
-                    yield f"{file.name} is broken at record {number}; what comes after it is not used"
-                    break
+                    record = None
                 if record is None:
+                    yield f"{file.name} is broken at record {number}; what comes after it is not used"
                     break
                 try:
                     features = tf.train.Example.FromString(record).features.feature
@@ -397,6 +396,24 @@ def _tfrecords(files: Sequence[Path]) -> _Source:
                     yield str(error)
 
     return _Source(["tfrecord", [_stat(file, file.name) for file in files]], items)
+
+
+def _whole_records(file: Path) -> tuple[int, bool]:
+    """How many records from the beginning of a file have a length that can be, and whether another one follows.
+
+    TensorFlow asks for the memory that a record says it takes, and ends the process if there is not so much. A record
+    is its length, a checksum of that, itself and its checksum. Source: record_writer.h of TensorFlow.
+    """
+    count, at, size = 0, 0, file.stat().st_size
+    with open(file, "rb") as content:
+        while head := content.read(12):
+            length = int.from_bytes(head[:8], "little")
+            at += 16 + length
+            if len(head) < 12 or length > MAX_RECORD_BYTES or at > size:
+                return count, True
+            content.seek(at)
+            count += 1
+    return count, False
 
 
 def _example(features: Any, where: str) -> tuple[Entry, Sound]:
@@ -429,7 +446,7 @@ def _tfds(name: str) -> _Source:
             builder = tfds.builder(name, try_gcs=True)
         version, count = str(builder.info.version), builder.info.splits["train"].num_examples
     except Exception as error:  # of many kinds, from no such name to no network
-        raise ValueError(f"tfds:{name} cannot be opened: {_one_line(error) or type(error).__name__}") from None
+        raise ValueError(f"tfds:{name} cannot be opened: {one_line(error) or type(error).__name__}") from None
 
     def items():
         examples = iter(tfds.as_numpy(builder.as_dataset(split="train")))
@@ -437,7 +454,7 @@ def _tfds(name: str) -> _Source:
             try:
                 example = next(examples, None)
             except Exception as error:
-                raise OSError(f"tfds:{name} broke off ({_one_line(error)}); start again to go on from here") from None
+                raise OSError(f"tfds:{name} broke off ({one_line(error)}); start again to go on from here") from None
             if example is None:
                 return
             note, instrument = example["id"].decode("utf-8", "replace"), example["instrument"]
@@ -477,37 +494,48 @@ def _soundfont(
         content = path.read_bytes()
         try:
             _render(content, 0, keys[:1], config)
-        except RuntimeError as error:
+        except ValueError as error:
             raise ValueError(f"{path} is not a soundfont that can be played: {error}") from None
         for program in programs:
             group = _GROUPS[program // 8] if program // 8 < len(_GROUPS) else None
             family = "vocal" if program in _VOICES else group
             # Rendered when the first of them is asked for, and let go with the last.
-            render = functools.cache(functools.partial(_render, content, program, keys, config))
+            render = functools.cache(functools.partial(_rendered, content, program, keys, config))
             for i, (velocity, pitch) in enumerate(keys):
                 entry = _entry(f"{path.stem}_{program:03d}-{pitch:03d}-{velocity:03d}", pitch, velocity, family)
-                yield entry, lambda i=i, render=render: (render()[i], config.sample_rate)
+                yield entry, lambda i=i, render=render: (_sound_of(render(), i), config.sample_rate)
 
     return _Source(
         ["soundfont", _stat(path, path.name), list(programs), list(velocities)], items, len(programs) * len(keys)
     )
 
 
+def _rendered(content: bytes, program: int, keys: Sequence[tuple[int, int]], config: Config) -> np.ndarray | str:
+    """`_render`, or what is wrong, so that it is found out once and not for every note."""
+    try:
+        return _render(content, program, keys, config)
+    except ValueError as error:
+        return f"cannot be played: {error}"
+
+
+def _sound_of(rendered: np.ndarray | str, i: int) -> np.ndarray:
+    if isinstance(rendered, str):
+        raise ValueError(rendered)
+    return rendered[i]
+
+
 def _render(content: bytes, program: int, keys: Sequence[tuple[int, int]], config: Config) -> np.ndarray:
     """One program's notes: float32 [keys, audio_length], the key down for three quarters of it, without reverb."""
-    import midirenderer
-    import soundfile
-
     from ..audio import Audio, resample
+    from ..soundfont import PLAYER_RATE, play_with
 
     seconds = config.audio_length / config.sample_rate
     slot = round((seconds + RING_SECONDS) * config.sample_rate)
     notes = []
     for i in range(0, len(keys), PITCHES_AT_ONCE):
         some = keys[i : i + PITCHES_AT_ONCE]
-        wave = midirenderer.render_wave_from(content, _score(program, some, seconds))
-        samples, rate = soundfile.read(io.BytesIO(wave), dtype="float32", always_2d=True)
-        samples = resample(Audio(samples.mean(axis=1), rate), config.sample_rate).samples
+        samples = play_with(content, _score(program, some, seconds)).mean(axis=1)
+        samples = resample(Audio(samples, PLAYER_RATE), config.sample_rate).samples
         samples = np.pad(samples, (0, max(len(some) * slot - len(samples), 0)))[: len(some) * slot]
         notes.append(samples.reshape(len(some), slot)[:, : config.audio_length])
     notes = np.concatenate(notes)
@@ -590,8 +618,8 @@ def _outcomes(text: str) -> list[Entry | str]:
     outcomes: list[Entry | str] = []
     for line in text.splitlines(keepends=True):
         try:
-            values = json.loads(line)
-            outcome = _one_line(values["problem"]) if "problem" in values else _entry(**values)
+            values = jsonfile.parse(line)
+            outcome = one_line(values["problem"]) if "problem" in values else _entry(**values)
         except (ValueError, TypeError):
             break
         if not line.endswith("\n") or (isinstance(outcome, Entry) and not MIN_PITCH <= outcome.pitch <= MAX_PITCH):
@@ -646,13 +674,13 @@ def _analyse(batch: Sequence[tuple[Entry, Sound] | str], config: Config) -> tupl
     rows = []
     for item in batch:
         if isinstance(item, str):
-            outcomes.append(_one_line(item))
+            outcomes.append(one_line(item))
             continue
         entry, sound = item
         try:
             wave = _checked(*sound(), config)
         except ValueError as error:
-            outcomes.append(_one_line(f"{entry.name} {error}"))
+            outcomes.append(one_line(f"{entry.name} {error}"))
             continue
         # One by one: what sixteen need at once fits no processor's cache, and takes twice as long.
         rows.append(_pack(spectral.waves_to_data(wave[None], config), config).tobytes())

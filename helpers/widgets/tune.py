@@ -17,7 +17,7 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from .. import audio, drawing, instruments, midi, scores
+from .. import audio, drawing, instruments, midi, place, scores
 from ..audio import Audio
 from ..instruments import Bank, Instrument
 from ..midi import Song, Track
@@ -33,6 +33,8 @@ SCORES = ROOT / "data" / "midi"
 ROLL_INCHES, ROLL_DPI = (9.2, 2.7), 100
 NO_SCORE = "choose a score"
 UNHEARD = "0.88"  # the grey of notes that are not heard
+# In the app, addresses are fetched only where the environment has this as "1": its network is not its visitors'.
+MAY_FETCH = "GANSYNTH_APP_DOWNLOADS"
 LONGEST_LISTEN = 180.0  # s that are played at most; an hour would take a minute to make
 AUTOMATIC = "automatic"  # who plays, as long as no model is known
 MOST_ROWS = 40  # tracks with controls; a row is some widgets, and a page of thousands does not load
@@ -42,7 +44,8 @@ class Tune(Control):
     """Choose a score, and which of its tracks are heard and who plays them.
 
     Scores come from a folder, by upload (button, or drop on the control), from a web address or from Google Drive. What
-    comes from outside is kept in `scores.folder()`.
+    comes from outside is kept in `scores.folder()`. In the app, where the network is the server's, addresses are left
+    out unless it was started with GANSYNTH_APP_DOWNLOADS=1.
 
         tune = Tune(instruments.named(model))
         tune.set(2, instrument="Cello")
@@ -110,6 +113,7 @@ class Tune(Control):
         lines = [self._by_list, self._by_upload, self._by_link]
         bars = [[self._list, listen], [self._upload, self._drop], [self._link, fetch]]
         rows = [ipywidgets.HBox(bar) for bar in bars]
+        rows[-1].layout.display = "" if may_fetch() else "none"
         rows = [widget for pair in zip(rows, lines, strict=True) for widget in pair]
         super().__init__("Tune", [*rows, self._length, self._about, self._roll, self._tracks, self._sound], lines)
 
@@ -145,8 +149,10 @@ class Tune(Control):
         self._refresh()
 
     def fetch(self, url: str) -> None:
-        """Take the score at a web address or Google Drive link, and keep the file."""
+        """Take the score at a web address or Google Drive link, and keep the file. The app does so only if it may."""
         with self.attempt(self._by_link):
+            if not may_fetch():
+                raise ValueError("this app fetches nothing from the web: download the file yourself and upload it here")
             self.say(f"fetching {url} …", self._by_link)
             self._take(scores.download(url))
             self.say("")
@@ -433,6 +439,11 @@ class Drop(anywidget.AnyWidget):
     _css = SCRIPTS / "drop.css"
     text = traitlets.Unicode("or drop a MIDI file here").tag(sync=True)
     most_bytes = traitlets.Int(midi.MAX_BYTES).tag(sync=True)
+
+
+def may_fetch() -> bool:
+    """Whether scores are fetched from the web here: everywhere but in the app, and there if `MAY_FETCH` is set."""
+    return place.kind() != place.VOILA or os.environ.get(MAY_FETCH) == "1"
 
 
 # ---- What the controls for songs share -------------------------------------------------------------------------------

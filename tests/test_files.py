@@ -1,0 +1,182 @@
+"""helpers.files, and what is written with it: whole or not at all, and hidden until it is whole."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers import audio, files, scores
+from helpers.audio import Audio
+
+REPO = Path(__file__).parents[1]
+SCORES = REPO / "data" / "midi"
+posix = pytest.mark.skipif(os.name != "posix", reason="Windows has neither umask nor these limits")
+
+
+def run(code, *arguments, **kwargs):
+    """Python in a process of its own."""
+    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+    return subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs)
+
+
+def there(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@posix
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_files_have_the_permissions_that_the_user_gives(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        with files.replacing(tmp_path / "deep" / "a.txt") as partial:
+            partial.write_text("x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "deep" / "a.txt").stat().st_mode & 0o777 == mode
+
+
+def test_what_is_being_written_is_hidden(tmp_path, monkeypatch):
+    monkeypatch.setenv("GANSYNTH_DATA", str(tmp_path))
+    with files.replacing(scores.folder() / "a.mid") as partial:
+        partial.write_bytes((SCORES / "study.mid").read_bytes())
+        assert partial.name.startswith(".")
+        assert scores.listing(scores.folder()) == []
+    assert there(scores.folder()) == ["a.mid"]
+
+
+@posix
+def test_what_a_killed_process_left_is_deleted_by_the_next_and_what_lives_is_not(tmp_path):
+    writing = """
+        import sys, time
+        from pathlib import Path
+        from helpers import files
+        with files.replacing(Path(sys.argv[1])) as partial:
+            partial.write_text("half")
+            print("begun", flush=True)
+            time.sleep(60)
+    """
+    killed, alive = (run(writing, tmp_path / name) for name in ("killed.txt", "alive.txt"))
+    try:
+        assert [process.stdout.readline() for process in (killed, alive)] == ["begun\n"] * 2
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        assert len(there(tmp_path)) == 2
+        for path in tmp_path.iterdir():
+            os.utime(path, (0, 0))  # age alone says nothing
+        with files.replacing(tmp_path / "mine.txt") as partial:
+            partial.write_text("whole")
+        assert len(there(tmp_path)) == 2
+        assert "mine.txt" in there(tmp_path)
+        assert alive.poll() is None
+    finally:
+        for process in (killed, alive):
+            process.kill()
+            process.communicate()
+
+
+def test_without_locks_only_what_is_old_is_deleted(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "fcntl", None)
+    for name in ("old", "new"):
+        (tmp_path / f"{files.PARTIAL}{name}").touch()
+    os.utime(tmp_path / f"{files.PARTIAL}old", (0, 0))
+    with files.replacing(tmp_path / "a.txt") as partial:
+        partial.write_text("x")
+    assert there(tmp_path) == [f"{files.PARTIAL}new", "a.txt"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_of_many_uploads_under_one_name_none_is_lost(tmp_path, monkeypatch, links):
+    monkeypatch.setenv("GANSYNTH_DATA", str(tmp_path))
+    monkeypatch.setattr(scores.midi, "load", lambda path: None)  # all begin at once, and this takes longest
+    if not links:
+        monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(errno.EPERM, "no links")))
+    contents = [b"MThd" + bytes([i]) * 100 for i in range(12)]
+    ready, kept = threading.Barrier(len(contents)), []
+
+    def upload(content):
+        ready.wait()
+        kept.append((scores.keep(content, "song.mid"), content))
+
+    threads = [threading.Thread(target=upload, args=[content]) for content in contents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({path for path, _ in kept}) == len(contents)
+    assert all(path.read_bytes() == content for path, content in kept)
+    assert len(there(scores.folder())) == len(contents)
+
+
+def test_an_error_of_the_disk_names_the_file_and_the_disk(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("before")
+    with pytest.raises(OSError, match="cannot be written: No space") as caught, files.replacing(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert str(caught.value) == f"{path} cannot be written: No space left on device; the disk of {tmp_path} is full"
+    assert caught.value.errno == errno.ENOSPC
+    assert path.read_text() == "before"
+    assert there(tmp_path) == ["a.txt"]
+    with pytest.raises(FileNotFoundError, match="elsewhere"), files.replacing(path):
+        open("/elsewhere/input")  # noqa: SIM115  of another file: not ours to name
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"file/a\.txt cannot be written"), files.replacing(tmp_path / "file" / "a.txt"):
+        pass
+
+
+FULL = """
+    import resource, sys
+    import numpy as np
+    from helpers import audio
+    from helpers.audio import Audio
+    noise = np.random.RandomState(0).uniform(-0.5, 0.5, 400_000).astype(np.float32)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+    try:
+        audio.write(Audio(noise, 16000), sys.argv[1])
+        print("written")
+    except OSError as error:
+        print(error)
+"""
+
+
+@posix
+@pytest.mark.parametrize("room", [0, 1000, 50_000])
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "mp3"])
+def test_a_disk_that_takes_no_more_is_an_error_and_the_old_file_stays(tmp_path, ending, room):
+    """A limit on the size of files stands in for a full disk."""
+    path = tmp_path / f"a.{ending}"
+    path.write_bytes(b"before")
+    process = run(FULL, path, room)
+    said, errors = process.communicate()
+    assert "cannot be written" in said, said + errors[-2000:]
+    assert str(tmp_path) in said
+    assert said.count("\n") == 1
+    assert path.read_bytes() == b"before"
+    assert there(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "mp3"])
+@pytest.mark.parametrize("samples", [0, 1, 100, 1152, 16000, 100_001])
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_what_is_whole_is_taken_for_whole(tmp_path, ending, samples, rate, capfd):
+    audio.write(Audio(np.zeros((samples, 2), np.float32), rate), tmp_path / f"a.{ending}")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_file_that_comes_out_short_is_noticed(tmp_path, monkeypatch):
+    import soundfile
+
+    write = soundfile.SoundFile.write
+    monkeypatch.setattr(soundfile.SoundFile, "write", lambda self, data: write(self, data[:-1]))
+    with pytest.raises(OSError, match="read back whole"):
+        audio.write(Audio(np.zeros(1000, np.float32), 16000), tmp_path / "a.flac")
+    assert there(tmp_path) == []
