@@ -244,7 +244,7 @@ def transposition(pitches: Sequence[int], low: int, high: int) -> int:
 
 def original_notes(song: Song) -> list[Note]:
     """The notes the original would play: all tracks, drums too, from 36 to 84, in the order of its reader."""
-    return [note for note in song.notes if _original_plays(note)]
+    return [note for note in song.as_original().notes if _original_plays(note)]
 
 
 def _original_plays(note: Note) -> bool:
@@ -346,6 +346,7 @@ def _within(holds: np.ndarray, total: float) -> np.ndarray:
 
 
 def _original_plan(song: Song, parts: Sequence[Part]) -> Plan:
+    song = song.as_original()
     notes = original_notes(song)
     if not notes:
         raise ValueError(f"{song.name} has no notes between {ORIGINAL_LOWEST} and {MAX_PITCH}, so nothing is played")

@@ -308,6 +308,7 @@ def render(
     batch_size = model.batch_size if batch_size is None else batch_size
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; it has to be 1 or more")
+    song = song.as_original() if faithful else song
     return _render(model, song, resolve(model, song, parts, default, seed), settings, batch_size, progress, stop, seed)
 
 
@@ -355,6 +356,7 @@ def _render(
 
     report = RenderReport(
         song=song.name,
+        remarks=song.remarks,
         model=model.name,
         tracks=_track_reports(song, parts, settings, notes, mixer.done, drum_notes),
         notes=len(song.notes) + song.unclosed,

@@ -22,6 +22,7 @@ from .planning import Part, Settings
 from .tables import table
 
 FILE_FORMAT = 2  # 1 counted the batches of a stopped rendering
+MOST_REMARKS = 100  # on one file; there are fewer kinds
 MOVES_SHOWN = 8  # pitches listed one by one in the table; the file has all
 
 
@@ -80,6 +81,7 @@ class RenderReport:
     peak: float
     elapsed: float  # s that the rendering took
     stopped_at: float | None = None  # s of the song, if it was stopped
+    remarks: tuple[str, ...] = ()  # what was passed over or mended in the song's file
     recipe: Recipe | None = dataclasses.field(default=None, repr=False)
 
     def __repr__(self) -> str:
@@ -95,6 +97,7 @@ class RenderReport:
         sound = f"{self.seconds:.1f} s, {self.sample_rate} Hz, {channels}, {self._level()}"
         made = f"{self.rendered} of {_notes(self.notes)}, from {self.distinct} distinct sounds, in {self.elapsed:.1f} s"
         rows = [("song", self.song), ("model", self.model), ("audio", sound), ("rendered", made)]
+        rows += [("file", remark) for remark in self.remarks]
         if self.stopped_at is not None:
             rows.append(("stopped", f"at {self.stopped_at:.1f} s"))
         if self.drum_notes:
@@ -176,7 +179,7 @@ def _rows(recipe: Recipe) -> dict[str, Any]:
             for timeline in timelines
         ],
         "song": {
-            **{name: getattr(recipe.song, name) for name in ("name", "tempos", "meters", "unclosed")},
+            **{name: getattr(recipe.song, name) for name in ("name", "tempos", "meters", "unclosed", "remarks")},
             "tracks": [
                 {
                     **{name: getattr(track, name) for name in ("name", "program", "is_drum")},
@@ -245,13 +248,21 @@ def _recipe(rows: Mapping[str, Any]) -> Recipe:
         str(model["source"]),
         str(model["fingerprint"]),
         str(model["precision"]),
-        Song(str(song["name"]), tracks, _changes(song["tempos"]), meters, int(song["unclosed"])),
+        Song(str(song["name"]), tracks, _changes(song["tempos"]), meters, int(song["unclosed"]), _remarks(song)),
         parts,
         Settings(**rows["settings"]),
         int(rows["seed"]),
         int(rows["batch_size"]),
         None if stopped_at is None else float(stopped_at),
     )
+
+
+def _remarks(song: Mapping[str, Any]) -> tuple[str, ...]:
+    """What was remarked of a song's file; older reports do not have it."""
+    remarks = song.get("remarks", [])
+    if not isinstance(remarks, list) or len(remarks) > MOST_REMARKS:
+        raise ValueError("its remarks on the file are no list, or too long a one")
+    return tuple(str(remark) for remark in remarks)
 
 
 def _note(pitch: int, velocity: int, start: float, end: float) -> Note:

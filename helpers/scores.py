@@ -17,12 +17,12 @@ from pathlib import Path
 
 import requests
 
-from . import midi
+from . import midi, smf
 from .checkpoints import data_dir, from_drive, is_drive_link
 from .errors import in_one_line
 from .files import numbered, plain_name, replacing
 
-ENDINGS = (".mid", ".midi", ".kar", ".rmi")  # of the files that are scores
+ENDINGS = (".mid", ".midi", ".kar", ".rmi", ".mid.gz")  # of the files that are scores
 CHUNK_BYTES = 1 << 14  # read from the network at a time
 CONNECT_SECONDS = 10  # to reach a server ...
 READ_SECONDS = 15  # ... the longest silence before it counts as gone ...
@@ -40,7 +40,7 @@ def listing(folder: str | os.PathLike) -> list[Path]:
     """The scores in a folder, by name; none if there is no such folder."""
     folder = Path(folder)
     files = folder.iterdir() if folder.is_dir() else ()
-    return sorted(path for path in files if path.suffix.lower() in ENDINGS and path.is_file())
+    return sorted(path for path in files if path.name.lower().endswith(ENDINGS) and path.is_file())
 
 
 @in_one_line
@@ -48,7 +48,7 @@ def keep(content: bytes, name: str) -> Path:
     """Write a score that came from outside into `folder()`.
 
     Args:
-      content: the bytes of a MIDI file.
+      content: the bytes of a MIDI file; one that gzip has packed is unpacked.
       name: the file's; odd characters are replaced. A number is added where another score has it already.
 
     Returns:
@@ -59,6 +59,12 @@ def keep(content: bytes, name: str) -> Path:
       OSError: the folder cannot be written to.
     """
     name = plain_name(name, "score")
+    if content[:2] == smf.GZIP:
+        name = name[:-3] if name.lower().endswith(".gz") else name
+        try:
+            content = smf.unpacked(content, midi.MAX_BYTES)
+        except ValueError as error:
+            raise ValueError(f"{name} {error}") from None
     if Path(name).suffix.lower() not in ENDINGS:
         name += ".mid"
     if len(content) > midi.MAX_BYTES:

@@ -70,6 +70,8 @@ SMALL = Config.from_dict(
 
 # Called through others here.
 INNER = {
+    "reading": "called by midi.load",
+    "smf": "called by midi.load",
     "gansynth.accelerated": "the layers that GANSynth.generate runs",
     "gansynth.backend": "imports TensorFlow, before anything here; and called by Trainer",
     "gansynth.cache": "called by GANSynth.generate, here with a cache",
@@ -239,7 +241,6 @@ CALLS = {
     "instruments.Timeline.original": lambda g: Timeline.original(g.model, 5.0, 1, 2.0),
     "instruments.Timeline.random": lambda g: Timeline.random(g.model, 3.0, 1, 2.0),
     "midi.bars": lambda g: midi.bars(g.song),
-    "midi.counted": lambda g: midi.counted(2, "note"),
     "midi.excerpt": lambda g: midi.excerpt(g.song, 0.0, 0.1),
     "midi.load": lambda g: midi.load(MELODY),
     "midi.note_name": lambda g: midi.note_name(60),
@@ -288,6 +289,7 @@ CALLS = {
     "shaping.to_peak": lambda g: shaping.to_peak(g.note, 0.5),
     "soundfont.play": lambda g: list(soundfont.play(g.song.tracks[0], 16000)),
     "soundfont.player": lambda g: soundfont.player(),
+    "tables.counted": lambda g: tables.counted(2, "note"),
     "tables.table": lambda g: tables.table([[1, "a"]], ["n", "name"]),
     "spectra.compare": lambda g: spectra.compare(g.clips, "rainbowgram"),
     "spectra.constant_q": lambda g: spectra.constant_q(g.clip),
