@@ -288,7 +288,7 @@ def _events(data: bytes, length: int, remarks: Remarks) -> Iterator[Event]:
                     is_longer = is_longer or _has_notes(data, at)
                     if not is_longer:
                         yield tick, META, END_OF_TRACK, b""
-                        remarks.count("byte", "behind the end of a track", max(min(size, length) - at, 0))
+                        remarks.count("byte", "behind the end of a track", size - at)
                         return
                     continue
                 if at + count > size:

@@ -291,7 +291,7 @@ class Tune(Control):
         about = str(self.song).splitlines()[0] if self.song else "no score yet"
         about += f"; the first {self._seconds:g} of {self._score.seconds:.0f} s" if self.song is not self._score else ""
         rest = f"; tracks {MOST_ROWS + 1} to {len(tracks)} are played as they are" if len(tracks) > MOST_ROWS else ""
-        remarks = f"; in the file {', '.join(self._score.remarks)}" if self._score and self._score.remarks else ""
+        remarks = f"; in the file: {', '.join(self._score.remarks)}" if self._score and self._score.remarks else ""
         self._about.value = html.escape(about + rest + remarks)
         self._length.layout.display = "" if self._is_long else "none"
         self._refresh()
