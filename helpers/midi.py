@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import math
 import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -28,7 +29,6 @@ MICROSECONDS_PER_QUARTER = 500_000  # a file that does not say: 120 to the minut
 BEND_RANGE = 2.0  # semitones at full bend, unless the file sets another
 PEDAL_DOWN = 64  # controller values from here on
 PEDAL_LONGEST = 10.0  # s that a released note rings on under the pedal; a piano's has died away by then
-DRUM_CHANNEL = 9  # counted from 0: what musicians call channel 10
 
 # Colours of the tracks, in order: Okabe & Ito's palette, told apart by colour-blind readers too.
 TRACK_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#B8A800")
@@ -39,8 +39,9 @@ CONTROLLERS: dict[int, tuple[str, Callable[[int], float]]] = {
     10: ("pan", lambda value: max(-1.0, (value - 64) / 63)),
     11: ("expression", lambda value: value / 127),
     64: ("pedal", lambda value: float(value >= PEDAL_DOWN)),
+    66: ("sostenuto", lambda value: float(value >= PEDAL_DOWN)),
 }
-RESET = {"expression": 1.0, "pedal": 0.0, "bend": 0.0}  # what "reset all controllers" (121) sets back
+RESET = {"expression": 1.0, "pedal": 0.0, "sostenuto": 0.0, "bend": 0.0}  # what "reset all controllers" (121) sets back
 
 Changes = tuple[tuple[float, float], ...]  # (second, value from then on), in order of time
 
@@ -63,8 +64,8 @@ class Note:
 class Track:
     """The notes of one instrument of a file, and what its controllers do meanwhile.
 
-    `controls` holds the changes of "volume" and "expression" (0 to 1), "pan" (-1 left to 1 right), "pedal" (0 or 1) and
-    "bend" (semitones); a name that never changes is not there.
+    `controls` holds the changes of "volume" and "expression" (0 to 1), "pan" (-1 left to 1 right), "pedal" and
+    "sostenuto" (0 or 1) and "bend" (semitones); a name that never changes is not there.
     """
 
     name: str  # no two tracks of a song have the same
@@ -192,9 +193,11 @@ def load(path: str | os.PathLike) -> Song:
     reader = Reader()
     for i in range(len(file.spans)):
         reader.read(file.events(i, file.remarks), file.remarks)
+    if len(reader.groups) > MAX_TRACKS:
+        raise ValueError(f"{path} has {len(reader.groups):,} tracks; {MAX_TRACKS} can be read")
     song = reader.song(_stem(path), file)
     if len(song.tracks) > MAX_TRACKS:
-        raise ValueError(f"{path} has {len(song.tracks)} tracks; {MAX_TRACKS} can be read")
+        raise ValueError(f"{path} has {len(song.tracks):,} tracks; {MAX_TRACKS} can be read")
     if not song.notes and file.remarks.is_damaged:
         raise ValueError(f"{path} is a damaged MIDI file: no note stands before the damage")
     if not song.notes:
@@ -234,8 +237,9 @@ def _cut(tracks: tuple[Track, ...], start: float, end: float) -> tuple[Track, ..
         inside = (n for n in track.notes if n.start < end and n.end > start)
         cut = (dataclasses.replace(n, start=max(n.start, start) - start, end=min(n.end, end) - start) for n in inside)
         moved = {kind: _changes_within(changes, start, end) for kind, changes in track.controls.items()}
-        if moved.get("pedal") and moved["pedal"][-1][1]:  # what it holds is cut as well
-            moved["pedal"] = (*moved["pedal"], (end - start, 0.0))
+        for pedal in ("pedal", "sostenuto"):  # what they hold is cut as well
+            if moved.get(pedal) and moved[pedal][-1][1]:
+                moved[pedal] = (*moved[pedal], (end - start, 0.0))
         controls = {kind: changes for kind, changes in moved.items() if changes}
         parts.append(dataclasses.replace(track, notes=tuple(cut), controls=controls))
     return tuple(part for part in parts if part.notes)
@@ -248,31 +252,55 @@ def _changes_within(changes: tuple, start: float, end: float) -> tuple:
 
 
 def pedalled(track: Track) -> Track:
-    """The track with its notes as long as the sustain pedal lets them ring.
+    """The track with its notes as long as the pedals let them ring.
 
-    A note that is released while the pedal is down ends when the pedal comes up, when its key is struck again, or after
-    ten seconds, whichever is first.
+    A note that is released while the sustain pedal is down, or that was held when the sostenuto pedal went down, ends
+    when the pedal comes up, when its key is struck again, or after ten seconds, whichever is first.
     """
-    pedal = track.controls.get("pedal", ())
-    if not any(value for _, value in pedal):
+    sustain, sostenuto = (_Pedal(track.controls.get(name, ())) for name in ("pedal", "sostenuto"))
+    if not sustain.is_used and not sostenuto.is_used:
         return track
-    times = np.array([second for second, _ in pedal])
-    down = np.array([value > 0 for _, value in pedal])
-    lifts = np.append(times, np.inf)[np.append(~down, True)]
     strikes: dict[int, list[float]] = defaultdict(list)
     for note in track.notes:
-        bisect.insort(strikes[note.pitch], note.start)
+        strikes[note.pitch].append(note.start)
+    for starts in strikes.values():
+        starts.sort()
 
     def ring(note: Note) -> Note:
-        last = np.searchsorted(times, note.end, side="right") - 1
-        if last < 0 or not down[last]:
+        released = note.end
+        if sostenuto.is_down(note.end) and note.start <= sostenuto.pressed_at(note.end) < note.end:
+            released = sostenuto.lift(note.end)
+        if sustain.is_down(released):
+            released = sustain.lift(released)
+        if released == note.end:
             return note
         again = strikes[note.pitch]
-        struck = again[i] if (i := bisect.bisect_left(again, note.end)) < len(again) else np.inf
-        lifted = lifts[np.searchsorted(lifts, note.end, side="right")]
-        return dataclasses.replace(note, end=float(min(lifted, struck, note.end + PEDAL_LONGEST)))
+        struck = again[i] if (i := bisect.bisect_left(again, note.end)) < len(again) else math.inf
+        return dataclasses.replace(note, end=min(released, struck, note.end + PEDAL_LONGEST))
 
     return dataclasses.replace(track, notes=tuple(ring(note) for note in track.notes))
+
+
+class _Pedal:
+    """When a pedal goes down and comes up."""
+
+    def __init__(self, changes: Changes):
+        downs = [value > 0 for _, value in changes]
+        turns = [i for i, down in enumerate(downs) if down != (i > 0 and downs[i - 1])]
+        self.turns = [changes[i][0] for i in turns]  # down, up, down, up, …
+        self.is_used = bool(turns)
+
+    def is_down(self, second: float) -> bool:
+        return bisect.bisect_right(self.turns, second) % 2 == 1
+
+    def pressed_at(self, second: float) -> float:
+        """When it went down, if it is down now."""
+        return self.turns[bisect.bisect_right(self.turns, second) - 1]
+
+    def lift(self, second: float) -> float:
+        """When it comes up next."""
+        i = bisect.bisect_right(self.turns, second)
+        return self.turns[i] if i < len(self.turns) else math.inf
 
 
 def bars(song: Song) -> np.ndarray:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import functools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,6 @@ from .casting import program_name
 from .midi import (
     BEND_RANGE,
     CONTROLLERS,
-    DRUM_CHANNEL,
     MICROSECONDS_PER_QUARTER,
     RESET,
     SHORTEST,
@@ -26,13 +26,14 @@ from .midi import (
     Song,
     Track,
 )
+from .modes import DRUM_CHANNEL, Mode, Modes, Steps
 from .smf import Event, Remarks
 
 LONGEST_NAME = 80  # characters of a track's name
 UNSAID = -1  # the program of notes before which their track names none
-HALF_FRAMES = 30000 / 1001  # frames a second of film time "29"
+FILM_29 = 30000 / 1001  # frames a second, where a file says 29
 FINEST_METER = 7  # 1/128
-ALL_SOUND_OFF, RESET_ALL, ALL_NOTES_OFF = 120, 121, range(123, 128)  # controllers; 124 to 127 change modes as well
+BANK, ALL_SOUND_OFF, RESET_ALL, ALL_NOTES_OFF = 0, 120, 121, range(123, 128)  # controllers; 124 to 127 do more as well
 
 _Raw = tuple[int, int, int, int]  # pitch, velocity, ticks of start and end
 _Group = tuple[int, int, int]  # place, number of the file's track, program at the beginning of the notes
@@ -70,6 +71,8 @@ class Reader:
         self.names: list[bytes] = []
         self.silences: dict[int, list[int]] = defaultdict(list)  # ticks at which all notes of a place end
         self.bend_ranges: dict[int, float] = {}
+        self.fine_tunings: dict[int, tuple[int, int]] = {}  # both bytes of each place
+        self.modes = Modes()
         self.is_plain = True  # whether the original program reads the same notes, in the same order
 
     def read(self, events: Iterable[Event], remarks: Remarks) -> None:
@@ -89,6 +92,8 @@ class Reader:
                         port = second[0]
                     else:
                         self._timing(tick, first, second, remarks)
+                else:
+                    self.modes.sysex(tick, port, second)
                 continue
             kind, place = status & 0xF0, port << 4 | status & 0x0F
             if kind == smf.NOTE_ON and second:
@@ -116,10 +121,12 @@ class Reader:
                     controls = self.channels[place][i].controls
                     for control in RESET.keys() & controls.keys():  # others have not been moved yet
                         controls[control].append((tick, RESET[control]))
+                elif first == BANK:
+                    self.modes.set(tick, place, "bank", second)
                 elif first == ALL_SOUND_OFF or first in ALL_NOTES_OFF:
                     self._silence(place, i, held[place], tick, first == ALL_SOUND_OFF)
                 else:
-                    self._parameter(place, first, second, selected[place])
+                    self._parameter(tick, place, first, second, selected[place])
         self._leave_open(i, held, hit, tick)
         self.names.append(name)
 
@@ -139,7 +146,7 @@ class Reader:
                     del held[pitch]
         if self.silences[place][-1:] != [tick]:
             self.silences[place].append(tick)
-        pedal = self.channels[place][i].controls["pedal"] if is_at_once else ()
+        pedal = self.channels[place][i].controls.get("pedal") if is_at_once else None
         if pedal and pedal[-1][1]:  # nor does it hold what sounded until now
             pedal += [(tick, 0.0), (tick + 1, pedal[-1][1])]
 
@@ -174,15 +181,27 @@ class Reader:
         elif len(content) != _LENGTHS.get(kind, len(content)):
             remarks.count("meta event", "of a wrong length")
 
-    def _parameter(self, place: int, control: int, value: int, selected: dict[int, int]) -> None:
-        """Registered parameters; the first one, 0 and 0, is the bend range in semitones and hundredths."""
+    def _parameter(self, tick: int, place: int, control: int, value: int, selected: dict[int, int]) -> None:
+        """Registered parameters: 0, bend range in semitones and hundredths; 1 and 2, fine and coarse tuning."""
         if control in (100, 101):
             selected[control] = value
-        elif control in (98, 99):  # one that is not registered: what is set next is not the bend range
+            return
+        if control in (98, 99):  # one that is not registered: what is set next is something else
             selected.clear()
-        elif control in (6, 38) and selected.get(101) == 0 == selected.get(100):
+            return
+        parameter = selected.get(100) if selected.get(101) == 0 else None
+        if control not in (6, 38) or parameter not in (0, 1, 2):
+            return
+        if parameter == 0:
             whole = int(self.bend_ranges.get(place, BEND_RANGE))
             self.bend_ranges[place] = float(value) if control == 6 else whole + value / 100
+        elif parameter == 1:
+            high, low = self.fine_tunings.get(place, (64, 0))
+            high, low = (value, 0) if control == 6 else (high, value)
+            self.fine_tunings[place] = high, low
+            self.modes.set(tick, place, "fine", (high << 7 | low) / 8192 - 1)
+        elif control == 6:
+            self.modes.set(tick, place, "coarse", value - 64)
 
     def song(self, name: str, file: smf.File) -> Song:
         """All that was read of a file, as a song."""
@@ -210,7 +229,7 @@ class Reader:
         players: dict[_Player, list[_Raw]] = {}
         for (program, place, i), notes in groups.items():
             if not self.channels[place][i].programs:
-                program = self._program_of(place, i)
+                program = self._programs_of(place, i)(0)
             players[place, i, program, place & 0x0F == DRUM_CHANNEL] = notes
         read = self._tracks(players, clock)
         is_same = not unclosed and [track.notes for track in read] == [track.notes for track in tracks]
@@ -225,29 +244,46 @@ class Reader:
             title = names[i] if names[i] and sharing[i] == 1 else "Drums" if is_drum else program_name(program)
             title = _unique(title, taken)
             taken.add(title.lower())
-            controls = _controls(self.channels[place], i, clock)
+            tuning = Steps(0.0) if is_drum else self._modes[place].tuning
+            controls = _controls(self.channels[place], i, tuning, clock)
             tracks.append(Track(title, program, is_drum, tuple(_timed(notes, clock)), controls))
         return tuple(tracks)
+
+    @functools.cached_property
+    def _modes(self) -> dict[int, Mode]:
+        """How the channels play on which there are notes, by place."""
+        return {place: self.modes.of(place) for place in {place for place, _, _ in self.groups}}
+
+    @functools.cached_property
+    def _playing(self) -> dict[int, set[int]]:
+        """The tracks that play on a channel, by place."""
+        tracks = defaultdict(set)
+        for place, i, _ in self.groups:
+            tracks[place].add(i)
+        return tracks
 
     def _by_player(self, remarks: Remarks) -> dict[_Player, list[_Raw]]:
         """The notes of each player: who that is can change along a channel."""
         players: dict[_Player, list[_Raw]] = {}
+        modes = self._modes
         for (place, i, program), played in self.groups.items():
-            if program == UNSAID:
-                program = self._program_of(place, i)
-            is_drum = place & 0x0F == DRUM_CHANNEL
-            notes = players.setdefault((place, i, program, is_drum), [])
-            self.is_plain &= not notes
-            notes += played.closed
-            if is_drum:
-                notes += sorted(((*note[:3], note[2]) for note in played.open), key=lambda note: note[2])
-                continue
-            notes += sorted(self._ended_by_others(place, played.open), key=lambda note: note[3])
-            remarks.count(
-                "note", "without an end, held until its track ends or its key is struck again", len(played.open)
-            )
-            short = sum(start == end for _, _, start, end in notes)
-            remarks.count("note", f"without a length, given one of {SHORTEST:g} s", short)
+            programs = Steps(program) if program != UNSAID else self._programs_of(place, i)
+            for (number, is_drum), (closed, left) in _split(played, programs, modes[place]).items():
+                notes = players.setdefault((place, i, number, is_drum), [])
+                self.is_plain &= not notes and len(closed) == len(played.closed)
+                notes += closed
+                if is_drum:
+                    notes += sorted(((*note[:3], note[2]) for note in left), key=lambda note: note[2])
+                    continue
+                notes += sorted(self._ended_by_others(place, left), key=lambda note: note[3])
+                rest = "without an end, held until its track ends or its key is struck again"
+                remarks.count("note", rest, len(left))
+                short = sum(start == end for _, _, start, end in notes)
+                remarks.count("note", f"without a length, given one of {SHORTEST:g} s", short)
+                shift = modes[place].shift
+                if not shift.is_constant:
+                    self.is_plain = False
+                    notes[:] = [(_shifted(note[0], shift(note[2])), *note[1:]) for note in notes]
         return players
 
     def _ended_by_others(self, place: int, notes: Sequence[_Raw]) -> Iterator[_Raw]:
@@ -257,12 +293,36 @@ class Reader:
             i = bisect.bisect_right(silences, start)
             yield pitch, velocity, start, min(silences[i], end) if i < len(silences) else end
 
-    def _program_of(self, place: int, i: int) -> int:
-        """The program of a channel on which a track sets none itself: another track, the head perhaps, may set it."""
+    def _programs_of(self, place: int, i: int) -> Steps:
+        """The programs of notes before which their track sets none; another track, the head perhaps, may set them."""
         channel = self.channels[place]
         if channel[i].programs:
-            return 0
-        return next((number for said in channel.values() for _, number in said.programs), 0)
+            return Steps(0)
+        heads = [
+            change for track, said in channel.items() if track not in self._playing[place] for change in said.programs
+        ]
+        if not heads:  # another track that plays on the channel
+            heads = next((said.programs[:1] for said in channel.values() if said.programs), [(0, 0)])
+        changes = _in_order(heads)
+        return Steps(changes[0][1], changes)
+
+
+def _split(played: _Played, programs: Steps, mode: Mode) -> dict[tuple[int, bool], tuple[list[_Raw], list[_Raw]]]:
+    """The notes of a group, with an end and without, by their program and whether that is drums."""
+    if programs.is_constant and mode.is_drum.is_constant:
+        return {(programs(0), mode.is_drum(0)): (played.closed, played.open)}
+    parts: dict[tuple[int, bool], tuple[list[_Raw], list[_Raw]]] = {}
+    for index, notes in enumerate((played.closed, played.open)):
+        for note in notes:
+            key = programs(note[2]), mode.is_drum(note[2])
+            parts.setdefault(key, ([], []))[index].append(note)
+    return parts
+
+
+def _shifted(pitch: int, semitones: int) -> int:
+    """A transposed pitch, by octaves inside what MIDI has."""
+    pitch += semitones
+    return pitch % 12 + (0 if pitch < 0 else 108 if pitch % 12 > 7 else 120) if not 0 <= pitch <= 127 else pitch
 
 
 def _timed(notes: Sequence[_Raw], clock: _Clock) -> Iterator[Note]:
@@ -293,6 +353,7 @@ class _Clock:
         """
         if division < 0:
             frames, ticks = -(division >> 8), max(division & 0xFF, 1)
+            frames = FILM_29 if frames == 29 else frames
             tempos, per_tick = [], 1.0 / (frames * ticks)
         else:
             per_tick = MICROSECONDS_PER_QUARTER * 1e-6 / division
@@ -307,14 +368,17 @@ class _Clock:
         return self.seconds[i] + (tick - self.ticks[i]) * self.per_tick[i]
 
 
-def _controls(channel: Mapping[int, _Channel], i: int, clock: _Clock) -> dict[str, Changes]:
+def _controls(channel: Mapping[int, _Channel], i: int, tuning: Steps, clock: _Clock) -> dict[str, Changes]:
     """The controllers of one track: its own, or else those that other tracks send on its channel."""
-    changes = {}
+    moves = {}
     for kind in sorted({kind for said in channel.values() for kind in said.controls}):
         own = channel[i].controls.get(kind)
-        events = own or [event for said in channel.values() for event in said.controls.get(kind, [])]
-        changes[kind] = tuple((clock(tick), value) for tick, value in _in_order(events))
-    return changes
+        moves[kind] = _in_order(own or [event for said in channel.values() for event in said.controls.get(kind, [])])
+    if not tuning.is_constant:  # a bend that the wheel adds to
+        bend = Steps(0.0, moves.get("bend", ()))
+        ticks = sorted({*bend.ticks, *tuning.ticks})
+        moves["bend"] = [(tick, bend(tick) + tuning(tick)) for tick in ticks]
+    return {kind: tuple((clock(tick), value) for tick, value in changes) for kind, changes in moves.items() if changes}
 
 
 def _in_order(events: list[tuple]) -> list[tuple]:

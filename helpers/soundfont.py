@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .audio import Audio, resample
-from .midi import CONTROLLERS, DRUM_CHANNEL, SHORTEST, Note, Track
+from .midi import CONTROLLERS, SHORTEST, Note, Track
+from .modes import DRUM_CHANNEL
 
 if TYPE_CHECKING:
     import mido

@@ -222,6 +222,11 @@ def test_programs_and_channels_are_tracks_of_their_own(read):
     assert [track.notes[0].pitch for track in song.tracks] == [60, 64, 67]
 
 
+def test_a_head_track_may_change_programs_along_the_song(read):
+    song = read(program(0, 73) + program(1500, 40), note(0, 60, 2000) + note(2000, 64))
+    assert [(track.program, track.notes[0].pitch) for track in song.tracks] == [(73, 60), (40, 64)]
+
+
 def test_a_head_track_sets_the_programs_of_channels(read):
     head = program(0, 73, channel=0) + program(0, 40, channel=1)
     song = read(head, note(0), note(0, channel=1), program(0, 11, channel=1) + note(0, 64, channel=1))
@@ -402,7 +407,7 @@ RANGE_12 = (101, 0), (100, 0), (6, 12)
         ([(100, 0), (101, 0), (6, 12)], 12.0),
         ([*RANGE_12, (38, 50)], 12.5),
         ([*RANGE_12, (101, 127), (100, 127), (6, 3)], 12.0),  # nothing is selected any more
-        ([(101, 0), (100, 1), (6, 12)], 2.0),  # fine tuning
+        ([(101, 0), (100, 1), (6, 64)], 2.0),  # fine tuning
         ([(99, 0), (98, 0), (6, 12)], 2.0),  # not a registered parameter
         ([*RANGE_12[:2], (99, 1), (98, 8), (6, 12)], 2.0),
         ([(6, 12)], 2.0),
@@ -503,6 +508,11 @@ def test_film_time(read):
     # 25 frames of 40 ticks a second, bytes 0xE7 0x28: a tick is a millisecond, whatever the tempo
     division = int.from_bytes([0xE7, 0x28], "big", signed=True)
     assert times(read(tempo(0, 33) + note(500), ticks_per_beat=division)) == [(0.5, pytest.approx(1.5))]
+
+
+def test_film_time_of_29_frames_has_a_little_more(read):
+    division = int.from_bytes([0x100 - 29, 100], "big", signed=True)
+    assert times(read(note(2997, length=2997), ticks_per_beat=division)) == [(pytest.approx(1.0), pytest.approx(2.0))]
 
 
 @pytest.mark.parametrize(
@@ -624,6 +634,42 @@ def test_a_ringing_note_ends_where_its_key_is_struck_again():
     assert [note.end for note in pedalled(pedal, *notes)] == [3.0, 5.0, 6.0]
     repeated = Note(60, 100, 0.0, 1.0), Note(60, 100, 1.0, 2.0)
     assert [note.end for note in pedalled(pedal, *repeated)] == [1.0, 5.0]
+
+
+def sostenuto(changes, *notes, pedal=()):
+    return midi.pedalled(Track("piano", 0, False, notes, {"sostenuto": changes, "pedal": pedal})).notes
+
+
+@pytest.mark.parametrize(
+    ("changes", "rings_to"),
+    [
+        (((0.5, 1.0), (3.0, 0.0)), 3.0),
+        (((0.0, 1.0), (3.0, 0.0)), 3.0),
+        (((1.0, 1.0), (3.0, 0.0)), 1.0),  # the key is up
+        (((0.5, 1.0), (0.8, 0.0)), 1.0),
+        (((0.5, 1.0), (0.7, 1.0), (3.0, 0.0)), 3.0),
+        (((0.5, 1.0),), 11.0),
+    ],
+)
+def test_the_sostenuto_pedal_holds_what_is_down(changes, rings_to):
+    assert [note.end for note in sostenuto(changes, Note(60, 100, 0.0, 1.0))] == [rings_to]
+    assert sostenuto(changes, Note(60, 100, 4.0, 5.0)) == (Note(60, 100, 4.0, 5.0),)  # not what comes later
+
+
+def test_both_pedals(read):
+    held = Note(60, 100, 0.0, 1.0)
+    assert sostenuto(((0.5, 1.0), (3.0, 0.0)), held, pedal=((2.0, 1.0), (5.0, 0.0)))[0].end == 5.0
+    assert sostenuto(((0.5, 1.0), (3.0, 0.0)), held, Note(60, 90, 2.5, 2.6))[0].end == 2.5
+    song = read(note(0, length=1000) + control(500, 66, 127) + control(3000, 66, 0))
+    assert song.tracks[0].controls == {"sostenuto": ((0.5, 1.0), (3.0, 0.0))}
+
+
+@pytest.mark.parametrize("pedal", ["pedal", "sostenuto"])
+@pytest.mark.parametrize(("start", "end"), [(0.0, 1.0), (0.2, 1.0), (0.0, 0.5)])
+def test_an_excerpt_ends_what_a_pedal_holds(pedal, start, end):
+    notes = Note(60, 90, 0.0, 0.5), Note(64, 90, 0.5, 1.5)
+    part = midi.excerpt(song_of(*notes, controls={pedal: ((0.0, 1.0), (1.6, 0.0))}), start, end)
+    assert max(note.end for note in midi.pedalled(part.tracks[0]).notes) == end - start
 
 
 @pytest.mark.parametrize("controls", [{}, {"volume": ((0.0, 1.0),)}, {"pedal": ((0.0, 0.0), (1.0, 0.0))}])
