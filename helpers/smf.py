@@ -274,8 +274,9 @@ def _events(data: bytes, length: int, remarks: Remarks) -> Iterator[Event]:
                     second = data[at + 1]
                     at += 2
                 if first > 127 or second > 127:
-                    if first > 127 and status & 0xF0 == CONTROL:  # 127 would be another controller
-                        remarks.count("controller", "with a number above 127")
+                    kind = status & 0xF0
+                    if kind == PROGRAM or (kind == CONTROL and (first > 127 or first == 0)):  # 127 would be another one
+                        remarks.count("event", "with a program, bank or controller above 127")
                         continue
                     remarks.count("value", "above 127, read as 127")
                     first, second = min(first, 127), min(second, 127)

@@ -162,9 +162,13 @@ def test_status_bytes_that_are_not_for_files(load, stray):
     assert song.remarks == ("1 event with a status byte that is not for files",)
 
 
-def test_a_controller_without_a_number_is_no_other_controller(load):
-    song = load(file(track(b"\0\x90\x3c\x64", HALF + b"\xb0\xa8\0", HALF + b"\x80\x3c\0")))
+@pytest.mark.parametrize("event", [b"\xb0\xa8\0", b"\xb0\0\xff", b"\xc0\xff"])
+def test_a_number_that_does_not_exist_is_not_the_nearest_one(load, event):
+    """127 would end all notes, make the channel one of drums, or be a gunshot."""
+    song = load(file(track(b"\0" + event, b"\0\x90\x3c\x64", HALF + event, HALF + b"\x80\x3c\0")))
     assert notes(song) == [(60, 0.0, 1.0)]
+    assert (song.tracks[0].program, song.tracks[0].is_drum) == (0, False)
+    assert song.remarks == ("2 events with a program, bank or controller above 127",)
 
 
 def test_a_sysex_message_without_its_length(load):
