@@ -214,7 +214,7 @@ def _tracks_meant(song: Song, key: str | int) -> tuple[int, list[int]]:
         programs = [i for i, program in pitched if wanted in (f"program {program}", names[program])]
         if programs:
             return 0, programs
-    elif isinstance(key, int) and 1 <= key <= len(song.tracks):
+    elif isinstance(key, (int, np.integer)) and 1 <= key <= len(song.tracks):
         return 2, [key - 1]
     known = ", ".join(f"{number} {track.name!r}" for number, track in enumerate(song.tracks, start=1))
     raise ValueError(f"{song.name} has no track {key!r}; it has {known}")

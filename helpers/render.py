@@ -14,6 +14,7 @@ Notebook: 04_generate, 07_songs.
 from __future__ import annotations
 
 import dataclasses
+import operator
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -308,6 +309,7 @@ def render(
     batch_size = model.batch_size if batch_size is None else batch_size
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; it has to be 1 or more")
+    seed, batch_size = operator.index(seed), operator.index(batch_size)  # NumPy's are whole numbers too
     song = song.as_original() if faithful else song
     return _render(model, song, resolve(model, song, parts, default, seed), settings, batch_size, progress, stop, seed)
 

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from . import __version__
 from .files import replacing
 from .instruments import Instrument, Timeline
@@ -131,7 +133,10 @@ class RenderReport:
         fields["tracks"] = [dataclasses.asdict(track) for track in self.tracks]
         rows = {"format": FILE_FORMAT, "made_by": f"gansynth-suite {__version__}", "report": fields, **_rows(recipe)}
         # A line for each part: readable at the top, and not a line for each of thousands of notes.
-        text = ",\n".join(f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in rows.items())
+        lines = (
+            f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False, default=_plain)}" for key, value in rows.items()
+        )
+        text = ",\n".join(lines)
         # A file name that is not UTF-8 has surrogates, which a file cannot hold; as \udc80 they are JSON.
         return f"{{\n{text}\n}}\n".encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -145,6 +150,13 @@ class RenderReport:
 
 def _notes(count: int) -> str:
     return f"{count} note" if count == 1 else f"{count} notes"
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers, of a song that was put together by hand, as Python's."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is no value for a report")
 
 
 def _rows(recipe: Recipe) -> dict[str, Any]:

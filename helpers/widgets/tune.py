@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import anywidget
 import ipywidgets
+import numpy as np
 import traitlets
 
 from .. import audio, drawing, instruments, midi, scores
@@ -263,9 +264,9 @@ class Tune(Control):
                 raise ValueError(f"track {number} cannot be played by {instrument!r}; it can be {known}")
             row["instrument"].value = instrument
         if mute is not None:
-            row["mute"].value = mute
+            row["mute"].value = bool(mute)
         if solo is not None:
-            row["solo"].value = solo
+            row["solo"].value = bool(solo)
 
     def heard(self) -> Song | None:
         """The song without what is muted."""
@@ -482,6 +483,7 @@ def parts_code(parts: Mapping[int, Part], bank: Mapping[str, Instrument]) -> str
 
 def literal(value: Any) -> str:
     """A plain value as it stands in Python."""
+    value = value.item() if isinstance(value, np.generic) else value
     return quoted(value) if isinstance(value, str) else repr(value)
 
 
