@@ -12,7 +12,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from . import smf
+from . import charsets, smf
 from .casting import program_name
 from .midi import (
     BEND_RANGE,
@@ -69,6 +69,7 @@ class Reader:
         self.tempos: list[tuple[int, int]] = []
         self.meters: list[tuple[int, int, int]] = []
         self.names: list[bytes] = []
+        self.texts: list[bytes] = []  # names, words and notices that are not plain ASCII, the first of each track
         self.silences: dict[int, list[int]] = defaultdict(list)  # ticks at which all notes of a place end
         self.bend_ranges: dict[int, float] = {}
         self.fine_tunings: dict[int, tuple[int, int]] = {}  # both bytes of each place
@@ -78,6 +79,7 @@ class Reader:
     def read(self, events: Iterable[Event], remarks: Remarks) -> None:
         """Take in the file's next track."""
         i, port, name = len(self.names), 0, b""
+        unread = charsets.MOST_BYTES
         programs: dict[int, int] = {}
         held: dict[int, dict[int, list[tuple[int, int, int]]]] = defaultdict(dict)  # by place and pitch
         hit: set[tuple[int, int, int]] = set()  # notes whose key also came up as they began, ending earlier ones
@@ -86,8 +88,12 @@ class Reader:
         for tick, status, first, second in events:
             if status >= 0xF0:
                 if status == smf.META:
-                    if first == smf.TRACK_NAME:
-                        name = name or second
+                    if first in smf.TEXTS:
+                        if first == smf.TRACK_NAME:
+                            name = name or second
+                        if unread > 0 and not second.isascii():
+                            unread -= len(second)
+                            self.texts.append(second)
                     elif first == smf.PORT and second:
                         port = second[0]
                     else:
@@ -236,7 +242,8 @@ class Reader:
         return None if is_same else Original(tracks, read, unclosed, remarks)
 
     def _tracks(self, players: Mapping[_Player, Sequence[_Raw]], clock: _Clock) -> tuple[Track, ...]:
-        names = [_clean(raw) for raw in self.names]
+        encoding = charsets.guess(self.texts)
+        names = [_clean(charsets.decoded(raw, encoding)) for raw in self.names]
         sharing = Counter(i for _, i, _, _ in players)
         taken: set[str] = set()
         tracks = []
@@ -392,12 +399,8 @@ def _from_start(changes: tuple, default: tuple) -> tuple:
     return changes if changes and changes[0][0] <= 0 else default + changes
 
 
-def _clean(raw: bytes) -> str:
+def _clean(name: str) -> str:
     """A name from a file, on one line."""
-    try:
-        name = raw.decode("utf-8")
-    except UnicodeError:
-        name = raw.decode("latin-1")
     name = " ".join("".join(c if c.isprintable() else " " for c in name).split())
     if len(name) <= LONGEST_NAME:
         return name

@@ -375,6 +375,24 @@ def test_a_name_in_latin_1(read):
     assert read(title("Flöte für Å") + note(0), charset="latin-1").tracks[0].name == "Flöte für Å"
 
 
+@pytest.mark.parametrize(
+    ("charset", "names"),
+    [
+        ("cp932", ["ピアノ", "主旋律", "東方紅魔郷"]),
+        ("cp1251", ["Пианино", "Бас", "Соло (ударные)"]),
+        ("cp1252", ["Flöte", "Piano à queue", "“Café”"]),
+    ],
+)
+def test_names_in_older_encodings(read, charset, names):
+    tracks = [title(name) + program(0, 40, channel=i) + note(0, channel=i) for i, name in enumerate(names)]
+    assert [track.name for track in read(*tracks, charset=charset).tracks] == names
+
+
+def test_words_help_to_guess_the_encoding_of_names(read):
+    words = [(0, mido.MetaMessage("lyrics", text=text)) for text in ("さくら", "さくら", "やよいの空は")]
+    assert read(title("ｿﾛ") + words + note(0), charset="cp932").tracks[0].name == "ｿﾛ"
+
+
 def test_a_name_that_several_tracks_would_share_is_not_used(read):
     song = read(title("Everything") + program(0, 40) + note(0) + note(0, channel=9))
     assert [track.name for track in song.tracks] == ["Violin", "Drums"]

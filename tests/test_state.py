@@ -72,6 +72,7 @@ SMALL = Config.from_dict(
 INNER = {
     "reading": "called by midi.load",
     "smf": "called by midi.load",
+    "charsets": "called by midi.load",
     "modes": "called by midi.load",
     "gansynth.accelerated": "the layers that GANSynth.generate runs",
     "gansynth.backend": "imports TensorFlow, before anything here; and called by Trainer",
