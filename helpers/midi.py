@@ -46,7 +46,7 @@ RESET = {"expression": 1.0, "pedal": 0.0, "sostenuto": 0.0, "bend": 0.0}  # what
 Changes = tuple[tuple[float, float], ...]  # (second, value from then on), in order of time
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)  # a file can have millions
 class Note:
     """One note. Times in seconds from the start of the song."""
 

@@ -302,16 +302,20 @@ class Reader:
 
     def _programs_of(self, place: int, i: int) -> Steps:
         """The programs of notes before which their track sets none; another track, the head perhaps, may set them."""
-        channel = self.channels[place]
-        if channel[i].programs:
-            return Steps(0)
-        heads = [
-            change for track, said in channel.items() if track not in self._playing[place] for change in said.programs
-        ]
-        if not heads:  # another track that plays on the channel
-            heads = next((said.programs[:1] for said in channel.values() if said.programs), [(0, 0)])
-        changes = _in_order(heads)
-        return Steps(changes[0][1], changes)
+        return Steps(0) if self.channels[place][i].programs else self._programs_by_others[place]
+
+    @functools.cached_property
+    def _programs_by_others(self) -> dict[int, Steps]:
+        """The programs of channels by the tracks that play nothing on them, or else by the first one that sets any."""
+        programs = {}
+        for place, playing in self._playing.items():
+            channel = self.channels[place]
+            heads = [change for track, said in channel.items() if track not in playing for change in said.programs]
+            if not heads:
+                heads = next((said.programs[:1] for said in channel.values() if said.programs), [(0, 0)])
+            changes = _in_order(heads)
+            programs[place] = Steps(changes[0][1], changes)
+        return programs
 
 
 def _split(played: _Played, programs: Steps, mode: Mode) -> dict[tuple[int, bool], tuple[list[_Raw], list[_Raw]]]:

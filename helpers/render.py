@@ -253,7 +253,7 @@ def render(
         also mutes, solos, pans and sets the gain.
       default: who plays the tracks that `parts` leaves open. By default each gets an instrument of its own, that of its
         General MIDI program where the model has it (see `instruments.assign`).
-      drums: "skip" leaves out what is on channel 10, "synth" plays it with a soundfont. It never sounds as pitches.
+      drums: "skip" leaves drum tracks out, "synth" plays them with a soundfont. They never sound as pitches.
       pitch: what becomes of notes outside the model's range, C1 to C6: "fold" moves them by octaves, "drop" leaves them
         out, "shift" first transposes the whole song to where most notes fit, and folds the rest.
       sustain: "loop" repeats the steady part of a sound for as long as the note is held; "once" lets go after three

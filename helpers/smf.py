@@ -33,6 +33,7 @@ MACBINARY_HEAD = 128  # bytes
 
 # Bytes behind status bytes that have no place in a file, the likeliest first. F4 and F5 are defined nowhere.
 _STRAY = {0xF1: (1, 0, 2), 0xF2: (2, 1, 0), 0xF3: (1, 0, 2), 0xF4: (0, 1, 2), 0xF5: (1, 0, 2)}
+MOST_STRAYS = 10_000  # in a track; each costs a look ahead
 _LOOKED_AHEAD = 8  # events that have to make sense behind one of those
 
 _MODULE = ", with samples of its own: OpenMPT exports it as MIDI"
@@ -249,7 +250,7 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
 
 def _events(data: bytes, length: int, remarks: Remarks) -> Iterator[Event]:
     """The events of a track; `length` is what its head says."""
-    at = tick = running = 0
+    at = tick = running = strays = 0
     size = len(data)
     sysex = b""  # the beginning of a message that comes in pieces
     is_longer = False  # whether there are notes behind an End of Track
@@ -304,6 +305,9 @@ def _events(data: bytes, length: int, remarks: Remarks) -> Iterator[Event]:
                     yield tick, SYSEX, 0, sysex
                     sysex = b""
             else:
+                strays += 1
+                if strays > MOST_STRAYS:
+                    raise _DamagedError
                 remarks.count("event", "with a status byte that is not for files")
                 at = _behind_stray(data, at, status, running)
     except IndexError:

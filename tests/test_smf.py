@@ -162,6 +162,12 @@ def test_status_bytes_that_are_not_for_files(load, stray):
     assert song.remarks == ("1 event with a status byte that is not for files",)
 
 
+def test_more_strays_than_any_file_has_are_damage(load):
+    song = load(file(track(note(60), b"\0\xf4" * (smf.MOST_STRAYS + 1), note(62))))
+    assert notes(song) == [(60, 0.0, 0.5)]
+    assert "1 damaged track of which what stands before the damage is played" in song.remarks
+
+
 @pytest.mark.parametrize("event", [b"\xb0\xa8\0", b"\xb0\0\xff", b"\xc0\xff"])
 def test_a_number_that_does_not_exist_is_not_the_nearest_one(load, event):
     """127 would end all notes, make the channel one of drums, or be a gunshot."""
