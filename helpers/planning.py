@@ -220,7 +220,7 @@ def _tracks_meant(song: Song, key: str | int) -> tuple[int, list[int]]:
         programs = [i for i, program in pitched if wanted in (f"program {program}", names[program])]
         if programs:
             return 0, programs
-    elif isinstance(key, int) and 1 <= key <= len(song.tracks):
+    elif isinstance(key, (int, np.integer)) and 1 <= key <= len(song.tracks):
         return 2, [key - 1]
     known = ", ".join(f"{number} {track.name!r}" for number, track in enumerate(song.tracks, start=1))
     raise ValueError(f"{song.name} has no track {key!r}; it has {known}")
@@ -250,7 +250,7 @@ def transposition(pitches: Sequence[int], low: int, high: int) -> int:
 
 def original_notes(song: Song) -> list[Note]:
     """The notes the original would play: all tracks, drums too, from 36 to 84, in the order of its reader."""
-    return [note for note in song.notes if _original_plays(note)]
+    return [note for note in song.as_original().notes if _original_plays(note)]
 
 
 def _original_plays(note: Note) -> bool:
@@ -352,6 +352,7 @@ def _within(holds: np.ndarray, total: float) -> np.ndarray:
 
 
 def _original_plan(song: Song, parts: Sequence[Part]) -> Plan:
+    song = song.as_original()
     notes = original_notes(song)
     if not notes:
         raise ValueError(f"{song.name} has no notes between {ORIGINAL_LOWEST} and {MAX_PITCH}, so nothing is played")

@@ -14,6 +14,7 @@ Notebook: 04_generate, 07_songs.
 from __future__ import annotations
 
 import dataclasses
+import operator
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -266,7 +267,7 @@ def render(
         also mutes, solos, pans and sets the gain.
       default: who plays the tracks that `parts` leaves open. By default each gets an instrument of its own, that of its
         General MIDI program where the model has it (see `instruments.assign`).
-      drums: "skip" leaves out what is on channel 10, "synth" plays it with a soundfont. It never sounds as pitches.
+      drums: "skip" leaves drum tracks out, "synth" plays them with a soundfont. They never sound as pitches.
       pitch: what becomes of notes outside the model's range, C1 to C6: "fold" moves them by octaves, "drop" leaves them
         out, "shift" first transposes the whole song to where most notes fit, and folds the rest.
       sustain: "loop" repeats the steady part of a sound for as long as the note is held; "once" lets go after three
@@ -321,6 +322,8 @@ def render(
     batch_size = model.batch_size if batch_size is None else batch_size
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; it has to be 1 or more")
+    seed, batch_size = operator.index(seed), operator.index(batch_size)  # NumPy's are whole numbers too
+    song = song.as_original() if faithful else song
     return _render(model, song, resolve(model, song, parts, default, seed), settings, batch_size, progress, stop, seed)
 
 
@@ -376,6 +379,7 @@ def _render(
 
     report = RenderReport(
         song=song.name,
+        remarks=song.remarks,
         model=model.name,
         tracks=_track_reports(song, parts, settings, notes, mixer.done, drum_notes),
         notes=len(song.notes) + song.unclosed,

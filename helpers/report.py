@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from . import __version__, jsonfile
 from .files import replacing
 from .instruments import Timeline, read_instrument
@@ -20,13 +22,15 @@ from .page import page as page
 from .planning import Part, Settings
 from .tables import table
 
-FILE_FORMAT = 2  # 1 counted the batches of a stopped rendering
+FILE_FORMAT = 3
+LEVELLED_BY_PEAK = 2  # the format before, when there was no choice; 1 counted the batches of a stopped rendering
 MAX_BYTES = 64 << 20  # of such a file; a symphony of 100,000 notes has 5 MB
 MAX_BATCH = 1024
 MAX_CHANGES = 1_000_000
 MAX_CONTROL = 10_000.0  # damaged scores ask for bends of hundreds of semitones
 MAX_NUMBER = 1e6
 MAX_MESSAGE = 300  # characters of what is wrong
+MOST_REMARKS = 100  # on one file; there are fewer kinds
 MOVES_SHOWN = 8  # pitches listed one by one in the table; the file has all
 
 
@@ -85,6 +89,7 @@ class RenderReport:
     peak: float
     elapsed: float  # s that the rendering took
     stopped_at: float | None = None  # s of the song, if it was stopped
+    remarks: tuple[str, ...] = ()  # what was passed over or mended in the song's file
     recipe: Recipe | None = dataclasses.field(default=None, repr=False)
 
     def __repr__(self) -> str:
@@ -100,6 +105,7 @@ class RenderReport:
         sound = f"{self.seconds:.1f} s, {self.sample_rate} Hz, {channels}, {self._level()}"
         made = f"{self.rendered} of {_notes(self.notes)}, from {self.distinct} distinct sounds, in {self.elapsed:.1f} s"
         rows = [("song", self.song), ("model", self.model), ("audio", sound), ("rendered", made)]
+        rows += [("file", remark) for remark in self.remarks]
         if self.stopped_at is not None:
             rows.append(("stopped", f"at {self.stopped_at:.1f} s"))
         if self.drum_notes:
@@ -133,7 +139,10 @@ class RenderReport:
         fields["tracks"] = [dataclasses.asdict(track) for track in self.tracks]
         rows = {"format": FILE_FORMAT, "made_by": f"gansynth-suite {__version__}", "report": fields, **_rows(recipe)}
         # A line for each part: readable at the top, and not a line for each of thousands of notes.
-        text = ",\n".join(f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in rows.items())
+        lines = (
+            f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False, default=_plain)}" for key, value in rows.items()
+        )
+        text = ",\n".join(lines)
         # A file name that is not UTF-8 has surrogates, which a file cannot hold; as \udc80 they are JSON.
         return f"{{\n{text}\n}}\n".encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -147,6 +156,13 @@ class RenderReport:
 
 def _notes(count: int) -> str:
     return f"{count} note" if count == 1 else f"{count} notes"
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers, of a song that was put together by hand, as Python's."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is no value for a report")
 
 
 def _rows(recipe: Recipe) -> dict[str, Any]:
@@ -181,7 +197,7 @@ def _rows(recipe: Recipe) -> dict[str, Any]:
             for timeline in timelines
         ],
         "song": {
-            **{name: getattr(recipe.song, name) for name in ("name", "tempos", "meters", "unclosed")},
+            **{name: getattr(recipe.song, name) for name in ("name", "tempos", "meters", "unclosed", "remarks")},
             "tracks": [
                 {
                     **{name: getattr(track, name) for name in ("name", "program", "is_drum")},
@@ -208,19 +224,19 @@ def read_recipe(path: str | os.PathLike) -> Recipe:
         raise FileNotFoundError(f"no report at {path}: there is no such file")
     try:
         rows = jsonfile.fields(jsonfile.parse(jsonfile.read_text(path, MAX_BYTES)), "the file", ("format",))
-        if rows["format"] != FILE_FORMAT:
+        if rows["format"] not in (LEVELLED_BY_PEAK, FILE_FORMAT):
             found = jsonfile.shortened(rows["format"])
             raise ValueError(f"its format is {found}, and {FILE_FORMAT} is what can be read")
-        return _recipe(rows)
+        return _recipe(rows, {"level": "peak"} if rows["format"] == LEVELLED_BY_PEAK else {})
     except ValueError as error:
         raise ValueError(f"{path} is not the report of a rendering: {str(error)[:MAX_MESSAGE]}") from None
 
 
-def _recipe(rows: dict[str, Any]) -> Recipe:
-    """A recipe from values of a file, each checked."""
+def _recipe(rows: dict[str, Any], unsaid: dict[str, Any]) -> Recipe:
+    """A recipe from values of a file, each checked. `unsaid` are settings that files of its format do not have."""
     jsonfile.fields(rows, "the file", ("model", "settings", "seed", "batch_size", "parts", "timelines", "song"))
     model = jsonfile.fields(rows["model"], "model", ("name", "source", "fingerprint", "precision"))
-    song, settings = _song(rows["song"]), _settings(rows["settings"])
+    song, settings = _song(rows["song"]), _settings({**unsaid, **jsonfile.fields(rows["settings"], "settings")})
     timelines = [_timeline(row) for row in jsonfile.items(rows["timelines"], "timelines", MAX_TRACKS)]
     if len({len(instrument.z) for timeline in timelines for instrument in timeline.instruments}) > 1:
         raise ValueError("its latents are of several lengths")
@@ -243,9 +259,8 @@ def _recipe(rows: dict[str, Any]) -> Recipe:
     )
 
 
-def _settings(row: Any) -> Settings:
+def _settings(row: dict[str, Any]) -> Settings:
     """Settings of a file: each of the type that the field has."""
-    row = jsonfile.fields(row, "settings")
     kinds = {field.name: field.type for field in dataclasses.fields(Settings)}
     for name, value in row.items():
         if name not in kinds:
@@ -290,6 +305,10 @@ def _song(row: Any) -> Song:
         _changes(row["tempos"], "tempos", 60e6),
         tuple(_meter(meter) for meter in jsonfile.items(row["meters"], "meters", MAX_CHANGES)),
         jsonfile.whole(row["unclosed"], "unclosed", 0, MAX_CHANGES),
+        tuple(
+            jsonfile.text(remark, "a remark on the file")
+            for remark in jsonfile.items(row.get("remarks", []), "remarks on the file", MOST_REMARKS)
+        ),
     )
 
 

@@ -13,12 +13,12 @@ import re
 import urllib.parse
 from pathlib import Path
 
-from . import addresses, midi
+from . import addresses, midi, smf
 from .checkpoints import data_dir, drive_id, is_drive_link
 from .errors import in_one_line
 from .files import naming, numbered, partial_file, plain_name, settle
 
-ENDINGS = (".mid", ".midi", ".kar", ".rmi")  # of the files that are scores
+ENDINGS = (".mid", ".midi", ".kar", ".rmi", ".mid.gz")  # of the files that are scores
 LONGEST_SECONDS = 60  # that a download may take
 DRIVE = "https://drive.google.com/uc?export=download&id={}"  # of a file that is shared with everybody
 _NOT_SHARED = "Google Drive does not hand out {}: check that it exists and is shared with 'Anyone with the link'"
@@ -34,7 +34,9 @@ def listing(folder: str | os.PathLike) -> list[Path]:
     """The scores in a folder, by name; none if there is no such folder."""
     folder = Path(folder)
     files = folder.iterdir() if folder.is_dir() else ()
-    return sorted(p for p in files if p.suffix.lower() in ENDINGS and not p.name.startswith(".") and p.is_file())
+    return sorted(
+        path for path in files if path.name.lower().endswith(ENDINGS) and path.name[0] != "." and path.is_file()
+    )
 
 
 @in_one_line
@@ -42,7 +44,7 @@ def keep(content: bytes, name: str) -> Path:
     """Write a score that came from outside into `folder()`.
 
     Args:
-      content: the bytes of a MIDI file.
+      content: the bytes of a MIDI file; one that gzip has packed is unpacked.
       name: the file's; odd characters are replaced. A number is added where another score has it already.
 
     Returns:
@@ -53,6 +55,12 @@ def keep(content: bytes, name: str) -> Path:
       OSError: the folder cannot be written to.
     """
     name = plain_name(name, "score")
+    if content[:2] == smf.GZIP:
+        name = name[:-3] if name.lower().endswith(".gz") else name
+        try:
+            content = smf.unpacked(content, midi.MAX_BYTES)
+        except ValueError as error:
+            raise ValueError(f"{name} {error}") from None
     if Path(name).suffix.lower() not in ENDINGS:
         name += ".mid"
     if len(content) > midi.MAX_BYTES:

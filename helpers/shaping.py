@@ -169,7 +169,7 @@ class Curve:
           default: the value before the first.
         """
         knots, values = [-np.inf], [default]
-        for second, value in changes:
+        for second, value in np.array(changes, np.float64).reshape(-1, 2).tolist():
             if second - SWAY > knots[-1]:
                 knots.append(second - SWAY)
                 values.append(values[-1])

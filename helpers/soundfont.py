@@ -18,7 +18,8 @@ import numpy as np
 
 from .audio import Audio, resample
 from .errors import one_line
-from .midi import CONTROLLERS, DRUM_CHANNEL, Note, Track
+from .midi import CONTROLLERS, SHORTEST, Note, Track
+from .modes import DRUM_CHANNEL
 
 if TYPE_CHECKING:
     import mido
@@ -74,8 +75,13 @@ def _score(track: Track, notes: Sequence[Note], start: float) -> mido.MidiFile:
         before = [value for second, value in changes if second <= start][-1:]
         events += [(start, 1, change(kind, value)) for value in before]
         events += [(second, 1, change(kind, value)) for second, value in changes if start < second < end]
-    for note in notes:
-        release = max(note.end, note.start + 1 / TICKS)  # a key cannot come up before it goes down
+    again: dict[int, float] = {}  # where each key is struck next
+    for note in sorted(notes, key=lambda note: -note.start):
+        shortest = 1 / TICKS  # a key cannot come up before it goes down
+        if track.is_drum:  # whose sound is whole however short the note is
+            shortest = max(min(SHORTEST, again.get(note.pitch, np.inf) - note.start), shortest)
+            again[note.pitch] = note.start
+        release = max(note.end, note.start + shortest)
         events.append((release, 2, mido.Message("note_off", channel=channel, note=note.pitch)))
         pressed = mido.Message("note_on", channel=channel, note=note.pitch, velocity=note.velocity)
         events.append((note.start, 3, pressed))

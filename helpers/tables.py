@@ -37,3 +37,8 @@ def _row(tag: str, values: Sequence[Any], numeric: Sequence[bool]) -> str:
 
 def _text(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def counted(count: int, thing: str) -> str:
+    """1 -> "1 note", 1200 -> "1,200 notes"."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"

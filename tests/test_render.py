@@ -522,6 +522,31 @@ def test_the_report_is_one_readable_table(band):
     assert max(map(len, text.splitlines())) < 120
 
 
+def test_what_was_mended_in_the_file_is_reported(tmp_path):
+    song = dataclasses.replace(song_of(Note(60, 90, 0, 1)), remarks=("3 bytes behind the end of a track",))
+    report = play(song).report
+    assert "file       3 bytes behind the end of a track\n" in str(report)
+    assert "3 bytes behind the end of a track" in report._repr_html_()
+    path = report.save(tmp_path / "clip.json")
+    again = render.reproduce(path, Stub(), progress=False).report
+    assert again.remarks == again.recipe.song.remarks == song.remarks
+
+
+def test_faithful_reads_files_as_the_original_does(tmp_path):
+    """It loses notes without a length or an end."""
+    content = bytes([0, 0x90, 60, 100, 0, 60, 0, 0, 62, 100, 96, 62, 0, 0, 64, 100, 96, 0xFF, 0x2F, 0])
+    path = tmp_path / "odd.mid"
+    path.write_bytes(b"MThd\0\0\0\6\0\0\0\1\0\x60MTrk" + len(content).to_bytes(4, "big") + content)
+    song = midi.load(path)
+    assert [note.pitch for note in render.original_notes(song)] == [62]
+    clip = play(song, faithful=True)
+    assert (clip.report.notes, clip.report.rendered, clip.report.remarks) == (2, 1, ())
+    assert clip.report.skipped == {"never end in the file": 1}
+    again = render.reproduce(clip.report.save(tmp_path / "clip.json"), Stub(), progress=False)
+    np.testing.assert_array_equal(again.samples, clip.samples)
+    assert (play(song).report.notes, play(song).report.rendered) == (3, 3)
+
+
 def test_a_clip_is_made_again_from_its_report(band, tmp_path):
     pytest.importorskip("midirenderer", reason="there is no soundfont player here")
     parts = {"Lead": Part(MORPH, gain=-2.0, pan=0.3), "Bass": BASS}
@@ -541,6 +566,15 @@ def test_a_stopped_clip_is_made_again(tmp_path):
     clip = play(LONG, MORPH, stop=lambda: calls.append(1) or len(calls) == 7)
     again = render.reproduce(clip.report.save(tmp_path / "clip.json"), Stub(), progress=False)
     assert (again.samples == clip.samples).all()
+
+
+def test_a_report_from_before_there_was_a_choice_of_level_makes_the_same_clip(tiny, tmp_path):
+    clip = play(DUO, {1: Part(), 2: Part()}, tiny, level="peak", velocity=1.0)
+    path = clip.report.save(tmp_path / "old.json")
+    rows = json.loads(path.read_text("utf-8"))
+    del rows["settings"]["level"]
+    path.write_text(json.dumps(rows | {"format": 2}), "utf-8")
+    np.testing.assert_array_equal(render.reproduce(path, tiny, progress=False).samples, clip.samples)
 
 
 def test_a_clip_of_the_demo_is_found_again_by_its_name(tmp_path):

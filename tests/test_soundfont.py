@@ -52,6 +52,20 @@ def test_drums_sound_at_their_times(pitch):
         assert (rms(wave, hit - 0.1, hit - 0.01) < 0.1 * rms(wave, hit, hit + 0.05)).all()
 
 
+@pytest.mark.parametrize("pitch", [36, 38, 42, 44, 49, 71])
+def test_a_drum_is_a_hit_however_short_its_note_is(pitch):
+    """A pedal hi-hat (44) and a short whistle (71) would else lose more than 10 dB."""
+    short, usual = (np.sum(played(Note(pitch, 100, 0.5, 0.5 + length), is_drum=True) ** 2) for length in (0.0, 0.1))
+    assert short == pytest.approx(usual, rel=1e-3)
+
+
+def test_a_short_roll_has_all_its_hits():
+    hits = [Note(38, 100, 0.04 * i, 0.04 * i + 0.001) for i in range(8)]
+    wave = played(*hits, is_drum=True)
+    for hit in hits[1:]:
+        assert (rms(wave, hit.start, hit.start + 0.02) > 0.02).all()
+
+
 def test_a_cymbal_rings_on():
     wave = played(Note(49, 100, 0.0, 0.1), is_drum=True)
     assert len(wave) >= 4 * RATE

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import email.message
+import gzip
 import io
 import socket
 import threading
@@ -84,6 +85,16 @@ def test_a_score_is_kept_under_a_safe_name(name, expected, kept):
     assert midi.load(path).tracks == midi.load(STUDY).tracks
 
 
+def test_a_packed_score_is_kept_unpacked(kept):
+    path = scores.keep(gzip.compress(STUDY.read_bytes()), "a.mid.gz")
+    assert path == kept / "a.mid"
+    assert path.read_bytes() == STUDY.read_bytes()
+    with pytest.raises(ValueError, match=r"^a\.mid is damaged: gzip cannot unpack it"):
+        scores.keep(b"\x1f\x8b\x08" + bytes(30), "a.mid.gz")
+    (kept / "b.mid.gz").write_bytes(gzip.compress(STUDY.read_bytes()))
+    assert [path.name for path in scores.listing(kept)] == ["a.mid", "b.mid.gz"]
+
+
 def test_no_score_takes_the_place_of_another(kept):
     assert scores.keep(STUDY.read_bytes(), "a.mid") == scores.keep(STUDY.read_bytes(), "a.mid") == kept / "a.mid"
     for _ in range(2):
@@ -95,7 +106,7 @@ def test_no_score_takes_the_place_of_another(kept):
 @pytest.mark.parametrize(("content", "match"), [
     (b"<html>", "^a.mid is a web page"), (b" <!DOCTYPE html><p>", "^a.mid is a web page"),
     (b"", "^a.mid is not a MIDI file"),
-    (STUDY.read_bytes()[:300], "^a.mid is a damaged"), (bytes(midi.MAX_BYTES + 1), "^a.mid has 8 MB"),
+    (STUDY.read_bytes()[:30], "^a.mid is a damaged"), (bytes(midi.MAX_BYTES + 1), "^a.mid has 8 MB"),
 ])  # fmt: skip
 def test_what_is_no_score_is_not_kept(content, match, kept):
     with pytest.raises(ValueError, match=match):
@@ -381,3 +392,10 @@ def test_a_song_of_very_many_tracks_is_shown_in_part():
     assert len(tune._tracks.children) == 3 * module.MOST_ROWS
     assert "tracks 41 to 43 are played as they are" in tune._about.value
     assert len(tune.heard().tracks) == module.MOST_ROWS + 3
+
+
+def test_what_is_wrong_with_a_file_is_said(tmp_path):
+    path = tmp_path / "padded.mid"
+    path.write_bytes(STUDY.read_bytes() + b"\0\0\0")
+    tune = Tune(path=path)
+    assert "; in the file: 3 bytes behind the end of a track" in tune._about.value

@@ -111,6 +111,9 @@ class Config:
         return f"Config({picture}, {self.audio_length / self.sample_rate:g} s at {self.sample_rate} Hz)"
 
     def __post_init__(self):
+        for field in dataclasses.fields(self):  # NumPy's numbers are numbers, but not for the JSON file of a model
+            if isinstance(value := getattr(self, field.name), np.generic):
+                object.__setattr__(self, field.name, value.item())
         for key, allowed in _CHOICES.items():
             if getattr(self, key) not in allowed:
                 expected = " or ".join(repr(value) for value in allowed)
@@ -266,6 +269,7 @@ def _typed(key: str, value: Any, default: Any) -> Any:
             return value
         shown = jsonfile.shortened(value)
         raise ValueError(f"{key} is {shown}; expected a {type(default).__name__} such as {default!r}")
+    value = value.item() if isinstance(value, np.generic) else value
     whole = isinstance(default, int) and key not in ("fmap_base", "fmap_max")
     number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST
     if not number or (whole and value != int(value)):

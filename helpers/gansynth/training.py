@@ -61,11 +61,14 @@ class Settings:
     average_decay: float = 0.999  # of the generator's moving averages, a step; the original knows no other
 
     def __post_init__(self):
-        sizes = self.batch_size_schedule
+        sizes = tuple(np.array(self.batch_size_schedule).tolist())
+        object.__setattr__(self, "batch_size_schedule", sizes)
         if not sizes or not all(isinstance(size, int) and size > 0 for size in sizes):
             raise ValueError(f"batch_size_schedule is {list(sizes)}; expected batch sizes above 0 such as [8]")
         for field in dataclasses.fields(self)[1:]:
             value = getattr(self, field.name)
+            if isinstance(value, np.generic):
+                object.__setattr__(self, field.name, value := value.item())
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if not (number and 0 <= value < math.inf):
                 raise ValueError(f"{field.name} is {value!r}; expected a number such as {field.default}")
@@ -254,7 +257,7 @@ class Trainer:
         Raises:
           ValueError: numbers that make no sense or do not go together.
         """
-        self.config, self.settings, self.seed = config, Settings.of(config), seed
+        self.config, self.settings, self.seed = config, Settings.of(config), int(seed)
         counts = np.ones(NUM_PITCHES) if pitch_counts is None else np.asarray(pitch_counts, np.float64)
         if counts.shape != (NUM_PITCHES,) or not (counts >= 0).all() or not 0 < counts.sum() < math.inf:
             raise ValueError(f"pitch_counts has to be {NUM_PITCHES} numbers, none below 0 and not all of them 0")

@@ -41,8 +41,8 @@ class RandomTimeline(Control):
     Notebook: 00_report.
     """
 
-    seconds = traitlets.Float(SECONDS_PER_INSTRUMENT, min=SECONDS[0], max=SECONDS[1])
-    seed = traitlets.Int(1, min=0, max=LAST_SEED)
+    seconds = traitlets.CFloat(SECONDS_PER_INSTRUMENT, min=SECONDS[0], max=SECONDS[1])
+    seed = traitlets.CInt(1, min=0, max=LAST_SEED)
     anywhere = traitlets.Bool(False)
     timeline = traitlets.Instance(Timeline, allow_none=True)
 

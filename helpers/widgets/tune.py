@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import anywidget
 import ipywidgets
+import numpy as np
 import traitlets
 
 from .. import audio, drawing, instruments, midi, place, scores
@@ -88,7 +89,9 @@ class Tune(Control):
         self._rows: list[dict[str, ipywidgets.Widget]] = []
         self._list = ipywidgets.Dropdown(description="score")
         listen = ipywidgets.Button(description="Listen", icon="play")
-        self._upload = ipywidgets.FileUpload(description="Upload", accept=",".join(scores.ENDINGS), multiple=False)
+        self._upload = ipywidgets.FileUpload(
+            description="Upload", accept=",".join((*scores.ENDINGS, ".gz")), multiple=False
+        )
         self._drop = Drop()
         self._link = ipywidgets.Text(description="link", placeholder="https://… or a Google Drive link")
         fetch = ipywidgets.Button(description="Fetch", icon="download")
@@ -267,9 +270,9 @@ class Tune(Control):
                 raise ValueError(f"track {number} cannot be played by {instrument!r}; it can be {known}")
             row["instrument"].value = instrument
         if mute is not None:
-            row["mute"].value = mute
+            row["mute"].value = bool(mute)
         if solo is not None:
-            row["solo"].value = solo
+            row["solo"].value = bool(solo)
 
     def heard(self) -> Song | None:
         """The song without what is muted."""
@@ -295,7 +298,8 @@ class Tune(Control):
         about = str(self.song).splitlines()[0] if self.song else "no score yet"
         about += f"; the first {self._seconds:g} of {self._score.seconds:.0f} s" if self.song is not self._score else ""
         rest = f"; tracks {MOST_ROWS + 1} to {len(tracks)} are played as they are" if len(tracks) > MOST_ROWS else ""
-        self._about.value = html.escape(about + rest)
+        remarks = f"; in the file: {', '.join(self._score.remarks)}" if self._score and self._score.remarks else ""
+        self._about.value = html.escape(about + rest + remarks)
         self._length.layout.display = "" if self._is_long else "none"
         self._refresh()
         self._draw()
@@ -490,6 +494,7 @@ def parts_code(parts: Mapping[int, Part], bank: Mapping[str, Instrument]) -> str
 
 def literal(value: Any) -> str:
     """A plain value as it stands in Python."""
+    value = value.item() if isinstance(value, np.generic) else value
     return quoted(value) if isinstance(value, str) else repr(value)
 
 

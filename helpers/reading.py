@@ -1,0 +1,453 @@
+"""From the events of a MIDI file to a `Song`: which keys sound when, and who plays them.
+
+Notebook: 03_midi.
+"""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+import functools
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from . import charsets, smf
+from .casting import program_name
+from .midi import (
+    BEND_RANGE,
+    CONTROLLERS,
+    MICROSECONDS_PER_QUARTER,
+    RESET,
+    SHORTEST,
+    Changes,
+    Note,
+    Original,
+    Song,
+    Track,
+)
+from .modes import DRUM_CHANNEL, Mode, Modes, Steps
+from .smf import Event, Remarks
+
+LONGEST_NAME = 80  # characters of a track's name
+UNSAID = -1  # the program of notes before which their track names none
+FILM_29 = 30000 / 1001  # frames a second, where a file says 29
+FINEST_METER = 7  # 1/128
+BANK, ALL_SOUND_OFF, RESET_ALL, ALL_NOTES_OFF = 0, 120, 121, range(123, 128)  # controllers; 124 to 127 do more as well
+
+_Raw = tuple[int, int, int, int]  # pitch, velocity, ticks of start and end
+_Group = tuple[int, int, int]  # place, number of the file's track, program at the beginning of the notes
+_Player = tuple[int, int, int, bool]  # place, number of the file's track, program, whether it plays drums
+_LENGTHS = {0x00: 2, 0x54: 5, 0x59: 2}  # bytes of meta events that are not used: number, film time, key signature
+
+
+@dataclasses.dataclass
+class _Channel:
+    """What one of a file's tracks says on one channel, in ticks."""
+
+    programs: list[tuple[int, int]] = dataclasses.field(default_factory=list)
+    controls: dict[str, list[tuple[int, float]]] = dataclasses.field(default_factory=lambda: defaultdict(list))
+
+
+@dataclasses.dataclass
+class _Played:
+    """Notes that a file's track plays on one channel with one program."""
+
+    closed: list[_Raw] = dataclasses.field(default_factory=list)  # in the order of their ends
+    open: list[_Raw] = dataclasses.field(default_factory=list)  # never ended; they have the latest end that is possible
+
+
+class Reader:
+    """What has been read of a file so far, in ticks; `song` turns it into seconds.
+
+    A place is a port and a channel: port * 16 + channel.
+    """
+
+    def __init__(self):
+        self.channels: dict[int, dict[int, _Channel]] = defaultdict(lambda: defaultdict(_Channel))  # by place and track
+        self.groups: dict[_Group, _Played] = defaultdict(_Played)
+        self.tempos: list[tuple[int, int]] = []
+        self.meters: list[tuple[int, int, int]] = []
+        self.names: list[bytes] = []
+        self.texts: list[bytes] = []  # names, words and notices that are not plain ASCII, the first of each track
+        self.silences: dict[int, list[int]] = defaultdict(list)  # ticks at which all notes of a place end
+        self.bend_ranges: dict[int, float] = {}
+        self.fine_tunings: dict[int, tuple[int, int]] = {}  # both bytes of each place
+        self.modes = Modes()
+        self.is_plain = True  # whether the original program reads the same notes, in the same order
+
+    def read(self, events: Iterable[Event], remarks: Remarks) -> None:
+        """Take in the file's next track."""
+        i, port, name = len(self.names), 0, b""
+        unread = charsets.MOST_BYTES
+        programs: dict[int, int] = {}
+        held: dict[int, dict[int, list[tuple[int, int, int]]]] = defaultdict(dict)  # by place and pitch
+        hit: set[tuple[int, int, int]] = set()  # notes whose key also came up as they began, ending earlier ones
+        selected: dict[int, dict[int, int]] = defaultdict(dict)  # which parameter is set next: controllers 98 to 101
+        tick = 0
+        for tick, status, first, second in events:
+            if status >= 0xF0:
+                if status == smf.META:
+                    if first in smf.TEXTS:
+                        if first == smf.TRACK_NAME:
+                            name = name or second
+                        if unread > 0 and not second.isascii():
+                            unread -= len(second)
+                            self.texts.append(second)
+                    elif first == smf.PORT and second:
+                        port = second[0]
+                    else:
+                        self._timing(tick, first, second, remarks)
+                else:
+                    self.modes.sysex(tick, port, second)
+                continue
+            kind, place = status & 0xF0, port << 4 | status & 0x0F
+            if kind == smf.NOTE_ON and second:
+                held[place].setdefault(first, []).append((tick, second, programs.get(place, UNSAID)))
+            elif kind in (smf.NOTE_ON, smf.NOTE_OFF):
+                if pressed := held[place].pop(first, None):
+                    if pressed[-1][0] == tick and pressed[0][0] != tick:
+                        # The key was struck again before it came up: the earlier notes end here, the new one goes on.
+                        held[place][first] = [note for note in pressed if note[0] == tick]
+                        pressed = [note for note in pressed if note[0] != tick]
+                        hit.add((place, first, tick))
+                    self._end(place, i, first, pressed, tick)
+            elif kind == smf.PROGRAM:
+                programs[place] = first
+                self.channels[place][i].programs.append((tick, first))
+                self.is_plain &= not held[place]
+            elif kind == smf.WHEEL:
+                bend = ((second << 7 | first) - 8192) / 8192 * self.bend_ranges.get(place, BEND_RANGE)
+                self.channels[place][i].controls["bend"].append((tick, bend))
+            elif kind == smf.CONTROL:
+                if first in CONTROLLERS:
+                    control, unit = CONTROLLERS[first]
+                    self.channels[place][i].controls[control].append((tick, unit(second)))
+                elif first == RESET_ALL:
+                    controls = self.channels[place][i].controls
+                    for control in RESET.keys() & controls.keys():  # others have not been moved yet
+                        controls[control].append((tick, RESET[control]))
+                elif first == BANK:
+                    self.modes.set(tick, place, "bank", second)
+                elif first == ALL_SOUND_OFF or first in ALL_NOTES_OFF:
+                    self._silence(place, i, held[place], tick, first == ALL_SOUND_OFF)
+                else:
+                    self._parameter(tick, place, first, second, selected[place])
+        self._leave_open(i, held, hit, tick)
+        self.names.append(name)
+
+    def _end(self, place: int, i: int, pitch: int, pressed: Sequence[tuple[int, int, int]], tick: int) -> None:
+        for start, velocity, program in pressed:
+            self.groups[place, i, program].closed.append((pitch, velocity, start, tick))
+        self.is_plain &= pressed[-1][0] != tick
+
+    def _silence(self, place: int, i: int, held: dict[int, list], tick: int, is_at_once: bool) -> None:
+        """All notes off. Those that begin at the same tick go on: such messages also stand among the first notes."""
+        for pitch, pressed in list(held.items()):
+            if ended := [note for note in pressed if note[0] < tick]:
+                self._end(place, i, pitch, ended, tick)
+                self.is_plain = False
+                held[pitch] = [note for note in pressed if note[0] == tick]
+                if not held[pitch]:
+                    del held[pitch]
+        if self.silences[place][-1:] != [tick]:
+            self.silences[place].append(tick)
+        pedal = self.channels[place][i].controls.get("pedal") if is_at_once else None
+        if pedal and pedal[-1][1]:  # nor does it hold what sounded until now
+            pedal += [(tick, 0.0), (tick + 1, pedal[-1][1])]
+
+    def _leave_open(self, i: int, held: Mapping[int, Mapping[int, list]], hit: set, end: int) -> None:
+        """Put down the notes that are still held at the end of a track; each ends where its key is struck again."""
+        for place, keys in held.items():
+            for pitch, pressed in keys.items():
+                self.is_plain = False
+                last = end
+                for start, velocity, program in reversed(pressed):
+                    later = last if last > start else end
+                    if (place, pitch, start) in hit:
+                        self.groups[place, i, program].closed.append((pitch, velocity, start, start))
+                    else:
+                        self.groups[place, i, program].open.append((pitch, velocity, start, later))
+                    last = start
+
+    def _timing(self, tick: int, kind: int, content: bytes, remarks: Remarks) -> None:
+        """Tempo and time signature; of those that are too long the beginning counts."""
+        if kind == smf.TEMPO:
+            is_padded = len(content) > 3 and not content[0]
+            tempo = int.from_bytes(content[1:4] if is_padded else content[:3], "big")
+            if len(content) != 3:
+                remarks.count("tempo", "of a wrong length")
+            if tempo and len(content) >= 3:
+                self.tempos.append((tick, tempo))
+        elif kind == smf.METER:
+            if len(content) != 4:
+                remarks.count("time signature", "of a wrong length")
+            if len(content) >= 2 and content[0] and content[1] <= FINEST_METER:
+                self.meters.append((tick, content[0], 1 << content[1]))
+        elif len(content) != _LENGTHS.get(kind, len(content)):
+            remarks.count("meta event", "of a wrong length")
+
+    def _parameter(self, tick: int, place: int, control: int, value: int, selected: dict[int, int]) -> None:
+        """Registered parameters: 0, bend range in semitones and hundredths; 1 and 2, fine and coarse tuning."""
+        if control in (100, 101):
+            selected[control] = value
+            return
+        if control in (98, 99):  # one that is not registered: what is set next is something else
+            selected.clear()
+            return
+        parameter = selected.get(100) if selected.get(101) == 0 else None
+        if control not in (6, 38) or parameter not in (0, 1, 2):
+            return
+        if parameter == 0:
+            whole = int(self.bend_ranges.get(place, BEND_RANGE))
+            self.bend_ranges[place] = float(value) if control == 6 else whole + value / 100
+        elif parameter == 1:
+            high, low = self.fine_tunings.get(place, (64, 0))
+            high, low = (value, 0) if control == 6 else (high, value)
+            self.fine_tunings[place] = high, low
+            self.modes.set(tick, place, "fine", (high << 7 | low) / 8192 - 1)
+        elif control == 6:
+            self.modes.set(tick, place, "coarse", value - 64)
+
+    def song(self, name: str, file: smf.File) -> Song:
+        """All that was read of a file, as a song."""
+        tempo_changes = _in_order(self.tempos)
+        clock = _Clock(file.division, tempo_changes)
+        of_file = tuple(file.remarks)
+        groups = self._by_player(file.remarks)
+        tracks = self._tracks(groups, clock)
+        tempos = tuple((clock(tick), 60e6 / tempo) for tick, tempo in tempo_changes)
+        meters = tuple((clock(tick), beats, value) for tick, beats, value in _in_order(self.meters))
+        return Song(
+            name,
+            tracks,
+            _from_start(tempos, Song.tempos),
+            _from_start(meters, Song.meters),
+            remarks=tuple(file.remarks),
+            original=None if self.is_plain else self._original(file, tracks, clock, of_file),
+        )
+
+    def _original(
+        self, file: smf.File, tracks: tuple[Track, ...], clock: _Clock, remarks: tuple[str, ...]
+    ) -> Original | None:
+        """What the original program reads, if that is not the same."""
+        groups, unclosed = _original_notes(file)
+        players: dict[_Player, list[_Raw]] = {}
+        for (program, place, i), notes in groups.items():
+            if not self.channels[place][i].programs:
+                program = self._programs_of(place, i)(0)
+            players[place, i, program, place & 0x0F == DRUM_CHANNEL] = notes
+        read = self._tracks(players, clock)
+        is_same = not unclosed and [track.notes for track in read] == [track.notes for track in tracks]
+        return None if is_same else Original(tracks, read, unclosed, remarks)
+
+    def _tracks(self, players: Mapping[_Player, Sequence[_Raw]], clock: _Clock) -> tuple[Track, ...]:
+        encoding = charsets.guess(self.texts)
+        names = [_clean(charsets.decoded(raw, encoding)) for raw in self.names]
+        sharing = Counter(i for _, i, _, _ in players)
+        taken: set[str] = set()
+        tracks = []
+        for (place, i, program, is_drum), notes in players.items():
+            title = names[i] if names[i] and sharing[i] == 1 else "Drums" if is_drum else program_name(program)
+            title = _unique(title, taken)
+            taken.add(title.lower())
+            tuning = Steps(0.0) if is_drum else self._modes[place].tuning
+            controls = _controls(self.channels[place], i, tuning, clock)
+            tracks.append(Track(title, program, is_drum, tuple(_timed(notes, clock)), controls))
+        return tuple(tracks)
+
+    @functools.cached_property
+    def _modes(self) -> dict[int, Mode]:
+        """How the channels play on which there are notes, by place."""
+        return {place: self.modes.of(place) for place in {place for place, _, _ in self.groups}}
+
+    @functools.cached_property
+    def _playing(self) -> dict[int, set[int]]:
+        """The tracks that play on a channel, by place."""
+        tracks = defaultdict(set)
+        for place, i, _ in self.groups:
+            tracks[place].add(i)
+        return tracks
+
+    def _by_player(self, remarks: Remarks) -> dict[_Player, list[_Raw]]:
+        """The notes of each player: who that is can change along a channel."""
+        players: dict[_Player, list[_Raw]] = {}
+        modes = self._modes
+        for (place, i, program), played in self.groups.items():
+            programs = Steps(program) if program != UNSAID else self._programs_of(place, i)
+            for (number, is_drum), (closed, left) in _split(played, programs, modes[place]).items():
+                notes = players.setdefault((place, i, number, is_drum), [])
+                self.is_plain &= not notes and len(closed) == len(played.closed)
+                notes += closed
+                if is_drum:
+                    notes += sorted(((*note[:3], note[2]) for note in left), key=lambda note: note[2])
+                    continue
+                notes += sorted(self._ended_by_others(place, left), key=lambda note: note[3])
+                rest = "without an end, held until its track ends or its key is struck again"
+                remarks.count("note", rest, len(left))
+                short = sum(start == end for _, _, start, end in notes)
+                remarks.count("note", f"without a length, given one of {SHORTEST:g} s", short)
+                shift = modes[place].shift
+                if not shift.is_constant:
+                    self.is_plain = False
+                    notes[:] = [(_shifted(note[0], shift(note[2])), *note[1:]) for note in notes]
+        return players
+
+    def _ended_by_others(self, place: int, notes: Sequence[_Raw]) -> Iterator[_Raw]:
+        """Notes without an end; another track of the channel may end them all."""
+        silences = sorted(self.silences[place])
+        for pitch, velocity, start, end in notes:
+            i = bisect.bisect_right(silences, start)
+            yield pitch, velocity, start, min(silences[i], end) if i < len(silences) else end
+
+    def _programs_of(self, place: int, i: int) -> Steps:
+        """The programs of notes before which their track sets none; another track, the head perhaps, may set them."""
+        return Steps(0) if self.channels[place][i].programs else self._programs_by_others[place]
+
+    @functools.cached_property
+    def _programs_by_others(self) -> dict[int, Steps]:
+        """The programs of channels by the tracks that play nothing on them, or else by the first one that sets any."""
+        programs = {}
+        for place, playing in self._playing.items():
+            channel = self.channels[place]
+            heads = [change for track, said in channel.items() if track not in playing for change in said.programs]
+            if not heads:
+                heads = next((said.programs[:1] for said in channel.values() if said.programs), [(0, 0)])
+            changes = _in_order(heads)
+            programs[place] = Steps(changes[0][1], changes)
+        return programs
+
+
+def _split(played: _Played, programs: Steps, mode: Mode) -> dict[tuple[int, bool], tuple[list[_Raw], list[_Raw]]]:
+    """The notes of a group, with an end and without, by their program and whether that is drums."""
+    if programs.is_constant and mode.is_drum.is_constant:
+        return {(programs(0), mode.is_drum(0)): (played.closed, played.open)}
+    parts: dict[tuple[int, bool], tuple[list[_Raw], list[_Raw]]] = {}
+    for index, notes in enumerate((played.closed, played.open)):
+        for note in notes:
+            key = programs(note[2]), mode.is_drum(note[2])
+            parts.setdefault(key, ([], []))[index].append(note)
+    return parts
+
+
+def _shifted(pitch: int, semitones: int) -> int:
+    """A transposed pitch, by octaves inside what MIDI has."""
+    pitch += semitones
+    return pitch % 12 + (0 if pitch < 0 else 108 if pitch % 12 > 7 else 120) if not 0 <= pitch <= 127 else pitch
+
+
+def _timed(notes: Sequence[_Raw], clock: _Clock) -> Iterator[Note]:
+    """Notes in seconds. One without a length sounds for a moment, or until its key is struck again."""
+    strikes: dict[int, list[int]] = defaultdict(list)
+    if any(start == end for _, _, start, end in notes):
+        for pitch, _, start, _ in notes:
+            strikes[pitch].append(start)
+        for starts in strikes.values():
+            starts.sort()
+    for pitch, velocity, start, end in notes:
+        begin, until = clock(start), clock(end)
+        if start == end:
+            later = bisect.bisect_right(strikes[pitch], start)
+            again = clock(strikes[pitch][later]) if later < len(strikes[pitch]) else math.inf
+            until = min(begin + SHORTEST, again)
+        yield Note(pitch, velocity, begin, until)
+
+
+class _Clock:
+    """Ticks of a file -> seconds."""
+
+    def __init__(self, division: int, tempos: Sequence[tuple[int, int]]):
+        """
+        Args:
+          division: as in the file's head; negative values count film frames instead of beats.
+          tempos: (tick, microseconds a quarter note), in order of ticks.
+        """
+        if division < 0:
+            frames, ticks = -(division >> 8), max(division & 0xFF, 1)
+            frames = FILM_29 if frames == 29 else frames
+            tempos, per_tick = [], 1.0 / (frames * ticks)
+        else:
+            per_tick = MICROSECONDS_PER_QUARTER * 1e-6 / division
+        self.ticks, self.seconds, self.per_tick = [0], [0.0], [per_tick]
+        for tick, tempo in tempos:
+            self.seconds.append(self(tick))
+            self.ticks.append(tick)
+            self.per_tick.append(tempo * 1e-6 / division)
+
+    def __call__(self, tick: int) -> float:
+        i = bisect.bisect_right(self.ticks, tick) - 1
+        return self.seconds[i] + (tick - self.ticks[i]) * self.per_tick[i]
+
+
+def _controls(channel: Mapping[int, _Channel], i: int, tuning: Steps, clock: _Clock) -> dict[str, Changes]:
+    """The controllers of one track: its own, or else those that other tracks send on its channel."""
+    moves = {}
+    for kind in sorted({kind for said in channel.values() for kind in said.controls}):
+        own = channel[i].controls.get(kind)
+        moves[kind] = _in_order(own or [event for said in channel.values() for event in said.controls.get(kind, [])])
+    if not tuning.is_constant:  # a bend that the wheel adds to
+        bend = Steps(0.0, moves.get("bend", ()))
+        ticks = sorted({*bend.ticks, *tuning.ticks})
+        moves["bend"] = [(tick, bend(tick) + tuning(tick)) for tick in ticks]
+    return {kind: tuple((clock(tick), value) for tick, value in changes) for kind, changes in moves.items() if changes}
+
+
+def _in_order(events: list[tuple]) -> list[tuple]:
+    """Events by their ticks, which come first in them; of several at one tick the last read counts."""
+    latest = {event[0]: event for event in events}
+    return [latest[tick] for tick in sorted(latest)]
+
+
+def _from_start(changes: tuple, default: tuple) -> tuple:
+    """Changes that begin at second 0, with a default before the first if need be."""
+    return changes if changes and changes[0][0] <= 0 else default + changes
+
+
+def _clean(name: str) -> str:
+    """A name from a file, on one line."""
+    name = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+    if len(name) <= LONGEST_NAME:
+        return name
+    return name[: LONGEST_NAME - 1].rsplit(" ", 1)[0] + "…"  # after a whole word, where there are several
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    """The name, or "name 2", "name 3", …, whichever is not taken."""
+    candidates = [name, *(f"{name} {n}" for n in range(2, len(taken) + 3))]
+    return next(candidate for candidate in candidates if candidate.lower() not in taken)
+
+
+# ------------------------------------------------------------------------------------------------ the original program
+
+
+def _original_notes(file: smf.File) -> tuple[dict[tuple[int, int, int], list[_Raw]], int]:
+    """The notes as the original program reads them, (program, place, track) -> notes, and how many have no end.
+
+    There a note has the program of its end, and one without a length or an end is lost. A note-off ends all notes of
+    its key but those that begin at the same tick; they go on if it ended others, and are lost if it did not.
+    """
+    groups: dict[tuple[int, int, int], list[_Raw]] = {}
+    unclosed = 0
+    for i in range(min(file.counted, len(file.spans))):
+        port = 0
+        programs: dict[int, int] = {}
+        pressed: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+        for tick, status, first, second in file.events(i):
+            if status >= 0xF0:
+                if status == smf.META and first == smf.PORT and second:
+                    port = second[0]
+                continue
+            kind, place = status & 0xF0, port << 4 | status & 0x0F
+            if kind == smf.NOTE_ON and second:
+                pressed[place, first].append((tick, second))
+            elif kind in (smf.NOTE_ON, smf.NOTE_OFF):
+                notes = pressed[place, first]
+                ended = [note for note in notes if note[0] != tick]
+                pressed[place, first] = [note for note in notes if note[0] == tick] if ended else []
+                if ended:
+                    group = groups.setdefault((programs.get(place, 0), place, i), [])
+                    group += [(first, velocity, start, tick) for start, velocity in ended]
+            elif kind == smf.PROGRAM:
+                programs[place] = first
+        unclosed += sum(map(len, pressed.values()))
+    return groups, unclosed

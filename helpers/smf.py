@@ -1,0 +1,381 @@
+"""A Standard MIDI File taken apart into plain events, with the patience that players have.
+
+Files from the web have padding behind their tracks, chunks of other programs and events of a wrong length, or they end
+too early. Players play them all the same, so their owners do not know. This module reads what can be read, and counts
+what it passes over.
+
+Notebook: 03_midi.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import struct
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .tables import counted
+
+META, SYSEX, ESCAPE = 0xFF, 0xF0, 0xF7  # status bytes
+NOTE_OFF, NOTE_ON, CONTROL, PROGRAM, PRESSURE, WHEEL = 0x80, 0x90, 0xB0, 0xC0, 0xD0, 0xE0  # channel 1's
+TRACK_NAME, PORT, END_OF_TRACK, TEMPO, METER = 0x03, 0x21, 0x2F, 0x51, 0x58  # kinds of meta events
+TEXTS = range(0x01, 0x10)  # kinds of meta events that are text
+
+MOST_TRACKS = 0xFFFF  # a head has two bytes for their number
+LONGEST_PAUSE = (1 << 28) - 1  # ticks; a number has four bytes of seven bits at most
+LONGEST_NUMBER = 8  # bytes; some programs write zeros in front
+LONGEST_SEARCH = 4096  # bytes before the file itself
+GZIP = b"\x1f\x8b"  # what files begin with that it has packed
+MACBINARY_HEAD = 128  # bytes
+
+# Bytes behind status bytes that have no place in a file, the likeliest first. F4 and F5 are defined nowhere.
+_STRAY = {0xF1: (1, 0, 2), 0xF2: (2, 1, 0), 0xF3: (1, 0, 2), 0xF4: (0, 1, 2), 0xF5: (1, 0, 2)}
+MOST_STRAYS = 10_000  # in a track; each costs a look ahead
+_LOOKED_AHEAD = 8  # events that have to make sense behind one of those
+
+_MODULE = ", with samples of its own: OpenMPT exports it as MIDI"
+_ABC = "a tune in ABC notation: abc2midi, or an ABC site on the web, turns it into MIDI"
+_MUSICXML = "MusicXML, a score to print: export it as MIDI, from MuseScore for example"
+
+# The files that people take for MIDI files: where and what they begin with, and what to say.
+_OTHERS = (
+    (0, b"Extended Module: ", f"a tracker module (.xm){_MODULE}"),
+    (0, b"IMPM", f"a tracker module (.it){_MODULE}"),
+    (44, b"SCRM", f"a tracker module (.s3m){_MODULE}"),
+    (1080, b"M.K.", f"a tracker module (.mod){_MODULE}"),
+    (1, b"FICHIER GUITAR PRO", "a Guitar Pro file: export it as MIDI from Guitar Pro or TuxGuitar"),
+    (0, b"ID3", "an MP3 recording, not a score: notes cannot be read from it"),
+    (0, b"OggS", "an Ogg recording, not a score: notes cannot be read from it"),
+    (0, b"fLaC", "a FLAC recording, not a score: notes cannot be read from it"),
+    (8, b"WAVE", "a WAV recording, not a score: notes cannot be read from it"),
+    (8, b"XDIR", "an XMI file of a game: convert it to MIDI first"),
+    (8, b"XMID", "an XMI file of a game: convert it to MIDI first"),
+)
+_SUFFIXES = {".mxl": f"compressed {_MUSICXML}", ".abc": _ABC, ".xm": f"a tracker module (.xm){_MODULE}"}
+
+Event = tuple[int, int, int, "int | bytes"]  # tick, status, and two data bytes; or of a meta event its kind and content
+
+
+class Remarks:
+    """What was passed over or mended in a file: each kind of thing once, with its number."""
+
+    def __init__(self):
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._sentences: list[str] = []
+        self.is_damaged = False  # whether a track ends too early
+
+    def count(self, thing: str, rest: str, number: int = 1) -> None:
+        """Add to the number of a kind of thing; `thing` is its singular, such as "byte"."""
+        if number:
+            self._counts[thing, rest] += number
+
+    def cut_off(self) -> None:
+        self.count("track", "cut off: what stands before the cut is played")
+        self.is_damaged = True
+
+    def say(self, sentence: str) -> None:
+        self._sentences.append(sentence)
+
+    def __iter__(self) -> Iterator[str]:
+        """Each kind as a phrase, such as "3 bytes behind the end of a track"."""
+        yield from self._sentences
+        for (thing, rest), number in self._counts.items():
+            yield f"{counted(number, thing)} {rest}"
+
+
+class Span(NamedTuple):
+    """Where the events of a track are in the file."""
+
+    begin: int
+    end: int  # as its length says
+    limit: int  # where they have to end: its length may be wrong
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """A MIDI file taken apart into its tracks."""
+
+    content: bytes = dataclasses.field(repr=False)
+    division: int  # ticks a quarter note; a negative number counts film frames
+    counted: int  # tracks, as its head claims
+    spans: tuple[Span, ...]  # of its tracks
+    remarks: Remarks = dataclasses.field(repr=False)
+
+    def events(self, track: int, remarks: Remarks | None = None) -> Iterator[Event]:
+        """The events of a track up to its end, or to where it is damaged. The last one is an End of Track.
+
+        Args:
+          track: its number, from 0.
+          remarks: takes up what is passed over.
+        """
+        begin, end, limit = self.spans[track]
+        return _events(self.content[begin:limit], end - begin, Remarks() if remarks is None else remarks)
+
+
+def unpacked(content: bytes, most: int) -> bytes:
+    """A file as it is, or what gzip has packed in it.
+
+    Raises:
+      ValueError: it is damaged, or holds more than `most` bytes. The text continues the file's name.
+    """
+    if content[:2] != GZIP:
+        return content
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        content = unpacker.decompress(content, most + 1)
+    except zlib.error:
+        raise ValueError("is damaged: gzip cannot unpack it") from None
+    if len(content) > most:
+        raise ValueError(f"holds more than {most >> 20} MB; a MIDI file is far smaller")
+    return content
+
+
+def read(content: bytes, suffix: str = "") -> File:
+    """Take a MIDI file apart. It may be wrapped in RIFF or MacBinary, or have other bytes before it.
+
+    Args:
+      content: the file's bytes.
+      suffix: of its name, such as ".mid"; helps to say what it is if it is something else.
+
+    Raises:
+      ValueError: it is no MIDI file, or a damaged one without tracks. The text continues the file's name.
+    """
+    remarks = Remarks()
+    head = _find_head(content, suffix, remarks)
+    if len(content) < head + 14:
+        raise ValueError("is a damaged MIDI file: it ends too early")
+    size, kind, claimed, division = struct.unpack(">IHHh", content[head + 4 : head + 14])
+    first = head + 8 + size
+    if size < 6 or not _is_chunk(content, first):
+        first = content.find(b"MTrk", head + 14)
+        if first < 0:
+            raise ValueError("is a damaged MIDI file: it ends too early, or holds no track")
+        remarks.say("its head claims a wrong length")
+    spans = _tracks(content, first, remarks)
+    if not spans:
+        raise ValueError("is a damaged MIDI file: it holds no track")
+    if len(spans) != claimed:
+        remarks.say(f"its head counts {counted(claimed, 'track')}, and it has {len(spans):,}")
+    if kind == 2 and len(spans) > 1:
+        remarks.say(f"it is of type 2: its {len(spans):,} tracks are pieces of their own, and are played at once")
+    return File(content, division, claimed, tuple(spans), remarks)
+
+
+def _find_head(content: bytes, suffix: str, remarks: Remarks) -> int:
+    """Where the MIDI file begins in what may be a wrapper around it."""
+    if content[:4] == b"MThd":
+        return 0
+    is_riff = content[:4] == b"RIFF" and content[8:12] == b"RMID"
+    head = content.find(b"MThd") if is_riff else content.find(b"MThd", 0, LONGEST_SEARCH)
+    other = (_SUFFIXES.get(suffix, "") if head < 0 else "") or _other(content)
+    if head < 0 or other:
+        raise ValueError(f"is {other}" if other else "is not a MIDI file: it does not begin with MThd")
+    if head == MACBINARY_HEAD and content[0] == 0 and 1 <= content[1] <= 63:
+        remarks.say("a MacBinary head stands before it")
+    elif not is_riff:
+        remarks.count("byte", "before its beginning", head)
+    return head
+
+
+def _other(content: bytes) -> str:
+    """What a file is that people take for a MIDI file, and what to do about it; "" if it is none of those."""
+    for at, sign, what in _OTHERS:
+        if content[at : at + len(sign)] == sign:
+            return what
+    start = content[:LONGEST_SEARCH]
+    if start[:4] == b"PK\x03\x04":
+        if b"container.xml" in start or b".musicxml" in start or b"score.xml" in start:
+            return f"compressed {_MUSICXML}"
+        if b".mscx" in start:
+            return "a MuseScore file: export it as MIDI from MuseScore"
+        return "a zip archive, not a MIDI file: unpack it, and load the MIDI file in it"
+    if b"<score-partwise" in start or b"<score-timewise" in start:
+        return _MUSICXML
+    lines = (line.strip() for line in start.removeprefix(b"\xef\xbb\xbf").splitlines())
+    first = next((line for line in lines if line and not line.startswith(b"%")), b"")
+    return _ABC if re.match(rb"X:\s*\d", first) else ""
+
+
+def _is_chunk(content: bytes, at: int) -> bool:
+    """Whether a chunk begins here: four letters, and bytes for its length. The end of the file counts as one."""
+    name = content[at : at + 4]
+    return at == len(content) or (at + 8 <= len(content) and name.isascii() and name.isalnum())
+
+
+def _tracks(content: bytes, at: int, remarks: Remarks) -> list[Span]:
+    """The tracks from a place in the file on; lengths are believed where another chunk or the end follows."""
+    spans: list[Span] = []
+    while at < len(content) and len(spans) < MOST_TRACKS:
+        name, size = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], "big")
+        begin, end = at + 8, at + 8 + size
+        limit = end
+        if name == b"MThd":
+            remarks.say("another MIDI file stands behind it, and is not played")
+            break
+        if name == b"MTrk" and begin > len(content):
+            remarks.cut_off()
+            break
+        if not _is_chunk(content, end):
+            following = content.find(b"MTrk", begin)
+            limit = len(content) if following < 0 else following
+        if name == b"MTrk":
+            spans.append(Span(begin, end, limit))
+        elif _is_chunk(content, at) and limit == end:
+            remarks.count("chunk", "of another program")
+        else:
+            remarks.count("byte", "between or behind the tracks", limit - at)
+        at = limit
+    return spans
+
+
+class _DamagedError(Exception):
+    """What stands here is no event."""
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    """A number of some bytes of seven bits each, and where it ends."""
+    value = 0
+    for place in range(at, at + LONGEST_NUMBER):
+        byte = data[place]
+        value = value << 7 | byte & 0x7F
+        if byte < 0x80:
+            if value > LONGEST_PAUSE:
+                break
+            return value, place + 1
+    raise _DamagedError
+
+
+def _events(data: bytes, length: int, remarks: Remarks) -> Iterator[Event]:
+    """The events of a track; `length` is what its head says."""
+    at = tick = running = strays = 0
+    size = len(data)
+    sysex = b""  # the beginning of a message that comes in pieces
+    is_longer = False  # whether there are notes behind an End of Track
+    try:
+        while at < size:
+            pause, at = (data[at], at + 1) if data[at] < 0x80 else _number(data, at)
+            tick += pause
+            status = data[at]
+            if status >= 0x80:
+                at += 1
+            elif running:
+                status = running
+            else:
+                raise _DamagedError
+            if status < 0xF0:
+                running = status
+                first = data[at]
+                if PROGRAM <= status < WHEEL:
+                    second = 0
+                    at += 1
+                else:
+                    second = data[at + 1]
+                    at += 2
+                if first > 127 or second > 127:
+                    kind = status & 0xF0
+                    if kind == PROGRAM or (kind == CONTROL and (first > 127 or first == 0)):  # 127 would be another one
+                        remarks.count("event", "with a program, bank or controller above 127")
+                        continue
+                    remarks.count("value", "above 127, read as 127")
+                    first, second = min(first, 127), min(second, 127)
+                yield tick, status, first, second
+            elif status == META:
+                kind = data[at]
+                count, at = _number(data, at + 1)
+                if kind == END_OF_TRACK:
+                    at = min(at + count, size)
+                    is_longer = is_longer or _has_notes(data, at)
+                    if not is_longer:
+                        yield tick, META, END_OF_TRACK, b""
+                        remarks.count("byte", "behind the end of a track", size - at)
+                        return
+                    continue
+                if at + count > size:
+                    raise IndexError
+                yield tick, META, kind, data[at : at + count]
+                at += count
+            elif status in (SYSEX, ESCAPE):
+                begin, at = _sysex(data, at)
+                piece = data[begin:at]
+                sysex = piece if status == SYSEX else sysex + piece if sysex else b""
+                if sysex[-1:] == b"\xf7":
+                    yield tick, SYSEX, 0, sysex
+                    sysex = b""
+            else:
+                strays += 1
+                if strays > MOST_STRAYS:
+                    raise _DamagedError
+                remarks.count("event", "with a status byte that is not for files")
+                at = _behind_stray(data, at, status, running)
+    except IndexError:
+        remarks.cut_off()
+    except _DamagedError:
+        remarks.count("damaged track", "of which what stands before the damage is played")
+        remarks.is_damaged = True
+    else:
+        if size < length:
+            remarks.cut_off()
+    yield tick, META, END_OF_TRACK, b""
+
+
+def _sysex(data: bytes, at: int) -> tuple[int, int]:
+    """Where the content of a system exclusive message begins and ends; some programs leave its length out."""
+    count, begin = _number(data, at)
+    if begin + count <= len(data):
+        return begin, begin + count
+    end = data.find(b"\xf7", at) + 1
+    if not end:
+        raise IndexError
+    return at, end
+
+
+def _behind(data: bytes, at: int, running: int) -> tuple[int, int]:
+    """Where the event that begins at a place ends, and the running status then; it has to be free of faults."""
+    _, at = _number(data, at)
+    status = data[at]
+    if status >= 0x80:
+        at += 1
+    elif running:
+        status = running
+    else:
+        raise _DamagedError
+    if status < 0xF0:
+        count, running = 1 if PROGRAM <= status < WHEEL else 2, status
+        if any(byte > 127 for byte in data[at : at + count]):
+            raise _DamagedError
+    elif status in (META, SYSEX, ESCAPE):
+        count, at = _number(data, at + (status == META))
+    else:
+        count = _STRAY.get(status, (0,))[0]
+    if at + count > len(data):
+        raise IndexError
+    return at + count, running
+
+
+def _behind_stray(data: bytes, at: int, status: int, running: int) -> int:
+    """Where the data bytes of a stray status byte end: what follows them has to make sense."""
+    for count in _STRAY.get(status, (0, 1, 2)):
+        place, state = at + count, running
+        try:
+            for _ in range(_LOOKED_AHEAD):
+                if place < len(data):
+                    place, state = _behind(data, place, state)
+        except (IndexError, _DamagedError):
+            continue
+        return at + count
+    raise _DamagedError
+
+
+def _has_notes(data: bytes, at: int) -> bool:
+    """Whether the rest of a track, behind an End of Track, is events without a fault, notes among them."""
+    running, has_notes = 0, False
+    try:
+        while at < len(data):
+            at, running = _behind(data, at, running)
+            has_notes = has_notes or (running & 0xF0 == NOTE_ON and data[at - 1] > 0)
+    except (IndexError, _DamagedError):
+        return False
+    return has_notes
