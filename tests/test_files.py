@@ -81,6 +81,18 @@ def test_what_a_killed_process_left_is_deleted_by_the_next_and_what_lives_is_not
             process.communicate()
 
 
+@posix
+def test_a_folder_that_is_being_written_is_not_deleted_and_one_that_was_left_is(tmp_path):
+    (tmp_path / f"{files.PARTIAL}left").mkdir()
+    (tmp_path / f"{files.PARTIAL}left" / "half").touch()
+    with files.partial_folder(tmp_path) as partial:
+        (partial / "half").touch()
+        assert there(tmp_path) == [partial.name]
+        files.remove_abandoned(tmp_path)
+        assert there(tmp_path) == [partial.name]
+    assert there(tmp_path) == []
+
+
 def test_without_locks_only_what_is_old_is_deleted(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "fcntl", None)
     for name in ("old", "new"):
