@@ -73,7 +73,7 @@ class Remarks:
             self._counts[thing, rest] += number
 
     def cut_off(self) -> None:
-        self.count("track", "cut off: what stands before the cut is played")
+        self.count("track", "cut off, and played up to there")
         self.is_damaged = True
 
     def say(self, sentence: str) -> None:
@@ -313,7 +313,7 @@ def _events(data: bytes, length: int, remarks: Remarks) -> Iterator[Event]:
     except IndexError:
         remarks.cut_off()
     except _DamagedError:
-        remarks.count("damaged track", "of which what stands before the damage is played")
+        remarks.count("damaged track", "played up to the damage")
         remarks.is_damaged = True
     else:
         if size < length:

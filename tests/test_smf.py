@@ -165,7 +165,7 @@ def test_status_bytes_that_are_not_for_files(load, stray):
 def test_more_strays_than_any_file_has_are_damage(load):
     song = load(file(track(note(60), b"\0\xf4" * (smf.MOST_STRAYS + 1), note(62))))
     assert notes(song) == [(60, 0.0, 0.5)]
-    assert "1 damaged track of which what stands before the damage is played" in song.remarks
+    assert "1 damaged track played up to the damage" in song.remarks
 
 
 @pytest.mark.parametrize("event", [b"\xb0\xa8\0", b"\xb0\0\xff", b"\xc0\xff"])
@@ -214,7 +214,7 @@ def test_wherever_a_file_is_cut_off_what_stands_before_is_played(load):
 def test_a_damaged_track_is_played_up_to_the_damage(load):
     song = load(file(track(note(60), b"\xff" * 9, note(62)), track(note(67))))
     assert notes(song) == [(60, 0.0, 0.5), (67, 0.0, 0.5)]
-    assert song.remarks == ("1 damaged track of which what stands before the damage is played",)
+    assert song.remarks == ("1 damaged track played up to the damage",)
 
 
 @pytest.mark.parametrize("content", [
