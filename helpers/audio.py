@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from .errors import in_one_line
-from .files import replacing
+from .files import as_path, replacing
 from .shaping import SILENCE, mix
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def file_kind(path: str | os.PathLike) -> str:
     Raises:
       ValueError: another ending.
     """
-    path = Path(path)
+    path = as_path(path)
     kind = path.suffix.lower().removeprefix(".")
     if kind not in _ENCODINGS:
         raise ValueError(f"{path.name} has to end in .wav, .flac, .ogg or .mp3")
@@ -173,7 +173,7 @@ def write(audio: Audio, path: str | os.PathLike, encoding: str | None = None) ->
     """
     import soundfile
 
-    path = Path(path)
+    path = as_path(path)
     kind = file_kind(path)
     known = _ENCODINGS[kind]
     if encoding is not None and encoding not in known:
@@ -256,7 +256,7 @@ def read(path: str | os.PathLike) -> Audio:
     """
     import soundfile
 
-    path = Path(path)
+    path = as_path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no audio at {path}: there is no such file")
     try:

@@ -23,6 +23,11 @@ ABANDONED_SECONDS = 24 * 3600  # after which a partial file counts as left behin
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
+def as_path(path: str | os.PathLike) -> Path:
+    """A path as people write it: "~" at its beginning is their home, which no shell replaces inside of Python."""
+    return Path(os.path.expanduser(path))
+
+
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """A temporary path beside `path`, with its suffix, that takes its place when the block ends without an error.

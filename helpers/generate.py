@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .files import numbered
+from .files import as_path, numbered
 from .gansynth.config import MAX_PITCH, MIN_PITCH
 from .gansynth.model import BATCH_SIZE, PRECISIONS
 from .instruments import SECONDS_PER_INSTRUMENT, Instrument, Timeline
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> list[Path]:
     model = gansynth.load(args.checkpoint or args.ckpt_dir, args.precision, cache)
     say(f"{model}, seed {seed}")
     if song is None:
-        return random_notes(model, args.batch_size or BATCH_SIZE, seed, Path(args.output_dir), args.overwrite)
+        return random_notes(model, args.batch_size or BATCH_SIZE, seed, as_path(args.output_dir), args.overwrite)
     clip = render.render(
         model,
         song,
@@ -138,7 +138,7 @@ def _checked(args: argparse.Namespace) -> tuple[dict, Path]:
         raise ValueError("--faithful plays random instruments, as the original does; leave out --instruments")
     settings = {name: getattr(args, name) for name in (*CHOICES, "sample_rate", "loudness", "faithful")}
     Settings(**settings)
-    path = Path(args.output) if args.output else Path(args.output_dir) / CLIP_NAME
+    path = as_path(args.output) if args.output else as_path(args.output_dir) / CLIP_NAME
     audio.file_kind(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; --output names a file")
@@ -192,7 +192,7 @@ def chosen_instruments(text: str, model: GANSynth) -> list[Instrument]:
     """
     from . import instruments
 
-    if text.lower().endswith(".json") or Path(text).is_file():
+    if text.lower().endswith(".json") or as_path(text).is_file():
         chosen = instruments.load(text, model)
         if not chosen:
             raise ValueError(f"{text} holds no instruments")

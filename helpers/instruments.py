@@ -20,7 +20,7 @@ import numpy as np
 
 from . import casting, jsonfile
 from .errors import in_one_line
-from .files import replacing
+from .files import as_path, replacing
 
 if TYPE_CHECKING:
     from .gansynth import GANSynth
@@ -155,7 +155,7 @@ class Bank(Mapping):
     """
 
     def __init__(self, model: GANSynth, seed: int, count: int, path: str | os.PathLike):
-        self._seed, self._count, self._wanted = seed, count, Path(path).absolute()
+        self._seed, self._count, self._wanted = seed, count, as_path(path).absolute()
         self._listeners: list[Callable[[], None]] = []
         self._open(model)
 
@@ -507,7 +507,7 @@ class Timeline:
 def save(instruments: Sequence[Instrument], path: str | os.PathLike) -> Path:
     """Write instruments to a JSON file, whole or not at all; `load` reads the same numbers back."""
     rows = [{**dataclasses.asdict(instrument), "z": instrument.z.tolist()} for instrument in instruments]
-    path = Path(path)
+    path = as_path(path)
     with replacing(path) as partial:
         text = json.dumps({"format": FILE_FORMAT, "instruments": rows}, indent=1, ensure_ascii=False)
         partial.write_bytes(text.encode("utf-8", "backslashreplace"))  # half a surrogate pair, as JSON has it
@@ -544,7 +544,7 @@ def load(path: str | os.PathLike, model: GANSynth | None = None) -> list[Instrum
       FileNotFoundError: there is no such file.
       ValueError: it is not a file of instruments, or they belong to another model.
     """
-    path = Path(path)
+    path = as_path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no instruments at {path}: there is no such file")
     try:

@@ -17,6 +17,7 @@ import numpy as np
 
 from . import drawing, smf
 from .errors import in_one_line
+from .files import as_path
 from .tables import counted, table
 
 MAX_BYTES = 8 << 20  # several times the largest real scores; each byte costs a hundred in memory while it is read
@@ -179,7 +180,7 @@ def load(path: str | os.PathLike) -> Song:
     """
     from .reading import Reader
 
-    path = Path(path)
+    path = as_path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no MIDI file at {path}: there is no such file")
     if path.stat().st_size > MAX_BYTES:

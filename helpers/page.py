@@ -29,7 +29,7 @@ from tqdm.auto import tqdm
 
 from . import __version__, audio, casting, drawing, midi, spectra
 from .audio import Audio
-from .files import replacing
+from .files import as_path, replacing
 from .midi import Song, note_name
 from .planning import DEFAULTS, is_heard
 
@@ -208,7 +208,7 @@ def page(
     Raises:
       ValueError: there is no clip, one of them cannot be written or drawn, or an argument is not what is said above.
     """
-    path, observations, agreement = Path(path), observations or {}, agreement or {}
+    path, observations, agreement = as_path(path), observations or {}, agreement or {}
     _check(clips, path, template, {"observation on": observations, "agreement of": agreement})
     if sound not in _ENCODERS:
         raise ValueError(f"sound is {sound!r}; it can be {' or '.join(map(repr, _ENCODERS))}")

@@ -23,6 +23,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from .files import as_path
+
 ROOT = Path(__file__).resolve().parents[1]
 COLAB, VOILA, JUPYTER, PLAIN = "Colab", "Voilà", "a Jupyter notebook", "plain Python"
 
@@ -221,7 +223,7 @@ def download(path: str | os.PathLike) -> None:
 
 
 def _file(path: str | os.PathLike) -> Path:
-    path = Path(path)
+    path = as_path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}; run the cell that writes it first.")
     return path

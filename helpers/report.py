@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import __version__, jsonfile
-from .files import replacing
+from .files import as_path, replacing
 from .instruments import Timeline, read_instrument
 from .midi import MAX_SECONDS, MAX_TRACKS, Changes, Note, Song, Track, counted
 from .page import page as page
@@ -148,7 +148,7 @@ class RenderReport:
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write `to_json` to a file, whole or not at all; `render.reproduce` reads it."""
-        path = Path(path)
+        path = as_path(path)
         with replacing(path) as partial:
             partial.write_text(self.to_json(), "utf-8")
         return path
@@ -219,7 +219,7 @@ def read_recipe(path: str | os.PathLike) -> Recipe:
       FileNotFoundError: there is no such file.
       ValueError: it is not a report, or a damaged one.
     """
-    path = Path(path)
+    path = as_path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no report at {path}: there is no such file")
     try:

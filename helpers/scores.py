@@ -16,7 +16,7 @@ from pathlib import Path
 from . import addresses, midi, smf
 from .checkpoints import data_dir, drive_id, is_drive_link
 from .errors import in_one_line
-from .files import naming, numbered, partial_file, plain_name, settle
+from .files import as_path, naming, numbered, partial_file, plain_name, settle
 
 ENDINGS = (".mid", ".midi", ".kar", ".rmi", ".mid.gz")  # of the files that are scores
 LONGEST_SECONDS = 60  # that a download may take
@@ -32,7 +32,7 @@ def folder() -> Path:
 
 def listing(folder: str | os.PathLike) -> list[Path]:
     """The scores in a folder, by name; none if there is no such folder."""
-    folder = Path(folder)
+    folder = as_path(folder)
     files = folder.iterdir() if folder.is_dir() else ()
     return sorted(
         path for path in files if path.name.lower().endswith(ENDINGS) and path.name[0] != "." and path.is_file()

@@ -37,7 +37,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from . import drawing
-from .files import naming, replacing
+from .files import as_path, naming, replacing
 from .gansynth.config import MIN_PITCH, Config
 from .terminal import say
 
@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> list[Path]:
         value = getattr(args, name)
         if value is not None and not value > 0:
             raise ValueError(f"--{name} is {value}; it has to be above 0")
-    out = Path(args.out)
+    out = as_path(args.out)
     with _alone(out):
         return _run(args, out)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import __version__
-from ..files import replacing
+from ..files import as_path, replacing
 
 LIMIT = 2 << 30  # bytes; about 8,000 whole notes, or a month of playing around
 KEEP = 0.9  # of the limit, when it has been reached, so that not every further note has to make room for itself
@@ -61,7 +61,7 @@ class NoteCache:
         if limit <= 0:
             raise ValueError(f"limit is {limit}; a cache needs a number of bytes above 0")
         root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        self.folder = root / "gansynth-suite" / "notes" if folder is None else Path(folder)
+        self.folder = root / "gansynth-suite" / "notes" if folder is None else as_path(folder)
         self.limit = limit
         self.hits = self.misses = 0
         self._bytes: int | None = None  # as far as this program knows; None: not counted yet

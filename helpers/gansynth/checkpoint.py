@@ -36,7 +36,7 @@ import numpy as np
 
 from .. import jsonfile
 from ..errors import one_line
-from ..files import naming, partial_folder, replacing
+from ..files import as_path, naming, partial_folder, replacing
 from . import bundle
 from .config import NUM_PITCHES, Config, block_weights
 
@@ -141,7 +141,7 @@ def read(path: str | os.PathLike) -> Checkpoint:
       FileNotFoundError: nothing is there, or the folder holds no checkpoint.
       ValueError: it is not a checkpoint, or one of another shape than its experiment.json says.
     """
-    path = Path(path)
+    path = as_path(path)
     if not path.exists():
         raise FileNotFoundError(f"no checkpoint at {path}: there is no such file or folder")
     if path.is_dir():
@@ -169,7 +169,7 @@ def write(checkpoint: Checkpoint, path: str | os.PathLike, dtype: str = "float32
     """
     if dtype not in ("float32", "float16"):
         raise ValueError(f"dtype is {dtype!r}; expected 'float32' or 'float16'")
-    path = Path(path)
+    path = as_path(path)
     header = {
         "format": COMPACT_FORMAT,
         "config": checkpoint.config.to_dict(),
@@ -290,7 +290,7 @@ def find(path: str | os.PathLike) -> tuple[Config, int, Path]:
       FileNotFoundError: there is none.
       ValueError: experiment.json makes no sense, or does not go with the stage.
     """
-    path = Path(path)
+    path = as_path(path)
     if not path.is_dir():
         raise FileNotFoundError(f"no checkpoint at {path}: there is no such folder")
     return _find(path, path)
@@ -428,7 +428,7 @@ def write_published(
     """
     from .backend import tf
 
-    folder = Path(folder)
+    folder = as_path(folder)
     with replacing(folder / _EXPERIMENT) as partial:
         partial.write_text(json.dumps(dict(experiment), indent=1), "utf-8")
     stage_folder = folder / f"stage_{stage:05d}"
@@ -539,7 +539,7 @@ def extract_published(archive: str | os.PathLike, folder: str | os.PathLike) -> 
     Raises:
       ValueError: not a zip, not a checkpoint, or a member that would land outside `folder`.
     """
-    folder = Path(folder)
+    folder = as_path(folder)
     try:
         check_zip(archive)
         with zipfile.ZipFile(archive) as source:

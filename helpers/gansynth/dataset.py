@@ -49,7 +49,7 @@ from tqdm.auto import tqdm
 
 from .. import jsonfile
 from ..errors import one_line
-from ..files import replacing
+from ..files import as_path, replacing
 from . import spectral
 from .config import MAX_PITCH, MIN_PITCH, NUM_PITCHES, Config
 
@@ -190,7 +190,7 @@ def open_data(
     numbers += [config.mag_normalizer_a, config.mag_normalizer_b, config.p_normalizer_a, config.p_normalizer_b]
     choices = [list(pitches), sorted(sources), None if families is None else sorted(families)]
     key = hashlib.sha256(json.dumps([FORMAT, found.identity, choices, numbers]).encode()).hexdigest()[:16]
-    folder = Path(cache_dir) / key
+    folder = as_path(cache_dir) / key
     with _alone(folder):
         opened = _open(folder, config)
         if opened is None:
@@ -247,7 +247,7 @@ def _find(
         return _soundfont(rest, config, pitches, programs, velocities)
     if kind == "tfds":
         return _tfds(rest)
-    path = Path(source)
+    path = as_path(source)
     if not path.exists():
         raise FileNotFoundError(f"no notes at {path}: there is no such file or folder")
     if path.is_file() and _is_tfrecord(path):
@@ -477,7 +477,7 @@ def _soundfont(
 ) -> _Source:
     """Notes of General MIDI programs, each program with its loudest note at PEAK."""
     if name:
-        path = Path(name)
+        path = as_path(name)
     else:
         import pretty_midi
 

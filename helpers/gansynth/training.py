@@ -34,6 +34,7 @@ from . import checkpoint, losses
 from .backend import keras, tf, unfused
 from .checkpoint import AVERAGE, Checkpoint
 from .config import NUM_PITCHES, Config
+from .files import as_path
 from .networks import Discriminator, Generator, denormalize
 
 ADAM_EPSILON = 1e-8
@@ -554,7 +555,7 @@ class Trainer:
             if not np.isfinite(array).all():
                 raise FloatingPointError(f"{name} is not finite at image {self.global_step:,}: this is not to be kept")
         prefix = checkpoint.write_published(folder, self.experiment(), self.stage, self.global_step, arrays, KEPT)
-        checkpoint.write(self.average(), Path(folder) / checkpoint.COMPACT_NAME)
+        checkpoint.write(self.average(), as_path(folder) / checkpoint.COMPACT_NAME)
         return prefix
 
     @classmethod

@@ -20,7 +20,7 @@ import traitlets
 from .. import audio, page, place
 from ..agreement import Agreement
 from ..audio import Audio
-from ..files import plain_name, replacing
+from ..files import as_path, plain_name, replacing
 from ..page import Section
 from .base import Control, Line, quoted, tip
 from .comparison import Comparison
@@ -73,7 +73,7 @@ class TakeHome(Control):
         comparison: Comparison | None = None,
     ):
         self.player, self._template, self._comparison = player, template, comparison
-        self._pattern, self._wanted = title, None if path is None else Path(path)
+        self._pattern, self._wanted = title, None if path is None else as_path(path)
         self._made: tuple = ()  # from what the page was made ...
         self._shown_clips: dict[str, Audio] = {}  # ... which keeps these, so that no other clip gets their identity
         self._followed = ""  # the title that follows the tune

@@ -20,6 +20,7 @@ import traitlets
 
 from .. import audio, drawing, instruments, midi, place, scores
 from ..audio import Audio
+from ..files import as_path
 from ..instruments import Bank, Instrument
 from ..midi import Song, Track
 from ..place import ROOT
@@ -79,7 +80,7 @@ class Tune(Control):
         seconds: float | None = None,
     ):
         self.bank = bank if isinstance(bank, Bank) else dict(bank or {})
-        self._folder, self._seconds = Path(folder).absolute(), seconds
+        self._folder, self._seconds = as_path(folder).absolute(), seconds
         self._path: Path | None = None  # where the song came from, if that is known
         self._score: Song | None = None  # all of it
         self._model: GANSynth | None = None  # what will play it, as far as that is known ...
@@ -142,7 +143,7 @@ class Tune(Control):
     def load(self, path: str | os.PathLike) -> None:
         """Take the score of a file. If it cannot be read, the one that was there stays."""
         with self.attempt(self._by_list):
-            self._take(Path(path).absolute())
+            self._take(as_path(path).absolute())
         self._refresh()
 
     def upload(self, content: bytes, name: str) -> None:
