@@ -29,6 +29,7 @@ LOUDNESS_CHUNK = 60.0  # s measured at a time, to bound memory
 BLOCK = 1 << 16  # frames written at a time; libsndfile's Vorbis encoder fails on hours at once
 LOSSY_LACK = 2500  # samples that an MP3 may end early: two of its frames
 HIGHEST_RATE = 192000  # Hz of a file; libsndfile's Vorbis encoder crashes above 200,000
+LONGEST_WAV = 60.0  # s, times channels, that a notebook's player holds uncompressed: 2.6 MB at 16 kHz
 RATES = (16000, 22050, 44100, 48000)  # Hz that clips are rendered and resampled to
 
 REFERENCE_TAIL = 1.0  # s that the last note may ring on
@@ -59,6 +60,10 @@ class Audio:
     def peak(self) -> float:
         """Largest absolute sample; above 1 it would clip."""
         return max(0.0, float(np.max(self.samples, initial=0.0)), -float(np.min(self.samples, initial=0.0)))
+
+    @property
+    def channels(self) -> int:
+        return 1 if self.samples.ndim == 1 else self.samples.shape[1]
 
     @property
     def mono(self) -> np.ndarray:
@@ -267,10 +272,30 @@ def read(path: str | os.PathLike) -> Audio:
 
 
 def play(audio: Audio):
-    """A player for a notebook, at the level the audio has. Returns the IPython display object."""
+    """A player for a notebook, at the level the audio has, or at full scale where it would clip.
+
+    Up to `LONGEST_WAV` seconds, times channels, it holds every sample, as a WAV file. A notebook keeps what it has
+    shown, so longer audio is compressed, and a line below the player says so; `write` keeps it exact.
+
+    Returns:
+      The IPython display object.
+
+    Notebook: 01_setup.
+    """
     from IPython.display import Audio as Player
 
-    return Player(audio.samples.T, rate=audio.sample_rate, normalize=audio.peak > 1.0)
+    if audio.seconds * audio.channels <= LONGEST_WAV or audio.channels > 2:
+        return Player(audio.samples.T, rate=audio.sample_rate, normalize=audio.peak > 1.0)
+    from . import encoding
+
+    class Compressed(Player):
+        def _repr_html_(self):
+            return f"{super()._repr_html_()}<div><small>compressed for the notebook: {kind}</small></div>"
+
+    content, kind = encoding.mp3(Audio(audio.samples / np.float32(max(audio.peak, 1.0)), audio.sample_rate))
+    player = Compressed(content)
+    player.mimetype = "audio/mpeg"
+    return player
 
 
 def reference(song: Song, sample_rate: int = 16000) -> Audio:

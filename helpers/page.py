@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from . import __version__, audio, casting, drawing, midi, spectra
+from . import __version__, audio, casting, drawing, encoding, midi, spectra
 from .audio import Audio
 from .files import as_path, replacing
 from .midi import Song, note_name
@@ -44,11 +44,6 @@ TEMPLATES = Path(__file__).parent / "templates"
 MOST_BYTES = 200_000_000  # of sound in one page; browsers hold all of it in memory
 # Seconds of sound, times channels, that the bar for comparing plays. It decodes all clips: 0.2 MB a second and channel.
 MOST_COMPARED = 1800
-# Sample rate in Hz -> kbit/s of an MP3 in mono and in stereo: about 2.5 bits a sample. At 16 kHz, 40 kbit/s leaves an
-# error 27 to 37 dB below the music, and a quarter of FLAC's bytes. Constant, since browsers cannot find a second of an
-# MP3 of variable bit rate exactly. Not lower: in a smaller frame there is no room for the encoder's delay, and a player
-# that does not know it begins 69 ms late. Other rates are resampled to the next of these.
-MP3_KBITS = {16000: (40, 64), 22050: (56, 96), 24000: (64, 96), 32000: (80, 128), 44100: (112, 192), 48000: (128, 192)}
 WIDTH, DPI = 9.6, 125  # inches and dots per inch of a picture: somewhat finer than the column's 960 pixels
 SCORE_HEIGHT, PICTURE_HEIGHT = 2.6, 2.8  # inches
 # Of lossy WebP, an eighth of a PNG's bytes: the speckles of a spectrogram are what a PNG spends them on.
@@ -232,7 +227,7 @@ def page(
             }
         )
     script = (TEMPLATES / "page.js").read_text("utf-8")
-    long = sum(clip.seconds * _channels(clip) for clip in clips.values()) > MOST_COMPARED
+    long = sum(clip.seconds * clip.channels for clip in clips.values()) > MOST_COMPARED
     values = {
         "title": title,
         "author": author,
@@ -322,52 +317,7 @@ def _encoded(clips: Mapping[str, Audio], kind: str) -> dict[str, tuple[bytes, st
     return sounds
 
 
-def mp3(clip: Audio) -> tuple[bytes, str]:
-    """A clip as the content of an MP3 file that starts on time in every browser, and what it is in words.
-
-    Raises:
-      ValueError: it has more than two channels.
-
-    Notebook: 06_compare.
-    """
-    channels = _channels(clip)
-    if channels > 2:
-        raise ValueError(f'it has {channels} channels, and MP3 has two at most; use sound="flac"')
-    rate = min((rate for rate in MP3_KBITS if rate >= clip.sample_rate), default=max(MP3_KBITS))
-    kbits = MP3_KBITS[rate][channels - 1]
-    lowest, highest = (32, 320) if rate >= 32000 else (8, 160)  # kbit/s of MPEG-1 and MPEG-2
-    how = {"bitrate_mode": "CONSTANT", "compression_level": (highest - kbits) / (highest - lowest)}
-    content = _file(audio.resample(clip, rate), format="MP3", subtype="MPEG_LAYER_III", **how)
-    return content, f"MP3, {rate} Hz, {kbits} kbit/s, {_layout(channels)}"
-
-
-def _flac(clip: Audio) -> tuple[bytes, str]:
-    content = _file(clip, format="FLAC", subtype="PCM_16")
-    return content, f"16-bit FLAC, {clip.sample_rate} Hz, {_layout(_channels(clip))}"
-
-
-_ENCODERS = {"mp3": mp3, "flac": _flac}
-
-
-def _file(clip: Audio, **how: Any) -> bytes:
-    import soundfile
-
-    content = io.BytesIO()
-    try:
-        with soundfile.SoundFile(content, "w", clip.sample_rate, _channels(clip), **how) as file:
-            for i in range(0, len(clip.samples), audio.BLOCK):
-                file.write(clip.samples[i : i + audio.BLOCK])
-    except soundfile.LibsndfileError as error:
-        raise ValueError(f"it cannot be written at {clip.sample_rate} Hz: {error.error_string}") from None
-    return content.getvalue()
-
-
-def _channels(clip: Audio) -> int:
-    return 1 if clip.samples.ndim == 1 else clip.samples.shape[1]
-
-
-def _layout(channels: int) -> str:
-    return {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
+_ENCODERS = {"mp3": encoding.mp3, "flac": encoding.flac}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -306,6 +306,24 @@ def test_player_does_not_clip():
     np.testing.assert_allclose(heard, tone(peak=1.0).samples, atol=1e-3)
 
 
+@pytest.mark.parametrize("channels", [None, 2])
+def test_a_long_clip_is_compressed_and_the_player_says_so(channels):
+    clip = tone(seconds=audio.LONGEST_WAV + 1, peak=2.0, channels=channels)
+    player = audio.play(clip)
+    shown = player._repr_html_()
+    assert "data:audio/mpeg;base64," in shown
+    assert "compressed for the notebook: MP3" in shown
+    assert len(shown) < clip.samples.nbytes / 4
+    heard, rate = soundfile.read(io.BytesIO(player.data))
+    assert rate == RATE
+    assert len(heard) == pytest.approx(len(clip.samples), abs=audio.LOSSY_LACK)
+    assert 0.9 < np.abs(heard).max() < 1.1
+
+
+def test_ten_minutes_in_a_notebook_are_a_few_megabytes():
+    assert len(audio.play(tone(seconds=600))._repr_html_()) < 6e6
+
+
 # ------------------------------------------------------------------------------------------------------------ reference
 
 

@@ -1,4 +1,4 @@
-"""A path that begins with "~" is in the user's home, wherever one enters: no shell replaces it in "--output=~/a.wav"."""
+"""A path that begins with "~" is in the home of the user: no shell replaces that in --output=~/a.wav."""
 
 import shutil
 

@@ -1,98 +1,53 @@
-"""NumPy's scalars are numbers like others, wherever one enters: what is made with them can be saved and made again."""
+"""The numbers of the README are those of the files that commands have written."""
 
-import numpy as np
+import json
+import re
+
 import pytest
-from inputs import DATA, Stub
+from inputs import DATA
 
-from helpers import instruments, midi, planning, render, report, widgets
-from helpers.gansynth.config import Config
-from helpers.gansynth.training import Settings
-from helpers.instruments import Instrument, Timeline
-from helpers.midi import Note, Song, Track
-from helpers.planning import Part
-
-STUDY = DATA.parents[1] / "data" / "midi" / "study.mid"
-ONE, TWO = Instrument("one", np.ones(4)), Instrument("two", -np.ones(4))
+ROOT = DATA.parents[1]
+README = " ".join((ROOT / "README.md").read_text("utf-8").split())
+BENCHMARKS = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
+MODEL = json.loads((ROOT / "data" / "checkpoints" / "demo" / "measurements.json").read_text("utf-8"))
 
 
-@pytest.fixture(scope="module")
-def first_bar():
-    """The second bar of a song, by the numbers of `midi.bars`."""
-    song = midi.load(STUDY)
-    bars = midi.bars(song)
-    return midi.excerpt(song, bars[1], bars[2])
+def rows(first):
+    """The cells of the rows of docs/benchmarks.md that begin with some cells."""
+    return [line.strip("| ").split(" | ") for line in BENCHMARKS.splitlines() if line.startswith(f"| {first}")]
 
 
-@pytest.fixture
-def again(tmp_path):
-    """Makes a clip again from its report."""
-
-    def again(clip):
-        assert "np." not in str(clip.report)
-        path = clip.report.save(tmp_path / "clip.json")
-        assert "np." not in path.read_text("utf-8")
-        np.testing.assert_array_equal(render.reproduce(path, Stub(), progress=False).samples, clip.samples)
-
-    return again
+def number(cell):
+    return float(re.search(r"\d+\.\d+|\d+", cell)[0])
 
 
-def play(song, *parts, **how):
-    return render.render(Stub(), song, *parts, progress=False, **how)
+def test_the_bundled_models():
+    loud = MODEL["all"]["model"]["loud"]
+    (tuned, heard), voices = loud["in_tune_25"], len(MODEL["instruments"])
+    notes = voices * 61
+    assert f"Of its {notes:,} loud notes a pitch tracker hears {tuned / notes:.0%}".replace("%", " %") in README
+    assert f"and {tuned / heard:.0%} of those whose source".replace("%", " %") in README
+    assert f"recognises the family of {loud['family']:.0%}".replace("%", " %") in README
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        {}, {"seed": np.random.default_rng(1).integers(1000)}, {"seed": np.int32(5)}, {"batch_size": np.int64(3)},
-        {"sample_rate": np.int64(22050)}, {"loudness": np.float32(-20)}, {"attack": np.float32(0.01)},
-        {"velocity": np.int64(2)}, {"resolution": np.float32(0.5)}, {"stereo": np.bool_(True)},
-        {"controllers": np.bool_(False)},
-    ],
-)  # fmt: skip
-def test_renderings(first_bar, again, how):
-    again(play(first_bar, **how))
+def test_speed():
+    def times(song, instruments):
+        ((*_, ratio),) = [
+            row for row in rows(f"{song}, {instruments} | all of `render`") if row[1] == "all of `render`"
+        ]
+        return float(ratio)
+
+    short, mixed = ("arpeggio60", "bench300")
+    moving = f"{times(mixed, 'moving'):g} and {times(short, 'moving'):g} times as fast when the instrument moves"
+    held = f"{times(mixed, 'held'):.0f} and {times(short, 'held'):.0f} times when it is held"
+    assert moving in README
+    assert held in README
 
 
-def test_parts(first_bar, again):
-    part = Part(ONE, np.bool_(False), np.bool_(False), gain=np.float32(-3), pan=np.float32(0.25))
-    again(play(first_bar, {np.int64(1): part}))
-    again(play(first_bar, Timeline([ONE, TWO], at=[np.float32(0), np.int64(1)])))
-    again(play(first_bar, Timeline.random(Stub(), np.float32(5), np.int64(3), np.float32(2))))
-
-
-def test_songs_put_together_by_hand(again, tmp_path):
-    notes = Note(np.int64(60), np.uint8(90), np.float32(0), np.float32(1)), Note(90, 90, np.float64(0.5), np.int64(1))
-    moves = {"volume": ((np.float32(0), np.float32(0.5)),), "bend": ((np.float32(0.25), np.int64(1)),)}
-    track = Track("lead", np.int64(3), np.bool_(False), notes, moves)
-    song = Song("hand", (track,), ((np.float32(0), np.float32(100)),), ((np.float64(0), np.int64(3), np.int64(4)),))
-    clip = play(song)
-    again(clip)
-    assert report.page({"a": clip}, tmp_path / "a.html", progress=False).stat().st_size
-
-
-def test_instruments(tmp_path):
-    model, number = Stub(), np.random.default_rng(1).integers(1000)
-    made = [*instruments.sample(model, np.int64(2), number), instruments.blend(ONE, TWO, np.float32(0.3))]
-    path = instruments.save([*made, Instrument("own", np.ones(4), seed=number)], tmp_path / "some.json")
-    assert [instrument.name for instrument in instruments.load(path)][-1] == "own"
-
-
-def test_controls(tmp_path):
-    bank = instruments.bank(Stub(), np.int64(1), np.int64(3), tmp_path / "bank.json")
-    tune = widgets.Tune(bank, STUDY, seconds=np.float64(4.0))
-    tune.set(np.int64(1), mute=np.bool_(True))
-    assert tune.parts[1].mute is True
-    random = widgets.RandomTimeline(bank, tune, seconds=np.float32(3), seed=np.int64(4))
-    generate = widgets.Generate(Stub(), tune, seed=np.int64(3), loudness=np.float32(-20))
-    assert "np." not in tune.code() + random.code() + generate.code()
-
-
-def test_trainings():
-    assert type(Config(audio_length=np.int64(64000)).audio_length) is int
-    settings = Settings(batch_size_schedule=(np.int64(8), np.int64(4)), adam_beta1=np.float32(0.5))
-    assert [type(size) for size in settings.batch_size_schedule] == [int, int]
-    assert type(settings.adam_beta1) is float
-
-
-def test_tracks_are_meant_by_number(first_bar):
-    assert planning.resolve(Stub(), first_bar, {np.int16(1): ONE})[0].instrument.instruments == (ONE,)
+@pytest.mark.parametrize(("row", "text"), [
+    ("tracks, here", "by {2:.1f} LU in the median and by {3:.1f} at the 95th percentile"),
+    ("drums, here", "that of the drums by {2:.1f}"),
+])  # fmt: skip
+def test_balance(row, text):
+    (cells,) = rows(row)
+    assert text.format("", "", *map(number, cells[2:])) in README

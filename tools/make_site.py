@@ -39,7 +39,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from execute import execute
 from stamp_notebooks import IS_BADGE, IS_WAYS
 
-from helpers import page as handed_in
+from helpers import encoding
 from helpers.audio import Audio
 from helpers.files import replacing
 
@@ -197,13 +197,13 @@ def _outputs(outputs: Sequence[dict], state: dict, heading: str) -> Iterator[str
 def _player(element: str, label: str) -> str:
     own = re.search(r'aria-label="([^"]*)"', element)
     label = html.unescape(own[1]) if own else label
-    source = re.search(r'src="data:audio/[\w.+-]+;base64,([^"]*)"', element)
+    source = re.search(r'src="data:audio/([\w.+-]+);base64,([^"]*)"', element)
     if source is None:
         return element
-    content = base64.b64decode(source[1])
+    content = base64.b64decode(source[2])
     try:
         samples, rate = soundfile.read(io.BytesIO(content), dtype="float32")
-        compressed, _ = handed_in.mp3(Audio(samples, rate))
+        compressed = content if source[1] == "mpeg" else encoding.mp3(Audio(samples, rate))[0]
     except (soundfile.LibsndfileError, ValueError):
         return element  # as it is: browsers play more kinds of sound than libsndfile
     address = f"data:audio/mpeg;base64,{base64.b64encode(compressed).decode()}"

@@ -30,11 +30,11 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ..files import as_path
 from . import checkpoint, losses
 from .backend import keras, tf, unfused
 from .checkpoint import AVERAGE, Checkpoint
 from .config import NUM_PITCHES, Config
-from .files import as_path
 from .networks import Discriminator, Generator, denormalize
 
 ADAM_EPSILON = 1e-8

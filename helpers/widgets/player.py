@@ -8,7 +8,6 @@ Notebook: 06_compare.
 
 from __future__ import annotations
 
-import io
 import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from .. import audio, drawing, spectra
+from .. import audio, drawing, encoding, spectra
 from ..audio import Audio
 from ..midi import Song
 from .base import SCRIPTS, Control, Line, quoted, script
@@ -391,19 +390,15 @@ def _existing(
 
 
 def _sounds(clips: Mapping[str, Audio]) -> list[bytes]:
-    """Each clip as a FLAC file of 16 bits, half as large as a WAV file and as exact."""
-    import soundfile
-
+    """Each clip as a FLAC file."""
     sounds = []
     for name, clip in clips.items():
         if not len(clip.samples) or not np.isfinite(clip.samples).all():
             raise ValueError(f"{name!r} is empty or holds samples that are not finite numbers")
-        content = io.BytesIO()
         try:
-            soundfile.write(content, clip.samples.clip(-1.0, 1.0), clip.sample_rate, format="FLAC", subtype="PCM_16")
-        except soundfile.LibsndfileError as error:
-            raise ValueError(f"{name!r} cannot be played at {clip.sample_rate} Hz: {error.error_string}") from None
-        sounds.append(content.getvalue())
+            sounds.append(encoding.flac(clip)[0])
+        except ValueError as error:
+            raise ValueError(f"{name!r} cannot be played: {error}") from None
     return sounds
 
 
