@@ -26,6 +26,7 @@ MAX_TRACKS = 1000
 SHORTEST = 0.1  # s of a note that begins and ends at one moment; nearly all drums have sounded by then
 MAX_BARS = 10_000
 MAX_BAR_LINES = 80  # more would be a grey wall
+MOST_NAMED = 14  # tracks in a legend; that many lines are as high as a piano roll
 MICROSECONDS_PER_QUARTER = 500_000  # a file that does not say: 120 to the minute
 BEND_RANGE = 2.0  # semitones at full bend, unless the file sets another
 PEDAL_DOWN = 64  # controller values from here on
@@ -332,6 +333,8 @@ def note_name(pitch: int) -> str:
 def plot(song: Song, ax=None):
     """Draw a piano roll: pitch names over seconds, a colour a track, paler where notes are soft, bar lines.
 
+    The legend names every track, or of more than `MOST_NAMED` those with the most notes and how many others there are.
+
     Args:
       song: what to draw.
       ax: matplotlib axes to draw on; new ones by default.
@@ -347,13 +350,13 @@ def plot(song: Song, ax=None):
         import matplotlib.pyplot as plt
 
         _, ax = plt.subplots(figsize=(11, 4), layout="constrained")
-    handles = []
+    handles = {}  # by track
     for i, track in enumerate(song.tracks):
         colour = TRACK_COLOURS[i % len(TRACK_COLOURS)]
         boxes = [Rectangle((n.start, n.pitch - 0.45), max(n.duration, 0.01), 0.9) for n in track.notes]
         shades = [to_rgba(colour, 0.35 + 0.65 * n.velocity / 127) for n in track.notes]
         ax.add_collection(PatchCollection(boxes, facecolors=shades, edgecolors="none"))
-        handles.append(Patch(color=colour, label=track.name))
+        handles[i] = Patch(color=colour, label=track.name)
     pitches = [note.pitch for note in song.notes] or [60]
     low, high = min(pitches) - 2, max(pitches) + 2
     naturals = [p for p in range(low, high + 1) if p % 12 in ((0, 4, 7) if high - low <= 36 else (0,))]
@@ -367,8 +370,12 @@ def plot(song: Song, ax=None):
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
     if len(handles) > 1:
+        by_notes = sorted(handles, key=lambda i: -len(song.tracks[i].notes))
+        named = [handles[i] for i in sorted(by_notes[:MOST_NAMED])]
+        if others := len(handles) - len(named):
+            named.append(Patch(color="none", label=f"and {others} more"))
         place = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
-        legend = ax.legend(handles=handles, **place, frameon=False, fontsize="small")
+        legend = ax.legend(handles=named, **place, frameon=False, fontsize="small")
         for text in legend.get_texts():
             drawing.literal(text)
     return ax

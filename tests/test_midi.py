@@ -762,6 +762,18 @@ def test_piano_roll_of_nothing():
     assert not midi.plot(Song("empty", ())).get_legend()
 
 
+def test_the_legend_of_many_tracks_names_the_busiest_and_counts_the_others():
+    """40 names would be twice as high as the picture, and shrink the roll to nothing."""
+    tracks = tuple(
+        Track(f"track {i}", 0, False, tuple(Note(60, 90, k, k + 1) for k in range(1 + (i % 20 == 7))))
+        for i in range(40)
+    )
+    labels = [text.get_text() for text in midi.plot(Song("many", tracks)).get_legend().get_texts()]
+    assert len(labels) == midi.MOST_NAMED + 1
+    assert labels[-1] == f"and {40 - midi.MOST_NAMED} more"
+    assert {"track 7", "track 27"} < set(labels)
+
+
 def test_piano_roll_draws_on_given_axes(song):
     import matplotlib.pyplot as plt
 
