@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import email.message
 import os
-import re
 import urllib.parse
 from pathlib import Path
 
@@ -22,7 +21,6 @@ ENDINGS = (".mid", ".midi", ".kar", ".rmi", ".mid.gz")  # of the files that are 
 LONGEST_SECONDS = 60  # that a download may take
 DRIVE = "https://drive.google.com/uc?export=download&id={}"  # of a file that is shared with everybody
 _NOT_SHARED = "Google Drive does not hand out {}: check that it exists and is shared with 'Anyone with the link'"
-THE_FILE = "the file itself (its download link), or in Google Drive use Share, Copy link"
 
 
 def folder() -> Path:
@@ -65,8 +63,8 @@ def keep(content: bytes, name: str) -> Path:
         name += ".mid"
     if len(content) > midi.MAX_BYTES:
         raise ValueError(f"{name} has {_megabytes(len(content))}; a MIDI file is far smaller")
-    if is_web_page(content):
-        raise ValueError(f"{name} is a web page and not a MIDI file: on that page, save {THE_FILE}")
+    if smf.is_web_page(content):
+        raise ValueError(f"{name} is a web page and not a MIDI file: on that page, save {smf.THE_FILE}")
     home = folder()
     with naming(home / name), partial_file(home, Path(name).suffix) as partial:
         partial.write_bytes(content)
@@ -78,11 +76,6 @@ def keep(content: bytes, name: str) -> Path:
             if _holds(target, content) or (not target.exists() and settle(partial, target)):
                 return target
     raise AssertionError("there is always another number")
-
-
-def is_web_page(content: bytes) -> bool:
-    """Whether a file begins as web pages do."""
-    return bool(re.match(rb"\s*(<!--.*?-->\s*)?<(!doctype html|html|head|body)\b", content[:2000], re.I | re.S))
 
 
 def _holds(path: Path, content: bytes) -> bool:
@@ -120,10 +113,10 @@ def download(url: str) -> Path:
         if on_drive:
             raise PermissionError(_NOT_SHARED.format(url)) from None
         raise OSError(str(error)) from None
-    if is_web_page(page.content):
+    if smf.is_web_page(page.content):
         if on_drive:
             raise PermissionError(_NOT_SHARED.format(url))
-        raise ValueError(f"{url} is a web page and not a MIDI file: copy the link of {THE_FILE}")
+        raise ValueError(f"{url} is a web page and not a MIDI file: copy the link of {smf.THE_FILE}")
     return keep(page.content, _name(page))
 
 

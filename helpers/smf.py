@@ -40,6 +40,8 @@ _MODULE = ", with samples of its own: OpenMPT exports it as MIDI"
 _ABC = "a tune in ABC notation: abc2midi, or an ABC site on the web, turns it into MIDI"
 _MUSICXML = "MusicXML, a score to print: export it as MIDI, from MuseScore for example"
 
+THE_FILE = "the file itself (its download link), or in Google Drive use Share, Copy link"
+
 # The files that people take for MIDI files: where and what they begin with, and what to say.
 _OTHERS = (
     (0, b"Extended Module: ", f"a tracker module (.xm){_MODULE}"),
@@ -164,6 +166,11 @@ def read(content: bytes, suffix: str = "") -> File:
     return File(content, division, claimed, tuple(spans), remarks)
 
 
+def is_web_page(content: bytes) -> bool:
+    """Whether a file begins as web pages do."""
+    return bool(re.match(rb"\s*(<!--.*?-->\s*)?<(!doctype html|html|head|body)\b", content[:2000], re.I | re.S))
+
+
 def _find_head(content: bytes, suffix: str, remarks: Remarks) -> int:
     """Where the MIDI file begins in what may be a wrapper around it."""
     if content[:4] == b"MThd":
@@ -182,6 +189,8 @@ def _find_head(content: bytes, suffix: str, remarks: Remarks) -> int:
 
 def _other(content: bytes) -> str:
     """What a file is that people take for a MIDI file, and what to do about it; "" if it is none of those."""
+    if is_web_page(content):
+        return f"a web page and not a MIDI file: on that page, save {THE_FILE}"
     for at, sign, what in _OTHERS:
         if content[at : at + len(sign)] == sign:
             return what

@@ -307,3 +307,9 @@ def test_events_of_a_track():
 def test_sysex_in_pieces_is_one_message():
     content = file(track(b"\0\xf0\2\x7e\x7f", b"\x0a\xf7\3\x09\x01\xf7"))
     assert next(smf.read(content).events(0)) == (10, 0xF0, 0, b"\x7e\x7f\x09\x01\xf7")
+
+
+@pytest.mark.parametrize("content", [b"<!DOCTYPE html><html></html>", b"\n <HTML lang=en>", b"<!-- saved --><html>"])
+def test_a_web_page_says_that_it_is_one(content):
+    with pytest.raises(ValueError, match="is a web page and not a MIDI file: on that page, save the file itself"):
+        smf.read(content, ".mid")

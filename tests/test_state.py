@@ -292,7 +292,6 @@ CALLS = {
     "report.read_recipe": lambda g: report.read_recipe(g.recipe),
     "report.RenderReport.save": lambda g: g.rendering.report.save(g.folder / "report.json"),
     "scores.folder": lambda g: scores.folder(),
-    "scores.is_web_page": lambda g: scores.is_web_page(b"<html>"),
     "scores.keep": lambda g: scores.keep(MELODY.read_bytes(), "melody.mid"),
     "scores.listing": lambda g: scores.listing(g.folder),
     "shaping.Curve": lambda g: shaping.Curve([(0.0, 1.0)], 0.0),
