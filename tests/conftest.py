@@ -22,6 +22,7 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the plugin looks for the groups
 def pytest_collection_modifyitems(items):
     """With several processes: a file's tests stay in one, for what they share; only notebooks go where there is room.
 
