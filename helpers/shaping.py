@@ -143,8 +143,10 @@ def extend(wave: np.ndarray, loop: Loop, samples: int, sample_rate: int = 16000)
     head[loop.end - seam :] = ((1 - fade) * head[loop.end - seam :] + fade * before) * level
     turn = np.arange(length) / length
     cycle = head[loop.start :] * loop.decay ** (1 - turn)  # as loud throughout as the wave is at the loop's end
-    falling = min(loop.decay, 1.0) ** (np.arange(samples - loop.end) / length)
-    return np.concatenate([head, np.resize(cycle, samples - loop.end) * falling])
+    rest = np.resize(cycle, samples - loop.end)
+    if loop.decay < 1.0:
+        rest *= loop.decay ** (np.arange(len(rest)) / length)
+    return np.concatenate([head, rest])
 
 
 def bend(wave: np.ndarray, semitones: np.ndarray) -> np.ndarray:

@@ -43,6 +43,7 @@ AT_ONCE = 2  # pieces, a core each
 # What playing takes, in seconds of silence at the player's rate, which are 5 ms each; measured on one core.
 PIECE_WORK = 2.0  # a piece, for which the soundfont is read anew
 NOTE_WORK = 0.5  # a second of a note, of up to four voices
+DRUM_WORK = 0.06  # a second of a drum, most of which have one voice and die away
 LEAST_SOUND = 1.0  # s of a note; drums and plucked strings go on by themselves
 FULL_WORK = 8.0  # a second of all 64 voices, of which there are no more
 EVENT_WORK = 0.002  # a note's beginning or end, or a change of a controller
@@ -98,7 +99,8 @@ def work(track: Track) -> float:
         length = piece.end - piece.start
         changes = sum(len(_within(moves, piece.start, piece.end)) for moves in track.controls.values())
         events = 2 * len(piece.notes) + changes
-        total += PIECE_WORK + length + min(NOTE_WORK * piece.sounding, FULL_WORK * length) + EVENT_WORK * events
+        rate = DRUM_WORK if track.is_drum else NOTE_WORK
+        total += PIECE_WORK + length + min(rate * piece.sounding, FULL_WORK * length) + EVENT_WORK * events
     return total
 
 

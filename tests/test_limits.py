@@ -243,6 +243,11 @@ def test_work_counts_what_the_player_does():
     assert soundfont.work(moved.tracks[0]) == pytest.approx(quiet + 50_000 * soundfont.EVENT_WORK)
 
 
+def test_two_hours_of_drums_can_be_played():
+    hits = (Note(pitch, 100, 0.25 * i, 0.25 * i + 0.1) for i in range(4 * 7190) for pitch in (36, 42, 38))
+    soundfont.check(song_of(*hits, is_drum=True).tracks, "drums")
+
+
 @pytest.fixture
 def untouched(monkeypatch):
     """Playing fails."""
