@@ -15,10 +15,12 @@ import numpy as np
 
 from .errors import in_one_line
 from .files import as_path, replacing
+from .limits import LONGEST_SONG
 from .shaping import SILENCE, mix
 
 if TYPE_CHECKING:
-    from .midi import Song
+    from .midi import Song, Track
+    from .soundfont import Piece
 
 LOUDNESS = -16.0  # LUFS of a finished clip; near where streaming services put music
 PEAK = 0.9  # the highest that a finished clip goes; the rest is left to lossy files, which overshoot a little
@@ -298,11 +300,12 @@ def play(audio: Audio):
     return player
 
 
+@in_one_line
 def reference(song: Song, sample_rate: int = 16000) -> Audio:
     """Play a score without the model, to compare with: drums and programs as the file asks for.
 
     Uses the soundfont player; where there is none for the machine, a plain additive synthesizer stands in and leaves
-    drums out.
+    drums out. Keys that are held for more than two minutes are let go.
 
     Args:
       song: what to play.
@@ -310,25 +313,49 @@ def reference(song: Song, sample_rate: int = 16000) -> Audio:
 
     Returns:
       Mono audio at the loudness of a rendering.
+
+    Raises:
+      ValueError: the song is longer than two hours, or takes longer than about a minute to play.
     """
     from . import soundfont
 
+    check_length(song)
+    soundfont.check(song.tracks, song.name)
     clip = np.zeros(round((song.seconds + REFERENCE_TAIL) * sample_rate), np.float32)
     try:
-        for track in song.tracks:
-            for start, samples in soundfont.play(track, sample_rate):
-                mix(clip, samples.mean(axis=1), start)
+        for _, start, samples in soundfont.play_all(song.tracks, sample_rate):
+            mix(clip, samples.mean(axis=1), start)
     except ImportError:
-        import pretty_midi
-
-        score = pretty_midi.PrettyMIDI()
         for track in song.tracks:
-            part = pretty_midi.Instrument(track.program, track.is_drum, track.name)
-            part.notes = [pretty_midi.Note(n.velocity, n.pitch, n.start, n.end) for n in track.notes]
-            score.instruments.append(part)
-        with np.errstate(invalid="ignore"):
-            clip = np.nan_to_num(score.synthesize(fs=sample_rate, wave=_plain_tone))[: len(clip)]  # silence is 0 / 0
-    return to_loudness(Audio(clip.astype(np.float32), sample_rate))
+            for piece in [] if track.is_drum else soundfont.pieces(track):
+                mix(clip, _plainly(track, piece, sample_rate), round(piece.start * sample_rate))
+        clip /= max(np.abs(clip).max(initial=0.0), SILENCE)
+    clip *= np.float32(loudness_factor(Audio(clip, sample_rate))[0])  # in place: at 48 kHz it can fill a gigabyte
+    return Audio(clip, sample_rate)
+
+
+def check_length(song: Song) -> None:
+    """See that a song is no longer than a clip can be.
+
+    Raises:
+      ValueError: it is.
+    """
+    if song.seconds > LONGEST_SONG:
+        raise ValueError(
+            f"{song.name} lasts {song.seconds / 3600:.1f} h and a clip can have {LONGEST_SONG / 3600:g}; "
+            "take a part of it, with midi.excerpt"
+        )
+
+
+def _plainly(track: Track, piece: Piece, sample_rate: int) -> np.ndarray:
+    """Some notes of a track in a plain tone: float64 [samples]."""
+    import pretty_midi
+
+    part = pretty_midi.Instrument(track.program)
+    part.notes = [
+        pretty_midi.Note(n.velocity, n.pitch, n.start - piece.start, n.end - piece.start) for n in piece.notes
+    ]
+    return part.synthesize(fs=sample_rate, wave=_plain_tone)
 
 
 def _plain_tone(phase: np.ndarray) -> np.ndarray:

@@ -18,11 +18,9 @@ import numpy as np
 from . import drawing, smf
 from .errors import in_one_line
 from .files import as_path
+from .limits import MAX_BYTES, MAX_SECONDS, MAX_TRACKS
 from .tables import counted, table
 
-MAX_BYTES = 8 << 20  # several times the largest real scores; each byte costs a hundred in memory while it is read
-MAX_SECONDS = 6 * 3600.0  # a broken tempo or delta time can claim centuries
-MAX_TRACKS = 1000
 SHORTEST = 0.1  # s of a note that begins and ends at one moment; nearly all drums have sounded by then
 MAX_BARS = 10_000
 MAX_BAR_LINES = 80  # more would be a grey wall
@@ -170,7 +168,8 @@ def load(path: str | os.PathLike) -> Song:
 
     Damaged files are played as far as they go, and files of other shapes as players do; the song's `remarks` say what
     was passed over. A note that begins and ends at one moment is given a tenth of a second. One that never ends lasts
-    as long as its track, or until its key is struck again; on drums it is a hit.
+    as long as its track, or until its key is struck again; on drums it is a hit. Of millions of notes or changes of
+    controllers, the first are read (`limits`).
 
     Args:
       path: a Standard MIDI File (.mid, .midi, .kar), also wrapped in RIFF (.rmi) or MacBinary, or packed by gzip.

@@ -18,6 +18,7 @@ GM, GS, XG = "GM", "GS", "XG"
 # Data of system exclusive messages behind the maker's number and the device, and the addresses in them.
 _GS_PART_RHYTHM, _GS_PART_KEY = 0x15, 0x16
 _XG_BANK, _XG_PART_MODE, _XG_PART_KEY = 0x01, 0x07, 0x08
+_ADDRESSES = 128  # that the last byte of an address has; a message that goes on behind them says nothing
 
 
 class Steps:
@@ -99,7 +100,7 @@ class Modes:
             digits = [value & 0x0F for value in values[:4]]
             tenths = int.from_bytes(bytes([digits[0] << 4 | digits[1], digits[2] << 4 | digits[3]]), "big") - 1024
             self._set_all(tick, port, "master fine", tenths / 1000)
-        for offset, value in enumerate(values):
+        for offset, value in enumerate(values[: max(_ADDRESSES - low, 0)]):
             take(tick, port, high, middle, low + offset, value)
 
     def _gs(self, tick: int, port: int, high: int, middle: int, low: int, value: int) -> None:

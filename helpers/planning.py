@@ -18,6 +18,7 @@ from . import instruments, midi
 from .audio import LOUDNESS, RATES
 from .gansynth.config import MAX_PITCH, MIN_PITCH
 from .instruments import Instrument, Timeline
+from .limits import BENDING, LONGEST_NOTE, LONGEST_TOTAL
 from .midi import Note, Song, Track
 from .shaping import ATTACK, BEND_ROOM, HELD, LEVEL_SPAN, RELEASE, Curve
 from .tables import table
@@ -25,8 +26,6 @@ from .tables import table
 if TYPE_CHECKING:
     from .gansynth import GANSynth
 
-LONGEST_NOTE = 300.0  # s; a note is one array while it is mixed, and a longer one is a key that got stuck
-LONGEST_TOTAL = 60_000.0  # s of all notes together, twice a Mahler symphony; stuck keys can ask for years
 LONGEST_FADE = 30.0  # s
 VOLUME, EXPRESSION = 100 / 127, 1.0  # of a track that does not say; General MIDI's
 SHORTEST_SOUND = LEVEL_SPAN  # s; a shorter sound would have another level
@@ -307,13 +306,12 @@ def plan(song: Song, parts: Sequence[Part], settings: Settings = DEFAULTS, max_s
     starts = np.array([note.start for _, note, _ in played], np.float64)
     written = np.array([note.duration for _, note, _ in played], np.float64)
     can_loop = settings.sustain == "loop" and max_seconds >= HELD
-    holds = _within(np.minimum(written, LONGEST_NOTE if can_loop else HELD), LONGEST_TOTAL)
     tracks = np.array([i for i, _, _ in played], np.int64)
-    bends = [curves(track, part, settings)["bend"] for track, part in zip(song.tracks, parts, strict=True)]
-    spans = zip(tracks, starts, starts + holds + settings.release, strict=True)
-    ranges = np.array([bends[i].between(start, end) for i, start, end in spans]).reshape(-1, 2)
-    speeds = 2 ** (np.maximum(ranges[:, 1], 0.0) / 12)  # a note that is bent upwards uses its sound up faster
-    bent = ranges.any(axis=1)
+    bends = [moves["bend"] for moves in curves(song, parts, settings)]
+    holds = np.minimum(written, LONGEST_NOTE if can_loop else HELD)
+    bent, speeds = _bent(bends, tracks, starts, starts + holds + settings.release)
+    holds = _within(np.minimum(holds, LONGEST_NOTE / speeds), LONGEST_TOTAL, 1 + BENDING * speeds * bent)
+    bent, speeds = _bent(bends, tracks, starts, starts + holds + settings.release)
     needed = (holds + settings.release) * speeds + bent * BEND_ROOM
     loops = ((holds * speeds > HELD) | (needed > max_seconds)) & can_loop
     width = next((len(part.instrument.instruments[0].z) for part in parts if part.instrument), 0)
@@ -341,13 +339,34 @@ def plan(song: Song, parts: Sequence[Part], settings: Settings = DEFAULTS, max_s
     )
 
 
-def _within(holds: np.ndarray, total: float) -> np.ndarray:
-    """The longest notes cut to one length, so that all together last no longer than `total`."""
-    if holds.sum() <= total:
+def _bent(
+    bends: Sequence[Curve], tracks: np.ndarray, starts: np.ndarray, ends: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which notes are bent, and how much faster than it sounds each uses its sound up where it is bent upwards."""
+    bent, speeds = np.zeros(len(starts), bool), np.ones(len(starts))
+    for i in set(tracks.tolist()):
+        if bends[i].values.any():
+            rows = np.flatnonzero(tracks == i)
+            ranges = np.array([bends[i].between(starts[row], ends[row]) for row in rows])
+            bent[rows], speeds[rows] = ranges.any(axis=1), 2 ** (np.maximum(ranges[:, 1], 0.0) / 12)
+    return bent, speeds
+
+
+def _within(holds: np.ndarray, total: float, rates: np.ndarray | float = 1.0) -> np.ndarray:
+    """The longest notes cut to one length, so that all together take no more than `total`.
+
+    Args:
+      holds: s.
+      total: what they may take.
+      rates: what a second of each takes.
+    """
+    rates = np.broadcast_to(rates, holds.shape)
+    if (holds * rates).sum() <= total:
         return holds
-    ordered = np.sort(holds)
-    others = np.arange(len(holds), 0, -1)  # that are at least as long
-    cuts = (total - np.cumsum(ordered) + ordered) / others  # if all shorter ones are left whole
+    order = np.argsort(holds)
+    ordered, taken = holds[order], (holds * rates)[order]
+    others = np.cumsum(rates[order][::-1])[::-1]  # of all that are at least as long
+    cuts = (total - np.cumsum(taken) + taken) / others  # if all shorter ones are left whole
     return np.minimum(holds, cuts[np.argmax(cuts <= ordered)])
 
 
@@ -378,13 +397,27 @@ def _original_plan(song: Song, parts: Sequence[Part]) -> Plan:
     )
 
 
-def curves(track: Track, part: Part, settings: Settings) -> dict[str, Curve]:
-    """What moves a track: "volume", "expression", "pan" and "bend" over the seconds of the song."""
-    moves = track.controls if settings.controllers else {}
-    bends = tuple((second, float(np.clip(value, -BEND_LIMIT, BEND_LIMIT))) for second, value in moves.get("bend", ()))
-    return {
-        "volume": Curve(moves.get("volume", ()), VOLUME),
-        "expression": Curve(moves.get("expression", ()), EXPRESSION),
-        "pan": Curve(moves.get("pan", ()), 0.0) if part.pan is None else Curve((), part.pan),
-        "bend": Curve(bends, 0.0),
-    }
+def curves(song: Song, parts: Sequence[Part], settings: Settings) -> list[dict[str, Curve]]:
+    """What moves each track: "volume", "expression", "pan" and "bend" over the seconds of the song.
+
+    Tracks that share the changes of a controller share its curve: there may be a thousand of them.
+    """
+    made: dict[tuple[int, str], Curve] = {}
+
+    def curve(track: Track, kind: str, default: float) -> Curve:
+        changes = track.controls.get(kind, ()) if settings.controllers else ()
+        key = id(changes), kind
+        if key not in made:
+            limit = BEND_LIMIT if kind == "bend" else np.inf
+            made[key] = Curve([(second, min(max(value, -limit), limit)) for second, value in changes], default)
+        return made[key]
+
+    return [
+        {
+            "volume": curve(track, "volume", VOLUME),
+            "expression": curve(track, "expression", EXPRESSION),
+            "pan": curve(track, "pan", 0.0) if part.pan is None else Curve((), part.pan),
+            "bend": curve(track, "bend", 0.0),
+        }
+        for track, part in zip(song.tracks, parts, strict=True)
+    ]

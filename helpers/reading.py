@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from . import charsets, smf
 from .casting import program_name
+from .limits import MOST_CHANGES, MOST_NOTES
 from .midi import (
     BEND_RANGE,
     CONTROLLERS,
@@ -30,10 +31,13 @@ from .modes import DRUM_CHANNEL, Mode, Modes, Steps
 from .smf import Event, Remarks
 
 LONGEST_NAME = 80  # characters of a track's name
+CHANNELS = 16  # of a port
 UNSAID = -1  # the program of notes before which their track names none
 FILM_29 = 30000 / 1001  # frames a second, where a file says 29
 FINEST_METER = 7  # 1/128
 BANK, ALL_SOUND_OFF, RESET_ALL, ALL_NOTES_OFF = 0, 120, 121, range(123, 128)  # controllers; 124 to 127 do more as well
+_PARAMETER = frozenset((6, 38, 98, 99, 100, 101))  # controllers that set or choose a parameter
+_READ = frozenset((*CONTROLLERS, BANK, ALL_SOUND_OFF, RESET_ALL, *ALL_NOTES_OFF)) | _PARAMETER
 
 _Raw = tuple[int, int, int, int]  # pitch, velocity, ticks of start and end
 _Group = tuple[int, int, int]  # place, number of the file's track, program at the beginning of the notes
@@ -75,6 +79,8 @@ class Reader:
         self.fine_tunings: dict[int, tuple[int, int]] = {}  # both bytes of each place
         self.modes = Modes()
         self.is_plain = True  # whether the original program reads the same notes, in the same order
+        self._notes = self._changes = 0  # that were taken in
+        self._shared: dict[tuple[int, int | None, str, bool], Changes] = {}  # by place, track, kind; without a tuning?
 
     def read(self, events: Iterable[Event], remarks: Remarks) -> None:
         """Take in the file's next track."""
@@ -84,6 +90,7 @@ class Reader:
         held: dict[int, dict[int, list[tuple[int, int, int]]]] = defaultdict(dict)  # by place and pitch
         hit: set[tuple[int, int, int]] = set()  # notes whose key also came up as they began, ending earlier ones
         selected: dict[int, dict[int, int]] = defaultdict(dict)  # which parameter is set next: controllers 98 to 101
+        silenced: dict[int, tuple[int, int]] = {}  # tick and controller of the last silence; a second one does nothing
         tick = 0
         for tick, status, first, second in events:
             if status >= 0xF0:
@@ -98,11 +105,16 @@ class Reader:
                         port = second[0]
                     else:
                         self._timing(tick, first, second, remarks)
-                else:
+                elif self._can_change(remarks, CHANNELS):  # it may be to all of them
                     self.modes.sysex(tick, port, second)
                 continue
             kind, place = status & 0xF0, port << 4 | status & 0x0F
             if kind == smf.NOTE_ON and second:
+                if self._notes == MOST_NOTES:
+                    remarks.count("note", f"after the first {MOST_NOTES:,}, left out")
+                    self.is_plain = False
+                    continue
+                self._notes += 1
                 held[place].setdefault(first, []).append((tick, second, programs.get(place, UNSAID)))
             elif kind in (smf.NOTE_ON, smf.NOTE_OFF):
                 if pressed := held[place].pop(first, None):
@@ -113,13 +125,15 @@ class Reader:
                         hit.add((place, first, tick))
                     self._end(place, i, first, pressed, tick)
             elif kind == smf.PROGRAM:
-                programs[place] = first
-                self.channels[place][i].programs.append((tick, first))
-                self.is_plain &= not held[place]
+                if self._can_change(remarks):
+                    programs[place] = first
+                    self.channels[place][i].programs.append((tick, first))
+                    self.is_plain &= not held[place]
             elif kind == smf.WHEEL:
-                bend = ((second << 7 | first) - 8192) / 8192 * self.bend_ranges.get(place, BEND_RANGE)
-                self.channels[place][i].controls["bend"].append((tick, bend))
-            elif kind == smf.CONTROL:
+                if self._can_change(remarks):
+                    bend = ((second << 7 | first) - 8192) / 8192 * self.bend_ranges.get(place, BEND_RANGE)
+                    self.channels[place][i].controls["bend"].append((tick, bend))
+            elif kind == smf.CONTROL and first in _READ and self._can_change(remarks):
                 if first in CONTROLLERS:
                     control, unit = CONTROLLERS[first]
                     self.channels[place][i].controls[control].append((tick, unit(second)))
@@ -129,12 +143,22 @@ class Reader:
                         controls[control].append((tick, RESET[control]))
                 elif first == BANK:
                     self.modes.set(tick, place, "bank", second)
-                elif first == ALL_SOUND_OFF or first in ALL_NOTES_OFF:
-                    self._silence(place, i, held[place], tick, first == ALL_SOUND_OFF)
-                else:
+                elif first in _PARAMETER:
                     self._parameter(tick, place, first, second, selected[place])
+                elif silenced.get(place) != (tick, first):
+                    silenced[place] = tick, first
+                    self._silence(place, i, held[place], tick, first == ALL_SOUND_OFF)
         self._leave_open(i, held, hit, tick)
         self.names.append(name)
+
+    def _can_change(self, remarks: Remarks, size: int = 1) -> bool:
+        """Take in one more change of what is not a note, if there is room for it; `size` is that of how many it has."""
+        if self._changes + size > MOST_CHANGES:
+            remarks.count("change", f"of controllers, programs or tempo after the first {MOST_CHANGES:,}, passed over")
+            self.is_plain = False
+            return False
+        self._changes += size
+        return True
 
     def _end(self, place: int, i: int, pitch: int, pressed: Sequence[tuple[int, int, int]], tick: int) -> None:
         for start, velocity, program in pressed:
@@ -177,12 +201,13 @@ class Reader:
             tempo = int.from_bytes(content[1:4] if is_padded else content[:3], "big")
             if len(content) != 3:
                 remarks.count("tempo", "of a wrong length")
-            if tempo and len(content) >= 3:
+            if tempo and len(content) >= 3 and self._can_change(remarks):
                 self.tempos.append((tick, tempo))
         elif kind == smf.METER:
             if len(content) != 4:
                 remarks.count("time signature", "of a wrong length")
-            if len(content) >= 2 and content[0] and content[1] <= FINEST_METER:
+            is_known = len(content) >= 2 and content[0] and content[1] <= FINEST_METER
+            if is_known and self._can_change(remarks):
                 self.meters.append((tick, content[0], 1 << content[1]))
         elif len(content) != _LENGTHS.get(kind, len(content)):
             remarks.count("meta event", "of a wrong length")
@@ -196,7 +221,7 @@ class Reader:
             selected.clear()
             return
         parameter = selected.get(100) if selected.get(101) == 0 else None
-        if control not in (6, 38) or parameter not in (0, 1, 2):
+        if parameter not in (0, 1, 2):
             return
         if parameter == 0:
             whole = int(self.bend_ranges.get(place, BEND_RANGE))
@@ -251,10 +276,32 @@ class Reader:
             title = names[i] if names[i] and sharing[i] == 1 else "Drums" if is_drum else program_name(program)
             title = _unique(title, taken)
             taken.add(title.lower())
-            tuning = Steps(0.0) if is_drum else self._modes[place].tuning
-            controls = _controls(self.channels[place], i, tuning, clock)
+            controls = self._controls(place, i, is_drum, clock)
             tracks.append(Track(title, program, is_drum, tuple(_timed(notes, clock)), controls))
         return tuple(tracks)
+
+    def _controls(self, place: int, i: int, is_drum: bool, clock: _Clock) -> dict[str, Changes]:
+        """The controllers of one track: its own, or else those that other tracks send on its channel."""
+        kinds = {kind for said in self.channels[place].values() for kind in said.controls}
+        if not is_drum and not self._modes[place].tuning.is_constant:
+            kinds.add("bend")
+        moves = {kind: self._changes_of(place, i, kind, is_drum, clock) for kind in sorted(kinds)}
+        return {kind: changes for kind, changes in moves.items() if changes}
+
+    def _changes_of(self, place: int, i: int, kind: str, is_drum: bool, clock: _Clock) -> Changes:
+        """What a controller does on a track. Tracks that share it share one tuple: there may be a thousand of them."""
+        channel = self.channels[place]
+        own = channel[i].controls.get(kind) if i in channel else None
+        tuning = Steps(0.0) if is_drum or kind != "bend" else self._modes[place].tuning
+        key = place, i if own else None, kind, tuning.is_constant
+        if key not in self._shared:
+            moves = _in_order(own or [event for said in channel.values() for event in said.controls.get(kind, [])])
+            if not tuning.is_constant:  # a bend that the wheel adds to
+                bend = Steps(0.0, moves)
+                ticks = sorted({*bend.ticks, *tuning.ticks})
+                moves = [(tick, bend(tick) + tuning(tick)) for tick in ticks]
+            self._shared[key] = tuple((clock(tick), value) for tick, value in moves)
+        return self._shared[key]
 
     @functools.cached_property
     def _modes(self) -> dict[int, Mode]:
@@ -377,19 +424,6 @@ class _Clock:
     def __call__(self, tick: int) -> float:
         i = bisect.bisect_right(self.ticks, tick) - 1
         return self.seconds[i] + (tick - self.ticks[i]) * self.per_tick[i]
-
-
-def _controls(channel: Mapping[int, _Channel], i: int, tuning: Steps, clock: _Clock) -> dict[str, Changes]:
-    """The controllers of one track: its own, or else those that other tracks send on its channel."""
-    moves = {}
-    for kind in sorted({kind for said in channel.values() for kind in said.controls}):
-        own = channel[i].controls.get(kind)
-        moves[kind] = _in_order(own or [event for said in channel.values() for event in said.controls.get(kind, [])])
-    if not tuning.is_constant:  # a bend that the wheel adds to
-        bend = Steps(0.0, moves.get("bend", ()))
-        ticks = sorted({*bend.ticks, *tuning.ticks})
-        moves["bend"] = [(tick, bend(tick) + tuning(tick)) for tick in ticks]
-    return {kind: tuple((clock(tick), value) for tick, value in changes) for kind, changes in moves.items() if changes}
 
 
 def _in_order(events: list[tuple]) -> list[tuple]:

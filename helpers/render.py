@@ -27,7 +27,8 @@ from . import audio, checkpoints, shaping, soundfont
 from .audio import Audio
 from .errors import in_one_line
 from .instruments import Instrument, Timeline
-from .midi import Song
+from .limits import MOST_PLAYED
+from .midi import Song, Track
 from .planning import DEFAULTS, Part, Plan, Settings, curves, is_heard, original_notes, plan, resolve
 from .report import Recipe, RenderReport, TrackReport, read_recipe
 from .shaping import Curve, Loop, mix
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Clip", "Part", "Plan", "Settings", "original_notes", "plan", "render", "reproduce", "resolve"]
 
-LONGEST_SONG = 2 * 3600.0  # s; a clip is held in memory
 # Batches whose sounds are sorted by length, so that a batch wastes little; time order holds beyond that. The first
 # windows are of 1, 2 and 4, so that a rendering that is stopped early has its beginning.
 WINDOW = 8
@@ -172,7 +172,7 @@ class _Mixer:
 
     def __init__(self, song: Song, parts: Sequence[Part], settings: Settings, notes: Plan, rate: int, channels: int):
         self.parts, self.settings, self.notes, self.rate = parts, settings, notes, rate
-        self.moves = [curves(track, part, settings) for track, part in zip(song.tracks, parts, strict=True)]
+        self.moves = curves(song, parts, settings)
         self.starts = (notes.starts * rate).astype(np.int64)
         if settings.faithful:
             length = int(notes.end + ORIGINAL_TAIL) * rate
@@ -298,7 +298,8 @@ def render(
       needs.
 
     Raises:
-      ValueError: there is nothing to play, an argument is out of range, or an instrument belongs to another model.
+      ValueError: there is nothing to play or too much (`limits`), an argument is out of range, or an instrument belongs
+        to another model.
       ImportError: drums="synth", and there is no soundfont player for this machine.
     """
     settings = Settings(
@@ -318,21 +319,28 @@ def render(
     )
     if faithful and not isinstance(parts, (Instrument, Timeline)):
         raise ValueError("faithful=True plays all tracks with one Timeline, as the original does")
-    _check_length(song)
     batch_size = model.batch_size if batch_size is None else batch_size
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; it has to be 1 or more")
     seed, batch_size = operator.index(seed), operator.index(batch_size)  # NumPy's are whole numbers too
+    audio.check_length(song)
     song = song.as_original() if faithful else song
     return _render(model, song, resolve(model, song, parts, default, seed), settings, batch_size, progress, stop, seed)
 
 
-def _check_length(song: Song) -> None:
-    if song.seconds > LONGEST_SONG:
+def _check_cost(song: Song, parts: Sequence[Part], settings: Settings) -> None:
+    """See that rendering a song is no more work than `limits` says, before any of it is done."""
+    if settings.faithful:
+        return
+    heard = [track for track, is_on in zip(song.tracks, is_heard(parts), strict=True) if is_on]
+    count = sum(len(track.notes) for track in heard if not track.is_drum)
+    if count > MOST_PLAYED:
         raise ValueError(
-            f"{song.name} lasts {song.seconds / 3600:.1f} h and a clip can have {LONGEST_SONG / 3600:g}; "
-            "render it in parts, with midi.excerpt"
+            f"{song.name} has {count:,} notes to play and a clip can have {MOST_PLAYED:,}; "
+            "mute some of its tracks, or take a part of it, with midi.excerpt"
         )
+    if settings.drums == "synth":
+        soundfont.check([track for track in heard if track.is_drum], song.name)
 
 
 def _render(
@@ -348,6 +356,7 @@ def _render(
 ) -> Clip:
     """`render` with everything decided; as far as the second `until`, if that is where it was stopped before."""
     began = time.monotonic()
+    _check_cost(song, parts, settings)
     notes = plan(song, parts, settings, model.max_seconds)
     channels = 2 if _is_stereo(song, parts, settings) else 1
     mixer = _Mixer(song, parts, settings, notes, model.sample_rate, channels)
@@ -420,8 +429,8 @@ def _is_stereo(song: Song, parts: Sequence[Part], settings: Settings) -> bool:
     """As it was chosen, or else whether a track that is heard stands left or right of the centre."""
     if settings.faithful or settings.stereo is not None:
         return bool(settings.stereo)
-    tracks = zip(song.tracks, parts, is_heard(parts), strict=True)
-    return any(heard and curves(track, part, settings)["pan"].values.any() for track, part, heard in tracks)
+    moves = zip(curves(song, parts, settings), is_heard(parts), strict=True)
+    return any(heard and curve["pan"].values.any() for curve, heard in moves)
 
 
 def _with_drums(
@@ -434,18 +443,21 @@ def _with_drums(
     missing = int((last + DRUM_TAIL) * rate) - len(samples)
     if until is None and missing > 0:
         samples = np.concatenate([samples, np.zeros((missing, channels), np.float32)])
-    played = {}
-    for i in drums:
-        track, part = song.tracks[i], parts[i]
-        controls = dict(track.controls) if settings.controllers else {}
-        if part.pan is not None:
-            controls["pan"] = ((0.0, part.pan),)
-        notes = tuple(note for note in track.notes if until is None or note.start < until)
-        gain = np.float32(10 ** (part.gain / 20))
-        for start, piece in soundfont.play(dataclasses.replace(track, notes=notes, controls=controls), rate):
-            mix(samples.T, gain * (piece if channels == 2 else piece.mean(axis=1, keepdims=True)).T, start)
-        played[i] = len(notes)
-    return Audio(samples, rate), played
+    played = [_drums_heard(song.tracks[i], parts[i], settings, until) for i in drums]
+    for number, start, piece in soundfont.play_all(played, rate):
+        gain = np.float32(10 ** (parts[drums[number]].gain / 20))
+        mix(samples.T, gain * (piece if channels == 2 else piece.mean(axis=1, keepdims=True)).T, start)
+    counts = {i: len(track.notes) for i, track in zip(drums, played, strict=True)}
+    return Audio(samples, rate), counts
+
+
+def _drums_heard(track: Track, part: Part, settings: Settings, until: float | None) -> Track:
+    """A drum track as far as it is heard, with its controllers as the settings and the part say."""
+    controls = dict(track.controls) if settings.controllers else {}
+    if part.pan is not None:
+        controls["pan"] = ((0.0, part.pan),)
+    notes = tuple(note for note in track.notes if until is None or note.start < until)
+    return dataclasses.replace(track, notes=notes, controls=controls)
 
 
 def _track_reports(
@@ -504,7 +516,7 @@ def reproduce(path: str | os.PathLike, model: GANSynth | None = None, progress: 
     for part in recipe.parts:
         if part.instrument and len(part.instrument.instruments[0].z) != size:
             raise ValueError(f"{path} has latents of another size than the {size} numbers that {model.name} takes")
-    _check_length(recipe.song)
+    audio.check_length(recipe.song)
     return _render(
         model,
         recipe.song,

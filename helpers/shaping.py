@@ -32,6 +32,8 @@ BEND_ROOM = 0.005  # s of a sound beyond a bent note's end that interpolation lo
 # tracks, windows of 0.1, 0.2 and 0.4 s and spans of 0.3 to 3 s were tried against a soundfont's balance: these came
 # nearest (`make bench-balance`), and the span is short enough for the notes that most sounds are generated for.
 LEVEL_WINDOW, LEVEL_SPAN, LEVEL_STEP = 0.2, 0.5, 0.05  # s
+BEND_BLOCK = 1 << 19  # samples read at a time of a bent note, half a minute; all at once took over a gigabyte
+BEND_MARGIN = 64  # samples on both sides that the filter and the splines look at
 SWAY = 0.02  # s; curves of controllers are followed at this pace, so that a step does not click
 
 
@@ -141,8 +143,10 @@ def extend(wave: np.ndarray, loop: Loop, samples: int, sample_rate: int = 16000)
     head[loop.end - seam :] = ((1 - fade) * head[loop.end - seam :] + fade * before) * level
     turn = np.arange(length) / length
     cycle = head[loop.start :] * loop.decay ** (1 - turn)  # as loud throughout as the wave is at the loop's end
-    falling = min(loop.decay, 1.0) ** (np.arange(samples - loop.end) / length)
-    return np.concatenate([head, np.resize(cycle, samples - loop.end) * falling])
+    rest = np.resize(cycle, samples - loop.end)
+    if loop.decay < 1.0:
+        rest *= loop.decay ** (np.arange(len(rest)) / length)
+    return np.concatenate([head, rest])
 
 
 def bend(wave: np.ndarray, semitones: np.ndarray) -> np.ndarray:
@@ -150,11 +154,23 @@ def bend(wave: np.ndarray, semitones: np.ndarray) -> np.ndarray:
 
     As in a sampler, partials and formants move together.
     """
+    speed = 2.0 ** (np.asarray(semitones, np.float64) / 12)
+    at = np.concatenate([[0.0], np.cumsum(speed[:-1])])
+    if len(at) <= BEND_BLOCK:
+        return _read(wave, at)
+    blocks = []
+    for i in range(0, len(at), BEND_BLOCK):
+        here = at[i : i + BEND_BLOCK]
+        first = max(int(here[0]) - BEND_MARGIN, 0)
+        blocks.append(_read(wave[first : int(here[-1]) + BEND_MARGIN], here - first))
+    return np.concatenate(blocks)
+
+
+def _read(wave: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """The values of a wave at some places, which rise, in samples."""
     from scipy.ndimage import map_coordinates
     from scipy.signal import resample_poly
 
-    speed = 2.0 ** (np.asarray(semitones, np.float64) / 12)
-    at = np.concatenate([[0.0], np.cumsum(speed[:-1])])
     # Cubic splines need some room below the Nyquist frequency: at twice the rate they are 60 dB clean.
     return map_coordinates(resample_poly(np.asarray(wave, np.float64), 2, 1), [2 * at], order=3, mode="constant")
 

@@ -257,6 +257,14 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
     raise _DamagedError
 
 
+def number(value: int) -> bytes:
+    """A number as files have it: seven bits a byte, all but the last with their highest bit set."""
+    content = bytes((value & 0x7F,))
+    while value := value >> 7:
+        content = bytes((value & 0x7F | 0x80,)) + content
+    return content
+
+
 def _events(data: bytes, length: int, remarks: Remarks) -> Iterator[Event]:
     """The events of a track; `length` is what its head says."""
     at = tick = running = strays = 0

@@ -7,35 +7,125 @@ Notebook: 03_midi (the reference), 07_songs (drums).
 
 from __future__ import annotations
 
+import bisect
+import dataclasses
 import functools
 import io
+import struct
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 
+from . import midi, smf
 from .audio import Audio, resample
 from .errors import one_line
-from .midi import CONTROLLERS, SHORTEST, Note, Track
+from .limits import LONGEST_HIT, LONGEST_KEY, MOST_WORK
+from .midi import CONTROLLERS, SHORTEST, Changes, Note, Track
 from .modes import DRUM_CHANNEL
-
-if TYPE_CHECKING:
-    import mido
+from .tables import counted
 
 PLAYER_RATE = 48000  # Hz, the player's own
-CHUNK = 60.0  # s of a track played at a time, to bound memory
+CHUNK = 60.0  # s of a track of which the notes are played at a time, to bound memory
 TAIL = 4.0  # s that a cymbal may ring on
+GAP = 12.0  # s of silence from which on it is left out: there nothing rings any more, and beginning again costs two
 TICKS = 1000  # a second, in the scores that are handed to the player
 FULL_BEND = 24  # semitones, likewise
+RELEASE_VELOCITY = 64  # MIDI's default; the player does not ask for it
 SNARE = 38  # its hit at full velocity, volume and expression is given a peak of 1; render.NOTE_LEVEL goes with that
+
+AT_ONCE = 2  # pieces, a core each
+
+# What playing takes, in seconds of silence at the player's rate, which are 5 ms each; measured on one core.
+PIECE_WORK = 2.0  # a piece, for which the soundfont is read anew
+NOTE_WORK = 0.5  # a second of a note, of up to four voices
+DRUM_WORK = 0.06  # a second of a drum, most of which have one voice and die away
+LEAST_SOUND = 1.0  # s of a note; drums and plucked strings go on by themselves
+FULL_WORK = 8.0  # a second of all 64 voices, of which there are no more
+EVENT_WORK = 0.002  # a note's beginning or end, or a change of a controller
 
 _NUMBERS = {name: number for number, (name, _) in CONTROLLERS.items()}
 
 
+class Piece(NamedTuple):
+    """Some of a track's notes, which the player plays at once."""
+
+    start: float  # s, a whole number
+    notes: list[Note]
+    end: float  # s, with what rings on
+    sounding: float  # s of all notes together, with the pedal
+
+
+def pieces(track: Track) -> list[Piece]:
+    """A track in pieces of up to a minute in which notes begin, without the silence between them.
+
+    Keys are let go after two minutes, and drums, which sound whole anyway, after ten seconds.
+    """
+    longest = LONGEST_HIT if track.is_drum else LONGEST_KEY
+    minutes: dict[int, list[tuple[Note, float]]] = {}
+    for note, ringing in zip(track.notes, midi.pedalled(track).notes, strict=True):
+        note = note if note.duration <= longest else dataclasses.replace(note, end=note.start + longest)
+        until = max(min(ringing.end, note.end + midi.PEDAL_LONGEST), note.start + LEAST_SOUND)
+        minutes.setdefault(int(note.start // CHUNK), []).append((note, until))
+    return [piece for minute, notes in sorted(minutes.items()) for piece in _pieces_of(minute * CHUNK, notes)]
+
+
+def _pieces_of(start: float, notes: Sequence[tuple[Note, float]]) -> Iterator[Piece]:
+    """The pieces of a minute, from its notes and the seconds at which they have died away."""
+    starts = [start]
+    end = start
+    for note, until in sorted(notes, key=lambda pair: pair[0].start):
+        if note.start > end + GAP:
+            starts.append(float(int(note.start)))
+        end = max(end, until)
+    parts: list[list[tuple[Note, float]]] = [[] for _ in starts]
+    for pair in notes:  # in the order that they have
+        parts[bisect.bisect_right(starts, pair[0].start) - 1].append(pair)
+    for begin, part in zip(starts, parts, strict=True):
+        if part:  # the first may be silent
+            inside = [note for note, _ in part]
+            sounding = sum(until - note.start for note, until in part)
+            yield Piece(begin, inside, max(note.end for note in inside) + TAIL, sounding)
+
+
+def work(track: Track) -> float:
+    """What it takes to play a track, in seconds of silence; a second of full polyphony is nine of them."""
+    total = 0.0
+    for piece in pieces(track):
+        length = piece.end - piece.start
+        changes = sum(len(_within(moves, piece.start, piece.end)) for moves in track.controls.values())
+        events = 2 * len(piece.notes) + changes
+        rate = DRUM_WORK if track.is_drum else NOTE_WORK
+        total += PIECE_WORK + length + min(rate * piece.sounding, FULL_WORK * length) + EVENT_WORK * events
+    return total
+
+
+def check(tracks: Sequence[Track], name: str) -> None:
+    """See that playing some tracks takes no longer than about a minute.
+
+    Args:
+      tracks: what is to be played.
+      name: of the song, for the message.
+
+    Raises:
+      ValueError: it takes longer.
+    """
+    total = 0.0
+    for track in tracks:
+        total += work(track)
+        if total > MOST_WORK:
+            raise ValueError(
+                f"{name} has more sound in {counted(len(tracks), 'track')} than the soundfont player can play "
+                "in a minute; take a part of it, with midi.excerpt"
+            )
+
+
 def play(track: Track, sample_rate: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Play one track, a minute at a time, with its volume, expression, pan, pedal and pitch bend.
+    """Play a track, piece by piece, with its volume, expression, pan, pedal and pitch bend.
 
     Yields:
       (first sample, float32 [samples, 2]); the pieces overlap and are to be added up.
@@ -43,58 +133,90 @@ def play(track: Track, sample_rate: int) -> Iterator[tuple[int, np.ndarray]]:
     Raises:
       ImportError: there is no player for this machine.
     """
+    return ((start, samples) for _, start, samples in play_all([track], sample_rate))
+
+
+def play_all(tracks: Sequence[Track], sample_rate: int) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Play tracks as `play` does, on two cores. `check` tells beforehand whether they are too much.
+
+    Yields:
+      (number of the track, first sample, float32 [samples, 2]), in the order of tracks.
+
+    Raises:
+      ImportError: there is no player for this machine.
+    """
     level = np.float32(1.0 / _snare_peak())
-    for start in np.arange(0.0, max((note.start for note in track.notes), default=-1.0) + 1e-9, CHUNK):
-        notes = [note for note in track.notes if start <= note.start < start + CHUNK]
-        if notes:
-            piece = Audio(_render(_score(track, notes, start)) * level, PLAYER_RATE)
-            yield round(start * sample_rate), resample(piece, sample_rate).samples
+
+    def played(job: tuple[int, Piece]) -> tuple[int, int, np.ndarray]:
+        i, piece = job
+        samples = play_with(_soundfont(), _score(tracks[i], piece))
+        samples *= level
+        return i, round(piece.start * sample_rate), resample(Audio(samples, PLAYER_RATE), sample_rate).samples
+
+    jobs = ((i, piece) for i, track in enumerate(tracks) for piece in pieces(track))
+    waiting: deque[Future] = deque()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        try:
+            for job in jobs:
+                waiting.append(pool.submit(played, job))
+                if len(waiting) == AT_ONCE:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
-def _score(track: Track, notes: Sequence[Note], start: float) -> mido.MidiFile:
-    """Some of a track's notes as a MIDI file of their own that begins at second `start` and lets the last one ring."""
-    import mido
+def _within(changes: Changes, start: float, end: float) -> Changes:
+    """The changes between two moments, and the last one before."""
+    first = max(bisect.bisect_right(changes, start, key=_second) - 1, 0)
+    return changes[first : bisect.bisect_left(changes, end, key=_second)]
 
+
+def _second(change: tuple[float, float]) -> float:
+    return change[0]
+
+
+def _score(track: Track, piece: Piece) -> bytes:
+    """A piece of a track as a MIDI file of its own that begins where the piece does and lets the last note ring."""
     channel = DRUM_CHANNEL if track.is_drum else 0
 
-    def control(number: int, value: float) -> mido.Message:
-        return mido.Message("control_change", channel=channel, control=number, value=int(np.clip(round(value), 0, 127)))
+    def control(number: int, value: float) -> bytes:
+        return bytes((smf.CONTROL | channel, number, int(min(max(round(value), 0), 127))))
 
-    def change(kind: str, value: float) -> mido.Message:
+    def change(kind: str, value: float) -> bytes:
         if kind == "bend":
-            pitch = int(np.clip(value / FULL_BEND * 8192, -8192, 8191))
-            return mido.Message("pitchwheel", channel=channel, pitch=pitch)
+            wheel = int(min(max(value / FULL_BEND * 8192, -8192), 8191)) + 8192
+            return bytes((smf.WHEEL | channel, wheel & 0x7F, wheel >> 7))
         return control(_NUMBERS[kind], 64 + 63 * value if kind == "pan" else 127 * value)
 
-    end = max(note.end for note in notes) + TAIL
+    start = piece.start
     # (second, rank among simultaneous ones, message): settings first, and a key comes up before it goes down again
-    head = [mido.Message("program_change", channel=channel, program=track.program)]
-    head += [control(101, 0), control(100, 0), control(6, FULL_BEND)]
+    head = [bytes((smf.PROGRAM | channel, track.program)), control(101, 0), control(100, 0), control(6, FULL_BEND)]
     events = [(start, 0, message) for message in head]
     for kind, changes in track.controls.items():
-        before = [value for second, value in changes if second <= start][-1:]
-        events += [(start, 1, change(kind, value)) for value in before]
-        events += [(second, 1, change(kind, value)) for second, value in changes if start < second < end]
+        inside = _within(changes, start, piece.end)
+        events += [(max(second, start), 1, change(kind, value)) for second, value in inside]
     again: dict[int, float] = {}  # where each key is struck next
-    for note in sorted(notes, key=lambda note: -note.start):
+    for note in sorted(piece.notes, key=lambda note: -note.start):
         shortest = 1 / TICKS  # a key cannot come up before it goes down
         if track.is_drum:  # whose sound is whole however short the note is
             shortest = max(min(SHORTEST, again.get(note.pitch, np.inf) - note.start), shortest)
             again[note.pitch] = note.start
         release = max(note.end, note.start + shortest)
-        events.append((release, 2, mido.Message("note_off", channel=channel, note=note.pitch)))
-        pressed = mido.Message("note_on", channel=channel, note=note.pitch, velocity=note.velocity)
-        events.append((note.start, 3, pressed))
-    events.append((end, 4, mido.MetaMessage("end_of_track")))
+        events.append((release, 2, bytes((smf.NOTE_OFF | channel, note.pitch, RELEASE_VELOCITY))))
+        events.append((note.start, 3, bytes((smf.NOTE_ON | channel, note.pitch, note.velocity))))
+    events.append((piece.end, 4, bytes((smf.META, smf.END_OF_TRACK, 0))))
 
-    score = mido.MidiFile(ticks_per_beat=TICKS)
-    score.tracks.append(mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=1_000_000)]))
+    content = bytearray(b"\0" + bytes((smf.META, smf.TEMPO, 3)) + (1_000_000).to_bytes(3, "big"))
     now = 0
     for second, _, message in sorted(events, key=lambda event: event[:2]):
         tick = round((second - start) * TICKS)
-        score.tracks[0].append(message.copy(time=tick - now))
+        content += smf.number(tick - now) + message
         now = tick
-    return score
+    head = b"MThd" + struct.pack(">IHHH", 6, 1, 1, TICKS)
+    return head + b"MTrk" + struct.pack(">I", len(content)) + bytes(content)
 
 
 def player() -> ModuleType:
@@ -108,13 +230,6 @@ def player() -> ModuleType:
     except ImportError:
         raise ImportError("there is no soundfont player here: pip install midirenderer") from None
     return midirenderer
-
-
-def _render(score: mido.MidiFile) -> np.ndarray:
-    """A MIDI file through the player: float32 [samples, 2] at its rate."""
-    content = io.BytesIO()
-    score.save(file=content)
-    return play_with(_soundfont(), content.getvalue())
 
 
 def play_with(content: bytes, score: bytes) -> np.ndarray:
@@ -151,4 +266,4 @@ def _soundfont() -> bytes:
 def _snare_peak() -> float:
     controls = {"volume": ((0.0, 1.0),), "expression": ((0.0, 1.0),)}
     hit = Track("snare", 0, True, (Note(SNARE, 127, 0.0, 0.5),), controls)
-    return float(np.abs(_render(_score(hit, hit.notes, 0.0))).max())
+    return float(np.abs(play_with(_soundfont(), _score(hit, pieces(hit)[0]))).max())

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inputs import RATE, Stub, song_of
 
-from helpers import instruments, midi, planning
+from helpers import instruments, planning
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note, Song, Track
 from helpers.planning import Part, Settings, fold, plan, resolve, transposition
@@ -320,11 +320,12 @@ def test_each_note_takes_the_instrument_of_its_start(notes):
 
 
 def test_the_corpus_of_controllers_makes_curves():
-    track = midi.Track("t", 0, False, (NOTE,), {"volume": ((0.0, 1.0),), "pan": ((0.0, -1.0),)})
-    moves = planning.curves(track, Part(), Settings())
+    song = song_of(NOTE, controls={"volume": ((0.0, 1.0),), "pan": ((0.0, -1.0),)})
+    [moves] = planning.curves(song, [Part()], Settings())
     times = np.arange(RATE) / RATE
     assert {kind: curve(times).tolist() for kind, curve in moves.items()} == {
         "volume": [1.0], "expression": [1.0], "pan": [-1.0], "bend": [0.0],
     }  # fmt: skip
-    assert planning.curves(track, Part(pan=0.5), Settings())["pan"](times).tolist() == [0.5]
-    assert planning.curves(track, Part(), Settings(controllers=False))["volume"](times).tolist() == [planning.VOLUME]
+    assert planning.curves(song, [Part(pan=0.5)], Settings())[0]["pan"](times).tolist() == [0.5]
+    [still] = planning.curves(song, [Part()], Settings(controllers=False))
+    assert still["volume"](times).tolist() == [planning.VOLUME]

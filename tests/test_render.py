@@ -705,7 +705,7 @@ def test_instruments_of_another_model_are_refused():
 
 
 def test_songs_of_many_hours_are_to_be_rendered_in_parts():
-    with pytest.raises(ValueError, match=r"lasts 2.5 h and a clip can have 2; render it in parts"):
+    with pytest.raises(ValueError, match=r"lasts 2.5 h and a clip can have 2; take a part of it"):
         play(song_of(Note(60, 90, 0, 9000.0)))
 
 

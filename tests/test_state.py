@@ -191,6 +191,7 @@ def used(context):
 CALLS = {
     "agreement.draw": lambda g: agreement.draw(g.clip, g.song),
     "agreement.measure": lambda g: agreement.measure(g.clip, g.song),
+    "audio.check_length": lambda g: audio.check_length(g.song),
     "audio.file_kind": lambda g: audio.file_kind("a.mp3"),
     "audio.loudness": lambda g: audio.loudness(g.clip),
     "audio.loudness_factor": lambda g: audio.loudness_factor(g.clip),
@@ -273,7 +274,7 @@ CALLS = {
     "place.link": lambda g: place.link(g.file),
     "place.missing": lambda g: place.missing(),
     "place.outputs": lambda g: place.outputs(),
-    "planning.curves": lambda g: planning.curves(g.song.tracks[0], planning.Part(), planning.Settings()),
+    "planning.curves": lambda g: planning.curves(g.song, g.rendering.report.recipe.parts, planning.Settings()),
     "planning.fold": lambda g: planning.fold(100, 24, 84),
     "planning.is_heard": lambda g: planning.is_heard([planning.Part()]),
     "planning.original_notes": lambda g: planning.original_notes(g.song),
@@ -284,7 +285,7 @@ CALLS = {
         render.generate_notes(g.model, planning.plan(g.song, g.rendering.report.recipe.parts), progress=False)
     ),
     "render.levels": lambda g: render.levels(
-        planning.curves(g.song.tracks[0], planning.Part(), planning.Settings()), 1.0, np.arange(2.0), 1
+        planning.curves(g.song, g.rendering.report.recipe.parts, planning.Settings())[0], 1.0, np.arange(2.0), 1
     ),
     "render.render": lambda g: render.render(g.model, g.song, g.timeline),
     "render.reproduce": lambda g: render.reproduce(g.recipe, g.model),
@@ -305,6 +306,10 @@ CALLS = {
     "shaping.original_envelope": lambda g: shaping.original_envelope(0.2),
     "shaping.original_note": lambda g: shaping.original_note(g.note, 0.2, 90),
     "shaping.to_peak": lambda g: shaping.to_peak(g.note, 0.5),
+    "soundfont.check": lambda g: soundfont.check(g.song.tracks, g.song.name),
+    "soundfont.pieces": lambda g: soundfont.pieces(g.song.tracks[0]),
+    "soundfont.play_all": lambda g: list(soundfont.play_all(g.song.tracks, 16000)),
+    "soundfont.work": lambda g: soundfont.work(g.song.tracks[0]),
     "soundfont.play": lambda g: list(soundfont.play(g.song.tracks[0], 16000)),
     "soundfont.play_with": lambda g: soundfont.play_with(soundfont._soundfont(), MELODY.read_bytes()),
     "soundfont.player": lambda g: soundfont.player(),

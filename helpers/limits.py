@@ -1,0 +1,37 @@
+"""How much a score may ask for, in one place.
+
+A few bytes of MIDI can ask for years of sound, with keys that never come up, or with a thousand tracks that follow the
+controllers of one channel. What a score costs is added up before anything of it is rendered. Where it is more than
+this, notes are shortened, and the report says so; where that does not help, the score is refused in a sentence.
+
+Ordinary music stays far below. The times were measured on one core of a server of 2024.
+
+Notebook: 03_midi.
+"""
+
+from __future__ import annotations
+
+# ------------------------------------------------------------------------------------------------ reading a MIDI file
+
+MAX_BYTES = 8 << 20  # several times the largest real scores
+MAX_SECONDS = 6 * 3600.0  # a broken tempo or delta time can claim centuries
+MAX_TRACKS = 1000
+# Of a whole file; 8 MB can hold three million of either. The rest is passed over, or reading takes over a gigabyte.
+MOST_NOTES = 1_500_000
+MOST_CHANGES = 500_000  # of controllers, programs, tempos, …
+
+# ----------------------------------------------------------------------------------------------------------- rendering
+
+LONGEST_SONG = 2 * 3600.0  # s; a clip is held in memory
+MOST_PLAYED = 150_000  # notes of one rendering; each takes 2 kB for its latent, and the largest symphonies have 100,000
+LONGEST_NOTE = 300.0  # s; a note is one array while it is mixed, and a longer one is a key that got stuck
+LONGEST_TOTAL = 60_000.0  # s of all notes together, twice a Mahler symphony; mixing them takes half a minute
+BENDING = 5.0  # times the work that a second of a bent note is, for each second of the sound that it uses up
+
+# ------------------------------------------------------------------------------------------------ the soundfont player
+
+LONGEST_KEY = 120.0  # s that a key is held; what is played at a time is as long as that and a minute
+LONGEST_HIT = 10.0  # s that a drum is held; it has died away by then
+# What the player may be asked for, in seconds of a track in which nothing sounds. One takes 5 ms, and all of this a
+# minute on two cores; ten minutes of an orchestra come near to it.
+MOST_WORK = 16_000.0
