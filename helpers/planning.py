@@ -310,6 +310,10 @@ def plan(song: Song, parts: Sequence[Part], settings: Settings = DEFAULTS, max_s
     bends = [moves["bend"] for moves in curves(song, parts, settings)]
     holds = np.minimum(written, LONGEST_NOTE if can_loop else HELD)
     bent, speeds = _bent(bends, tracks, starts, starts + holds + settings.release)
+    if settings.release * BENDING * speeds[bent].sum() > LONGEST_TOTAL:  # whatever the notes are shortened to
+        raise ValueError(
+            f"{song.name} bends {bent.sum():,} notes, which takes too long; controllers=False plays them without"
+        )
     holds = _within(np.minimum(holds, LONGEST_NOTE / speeds), LONGEST_TOTAL, 1 + BENDING * speeds * bent)
     bent, speeds = _bent(bends, tracks, starts, starts + holds + settings.release)
     needed = (holds + settings.release) * speeds + bent * BEND_ROOM

@@ -151,6 +151,14 @@ def test_bent_notes_count_for_the_work_that_they_are():
     assert plan.shortened == 200
 
 
+def test_more_bent_notes_than_can_be_played_are_refused():
+    """Each takes its release, however short it is cut."""
+    most = limits.LONGEST_TOTAL / (0.3 * 4 * limits.BENDING)
+    assert len(planned(bent(int(0.99 * most), 0.01))) > 0
+    with pytest.raises(ValueError, match="bends 10,100 notes, which takes too long; controllers=False plays them"):
+        planned(bent(int(1.01 * most), 0.01))
+
+
 def test_of_notes_of_unlike_work_the_longest_are_cut():
     holds, rates = np.array([1.0, 10.0, 4.0]), np.array([2.0, 1.0, 3.0])
     assert planning._within(holds, 24.0, rates).tolist() == [1.0, 10.0, 4.0]
