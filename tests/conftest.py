@@ -22,17 +22,9 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the plugin looks for the groups
 def pytest_collection_modifyitems(items):
-    """With several processes: a file's tests stay in one, for what they share; only notebooks go where there is room.
-
-    The notebooks come first, the longest before the others, so that none is waited for at the end.
-    """
-    notebooks = [item for item in items if item.path.name == "test_notebooks.py"]
-    others = [item for item in items if item.path.name != "test_notebooks.py"]
-    for item in others:
-        item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    items[:] = notebooks[::-1] + others
+    """The notebooks come first, or with several processes all others would wait for them at the end."""
+    items.sort(key=lambda item: item.path.name != "test_notebooks.py")
 
 
 @pytest.fixture(scope="session")

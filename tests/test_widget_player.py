@@ -224,7 +224,10 @@ def test_without_clips_it_says_so():
         ({"x": np.zeros(9)}, "'x' has to be an audio.Audio, a Tune or a Generate, not a ndarray"),
         ({"x": Audio(np.zeros(0, np.float32), RATE)}, "'x' is empty"),
         ({"x": Audio(np.full(9, np.nan, np.float32), RATE)}, "not finite"),
-        ({"x": Audio(np.zeros(9, np.float32), 10**6)}, "'x' cannot be played at 1000000 Hz"),
+        (
+            {"x": Audio(np.zeros(9, np.float32), 10**6)},
+            "'x' cannot be played, since it cannot be written at 1000000 Hz",
+        ),
     ],
 )
 def test_broken_clips_are_one_line_and_those_of_before_stay(player, bad, message):

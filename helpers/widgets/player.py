@@ -398,7 +398,7 @@ def _sounds(clips: Mapping[str, Audio]) -> list[bytes]:
         try:
             sounds.append(encoding.flac(clip)[0])
         except ValueError as error:
-            raise ValueError(f"{name!r} cannot be played: {error}") from None
+            raise ValueError(f"{name!r} cannot be played, since {error}") from None
     return sounds
 
 
