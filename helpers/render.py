@@ -46,6 +46,7 @@ CUT_FADE = 0.010  # s; where a rendering was stopped
 # K-weighted RMS of a note at full velocity, -14 dB: with it, the melody stands against the drums as when the soundfont
 # plays both, in the mean of thirteen pieces (`make bench-balance`).
 NOTE_LEVEL = 0.2
+NOTE_PEAK = 1.0  # likewise at most; a sharper pluck stays softer, or it would push the whole clip down for its peak
 DRUM_TAIL = 1.0  # s that the clip goes on behind the start of the last drum note
 
 # The original's own numbers.
@@ -110,6 +111,12 @@ def generate_notes(
 # ------------------------------------------------------------------------------------------------------------- mixing
 
 
+def loudness_of(wave: np.ndarray, sample_rate: int) -> float:
+    """What brings a sound to the common level when divided by: `shaping.loudest`, or more where its peak is sharp."""
+    peak = float(np.abs(wave[: round(shaping.LEVEL_SPAN * sample_rate)]).max(initial=0.0))
+    return max(shaping.loudest(wave, sample_rate), peak * NOTE_LEVEL / NOTE_PEAK)
+
+
 def shape_note(
     wave: np.ndarray,
     hold: float,
@@ -130,7 +137,7 @@ def shape_note(
       sample_rate: Hz.
       loop: where to repeat, if the note is longer than the wave.
       semitones: the pitch bend along the note, if it has one: a value for each sample of hold and release.
-      loudest: `shaping.loudest` of the wave, where it is known already.
+      loudest: `loudness_of` the wave, where it is known already.
 
     Returns:
       float64 [samples], up to hold + release of them; fewer where the wave ends before.
@@ -144,7 +151,7 @@ def shape_note(
     note, strength = body * gain[: len(body)], (velocity / 127.0) ** settings.velocity
     if settings.level == "peak":
         return shaping.to_peak(note, strength)
-    loudest = shaping.loudest(wave, sample_rate) if loudest is None else loudest
+    loudest = loudness_of(wave, sample_rate) if loudest is None else loudest
     return note * (NOTE_LEVEL * strength / loudest) if loudest > shaping.SILENCE else np.zeros_like(note)
 
 
@@ -186,7 +193,7 @@ class _Mixer:
         """Mix all notes that have one sound."""
         loop = shaping.find_loop(wave, self.rate) if self.notes.loops[rows].any() else None
         is_levelled = self.settings.level == "loudness" and not self.settings.faithful
-        loudest = shaping.loudest(wave, self.rate) if is_levelled else None
+        loudest = loudness_of(wave, self.rate) if is_levelled else None
         for i in rows:
             note = self._original(i, wave) if self.settings.faithful else self._note(i, wave, loop, loudest)
             mix(self.clip, note, self.starts[i])

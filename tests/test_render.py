@@ -159,6 +159,13 @@ def test_sounds_of_any_shape_are_as_loud_as_each_other(velocity, hold, scale):
     np.testing.assert_allclose(loudest, render.NOTE_LEVEL * (velocity / 127) ** 2, rtol=0.1)  # the attack takes some
 
 
+def test_a_sharp_pluck_does_not_push_the_clip_down():
+    """Levelled by loudness alone it would peak at 11, and all the clip be softer for it."""
+    wave = 0.01 * pluck(decay=0.5)
+    wave[RATE // 10] = 1.0
+    assert np.abs(render.shape_note(wave, 1.0, 127)).max() == pytest.approx(render.NOTE_PEAK)
+
+
 @given(st.floats(0.5, 3.0))
 def test_a_sound_has_one_level_however_much_of_it_is_generated(seconds):
     assert shaping.loudest(pluck(seconds), RATE) == shaping.loudest(pluck(), RATE)

@@ -290,6 +290,7 @@ CALLS = {
     ),
     "render.render": lambda g: render.render(g.model, g.song, g.timeline),
     "render.reproduce": lambda g: render.reproduce(g.recipe, g.model),
+    "render.loudness_of": lambda g: render.loudness_of(g.note, 16000),
     "render.shape_note": lambda g: render.shape_note(g.note, 0.2, 90),
     "report.read_recipe": lambda g: report.read_recipe(g.recipe),
     "report.RenderReport.save": lambda g: g.rendering.report.save(g.folder / "report.json"),
