@@ -16,12 +16,14 @@ NOTE_SECONDS = 2.0  # notes.PREVIEW_SECONDS
 @pytest.fixture(scope="module")
 def there(browser, lab, checkout):
     """The notebook, all its cells run: its controls, and what went wrong. All tests share it."""
+    starred = checkout / "outputs" / "instruments.json"
+    starred.unlink(missing_ok=True)  # what the tests of other pages kept
     page, errors = drive.new_page(browser)
     drive.open_run(page, "lab", lab, "notebooks/05_instruments.ipynb")
     yield types.SimpleNamespace(
         page=page,
         errors=errors,
-        starred=checkout / "outputs" / "05_starred.json",
+        starred=starred,
         browser=control(page, "Instrument browser"),
         pad=control(page, "Blend pad"),
         timeline=control(page, "Timeline"),
@@ -76,13 +78,13 @@ def test_the_keyboard_moves_in_the_grid_and_plays(there):
 def test_a_star_is_kept_in_the_file(there):
     for name in ("Keep Harp", "Keep Cello"):
         there.browser.get_by_role("button", name=name, exact=True).click()
-    there.browser.get_by_text("2 kept in outputs/05_starred.json").wait_for()
+    there.browser.get_by_text("2 kept in outputs/instruments.json").wait_for()
     assert {kept["name"] for kept in json.loads(there.starred.read_text("utf-8"))["instruments"]} == {"Harp", "Cello"}
     there.browser.get_by_role("button", name="starred", exact=True).click()
     card(there, "Oboe").wait_for(state="detached")
     expect(there.browser.locator(".card")).to_have_count(2)
     there.browser.get_by_role("button", name="Keep Harp", exact=True).click()
-    there.browser.get_by_text("1 kept in outputs/05_starred.json").wait_for()
+    there.browser.get_by_text("1 kept in outputs/instruments.json").wait_for()
     expect(there.browser.locator(".card")).to_have_count(1)
     there.browser.get_by_role("button", name="by name", exact=True).click()
     card(there, "Oboe").wait_for()
