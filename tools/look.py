@@ -27,10 +27,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 import drive
+from PIL import Image
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ElementHandle, Page
@@ -49,6 +47,8 @@ TALLEST = 60_000  # pixels of a picture; what is longer is cut off there
 QUIET = 1.5  # s for which the height of a page has to stay the same before a picture
 PATIENCE = 20.0  # s after which the picture is taken all the same
 NOTEBOOK_SECONDS = 600  # for all cells of a notebook
+PAGE_SECONDS = 120  # for the page to hand in
+MAKE_PAGE = "Make and download the page"  # the button in "Take it home"
 PRINT_DPI = 60
 
 # JupyterLab without what stands around the notebook, so that a narrow window is all notebook.
@@ -58,8 +58,7 @@ BARE = """() => {
     return app.commands.execute("application:set-mode", { mode: "single-document" });
 }"""
 VOILA_READY = "#rendered_cells.lm-Widget"  # the cells, once the page has moved them to where they scroll
-# Its controls come one by one, after their cells; with none, the page ends within the window.
-VOILA_FILLED = "() => document.querySelector('#rendered_cells').scrollHeight > innerHeight"
+VOILA_FILLED = "#rendered_cells .jupyter-widgets >> nth=0"  # the controls come seconds after their cells
 LAB_THEME = 'theme => jupyterapp.commands.execute("apputils:change-theme", { theme })'
 VOILA_THEME = """theme => new Promise(done => {
     const link = document.querySelector("link[href*='/theme-']");
@@ -196,18 +195,36 @@ def look_at_notebook(browser: Browser, kind: str, server: drive.Server, path: st
         page.evaluate(BARE)
     else:
         page.locator(VOILA_READY).wait_for(timeout=drive.START_SECONDS * 1000)
-        with contextlib.suppress(TimeoutError):
-            page.wait_for_function(VOILA_FILLED, timeout=PATIENCE * 1000)
+        with contextlib.suppress(TimeoutError):  # of a page without controls
+            page.locator(VOILA_FILLED).wait_for(state="attached", timeout=PATIENCE * 1000)
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
         page.evaluate(*((LAB_THEME, f"JupyterLab {theme.title()}") if kind == "lab" else (VOILA_THEME, theme)))
         for width in WIDTHS:
             resize(page, width)
             look.save(tall(page), f"{width} {theme}", output)
-    drive.leave(page)
     if kind == "lab":
+        look.errors += make_page(page)
+        drive.leave(page)
         drive.end_kernels(server)
+    else:
+        drive.leave(page)
     return look
+
+
+def make_page(page: Page) -> list[str]:
+    """Press the button that makes the page to hand in, where a notebook has it; what went wrong, if anything."""
+    from playwright.sync_api import Error
+
+    button = page.get_by_role("button", name=MAKE_PAGE)
+    if button.count() == 0:
+        return []
+    try:
+        with page.expect_download(timeout=PAGE_SECONDS * 1000):
+            button.click()
+    except Error as error:
+        return [f"no page was made: {error}"]
+    return []
 
 
 def look_at_page(browser: Browser, path: Path, name: str, output: Path, prints: bool = False) -> Look:
@@ -262,7 +279,7 @@ def look_at(paths: Sequence[Path], output: Path) -> Iterator[Look]:
     )
     with drive.chromium() as browser:
         if notebooks:
-            yield from look_at_notebooks(browser, notebooks, output, with_pages=not paths)
+            yield from look_at_notebooks(browser, notebooks, output)
         for path in paths:
             if path.suffix == ".html":
                 yield look_at_page(browser, path, path.stem, output, prints=True)
@@ -270,8 +287,8 @@ def look_at(paths: Sequence[Path], output: Path) -> Iterator[Look]:
             yield look_at_page(browser, path, f"site_{path.stem}", output)
 
 
-def look_at_notebooks(browser: Browser, notebooks: Sequence[Path], output: Path, with_pages: bool) -> Iterator[Look]:
-    """Look at notebooks, and if wanted at the hand-in pages that they leave."""
+def look_at_notebooks(browser: Browser, notebooks: Sequence[Path], output: Path) -> Iterator[Look]:
+    """Look at notebooks, and at the hand-in pages that they leave."""
     with tempfile.TemporaryDirectory() as folder:
         checkout = Path(folder) / "checkout"
         checkout.mkdir()
@@ -289,7 +306,7 @@ def look_at_notebooks(browser: Browser, notebooks: Sequence[Path], output: Path,
             with drive.voila(checkout, environment) as server:
                 for place in apps:
                     yield look_at_notebook(browser, "voila", server, place.as_posix(), output)
-        for path in sorted((checkout / "outputs").rglob("*.html")) if with_pages else []:
+        for path in sorted((checkout / "outputs").rglob("*.html")):
             yield look_at_page(browser, path, f"page_{path.stem}", output, prints=True)
 
 
@@ -313,6 +330,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         began = time.monotonic()
         for error in look.errors:
             print(f"{look.name}: {error}", file=sys.stderr)
+    if not options.pages and not any(SITE.glob("*.html")):
+        print("The site was not looked at: `make html` makes it.")
     (options.output / "index.html").write_text(index(looks), "utf-8")
     print(options.output / "index.html")
     return any(look.errors for look in looks)
