@@ -38,10 +38,10 @@ test: $(VENV)/ready-dev
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
 fuzz: $(VENV)/ready-dev
-	$(BIN)/python tests/fuzz/run.py $(FUZZ)
+	PYTHONPATH=tests $(BIN)/python tests/fuzz/run.py $(FUZZ)
 
 test-colab: $(COLAB)/ready
-	$(COLAB)/bin/python tests/colab/run.py
+	PYTHONPATH=tools:. $(COLAB)/bin/python tests/colab/run.py
 
 lab: $(VENV)/ready
 	$(BIN)/jupyter lab notebooks
@@ -57,7 +57,7 @@ look: $(VENV)/ready-dev
 	$(BIN)/python tools/look.py
 
 repository:
-	@$(PYTHON) tools/stamp_notebooks.py --repository $(if $(URL),"$(URL)")
+	@PYTHONPATH=. $(PYTHON) tools/stamp_notebooks.py --repository $(if $(URL),"$(URL)")
 
 bench: $(VENV)/ready
 	$(BIN)/python benchmarks/speed.py
@@ -80,20 +80,20 @@ bench-train: $(VENV)/ready
 clean:
 	rm -rf $(VENV) $(COLAB) outputs
 
-$(VENV)/ready: requirements.txt
+$(VENV)/ready: pyproject.toml requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo "Python 3.10 to 3.13 is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	@echo "Installing requirements into $(VENV): about 2.5 GB, a few minutes the first time ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@echo "Installing into $(VENV): about 2.5 GB, a few minutes the first time ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt requirements-app.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	@touch $@
 
 $(VENV)/ready-app: $(VENV)/ready requirements-app.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-app.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[app]"
 	@touch $@
 
 $(COLAB)/ready: tests/colab/pins.txt tests/colab/pip-freeze.txt

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from helpers import audio, gansynth, midi, render, soundfont
 from helpers.gansynth import GANSynth
 from helpers.midi import Song, Track

@@ -8,12 +8,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from memory import peak_memory
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from helpers import gansynth, instruments, midi, render, shaping
 from helpers.gansynth import GANSynth
 

@@ -6,15 +6,12 @@ Drawing includes the PNG. The first picture of a process compiles what librosa c
 from __future__ import annotations
 
 import io
-import sys
 import time
-from pathlib import Path
 
 import matplotlib
 import numpy as np
 from memory import peak_memory
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 

@@ -24,7 +24,6 @@ from keras import ops
 from memory import peak_memory
 from tqdm.auto import tqdm
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from helpers import gansynth, instruments, midi, render
 from helpers.gansynth import GANSynth, NoteCache
 from helpers.gansynth.checkpoint import Checkpoint, weight_shapes

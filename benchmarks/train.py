@@ -17,14 +17,12 @@ import os
 import statistics
 import sys
 import tempfile
-from pathlib import Path
 
 import librosa
 import numpy as np
 from memory import peak_memory
 from tqdm.auto import tqdm
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from helpers.gansynth import GANSynth, dataset, spectral, training
 from helpers.gansynth.config import MIN_PITCH, NUM_PITCHES, Config
 from helpers.train import TINY

@@ -8,15 +8,12 @@ morph, each of the notes is a sound of its own; where one plays throughout, the 
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from helpers import gansynth, instruments, midi, place, widgets
 from helpers.instruments import Instrument

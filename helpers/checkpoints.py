@@ -32,7 +32,7 @@ import filelock
 import requests
 from tqdm.auto import tqdm
 
-from . import jsonfile
+from . import folders, jsonfile
 from .errors import in_one_line
 from .files import plain_name
 
@@ -54,7 +54,6 @@ Progress = bool | Callable[[int, int | None], None]  # whether a bar is shown; o
 
 RECORD = "download.json"  # in an unpacked checkpoint: where it came from and the hashes of its files
 
-_REPO_DATA = Path(__file__).resolve().parents[1] / "data"
 _DRIVE_HOSTS = ("drive.google.com", "docs.google.com", "drive.usercontent.google.com")
 _DRIVE_ID = r"[A-Za-z0-9_-]{20,}"
 
@@ -65,15 +64,9 @@ _BAD_ARCHIVE = (ValueError, FileNotFoundError, zipfile.BadZipFile, zlib.error, F
 # ---- Where things are ------------------------------------------------------------------------------------------------
 
 
-def data_dir() -> Path:
-    """The folder for downloads: the environment variable GANSYNTH_DATA, or else the repository's `data`."""
-    chosen = os.environ.get("GANSYNTH_DATA")
-    return Path(chosen).expanduser() if chosen else _REPO_DATA
-
-
 def names() -> list[str]:
     """Every name that `locate` knows: the bundled one, the published ones, and what else lies in checkpoints/."""
-    folder = data_dir() / "checkpoints"
+    folder = folders.data() / "checkpoints"
     known = [BUNDLED, *PUBLISHED]
     there = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
     return known + [name for name in there if name not in known and not name.startswith(".")]
@@ -135,7 +128,7 @@ def locate(name_or_path: str | os.PathLike) -> Path:
             if folder.is_dir():
                 return verify(folder)
             if name == BUNDLED:
-                raise FileNotFoundError(f"the bundled checkpoint is missing: restore {folder} from the repository")
+                raise FileNotFoundError(f"the bundled checkpoint is missing: restore {folder} or install again")
             return download(name)
     path = Path(name).expanduser()
     if not name or not path.exists():
@@ -175,7 +168,7 @@ def verify(folder: str | os.PathLike) -> Path:
 
 
 def _folder(name: str) -> Path:
-    return (_REPO_DATA if name == BUNDLED else data_dir()) / "checkpoints" / name
+    return (folders.BUNDLED if name == BUNDLED else folders.data()) / "checkpoints" / name
 
 
 def _downloads(folder: Path) -> Path:
@@ -232,7 +225,7 @@ def download(
     Args:
       name: one of `PUBLISHED`, or any other plain name together with `url`.
       url: the address of a zip of a published checkpoint; by default the one in `PUBLISHED`.
-      folder: where it goes; by default `data_dir()/checkpoints/<name>`.
+      folder: where it goes; by default `folders.data()/checkpoints/<name>`.
       progress: show a bar; or a function of (bytes that have arrived, bytes in all or None), called after each piece.
       sha256: the archive's hash in hex, if it is known.
 
@@ -480,8 +473,8 @@ def from_drive(link_or_id: str, destination: str | os.PathLike | None = None, pr
 
     Args:
       link_or_id: the link that "Share" copies, or the file's id.
-      destination: a folder, or the path of the file if it has a suffix; by default `data_dir()/drive`. In a folder the
-        file keeps its own name, with odd characters replaced; one of that name with other contents is left alone.
+      destination: a folder, or the path of the file if it has a suffix; by default `folders.data()/drive`. In a folder
+        the file keeps its own name, with odd characters replaced; one of that name with other contents is left alone.
       progress: show gdown's bar.
 
     Returns:
@@ -495,7 +488,7 @@ def from_drive(link_or_id: str, destination: str | os.PathLike | None = None, pr
     import gdown  # slow to import, and only needed here; this call works with its versions 5.2 and 6
 
     identity = drive_id(link_or_id)
-    target = Path(destination).expanduser() if destination is not None else data_dir() / "drive"
+    target = Path(destination).expanduser() if destination is not None else folders.data() / "drive"
     is_file = bool(target.suffix) and not target.is_dir()
     home = target.parent if is_file else target
     home.mkdir(parents=True, exist_ok=True)

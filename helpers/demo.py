@@ -6,10 +6,10 @@ import sys
 import time
 from pathlib import Path
 
+from . import folders
 from .terminal import say
 
-ROOT = Path(__file__).resolve().parents[1]
-SCORE = ROOT / "data" / "midi" / "bach_prelude.mid"
+SCORE = folders.BUNDLED / "midi" / "bach_prelude.mid"
 # A morph through named instruments of the bundled checkpoint; seconds are of the score, which lasts 126.
 PROGRAMME = {"Cello": 0, "Clarinet": 30, "Harp": 60, "Church Organ": 90, "Trumpet": 120}
 
@@ -19,7 +19,7 @@ def _from_here(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def main(outputs: Path = ROOT / "outputs") -> int:
+def main(outputs: Path = folders.ROOT / "outputs") -> int:
     """Render the score; write the clip, two pictures, and a page that has all of it to `outputs`; and say so."""
     began, shown = time.monotonic(), sys.stderr.isatty()  # bars are for terminals
     from matplotlib.figure import Figure

@@ -21,11 +21,12 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from .files import as_path
+from .folders import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 COLAB, VOILA, JUPYTER, PLAIN = "Colab", "Voilà", "a Jupyter notebook", "plain Python"
 
 DRIVE = Path("/content/drive/MyDrive")  # where Colab mounts a Google Drive
@@ -34,6 +35,9 @@ DRIVE_FOLDER = "gansynth-suite"  # the folder in it for results
 # Colab has these, in versions that fit each other, and is not to be given others; it needs no JupyterLab.
 COLABS_OWN = ("tensorflow", "numpy", "protobuf", "ipywidgets", "jupyterlab")
 ALSO_CALLED = {"tensorflow": ("tensorflow-cpu",)}  # distributions with the same modules
+
+# A package with a version as PEP 440 writes them, local builds such as 2.6.0+cu124 included.
+PINNED = re.compile(r"[A-Za-z0-9._-]+==\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?(\+[a-z0-9.]+)?")
 
 GPU_SECONDS = 20  # the longest nvidia-smi may take to answer
 MOST_LINKED_BYTES = 50_000_000  # a link holds the whole file, and the notebook then holds the link
@@ -59,7 +63,7 @@ def here() -> None:
     if kind() == COLAB:
         _install([line for line in lacking if _name(line) not in COLABS_OWN])
     elif lacking := [_name(line) for line in lacking if ";" not in line]:  # the others are not for every machine
-        command = f"{sys.executable} -m pip install -r requirements.txt"
+        command = f"{sys.executable} -m pip install -e ."
         print(f"Not installed: {', '.join(lacking)}. In a terminal, here: {command}")
     version = _version("tensorflow")
     tensorflow = f"TensorFlow {version}" if version else "no TensorFlow"
@@ -94,16 +98,28 @@ def _version(package: str) -> str | None:
 
 
 def _install(lines: list[str]) -> None:
-    """Install packages without an upgrade of any other."""
+    """Install packages, without a change to any that is there."""
     if not lines:
         return
     names = ", ".join(map(_name, lines))
     print(f"Installing {names} ...", flush=True)
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *lines]
-    done = subprocess.run(command, capture_output=True, text=True)
+    with tempfile.TemporaryDirectory() as folder:
+        kept = Path(folder, "constraints.txt")
+        kept.write_text("".join(f"{line}\n" for line in _installed()), "utf-8")
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        done = subprocess.run([*command, "--constraint", str(kept), *lines], capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"pip could not install {names}; run this cell again. It said: {done.stderr.strip()[-500:]}")
     importlib.invalidate_caches()
+
+
+def _installed() -> list[str]:
+    """Every package that is installed, with its version, as constraints for pip."""
+    versions: dict[str, str] = {}
+    for found in importlib.metadata.distributions():  # in the order in which Python looks for modules
+        versions.setdefault(found.metadata["Name"], found.version)
+    lines = [f"{name}=={version}" for name, version in versions.items()]
+    return sorted(line for line in lines if PINNED.fullmatch(line))  # one that pip cannot read would stop it
 
 
 # ---- Hardware --------------------------------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ import os
 import urllib.parse
 from pathlib import Path
 
-from . import addresses, midi, smf
-from .checkpoints import data_dir, drive_id, is_drive_link
+from . import addresses, folders, midi, smf
+from .checkpoints import drive_id, is_drive_link
 from .errors import in_one_line
 from .files import as_path, naming, numbered, partial_file, plain_name, settle
 
@@ -25,7 +25,7 @@ _NOT_SHARED = "Google Drive does not hand out {}: check that it exists and is sh
 
 def folder() -> Path:
     """Where scores from elsewhere are kept."""
-    return data_dir() / "scores"
+    return folders.data() / "scores"
 
 
 def listing(folder: str | os.PathLike) -> list[Path]:

@@ -19,7 +19,7 @@ import gdown
 import pytest
 import requests
 
-from helpers import checkpoints
+from helpers import checkpoints, folders
 from helpers.gansynth import checkpoint
 
 REPO = Path(__file__).parents[1]
@@ -489,15 +489,9 @@ def test_locate_takes_paths(tmp_path):
     assert checkpoints.locate(str(file)) == file
 
 
-def test_data_dir(monkeypatch, home):
-    assert checkpoints.data_dir() == home
-    monkeypatch.setenv("GANSYNTH_DATA", "")
-    assert checkpoints.data_dir() == REPO / "data"
-
-
 def test_demo_is_always_the_bundled_one(home, monkeypatch, tmp_path):
     (home / "checkpoints" / "demo").mkdir(parents=True)  # not this one
-    monkeypatch.setattr(checkpoints, "_REPO_DATA", tmp_path / "repo")
+    monkeypatch.setattr(folders, "BUNDLED", tmp_path / "repo")
     fails(FileNotFoundError, "bundled checkpoint is missing", checkpoints.locate, "demo")
     assert checkpoints.listing()[0].state == "missing"
     shutil.copytree(TINY, tmp_path / "repo" / "checkpoints" / "demo")
@@ -506,7 +500,7 @@ def test_demo_is_always_the_bundled_one(home, monkeypatch, tmp_path):
 
 
 def test_listing(site, name, home, monkeypatch, tmp_path):
-    monkeypatch.setattr(checkpoints, "_REPO_DATA", tmp_path / "repo")
+    monkeypatch.setattr(folders, "BUNDLED", tmp_path / "repo")
     shutil.copytree(TINY, tmp_path / "repo" / "checkpoints" / "demo")
     shutil.copytree(TINY, home / "checkpoints" / "mine")
     (home / "checkpoints" / ".other.unpacking").mkdir()

@@ -3,14 +3,9 @@
 `make fuzz` goes on with it for as long as one likes.
 """
 
-import sys
-from pathlib import Path
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parent / "fuzz"))
 from targets import FOUND, TARGETS, check, inputs
 
 FINDINGS = sorted(path for path in FOUND.glob("*/*") if path.is_file())

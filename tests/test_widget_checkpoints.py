@@ -3,7 +3,7 @@
 import pytest
 from test_checkpoints import packed, site  # noqa: F401
 
-from helpers import checkpoints
+from helpers import checkpoints, folders
 from helpers.widgets.checkpoints import Checkpoints
 
 
@@ -12,7 +12,7 @@ def home(tmp_path, monkeypatch):
     """An empty folder for downloads, with the bundled checkpoint in its place, and no way to the web."""
     monkeypatch.setenv("GANSYNTH_DATA", str(tmp_path))
     (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "demo").symlink_to(checkpoints._REPO_DATA / "checkpoints" / "demo")
+    (tmp_path / "checkpoints" / "demo").symlink_to(folders.BUNDLED / "checkpoints" / "demo")
     nowhere = {name: f"http://127.0.0.1:1/{name}.zip" for name in checkpoints.PUBLISHED}
     monkeypatch.setattr(checkpoints, "PUBLISHED", nowhere)
     return tmp_path

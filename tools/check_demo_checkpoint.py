@@ -33,15 +33,11 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from make_demo_checkpoint import CONFIG, INSTRUMENTS, VOICES
+from tqdm.auto import tqdm
 
 from helpers.files import replacing
 from helpers.gansynth import spectral

@@ -37,17 +37,12 @@ from __future__ import annotations
 import argparse
 import math
 import subprocess
-import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 from demo_losses import (
     LOUDNESS_EXPONENT,
     centroid_losses,
@@ -58,6 +53,7 @@ from demo_losses import (
     note_levels,
     stroke_loss,
 )
+from tqdm.auto import tqdm
 
 from helpers.files import replacing
 from helpers.gansynth import spectral

@@ -8,7 +8,6 @@ They have a white ground of their own, so that they can be read on a dark page t
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from helpers.gansynth.config import Config
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "figures"

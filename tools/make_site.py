@@ -25,6 +25,7 @@ from typing import Any
 
 import nbformat
 import soundfile
+from execute import execute
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert.filters.ansi import ansi2html
 from nbconvert.filters.highlight import Highlight2HTML
@@ -32,12 +33,8 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from PIL import Image
 from pygments.formatters import HtmlFormatter
-from tqdm.auto import tqdm
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from execute import execute
 from stamp_notebooks import IS_BADGE, IS_WAYS
+from tqdm.auto import tqdm
 
 from helpers import encoding
 from helpers.audio import Audio

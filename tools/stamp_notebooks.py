@@ -24,7 +24,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from helpers.files import replacing
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -18,12 +18,11 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from .. import audio, drawing, instruments, midi, place, scores
+from .. import audio, drawing, folders, instruments, midi, place, scores
 from ..audio import Audio
 from ..files import as_path
 from ..instruments import Bank, Instrument
 from ..midi import Song, Track
-from ..place import ROOT
 from ..planning import Part, is_heard
 from .base import SCRIPTS, Control, Line, Sound, quoted, tip
 from .roll import Roll
@@ -31,7 +30,7 @@ from .roll import Roll
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-SCORES = ROOT / "data" / "midi"
+SCORES = folders.BUNDLED / "midi"
 ROLL_INCHES, ROLL_DPI = (9.2, 2.7), 100
 NO_SCORE = "choose a score"
 UNHEARD = "0.88"  # the grey of notes that are not heard

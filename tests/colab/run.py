@@ -1,6 +1,6 @@
 """Run the notebooks as Colab would: on its versions of everything, from an empty folder.
 
-    python tests/colab/run.py [NOTEBOOK…]
+    PYTHONPATH=tools:. python tests/colab/run.py [NOTEBOOK…]
 
 The Python has to be that of an environment made from pins.txt; `make test-colab` makes one. See README.md.
 """
@@ -20,11 +20,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import nbformat
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 import stamp_notebooks
 from execute import execute
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

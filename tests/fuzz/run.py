@@ -1,7 +1,7 @@
 """Feed what reads files from outside with files that nobody has seen, until the time is over.
 
-    python tests/fuzz/run.py --seconds 600              # for each reader
-    python tests/fuzz/run.py --seconds 60 index zip     # for some
+    PYTHONPATH=tests python tests/fuzz/run.py --seconds 600              # for each reader
+    PYTHONPATH=tests python tests/fuzz/run.py --seconds 60 index zip     # for some
 
 Each reader is in a process of its own, so that one that is ended by a file is noticed too, and has a limit on memory
 and on the seconds that a file may take. What is found is written to outputs/fuzz/READER/, and belongs into
@@ -22,7 +22,6 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 REPO = HERE.parents[1]
-sys.path[:0] = [str(HERE), str(REPO)]
 OUT = REPO / "outputs" / "fuzz"
 FILE_SECONDS = 20  # that one file may take; a slow machine makes a few of it
 MEMORY = 12 << 30  # bytes of addresses; TensorFlow alone takes many

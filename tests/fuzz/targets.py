@@ -9,7 +9,6 @@ import copy
 import functools
 import io
 import json
-import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -18,8 +17,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from inputs import DATA, Stub
 
 from helpers import instruments, midi, render
