@@ -4,6 +4,7 @@
 # make app    the quickstart as an app in the browser, without code; APP="--no-browser --port=8866" for Voilà's options;
 #             GANSYNTH_APP_DOWNLOADS=1 lets its visitors fetch scores from the public web, by this machine
 # make html   all notebooks, run, as pages to read and hear: outputs/site
+# make docs   the same, with the reference of all modules: what the docs workflow publishes
 # make look   pictures of every page as people see it, at three widths, light and dark: outputs/look; needs a Chromium
 # make bench  what each idea of the generator is worth, in seconds
 # make bench-render   clicks, loop seams and memory of the render engine, in numbers
@@ -25,7 +26,7 @@ APP ?=
 JOBS ?= 2
 FUZZ ?=
 
-.PHONY: demo test fuzz test-colab lab app html look repository clean
+.PHONY: demo test docs fuzz test-colab lab app html look repository clean
 .PHONY: bench bench-render bench-balance bench-spectra bench-widgets bench-train
 .DELETE_ON_ERROR:
 
@@ -49,6 +50,10 @@ lab: $(VENV)/ready
 app: $(VENV)/ready-app
 	$(BIN)/voila notebooks/00_quickstart.ipynb --MappingKernelManager.cull_interval=60 \
 		--MappingKernelManager.cull_idle_timeout=1200 $(APP) # of pages that were closed, Voilà keeps the kernels otherwise
+
+docs: $(VENV)/ready-dev
+	$(BIN)/pdoc --docformat google --no-show-source --output-directory outputs/site/reference helpers
+	$(BIN)/python tools/make_site.py
 
 html: $(VENV)/ready
 	$(BIN)/python tools/make_site.py
@@ -78,7 +83,7 @@ bench-train: $(VENV)/ready
 	$(BIN)/python benchmarks/train.py
 
 clean:
-	rm -rf $(VENV) $(COLAB) outputs
+	rm -rf $(VENV) $(COLAB) outputs build gansynth_suite.egg-info
 
 $(VENV)/ready: pyproject.toml requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \

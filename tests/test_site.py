@@ -93,6 +93,12 @@ class TestSite:
         assert page.count('href="02_b.html"') == 3  # from the contract, and to the next at both ends
         assert 'href="01_a.html"' in (site[0] / "index.html").read_text("utf-8")
 
+    def test_the_index_leads_to_the_reference_where_it_was_made(self, tmp_path):
+        assert "reference" not in make_site.index(tmp_path, [])
+        (tmp_path / "reference").mkdir()
+        (tmp_path / "reference" / "helpers.html").touch()
+        assert 'href="reference/helpers.html"' in make_site.index(tmp_path, [])
+
     def test_the_index_has_title_sentence_and_picture(self, site):
         index = (site[0] / "index.html").read_text("utf-8")
         assert "1. Tiny &amp; small</a>" in index

@@ -74,10 +74,11 @@ DOCUMENT = """<!DOCTYPE html>
 </html>
 """
 INDEX = """<h1>GANSynth that runs today</h1>
-<p>The notebooks of the suite as they ran: text, code, pictures and sound.</p>
+<p>The notebooks of the suite as they ran: text, code, pictures and sound.{reference}</p>
 <div class="cards">
 {cards}
 </div>"""
+REFERENCE = ' <a href="reference/helpers.html">All functions are in the reference.</a>'  # of `make docs`
 CARD_OF = """<article>
 <h2><a href="{page}">{title}</a></h2>
 <p>{about}</p>
@@ -382,7 +383,8 @@ def index(site: Path, among: Sequence[Path]) -> str:
                 "picture": f'<a class="picture" href="{written.name}" tabindex="-1" aria-hidden="true">{image}</a>',
             }
             cards.append(CARD_OF.format(**parts))
-    body = INDEX.format(cards="\n".join(cards))
+    reference = REFERENCE if (site / "reference" / "helpers.html").exists() else ""
+    body = INDEX.format(cards="\n".join(cards), reference=reference)
     return DOCUMENT.format(title="GANSynth that runs today", style=_style(), body=body)
 
 
