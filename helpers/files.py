@@ -95,6 +95,26 @@ def claimed(path: Path) -> Iterator[None]:
             os.close(handle)
 
 
+@contextlib.contextmanager
+def in_turn(folder: Path) -> Iterator[None]:
+    """Wait until nobody else is in such a block for this folder, for what reads, changes and writes files there.
+
+    Where there are no locks (Windows, some file systems), nobody waits.
+    """
+    with naming(folder / "_"):
+        folder.mkdir(parents=True, exist_ok=True)
+    handle = None
+    if fcntl is not None:
+        handle = os.open(folder, os.O_RDONLY)
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
 def remove_abandoned(folder: Path) -> None:
     """Delete the partial files and folders in a folder whose writers are gone."""
     with contextlib.suppress(OSError):

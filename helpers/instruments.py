@@ -20,7 +20,7 @@ import numpy as np
 
 from . import casting, jsonfile
 from .errors import in_one_line
-from .files import as_path, replacing
+from .files import as_path, in_turn, replacing
 
 if TYPE_CHECKING:
     from .gansynth import GANSynth
@@ -227,11 +227,13 @@ class Bank(Mapping):
             owner = instrument.checkpoint or "another model"
             raise ValueError(f"{instrument.name!r} was made for {owner}; on {self.model.name} it is another sound")
         kept = Instrument(name, instrument.z, self.model.name, self.model.fingerprint, instrument.seed)
-        on_file = self._read()  # another session may have added to it
-        for known in (self._all.get(name), on_file.get(name)):
-            if known is not None and (known.z != kept.z).any():
-                raise ValueError(f"another instrument is called {name!r} already; choose another name")
-        self._write(on_file | {name: kept})
+        with in_turn(self.path.parent):
+            on_file = self._read()  # another session may have added to it
+            for known in (self._all.get(name), on_file.get(name)):
+                if known is not None and (known.z != kept.z).any():
+                    raise ValueError(f"another instrument is called {name!r} already; choose another name")
+            self._write(on_file | {name: kept})
+        self._tell()
         return kept
 
     def discard(self, name: str) -> None:
@@ -243,9 +245,11 @@ class Bank(Mapping):
         """
         if name not in self._kept:
             raise KeyError(f"no instrument {name!r} was kept; there are {', '.join(self._kept) or 'none'}")
-        on_file = self._read()
-        on_file.pop(name, None)
-        self._write(on_file)
+        with in_turn(self.path.parent):
+            on_file = self._read()
+            on_file.pop(name, None)
+            self._write(on_file)
+        self._tell()
 
     def use(self, model: GANSynth) -> None:
         """Change to another model: its own instruments, and those that were kept for it."""
@@ -259,7 +263,6 @@ class Bank(Mapping):
     def _write(self, kept: dict[str, Instrument]) -> None:
         save(list(kept.values()), self.path)
         self._kept = kept
-        self._tell()
 
     def _tell(self) -> None:
         for call in list(self._listeners):

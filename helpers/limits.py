@@ -25,7 +25,7 @@ MOST_CHANGES = 500_000  # of controllers, programs, tempos, …
 LONGEST_SONG = 2 * 3600.0  # s; a clip is held in memory
 MOST_PLAYED = 150_000  # notes of one rendering; each takes 2 kB for its latent, and the largest symphonies have 100,000
 LONGEST_NOTE = 300.0  # s; a note is one array while it is mixed, and a longer one is a key that got stuck
-LONGEST_TOTAL = 60_000.0  # s of all notes together, twice a Mahler symphony; mixing them takes half a minute
+LONGEST_TOTAL = 60_000.0  # s of all notes together, twice a Mahler symphony; mixing them takes 45 s at most
 BENDING = 5.0  # times the work that a second of a bent note is, for each second of the sound that it uses up
 
 # ------------------------------------------------------------------------------------------------ the soundfont player

@@ -43,6 +43,8 @@ __all__ = ["Clip", "Part", "Plan", "Settings", "original_notes", "plan", "render
 WINDOW = 8
 MOST_AT_ONCE = 64  # notes, however many the file says that a clip is made from again
 CUT_FADE = 0.010  # s; where a rendering was stopped
+BLOCK = 1 << 14  # samples of a note that are mixed at a time; with their levels they stay in the processor's cache
+LEVEL_EVERY = 16  # samples, a millisecond; in between, a level that moves is on a straight line
 # K-weighted RMS of a note at full velocity, -14 dB: with it, the melody stands against the drums as when the soundfont
 # plays both, in the mean of thirteen pieces (`make bench-balance`).
 NOTE_LEVEL = 0.2
@@ -142,17 +144,20 @@ def shape_note(
     Returns:
       float64 [samples], up to hold + release of them; fewer where the wave ends before.
     """
-    gain = shaping.envelope(hold, settings.attack, settings.release, sample_rate)
-    samples = len(gain)
+    note = shaping.envelope(hold, settings.attack, settings.release, sample_rate)
+    samples = len(note)
     if semitones is not None:
         samples = int(np.sum(2.0 ** (semitones / 12)) + shaping.BEND_ROOM * sample_rate)
     source = shaping.extend(wave, loop, samples, sample_rate) if loop else np.asarray(wave[:samples], np.float64)
     body = source if semitones is None else shaping.bend(source, semitones)
-    note, strength = body * gain[: len(body)], (velocity / 127.0) ** settings.velocity
+    note = note[: len(body)]
+    note *= body  # in place: a long note has millions of samples
+    strength = (velocity / 127.0) ** settings.velocity
     if settings.level == "peak":
         return shaping.to_peak(note, strength)
     loudest = loudness_of(wave, sample_rate) if loudest is None else loudest
-    return note * (NOTE_LEVEL * strength / loudest) if loudest > shaping.SILENCE else np.zeros_like(note)
+    note *= NOTE_LEVEL * strength / loudest if loudest > shaping.SILENCE else 0.0
+    return note
 
 
 def levels(moves: Mapping[str, Curve], gain: float, times: np.ndarray, channels: int) -> np.ndarray:
@@ -195,27 +200,39 @@ class _Mixer:
         is_levelled = self.settings.level == "loudness" and not self.settings.faithful
         loudest = loudness_of(wave, self.rate) if is_levelled else None
         for i in rows:
-            note = self._original(i, wave) if self.settings.faithful else self._note(i, wave, loop, loudest)
-            mix(self.clip, note, self.starts[i])
+            if self.settings.faithful:
+                mix(self.clip, self._original(i, wave), self.starts[i])
+            else:
+                self._place(i, self._note(i, wave, loop, loudest))
 
     def _original(self, i: int, wave: np.ndarray) -> np.ndarray:
         return shaping.original_note(wave, self.notes.holds[i], self.notes.velocities[i], self.rate)
 
+    def _place(self, i: int, note: np.ndarray) -> None:
+        """Mix a note at the level and the place that its track has meanwhile, block by block."""
+        moves, gain = self.moves[self.notes.tracks[i]], self.parts[self.notes.tracks[i]].gain
+        for first in range(0, len(note), BLOCK):
+            block = note[first : first + BLOCK]
+            points = np.arange(first, first + len(block) + LEVEL_EVERY, LEVEL_EVERY)
+            level = levels(moves, gain, self.notes.starts[i] + points / self.rate, len(self.clip))
+            if level.shape[1] > 1:
+                level = shaping.interpolated(level, LEVEL_EVERY)[:, : len(block)]
+            mix(self.clip, block * level, self.starts[i] + first)
+
     def _note(self, i: int, wave: np.ndarray, loop: Loop | None, loudest: float | None) -> np.ndarray:
-        notes, moves, gain = self.notes, self.moves[self.notes.tracks[i]], self.parts[self.notes.tracks[i]].gain
+        notes, bends = self.notes, self.moves[self.notes.tracks[i]]["bend"]
         samples = int(notes.holds[i] * self.rate) + int(self.settings.release * self.rate)
-        times = notes.starts[i] + np.arange(samples) / self.rate
-        note = shape_note(
+        times = notes.starts[i] + np.arange(samples) / self.rate if notes.bent[i] else None
+        return shape_note(
             wave,
             notes.holds[i],
             notes.velocities[i],
             self.settings,
             self.rate,
             loop if notes.loops[i] else None,
-            np.broadcast_to(moves["bend"](times), samples) if notes.bent[i] else None,
+            None if times is None else np.broadcast_to(bends(times), samples),
             loudest,
         )
-        return note * levels(moves, gain, times[: len(note)], len(self.clip))
 
     def done_before(self, second: float) -> bool:
         """Whether all notes that begin before are done."""

@@ -31,6 +31,12 @@ MAX_CONTROL = 10_000.0  # damaged scores ask for bends of hundreds of semitones
 MAX_NUMBER = 1e6
 MAX_MESSAGE = 300  # characters of what is wrong
 MOST_REMARKS = 100  # on one file; there are fewer kinds
+KINDS = {  # of notes that are played otherwise than written or otherwise than the model makes them
+    "shortened": "{} let go before the end that the file gives",
+    "looped": "{} held longer than the model's own, by repeating the steady part",
+    "pedalled": "{} held longer by the sustain pedal",
+    "bent": "{} bent in pitch by the file",
+}
 MOVES_SHOWN = 8  # pitches listed one by one in the table; the file has all
 
 
@@ -117,8 +123,9 @@ class RenderReport:
             more = f" and {len(self.moved) - MOVES_SHOWN} other pitches" if len(self.moved) > MOVES_SHOWN else ""
             rows.append(("folded", f"{_notes(sum(self.moved.values()))}: {', '.join(shown)}{more}"))
         rows += [("skipped", f"{_notes(count)}: {why}") for why, count in self.skipped.items()]
-        counts = {name: getattr(self, name) for name in ("shortened", "looped", "pedalled", "bent")}
-        return rows + [(label, _notes(count)) for label, count in counts.items() if count]
+        return rows + [
+            (kind, what.format(_notes(count))) for kind, what in KINDS.items() if (count := getattr(self, kind))
+        ]
 
     def __str__(self) -> str:
         tracks = [(str(t.number), t.name, f"{t.rendered}/{t.notes}", t.played_by) for t in self.tracks]

@@ -1,6 +1,7 @@
 """helpers.instruments.Bank: what a person can choose from, and what is kept."""
 
 import json
+import multiprocessing
 from types import MappingProxyType
 
 import numpy as np
@@ -134,6 +135,25 @@ def test_what_another_session_added_stays(bank, path):
         bank.keep(Instrument("b", [9.0, 9.0, 9.0, 9.0]))
     bank.discard("a")
     assert bank.kept == ["b"]
+
+
+def keep_many(path, names, ready):
+    bank = instruments.bank(Named(), path=path)
+    ready.wait(60)
+    for name in names:
+        bank.keep(stranger(name))
+
+
+def test_of_two_sessions_that_keep_at_once_none_loses_an_instrument(path):
+    context = multiprocessing.get_context("spawn")
+    names, ready = [[f"{session} {i}" for i in range(25)] for session in "ab"], context.Barrier(2)
+    sessions = [context.Process(target=keep_many, args=(path, some, ready)) for some in names]
+    for session in sessions:
+        session.start()
+    for session in sessions:
+        session.join()
+    assert [session.exitcode for session in sessions] == [0, 0]
+    assert sorted(instruments.bank(Named(), path=path).kept) == sorted(names[0] + names[1])
 
 
 def test_the_file_of_another_model_is_left_alone(bank, path):

@@ -520,6 +520,13 @@ def test_many_problems_are_not_all_printed(tmp_path, opened, capsys):
     assert printed.endswith("... and 5 more problems\n")
 
 
+def test_what_is_printed_has_no_control_characters(tmp_path, capsys):
+    open_data(write_notes(tmp_path / "notes", [60]), SMALL, tmp_path / "\x1b[31mred", progress=False)
+    printed = capsys.readouterr().out
+    assert " [31mred/" in printed
+    assert "\x1b" not in printed
+
+
 def test_nothing_but_bad_data(tmp_path, opened):
     write(tmp_path / "notes", "silent-060-100", np.zeros(1000))
     with pytest.raises(ValueError, match="no note that can be used: 1 problems, the first: silent-060-100 is silent"):

@@ -182,6 +182,41 @@ def test_a_long_bent_note_takes_little_memory():
     assert peak < 8 * wave.nbytes  # all at once took 11 times
 
 
+def swaying(seconds):
+    """Controllers that are changed ten times a second."""
+    times = np.arange(0.0, seconds, 0.1)
+    return {kind: tuple((t, level * (1 + np.sin(t + level)) / 2) for t in times) for kind, level in SWAYING.items()}
+
+
+SWAYING = {"pan": 1.0, "volume": 0.9, "expression": 0.8}
+
+
+def mixer_of(song):
+    parts = [Part(ONE)] * len(song.tracks)
+    return render._Mixer(song, parts, Settings(), planning.plan(song, parts, Settings()), RATE, channels=2)
+
+
+def test_a_long_note_under_moving_controllers_takes_no_more_memory_than_a_plain_one():
+    wave = np.sin(np.arange(4 * RATE) * 0.2).astype(np.float32)
+    note = Note(60, 64, 0.0, 120.0)
+    plain, moved = mixer_of(song_of(note)), mixer_of(song_of(note, controls=swaying(120.0)))
+    plain.add(np.array([0]), wave)  # what is loaded once
+    _, least = peak_of(plain.add, np.array([0]), wave)
+    _, peak = peak_of(moved.add, np.array([0]), wave)
+    assert peak < 1.1 * least  # as one block, 1.7 times
+
+
+def test_levels_move_along_a_note_without_seams():
+    mixer = mixer_of(song_of(Note(60, 127, 0.5, 9.0), controls=swaying(10.0)))
+    note = np.sin(np.arange(9 * RATE) * 0.2)
+    mixer._place(0, note)
+    times = 0.5 + np.arange(len(note)) / RATE
+    expected = np.zeros_like(mixer.clip)
+    shaping.mix(expected, note * render.levels(mixer.moves[0], 0.0, times, 2), RATE // 2)
+    np.testing.assert_allclose(mixer.clip, expected, atol=2e-3)  # of each block
+    assert np.abs(mixer.clip).max() > 0.5
+
+
 def test_more_notes_than_can_be_played_are_refused_before_they_are_planned(monkeypatch):
     monkeypatch.setattr(render, "MOST_PLAYED", 3)
     song = song_of(*(Note(60, 90, 0.1 * i, 1.0) for i in range(4)))

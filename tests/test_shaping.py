@@ -199,3 +199,11 @@ def test_loops_say_where_they_are():
     assert shaping.LOOP_FROM * RATE <= loop.start < loop.end <= shaping.LOOP_TO * RATE
     assert loop.end - loop.start >= shaping.LOOP_SHORTEST * RATE - 1
     assert ATTACK < shaping.LOOP_FROM
+
+
+@pytest.mark.parametrize("step", [1, 3, 16])
+def test_values_between_points_are_on_straight_lines(step):
+    points = np.random.RandomState(0).rand(2, 9)
+    found = shaping.interpolated(points, step)
+    expected = [np.interp(np.arange(8 * step) / step, np.arange(9), row) for row in points]
+    np.testing.assert_allclose(found, expected, atol=1e-12)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 
 import numpy as np
@@ -367,6 +368,25 @@ def test_only_the_last_checkpoints_are_kept(tmp_path):
     assert [p.name for p in tmp_path.glob("stage_00001/*.index")] == ["model.ckpt-40.index"]
     assert [p.name for p in tmp_path.glob("stage_00002/*.index")] == ["model.ckpt-40.index"]
     assert checkpoint.find(tmp_path)[1] == 2
+
+
+def test_two_trainers_write_to_a_folder_one_after_the_other(saved, tmp_path, monkeypatch):
+    trainer, meeting, met = saved[0], threading.Barrier(2), []
+
+    def written(*_):
+        try:
+            meeting.wait(0.5)
+            met.append(True)
+        except threading.BrokenBarrierError:
+            meeting.reset()
+
+    monkeypatch.setattr(training.checkpoint, "write_published", written)
+    threads = [threading.Thread(target=trainer.save, args=[tmp_path]) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not met
 
 
 def test_a_write_that_fails_leaves_the_checkpoint_before(saved, tmp_path, monkeypatch):

@@ -117,7 +117,7 @@ class Config:
         for key, allowed in _CHOICES.items():
             if getattr(self, key) not in allowed:
                 expected = " or ".join(repr(value) for value in allowed)
-                raise ValueError(f"{key} is {getattr(self, key)!r}; this port knows {expected}")
+                raise ValueError(f"{key} is {jsonfile.shortened(getattr(self, key))}; this port knows {expected}")
         for key, (low, high) in _RANGES.items():
             if not low <= getattr(self, key) <= high:
                 raise ValueError(f"{key} is {getattr(self, key)!r}; it has to lie between {low} and {high}")

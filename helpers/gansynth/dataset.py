@@ -50,6 +50,7 @@ from tqdm.auto import tqdm
 from .. import jsonfile
 from ..errors import one_line
 from ..files import as_path, replacing
+from ..terminal import say
 from . import spectral
 from .config import MAX_PITCH, MIN_PITCH, NUM_PITCHES, Config
 
@@ -195,16 +196,16 @@ def open_data(
         opened = _open(folder, config)
         if opened is None:
             if folder.exists():
-                print(f"the cache in {folder} is damaged and is built anew")
+                say(f"the cache in {folder} is damaged and is built anew")
                 shutil.rmtree(folder)
             _build(folder, found, wanted, str(source), config, progress)
             opened = _open(folder, config)
     if opened is None:
         raise OSError(f"the cache in {folder} cannot be read back: is its disk in order?")
     for problem in opened.problems[:SHOWN_PROBLEMS]:
-        print(problem)
+        say(problem)
     if len(opened.problems) > SHOWN_PROBLEMS:
-        print(f"... and {len(opened.problems) - SHOWN_PROBLEMS} more problems")
+        say(f"... and {len(opened.problems) - SHOWN_PROBLEMS} more problems")
     return opened
 
 
@@ -589,7 +590,7 @@ def _alone(folder: Path) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            print(f"another process is building the cache in {folder}; waiting for it")
+            say(f"another process is building the cache in {folder}; waiting for it")
             lock.acquire()
     except OSError as error:
         raise OSError(f"cannot write to {folder.parent}: {error.strerror}; choose another folder for caches") from None
@@ -639,9 +640,9 @@ def _build(
         count = sum(not isinstance(item, str) and wanted(item) for item in items)
     done = _resume(partial, row_bytes)
     there = sum(isinstance(outcome, Entry) for outcome in done)
-    print(f"spectrograms of up to {count:,} notes: {_size(count * row_bytes)} in {folder}")
+    say(f"spectrograms of up to {count:,} notes: {_size(count * row_bytes)} in {folder}")
     if done:
-        print(f"{there:,} of them are there from last time")
+        say(f"{there:,} of them are there from last time")
     need, free = (count - there) * row_bytes, shutil.disk_usage(folder.parent).free
     if need > free:
         raise OSError(

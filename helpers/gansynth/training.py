@@ -30,7 +30,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ..files import as_path
+from ..files import as_path, in_turn
 from . import checkpoint, losses
 from .backend import keras, tf, unfused
 from .checkpoint import AVERAGE, Checkpoint
@@ -554,8 +554,9 @@ class Trainer:
         for name, array in arrays.items():
             if not np.isfinite(array).all():
                 raise FloatingPointError(f"{name} is not finite at image {self.global_step:,}: this is not to be kept")
-        prefix = checkpoint.write_published(folder, self.experiment(), self.stage, self.global_step, arrays, KEPT)
-        checkpoint.write(self.average(), as_path(folder) / checkpoint.COMPACT_NAME)
+        with in_turn(as_path(folder)):  # of two trainers, one's files belong together
+            prefix = checkpoint.write_published(folder, self.experiment(), self.stage, self.global_step, arrays, KEPT)
+            checkpoint.write(self.average(), as_path(folder) / checkpoint.COMPACT_NAME)
         return prefix
 
     @classmethod
