@@ -12,6 +12,7 @@ from nbformat import NotebookNode
 
 CELL_SECONDS = 900  # the longest a cell may take before it counts as hung; the slowest takes minutes on a slow machine
 START_SECONDS = 120  # for the kernel to start
+QUIET = ["--IPKernelApp.log_level=ERROR"]  # its warnings go to the terminal: that it listens on this machine, for one
 
 
 def execute(
@@ -37,6 +38,8 @@ def execute(
     manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=kernels)
     resources = {"metadata": {"path": str(folder)}}
     limits = {"timeout": CELL_SECONDS, "startup_timeout": START_SECONDS}
-    client = NotebookClient(notebook, km=manager, resources=resources, on_cell_executed=on_cell, **limits)
+    client = NotebookClient(
+        notebook, km=manager, resources=resources, on_cell_executed=on_cell, extra_arguments=QUIET, **limits
+    )
     start = {} if environment is None else {"env": dict(environment)}
     return client.execute(cleanup_kc=True, **start)  # the kernel has ended when this returns
