@@ -15,16 +15,16 @@ from memory import peak_memory
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from helpers import spectra
-from helpers.spectra import SAMPLE_RATE
+from helpers import spectrograms
+from helpers.spectrograms import SAMPLE_RATE
 
 ROUNDS = 7
 DRAWINGS = {
-    "waveform": spectra.waveform,
-    "mel": spectra.mel,
-    "cqt": spectra.cqt,
-    "rainbowgram, paper": spectra.rainbowgram,
-    "rainbowgram, detune": lambda y: spectra.rainbowgram(y, mode="detune"),
+    "waveform": spectrograms.waveform,
+    "mel": spectrograms.mel,
+    "cqt": spectrograms.cqt,
+    "rainbowgram, paper": spectrograms.rainbowgram,
+    "rainbowgram, detune": lambda y: spectrograms.rainbowgram(y, mode="detune"),
 }
 
 

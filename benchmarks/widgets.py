@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import gansynth, instruments, midi, place, widgets
+from helpers import gansynth, instruments, midi, runtime, widgets
 from helpers.instruments import Instrument
 
 ROUNDS = 20
@@ -36,7 +36,7 @@ def note(model: gansynth.GANSynth, bank: dict[str, Instrument], folder: str) -> 
 
 def phrase(model: gansynth.GANSynth, bank: dict[str, Instrument], *, morphs: bool) -> Callable[[str], bytes]:
     """Another instrument in the timeline, throughout or to morph to, and then what the button does."""
-    whole = midi.load(place.ROOT / "data" / "midi" / "bach_prelude.mid")
+    whole = midi.load(runtime.ROOT / "data" / "midi" / "bach_prelude.mid")
     song = midi.excerpt(whole, 0.0, midi.bars(whole)[BARS])
     editor = widgets.TimelineEditor(bank, song)
     if morphs:

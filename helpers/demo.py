@@ -24,7 +24,7 @@ def main(outputs: Path = folders.ROOT / "outputs") -> int:
     began, shown = time.monotonic(), sys.stderr.isatty()  # bars are for terminals
     from matplotlib.figure import Figure
 
-    from helpers import audio, drawing, gansynth, instruments, midi, render, report, spectra
+    from helpers import audio, drawing, gansynth, instruments, midi, render, report, spectrograms
 
     model = gansynth.load("demo")
     song = midi.load(SCORE)
@@ -37,7 +37,7 @@ def main(outputs: Path = folders.ROOT / "outputs") -> int:
     sound = audio.write(clip, outputs / f"{song.name}.wav")
     pictures = {
         "piano_roll": (4.0, lambda ax: midi.plot(song, ax)),
-        "cqt": (3.2, lambda ax: spectra.cqt(clip, ax=ax, title=song.name)),
+        "cqt": (3.2, lambda ax: spectrograms.cqt(clip, ax=ax, title=song.name)),
     }
     for name, (height, draw) in pictures.items():
         with drawing.plain():

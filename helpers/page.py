@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from . import __version__, audio, casting, drawing, encoding, midi, spectra
+from . import __version__, audio, casting, drawing, encoding, midi, spectrograms
 from .audio import Audio
 from .files import as_path, replacing
 from .midi import Song, note_name
@@ -385,8 +385,8 @@ def _clip(clip: Audio, sound: tuple[bytes, str], longest: float) -> dict[str, An
         "peak": f"{clip.peak:.2f}",
         "format": format,
         "sound": _data(content, "audio/mpeg" if format.startswith("MP3") else "audio/flac"),
-        "cqt": _plot(lambda ax: spectra.cqt(clip, ax=ax), end, PICTURE_HEIGHT),
-        "rainbowgram": _plot(lambda ax: spectra.rainbowgram(clip, ax=ax), end, PICTURE_HEIGHT),
+        "cqt": _plot(lambda ax: spectrograms.cqt(clip, ax=ax), end, PICTURE_HEIGHT),
+        "rainbowgram": _plot(lambda ax: spectrograms.rainbowgram(clip, ax=ax), end, PICTURE_HEIGHT),
     }
 
 

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from helpers import addresses, scores
+from helpers import addresses, midi_sources
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -237,5 +237,5 @@ def test_what_is_no_web_address(url):
 def test_scores_go_this_way(site, monkeypatch, tmp_path):
     monkeypatch.setenv("GANSYNTH_DATA", str(tmp_path))
     with pytest.raises(ConnectionError, match=re.escape(UNREACHABLE)):
-        scores.download(f"{site.url}/a.mid")
+        midi_sources.download(f"{site.url}/a.mid")
     assert site.seen == []

@@ -15,7 +15,7 @@ import pytest
 from execute import execute
 from matplotlib.figure import Figure
 
-from helpers import drawing, midi, spectra
+from helpers import drawing, midi, spectrograms
 from helpers.midi import Note, Song, Track
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,7 +24,7 @@ NAMES = ["ピアノ 右手", "cost: $5 or $6", "Đàn tranh ♯", "tab\tand\nlin
 
 CLIPS = """
 import numpy as np
-from helpers import audio, page, spectra, widgets
+from helpers import audio, page, spectrograms, widgets
 sine = audio.Audio(np.sin(np.arange(8000) / 5).astype("float32") / 2, 16000)
 """
 OURS = {
@@ -40,7 +40,7 @@ def test_pictures_of_a_notebook_appear_after_ours(ours, tmp_path):
     (tmp_path / "data").symlink_to(ROOT / "data")
     (tmp_path / "helpers").symlink_to(ROOT / "helpers")
     state = "import matplotlib; print(matplotlib.is_interactive(), matplotlib.rcParams['figure.dpi'])"
-    cells = [CLIPS, OURS[ours], "spectra.cqt(sine);", "import matplotlib.pyplot as plt\nplt.plot([1, 2]);", state]
+    cells = [CLIPS, OURS[ours], "spectrograms.cqt(sine);", "import matplotlib.pyplot as plt\nplt.plot([1, 2]);", state]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
     execute(notebook, tmp_path, {key: value for key, value in os.environ.items() if key != "MPLBACKEND"})
@@ -146,9 +146,9 @@ class TestNames:
     @pytest.mark.parametrize("name", NAMES)
     def test_titles_of_clips(self, name, caplog):
         samples = np.sin(np.arange(4000, dtype=np.float32))
-        axes = spectra.compare({name: samples}, "waveform", figure=Figure())
+        axes = spectrograms.compare({name: samples}, "waveform", figure=Figure())
         silently(axes[0].figure, caplog)
-        ax, _ = spectra.waveform(samples, ax=Figure().subplots(), title=name)
+        ax, _ = spectrograms.waveform(samples, ax=Figure().subplots(), title=name)
         silently(ax.figure, caplog)
 
     def test_a_style_with_tex_does_not_need_tex(self, caplog):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from inputs import DATA
 
-from helpers import audio, checkpoints, gansynth, instruments, midi, render, scores
+from helpers import audio, checkpoints, gansynth, instruments, midi, midi_sources, render
 from helpers.errors import in_one_line
 from helpers.instruments import Timeline
 
@@ -39,8 +39,8 @@ MISTAKES = {
     "midi.load('none.mid')": FileNotFoundError,
     "midi.load(__file__)": ValueError,
     "midi.excerpt(song, 5, 5)": ValueError,
-    "scores.download('ftp://x/y.mid')": ValueError,
-    "scores.download('http://127.0.0.1:9/y.mid')": ConnectionError,
+    "midi_sources.download('ftp://x/y.mid')": ValueError,
+    "midi_sources.download('http://127.0.0.1:9/y.mid')": ConnectionError,
     "instruments.load('none.json')": FileNotFoundError,
     "instruments.load(__file__)": ValueError,
     "instruments.Timeline(instruments.sample(tiny, 2, 0), at=[4, 4])": ValueError,
@@ -57,7 +57,7 @@ def test_a_notebook_shows_one_sentence(shell, tiny, monkeypatch, tmp_path, code)
     monkeypatch.setenv("GANSYNTH_DATA", str(tmp_path))
     # Nothing listens there: this is what a machine without a network sees.
     monkeypatch.setitem(checkpoints.PUBLISHED, "acoustic_only", "http://127.0.0.1:9/acoustic_only.zip")
-    modules = (audio, checkpoints, gansynth, instruments, midi, render, scores)
+    modules = (audio, checkpoints, gansynth, instruments, midi, render, midi_sources)
     names = {module.__name__.split(".")[-1]: module for module in modules}
     song = midi.load(DATA / "midi" / "melody14.mid")
     shell.push(names | {"tiny": tiny, "song": song, "np": np, "__file__": __file__})

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import audio, files, scores
+from helpers import audio, files, midi_sources
 from helpers.audio import Audio
 
 REPO = Path(__file__).parents[1]
@@ -44,11 +44,11 @@ def test_files_have_the_permissions_that_the_user_gives(tmp_path, umask, mode):
 
 def test_what_is_being_written_is_hidden(tmp_path, monkeypatch):
     monkeypatch.setenv("GANSYNTH_DATA", str(tmp_path))
-    with files.replacing(scores.folder() / "a.mid") as partial:
+    with files.replacing(midi_sources.folder() / "a.mid") as partial:
         partial.write_bytes((SCORES / "study.mid").read_bytes())
         assert partial.name.startswith(".")
-        assert scores.listing(scores.folder()) == []
-    assert there(scores.folder()) == ["a.mid"]
+        assert midi_sources.listing(midi_sources.folder()) == []
+    assert there(midi_sources.folder()) == ["a.mid"]
 
 
 @posix
@@ -106,7 +106,7 @@ def test_without_locks_only_what_is_old_is_deleted(tmp_path, monkeypatch):
 @pytest.mark.parametrize("links", [True, False])
 def test_of_many_uploads_under_one_name_none_is_lost(tmp_path, monkeypatch, links):
     monkeypatch.setenv("GANSYNTH_DATA", str(tmp_path))
-    monkeypatch.setattr(scores.midi, "load", lambda path: None)  # all begin at once, and this takes longest
+    monkeypatch.setattr(midi_sources.midi, "load", lambda path: None)  # all begin at once, and this takes longest
     if not links:
         monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(errno.EPERM, "no links")))
     contents = [b"MThd" + bytes([i]) * 100 for i in range(12)]
@@ -114,7 +114,7 @@ def test_of_many_uploads_under_one_name_none_is_lost(tmp_path, monkeypatch, link
 
     def upload(content):
         ready.wait()
-        kept.append((scores.keep(content, "song.mid"), content))
+        kept.append((midi_sources.keep(content, "song.mid"), content))
 
     threads = [threading.Thread(target=upload, args=[content]) for content in contents]
     for thread in threads:
@@ -123,7 +123,7 @@ def test_of_many_uploads_under_one_name_none_is_lost(tmp_path, monkeypatch, link
         thread.join()
     assert len({path for path, _ in kept}) == len(contents)
     assert all(path.read_bytes() == content for path, content in kept)
-    assert len(there(scores.folder())) == len(contents)
+    assert len(there(midi_sources.folder())) == len(contents)
 
 
 def test_an_error_of_the_disk_names_the_file_and_the_disk(tmp_path):

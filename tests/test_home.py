@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from inputs import DATA, Stub, song_of
 
-from helpers import audio, generate, instruments, midi, page, render, report, scores
+from helpers import audio, generate, instruments, midi, midi_sources, page, render, report
 from helpers.audio import Audio
 from helpers.gansynth import NoteCache, checkpoint
 from helpers.instruments import Instrument, Timeline
@@ -42,7 +42,7 @@ def test_what_is_written_and_read(home):
 def test_scores_and_checkpoints(home):
     shutil.copy(DATA / "midi" / "small.mid", home)
     assert midi.load("~/small.mid").name == "small"
-    assert scores.listing("~") == [home / "small.mid"]
+    assert midi_sources.listing("~") == [home / "small.mid"]
     shutil.copytree(TINY, home / "tiny")
     assert checkpoint.read("~/tiny").config == checkpoint.read(TINY).config
 

@@ -16,7 +16,7 @@ import pytest
 import stamp_notebooks
 from execute import execute
 
-from helpers import place
+from helpers import runtime
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -330,7 +330,7 @@ class TestSetup:
     def setup(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "path", list(sys.path))
-        monkeypatch.setattr(place, "here", lambda: None)  # has tests of its own
+        monkeypatch.setattr(runtime, "here", lambda: None)  # has tests of its own
         monkeypatch.delitem(sys.modules, "google.colab", raising=False)
         return stamp_notebooks.SETUP.format(repository="https://github.com/you/gansynth-suite").replace(
             "/content", str(tmp_path / "content")

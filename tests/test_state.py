@@ -35,15 +35,15 @@ from helpers import (
     generate,
     instruments,
     midi,
+    midi_sources,
     page,
-    place,
     planning,
     render,
     report,
-    scores,
+    runtime,
     shaping,
     soundfont,
-    spectra,
+    spectrograms,
     tables,
     terminal,
     train,
@@ -73,7 +73,7 @@ SMALL = Config.from_dict(
 
 # Called through others here.
 INNER = {
-    "addresses": "called by scores.download, which needs the network",
+    "addresses": "called by midi_sources.download, which needs the network",
     "jsonfile": "called by everything that reads JSON",
     "gansynth.bundle": "called by gansynth.load and Trainer",
     "reading": "called by midi.load",
@@ -102,13 +102,15 @@ ELSEWHERE = {
     "generate.run": "called by generate.main",
     "files.as_path": lambda g: files.as_path("~"),
     "files.claimed": "called by files.replacing",
+    "files.in_turn": "called by Bank.keep",
     "files.naming": "called by files.replacing",
     "files.partial_file": "called by files.replacing",
     "files.partial_folder": "called by Trainer.save",
     "files.remove_abandoned": "called by files.replacing",
-    "files.settle": "called by scores.keep",
+    "files.settle": "called by midi_sources.keep",
     "instruments.read_instrument": "called by instruments.load",
-    "scores.download": "needs the network",
+    "midi_sources.download": "needs the network",
+    "shaping.interpolated": "called by render.render",
     "train.run": "called by train.main",
     "train.train": "called by train.main",
     "train.Ahead": "called by train.main",
@@ -159,7 +161,7 @@ class Given:
         return widgets.Tune(self.bank, MELODY)
 
     def q(self):
-        return spectra.constant_q(self.clip)
+        return spectrograms.constant_q(self.clip)
 
     def trainer(self):
         return training.Trainer(SMALL, np.ones(NUM_PITCHES, int), seed=1)
@@ -269,13 +271,13 @@ CALLS = {
     "encoding.flac": lambda g: encoding.flac(g.clip),
     "page.student_report": lambda g: page.student_report(["demo"]),
     "page.page": lambda g: page.page({"a": g.rendering, **g.clips}, g.folder / "page.html"),
-    "place.download": lambda g: place.download(g.file),
-    "place.gpus": lambda g: place.gpus(),
-    "place.here": lambda g: place.here(),
-    "place.kind": lambda g: place.kind(),
-    "place.link": lambda g: place.link(g.file),
-    "place.missing": lambda g: place.missing(),
-    "place.outputs": lambda g: place.outputs(),
+    "runtime.download": lambda g: runtime.download(g.file),
+    "runtime.gpus": lambda g: runtime.gpus(),
+    "runtime.here": lambda g: runtime.here(),
+    "runtime.kind": lambda g: runtime.kind(),
+    "runtime.link": lambda g: runtime.link(g.file),
+    "runtime.missing": lambda g: runtime.missing(),
+    "runtime.outputs": lambda g: runtime.outputs(),
     "planning.curves": lambda g: planning.curves(g.song, g.rendering.report.recipe.parts, planning.Settings()),
     "planning.fold": lambda g: planning.fold(100, 24, 84),
     "planning.is_heard": lambda g: planning.is_heard([planning.Part()]),
@@ -295,9 +297,9 @@ CALLS = {
     "render.shape_note": lambda g: render.shape_note(g.note, 0.2, 90),
     "report.read_recipe": lambda g: report.read_recipe(g.recipe),
     "report.RenderReport.save": lambda g: g.rendering.report.save(g.folder / "report.json"),
-    "scores.folder": lambda g: scores.folder(),
-    "scores.keep": lambda g: scores.keep(MELODY.read_bytes(), "melody.mid"),
-    "scores.listing": lambda g: scores.listing(g.folder),
+    "midi_sources.folder": lambda g: midi_sources.folder(),
+    "midi_sources.keep": lambda g: midi_sources.keep(MELODY.read_bytes(), "melody.mid"),
+    "midi_sources.listing": lambda g: midi_sources.listing(g.folder),
     "shaping.Curve": lambda g: shaping.Curve([(0.0, 1.0)], 0.0),
     "shaping.bend": lambda g: shaping.bend(g.note, np.ones(len(g.note))),
     "shaping.envelope": lambda g: shaping.envelope(0.2),
@@ -318,14 +320,14 @@ CALLS = {
     "soundfont.player": lambda g: soundfont.player(),
     "tables.counted": lambda g: tables.counted(2, "note"),
     "tables.table": lambda g: tables.table([[1, "a"]], ["n", "name"]),
-    "spectra.compare": lambda g: spectra.compare(g.clips, "rainbowgram"),
-    "spectra.constant_q": lambda g: spectra.constant_q(g.clip),
-    "spectra.cqt": lambda g: spectra.cqt(g.clip),
-    "spectra.difference": lambda g: spectra.difference(*g.clips.values()),
-    "spectra.mel": lambda g: spectra.mel(g.clip),
-    "spectra.network_view": lambda g: spectra.network_view(formula_data(1)[0], Config()),
-    "spectra.rainbowgram": lambda g: spectra.rainbowgram(g.clip, mode="detune"),
-    "spectra.waveform": lambda g: spectra.waveform(g.clip),
+    "spectrograms.compare": lambda g: spectrograms.compare(g.clips, "rainbowgram"),
+    "spectrograms.constant_q": lambda g: spectrograms.constant_q(g.clip),
+    "spectrograms.cqt": lambda g: spectrograms.cqt(g.clip),
+    "spectrograms.difference": lambda g: spectrograms.difference(*g.clips.values()),
+    "spectrograms.mel": lambda g: spectrograms.mel(g.clip),
+    "spectrograms.network_view": lambda g: spectrograms.network_view(formula_data(1)[0], Config()),
+    "spectrograms.rainbowgram": lambda g: spectrograms.rainbowgram(g.clip, mode="detune"),
+    "spectrograms.waveform": lambda g: spectrograms.waveform(g.clip),
     "terminal.is_control": lambda g: terminal.is_control("\x1b"),
     "terminal.say": lambda g: terminal.say("a word"),
     "train.draw_row": lambda g: train.draw_row(formula_data(2), matplotlib.figure.Figure().subplots(1, 2)),
@@ -432,7 +434,7 @@ def given(tmp_path_factory, tiny):
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("state")
         patch.setenv("GANSYNTH_DATA", str(folder / "data"))
-        patch.setattr(place, "outputs", lambda: folder)
+        patch.setattr(runtime, "outputs", lambda: folder)
         yield Given(folder, tiny)
 
 

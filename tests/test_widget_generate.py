@@ -8,7 +8,7 @@ import pytest
 import traitlets
 from inputs import Stub, song_of
 
-from helpers import audio, midi, place, render
+from helpers import audio, midi, render, runtime
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note, Song
 from helpers.planning import Part
@@ -45,7 +45,7 @@ class Editor(traitlets.HasTraits):
 @pytest.fixture(autouse=True)
 def outputs(monkeypatch, tmp_path):
     monkeypatch.setenv("GANSYNTH_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(place, "outputs", lambda: tmp_path / "outputs")
+    monkeypatch.setattr(runtime, "outputs", lambda: tmp_path / "outputs")
     return tmp_path / "outputs"
 
 

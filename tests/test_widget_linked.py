@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from inputs import Stub
 
-from helpers import audio, instruments, midi, place
+from helpers import audio, instruments, midi, runtime
 from helpers.audio import Audio
 from helpers.instruments import Instrument, Timeline
 from helpers.widgets import player as player_module
@@ -49,7 +49,7 @@ class Named(Unnamed):
 @pytest.fixture(autouse=True)
 def here(monkeypatch, tmp_path):
     monkeypatch.setenv("GANSYNTH_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(place, "outputs", lambda: tmp_path / "outputs")
+    monkeypatch.setattr(runtime, "outputs", lambda: tmp_path / "outputs")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -12,7 +12,7 @@ import soundfile
 from inputs import RATE
 from traitlets import TraitError
 
-from helpers import spectra
+from helpers import spectrograms
 from helpers.audio import Audio
 from helpers.widgets import player as module
 from helpers.widgets.player import AXES, DPI, PICTURE, Player
@@ -192,9 +192,9 @@ class TestChoices:
 def test_code_does_the_same(clips, monkeypatch):
     player = Player(clips, "rainbowgram", "detune")
     player.current = "b"
-    assert player.code() == 'spectra.compare(clips, "rainbowgram", "detune"); audio.play(clips["b"])'
+    assert player.code() == 'spectrograms.compare(clips, "rainbowgram", "detune"); audio.play(clips["b"])'
     player.panel = "cqt"
-    assert player.code() == 'spectra.compare(clips, "cqt"); audio.play(clips["b"])'
+    assert player.code() == 'spectrograms.compare(clips, "cqt"); audio.play(clips["b"])'
     assert player._call.text == player.code()
     player.current = NASTY
     (*_, key) = [node.value for node in ast.walk(ast.parse(player.code())) if isinstance(node, ast.Constant)]
@@ -253,7 +253,7 @@ def test_a_picture_that_fails_leaves_the_sound(monkeypatch, clips):
     def fail(*_, **__):
         raise ValueError("no\nink")
 
-    monkeypatch.setattr(spectra, "compare", fail)
+    monkeypatch.setattr(spectrograms, "compare", fail)
     player = Player(clips)
     assert text(player) == "no ink"
     assert len(player.deck.sounds) == 3

@@ -1,4 +1,4 @@
-"""helpers.widgets.tune and helpers.scores: scores from anywhere, and what is chosen for their tracks."""
+"""helpers.widgets.tune and helpers.midi_sources: scores from anywhere, and what is chosen for their tracks."""
 
 import contextlib
 import datetime
@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from helpers import addresses, audio, midi, scores
+from helpers import addresses, audio, midi, midi_sources
 from helpers.audio import Audio
 from helpers.instruments import Instrument
 from helpers.midi import Note, Song, Track
@@ -80,27 +80,31 @@ def listed(tune):
     ("page.php", "page.php.mid"), ("<b>$x$</b>", "b_.mid"), ("", "score.mid"), ("...", "score.mid"),
 ])  # fmt: skip
 def test_a_score_is_kept_under_a_safe_name(name, expected, kept):
-    path = scores.keep(STUDY.read_bytes(), name)
+    path = midi_sources.keep(STUDY.read_bytes(), name)
     assert path == kept / expected
     assert midi.load(path).tracks == midi.load(STUDY).tracks
 
 
 def test_a_packed_score_is_kept_unpacked(kept):
-    path = scores.keep(gzip.compress(STUDY.read_bytes()), "a.mid.gz")
+    path = midi_sources.keep(gzip.compress(STUDY.read_bytes()), "a.mid.gz")
     assert path == kept / "a.mid"
     assert path.read_bytes() == STUDY.read_bytes()
     with pytest.raises(ValueError, match=r"^a\.mid is damaged: gzip cannot unpack it"):
-        scores.keep(b"\x1f\x8b\x08" + bytes(30), "a.mid.gz")
+        midi_sources.keep(b"\x1f\x8b\x08" + bytes(30), "a.mid.gz")
     (kept / "b.mid.gz").write_bytes(gzip.compress(STUDY.read_bytes()))
-    assert [path.name for path in scores.listing(kept)] == ["a.mid", "b.mid.gz"]
+    assert [path.name for path in midi_sources.listing(kept)] == ["a.mid", "b.mid.gz"]
 
 
 def test_no_score_takes_the_place_of_another(kept):
-    assert scores.keep(STUDY.read_bytes(), "a.mid") == scores.keep(STUDY.read_bytes(), "a.mid") == kept / "a.mid"
+    assert (
+        midi_sources.keep(STUDY.read_bytes(), "a.mid")
+        == midi_sources.keep(STUDY.read_bytes(), "a.mid")
+        == kept / "a.mid"
+    )
     for _ in range(2):
-        assert scores.keep(PRELUDE.read_bytes(), "a.mid") == kept / "a 2.mid"
-    assert [path.name for path in scores.listing(kept)] == ["a 2.mid", "a.mid"]
-    assert scores.listing(kept / "none") == []
+        assert midi_sources.keep(PRELUDE.read_bytes(), "a.mid") == kept / "a 2.mid"
+    assert [path.name for path in midi_sources.listing(kept)] == ["a 2.mid", "a.mid"]
+    assert midi_sources.listing(kept / "none") == []
 
 
 @pytest.mark.parametrize(("content", "match"), [
@@ -110,19 +114,19 @@ def test_no_score_takes_the_place_of_another(kept):
 ])  # fmt: skip
 def test_what_is_no_score_is_not_kept(content, match, kept):
     with pytest.raises(ValueError, match=match):
-        scores.keep(content, "a.mid")
-    assert scores.listing(kept) == []
+        midi_sources.keep(content, "a.mid")
+    assert midi_sources.listing(kept) == []
     assert not kept.exists() or not list(kept.iterdir())
 
 
 def test_download(site, kept):
     body = STUDY.read_bytes()
     site.answers["/a%20song.mid?x=1"] = (200, {}, body)
-    assert scores.download(f" {site.url}/a%20song.mid?x=1 ") == kept / "a song.mid"
+    assert midi_sources.download(f" {site.url}/a%20song.mid?x=1 ") == kept / "a song.mid"
     site.answers["/get?id=3"] = (200, {"Content-Disposition": 'attachment; filename="../one.mid"'}, body)
-    assert scores.download(f"{site.url}/get?id=3") == kept / "one.mid"
+    assert midi_sources.download(f"{site.url}/get?id=3") == kept / "one.mid"
     site.answers["/moved"] = (302, {"Location": "/a%20song.mid?x=1"}, b"")
-    assert scores.download(f"{site.url}/moved") == kept / "a song.mid"
+    assert midi_sources.download(f"{site.url}/moved") == kept / "a song.mid"
 
 
 def test_download_says_what_is_wrong(site, kept):
@@ -149,9 +153,9 @@ def test_download_says_what_is_wrong(site, kept):
         ("", ValueError, "is not a web address"),
     ]:
         with pytest.raises(kind, match=match) as caught:
-            scores.download(url)
+            midi_sources.download(url)
         assert "\n" not in str(caught.value)
-    assert scores.listing(kept) == []
+    assert midi_sources.listing(kept) == []
 
 
 def test_download_from_google_drive(monkeypatch, kept):
@@ -162,7 +166,7 @@ def test_download_from_google_drive(monkeypatch, kept):
     def drive(content):
         def fetch(url, most_bytes, seconds):
             assert DRIVE_ID in url
-            assert (most_bytes, seconds) == (midi.MAX_BYTES, scores.LONGEST_SECONDS)
+            assert (most_bytes, seconds) == (midi.MAX_BYTES, midi_sources.LONGEST_SECONDS)
             if isinstance(content, Exception):
                 raise content
             return addresses.Page(content, url, headers)
@@ -170,11 +174,11 @@ def test_download_from_google_drive(monkeypatch, kept):
         monkeypatch.setattr(addresses, "fetch", fetch)
 
     drive(STUDY.read_bytes())
-    assert scores.download(link) == kept / "shared.mid"
+    assert midi_sources.download(link) == kept / "shared.mid"
     for answer in (b"<html>sign in", OSError("HTTP 404")):
         drive(answer)
         with pytest.raises(PermissionError, match="Anyone with the link"):
-            scores.download(link)
+            midi_sources.download(link)
 
 
 @pytest.mark.parametrize("allowed", [False, True])
@@ -182,7 +186,7 @@ def test_the_app_fetches_nothing_unless_it_may(monkeypatch, allowed):
     monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5")
     monkeypatch.setenv("GANSYNTH_APP_DOWNLOADS", "1" if allowed else "")
     asked = []
-    monkeypatch.setattr(scores, "download", lambda url: asked.append(url) or STUDY)
+    monkeypatch.setattr(midi_sources, "download", lambda url: asked.append(url) or STUDY)
     tune = Tune(BANK, PRELUDE)
     rows = [widget for widget in tune.children if tune._link in getattr(widget, "children", ())]
     assert [row.layout.display for row in rows] == ["" if allowed else "none"]

@@ -62,9 +62,9 @@ root = next((folder for folder in folders if (folder / "helpers" / "gansynth").i
 assert root, f"open this notebook inside a copy of {{REPOSITORY}}; in Colab, check that address"
 os.chdir(root)
 sys.path.insert(0, str(root))
-from helpers import place
+from helpers import runtime
 
-place.here()"""
+runtime.here()"""
 IS_SETUP = "REPOSITORY ="
 FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}  # for Colab; for JupyterLab
 

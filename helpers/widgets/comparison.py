@@ -12,7 +12,7 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from .. import agreement, drawing, spectra
+from .. import agreement, drawing, spectrograms
 from ..agreement import Agreement
 from ..audio import Audio
 from ..midi import Song
@@ -130,7 +130,7 @@ class Comparison(Control):
     def code(self) -> str:
         return "\n".join(
             [
-                *(f'spectra.compare(clips, "{panel}")' for panel in PICTURES),
+                *(f'spectrograms.compare(clips, "{panel}")' for panel in PICTURES),
                 "for name, clip in clips.items():",
                 '    print(f"{name:<20}{agreement.measure(clip, song)}")',
             ]
@@ -143,7 +143,7 @@ def _picture(clips: Mapping[str, Audio], panel: str) -> bytes:
 
     with drawing.plain():
         figure = Figure((WIDTH, ROW * len(clips) + MARGIN), DPI, layout="constrained")
-        first = spectra.compare(clips, panel, figure=figure)[0]
+        first = spectrograms.compare(clips, panel, figure=figure)[0]
         labels = [label.get_text() for label in first.get_yticklabels()]
         first.set_yticks(first.get_yticks()[1::2], labels[1::2])  # every other octave, C2, C4, …; all share this axis
         figure.suptitle(PICTURES[panel], fontsize="large")

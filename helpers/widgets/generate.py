@@ -19,7 +19,7 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from .. import audio, place, render, spectra
+from .. import audio, render, runtime, spectrograms
 from ..files import numbered, plain_name
 from ..instruments import Bank, Instrument, Timeline
 from ..midi import Song
@@ -230,7 +230,7 @@ class Generate(Control):
     def _render(self, work: Callable[[], render.Clip]) -> render.Clip:
         """Do it, and show what came of it."""
         choices = self._wanted
-        spectra.warm_up()  # a player is going to draw the clip
+        spectrograms.warm_up()  # a player is going to draw the clip
         try:
             clip = work()
             if not len(clip.samples):
@@ -333,7 +333,7 @@ class Generate(Control):
         if self.clip is None:
             raise ValueError("there is no clip yet")
         if self._saved is None:
-            wanted = place.outputs() / f"{plain_name(self.clip.report.song, 'clip')}.wav"
+            wanted = runtime.outputs() / f"{plain_name(self.clip.report.song, 'clip')}.wav"
             self._saved = audio.write(self.clip, next(path for path in numbered(wanted) if not path.exists()))
         return self._saved
 

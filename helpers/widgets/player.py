@@ -17,7 +17,7 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from .. import audio, drawing, encoding, spectra
+from .. import audio, drawing, encoding, spectrograms
 from ..audio import Audio
 from ..midi import Song
 from .base import SCRIPTS, Control, Line, quoted, script
@@ -81,7 +81,7 @@ class Player(Control):
 
     Args:
       clips: name -> clip, of any lengths, rates and numbers of channels; or a control.
-      panel, mode: the pictures, as for `spectra.compare`.
+      panel, mode: the pictures, as for `spectrograms.compare`.
 
     Traits:
       clips: name -> audio.Audio, those that there are now. Others observe it; it is set with `set`.
@@ -292,7 +292,7 @@ class Player(Control):
         if not self.clips:
             return ""
         mode = f', "{self.mode}"' if self.panel == "rainbowgram" and self.mode != "paper" else ""
-        return f'spectra.compare(clips, "{self.panel}"{mode}); audio.play(clips[{quoted(self.current)}])'
+        return f'spectrograms.compare(clips, "{self.panel}"{mode}); audio.play(clips[{quoted(self.current)}])'
 
     def _draw(self) -> None:
         """Show the pictures that are chosen; they are drawn when they are first wanted."""
@@ -403,7 +403,7 @@ def _sounds(clips: Mapping[str, Audio]) -> list[bytes]:
 
 
 def _pictures(clips: list[Audio], panel: str, mode: str) -> list[bytes]:
-    """The panels of `spectra.compare`, a PNG picture each, every one with its time axis in the box AXES.
+    """The panels of `spectrograms.compare`, a PNG picture each, every one with its time axis in the box AXES.
 
     Names are not written into them: the player has them on its buttons.
     """
@@ -411,7 +411,7 @@ def _pictures(clips: list[Audio], panel: str, mode: str) -> list[bytes]:
 
     with drawing.plain():
         figure = Figure(figsize=PICTURE, dpi=DPI)
-        panels = spectra.compare({str(i): clip for i, clip in enumerate(clips)}, panel, mode, figure=figure)
+        panels = spectrograms.compare({str(i): clip for i, clip in enumerate(clips)}, panel, mode, figure=figure)
         for key in set(figure.axes) - set(panels):
             key.set_position(COLOUR_BAR)
         for ax in panels:

@@ -17,7 +17,7 @@ from pathlib import Path
 import ipywidgets
 import traitlets
 
-from .. import audio, page, place
+from .. import audio, page, runtime
 from ..agreement import Agreement
 from ..audio import Audio
 from ..files import as_path, plain_name, replacing
@@ -194,7 +194,7 @@ class TakeHome(Control):
         if not self.player.clips:
             raise ValueError("there is no clip yet: press Generate first")
         content, clips = self._content(), dict(self.player.clips)
-        path = self._wanted or place.outputs() / f"{plain_name(self.title, 'page')}.html"
+        path = self._wanted or runtime.outputs() / f"{plain_name(self.title, 'page')}.html"
         page.page(
             clips,
             path,
@@ -219,7 +219,7 @@ class TakeHome(Control):
         """
         if not self.player.clips:
             raise ValueError("there is no clip yet: press Generate first")
-        page_path = self._wanted or place.outputs() / f"{plain_name(self.title, 'page')}.html"
+        page_path = self._wanted or runtime.outputs() / f"{plain_name(self.title, 'page')}.html"
         path = page_path.with_name(f"{page_path.stem}_clips.zip")
         with (
             tempfile.TemporaryDirectory() as folder,

@@ -18,7 +18,7 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from .. import audio, drawing, folders, instruments, midi, place, scores
+from .. import audio, drawing, folders, instruments, midi, midi_sources, runtime
 from ..audio import Audio
 from ..files import as_path
 from ..instruments import Bank, Instrument
@@ -45,8 +45,8 @@ class Tune(Control):
     """Choose a score, and which of its tracks are heard and who plays them.
 
     Scores come from a folder, by upload (button, or drop on the control), from a web address or from Google Drive. What
-    comes from outside is kept in `scores.folder()`. In the app, where the network is the server's, addresses are left
-    out unless it was started with GANSYNTH_APP_DOWNLOADS=1.
+    comes from outside is kept in `midi_sources.folder()`. In the app, where the network is the server's, addresses are
+    left out unless it was started with GANSYNTH_APP_DOWNLOADS=1.
 
         tune = Tune(instruments.named(model))
         tune.set(2, instrument="Cello")
@@ -90,7 +90,7 @@ class Tune(Control):
         self._list = ipywidgets.Dropdown(description="score")
         listen = ipywidgets.Button(description="Listen", icon="play")
         self._upload = ipywidgets.FileUpload(
-            description="Upload", accept=",".join((*scores.ENDINGS, ".gz")), multiple=False
+            description="Upload", accept=",".join((*midi_sources.ENDINGS, ".gz")), multiple=False
         )
         self._drop = Drop()
         self._link = ipywidgets.Text(description="link", placeholder="https://… or a Google Drive link")
@@ -111,7 +111,7 @@ class Tune(Control):
         tip(listen, "Play what is heard with a General MIDI soundfont, without the model: audio.reference(song)")
         tip(self._upload, "Take a MIDI file from your computer")
         tip(self._link, "The web address of a MIDI file, or the link that Google Drive's Share copies")
-        tip(fetch, "Download the MIDI file at this link: scores.download(link)")
+        tip(fetch, "Download the MIDI file at this link: midi_sources.download(link)")
         tip(self._length, "How much of the score is played, here and below: midi.excerpt(song, 0, seconds)")
         lines = [self._by_list, self._by_upload, self._by_link]
         bars = [[self._list, listen], [self._upload, self._drop], [self._link, fetch]]
@@ -133,7 +133,7 @@ class Tune(Control):
         self._show()
         if isinstance(self.bank, Bank):
             self.bank.on_change(self._follow)
-        known = scores.listing(self._folder) if path is None else [path]
+        known = midi_sources.listing(self._folder) if path is None else [path]
         if known:
             self.load(known[0])
 
@@ -148,7 +148,7 @@ class Tune(Control):
     def upload(self, content: bytes, name: str) -> None:
         """Take the score of a file's bytes, and keep the file."""
         with self.attempt(self._by_upload):
-            self._take(scores.keep(content, name))
+            self._take(midi_sources.keep(content, name))
         self._refresh()
 
     def fetch(self, url: str) -> None:
@@ -157,7 +157,7 @@ class Tune(Control):
             if not may_fetch():
                 raise ValueError("this app fetches nothing from the web: download the file yourself and upload it here")
             self.say(f"fetching {url} …", self._by_link)
-            self._take(scores.download(url))
+            self._take(midi_sources.download(url))
             self.say("")
         self._refresh()
 
@@ -209,8 +209,8 @@ class Tune(Control):
 
     def _refresh(self) -> None:
         """List what there is, with the score that is shown chosen."""
-        paths = {path: path.stem for path in scores.listing(self._folder)}
-        paths |= {path: f"{path.stem} (added)" for path in scores.listing(scores.folder())}
+        paths = {path: path.stem for path in midi_sources.listing(self._folder)}
+        paths |= {path: f"{path.stem} (added)" for path in midi_sources.listing(midi_sources.folder())}
         if self._path is not None:
             paths.setdefault(self._path, self._path.stem)
         self._list.unobserve(self._listed, "value")
@@ -447,7 +447,7 @@ class Drop(anywidget.AnyWidget):
 
 def may_fetch() -> bool:
     """Whether scores are fetched from the web here: everywhere but in the app, and there if `MAY_FETCH` is set."""
-    return place.kind() != place.VOILA or os.environ.get(MAY_FETCH) == "1"
+    return runtime.kind() != runtime.VOILA or os.environ.get(MAY_FETCH) == "1"
 
 
 # ---- What the controls for songs share -------------------------------------------------------------------------------

@@ -297,7 +297,7 @@ def test_another_panel_is_another_picture(player):
         size = "async image => (await (await fetch(image.src)).blob()).size"
         seen.add(player.picture.evaluate(size))
     assert len(seen) == 4
-    player.page.get_by_text('spectra.compare(clips, "cqt"); audio.play(clips["<b>low</b>"])').wait_for()
+    player.page.get_by_text('spectrograms.compare(clips, "cqt"); audio.play(clips["<b>low</b>"])').wait_for()
 
 
 def test_a_player_that_is_gone_is_silent(player):

@@ -1,7 +1,7 @@
 """Where a notebook runs, in words, and where its results go: Colab, a Jupyter notebook, Voilà or plain Python.
 
-    place.here()                           # what the first cell of every notebook ends with
-    place.download("outputs/report.html")  # to your own computer
+    runtime.here()                           # what the first cell of every notebook ends with
+    runtime.download("outputs/report.html")  # to your own computer
 
 Runs before anything is installed, so it needs the standard library alone.
 

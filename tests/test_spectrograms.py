@@ -1,4 +1,4 @@
-"""helpers.spectra: what the pictures show. Values from the definition of the constant-Q transform's bins."""
+"""helpers.spectrograms: what the pictures show. Values from the definition of the constant-Q transform's bins."""
 
 import dataclasses
 import subprocess
@@ -11,21 +11,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import spectra
+from helpers import spectrograms
 from helpers.audio import Audio
 from helpers.gansynth import spectral
 from helpers.gansynth.config import Config
 
 RATE = 16000
 HELD = slice(20, -20)  # columns of a 4 s sine away from its ends
-TURNS_A_HERTZ = 2 * spectra.HOP / RATE  # half turns a hop
+TURNS_A_HERTZ = 2 * spectrograms.HOP / RATE  # half turns a hop
 IMAGES = {"style": "default", "savefig_kwargs": {"dpi": 50}, "tolerance": 12, "baseline_dir": "data/images"}
 
 
 def test_warming_up_imports_what_the_pictures_need_and_only_once():
     code = (
-        "import sys; from helpers import spectra; assert 'librosa' not in sys.modules; thread = spectra.warm_up(); "
-        "thread.join(); assert 'librosa.core.constantq' in sys.modules; assert spectra.warm_up() is thread"
+        "import sys; from helpers import spectrograms; assert 'librosa' not in sys.modules; "
+        "thread = spectrograms.warm_up(); "
+        "thread.join(); assert 'librosa.core.constantq' in sys.modules; assert spectrograms.warm_up() is thread"
     )
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=True)
 
@@ -57,7 +58,7 @@ class TestConstantQ:
     # C4 lies three octaves of 40 bins above C1; E1 4/12 of an octave above it, between bins 13 and 14.
     @pytest.mark.parametrize(("hz", "strongest", "detune"), [(261.6256, 120, 0.0), (41.203, 13, 0.0075)])
     def test_a_sine_is_loudest_in_its_bin(self, hz, strongest, detune):
-        q = spectra.constant_q(sine(hz))
+        q = spectrograms.constant_q(sine(hz))
         assert q.spectrum.shape == (316, 251)
         assert np.argmax(q.level()[:, 125]) == strongest
         assert np.median(q.detune()[strongest, HELD]) == pytest.approx(detune, abs=0.001 if detune == 0 else 2e-4)
@@ -65,41 +66,41 @@ class TestConstantQ:
         assert q.seconds[125] == pytest.approx(2.0)
 
     def test_a_steady_sine_has_the_colour_of_its_frequency(self):
-        advance = spectra.constant_q(sine(261.6256)).advance()[120, HELD]
+        advance = spectrograms.constant_q(sine(261.6256)).advance()[120, HELD]
         # 2 f hop / rate = 8.372, so 0.372 of a half turn a hop beyond whole turns.
         assert np.median(advance) == pytest.approx(0.3720, abs=1e-4)
         assert np.std(advance) < 0.001
 
     @pytest.mark.parametrize("hertz", [-8, -3, -1, 1, 3, 8])
     def test_detune_is_the_deviation_in_hertz(self, hertz):
-        detune = spectra.constant_q(sine(261.6256 + hertz)).detune()[120, HELD]
+        detune = spectrograms.constant_q(sine(261.6256 + hertz)).detune()[120, HELD]
         assert np.median(detune) == pytest.approx(hertz * TURNS_A_HERTZ, abs=1e-3)
 
     @pytest.mark.parametrize("cents", [-40, -20, 0, 20, 40])
     @pytest.mark.parametrize("pitch", [36, 60, 84])
     def test_cents_are_from_the_nearest_semitone_in_every_bin_of_a_partial(self, pitch, cents):
-        q = spectra.constant_q(sine(440 * 2 ** ((pitch - 69 + cents / 100) / 12)))
+        q = spectrograms.constant_q(sine(440 * 2 ** ((pitch - 69 + cents / 100) / 12)))
         strongest = np.argmax(q.level()[:, 125])
         around = np.median(q.cents()[strongest - 1 : strongest + 2, HELD], axis=1)
         assert around == pytest.approx([cents] * 3, abs=0.5)
 
     def test_noise_has_no_preferred_colour(self):
-        q = spectra.constant_q(noise())
+        q = spectrograms.constant_q(noise())
         assert np.abs(np.mean(np.exp(1j * np.pi * q.advance()))) < 0.1
-        assert np.abs(np.mean(np.exp(1j * np.pi * q.cents() / spectra.CENTS))) < 0.1
+        assert np.abs(np.mean(np.exp(1j * np.pi * q.cents() / spectrograms.CENTS))) < 0.1
 
     def test_levels_are_below_the_loudest_or_a_given_magnitude(self):
-        q = spectra.constant_q(sine(440))
-        assert (q.level().min(), q.level().max()) == (-spectra.PEAK_DB, 0.0)
+        q = spectrograms.constant_q(sine(440))
+        assert (q.level().min(), q.level().max()) == (-spectrograms.PEAK_DB, 0.0)
         louder = q.level(loudest=10 * np.abs(q.spectrum).max())
         assert louder.max() == pytest.approx(-20.0, abs=1e-4)
 
     def test_a_clip_is_resampled_and_samples_are_at_the_rate_that_is_said(self):
         seconds = np.arange(44100) / 44100
         samples = 0.5 * np.sin(2 * np.pi * 440 * seconds).astype(np.float32)
-        clip = spectra.constant_q(Audio(samples, 44100))
+        clip = spectrograms.constant_q(Audio(samples, 44100))
         assert (clip.sample_rate, len(clip.frequencies)) == (RATE, 316)
-        plain = spectra.constant_q(samples, sr=44100)
+        plain = spectrograms.constant_q(samples, sr=44100)
         assert plain.sample_rate == 44100
         for q in (clip, plain):
             middle = q.level()[:, q.spectrum.shape[1] // 2]
@@ -113,7 +114,7 @@ class TestConstantQ:
         filter_scale=st.floats(0.3, 2),
     )
     def test_all_bins_fit_below_half_the_rate(self, hop, bins_per_octave, fmin, filter_scale):
-        q = spectra.constant_q(noise(4000), RATE, hop, bins_per_octave, fmin, filter_scale)
+        q = spectrograms.constant_q(noise(4000), RATE, hop, bins_per_octave, fmin, filter_scale)
         assert len(q.frequencies) == len(q.spectrum) >= 1
         assert q.frequencies[-1] < RATE / 2
         assert np.isfinite(q.spectrum).all()
@@ -133,10 +134,10 @@ class TestConstantQ:
     )
     def test_numbers_out_of_range_are_one_sentence(self, options, message):
         with pytest.raises(ValueError, match=message):
-            spectra.constant_q(noise(8000), **options)
+            spectrograms.constant_q(noise(8000), **options)
 
 
-@pytest.mark.parametrize("draw", [spectra.cqt, spectra.rainbowgram, spectra.mel, spectra.waveform])
+@pytest.mark.parametrize("draw", [spectrograms.cqt, spectrograms.rainbowgram, spectrograms.mel, spectrograms.waveform])
 class TestEachPicture:
     @pytest.mark.parametrize("samples", [np.zeros(16000), np.ones(1), noise((8000, 2))])
     def test_odd_clips_give_finite_pictures(self, draw, samples):
@@ -166,41 +167,41 @@ class TestEachPicture:
 
 class TestRainbowgram:
     def test_silence_is_black(self):
-        ax, _, level = spectra.rainbowgram(np.zeros(16000))
-        assert (level == -spectra.PEAK_DB).all()
+        ax, _, level = spectrograms.rainbowgram(np.zeros(16000))
+        assert (level == -spectrograms.PEAK_DB).all()
         assert not np.asarray(ax.get_images()[0].get_array()).any()
 
     @pytest.mark.parametrize(("cents", "strong", "weak"), [(0, 1, 0), (25, 0, 2), (-25, 2, 0)])
     def test_detune_is_green_in_tune_warm_above_and_cool_below(self, cents, strong, weak):
-        ax, *_ = spectra.rainbowgram(sine(261.6256 * 2 ** (cents / 1200)), mode="detune")
+        ax, *_ = spectrograms.rainbowgram(sine(261.6256 * 2 ** (cents / 1200)), mode="detune")
         colour = np.asarray(ax.get_images()[0].get_array())[120, 100].astype(int)
         assert colour[strong] > colour[weak] + 100
 
     def test_modes(self):
-        assert spectra.rainbowgram(sine(264.6256))[1].shape == (316, 250)
-        _, detune, _ = spectra.rainbowgram(sine(264.6256), mode="detune")
+        assert spectrograms.rainbowgram(sine(264.6256))[1].shape == (316, 250)
+        _, detune, _ = spectrograms.rainbowgram(sine(264.6256), mode="detune")
         assert np.median(detune[120, HELD]) == pytest.approx(3 * TURNS_A_HERTZ, abs=1e-3)
         with pytest.raises(ValueError, match="'paper' and 'detune'"):
-            spectra.rainbowgram(sine(220), mode="colourful")
+            spectrograms.rainbowgram(sine(220), mode="colourful")
 
     def test_the_pitch_axis_names_octaves_at_their_bins(self):
-        ax, *_ = spectra.rainbowgram(sine(261.6256))
+        ax, *_ = spectrograms.rainbowgram(sine(261.6256))
         low, high = ax.get_images()[0].get_extent()[2:]
         labels = [label.get_text() for label in ax.get_yticklabels()]
         place = ax.get_yticks()[labels.index("C4")]
         assert low + 120.5 * (high - low) / 316 == pytest.approx(place, abs=1e-6)
 
     def test_the_lowest_bin_may_be_any(self):
-        ax, _ = spectra.cqt(sine(440), fmin=100.0, bins_per_octave=24)
+        ax, _ = spectrograms.cqt(sine(440), fmin=100.0, bins_per_octave=24)
         assert [label.get_text() for label in ax.get_yticklabels()] == ["C3", "C4", "C5", "C6", "C7", "C8"]
 
     def test_a_long_clip_is_drawn_with_its_loudest_columns(self):
-        columns = 2 * spectra.MOST_COLUMNS + 3
+        columns = 2 * spectrograms.MOST_COLUMNS + 3
         level = np.full((2, columns), -70.0)
         level[1, 7] = 0.0  # one loud column among soft ones
         values = np.arange(2 * columns).reshape(2, columns)
-        thin = spectra._thinned(values, level)
-        assert thin.shape[1] <= spectra.MOST_COLUMNS
+        thin = spectrograms._thinned(values, level)
+        assert thin.shape[1] <= spectrograms.MOST_COLUMNS
         assert thin[1, 7 // 3] == values[1, 7]
 
 
@@ -208,45 +209,45 @@ class TestCompare:
     @pytest.mark.parametrize("panel", ["waveform", "mel", "cqt", "rainbowgram"])
     def test_panels_share_their_limits(self, panel):
         clips = {"short": sine(220, 1.0), "long": Audio(0.1 * sine(220, 2.0).samples, RATE)}
-        axes = spectra.compare(clips, panel)
+        axes = spectrograms.compare(clips, panel)
         assert [ax.get_title(loc="left") for ax in axes] == ["short", "long"]
         assert {ax.get_xlim() for ax in axes} == {(0.0, 2.0)}
         assert len({ax.get_ylim() for ax in axes}) == 1
         if panel in ("mel", "cqt"):
-            assert {image.get_clim() for ax in axes for image in ax.get_images()} == {(-spectra.PEAK_DB, 0.0)}
+            assert {image.get_clim() for ax in axes for image in ax.get_images()} == {(-spectrograms.PEAK_DB, 0.0)}
 
     def test_nought_decibels_are_the_loudest_of_all(self):
-        loud, soft = spectra.compare({"loud": sine(220), "soft": Audio(0.1 * sine(220).samples, RATE)})
+        loud, soft = spectrograms.compare({"loud": sine(220), "soft": Audio(0.1 * sine(220).samples, RATE)})
         difference = np.max(loud.get_images()[0].get_array()) - np.max(soft.get_images()[0].get_array())
         assert difference == pytest.approx(20.0, abs=0.1)
 
     def test_across_is_a_strip(self):
-        axes = spectra.compare({"a": sine(220, 1.0), "b": sine(220, 2.0)}, "rainbowgram", across=True)
+        axes = spectrograms.compare({"a": sine(220, 1.0), "b": sine(220, 2.0)}, "rainbowgram", across=True)
         assert axes[0].get_position().y0 == pytest.approx(axes[1].get_position().y0)
         assert [ax.get_xlim()[1] for ax in axes] == [1.0, 2.0]
 
     def test_what_cannot_be_compared_is_one_sentence(self):
         with pytest.raises(ValueError, match="no clip"):
-            spectra.compare({})
+            spectrograms.compare({})
         with pytest.raises(ValueError, match="waveform, mel, cqt, rainbowgram"):
-            spectra.compare({"a": sine(220)}, "chroma")
+            spectrograms.compare({"a": sine(220)}, "chroma")
         with pytest.raises(ValueError, match="broken: the audio is empty"):
-            spectra.compare({"a": sine(220), "broken": np.zeros(0)})
+            spectrograms.compare({"a": sine(220), "broken": np.zeros(0)})
         assert not plt.get_fignums()
 
 
 class TestDifference:
     def test_equal_clips_differ_nowhere(self):
-        assert not spectra.difference(noise(), noise())[1].any()
+        assert not spectrograms.difference(noise(), noise())[1].any()
 
     def test_it_is_in_decibels_and_signed(self):
-        _, louder = spectra.difference(sine(440), Audio(0.5 * sine(440).samples, RATE))
+        _, louder = spectrograms.difference(sine(440), Audio(0.5 * sine(440).samples, RATE))
         a4 = 40 * 3.75
         assert louder[round(a4), HELD] == pytest.approx(6.02, abs=0.01)
         assert louder.min() >= 0
 
     def test_the_shorter_clip_is_silent_at_its_end(self):
-        ax, louder = spectra.difference(sine(440, 1.0), sine(440, 2.0))
+        ax, louder = spectrograms.difference(sine(440, 1.0), sine(440, 2.0))
         assert ax.get_xlim() == (0.0, 2.0)
         assert louder[:, -20:].min() < -50
 
@@ -256,7 +257,7 @@ class TestNetworkView:
     def test_the_sound_is_analysed_again(self, kind):
         config = Config(data_type=kind)
         data = spectral.waves_to_data(np.pad(sine(1000, 3.0).samples, (0, 16000))[None], config)[0]
-        axes, again = spectra.network_view(data, config)
+        axes, again = spectrograms.network_view(data, config)
         assert axes.shape == (3, 2)
         assert again.shape == (128, 1024, 2)
         strongest = np.argmax(again[60, :, 0])  # linear bins of 8000 / 1024 Hz, without the one at 0 Hz
@@ -264,7 +265,7 @@ class TestNetworkView:
 
     def test_another_shape_is_one_sentence(self):
         with pytest.raises(ValueError, match=r"one note of this model is \(frames, 1024, 2\)"):
-            spectra.network_view(np.zeros((1, 128, 1024, 2)), Config())
+            spectrograms.network_view(np.zeros((1, 128, 1024, 2)), Config())
 
 
 class TestImages:
@@ -272,40 +273,40 @@ class TestImages:
 
     @pytest.mark.mpl_image_compare(**IMAGES)
     def test_waveform(self):
-        return spectra.waveform(chirp(), title="waveform")[0].figure
+        return spectrograms.waveform(chirp(), title="waveform")[0].figure
 
     @pytest.mark.mpl_image_compare(**IMAGES)
     def test_mel(self):
-        return spectra.mel(chirp(), title="mel")[0].figure
+        return spectrograms.mel(chirp(), title="mel")[0].figure
 
     @pytest.mark.mpl_image_compare(**IMAGES)
     def test_cqt(self):
-        return spectra.cqt(chirp(), title="cqt")[0].figure
+        return spectrograms.cqt(chirp(), title="cqt")[0].figure
 
     @pytest.mark.mpl_image_compare(**IMAGES)
     def test_rainbowgram_paper(self):
-        return spectra.rainbowgram(chirp(), title="paper")[0].figure
+        return spectrograms.rainbowgram(chirp(), title="paper")[0].figure
 
     @pytest.mark.mpl_image_compare(**IMAGES)
     def test_rainbowgram_detune(self):
-        return spectra.rainbowgram(chirp(), mode="detune", title="detune")[0].figure
+        return spectrograms.rainbowgram(chirp(), mode="detune", title="detune")[0].figure
 
     @pytest.mark.mpl_image_compare(**IMAGES)
     def test_compare(self):
         clips = {"a chirp": chirp(), "a sine": sine(220, 1.5), "noise": noise(16000)}
-        return spectra.compare(clips, "rainbowgram")[0].figure
+        return spectrograms.compare(clips, "rainbowgram")[0].figure
 
     @pytest.mark.mpl_image_compare(**IMAGES)
     def test_strip(self):
         clips = {f"{hz} Hz": sine(hz, 0.5) for hz in (110, 220, 440)}
-        return spectra.compare(clips, "cqt", across=True)[0].figure
+        return spectrograms.compare(clips, "cqt", across=True)[0].figure
 
     @pytest.mark.mpl_image_compare(**IMAGES)
     def test_difference(self):
-        return spectra.difference(chirp(), sine(220, 1.5), title="difference")[0].figure
+        return spectrograms.difference(chirp(), sine(220, 1.5), title="difference")[0].figure
 
     @pytest.mark.mpl_image_compare(**IMAGES)
     def test_network_view(self):
         config = dataclasses.replace(Config(), audio_length=64000)
         data = spectral.waves_to_data(np.pad(chirp(), (0, 32000))[None].astype(np.float32), config)[0]
-        return spectra.network_view(data, config)[0][0, 0].figure
+        return spectrograms.network_view(data, config)[0][0, 0].figure

@@ -1,6 +1,6 @@
 """Scores from elsewhere: uploaded, from the web or from Google Drive -> a file in data/scores that is known to be MIDI.
 
-    song = midi.load(scores.download("https://example.com/song.mid"))
+    song = midi.load(midi_sources.download("https://example.com/song.mid"))
 
 Notebook: 03_midi.
 """
