@@ -17,7 +17,7 @@ import numpy as np
 from helpers import audio, gansynth, midi, render, soundfont
 from helpers.gansynth import GANSynth
 from helpers.midi import Song, Track
-from helpers.shaping import mix
+from helpers.render.shaping import mix
 
 STUDY = Path(__file__).resolve().parents[1] / "data" / "midi" / "study.mid"
 EXCERPT, EXCERPT_FROM = 20.0, 0.4  # s of each score, from this share of it on, where most have all their tracks

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 import numpy as np
 from memory import peak_memory
 
-from helpers import gansynth, instruments, midi, render, shaping
+from helpers import gansynth, instruments, midi, render
 from helpers.gansynth import GANSynth
+from helpers.render import shaping
 
 PITCHES = (24, 36, 48, 60, 72, 84)
 HOLDS = (0.001, 0.003, 0.005, 0.01, 0.03, 0.1)  # s

@@ -30,7 +30,7 @@ from helpers.gansynth.checkpoint import Checkpoint, weight_shapes
 from helpers.gansynth.config import NUM_PITCHES, Config
 from helpers.gansynth.networks import upscale
 from helpers.instruments import Timeline
-from helpers.planning import Plan, Settings, plan, resolve
+from helpers.render.planning import Plan, Settings, plan, resolve
 
 SCORES = Path(__file__).resolve().parents[1] / "tests" / "data" / "midi"
 ROUNDS = 5

@@ -16,7 +16,6 @@ import numpy as np
 from .errors import in_one_line
 from .files import as_path, replacing
 from .limits import LONGEST_SONG
-from .shaping import SILENCE, mix
 
 if TYPE_CHECKING:
     from .midi import Song, Track
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
 LOUDNESS = -16.0  # LUFS of a finished clip; near where streaming services put music
 PEAK = 0.9  # the highest that a finished clip goes; the rest is left to lossy files, which overshoot a little
+SILENCE = 1e-9  # a wave whose peak is below this is left silent
 LOUDNESS_BLOCK = 0.4  # s; gating blocks of BS.1770, one every tenth of a second
 LOUDNESS_STEP = 0.1  # s
 LOUDNESS_WARM_UP = 1.0  # s after which the filters have forgotten where they began
@@ -76,6 +76,21 @@ class Audio:
         channels = "mono" if self.samples.ndim == 1 else "stereo"
         peak = f"peak {self.peak:.2f}"
         return f"{type(self).__name__}({self.seconds:.2f} s, {self.sample_rate} Hz, {channels}, {peak})"
+
+
+def to_peak(wave: np.ndarray, peak: float) -> np.ndarray:
+    """Scale so that the largest absolute sample is `peak`; silence stays silent."""
+    largest = np.abs(wave).max(initial=0.0)
+    return wave * (peak / largest) if largest > SILENCE else np.zeros_like(wave)
+
+
+def mix(clip: np.ndarray, note: np.ndarray, start: int) -> None:
+    """Add a note to a clip, in place, from sample `start` on; what would lie behind the clip's end is left out.
+
+    Both are [samples], or [channels, samples].
+    """
+    room = clip[..., start : start + note.shape[-1]]
+    room += note[..., : room.shape[-1]]
 
 
 def loudness(audio: Audio) -> float:

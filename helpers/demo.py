@@ -24,7 +24,7 @@ def main(outputs: Path = folders.ROOT / "outputs") -> int:
     began, shown = time.monotonic(), sys.stderr.isatty()  # bars are for terminals
     from matplotlib.figure import Figure
 
-    from helpers import audio, drawing, gansynth, instruments, midi, render, report, spectrograms
+    from helpers import audio, drawing, gansynth, instruments, midi, page, render, spectrograms
 
     model = gansynth.load("demo")
     song = midi.load(SCORE)
@@ -45,11 +45,10 @@ def main(outputs: Path = folders.ROOT / "outputs") -> int:
             draw(figure.subplots())
             figure.savefig(outputs / f"{song.name}_{name}.png")
     clips = {"reference, by a soundfont": audio.reference(song), f"played by {model.name}": clip}
-    page = report.page(
-        clips, outputs / f"{song.name}.html", f"{song.name}, played by GANSynth", song=song, progress=shown
-    )
+    title = f"{song.name}, played by GANSynth"
+    written = page.write(clips, outputs / f"{song.name}.html", title, song=song, progress=shown)
     say(f"Done in {time.monotonic() - began:.0f} s. Open this in a browser, to hear and see it:")
-    say(f"  {_from_here(page)}")
+    say(f"  {_from_here(written)}")
     say("and beside it:")
     say(f"  {sound.name}, the sound alone; {' and '.join(f'{song.name}_{name}.png' for name in pictures)}")
     return 0

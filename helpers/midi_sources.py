@@ -12,10 +12,12 @@ import os
 import urllib.parse
 from pathlib import Path
 
-from . import addresses, folders, midi, smf
+from . import addresses, folders, midi
 from .checkpoints import drive_id, is_drive_link
 from .errors import in_one_line
 from .files import as_path, naming, numbered, partial_file, plain_name, settle
+from .limits import MAX_BYTES
+from .midi import smf
 
 ENDINGS = (".mid", ".midi", ".kar", ".rmi", ".mid.gz")  # of the files that are scores
 LONGEST_SECONDS = 60  # that a download may take
@@ -56,12 +58,12 @@ def keep(content: bytes, name: str) -> Path:
     if content[:2] == smf.GZIP:
         name = name[:-3] if name.lower().endswith(".gz") else name
         try:
-            content = smf.unpacked(content, midi.MAX_BYTES)
+            content = smf.unpacked(content, MAX_BYTES)
         except ValueError as error:
             raise ValueError(f"{name} {error}") from None
     if Path(name).suffix.lower() not in ENDINGS:
         name += ".mid"
-    if len(content) > midi.MAX_BYTES:
+    if len(content) > MAX_BYTES:
         raise ValueError(f"{name} has {_megabytes(len(content))}; a MIDI file is far smaller")
     if smf.is_web_page(content):
         raise ValueError(f"{name} is a web page and not a MIDI file: on that page, save {smf.THE_FILE}")
@@ -103,7 +105,7 @@ def download(url: str) -> Path:
     on_drive = is_drive_link(url)
     asked = DRIVE.format(drive_id(url)) if on_drive else url
     try:
-        page = addresses.fetch(asked, midi.MAX_BYTES, LONGEST_SECONDS)
+        page = addresses.fetch(asked, MAX_BYTES, LONGEST_SECONDS)
     except ValueError as error:
         far = "; a MIDI file is far smaller" if "MB" in str(error) else ""
         raise ValueError(str(error).replace(asked, url) + far) from None

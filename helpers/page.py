@@ -1,7 +1,7 @@
 """Clips as one page to hand in: players, pictures, the score, and how to make every clip again.
 
     clips = {"original": audio.reference(song), "custom": render.render(model, song, timeline)}
-    report.page(clips, "outputs/report.html", "Bach in latent space", template=page.STUDENT_REPORT)
+    page.write(clips, "outputs/report.html", "Bach in latent space", template=page.STUDENT_REPORT)
 
 The page is a single file in the manner of a paper's online supplement. Sound, pictures and reports are inside it. It
 loads nothing from the web and prints to PDF. The only script is our own (templates/page.js): the page's policy names
@@ -31,12 +31,13 @@ from . import __version__, audio, casting, drawing, encoding, midi, spectrograms
 from .audio import Audio
 from .files import as_path, replacing
 from .midi import Song, note_name
-from .planning import DEFAULTS, is_heard
+from .midi.song import TRACK_COLOURS
+from .render.planning import DEFAULTS, is_heard
 
 if TYPE_CHECKING:
-    from .agreement import Agreement
+    from .evaluation.agreement import Agreement
     from .instruments import Timeline
-    from .report import Recipe, RenderReport
+    from .render.report import Recipe, RenderReport
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -166,7 +167,7 @@ def _quoted(name: str) -> str:
 STUDENT_REPORT = student_report(("acoustic_only", "all_instruments"))
 
 
-def page(
+def write(
     clips: Mapping[str, Audio],
     path: str | os.PathLike,
     title: str = "A score played by GANSynth",
@@ -413,7 +414,7 @@ def _score(song: Song) -> dict[str, Any]:
         pitches = [note.pitch for note in track.notes]
         tracks.append(
             {
-                "colour": midi.TRACK_COLOURS[i % len(midi.TRACK_COLOURS)],
+                "colour": TRACK_COLOURS[i % len(TRACK_COLOURS)],
                 "name": track.name,
                 "kind": "Drums" if track.is_drum else casting.program_name(track.program),
                 "notes": len(pitches),

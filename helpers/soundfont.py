@@ -21,12 +21,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import midi, smf
+from . import midi
 from .audio import Audio, resample
 from .errors import one_line
 from .limits import LONGEST_HIT, LONGEST_KEY, MOST_WORK
-from .midi import CONTROLLERS, SHORTEST, Changes, Note, Track
-from .modes import DRUM_CHANNEL
+from .midi import Changes, Note, Track, smf
+from .midi.modes import DRUM_CHANNEL
+from .midi.song import CONTROLLERS, PEDAL_LONGEST, SHORTEST
 from .tables import counted
 
 PLAYER_RATE = 48000  # Hz, the player's own
@@ -69,7 +70,7 @@ def pieces(track: Track) -> list[Piece]:
     minutes: dict[int, list[tuple[Note, float]]] = {}
     for note, ringing in zip(track.notes, midi.pedalled(track).notes, strict=True):
         note = note if note.duration <= longest else dataclasses.replace(note, end=note.start + longest)
-        until = max(min(ringing.end, note.end + midi.PEDAL_LONGEST), note.start + LEAST_SOUND)
+        until = max(min(ringing.end, note.end + PEDAL_LONGEST), note.start + LEAST_SOUND)
         minutes.setdefault(int(note.start // CHUNK), []).append((note, until))
     return [piece for minute, notes in sorted(minutes.items()) for piece in _pieces_of(minute * CHUNK, notes)]
 

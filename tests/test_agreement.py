@@ -4,8 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from helpers import agreement, midi
+from helpers import midi
 from helpers.audio import Audio
+from helpers.evaluation import agreement
 
 RATE = 16000
 PITCHES = [60, 64, 67, 72, 65, 62, 59, 60]

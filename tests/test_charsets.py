@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.charsets import decoded, guess
+from helpers.midi.charsets import decoded, guess
 
 JAPANESE = (
     "ピアノ", "主旋律", "ドラム", "ベース 2", "右手", "東方紅魔郷", "メロディー", "ストリングス", "Guitar ギター",

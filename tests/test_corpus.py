@@ -23,7 +23,8 @@ import numpy as np
 import pytest
 from inputs import DATA, RATE, Stub
 
-from helpers import midi, planning, render
+from helpers import midi, render
+from helpers.render import planning
 
 try:
     import resource

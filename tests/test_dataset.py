@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from inputs import DATA, RATE, snr
 
-from helpers.gansynth import dataset, spectral
+from helpers.gansynth import spectral
 from helpers.gansynth.config import MIN_PITCH, NUM_PITCHES, Config
-from helpers.gansynth.dataset import crop_or_pad, open_data
+from helpers.training import dataset
+from helpers.training.dataset import crop_or_pad, open_data
 
 SMALL = Config(num_resolutions=3, start_height=8, audio_length=1000)  # 32 frames of 64 bins: 8 kB a note
 ROW = 32 * 64 * 2 * 2  # bytes

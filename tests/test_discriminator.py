@@ -8,7 +8,7 @@ from inputs import DATA, formula_data, golden
 
 from helpers.gansynth import checkpoint, networks
 from helpers.gansynth.config import NUM_PITCHES, Config
-from helpers.gansynth.losses import blend
+from helpers.training.losses import blend
 
 SMALL = Config(
     num_resolutions=3, start_height=2, start_width=4, audio_length=40, latent_vector_size=4, fmap_base=16, fmap_max=5

@@ -29,7 +29,7 @@ sine = audio.Audio(np.sin(np.arange(8000) / 5).astype("float32") / 2, 16000)
 """
 OURS = {
     "player": 'widgets.Player({"a": sine, "b": sine});',
-    "page": 'page.page({"a": sine}, "outputs/a.html");',
+    "page": 'page.write({"a": sine}, "outputs/a.html");',
     "tune": 'widgets.Tune(path="data/midi/study.mid");',
 }
 

@@ -13,7 +13,7 @@ from inputs import DATA, golden, snr
 
 from helpers import generate, instruments, midi, render
 from helpers.midi import Note, Song, Track
-from helpers.report import read_recipe
+from helpers.render.report import read_recipe
 
 TINY = DATA / "checkpoints" / "tiny_stage12"
 MELODY = DATA / "midi" / "melody14.mid"

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from inputs import DATA, Stub, song_of
 
-from helpers import audio, generate, instruments, midi, midi_sources, page, render, report
+from helpers import audio, generate, instruments, midi, midi_sources, page, render
 from helpers.audio import Audio
 from helpers.gansynth import NoteCache, checkpoint
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note
+from helpers.render import report
 
 TINY = DATA / "checkpoints" / "tiny_stage12"
 CLIP = Audio(np.full(8000, 0.1, np.float32), 16000)
@@ -31,7 +32,7 @@ def test_what_is_written_and_read(home):
     )
     assert audio.write(CLIP, "~/a.wav") == home / "a.wav"
     assert audio.read("~/a.wav").seconds == 0.5
-    assert page.page({"a": CLIP}, "~/page.html", progress=False) == home / "page.html"
+    assert page.write({"a": CLIP}, "~/page.html", progress=False) == home / "page.html"
     assert clip.report.save("~/a.json") == home / "a.json"
     assert report.read_recipe("~/a.json").model == clip.report.recipe.model
     instruments.save([Instrument("one", np.ones(4))], "~/kept.json")

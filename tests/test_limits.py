@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from inputs import RATE, Stub, song_of
 
-from helpers import audio, limits, midi, planning, reading, render, shaping, soundfont
+from helpers import audio, limits, midi, render, soundfont
 from helpers.instruments import Instrument, Timeline
-from helpers.midi import Note, Song, Track
-from helpers.planning import Part, Settings
+from helpers.midi import Note, Song, Track, reading
+from helpers.render import planning, shaping
+from helpers.render.planning import Part, Settings
 
 ONE = Timeline.hold(Instrument("one", np.ones(4)))
 NOTE = b"\0\x90\x3c\x40\x01\x3c\0"

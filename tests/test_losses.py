@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inputs import DATA, PARITY, formula_data, golden
 
-from helpers.gansynth import losses, training
 from helpers.gansynth.config import block_weights
+from helpers.training import losses
+from helpers.training import trainer as training
 
 FULL = PARITY / "checkpoints" / "full_stage12"
 

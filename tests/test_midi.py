@@ -12,7 +12,8 @@ from inputs import DATA, golden, song_of
 from matplotlib.collections import LineCollection, PatchCollection
 
 from helpers import midi
-from helpers.midi import Note, Song, Track
+from helpers.midi import Note, Song, Track, loading
+from helpers.midi.song import MOST_NAMED, PEDAL_LONGEST
 
 PRELUDE = Path(__file__).parents[1] / "data" / "midi" / "bach_prelude.mid"
 
@@ -154,13 +155,13 @@ def test_a_million_bytes_behind_a_file(save):
 
 def test_too_many_tracks(save, monkeypatch):
     path = save(note(0), note(0), note(0))
-    monkeypatch.setattr(midi, "MAX_TRACKS", 2)
+    monkeypatch.setattr(loading, "MAX_TRACKS", 2)
     with pytest.raises(ValueError, match="has 3 tracks; 2 can be read"):
         midi.load(path)
 
 
 def test_too_large_a_file(save, monkeypatch):
-    monkeypatch.setattr(midi, "MAX_BYTES", 10)
+    monkeypatch.setattr(loading, "MAX_BYTES", 10)
     with pytest.raises(ValueError, match="a MIDI file is far smaller"):
         midi.load(save(note(0)))
 
@@ -710,9 +711,9 @@ def test_a_pedal_shortens_nothing_and_moves_nothing(notes, pedal):
         (note.pitch, note.velocity, note.start) for note in notes
     ]
     for before, after in zip(notes, rung, strict=True):
-        assert before.end <= after.end <= before.end + midi.PEDAL_LONGEST
+        assert before.end <= after.end <= before.end + PEDAL_LONGEST
         lifts = [second for second, value in pedal if not value and second >= before.end]
-        assert after.end in (before.end, before.end + midi.PEDAL_LONGEST, *lifts[:1], *(note.start for note in notes))
+        assert after.end in (before.end, before.end + PEDAL_LONGEST, *lifts[:1], *(note.start for note in notes))
 
 
 # ----------------------------------------------------------------------------------------------------------- to look at
@@ -769,8 +770,8 @@ def test_the_legend_of_many_tracks_names_the_busiest_and_counts_the_others():
         for i in range(40)
     )
     labels = [text.get_text() for text in midi.plot(Song("many", tracks)).get_legend().get_texts()]
-    assert len(labels) == midi.MOST_NAMED + 1
-    assert labels[-1] == f"and {40 - midi.MOST_NAMED} more"
+    assert len(labels) == MOST_NAMED + 1
+    assert labels[-1] == f"and {40 - MOST_NAMED} more"
     assert {"track 7", "track 27"} < set(labels)
 
 

@@ -21,12 +21,13 @@ from hypothesis import strategies as st
 from inputs import RATE, Stub
 from PIL import Image
 
-from helpers import audio, demo, encoding, midi, page, render, report
-from helpers.agreement import Agreement
+from helpers import audio, demo, encoding, midi, page, render
 from helpers.audio import Audio
+from helpers.evaluation.agreement import Agreement
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note, Song, Track
-from helpers.planning import Part
+from helpers.render import report
+from helpers.render.planning import Part
 
 NASTY = "<script>alert('1')</script> & \"quotes\" $\\frac$"
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -65,7 +66,7 @@ def rendered(name=NASTY, **choices):
 
 
 def write(path, clips, *args, **kwargs):
-    return report.page(clips, path, *args, **kwargs, progress=False)
+    return page.write(clips, path, *args, **kwargs, progress=False)
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inputs import RATE, Stub, song_of
 
-from helpers import instruments, planning
+from helpers import instruments
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note, Song, Track
-from helpers.planning import Part, Settings, fold, plan, resolve, transposition
+from helpers.render import planning
+from helpers.render.planning import Part, Settings, fold, plan, resolve, transposition
 
 A, B, C = (Instrument(name, np.full(4, value)) for name, value in (("a", 1.0), ("b", -1.0), ("c", 0.5)))
 ONE = Timeline.hold(A)

@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inputs import DATA, RATE, Stub, golden, note_audio, snr, song_of
 
-from helpers import audio, instruments, midi, render, shaping
+from helpers import audio, instruments, midi, render
 from helpers.audio import PEAK
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note, Song, Track
-from helpers.planning import Part, Settings, plan, resolve
-from helpers.shaping import RELEASE, Curve
+from helpers.render import shaping
+from helpers.render.planning import Part, Settings, plan, resolve
+from helpers.render.shaping import RELEASE, Curve
 
 ONE = Timeline.hold(Instrument("one", np.ones(4)))
 BASS, LEAD = (Instrument(name, np.full(4, value)) for name, value in (("bass", 1.0), ("lead", 1.5)))

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from inputs import Stub
 
-from helpers import agreement, checkpoints, instruments, midi, planning, render
+from helpers import checkpoints, instruments, render
+from helpers.evaluation import agreement
 from helpers.gansynth.checkpoint import Checkpoint
 from helpers.gansynth.config import Config
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note, Song, Track
-from helpers.planning import Part, Settings
-from helpers.tables import table
+from helpers.render import planning
+from helpers.render.planning import Part, Settings
+from helpers.tables import counted, table
 
 NAME = "三味線 & <b>おもちゃ</b>"
 NOTES = tuple(Note(60 + i % 40, 90, i * 0.5, i * 0.5 + 5.0) for i in range(80))
@@ -106,4 +108,4 @@ def test_a_table_escapes_everything():
 
 
 def test_counting_is_english():
-    assert [midi.counted(n, "note") for n in (0, 1, 1200)] == ["0 notes", "1 note", "1,200 notes"]
+    assert [counted(n, "note") for n in (0, 1, 1200)] == ["0 notes", "1 note", "1,200 notes"]

@@ -6,8 +6,19 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from inputs import RATE, golden, harmonic_wave, snr
 
-from helpers import shaping
-from helpers.shaping import ATTACK, HELD, RELEASE, Curve, Loop, bend, envelope, extend, find_loop, original_envelope
+from helpers.render import shaping
+from helpers.render.shaping import (
+    ATTACK,
+    HELD,
+    RELEASE,
+    Curve,
+    Loop,
+    bend,
+    envelope,
+    extend,
+    find_loop,
+    original_envelope,
+)
 
 
 def sine(frequency, seconds, phase=0.0):

@@ -5,7 +5,8 @@ import struct
 
 import pytest
 
-from helpers import midi, smf
+from helpers import midi
+from helpers.midi import smf
 
 
 def number(value):

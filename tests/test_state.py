@@ -22,7 +22,6 @@ from inputs import DATA, Stub, formula_data, harmonic_wave, song_of
 
 import helpers
 from helpers import (
-    agreement,
     audio,
     casting,
     checkpoints,
@@ -37,11 +36,8 @@ from helpers import (
     midi,
     midi_sources,
     page,
-    planning,
     render,
-    report,
     runtime,
-    shaping,
     soundfont,
     spectrograms,
     tables,
@@ -50,10 +46,12 @@ from helpers import (
     widgets,
 )
 from helpers.audio import Audio
-from helpers.gansynth import training
+from helpers.evaluation import agreement
 from helpers.gansynth.config import NUM_PITCHES, Config
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note
+from helpers.render import planning, report, shaping
+from helpers.training import trainer as training
 from helpers.widgets import base, notes, timeline, tune
 
 MELODY, TINY = DATA / "midi" / "melody14.mid", DATA / "checkpoints" / "tiny_stage12"
@@ -112,12 +110,12 @@ ELSEWHERE = {
     "midi_sources.download": "needs the network",
     "shaping.interpolated": "called by render.render",
     "train.run": "called by train.main",
-    "train.train": "called by train.main",
-    "train.Ahead": "called by train.main",
-    "train.Curves": "called by train.main",
-    "train.Curves.add": "called by train.main",
-    "train.Signals": "called by train.main",
-    "train.Stopped": "an exception",
+    "loop.train": "called by train.main",
+    "loop.Ahead": "called by train.main",
+    "loop.Curves": "called by train.main",
+    "loop.Curves.add": "called by train.main",
+    "loop.Signals": "called by train.main",
+    "loop.Stopped": "an exception",
     "widgets.base.Control": "what the other controls are made of",
     "widgets.base.Control.changed": "called by every control",
     "widgets.base.Control.code": "abstract",
@@ -270,7 +268,7 @@ CALLS = {
     "encoding.mp3": lambda g: encoding.mp3(g.clip),
     "encoding.flac": lambda g: encoding.flac(g.clip),
     "page.student_report": lambda g: page.student_report(["demo"]),
-    "page.page": lambda g: page.page({"a": g.rendering, **g.clips}, g.folder / "page.html"),
+    "page.write": lambda g: page.write({"a": g.rendering, **g.clips}, g.folder / "page.html"),
     "runtime.download": lambda g: runtime.download(g.file),
     "runtime.gpus": lambda g: runtime.gpus(),
     "runtime.here": lambda g: runtime.here(),
@@ -330,19 +328,19 @@ CALLS = {
     "spectrograms.waveform": lambda g: spectrograms.waveform(g.clip),
     "terminal.is_control": lambda g: terminal.is_control("\x1b"),
     "terminal.say": lambda g: terminal.say("a word"),
-    "train.draw_row": lambda g: train.draw_row(formula_data(2), matplotlib.figure.Figure().subplots(1, 2)),
+    "pictures.draw_row": lambda g: pictures.draw_row(formula_data(2), matplotlib.figure.Figure().subplots(1, 2)),
     "train.main": lambda g: train.main(
         [f"--data={DATA / 'nsynth'}", f"--out={g.folder / 'run'}", "--tiny", "--images=8", "--seed=1"]
     ),
     "train.parser": lambda g: train.parser(),
-    "train.plot_data": lambda g: train.plot_data(formula_data(2), g.folder / "data.png"),
-    "train.plot_losses": lambda g: train.plot_losses(
+    "pictures.plot_data": lambda g: pictures.plot_data(formula_data(2), g.folder / "data.png"),
+    "pictures.plot_losses": lambda g: pictures.plot_losses(
         [
             {"images": 8 * i, "stage": 0, "wasserstein": 1.0, "real_pitch_accuracy": 0.5, "fake_pitch_accuracy": 0.5}
             for i in (1, 2)
         ]
     ),
-    "train.sample": lambda g: train.sample(g.trainer(), np.zeros((2, 8), np.float32), np.array([60, 61]), g.folder),
+    "loop.sample": lambda g: loop.sample(g.trainer(), np.zeros((2, 8), np.float32), np.array([60, 61]), g.folder),
     "widgets.base.Sound": lambda g: base.Sound(),
     "widgets.base.Sound.play": lambda g: base.Sound().play(g.clip),
     "widgets.base.quoted": lambda g: base.quoted("a"),

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from helpers import train
-from helpers.gansynth import training
 from helpers.gansynth.config import Config
 from helpers.gansynth.networks import Discriminator, Generator
+from helpers.training import loop, pictures
+from helpers.training import trainer as training
 
 SMALL = Config(
     num_resolutions=3, start_height=2, start_width=4, audio_length=40, latent_vector_size=4, fmap_base=16, fmap_max=5
@@ -82,20 +83,20 @@ def test_a_row_of_notes():
     data = np.random.RandomState(0).normal(size=(3, 8, 16, 2)).astype(np.float32)
     rows = axes_of(2, 3)
     for channel, row in enumerate(rows):
-        last = train.draw_row(data, row, channel)
+        last = pictures.draw_row(data, row, channel)
         for ax, note in zip(row, data, strict=True):
             (image,) = ax.images
             np.testing.assert_array_equal(image.get_array(), note[:, :, channel].T)  # time to the right
             assert image.get_clim() == train.CHANNELS[channel][2:]
         assert last is row[-1].images[0]
     with pytest.raises(ValueError, match=r"shorter|longer"):
-        train.draw_row(data[:2], rows[0])
+        pictures.draw_row(data[:2], rows[0])
 
 
 def test_curves_are_running_means():
     axes = axes_of(1, 2)[0]
     for _ in range(2):  # drawn anew, not over the old ones
-        assert train.plot_losses(HISTORY, axes) is axes
+        assert pictures.plot_losses(HISTORY, axes) is axes
     (distance,) = (line for line in axes[0].lines if line.get_label() == "distance")
     np.testing.assert_array_equal(distance.get_xdata(), 8 * np.arange(1, 41))
     np.testing.assert_allclose(distance.get_ydata(), [1, *np.arange(1.5, 40)])  # of two steps of forty
@@ -105,13 +106,13 @@ def test_curves_are_running_means():
 
 def test_curves_from_a_table(tmp_path):
     """A run's losses.csv holds texts."""
-    path = tmp_path / train.LOSSES
+    path = tmp_path / loop.LOSSES
     with open(path, "w", newline="") as file:
         table = csv.DictWriter(file, HISTORY[0])
         table.writeheader()
         table.writerows(HISTORY)
     with open(path, newline="") as file:
-        axes = train.plot_losses(csv.DictReader(file), axes_of(1, 2)[0])
+        axes = pictures.plot_losses(csv.DictReader(file), axes_of(1, 2)[0])
     assert axes[0].lines[0].get_ydata()[-1] == 39.5
     with pytest.raises(ValueError, match="no losses"):
-        train.plot_losses([])
+        pictures.plot_losses([])

@@ -21,8 +21,10 @@ from hypothesis import strategies as st
 from inputs import DATA, RATE, formula_data, golden
 
 from helpers import gansynth, train
-from helpers.gansynth import checkpoint, training
+from helpers.gansynth import checkpoint
 from helpers.gansynth.config import MIN_PITCH, NUM_PITCHES, Config
+from helpers.training import loop
+from helpers.training import trainer as training
 
 # Three stages of 4 x 32 pixels at most, each of a few steps, and notes of 100 samples.
 SMALL = {
@@ -525,21 +527,21 @@ def uninterrupted(folder_of_notes, tmp_path_factory):
 
 
 def rows(out):
-    path = out / train.LOSSES
+    path = out / loop.LOSSES
     return path.read_text().splitlines() if path.is_file() else []
 
 
 def test_a_run_leaves_everything(uninterrupted):
-    with open(uninterrupted / train.LOSSES, newline="") as file:
+    with open(uninterrupted / loop.LOSSES, newline="") as file:
         table = list(csv.DictReader(file))
     assert [int(row["images"]) for row in table] == list(range(4, 84, 4))
     assert sorted({row["stage"] for row in table}) == list("012")
     assert all(np.isfinite(float(value)) for row in table for value in row.values())
-    assert sorted(p.name for p in (uninterrupted / train.SAMPLES).iterdir()) == [
+    assert sorted(p.name for p in (uninterrupted / loop.SAMPLES).iterdir()) == [
         "00000040.png", "00000040.wav", "00000080.png", "00000080.wav",
     ]  # fmt: skip
-    wave, rate = soundfile.read(uninterrupted / train.SAMPLES / "00000080.wav")
-    assert (len(wave), rate) == (train.SAMPLE_NOTES * 100, RATE)
+    wave, rate = soundfile.read(uninterrupted / loop.SAMPLES / "00000080.wav")
+    assert (len(wave), rate) == (loop.SAMPLE_NOTES * 100, RATE)
     assert np.abs(wave).max() == pytest.approx(0.9, abs=1e-3)
     assert sorted(p.name for p in uninterrupted.glob("stage_*")) == [f"stage_{s:05d}" for s in range(3)]
     model = gansynth.load(uninterrupted)
@@ -549,13 +551,13 @@ def test_a_run_leaves_everything(uninterrupted):
 def test_curves_are_for_tensorboard_too(uninterrupted):
     from tensorflow.python.summary.summary_iterator import summary_iterator
 
-    (events,) = (uninterrupted / train.LOGS).iterdir()
+    (events,) = (uninterrupted / loop.LOGS).iterdir()
     curves = {}
     for event in summary_iterator(str(events)):
         for value in event.summary.value:
             assert value.metadata.plugin_data.plugin_name == "scalars"
             curves.setdefault(value.tag, []).append((event.step, float(tf.make_ndarray(value.tensor))))
-    with open(uninterrupted / train.LOSSES, newline="") as file:
+    with open(uninterrupted / loop.LOSSES, newline="") as file:
         table = list(csv.DictReader(file))
     for name in table[0].keys() - {"images"}:
         wanted = [(int(row["images"]), float(row[name])) for row in table]
@@ -582,7 +584,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(folder_of_notes, uninterrupt
 def test_a_second_training_in_one_folder_refuses(folder_of_notes, tmp_path, capsys):
     out = tmp_path / "out"
     holding = "import sys, time; from pathlib import Path; from helpers import train\n"
-    holding += "with train._alone(Path(sys.argv[1])): print('begun', flush=True); time.sleep(600)"
+    holding += "with loop.alone(Path(sys.argv[1])): print('begun', flush=True); time.sleep(600)"
     process = python("-c", holding, str(out), stdout=subprocess.PIPE)
     try:
         assert process.stdout.readline() == "begun\n"
@@ -590,11 +592,11 @@ def test_a_second_training_in_one_folder_refuses(folder_of_notes, tmp_path, caps
         assert (
             capsys.readouterr().err == f"error: another training is running in {out}: end it, or choose another --out\n"
         )
-        assert [path.name for path in out.iterdir()] == [train.LOCK]
+        assert [path.name for path in out.iterdir()] == [loop.LOCK]
     finally:
         process.kill()
         process.communicate()
-    with train._alone(out):  # the lock of a process that was killed is none
+    with loop.alone(out):  # the lock of a process that was killed is none
         pass
 
 
@@ -627,7 +629,7 @@ def test_a_run_that_is_asked_to_end_saves_and_goes_on(folder_of_notes, uninterru
 SLOW_STEPS = """
 import sys, time
 from helpers import train
-from helpers.gansynth.training import Trainer
+from helpers.training.trainer import Trainer
 step = Trainer.step
 Trainer.step = lambda *args: (time.sleep(0.2), step(*args))[1]
 sys.exit(train.main(sys.argv[1:]))
@@ -636,7 +638,7 @@ sys.exit(train.main(sys.argv[1:]))
 
 def test_signals_are_handled_as_before_afterwards():
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    with train.Signals() as signals:
+    with loop.Signals() as signals:
         signal.raise_signal(signal.SIGTERM)
         assert signals.received == signal.SIGTERM
         with pytest.raises(KeyboardInterrupt):  # who asks twice does not want to wait

@@ -431,7 +431,7 @@ def test_a_long_reference_waits_for_a_clip(made, monkeypatch):
 
 @pytest.fixture
 def pages(monkeypatch):
-    """What `report.page` was called with; it writes a short page."""
+    """What `page.write` was called with; it writes a short page."""
     calls = []
 
     def write(clips, path, title, **words):
@@ -439,7 +439,7 @@ def pages(monkeypatch):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(f"<p>{title}</p>")
 
-    monkeypatch.setattr("helpers.page.page", write)
+    monkeypatch.setattr("helpers.page.write", write)
     return calls
 
 

@@ -202,7 +202,7 @@ class TestComparison:
         assert all(bytes(picture.value).startswith(b"\x89PNG") for picture in comparison._pictures.values())
 
     def test_it_says_when_clips_have_changed_and_measures_only_those(self, player, one_note, monkeypatch):
-        from helpers import agreement
+        from helpers.evaluation import agreement
 
         comparison = Comparison(player, one_note)
         comparison.run()

@@ -18,8 +18,9 @@ import pytest
 from helpers import addresses, audio, midi, midi_sources
 from helpers.audio import Audio
 from helpers.instruments import Instrument
+from helpers.limits import MAX_BYTES
 from helpers.midi import Note, Song, Track
-from helpers.planning import Part
+from helpers.render.planning import Part
 from helpers.widgets import tune as module
 from helpers.widgets.tune import Tune
 
@@ -110,7 +111,7 @@ def test_no_score_takes_the_place_of_another(kept):
 @pytest.mark.parametrize(("content", "match"), [
     (b"<html>", "^a.mid is a web page"), (b" <!DOCTYPE html><p>", "^a.mid is a web page"),
     (b"", "^a.mid is not a MIDI file"),
-    (STUDY.read_bytes()[:30], "^a.mid is a damaged"), (bytes(midi.MAX_BYTES + 1), "^a.mid has 8 MB"),
+    (STUDY.read_bytes()[:30], "^a.mid is a damaged"), (bytes(MAX_BYTES + 1), "^a.mid has 8 MB"),
 ])  # fmt: skip
 def test_what_is_no_score_is_not_kept(content, match, kept):
     with pytest.raises(ValueError, match=match):
@@ -133,7 +134,7 @@ def test_download_says_what_is_wrong(site, kept):
     site.answers["/page"] = (200, {}, b"<html>")
     site.answers["/round"] = (302, {"Location": "/round"}, b"")
     site.answers["/file"] = (302, {"Location": f"file://{STUDY}"}, b"")
-    site.answers["/large"] = (200, {}, b"MThd" + bytes(midi.MAX_BYTES))
+    site.answers["/large"] = (200, {}, b"MThd" + bytes(MAX_BYTES))
     site.answers["/broken"] = (200, {"Content-Length": "9999"}, b"MThd")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -166,7 +167,7 @@ def test_download_from_google_drive(monkeypatch, kept):
     def drive(content):
         def fetch(url, most_bytes, seconds):
             assert DRIVE_ID in url
-            assert (most_bytes, seconds) == (midi.MAX_BYTES, midi_sources.LONGEST_SECONDS)
+            assert (most_bytes, seconds) == (MAX_BYTES, midi_sources.LONGEST_SECONDS)
             if isinstance(content, Exception):
                 raise content
             return addresses.Page(content, url, headers)

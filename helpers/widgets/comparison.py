@@ -12,9 +12,10 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from .. import agreement, drawing, spectrograms
-from ..agreement import Agreement
+from .. import drawing, spectrograms
 from ..audio import Audio
+from ..evaluation import agreement
+from ..evaluation.agreement import Agreement
 from ..midi import Song
 from .base import Control, Line, tip
 from .player import Player

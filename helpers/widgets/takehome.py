@@ -18,8 +18,8 @@ import ipywidgets
 import traitlets
 
 from .. import audio, page, runtime
-from ..agreement import Agreement
 from ..audio import Audio
+from ..evaluation.agreement import Agreement
 from ..files import as_path, plain_name, replacing
 from ..page import Section
 from .base import Control, Line, quoted, tip
@@ -34,7 +34,7 @@ CLIPS_LABEL = "Download the clips"
 
 
 class TakeHome(Control):
-    """Make one page of a player's clips, `report.page`, with a title, an author and a date.
+    """Make one page of a player's clips, `page.write`, with a title, an author and a date.
 
         home = TakeHome(player, template=page.STUDENT_REPORT)
         home.make()                        # or the button, which also downloads it
@@ -42,7 +42,7 @@ class TakeHome(Control):
     Args:
       player: whose clips go onto the page.
       title: of the page. "{song}" in it becomes the name of the tune, and follows it until a title is typed.
-      template: sections that come first, as for `report.page`; or `page.student_report`, which is then given the names
+      template: sections that come first, as for `page.write`; or `page.student_report`, which is then given the names
         of the checkpoints that played.
       author: to begin with.
       path: of the page; by default in the folder of results, and named after the title.
@@ -80,7 +80,7 @@ class TakeHome(Control):
         self._thread: threading.Thread | None = None
         self._notes: dict[str, ipywidgets.Textarea] = {}  # name of a clip -> observations
         self._button = Download(ready=True, label=LABEL, media="text/html")
-        self._button.hint = "One file with sound, pictures and the making of every clip: report.page(clips, path)"
+        self._button.hint = "One file with sound, pictures and the making of every clip: page.write(clips, path)"
         self._zip = Download(ready=True, label=CLIPS_LABEL, media="application/zip")
         self._zip.hint = "All clips as WAV files, in one zip file"
         self._line, self._age = Line(), Line()
@@ -189,13 +189,13 @@ class TakeHome(Control):
         """Write the page.
 
         Raises:
-          ValueError: there is no clip yet, or what `report.page` finds wrong.
+          ValueError: there is no clip yet, or what `page.write` finds wrong.
         """
         if not self.player.clips:
             raise ValueError("there is no clip yet: press Generate first")
         content, clips = self._content(), dict(self.player.clips)
         path = self._wanted or runtime.outputs() / f"{plain_name(self.title, 'page')}.html"
-        page.page(
+        page.write(
             clips,
             path,
             self.title,
@@ -288,4 +288,4 @@ class TakeHome(Control):
             words.append(f"template={self._template_code()}")
         if self.agreement:
             words.append("agreement=agreement")
-        return f"report.page({', '.join(words)})"
+        return f"page.write({', '.join(words)})"

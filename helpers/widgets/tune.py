@@ -22,8 +22,10 @@ from .. import audio, drawing, folders, instruments, midi, midi_sources, runtime
 from ..audio import Audio
 from ..files import as_path
 from ..instruments import Bank, Instrument
+from ..limits import MAX_BYTES
 from ..midi import Song, Track
-from ..planning import Part, is_heard
+from ..midi.song import TRACK_COLOURS
+from ..render.planning import Part, is_heard
 from .base import SCRIPTS, Control, Line, Sound, quoted, tip
 from .roll import Roll
 
@@ -442,7 +444,7 @@ class Drop(anywidget.AnyWidget):
     _esm = SCRIPTS / "drop.js"
     _css = SCRIPTS / "drop.css"
     text = traitlets.Unicode("or drop a MIDI file here").tag(sync=True)
-    most_bytes = traitlets.Int(midi.MAX_BYTES).tag(sync=True)
+    most_bytes = traitlets.Int(MAX_BYTES).tag(sync=True)
 
 
 def may_fetch() -> bool:
@@ -455,7 +457,7 @@ def may_fetch() -> bool:
 
 def label(number: int, track: Track) -> ipywidgets.HTML:
     """A track's colour, as in the piano roll, number, name and notes."""
-    colour = midi.TRACK_COLOURS[(number - 1) % len(midi.TRACK_COLOURS)]
+    colour = TRACK_COLOURS[(number - 1) % len(TRACK_COLOURS)]
     name = html.escape(track.name)
     square = f'<i style="background:{colour};display:inline-block;width:10px;height:10px;margin-right:8px"></i>'
     on_one_line = "overflow:hidden;text-overflow:ellipsis;white-space:nowrap"

@@ -31,11 +31,12 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ..files import as_path, in_turn
-from . import checkpoint, losses
-from .backend import keras, tf, unfused
-from .checkpoint import AVERAGE, Checkpoint
-from .config import NUM_PITCHES, Config
-from .networks import Discriminator, Generator, denormalize
+from ..gansynth import checkpoint
+from ..gansynth.backend import keras, tf, unfused
+from ..gansynth.checkpoint import AVERAGE, Checkpoint
+from ..gansynth.config import NUM_PITCHES, Config
+from ..gansynth.networks import Discriminator, Generator, denormalize
+from . import losses
 
 ADAM_EPSILON = 1e-8
 KEPT = 3  # checkpoints of the running stage; of a finished one the last stays

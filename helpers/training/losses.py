@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .backend import tf
-from .networks import downscale, newest_blocks, upscale
+from ..gansynth.backend import tf
+from ..gansynth.networks import downscale, newest_blocks, upscale
 
 
 def blend(data: tf.Tensor, fade: float | tf.Tensor, num_blocks: int, num_resolutions: int) -> tf.Tensor:

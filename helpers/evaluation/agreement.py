@@ -12,11 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import audio as sound
-from . import drawing
-from .audio import Audio
-from .midi import Song, plot
-from .shaping import RELEASE
+from .. import audio as sound
+from .. import drawing
+from ..audio import Audio
+from ..midi import Song, plot
 
 SAMPLE_RATE = 16000  # Hz at which a clip is listened to
 HOP = 512  # samples from frame to frame, 32 ms
@@ -25,6 +24,7 @@ CHROMA_BINS = 36  # an octave, three a semitone
 CHROMA_OCTAVES = 7  # from C1 on
 PITCH_WINDOW = 2048  # samples, four periods of C1
 LOWEST, HIGHEST = "C1", "C7"  # pitches that are looked for
+RINGING = 0.3  # s that a note may sound on after its end: the release of a rendering, unless one asks for another
 ONSET_SECONDS = 0.05  # between an onset and its note, as onset detectors are commonly judged
 SAME_ONSET_SECONDS = 0.03  # notes of a chord begin within
 IN_TUNE_CENTS = 50.0  # nearer to its note than to any other
@@ -96,7 +96,7 @@ def draw(clip: Audio, song: Song, ax=None):
 
 def _expected(song: Song) -> tuple[np.ndarray, np.ndarray]:
     """The pitched notes [n, 3] as pitch, start, end of ringing (a rendering's release); and the seconds of onsets."""
-    rows = [(n.pitch, n.start, n.end + RELEASE) for track in song.tracks if not track.is_drum for n in track.notes]
+    rows = [(n.pitch, n.start, n.end + RINGING) for track in song.tracks if not track.is_drum for n in track.notes]
     if not rows:
         raise ValueError(f"{song.name} has no pitched note, so there is nothing to compare a clip with")
     notes = np.array(sorted(rows, key=lambda row: row[1]), float)

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .tables import counted
+from ..tables import counted
 
 META, SYSEX, ESCAPE = 0xFF, 0xF0, 0xF7  # status bytes
 NOTE_OFF, NOTE_ON, CONTROL, PROGRAM, PRESSURE, WHEEL = 0x80, 0x90, 0xB0, 0xC0, 0xD0, 0xE0  # channel 1's

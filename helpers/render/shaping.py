@@ -13,9 +13,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..audio import SILENCE
+
 ATTACK = 0.010  # s; rise
 RELEASE = 0.300  # s; fall, beginning where the note ends
-SILENCE = 1e-9  # a wave whose peak is below this is left silent
 DECIBELS = 20 / np.log(10)  # in a factor of e
 FLOOR = 1e-3  # levels further below the highest say nothing about how a sound dies away
 
@@ -56,15 +57,6 @@ def envelope(hold: float, attack: float = ATTACK, release: float = RELEASE, samp
 def _quarter_sine(samples: int) -> np.ndarray:
     """From 0 to just below 1."""
     return np.sin(np.linspace(0.0, np.pi / 2, samples, endpoint=False))
-
-
-def original_envelope(hold: float, sample_rate: int = 16000) -> np.ndarray:
-    """The original's gain: linear, three seconds at most, jumping to full level under 10 ms. Source: SPEC section 8."""
-    held = int(sample_rate * min(hold, HELD))
-    gain = np.ones(held + int(sample_rate * RELEASE))
-    gain[: int(sample_rate * ATTACK)] = np.linspace(0.0, 1.0, int(sample_rate * ATTACK))
-    gain[held:] = np.linspace(1.0, 0.0, len(gain) - held)
-    return gain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -247,25 +239,3 @@ def interpolated(points: np.ndarray, step: int) -> np.ndarray:
     ramp = np.arange(step) / step
     pairs = np.stack([points[:, :-1], points[:, 1:]], axis=-1)
     return (pairs @ np.stack([1 - ramp, ramp])).reshape(len(points), -1)  # ten times as fast as np.interp
-
-
-def to_peak(wave: np.ndarray, peak: float) -> np.ndarray:
-    """Scale so that the largest absolute sample is `peak`; silence stays silent."""
-    largest = np.abs(wave).max(initial=0.0)
-    return wave * (peak / largest) if largest > SILENCE else np.zeros_like(wave)
-
-
-def mix(clip: np.ndarray, note: np.ndarray, start: int) -> None:
-    """Add a note to a clip, in place, from sample `start` on; what would lie behind the clip's end is left out.
-
-    Both are [samples], or [channels, samples].
-    """
-    room = clip[..., start : start + note.shape[-1]]
-    room += note[..., : room.shape[-1]]
-
-
-def original_note(wave: np.ndarray, hold: float, velocity: int, sample_rate: int = 16000) -> np.ndarray:
-    """Cut a wave to a note as the original does, with its peak measured above zero only. Source: SPEC section 8."""
-    gain = original_envelope(hold, sample_rate)
-    note = wave[: len(gain)] * gain[: len(wave)]
-    return note / note.max() * (velocity / 127.0)

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from . import __version__, jsonfile
-from .files import as_path, replacing
-from .instruments import Timeline, read_instrument
-from .midi import MAX_SECONDS, MAX_TRACKS, Changes, Note, Song, Track, counted
-from .page import page as page
+from .. import __version__, jsonfile
+from ..files import as_path, replacing
+from ..instruments import Timeline, read_instrument
+from ..limits import MAX_SECONDS, MAX_TRACKS
+from ..midi import Changes, Note, Song, Track
+from ..tables import counted, table
 from .planning import Part, Settings
-from .tables import table
 
 FILE_FORMAT = 3
 LEVELLED_BY_PEAK = 2  # the format before, when there was no choice; 1 counted the batches of a stopped rendering

@@ -12,10 +12,12 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from ..casting import program_name
+from ..limits import MOST_CHANGES, MOST_NOTES
 from . import charsets, smf
-from .casting import program_name
-from .limits import MOST_CHANGES, MOST_NOTES
-from .midi import (
+from .modes import DRUM_CHANNEL, Mode, Modes, Steps
+from .smf import Event, Remarks
+from .song import (
     BEND_RANGE,
     CONTROLLERS,
     MICROSECONDS_PER_QUARTER,
@@ -27,8 +29,6 @@ from .midi import (
     Song,
     Track,
 )
-from .modes import DRUM_CHANNEL, Mode, Modes, Steps
-from .smf import Event, Remarks
 
 LONGEST_NAME = 80  # characters of a track's name
 CHANNELS = 16  # of a port

@@ -50,9 +50,9 @@ from tqdm.auto import tqdm
 from .. import jsonfile
 from ..errors import one_line
 from ..files import as_path, replacing
+from ..gansynth import spectral
+from ..gansynth.config import MAX_PITCH, MIN_PITCH, NUM_PITCHES, Config
 from ..terminal import say
-from . import spectral
-from .config import MAX_PITCH, MIN_PITCH, NUM_PITCHES, Config
 
 SOURCES = ("acoustic", "electronic", "synthetic")  # NSynth's, in its order
 FAMILIES = (
@@ -375,7 +375,7 @@ def _tfrecords(files: Sequence[Path]) -> _Source:
     def items():
         from google.protobuf.message import DecodeError
 
-        from .backend import tf
+        from ..gansynth.backend import tf
 
         for file in files:
             whole, is_cut = _whole_records(file)

@@ -1,0 +1,15 @@
+"""A MIDI file as plain values: a `Song` of tracks of notes and controllers, a filter or two, and a piano roll.
+
+    song = midi.load("data/midi/bach_prelude.mid")
+    midi.plot(midi.excerpt(song, 0, 12))
+
+`smf` reads the bytes of a file, `modes` knows which channels play drums, `charsets` guesses the encoding of names,
+`reading` makes notes of events, and `loading` puts them together; `song` is what comes of it.
+
+Notebook: 03_midi.
+"""
+
+from .loading import load
+from .song import Changes, Note, Original, Song, Track, bars, excerpt, note_name, pedalled, plot
+
+__all__ = ["Changes", "Note", "Original", "Song", "Track", "bars", "excerpt", "load", "note_name", "pedalled", "plot"]

@@ -1,0 +1,35 @@
+"""A song, instruments and a model -> audio: plan the notes, generate them, mix.
+
+    clip = render.render(model, song, timeline)                             # one timeline for all tracks
+    clip = render.render(model, song, {"Flute": a, "Strings": timeline})    # by track, the others cast
+    print(clip.report)
+    clip = render.reproduce("clip.json")                                    # what clip.report.save() has written
+
+Each step can be called alone: `resolve` (who plays), `plan` (which notes, with which latent and for how long),
+`generate_notes`, `shape_note` (the length and level of a note). `original` is how the original program did it.
+
+Notebook: 04_generate, 07_songs.
+"""
+
+from . import original, report, shaping
+from .generating import generate_notes
+from .mixing import shape_note
+from .planning import plan, resolve
+from .rendering import Clip, render, reproduce
+from .types import Part, Plan, Settings
+
+__all__ = [
+    "Clip",
+    "Part",
+    "Plan",
+    "Settings",
+    "generate_notes",
+    "original",
+    "plan",
+    "render",
+    "report",
+    "reproduce",
+    "resolve",
+    "shape_note",
+    "shaping",
+]

@@ -1,0 +1,43 @@
+"""What the controllers of each track do over time: volume, expression, pan and bends as curves.
+
+Notebook: 07_songs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..midi import Song, Track
+from .shaping import Curve
+from .types import Part, Settings
+
+VOLUME, EXPRESSION = 100 / 127, 1.0  # of a track that does not say; General MIDI's
+BEND_LIMIT = 24.0  # semitones; damaged files ask for hundreds
+
+
+def curves(song: Song, parts: Sequence[Part], settings: Settings) -> list[dict[str, Curve]]:
+    """What moves each track: "volume", "expression", "pan" and "bend" over the seconds of the song.
+
+    Tracks that share the changes of a controller share its curve: there may be a thousand of them.
+    """
+    made: dict[tuple[int, str], Curve] = {}
+
+    def curve(track: Track, kind: str, default: float) -> Curve:
+        changes = track.controls.get(kind, ()) if settings.controllers else ()
+        key = id(changes), kind
+        if key not in made:
+            limit = BEND_LIMIT if kind == "bend" else np.inf
+            made[key] = Curve([(second, min(max(value, -limit), limit)) for second, value in changes], default)
+        return made[key]
+
+    return [
+        {
+            "volume": curve(track, "volume", VOLUME),
+            "expression": curve(track, "expression", EXPRESSION),
+            "pan": curve(track, "pan", 0.0) if part.pan is None else Curve((), part.pan),
+            "bend": curve(track, "bend", 0.0),
+        }
+        for track, part in zip(song.tracks, parts, strict=True)
+    ]

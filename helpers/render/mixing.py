@@ -1,0 +1,193 @@
+"""From generated sounds to a clip: notes are shaped, levelled and added at their places, and drums join them.
+
+Notebook: 07_songs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from .. import soundfont
+from ..audio import SILENCE, Audio, mix, to_peak
+from ..midi import Song, Track
+from . import shaping
+from .controllers import curves
+from .shaping import Curve, Loop
+from .types import DEFAULTS, Part, Plan, Settings, is_heard
+
+CUT_FADE = 0.010  # s; where a rendering was stopped
+BLOCK = 1 << 14  # samples of a note that are mixed at a time; with their levels they stay in the processor's cache
+LEVEL_EVERY = 16  # samples, a millisecond; in between, a level that moves is on a straight line
+# K-weighted RMS of a note at full velocity, -14 dB: with it, the melody stands against the drums as when the soundfont
+# plays both, in the mean of thirteen pieces (`make bench-balance`).
+NOTE_LEVEL = 0.2
+NOTE_PEAK = 1.0  # likewise at most; a sharper pluck stays softer, or it would push the whole clip down for its peak
+DRUM_TAIL = 1.0  # s that the clip goes on behind the start of the last drum note
+
+
+def loudness_of(wave: np.ndarray, sample_rate: int) -> float:
+    """What brings a sound to the common level when divided by: `shaping.loudest`, or more where its peak is sharp."""
+    peak = float(np.abs(wave[: round(shaping.LEVEL_SPAN * sample_rate)]).max(initial=0.0))
+    return max(shaping.loudest(wave, sample_rate), peak * NOTE_LEVEL / NOTE_PEAK)
+
+
+def shape_note(
+    wave: np.ndarray,
+    hold: float,
+    velocity: int,
+    settings: Settings = DEFAULTS,
+    sample_rate: int = 16000,
+    loop: Loop | None = None,
+    semitones: np.ndarray | None = None,
+    loudest: float | None = None,
+) -> np.ndarray:
+    """Turn a generated wave into a note: loop, bend, envelope, and a level that is its velocity's.
+
+    Args:
+      wave: [n].
+      hold: s to the release.
+      velocity: 1 to 127; the level is its share of 127 to the power of `settings.velocity`.
+      settings: attack, release, level and velocity are used.
+      sample_rate: Hz.
+      loop: where to repeat, if the note is longer than the wave.
+      semitones: the pitch bend along the note, if it has one: a value for each sample of hold and release.
+      loudest: `loudness_of` the wave, where it is known already.
+
+    Returns:
+      float64 [samples], up to hold + release of them; fewer where the wave ends before.
+    """
+    note = shaping.envelope(hold, settings.attack, settings.release, sample_rate)
+    samples = len(note)
+    if semitones is not None:
+        samples = int(np.sum(2.0 ** (semitones / 12)) + shaping.BEND_ROOM * sample_rate)
+    source = shaping.extend(wave, loop, samples, sample_rate) if loop else np.asarray(wave[:samples], np.float64)
+    body = source if semitones is None else shaping.bend(source, semitones)
+    note = note[: len(body)]
+    note *= body  # in place: a long note has millions of samples
+    strength = (velocity / 127.0) ** settings.velocity
+    if settings.level == "peak":
+        return to_peak(note, strength)
+    loudest = loudness_of(wave, sample_rate) if loudest is None else loudest
+    note *= NOTE_LEVEL * strength / loudest if loudest > SILENCE else 0.0
+    return note
+
+
+def levels(moves: Mapping[str, Curve], gain: float, times: np.ndarray, channels: int) -> np.ndarray:
+    """How loud a track is at given seconds: [n] -> [channels, n], or [channels, 1] where nothing moves.
+
+    Volume and expression count by their squares, as General MIDI has it. Pan keeps the power from side to side; in the
+    centre both sides are as loud as the one channel of a mono clip.
+
+    Args:
+      moves: the track's `curves`.
+      gain: dB.
+      times: s.
+      channels: 1 or 2.
+    """
+    level = 10 ** (gain / 20) * (moves["volume"](times) * moves["expression"](times)) ** 2
+    if channels == 1:
+        return level[None]
+    angle = (moves["pan"](times) + 1) * np.pi / 4
+    return level * np.sqrt(2) * np.stack([np.cos(angle), np.sin(angle)])
+
+
+class Mixer:
+    """A clip in the making: all that is needed to add a note to it."""
+
+    def __init__(self, song: Song, parts: Sequence[Part], settings: Settings, notes: Plan, rate: int, channels: int):
+        self.parts, self.settings, self.notes, self.rate = parts, settings, notes, rate
+        self.moves = curves(song, parts, settings)
+        self.starts = (notes.starts * rate).astype(np.int64)
+        self.clip = np.zeros((channels, self._length()), np.float32)
+        self.done = np.zeros(len(notes), bool)
+
+    def _length(self) -> int:
+        """Samples of the clip."""
+        held = (self.notes.holds * self.rate).astype(np.int64)
+        return int(np.max(self.starts + held, initial=0)) + int(self.settings.release * self.rate)
+
+    def add(self, rows: np.ndarray, wave: np.ndarray) -> None:
+        """Mix all notes that have one sound."""
+        loop = shaping.find_loop(wave, self.rate) if self.notes.loops[rows].any() else None
+        loudest = loudness_of(wave, self.rate) if self.settings.level == "loudness" else None
+        for i in rows:
+            self._place(i, self._note(i, wave, loop, loudest))
+
+    def _place(self, i: int, note: np.ndarray) -> None:
+        """Mix a note at the level and the place that its track has meanwhile, block by block."""
+        moves, gain = self.moves[self.notes.tracks[i]], self.parts[self.notes.tracks[i]].gain
+        for first in range(0, len(note), BLOCK):
+            block = note[first : first + BLOCK]
+            points = np.arange(first, first + len(block) + LEVEL_EVERY, LEVEL_EVERY)
+            level = levels(moves, gain, self.notes.starts[i] + points / self.rate, len(self.clip))
+            if level.shape[1] > 1:
+                level = shaping.interpolated(level, LEVEL_EVERY)[:, : len(block)]
+            mix(self.clip, block * level, self.starts[i] + first)
+
+    def _note(self, i: int, wave: np.ndarray, loop: Loop | None, loudest: float | None) -> np.ndarray:
+        notes, bends = self.notes, self.moves[self.notes.tracks[i]]["bend"]
+        samples = int(notes.holds[i] * self.rate) + int(self.settings.release * self.rate)
+        times = notes.starts[i] + np.arange(samples) / self.rate if notes.bent[i] else None
+        return shape_note(
+            wave,
+            notes.holds[i],
+            notes.velocities[i],
+            self.settings,
+            self.rate,
+            loop if notes.loops[i] else None,
+            None if times is None else np.broadcast_to(bends(times), samples),
+            loudest,
+        )
+
+    def done_before(self, second: float) -> bool:
+        """Whether all notes that begin before are done."""
+        return bool(self.done[self.starts < round(second * self.rate)].all())
+
+    def finished(self, until: float | None = None) -> float | None:
+        """Cut the clip at `until`, or where the first note that is not done begins; that second, or None if all are."""
+        if until is None and self.done.all():
+            return None
+        cut = int(self.starts[~self.done].min()) if until is None else round(until * self.rate)
+        self.done[self.starts >= cut] = False
+        self.clip = self.clip[:, :cut].copy()
+        fade = self.clip[:, -int(CUT_FADE * self.rate) :]
+        fade *= np.linspace(1.0, 0.0, fade.shape[1], dtype=np.float32)
+        return cut / self.rate
+
+
+def is_stereo(song: Song, parts: Sequence[Part], settings: Settings) -> bool:
+    """As it was chosen, or else whether a track that is heard stands left or right of the centre."""
+    if settings.faithful or settings.stereo is not None:
+        return bool(settings.stereo)
+    moves = zip(curves(song, parts, settings), is_heard(parts), strict=True)
+    return any(heard and curve["pan"].values.any() for curve, heard in moves)
+
+
+def with_drums(
+    clip: Audio, song: Song, parts: Sequence[Part], settings: Settings, until: float | None
+) -> tuple[Audio, dict[int, int]]:
+    """The clip, [samples, channels], with its drum tracks added, and how many notes each of them has played."""
+    drums = [i for i, heard in enumerate(is_heard(parts)) if heard and song.tracks[i].is_drum]
+    samples, rate, channels = clip.samples, clip.sample_rate, clip.samples.shape[1]
+    last = max((note.start for i in drums for note in song.tracks[i].notes), default=-DRUM_TAIL)
+    missing = int((last + DRUM_TAIL) * rate) - len(samples)
+    if until is None and missing > 0:
+        samples = np.concatenate([samples, np.zeros((missing, channels), np.float32)])
+    played = [_drums_heard(song.tracks[i], parts[i], settings, until) for i in drums]
+    for number, start, piece in soundfont.play_all(played, rate):
+        gain = np.float32(10 ** (parts[drums[number]].gain / 20))
+        mix(samples.T, gain * (piece if channels == 2 else piece.mean(axis=1, keepdims=True)).T, start)
+    counts = {i: len(track.notes) for i, track in zip(drums, played, strict=True)}
+    return Audio(samples, rate), counts
+
+
+def _drums_heard(track: Track, part: Part, settings: Settings, until: float | None) -> Track:
+    """A drum track as far as it is heard, with its controllers as the settings and the part say."""
+    controls = dict(track.controls) if settings.controllers else {}
+    if part.pan is not None:
+        controls["pan"] = ((0.0, part.pan),)
+    notes = tuple(note for note in track.notes if until is None or note.start < until)
+    return dataclasses.replace(track, notes=notes, controls=controls)

@@ -1,0 +1,92 @@
+"""How the original program reads, cuts and mixes a song, for `faithful=True`. Source: SPEC section 8.
+
+Notebook: 04_generate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .. import audio
+from ..audio import Audio, mix
+from ..gansynth.config import MAX_PITCH
+from ..midi import Note, Song
+from .mixing import Mixer
+from .shaping import ATTACK, HELD, RELEASE
+from .types import UNCLOSED, Part, Plan
+
+LOWEST = 36  # notes below are dropped, though the model plays them
+TAIL = 3.0  # s behind the last note
+PEAK = 0.5
+
+
+def notes(song: Song) -> list[Note]:
+    """The notes the original would play: all tracks, drums too, from 36 to 84, in the order of its reader."""
+    return [note for note in song.as_original().notes if _plays(note)]
+
+
+def _plays(note: Note) -> bool:
+    return LOWEST <= note.pitch <= MAX_PITCH
+
+
+def plan(song: Song, parts: Sequence[Part]) -> Plan:
+    song = song.as_original()
+    played = notes(song)
+    if not played:
+        raise ValueError(f"{song.name} has no notes between {LOWEST} and {MAX_PITCH}, so nothing is played")
+    tracks = [i for i, track in enumerate(song.tracks) for note in track.notes if _plays(note)]
+    starts = np.array([note.start for note in played])
+    written = np.array([note.duration for note in played])
+    holds = np.minimum(written, HELD)
+    outside = len(song.notes) - len(played)
+    skipped = {f"outside {LOWEST} to {MAX_PITCH}": outside, UNCLOSED: song.unclosed}
+    return Plan(
+        starts=starts,
+        holds=holds,
+        pitches=np.array([note.pitch for note in played]),
+        velocities=np.array([note.velocity for note in played]),
+        z=parts[0].instrument.z(starts, extrapolate=True),
+        tracks=np.array(tracks),
+        seconds=holds + RELEASE,
+        loops=np.zeros(len(played), bool),
+        bent=np.zeros(len(played), bool),
+        end=max(note.end for note in played),
+        skipped={why: count for why, count in skipped.items() if count},
+        shortened=int(np.sum(holds < written)),
+    )
+
+
+def envelope(hold: float, sample_rate: int = 16000) -> np.ndarray:
+    """The original's gain: linear, three seconds at most, jumping to full level under 10 ms. Source: SPEC section 8."""
+    held = int(sample_rate * min(hold, HELD))
+    gain = np.ones(held + int(sample_rate * RELEASE))
+    gain[: int(sample_rate * ATTACK)] = np.linspace(0.0, 1.0, int(sample_rate * ATTACK))
+    gain[held:] = np.linspace(1.0, 0.0, len(gain) - held)
+    return gain
+
+
+def shape_note(wave: np.ndarray, hold: float, velocity: int, sample_rate: int = 16000) -> np.ndarray:
+    """Cut a wave to a note as the original does, with its peak measured above zero only. Source: SPEC section 8."""
+    gain = envelope(hold, sample_rate)
+    note = wave[: len(gain)] * gain[: len(wave)]
+    return note / note.max() * (velocity / 127.0)
+
+
+class OriginalMixer(Mixer):
+    """A clip in the making, of one channel: notes are cut, levelled by their peaks and added as in the original."""
+
+    def _length(self) -> int:
+        return int(self.notes.end + TAIL) * self.rate
+
+    def add(self, rows: np.ndarray, wave: np.ndarray) -> None:
+        for i in rows:
+            note = shape_note(wave, self.notes.holds[i], self.notes.velocities[i], self.rate)
+            mix(self.clip, note, self.starts[i])
+
+
+def levelled(clip: Audio) -> tuple[Audio, float]:
+    """The clip with its highest positive sample at PEAK, and its loudness in LUFS."""
+    clip = Audio(clip.samples / clip.samples.max() * np.float32(PEAK), clip.sample_rate)
+    return clip, audio.loudness(clip)

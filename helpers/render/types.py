@@ -1,0 +1,160 @@
+"""What a rendering is told and what comes of it: `Settings`, a `Part` for each track, and the `Plan` of the notes.
+
+Notebook: 07_songs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..audio import LOUDNESS, RATES
+from ..instruments import Instrument, Timeline
+from ..tables import counted, table
+from .shaping import ATTACK, RELEASE
+
+UNCLOSED = "never end in the file"  # why notes are skipped
+LONGEST_FADE = 30.0  # s
+CHOICES = {
+    "drums": ("skip", "synth"),
+    "pitch": ("fold", "drop", "shift"),
+    "sustain": ("loop", "once"),
+    "level": ("loudness", "peak"),
+}
+
+
+def _plain_numbers(values: Any) -> None:
+    """Turn the NumPy scalars of a dataclass into Python's numbers, which print shortly and can be written as JSON."""
+    for field in dataclasses.fields(values):
+        value = getattr(values, field.name)
+        if isinstance(value, np.generic):
+            object.__setattr__(values, field.name, value.item())
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How a song is played; the arguments of `render` of the same names."""
+
+    drums: str = "skip"
+    pitch: str = "fold"
+    sustain: str = "loop"
+    controllers: bool = True
+    attack: float = ATTACK
+    release: float = RELEASE
+    level: str = "loudness"
+    velocity: float = 2.0
+    loudness: float | None = LOUDNESS
+    sample_rate: int | None = None
+    stereo: bool | None = None
+    resolution: float | None = None
+    faithful: bool = False
+
+    def __post_init__(self):
+        _plain_numbers(self)
+        for name, known in {
+            **CHOICES,
+            "controllers": (True, False),
+            "sample_rate": (None, *RATES),
+            "stereo": (None, True, False),
+            "faithful": (True, False),
+        }.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it can be {', '.join(map(repr, known))}")
+        for name, low, high in (
+            ("attack", 0.0, LONGEST_FADE),
+            ("release", 0.0, LONGEST_FADE),
+            ("velocity", 0.0, 10.0),
+            ("loudness", -70.0, 0.0),
+            ("resolution", 0.001, 3600.0),
+        ):
+            value = getattr(self, name)
+            if not (value is None and name in ("loudness", "resolution")) and not low <= value <= high:
+                raise ValueError(f"{name} is {value}; it lies between {low:g} and {high:g}")
+        if self.faithful and dataclasses.replace(self, faithful=False) != Settings():
+            raise ValueError("faithful=True plays as the original does and takes none of the other choices")
+
+
+DEFAULTS = Settings()
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Who plays a track, and how it stands in the mix."""
+
+    instrument: Instrument | Timeline | None = None  # None: the default
+    mute: bool = False
+    solo: bool = False  # only the tracks that have this are heard
+    gain: float = 0.0  # dB
+    pan: float | None = None  # from -1, left, to 1, right; None: as the file says
+
+    def __post_init__(self):
+        _plain_numbers(self)
+        if self.instrument is not None and not isinstance(self.instrument, (Instrument, Timeline)):
+            raise ValueError(f"a track is played by an Instrument or a Timeline, not by {self.instrument!r}")
+        if not -100 <= self.gain <= 40:
+            raise ValueError(f"a gain of {self.gain} dB is out of reason; it lies between -100 and 40")
+        if self.pan is not None and not -1 <= self.pan <= 1:
+            raise ValueError(f"a pan of {self.pan} is outside -1 (left) to 1 (right)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is to be generated and where it goes; arrays of one length, a row a note."""
+
+    starts: np.ndarray  # s
+    holds: np.ndarray  # s from start to release
+    pitches: np.ndarray  # MIDI numbers inside the model's range
+    velocities: np.ndarray  # 1 to 127
+    z: np.ndarray  # [n, latent_vector_size]
+    tracks: np.ndarray  # index into the song's tracks
+    seconds: np.ndarray  # s of the sound that have to be generated
+    loops: np.ndarray  # bool; held longer than the sound lasts
+    bent: np.ndarray  # bool; the pitch wheel is used meanwhile
+    end: float  # s at which the last note ends, not counting its release
+    transposed: int = 0  # semitones, all notes
+    moved: Mapping[str, int] = dataclasses.field(default_factory=dict)  # "C7 to C6" -> notes
+    skipped: Mapping[str, int] = dataclasses.field(default_factory=dict)  # why -> notes
+    pedalled: int = 0  # notes that the pedal made longer
+    shortened: int = 0  # notes that are let go before they end
+
+    def __len__(self) -> int:
+        return len(self.pitches)
+
+    def __repr__(self) -> str:
+        left_out = f", {sum(self.skipped.values()):,} left out" if self.skipped else ""
+        return f"Plan({counted(len(self), 'note')}, {self._distinct:,} distinct, {self.end:.1f} s{left_out})"
+
+    @property
+    def _distinct(self) -> int:
+        """How many sounds have to be generated."""
+        return int(self.sounds.max(initial=-1)) + 1
+
+    def _repr_html_(self) -> str:
+        rows: list[tuple[str, str]] = [("notes", f"{len(self):,}, of {self._distinct:,} distinct sounds")]
+        rows.append(("length", f"{self.end:.1f} s"))
+        if self.transposed:
+            rows.append(("transposed", f"{self.transposed:+d} semitones, the whole song"))
+        rows += [(f"moved, {move}", f"{count:,}") for move, count in self.moved.items()]
+        rows += [(f"left out, {why}", f"{count:,}") for why, count in self.skipped.items()]
+        counts = {"pedalled": self.pedalled, "shortened": self.shortened}
+        counts |= {"looped": int(self.loops.sum()), "bent": int(self.bent.sum())}
+        return table(rows + [(label, f"{count:,}") for label, count in counts.items() if count])
+
+    @functools.cached_property
+    def sounds(self) -> np.ndarray:
+        """The number of each note's sound, [n], from 0: equal latents at equal pitches are one."""
+        numbers: dict[tuple[bytes, int], int] = {}
+        digests = (hashlib.blake2b(z.tobytes(), digest_size=16).digest() for z in self.z)  # 2 KB are too many to keep
+        pairs = zip(digests, self.pitches.tolist(), strict=True)
+        return np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs], np.int64)
+
+
+def is_heard(parts: Sequence[Part]) -> list[bool]:
+    """Which tracks sound, by mute and solo."""
+    solo = any(part.solo for part in parts)
+    return [not part.mute and (part.solo or not solo) for part in parts]

@@ -1,0 +1,236 @@
+"""A training from its first image to its last: checkpoints, samples and curves are written, and signals end it well.
+
+Notebook: 08_train.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+from tqdm.auto import tqdm
+
+from .. import audio
+from ..files import naming, replacing
+from ..gansynth import spectral
+from ..gansynth.backend import tf
+from ..gansynth.checkpoint import COMPACT_NAME
+from ..gansynth.config import MIN_PITCH
+from ..gansynth.model import GANSynth
+from .pictures import plot_data
+from .trainer import last_stage
+
+SAVE_SECONDS = 600  # between checkpoints, as in the original ...
+FIRST_SAVE_SECONDS = 60  # ... and to the first one, so that little is lost while it is seen whether all is well
+LOG_FILE_SECONDS = 30  # between lines of progress, where it is not shown on a terminal
+# A bar without the time that is left: each stage is several times as slow as the one before.
+WITHOUT_END = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}, {rate_fmt}{postfix}]"
+SAMPLE_NOTES = 4
+LOSSES, LOGS, SAMPLES = "losses.csv", "logs", "samples"
+LOCK = ".training.lock"
+
+
+@contextlib.contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Keep other trainings out of a folder, in which they would overwrite each other's checkpoints and losses.
+
+    The lock is the operating system's, so that it ends with the process that holds it, however that ends.
+
+    Raises:
+      BlockingIOError: another training is running there.
+      OSError: the folder cannot be written to.
+    """
+    lock = filelock.FileLock(str(out / LOCK), timeout=0)
+    with naming(out / LOCK):
+        out.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise BlockingIOError(f"another training is running in {out}: end it, or choose another --out") from None
+        except NotImplementedError:  # a file system without locks, such as a mounted Google Drive
+            pass
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class Stopped(Exception):
+    """A training that was asked to end has saved what it had and ended."""
+
+    def __init__(self, number: int, images: int):
+        super().__init__(f"stopped and saved at {images:,} images; the same command goes on from there")
+        self.status = 128 + number  # as a shell reports a signal
+
+
+class Signals:
+    """Remembers Ctrl-C or SIGTERM in `received` instead of ending, so that a step and a checkpoint are finished first.
+
+    A second one ends at once. What handled them before does so again behind the block. Only the main thread may ask for
+    signals; in another one nothing is received.
+    """
+
+    def __init__(self):
+        self.received: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Signals:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def _note(self, number: int, _) -> None:
+        self.received = number
+        self.__exit__()
+
+
+def train(trainer, batches: Callable, out: Path, sample_every: int, log_every: int, save_seconds: float) -> list[Path]:
+    """Train until the end, with a progress bar; the arguments are those of the command line.
+
+    A checkpoint is written after a minute, then every `save_seconds`, at the end of each stage, and when Ctrl-C or
+    SIGTERM asks for an end.
+
+    Args:
+      trainer: a `training.Trainer`, changed in place.
+      batches: (step, size) -> the notes that follow the first `step` and their labels, as `training.Shuffled`.
+
+    Returns:
+      The last generator and the last samples.
+
+    Raises:
+      Stopped: it was asked to end and has saved.
+    """
+    config, save_at = trainer.config, time.monotonic() + min(FIRST_SAVE_SECONDS, save_seconds)
+    z = np.random.RandomState(trainer.seed).normal(size=(SAMPLE_NOTES, config.latent_vector_size))
+    pitches = _sample_pitches(trainer.pitch_counts)
+    ahead, curves = Ahead(batches), Curves(out, trainer.global_step)
+    written: list[Path] = []
+    with (
+        Signals() as signals,
+        ahead,
+        curves,
+        _bar(trainer) as bar,
+    ):
+        while not trainer.finished:
+            if trainer.stage_is_over:
+                trainer.save(out)
+                trainer.advance()
+            bar.bar_format = None if _is_last(trainer) else WITHOUT_END
+            before, size = trainer.global_step, trainer.batch_size
+            values = trainer.step(*ahead(before, size))
+            now = trainer.global_step
+            bar.update(now - before)
+            bar.set_description(f"stage {trainer.stage}", refresh=False)
+            bar.set_postfix({"G": values["generator_loss"], "D": values["discriminator_loss"]}, refresh=False)
+            if now // log_every > before // log_every:
+                curves.add(now, trainer.stage, values)
+            if now // sample_every > before // sample_every or trainer.finished:
+                written = sample(trainer, z, pitches, out / SAMPLES)
+            if signals.received and not trainer.finished:
+                trainer.save(out)
+                raise Stopped(signals.received, now)
+            if time.monotonic() > save_at:
+                trainer.save(out)
+                save_at = time.monotonic() + save_seconds
+        trainer.save(out)
+    return [out / COMPACT_NAME, *written]
+
+
+def _bar(trainer) -> tqdm:
+    """A bar over all images; in a log file it has a line every half minute."""
+    often = {} if sys.stderr.isatty() else {"mininterval": LOG_FILE_SECONDS, "maxinterval": LOG_FILE_SECONDS}
+    return tqdm(total=trainer.config.total_num_images, initial=trainer.global_step, unit="image", **often)
+
+
+def _is_last(trainer) -> bool:
+    """Whether the images that follow take as long as those of now, so that the end can be foretold."""
+    return trainer.stage == last_stage(trainer.config)
+
+
+class Ahead:
+    """A source of batches that reads the next one while the networks are busy with this one."""
+
+    def __init__(self, batches: Callable[[int, int], Any]):
+        self._batches, self._pool = batches, ThreadPoolExecutor(1)
+        self._next: tuple[tuple[int, int], Any] | None = None
+
+    def __enter__(self) -> Ahead:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def __call__(self, step: int, size: int):
+        key, future = self._next or (None, None)
+        batch = future.result() if key == (step, size) else self._batches(step, size)
+        following = (step + size, size)
+        self._next = following, self._pool.submit(self._batches, *following)
+        return batch
+
+
+class Curves:
+    """Losses as a table in a file and for TensorBoard. A run that goes on forgets what came after its checkpoint."""
+
+    def __init__(self, out: Path, step: int):
+        path, rows = out / LOSSES, []
+        if path.is_file():
+            with open(path, newline="", errors="replace") as file:
+                rows = list(csv.reader(file))
+        before = [row for row in rows[1:] if len(row) == len(rows[0]) and row[0].isdigit() and int(row[0]) <= step]
+        with replacing(path) as partial, open(partial, "w", newline="") as file:
+            csv.writer(file).writerows(rows[:1] + before)
+        self._is_new = not rows
+        self._file = open(path, "a", newline="", buffering=1)  # noqa: SIM115  closed on exit
+        self._summaries = tf.summary.create_file_writer(str(out / LOGS))
+        # What makes a number a curve in TensorBoard; `tf.summary.scalar` would need TensorBoard itself.
+        self._kind = tf.compat.v1.SummaryMetadata()
+        self._kind.plugin_data.plugin_name = "scalars"
+
+    def __enter__(self) -> Curves:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._file.close()
+        self._summaries.close()
+
+    def add(self, step: int, stage: int, values: Mapping[str, float]) -> None:
+        table = csv.writer(self._file)
+        if self._is_new:
+            table.writerow(["images", "stage", *values])
+            self._is_new = False
+        table.writerow([step, stage, *values.values()])
+        with self._summaries.as_default():
+            for name, value in {**values, "stage": float(stage)}.items():
+                tf.summary.write(name, tf.constant(value, tf.float32), step, self._kind)
+        self._summaries.flush()
+
+
+def _sample_pitches(pitch_counts: np.ndarray) -> np.ndarray:
+    """Pitches spread over those of the data, MIDI numbers [SAMPLE_NOTES]."""
+    shares = np.cumsum(pitch_counts) / np.sum(pitch_counts)
+    wanted = (np.arange(SAMPLE_NOTES) + 0.5) / SAMPLE_NOTES
+    return MIN_PITCH + np.searchsorted(shares, wanted)
+
+
+def sample(trainer, z: np.ndarray, pitches: np.ndarray, folder: Path) -> list[Path]:
+    """Write what the averaged generator makes of these latents and pitches: IMAGES.wav, in a row, and IMAGES.png."""
+    data = GANSynth(trainer.average()).generate_data(z, pitches, batch_size=len(z))
+    wave = spectral.data_to_waves(data, trainer.config).ravel()
+    wave = wave * np.float32(0.9 / max(np.abs(wave).max(), 1e-9))
+    path = folder / f"{trainer.global_step:08d}.wav"
+    return [audio.write(audio.Audio(wave, trainer.config.sample_rate), path), plot_data(data, path.with_suffix(".png"))]
