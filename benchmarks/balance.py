@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from helpers import audio, gansynth, midi, render, soundfont
+from helpers.audio import mix
 from helpers.gansynth import GANSynth
 from helpers.midi import Song, Track
-from helpers.render.shaping import mix
+from helpers.render import mixing
 
 STUDY = Path(__file__).resolve().parents[1] / "data" / "midi" / "study.mid"
 EXCERPT, EXCERPT_FROM = 20.0, 0.4  # s of each score, from this share of it on, where most have all their tracks
@@ -49,7 +50,7 @@ def by_model(model: GANSynth, song: Song, length: int, level: str, velocity: flo
         clip = np.zeros((1, length), np.float32)
         if not track.is_drum and track.notes:
             alone = [render.Part(part.instrument, mute=i != number) for i, part in enumerate(parts)]
-            mixer = render._Mixer(song, alone, settings, render.plan(song, alone, settings), model.sample_rate, 1)
+            mixer = mixing.Mixer(song, alone, settings, render.plan(song, alone, settings), model.sample_rate, 1)
             for batch in render.generate_notes(model, mixer.notes, progress=False):
                 for rows, wave in batch:
                     mixer.add(rows, wave)

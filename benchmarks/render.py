@@ -14,7 +14,7 @@ from memory import peak_memory
 
 from helpers import gansynth, instruments, midi, render
 from helpers.gansynth import GANSynth
-from helpers.render import shaping
+from helpers.render import original, shaping
 
 PITCHES = (24, 36, 48, 60, 72, 84)
 HOLDS = (0.001, 0.003, 0.005, 0.01, 0.03, 0.1)  # s
@@ -41,7 +41,7 @@ def clicks(waves: list[np.ndarray], rate: int) -> None:
     print(f"Clicks: steepest step of a note over the steepest of a long note of its sound, {len(waves)} sounds")
     ways = {
         "here": lambda wave, hold: render.shape_note(wave, hold, 127, sample_rate=rate),
-        "original": lambda wave, hold: shaping.original_note(wave, hold, 127, rate),
+        "original": lambda wave, hold: original.shape_note(wave, hold, 127, rate),
     }
     for hold in HOLDS:
         for name, shape in ways.items():

@@ -30,7 +30,8 @@ from helpers.gansynth.checkpoint import Checkpoint, weight_shapes
 from helpers.gansynth.config import NUM_PITCHES, Config
 from helpers.gansynth.networks import upscale
 from helpers.instruments import Timeline
-from helpers.render.planning import Plan, Settings, plan, resolve
+from helpers.render.planning import plan, resolve
+from helpers.render.types import Plan, Settings
 
 SCORES = Path(__file__).resolve().parents[1] / "tests" / "data" / "midi"
 ROUNDS = 5

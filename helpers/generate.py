@@ -30,7 +30,7 @@ from .files import as_path, numbered
 from .gansynth.config import MAX_PITCH, MIN_PITCH
 from .gansynth.model import BATCH_SIZE, PRECISIONS
 from .instruments import SECONDS_PER_INSTRUMENT, Instrument, Timeline
-from .render.planning import CHOICES, DEFAULTS, Settings
+from .render.types import CHOICES, DEFAULTS, Settings
 from .terminal import say
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ from .audio import Audio
 from .files import as_path, replacing
 from .midi import Song, note_name
 from .midi.song import TRACK_COLOURS
-from .render.planning import DEFAULTS, is_heard
+from .render.types import DEFAULTS, is_heard
 
 if TYPE_CHECKING:
     from .evaluation.agreement import Agreement

@@ -166,7 +166,7 @@ def test_mistakes_get_one_sentence_and_a_status(tmp_path, capsys, empty_score, m
     (tmp_path / "text.mid").write_text("words")
     (tmp_path / "folder").mkdir()
     (tmp_path / "a.wav").mkdir()
-    monkeypatch.setattr("helpers.render.generate_notes", None)  # all of it is known before the first note
+    monkeypatch.setattr("helpers.render.rendering.generate_notes", None)  # all of it is known before the first note
     monkeypatch.setenv("GANSYNTH_DATA", str(tmp_path / "data"))
     # Nothing listens there: this is what a machine without a network sees.
     monkeypatch.setitem(generate_published(), "acoustic_only", "http://127.0.0.1:9/acoustic_only.zip")

@@ -11,8 +11,8 @@ from inputs import RATE, Stub, song_of
 from helpers import audio, limits, midi, render, soundfont
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note, Song, Track, reading
-from helpers.render import planning, shaping
-from helpers.render.planning import Part, Settings
+from helpers.render import controllers, mixing, planning, rendering, shaping
+from helpers.render.types import Part, Settings
 
 ONE = Timeline.hold(Instrument("one", np.ones(4)))
 NOTE = b"\0\x90\x3c\x40\x01\x3c\0"
@@ -123,7 +123,7 @@ def test_tracks_that_share_controllers_share_their_curves():
     tracks = tuple(
         Track(f"track {i}", 0, False, (Note(60, 90, 0.0, 1.0),), {"volume": shared, "bend": shared}) for i in range(50)
     )
-    moves = planning.curves(Song("song", tracks), [Part()] * 50, Settings())
+    moves = controllers.curves(Song("song", tracks), [Part()] * 50, Settings())
     assert len({id(curves["volume"]) for curves in moves}) == 1
     assert len({id(curves["bend"]) for curves in moves}) == 1
     assert moves[0]["volume"] is not moves[0]["bend"]
@@ -194,7 +194,7 @@ SWAYING = {"pan": 1.0, "volume": 0.9, "expression": 0.8}
 
 def mixer_of(song):
     parts = [Part(ONE)] * len(song.tracks)
-    return render._Mixer(song, parts, Settings(), planning.plan(song, parts, Settings()), RATE, channels=2)
+    return mixing.Mixer(song, parts, Settings(), planning.plan(song, parts, Settings()), RATE, channels=2)
 
 
 def test_a_long_note_under_moving_controllers_takes_no_more_memory_than_a_plain_one():
@@ -213,16 +213,16 @@ def test_levels_move_along_a_note_without_seams():
     mixer._place(0, note)
     times = 0.5 + np.arange(len(note)) / RATE
     expected = np.zeros_like(mixer.clip)
-    shaping.mix(expected, note * render.levels(mixer.moves[0], 0.0, times, 2), RATE // 2)
+    audio.mix(expected, note * mixing.levels(mixer.moves[0], 0.0, times, 2), RATE // 2)
     np.testing.assert_allclose(mixer.clip, expected, atol=2e-3)  # of each block
     assert np.abs(mixer.clip).max() > 0.5
 
 
 def test_more_notes_than_can_be_played_are_refused_before_they_are_planned(monkeypatch):
-    monkeypatch.setattr(render, "MOST_PLAYED", 3)
+    monkeypatch.setattr(rendering, "MOST_PLAYED", 3)
     song = song_of(*(Note(60, 90, 0.1 * i, 1.0) for i in range(4)))
     assert render.render(Stub(), midi.excerpt(song, 0.0, 0.25), ONE, progress=False).report.rendered == 3
-    monkeypatch.setattr(render, "plan", None)  # it is not called
+    monkeypatch.setattr(rendering, "plan", None)  # it is not called
     with pytest.raises(ValueError, match="has 4 notes to play and a clip can have 3; mute some of its tracks"):
         render.render(Stub(), song, ONE, progress=False)
 
@@ -318,7 +318,7 @@ def test_a_reference_that_takes_too_long_is_refused_before_anything_is_played(un
 
 
 def test_drums_that_take_too_long_are_refused_before_anything_is_rendered(untouched, monkeypatch):
-    monkeypatch.setattr(render, "plan", None)
+    monkeypatch.setattr(rendering, "plan", None)
     song = dataclasses.replace(many(100, is_drum=True), name="drums")
     with pytest.raises(ValueError, match="drums " + TOO_MUCH):
         render.render(Stub(), song, ONE, drums="synth", progress=False)

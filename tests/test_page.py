@@ -27,7 +27,7 @@ from helpers.evaluation.agreement import Agreement
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note, Song, Track
 from helpers.render import report
-from helpers.render.planning import Part
+from helpers.render.types import Part
 
 NASTY = "<script>alert('1')</script> & \"quotes\" $\\frac$"
 VOID = {"meta", "link", "img", "br", "hr", "input"}

@@ -11,8 +11,9 @@ from inputs import RATE, Stub, song_of
 from helpers import instruments
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note, Song, Track
-from helpers.render import planning
-from helpers.render.planning import Part, Settings, fold, plan, resolve, transposition
+from helpers.render import controllers, planning
+from helpers.render.planning import fold, plan, resolve, transposition
+from helpers.render.types import Part, Settings
 
 A, B, C = (Instrument(name, np.full(4, value)) for name, value in (("a", 1.0), ("b", -1.0), ("c", 0.5)))
 ONE = Timeline.hold(A)
@@ -322,11 +323,11 @@ def test_each_note_takes_the_instrument_of_its_start(notes):
 
 def test_the_corpus_of_controllers_makes_curves():
     song = song_of(NOTE, controls={"volume": ((0.0, 1.0),), "pan": ((0.0, -1.0),)})
-    [moves] = planning.curves(song, [Part()], Settings())
+    [moves] = controllers.curves(song, [Part()], Settings())
     times = np.arange(RATE) / RATE
     assert {kind: curve(times).tolist() for kind, curve in moves.items()} == {
         "volume": [1.0], "expression": [1.0], "pan": [-1.0], "bend": [0.0],
     }  # fmt: skip
-    assert planning.curves(song, [Part(pan=0.5)], Settings())[0]["pan"](times).tolist() == [0.5]
-    [still] = planning.curves(song, [Part()], Settings(controllers=False))
+    assert controllers.curves(song, [Part(pan=0.5)], Settings())[0]["pan"](times).tolist() == [0.5]
+    [still] = controllers.curves(song, [Part()], Settings(controllers=False))
     assert still["volume"](times).tolist() == [planning.VOLUME]

@@ -14,9 +14,10 @@ from helpers import audio, instruments, midi, render
 from helpers.audio import PEAK
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note, Song, Track
-from helpers.render import shaping
-from helpers.render.planning import Part, Settings, plan, resolve
+from helpers.render import generating, mixing, original, shaping
+from helpers.render.planning import plan, resolve
 from helpers.render.shaping import RELEASE, Curve
+from helpers.render.types import Part, Settings
 
 ONE = Timeline.hold(Instrument("one", np.ones(4)))
 BASS, LEAD = (Instrument(name, np.full(4, value)) for name, value in (("bass", 1.0), ("lead", 1.5)))
@@ -31,7 +32,7 @@ def raw(song, parts=ONE, length=30.0, **choices):
     """The mix before it is levelled, [channels, samples], in a clip of a given length."""
     resolved, how = resolve(Stub(), song, parts, ONE), Settings(**choices)
     notes = plan(song, resolved, how)
-    mixer = render._Mixer(song, resolved, how, notes, RATE, 2 if how.stereo else 1)
+    mixer = mixing.Mixer(song, resolved, how, notes, RATE, 2 if how.stereo else 1)
     mixer.clip = np.zeros((len(mixer.clip), int(length * RATE)))
     for batch in render.generate_notes(Stub(), notes, progress=False):
         for rows, wave in batch:
@@ -58,17 +59,17 @@ def test_original_mix(score):
     song = midi.load(DATA / "midi" / f"{score}.mid")
     parts, how = resolve(Stub(), song, ONE), Settings(faithful=True)
     notes = plan(song, parts, how)
-    mixer = render._Mixer(song, parts, how, notes, RATE, 1)
+    mixer = mixing.Mixer(song, parts, how, notes, RATE, 1)
     assert mixer.clip.shape == (1, arrays[f"{score}_clip_len"])
     for i, pitch in enumerate(notes.pitches):
         mixer.add(np.array([i]), note_audio(pitch, i))
-    clip = mixer.clip[0] / mixer.clip.max() * render.ORIGINAL_PEAK
+    clip = mixer.clip[0] / mixer.clip.max() * original.PEAK
     np.testing.assert_allclose(clip, arrays[f"{score}_clip_f32"], atol=1e-6)
 
 
 def test_faithful_render_equals_the_original_clip(tiny):
     song = midi.load(DATA / "midi" / "melody14.mid")
-    timeline = Timeline.original(tiny, render.original_notes(song)[-1].end, seed=31)
+    timeline = Timeline.original(tiny, original.notes(song)[-1].end, seed=31)
     clip = play(song, timeline, tiny, faithful=True)
     expected = golden("tiny_e2e")["melody14_clip_f32"]
     assert clip.samples.shape == expected.shape
@@ -157,14 +158,14 @@ def test_sounds_of_any_shape_are_as_loud_as_each_other(velocity, hold, scale):
     ]
     weighted = [shaping.k_weighted(wave, RATE) for wave in beginnings]
     loudest = [max(level(wave[i : i + 3200]) for i in range(0, 3201, 800)) for wave in weighted]
-    np.testing.assert_allclose(loudest, render.NOTE_LEVEL * (velocity / 127) ** 2, rtol=0.1)  # the attack takes some
+    np.testing.assert_allclose(loudest, mixing.NOTE_LEVEL * (velocity / 127) ** 2, rtol=0.1)  # the attack takes some
 
 
 def test_a_sharp_pluck_does_not_push_the_clip_down():
     """Levelled by loudness alone it would peak at 11, and all the clip be softer for it."""
     wave = 0.01 * pluck(decay=0.5)
     wave[RATE // 10] = 1.0
-    assert np.abs(render.shape_note(wave, 1.0, 127)).max() == pytest.approx(render.NOTE_PEAK)
+    assert np.abs(render.shape_note(wave, 1.0, 127)).max() == pytest.approx(mixing.NOTE_PEAK)
 
 
 @given(st.floats(0.5, 3.0))
@@ -241,7 +242,7 @@ def test_clips_are_stereo_when_a_track_is_panned():
 
 @given(st.floats(-1, 1))
 def test_pan_keeps_the_power_and_the_centre_the_level(pan):
-    gains = render.levels(
+    gains = mixing.levels(
         {"volume": Curve((), 1.0), "expression": Curve((), 1.0), "pan": Curve((), pan)}, 0.0, np.zeros(5), 2
     )
     assert (gains**2).sum() == pytest.approx(2.0)
@@ -294,7 +295,7 @@ def test_drums_are_mixed_in():
     song = Song("song", (Track("Lead", 73, False, (Note(60, 100, 0, 1),)), beat(2.0, 2.5)))
     assert play(song).seconds == pytest.approx(1.0 + RELEASE, abs=1e-3)
     clip = play(song, drums="synth", sample_rate=44100)
-    assert clip.seconds == pytest.approx(2.5 + render.DRUM_TAIL, abs=1e-3)
+    assert clip.seconds == pytest.approx(2.5 + mixing.DRUM_TAIL, abs=1e-3)
     rate = clip.sample_rate
     assert np.abs(clip.samples[int(1.31 * rate) : int(1.99 * rate)]).max() < 1e-4
     assert level(clip.samples[2 * rate : int(2.05 * rate)]) > 0.01
@@ -395,7 +396,7 @@ def test_memory_does_not_grow_with_the_notes():
 @given(st.integers(-20, 60), st.integers(1, 40), st.integers(0, 49))
 def test_mix_adds_what_fits(seed, length, start):
     clip = np.ones(50)
-    render.mix(clip, np.full(length, 2.0), start)
+    audio.mix(clip, np.full(length, 2.0), start)
     expected = np.ones(50)
     expected[start : start + length] += 2.0
     assert (clip == expected).all()
@@ -434,7 +435,7 @@ def test_notes_are_generated_in_the_order_of_time():
     while end < 400:
         window = slice(end, end + batches * 4)
         assert (np.sort(latents[window]) == np.sort(latents)[window]).all()
-        end, batches = window.stop, min(2 * batches, render.WINDOW)
+        end, batches = window.stop, min(2 * batches, generating.WINDOW)
 
 
 # ------------------------------------------------------------------------------------------------------------- stopping
@@ -546,7 +547,7 @@ def test_faithful_reads_files_as_the_original_does(tmp_path):
     path = tmp_path / "odd.mid"
     path.write_bytes(b"MThd\0\0\0\6\0\0\0\1\0\x60MTrk" + len(content).to_bytes(4, "big") + content)
     song = midi.load(path)
-    assert [note.pitch for note in render.original_notes(song)] == [62]
+    assert [note.pitch for note in original.notes(song)] == [62]
     clip = play(song, faithful=True)
     assert (clip.report.notes, clip.report.rendered, clip.report.remarks) == (2, 1, ())
     assert clip.report.skipped == {"never end in the file": 1}

@@ -14,7 +14,7 @@ from helpers.gansynth.config import Config
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note, Song, Track
 from helpers.render import planning
-from helpers.render.planning import Part, Settings
+from helpers.render.types import Part, Settings
 from helpers.tables import counted, table
 
 NAME = "三味線 & <b>おもちゃ</b>"

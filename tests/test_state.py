@@ -50,7 +50,8 @@ from helpers.evaluation import agreement
 from helpers.gansynth.config import NUM_PITCHES, Config
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note
-from helpers.render import planning, report, shaping
+from helpers.render import controllers, mixing, original, planning, report, shaping
+from helpers.training import loop, pictures
 from helpers.training import trainer as training
 from helpers.widgets import base, notes, timeline, tune
 
@@ -74,17 +75,17 @@ INNER = {
     "addresses": "called by midi_sources.download, which needs the network",
     "jsonfile": "called by everything that reads JSON",
     "gansynth.bundle": "called by gansynth.load and Trainer",
-    "reading": "called by midi.load",
-    "smf": "called by midi.load",
-    "charsets": "called by midi.load",
-    "modes": "called by midi.load",
+    "midi.reading": "called by midi.load",
+    "midi.smf": "called by midi.load",
+    "midi.charsets": "called by midi.load",
+    "midi.modes": "called by midi.load",
     "gansynth.accelerated": "the layers that GANSynth.generate runs",
     "gansynth.backend": "imports TensorFlow, before anything here; and called by Trainer",
     "gansynth.cache": "called by GANSynth.generate, here with a cache",
     "gansynth.checkpoint": "called by gansynth.load and Trainer",
     "gansynth.config": "numbers, and arithmetic with them",
-    "gansynth.dataset": "called by train.main",
-    "gansynth.losses": "called by Trainer",
+    "training.dataset": "called by train.main",
+    "training.losses": "called by Trainer",
     "gansynth.networks": "the layers that GANSynth and Trainer run",
     "gansynth.spectral": "called by GANSynth and train",
 }
@@ -108,14 +109,20 @@ ELSEWHERE = {
     "files.settle": "called by midi_sources.keep",
     "instruments.read_instrument": "called by instruments.load",
     "midi_sources.download": "needs the network",
-    "shaping.interpolated": "called by render.render",
+    "render.mixing.Mixer": "called by render.render",
+    "render.mixing.is_stereo": "called by render.render",
+    "render.mixing.with_drums": "called by render.render",
+    "render.original.levelled": "called by render.render",
+    "render.original.plan": "called by render.render",
+    "render.shaping.interpolated": "called by render.render",
     "train.run": "called by train.main",
-    "loop.train": "called by train.main",
-    "loop.Ahead": "called by train.main",
-    "loop.Curves": "called by train.main",
-    "loop.Curves.add": "called by train.main",
-    "loop.Signals": "called by train.main",
-    "loop.Stopped": "an exception",
+    "training.loop.alone": "called by train.main",
+    "training.loop.train": "called by train.main",
+    "training.loop.Ahead": "called by train.main",
+    "training.loop.Curves": "called by train.main",
+    "training.loop.Curves.add": "called by train.main",
+    "training.loop.Signals": "called by train.main",
+    "training.loop.Stopped": "an exception",
     "widgets.base.Control": "what the other controls are made of",
     "widgets.base.Control.changed": "called by every control",
     "widgets.base.Control.code": "abstract",
@@ -161,6 +168,9 @@ class Given:
     def q(self):
         return spectrograms.constant_q(self.clip)
 
+    def curves(self):
+        return controllers.curves(self.song, self.rendering.report.recipe.parts, render.Settings())
+
     def trainer(self):
         return training.Trainer(SMALL, np.ones(NUM_PITCHES, int), seed=1)
 
@@ -191,8 +201,8 @@ def used(context):
 
 
 CALLS = {
-    "agreement.draw": lambda g: agreement.draw(g.clip, g.song),
-    "agreement.measure": lambda g: agreement.measure(g.clip, g.song),
+    "evaluation.agreement.draw": lambda g: agreement.draw(g.clip, g.song),
+    "evaluation.agreement.measure": lambda g: agreement.measure(g.clip, g.song),
     "audio.check_length": lambda g: audio.check_length(g.song),
     "audio.file_kind": lambda g: audio.file_kind("a.mp3"),
     "audio.loudness": lambda g: audio.loudness(g.clip),
@@ -224,23 +234,23 @@ CALLS = {
     "gansynth.model.GANSynth.generate_data": lambda g: g.tiny.generate_data(g.tiny.sample_z(1, 1), [60]),
     "gansynth.model.GANSynth.sample_z": lambda g: g.tiny.sample_z(1, 1),
     "gansynth.model.load": lambda g: gansynth.load(TINY, cache=gansynth.NoteCache(g.folder / "cache")),
-    "gansynth.training.Shuffled": lambda g: training.Shuffled([0, 1, 2], 1),
-    "gansynth.training.Trainer": lambda g: g.trainer(),
-    "gansynth.training.Trainer.advance": lambda g: g.trainer().advance(),
-    "gansynth.training.Trainer.arrays": lambda g: g.trainer().arrays(),
-    "gansynth.training.Trainer.average": lambda g: g.trainer().average(),
-    "gansynth.training.Trainer.experiment": lambda g: g.trainer().experiment(),
-    "gansynth.training.Trainer.restore": lambda g: training.Trainer.restore(
+    "training.trainer.Shuffled": lambda g: training.Shuffled([0, 1, 2], 1),
+    "training.trainer.Trainer": lambda g: g.trainer(),
+    "training.trainer.Trainer.advance": lambda g: g.trainer().advance(),
+    "training.trainer.Trainer.arrays": lambda g: g.trainer().arrays(),
+    "training.trainer.Trainer.average": lambda g: g.trainer().average(),
+    "training.trainer.Trainer.experiment": lambda g: g.trainer().experiment(),
+    "training.trainer.Trainer.restore": lambda g: training.Trainer.restore(
         g.trainer().save(g.folder / "restored").parents[1], np.ones(NUM_PITCHES, int)
     ),
-    "gansynth.training.Trainer.save": lambda g: g.trainer().save(g.folder / "saved"),
-    "gansynth.training.Trainer.step": lambda g: g.step(),
-    "gansynth.training.architecture": lambda g: training.architecture(g.trainer().generator),
-    "gansynth.training.batch_size": lambda g: training.batch_size(SMALL, training.Settings.of(SMALL), 0),
-    "gansynth.training.describe": lambda g: training.describe(g.trainer().generator),
-    "gansynth.training.draw": lambda g: training.draw(1, 1, 2, 8, np.ones(NUM_PITCHES, int)),
-    "gansynth.training.last_stage": lambda g: training.last_stage(SMALL),
-    "gansynth.training.stage_end": lambda g: training.stage_end(SMALL, 0),
+    "training.trainer.Trainer.save": lambda g: g.trainer().save(g.folder / "saved"),
+    "training.trainer.Trainer.step": lambda g: g.step(),
+    "training.trainer.architecture": lambda g: training.architecture(g.trainer().generator),
+    "training.trainer.batch_size": lambda g: training.batch_size(SMALL, training.Settings.of(SMALL), 0),
+    "training.trainer.describe": lambda g: training.describe(g.trainer().generator),
+    "training.trainer.draw": lambda g: training.draw(1, 1, 2, 8, np.ones(NUM_PITCHES, int)),
+    "training.trainer.last_stage": lambda g: training.last_stage(SMALL),
+    "training.trainer.stage_end": lambda g: training.stage_end(SMALL, 0),
     "generate.main": lambda g: generate.main(
         [f"--midi_file={MELODY}", f"--ckpt_dir={TINY}", f"--output_dir={g.folder}", "--seed=1"]
     ),
@@ -259,12 +269,12 @@ CALLS = {
     "instruments.slerp": lambda g: instruments.slerp(g.cello.z, g.flute.z, 0.5),
     "instruments.Timeline.original": lambda g: Timeline.original(g.model, 5.0, 1, 2.0),
     "instruments.Timeline.random": lambda g: Timeline.random(g.model, 3.0, 1, 2.0),
-    "midi.bars": lambda g: midi.bars(g.song),
-    "midi.excerpt": lambda g: midi.excerpt(g.song, 0.0, 0.1),
-    "midi.load": lambda g: midi.load(MELODY),
-    "midi.note_name": lambda g: midi.note_name(60),
-    "midi.pedalled": lambda g: midi.pedalled(g.song.tracks[0]),
-    "midi.plot": lambda g: midi.plot(g.song),
+    "midi.song.bars": lambda g: midi.bars(g.song),
+    "midi.song.excerpt": lambda g: midi.excerpt(g.song, 0.0, 0.1),
+    "midi.loading.load": lambda g: midi.load(MELODY),
+    "midi.song.note_name": lambda g: midi.note_name(60),
+    "midi.song.pedalled": lambda g: midi.pedalled(g.song.tracks[0]),
+    "midi.song.plot": lambda g: midi.plot(g.song),
     "encoding.mp3": lambda g: encoding.mp3(g.clip),
     "encoding.flac": lambda g: encoding.flac(g.clip),
     "page.student_report": lambda g: page.student_report(["demo"]),
@@ -276,39 +286,42 @@ CALLS = {
     "runtime.link": lambda g: runtime.link(g.file),
     "runtime.missing": lambda g: runtime.missing(),
     "runtime.outputs": lambda g: runtime.outputs(),
-    "planning.curves": lambda g: planning.curves(g.song, g.rendering.report.recipe.parts, planning.Settings()),
-    "planning.fold": lambda g: planning.fold(100, 24, 84),
-    "planning.is_heard": lambda g: planning.is_heard([planning.Part()]),
-    "planning.original_notes": lambda g: planning.original_notes(g.song),
-    "planning.plan": lambda g: planning.plan(g.song, g.rendering.report.recipe.parts),
-    "planning.resolve": lambda g: planning.resolve(g.model, g.song),
-    "planning.transposition": lambda g: planning.transposition([100], 24, 84),
-    "render.generate_notes": lambda g: list(
+    "render.controllers.curves": lambda g: g.curves(),
+    "render.planning.fold": lambda g: planning.fold(100, 24, 84),
+    "render.types.is_heard": lambda g: render.types.is_heard([render.Part()]),
+    "render.original.notes": lambda g: original.notes(g.song),
+    "render.planning.plan": lambda g: planning.plan(g.song, g.rendering.report.recipe.parts),
+    "render.planning.resolve": lambda g: planning.resolve(g.model, g.song),
+    "render.planning.transposition": lambda g: planning.transposition([100], 24, 84),
+    "render.generating.generate_notes": lambda g: list(
         render.generate_notes(g.model, planning.plan(g.song, g.rendering.report.recipe.parts), progress=False)
     ),
-    "render.levels": lambda g: render.levels(
-        planning.curves(g.song, g.rendering.report.recipe.parts, planning.Settings())[0], 1.0, np.arange(2.0), 1
+    "render.mixing.levels": lambda g: mixing.levels(
+        g.curves()[0],
+        1.0,
+        np.arange(2.0),
+        1,
     ),
-    "render.render": lambda g: render.render(g.model, g.song, g.timeline),
-    "render.reproduce": lambda g: render.reproduce(g.recipe, g.model),
-    "render.loudness_of": lambda g: render.loudness_of(g.note, 16000),
-    "render.shape_note": lambda g: render.shape_note(g.note, 0.2, 90),
-    "report.read_recipe": lambda g: report.read_recipe(g.recipe),
-    "report.RenderReport.save": lambda g: g.rendering.report.save(g.folder / "report.json"),
+    "render.rendering.render": lambda g: render.render(g.model, g.song, g.timeline),
+    "render.rendering.reproduce": lambda g: render.reproduce(g.recipe, g.model),
+    "render.mixing.loudness_of": lambda g: mixing.loudness_of(g.note, 16000),
+    "render.mixing.shape_note": lambda g: render.shape_note(g.note, 0.2, 90),
+    "render.report.read_recipe": lambda g: report.read_recipe(g.recipe),
+    "render.report.RenderReport.save": lambda g: g.rendering.report.save(g.folder / "report.json"),
     "midi_sources.folder": lambda g: midi_sources.folder(),
     "midi_sources.keep": lambda g: midi_sources.keep(MELODY.read_bytes(), "melody.mid"),
     "midi_sources.listing": lambda g: midi_sources.listing(g.folder),
-    "shaping.Curve": lambda g: shaping.Curve([(0.0, 1.0)], 0.0),
-    "shaping.bend": lambda g: shaping.bend(g.note, np.ones(len(g.note))),
-    "shaping.envelope": lambda g: shaping.envelope(0.2),
-    "shaping.extend": lambda g: shaping.extend(g.note, shaping.find_loop(g.note), 80000),
-    "shaping.find_loop": lambda g: shaping.find_loop(g.note),
-    "shaping.k_weighted": lambda g: shaping.k_weighted(g.note, 16000),
-    "shaping.loudest": lambda g: shaping.loudest(g.note, 16000),
-    "shaping.mix": lambda g: shaping.mix(np.zeros(70000, np.float32), g.note, 0),
-    "shaping.original_envelope": lambda g: shaping.original_envelope(0.2),
-    "shaping.original_note": lambda g: shaping.original_note(g.note, 0.2, 90),
-    "shaping.to_peak": lambda g: shaping.to_peak(g.note, 0.5),
+    "render.shaping.Curve": lambda g: shaping.Curve([(0.0, 1.0)], 0.0),
+    "render.shaping.bend": lambda g: shaping.bend(g.note, np.ones(len(g.note))),
+    "render.shaping.envelope": lambda g: shaping.envelope(0.2),
+    "render.shaping.extend": lambda g: shaping.extend(g.note, shaping.find_loop(g.note), 80000),
+    "render.shaping.find_loop": lambda g: shaping.find_loop(g.note),
+    "render.shaping.k_weighted": lambda g: shaping.k_weighted(g.note, 16000),
+    "render.shaping.loudest": lambda g: shaping.loudest(g.note, 16000),
+    "audio.mix": lambda g: audio.mix(np.zeros(70000, np.float32), g.note, 0),
+    "render.original.envelope": lambda g: original.envelope(0.2),
+    "render.original.shape_note": lambda g: original.shape_note(g.note, 0.2, 90),
+    "audio.to_peak": lambda g: audio.to_peak(g.note, 0.5),
     "soundfont.check": lambda g: soundfont.check(g.song.tracks, g.song.name),
     "soundfont.pieces": lambda g: soundfont.pieces(g.song.tracks[0]),
     "soundfont.play_all": lambda g: list(soundfont.play_all(g.song.tracks, 16000)),
@@ -328,19 +341,21 @@ CALLS = {
     "spectrograms.waveform": lambda g: spectrograms.waveform(g.clip),
     "terminal.is_control": lambda g: terminal.is_control("\x1b"),
     "terminal.say": lambda g: terminal.say("a word"),
-    "pictures.draw_row": lambda g: pictures.draw_row(formula_data(2), matplotlib.figure.Figure().subplots(1, 2)),
+    "training.pictures.draw_row": lambda g: pictures.draw_row(
+        formula_data(2), matplotlib.figure.Figure().subplots(1, 2)
+    ),
     "train.main": lambda g: train.main(
         [f"--data={DATA / 'nsynth'}", f"--out={g.folder / 'run'}", "--tiny", "--images=8", "--seed=1"]
     ),
     "train.parser": lambda g: train.parser(),
-    "pictures.plot_data": lambda g: pictures.plot_data(formula_data(2), g.folder / "data.png"),
-    "pictures.plot_losses": lambda g: pictures.plot_losses(
+    "training.pictures.plot_data": lambda g: pictures.plot_data(formula_data(2), g.folder / "data.png"),
+    "training.pictures.plot_losses": lambda g: pictures.plot_losses(
         [
             {"images": 8 * i, "stage": 0, "wasserstein": 1.0, "real_pitch_accuracy": 0.5, "fake_pitch_accuracy": 0.5}
             for i in (1, 2)
         ]
     ),
-    "loop.sample": lambda g: loop.sample(g.trainer(), np.zeros((2, 8), np.float32), np.array([60, 61]), g.folder),
+    "training.loop.sample": lambda g: loop.sample(g.trainer(), np.zeros((2, 8)), np.array([60, 61]), g.folder),
     "widgets.base.Sound": lambda g: base.Sound(),
     "widgets.base.Sound.play": lambda g: base.Sound().play(g.clip),
     "widgets.base.quoted": lambda g: base.quoted("a"),
@@ -384,7 +399,7 @@ CALLS = {
     "widgets.tune.label": lambda g: tune.label(1, g.song.tracks[0]),
     "widgets.tune.may_fetch": lambda g: tune.may_fetch(),
     "widgets.tune.literal": lambda g: tune.literal("a"),
-    "widgets.tune.parts_code": lambda g: tune.parts_code({1: planning.Part(g.timeline)}, g.bank),
+    "widgets.tune.parts_code": lambda g: tune.parts_code({1: render.Part(g.timeline)}, g.bank),
     "widgets.tune.row_of": lambda g: tune.row_of([{}], 1),
     "widgets.tune.shown": lambda g: tune.shown(MELODY),
 }

@@ -583,7 +583,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(folder_of_notes, uninterrupt
 
 def test_a_second_training_in_one_folder_refuses(folder_of_notes, tmp_path, capsys):
     out = tmp_path / "out"
-    holding = "import sys, time; from pathlib import Path; from helpers import train\n"
+    holding = "import sys, time; from pathlib import Path; from helpers.training import loop\n"
     holding += "with loop.alone(Path(sys.argv[1])): print('begun', flush=True); time.sleep(600)"
     process = python("-c", holding, str(out), stdout=subprocess.PIPE)
     try:

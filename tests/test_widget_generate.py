@@ -11,7 +11,7 @@ from inputs import Stub, song_of
 from helpers import audio, midi, render, runtime
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note, Song
-from helpers.render.planning import Part
+from helpers.render.types import Part
 from helpers.widgets import generate as module
 from helpers.widgets.generate import Generate
 from helpers.widgets.mixer import Mixer

@@ -7,7 +7,7 @@ import pytest
 
 from helpers.instruments import Instrument
 from helpers.midi import Note, Song, Track
-from helpers.render.planning import Part
+from helpers.render.types import Part
 from helpers.widgets.mixer import GAIN, PAN, Mixer
 from helpers.widgets.tune import Tune
 

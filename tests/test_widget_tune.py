@@ -20,7 +20,7 @@ from helpers.audio import Audio
 from helpers.instruments import Instrument
 from helpers.limits import MAX_BYTES
 from helpers.midi import Note, Song, Track
-from helpers.render.planning import Part
+from helpers.render.types import Part
 from helpers.widgets import tune as module
 from helpers.widgets.tune import Tune
 

@@ -20,7 +20,7 @@ from ..instruments import Timeline, read_instrument
 from ..limits import MAX_SECONDS, MAX_TRACKS
 from ..midi import Changes, Note, Song, Track
 from ..tables import counted, table
-from .planning import Part, Settings
+from .types import Part, Settings
 
 FILE_FORMAT = 3
 LEVELLED_BY_PEAK = 2  # the format before, when there was no choice; 1 counted the batches of a stopped rendering

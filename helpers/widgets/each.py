@@ -16,7 +16,7 @@ import traitlets
 from .. import gansynth, render
 from ..instruments import SECONDS_PER_INSTRUMENT, Instrument, Timeline, named
 from ..midi import Song
-from ..render.planning import Part
+from ..render.types import Part
 from .base import Sound
 from .checkpoints import Checkpoints
 from .generate import Generate

@@ -23,7 +23,7 @@ from .. import audio, render, runtime, spectrograms
 from ..files import numbered, plain_name
 from ..instruments import Bank, Instrument, Timeline
 from ..midi import Song
-from ..render.planning import Part
+from ..render.types import Part
 from .base import SCRIPTS, Control, Line, Sound, tip
 from .notes import model_of
 from .tune import Tune, literal, shown

@@ -12,7 +12,7 @@ import ipywidgets
 import traitlets
 
 from ..midi import Track
-from ..render.planning import Part
+from ..render.types import Part
 from .base import Control, tip
 from .tune import MOST_ROWS, label, parts_code, row_of
 

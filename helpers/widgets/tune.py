@@ -25,7 +25,7 @@ from ..instruments import Bank, Instrument
 from ..limits import MAX_BYTES
 from ..midi import Song, Track
 from ..midi.song import TRACK_COLOURS
-from ..render.planning import Part, is_heard
+from ..render.types import Part, is_heard
 from .base import SCRIPTS, Control, Line, Sound, quoted, tip
 from .roll import Roll
 
