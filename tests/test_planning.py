@@ -330,4 +330,4 @@ def test_the_corpus_of_controllers_makes_curves():
     }  # fmt: skip
     assert controllers.curves(song, [Part(pan=0.5)], Settings())[0]["pan"](times).tolist() == [0.5]
     [still] = controllers.curves(song, [Part()], Settings(controllers=False))
-    assert still["volume"](times).tolist() == [planning.VOLUME]
+    assert still["volume"](times).tolist() == [controllers.VOLUME]

@@ -59,7 +59,7 @@ def test_original_mix(score):
     song = midi.load(DATA / "midi" / f"{score}.mid")
     parts, how = resolve(Stub(), song, ONE), Settings(faithful=True)
     notes = plan(song, parts, how)
-    mixer = mixing.Mixer(song, parts, how, notes, RATE, 1)
+    mixer = original.OriginalMixer(song, parts, how, notes, RATE, 1)
     assert mixer.clip.shape == (1, arrays[f"{score}_clip_len"])
     for i, pitch in enumerate(notes.pitches):
         mixer.add(np.array([i]), note_audio(pitch, i))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from inputs import RATE, golden, harmonic_wave, snr
 
 from helpers import audio
-from helpers.render import shaping
+from helpers.render import original, shaping
 from helpers.render.shaping import (
     ATTACK,
     HELD,
@@ -18,7 +18,6 @@ from helpers.render.shaping import (
     envelope,
     extend,
     find_loop,
-    original_envelope,
 )
 
 
@@ -37,7 +36,7 @@ def jump(wave):
 @pytest.mark.parametrize("hold", ["0.005", "0.01", "0.1", "0.25", "1.0", "2.99", "3.0", "5.0"])
 def test_original_envelope(hold):
     arrays = golden("generate_util")
-    gain = original_envelope(float(hold))
+    gain = original.envelope(float(hold))
     assert len(gain) == arrays[f"env_{hold}_len"]
     np.testing.assert_allclose(gain[::37], arrays[f"env_{hold}_sub"], atol=1e-6)
 
@@ -71,7 +70,7 @@ def test_no_tone_jumps_further_for_its_envelope(pitch, seed, hold):
 
 def test_the_original_envelope_does_jump():
     wave = sine(100, 0.305, np.pi / 2)
-    assert jump(wave * original_envelope(0.005)) > 5 * np.abs(np.diff(wave)).max()
+    assert jump(wave * original.envelope(0.005)) > 5 * np.abs(np.diff(wave)).max()
 
 
 # ---------------------------------------------------------------------------------------------------------------- loops
