@@ -12,6 +12,8 @@ import dataclasses
 import functools
 import io
 import struct
+import subprocess
+import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -39,6 +41,13 @@ RELEASE_VELOCITY = 64  # MIDI's default; the player does not ask for it
 SNARE = 38  # its hit at full velocity, volume and expression is given a peak of 1; render.NOTE_LEVEL goes with that
 
 AT_ONCE = 2  # pieces, a core each
+APART_SECONDS = 30.0  # that a soundfont from elsewhere may take for a score; a minute of notes takes less than one
+_PLAY_APART = """
+import sys
+from midirenderer import render_wave_from
+size, given = int(sys.argv[1]), sys.stdin.buffer.read()
+sys.stdout.buffer.write(render_wave_from(given[:size], given[size:]))
+"""
 
 # What playing takes, in seconds of silence at the player's rate, which are 5 ms each; measured on one core.
 PIECE_WORK = 2.0  # a piece, for which the soundfont is read anew
@@ -239,15 +248,39 @@ def play_with(content: bytes, score: bytes) -> np.ndarray:
       ImportError: there is no player for this machine.
       ValueError: the soundfont is damaged.
     """
-    import soundfile
-
     render = player().render_wave_from
     try:
         wave = render(content, score)
-        samples = soundfile.read(io.BytesIO(wave), dtype="float32", always_2d=True)[0]
     except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
     except BaseException as error:  # what Rust calls a panic is no Exception
+        raise ValueError(f"it is damaged: {one_line(error)}") from None
+    return _samples(wave)
+
+
+def play_apart(content: bytes, score: bytes) -> np.ndarray:
+    """The same for a soundfont from elsewhere, in a process of its own.
+
+    Inside of the player, a damaged soundfont can end the process, print to its standard error or never come to an end.
+    """
+    player()
+    command = [sys.executable, "-c", _PLAY_APART, str(len(content))]
+    try:
+        done = subprocess.run(command, input=content + score, capture_output=True, timeout=APART_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"it is damaged: the player does not finish within {APART_SECONDS:g} s") from None
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["the player has crashed"]
+        raise ValueError(f"it is damaged: {one_line(said[-1].rpartition('Exception: ')[2])}")
+    return _samples(done.stdout)
+
+
+def _samples(wave: bytes) -> np.ndarray:
+    import soundfile
+
+    try:
+        samples = soundfile.read(io.BytesIO(wave), dtype="float32", always_2d=True)[0]
+    except soundfile.LibsndfileError as error:
         raise ValueError(f"it is damaged: {one_line(error)}") from None
     if not np.isfinite(samples).all():
         raise ValueError("it is damaged: it makes sounds that are not finite numbers")
