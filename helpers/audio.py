@@ -330,7 +330,7 @@ def reference(song: Song, sample_rate: int = 16000) -> Audio:
       Mono audio at the loudness of a rendering.
 
     Raises:
-      ValueError: the song is longer than two hours, or takes longer than about a minute to play.
+      ValueError: the song is longer than two hours, or more work for the player than `limits` allows.
     """
     from . import soundfont
 

@@ -15,6 +15,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import inspect
+import io
 import json
 import os
 import re
@@ -26,6 +28,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
+from types import ModuleType
 from typing import Any
 
 import filelock
@@ -481,7 +484,7 @@ def from_drive(link_or_id: str, destination: str | os.PathLike | None = None, pr
       The file.
 
     Raises:
-      ValueError: not the link of one file.
+      ValueError: not the link of one file, or the file is larger than any checkpoint.
       PermissionError: Drive does not hand the file out.
       ConnectionError: no network.
     """
@@ -494,8 +497,10 @@ def from_drive(link_or_id: str, destination: str | os.PathLike | None = None, pr
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".drive-", dir=home) as temporary:
         try:
-            # Without cookies: those of the machine's user may open what is not shared with everybody.
-            gdown.download(id=identity, output=temporary + os.sep, quiet=not progress, use_cookies=False)
+            _from_drive(gdown, identity, Path(temporary), is_file, progress)
+        except _TooLargeError:
+            size = f"larger than {MAX_ARCHIVE_BYTES >> 20} MB"
+            raise ValueError(f"{identity} on Google Drive is {size}: that is no checkpoint") from None
         except requests.HTTPError:
             pass
         except requests.RequestException:
@@ -516,6 +521,41 @@ def from_drive(link_or_id: str, destination: str | os.PathLike | None = None, pr
             target = _free_name(home / plain_name(fetched[0].name, identity), fetched[0], identity)
         os.replace(fetched[0], target)
     return target
+
+
+class _TooLargeError(Exception):
+    """Of a file on Drive."""
+
+
+class _Bounded(io.FileIO):
+    """A file that takes no more than a checkpoint has."""
+
+    def write(self, data: bytes) -> int:
+        _check_size(self.tell() + len(data))
+        return super().write(data)
+
+
+def _check_size(have: int, total: int | None = None) -> None:
+    if max(have, total or 0) > MAX_ARCHIVE_BYTES:
+        raise _TooLargeError
+
+
+def _from_drive(gdown: ModuleType, identity: str, folder: Path, is_named: bool, progress: bool) -> None:
+    """Fetch a file into an empty folder; under its own name unless it is named by who asks."""
+    # Without cookies: those of the machine's user may open what is not shared with everybody.
+    how = {"id": identity, "quiet": not progress, "use_cookies": False}
+    if is_named:
+        partial = folder / "file.part"
+        with _Bounded(partial, "wb") as file:
+            done = gdown.download(output=file, **how)
+        if done is not None:
+            partial.rename(folder / "file")
+        return
+    if "progress" in inspect.signature(gdown.download).parameters:  # from version 6 on
+        how["progress"] = _check_size
+    gdown.download(output=f"{folder}{os.sep}", **how)
+    for file in folder.iterdir():
+        _check_size(file.stat().st_size)
 
 
 def drive_id(link_or_id: str) -> str:

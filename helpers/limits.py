@@ -32,6 +32,9 @@ BENDING = 5.0  # times the work that a second of a bent note is, for each second
 
 LONGEST_KEY = 120.0  # s that a key is held; what is played at a time is as long as that and a minute
 LONGEST_HIT = 10.0  # s that a drum is held; it has died away by then
-# What the player may be asked for, in seconds of a track in which nothing sounds. One takes 5 ms, and all of this a
-# minute on two cores; ten minutes of an orchestra come near to it.
+# What the player may be asked for, in seconds of a track in which nothing sounds; each takes 5 ms of a core. MOST_WORK
+# takes 80 s, which two cores share. What is no denser than an orchestra may take more as it is longer: a movement by
+# Mahler, 42 minutes in 51 tracks, has 22 for each second; 200 s of it took 33 s of a busy machine's cores.
 MOST_WORK = 16_000.0
+ORCHESTRA = 25.0  # for each second of the piece ...
+MOST_LONG_WORK = 60_000.0  # ... up to this

@@ -12,6 +12,8 @@ import dataclasses
 import functools
 import io
 import struct
+import subprocess
+import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,7 +26,7 @@ import numpy as np
 from . import midi
 from .audio import Audio, resample
 from .errors import one_line
-from .limits import LONGEST_HIT, LONGEST_KEY, MOST_WORK
+from .limits import LONGEST_HIT, LONGEST_KEY, MOST_LONG_WORK, MOST_WORK, ORCHESTRA
 from .midi import Changes, Note, Track, smf
 from .midi.modes import DRUM_CHANNEL
 from .midi.song import CONTROLLERS, PEDAL_LONGEST, SHORTEST
@@ -40,10 +42,18 @@ RELEASE_VELOCITY = 64  # MIDI's default; the player does not ask for it
 SNARE = 38  # its hit at full velocity, volume and expression is given a peak of 1; render.NOTE_LEVEL goes with that
 
 AT_ONCE = 2  # pieces, a core each
+APART_SECONDS = 30.0  # that a soundfont from elsewhere may take for a score; a minute of notes takes less than one
+_PLAY_APART = """
+import sys
+from midirenderer import render_wave_from
+size, given = int(sys.argv[1]), sys.stdin.buffer.read()
+sys.stdout.buffer.write(render_wave_from(given[:size], given[size:]))
+"""
 
 # What playing takes, in seconds of silence at the player's rate, which are 5 ms each; measured on one core.
 PIECE_WORK = 2.0  # a piece, for which the soundfont is read anew
-NOTE_WORK = 0.5  # a second of a note, of up to four voices
+# A second of a note, of one to four voices: the most that a program of each General MIDI family takes.
+NOTE_WORK = (0.17, 0.11, 0.25, 0.15, 0.27, 0.17, 0.55, 0.53, 0.14, 0.13, 0.27, 0.32, 0.30, 0.27, 0.05, 0.08)
 DRUM_WORK = 0.06  # a second of a drum, most of which have one voice and die away
 LEAST_SOUND = 1.0  # s of a note; drums and plucked strings go on by themselves
 FULL_WORK = 8.0  # a second of all 64 voices, of which there are no more
@@ -100,28 +110,29 @@ def work(track: Track) -> float:
         length = piece.end - piece.start
         changes = sum(len(_within(moves, piece.start, piece.end)) for moves in track.controls.values())
         events = 2 * len(piece.notes) + changes
-        rate = DRUM_WORK if track.is_drum else NOTE_WORK
+        rate = DRUM_WORK if track.is_drum else NOTE_WORK[track.program // 8]
         total += PIECE_WORK + length + min(rate * piece.sounding, FULL_WORK * length) + EVENT_WORK * events
     return total
 
 
 def check(tracks: Sequence[Track], name: str) -> None:
-    """See that playing some tracks takes no longer than about a minute.
+    """See that playing some tracks is no more work than `limits` says.
 
     Args:
       tracks: what is to be played.
       name: of the song, for the message.
 
     Raises:
-      ValueError: it takes longer.
+      ValueError: it is more.
     """
-    total = 0.0
+    seconds = max((note.start for track in tracks for note in track.notes), default=0.0)
+    most, total = min(max(MOST_WORK, ORCHESTRA * seconds), MOST_LONG_WORK), 0.0
     for track in tracks:
         total += work(track)
-        if total > MOST_WORK:
+        if total > most:
             raise ValueError(
                 f"{name} has more sound in {counted(len(tracks), 'track')} than the soundfont player can play "
-                "in a minute; take a part of it, with midi.excerpt"
+                "in a few minutes; take a part of it, with midi.excerpt, or fewer tracks"
             )
 
 
@@ -240,15 +251,39 @@ def play_with(content: bytes, score: bytes) -> np.ndarray:
       ImportError: there is no player for this machine.
       ValueError: the soundfont is damaged.
     """
-    import soundfile
-
     render = player().render_wave_from
     try:
         wave = render(content, score)
-        samples = soundfile.read(io.BytesIO(wave), dtype="float32", always_2d=True)[0]
     except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
     except BaseException as error:  # what Rust calls a panic is no Exception
+        raise ValueError(f"it is damaged: {one_line(error)}") from None
+    return _samples(wave)
+
+
+def play_apart(content: bytes, score: bytes) -> np.ndarray:
+    """The same for a soundfont from elsewhere, in a process of its own.
+
+    Inside of the player, a damaged soundfont can end the process, print to its standard error or never come to an end.
+    """
+    player()
+    command = [sys.executable, "-c", _PLAY_APART, str(len(content))]
+    try:
+        done = subprocess.run(command, input=content + score, capture_output=True, timeout=APART_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"it is damaged: the player does not finish within {APART_SECONDS:g} s") from None
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["the player has crashed"]
+        raise ValueError(f"it is damaged: {one_line(said[-1].rpartition('Exception: ')[2])}")
+    return _samples(done.stdout)
+
+
+def _samples(wave: bytes) -> np.ndarray:
+    import soundfile
+
+    try:
+        samples = soundfile.read(io.BytesIO(wave), dtype="float32", always_2d=True)[0]
+    except soundfile.LibsndfileError as error:
         raise ValueError(f"it is damaged: {one_line(error)}") from None
     if not np.isfinite(samples).all():
         raise ValueError("it is damaged: it makes sounds that are not finite numbers")

@@ -17,19 +17,28 @@ WESTERN = (
     "Großes Orchester", "“Lead” – it’s", "Don’t", "Ação", "FLÖTE", "Å", "Ærlig Øl", "n° 5", "Dvorák: Rusalka", "¿Qué?",
 )  # fmt: skip
 
+# Words of small letters alone could as well be capitals in CP1251, which is more common.
+UNIX = (
+    "Пианино", "Соло", "Гитара 1", "Бас", "Ударные", "Мелодия", "Хор", "Катюша", "Вступление (соло)", "Ноты: А. Иванов",
+    "Подмосковные вечера", "Ёлочка", "Калинка © 1998",
+)  # fmt: skip
+
 
 @pytest.mark.parametrize(
     ("encoding", "text"),
     [("cp932", text) for text in JAPANESE]
     + [("cp1251", text) for text in RUSSIAN]
-    + [("cp1252", text) for text in WESTERN],
+    + [("cp1252", text) for text in WESTERN]
+    + [("koi8-r", text) for text in UNIX],
 )
 def test_a_single_name(encoding, text):
     raw = text.encode(encoding)
     assert decoded(raw, guess([raw])) == text
 
 
-@pytest.mark.parametrize(("encoding", "texts"), [("cp932", JAPANESE), ("cp1251", RUSSIAN), ("cp1252", WESTERN)])
+@pytest.mark.parametrize(
+    ("encoding", "texts"), [("cp932", JAPANESE), ("cp1251", RUSSIAN), ("cp1252", WESTERN), ("koi8-r", UNIX)]
+)
 def test_all_names_of_a_file_together(encoding, texts):
     raw = [b"Drums", b"", *(text.encode(encoding) for text in texts)]
     assert guess(raw) == encoding

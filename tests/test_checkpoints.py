@@ -1,6 +1,8 @@
 """Downloads, against a server in a thread: nothing here leaves the machine."""
 
+import contextlib
 import errno
+import functools
 import hashlib
 import io
 import json
@@ -564,13 +566,15 @@ def stand_in(version: int, file: str = "song.mid", data: bytes = b"MThd", error:
             print("Downloading...", file=sys.stderr)
         if error:
             raise error
-        if file:
+        if file and not isinstance(output, str):
+            output.write(data)
+        elif file:
             Path(output, file).write_bytes(data)
-        return os.path.join(output, file) if file else None
+        return output if file else None
 
     def five(url=None, output=None, quiet=False, proxy=None, speed=None, use_cookies=True, verify=True, id=None,
              fuzzy=False, resume=False, format=None, user_agent=None, log_messages=None):  # fmt: skip
-        assert output.endswith(os.sep)  # else 5.2 takes it for the name of the file
+        assert not isinstance(output, str) or output.endswith(os.sep)  # else 5.2 takes it for the name of the file
         return fetch(id, output, quiet)
 
     def six(url=None, output=None, quiet=False, proxy=None, speed=None, use_cookies=True, verify=True, id=None,
@@ -626,6 +630,49 @@ def test_from_drive_failures(error, kind, match, monkeypatch, home):
     monkeypatch.setattr(gdown, "download", stand_in(5, file="", error=error))
     fails(kind, match, checkpoints.from_drive, DRIVE_ID, progress=False)
     assert left(home) == []
+
+
+class Endless(BaseHTTPRequestHandler):
+    sent = 0
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(bytes(1 << 16))
+                self.server.sent += 1 << 16
+
+    def log_message(self, *_):
+        """Nothing."""
+
+
+@pytest.mark.parametrize("destination", [None, "file.zip"])
+def test_a_file_on_drive_that_does_not_end(destination, monkeypatch, home, tmp_path):
+    """By gdown itself, from a server that stands in for Drive."""
+    monkeypatch.setattr(checkpoints, "MAX_ARCHIVE_BYTES", 3 << 20)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        server.sent = 0
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        fetch = gdown.download
+        address = f"http://127.0.0.1:{server.server_port}/song.zip"
+        inspected = functools.wraps(fetch)(lambda id, **how: fetch(url=address, **how))
+        monkeypatch.setattr(gdown, "download", inspected)
+        where = tmp_path / destination if destination else None
+        fails(
+            ValueError, "on Google Drive is larger than 3 MB", checkpoints.from_drive, DRIVE_ID, where, progress=False
+        )
+        server.shutdown()
+    assert server.sent < 30 << 20
+    assert not [file for file in (tmp_path, home / "drive") for file in file.glob("**/*") if file.is_file()]
+
+
+@pytest.mark.parametrize("version", [5, 6])
+def test_a_file_on_drive_that_is_too_large(version, monkeypatch, home):
+    monkeypatch.setattr(checkpoints, "MAX_ARCHIVE_BYTES", 3)
+    monkeypatch.setattr(gdown, "download", stand_in(version))
+    fails(ValueError, "larger than 0 MB", checkpoints.from_drive, DRIVE_ID, progress=False)
+    fails(ValueError, "larger than 0 MB", checkpoints.locate, f"https://drive.google.com/file/d/{DRIVE_ID}/view")
 
 
 def test_locate_a_checkpoint_on_drive(monkeypatch, home):

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from inputs import DATA, RATE, snr
 
+from helpers import soundfont
 from helpers.gansynth import spectral
 from helpers.gansynth.config import MIN_PITCH, NUM_PITCHES, Config
 from helpers.training import dataset
@@ -390,6 +391,14 @@ def soundfont_content():
     return (Path(pretty_midi.__file__).parent / "TimGM6mb.sf2").read_bytes()
 
 
+def with_loops_beyond_the_end(content):
+    """A soundfont whose sounds are to be repeated from places where there are none."""
+    damaged, head = bytearray(content), content.rindex(b"shdr")
+    for at in range(head + 8, head + 8 + struct.unpack_from("<I", content, head + 4)[0], 46):
+        struct.pack_into("<I", damaged, at + 32, 0xFFFFFFFF)
+    return bytes(damaged)
+
+
 class TestSoundfont:
     @pytest.fixture(autouse=True)
     def _player(self):
@@ -419,7 +428,7 @@ class TestSoundfont:
     def test_each_program_peaks_alike(self):
         content = soundfont_content()
         for program in (0, 60):
-            waves = dataset._render(content, program, [(50, 60), (100, 60)], Config())
+            waves = dataset._render(content, program, [(50, 60), (100, 60)], Config(), soundfont.play_with)
             assert waves.shape == (2, 64000)
             assert np.abs(waves).max() == pytest.approx(dataset.PEAK)
             assert np.abs(waves[:, 0]).max() < 1e-3  # nothing of the note before
@@ -465,6 +474,33 @@ class TestSoundfont:
         path.write_bytes(content)
         with contextlib.suppress(ValueError):
             opened(f"soundfont:{path}", pitches=(60, 60), programs=[0, 40])
+
+    def test_a_panic_of_the_player_is_not_printed(self, tmp_path, opened, capfd):
+        path = tmp_path / "damaged.sf2"
+        path.write_bytes(with_loops_beyond_the_end(soundfont_content()))
+        with pytest.raises(ValueError, match=r"damaged\.sf2 is not a soundfont .*: it is damaged: index out of bounds"):
+            opened(f"soundfont:{path}", pitches=(60, 60), programs=[48])
+        printed = capfd.readouterr()
+        assert "panicked" not in printed.out + printed.err
+
+    def test_a_soundfont_in_which_the_player_never_ends_is_refused(self, tmp_path, opened, monkeypatch):
+        monkeypatch.setattr(soundfont, "APART_SECONDS", 0.2)
+        monkeypatch.setattr(soundfont, "_PLAY_APART", "while True: pass")
+        path = tmp_path / "endless.sf2"
+        path.write_bytes(soundfont_content())
+        with pytest.raises(ValueError, match=r"the player does not finish within 0\.2 s"):
+            opened(f"soundfont:{path}", pitches=(60, 60), programs=[0])
+
+    def test_a_player_that_crashes_is_one_sentence(self, tmp_path, opened, monkeypatch):
+        monkeypatch.setattr(soundfont, "_PLAY_APART", "import os; os.abort()")
+        path = tmp_path / "crash.sf2"
+        path.write_bytes(soundfont_content())
+        with pytest.raises(ValueError, match="it is damaged: the player has crashed"):
+            opened(f"soundfont:{path}", pitches=(60, 60), programs=[0])
+
+    def test_a_soundfont_from_elsewhere_sounds_as_the_bundled_one(self):
+        content, score = soundfont_content(), dataset._score(40, [(100, 60)], 1.0)
+        np.testing.assert_array_equal(soundfont.play_apart(content, score), soundfont.play_with(content, score))
 
     def test_no_player(self, opened, monkeypatch):
         monkeypatch.setitem(sys.modules, "midirenderer", None)

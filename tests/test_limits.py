@@ -292,6 +292,30 @@ def test_two_hours_of_drums_can_be_played():
     soundfont.check(song_of(*hits, is_drum=True).tracks, "drums")
 
 
+def orchestra(tracks, minutes, voices=1):
+    """Each track plays half of the time, in strings."""
+    notes = tuple(Note(50 + voice, 64, 2.0 * i, 2.0 * i + 1.0) for i in range(30 * minutes) for voice in range(voices))
+    return Song("symphony", tuple(Track(f"track {i}", 48, False, notes) for i in range(tracks)))
+
+
+def test_a_movement_of_a_symphony_can_be_played():
+    song = orchestra(18, 40)
+    assert sum(map(soundfont.work, song.tracks)) > 3 * limits.MOST_WORK
+    soundfont.check(song.tracks, song.name)
+
+
+@pytest.mark.parametrize("song", [orchestra(18, 40, voices=4), orchestra(18, 90), orchestra(90, 8)])
+def test_what_is_denser_or_longer_is_refused(song):
+    with pytest.raises(ValueError, match="symphony " + TOO_MUCH):
+        soundfont.check(song.tracks, song.name)
+
+
+def test_programs_of_many_voices_cost_more():
+    notes = tuple(Note(pitch, 64, 0.0, 50.0) for pitch in range(60, 64))
+    piano, strings = (soundfont.work(Track("track", program, False, notes)) for program in (0, 48))
+    assert strings - piano == pytest.approx(200 * (soundfont.NOTE_WORK[6] - soundfont.NOTE_WORK[0]))
+
+
 @pytest.fixture
 def untouched(monkeypatch):
     """Playing fails."""
@@ -302,7 +326,10 @@ def untouched(monkeypatch):
     monkeypatch.setattr(soundfont, "play_with", fail)
 
 
-TOO_MUCH = r"has more sound in .* than the soundfont player can play in a minute; take a part of it, with midi\.excerpt"
+TOO_MUCH = (
+    r"has more sound in .* than the soundfont player can play in a few minutes; "
+    r"take a part of it, with midi\.excerpt, or fewer tracks"
+)
 
 
 def many(count, is_drum=False):

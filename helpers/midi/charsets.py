@@ -13,11 +13,16 @@ import unicodedata
 from collections.abc import Iterable
 
 WESTERN = "cp1252"
-CANDIDATES = (WESTERN, "cp932", "cp1251")  # of equally good ones the first is taken
+RUSSIAN = ("cp1251", "koi8-r")  # each has the other's small letters for capitals
+CANDIDATES = (WESTERN, "cp932", *RUSSIAN)  # of equally good ones the first is taken
 MOST_BYTES = 1 << 16  # that are looked at
 
 _WORD = re.compile(r"[^\W\d_]+")
-_TYPOGRAPHY = {"cp1251": frozenset("©®™«»“”„‘’–—…•№€§"), WESTERN: frozenset("©®™«»“”„‘’–—…•°ªº¡¿€£§")}
+_TYPOGRAPHY = {
+    "cp1251": frozenset("©®™«»“”„‘’–—…•№€§"),
+    "koi8-r": frozenset("©°·"),
+    WESTERN: frozenset("©®™«»“”„‘’–—…•°ªº¡¿€£§"),
+}
 _OTHER_CYRILLIC = frozenset("ЁёЄєІіЇїҐґЎў")  # Russian's ё, Ukrainian and Belarusian letters
 _HALF_WIDTH = 0.25  # how odd a narrow katakana is: few texts have them, and those have nothing else
 
@@ -55,7 +60,7 @@ def _oddness(sample: bytes, encoding: str) -> float:
     if encoding == "cp932":
         return odd + sum(map(_odd_in_japanese, text))
     odd += sum(not (c.isascii() or c.isalpha() or c in _TYPOGRAPHY[encoding]) for c in text)
-    is_odd = _is_odd_in_russian if encoding == "cp1251" else _is_odd_in_the_west
+    is_odd = _is_odd_in_russian if encoding in RUSSIAN else _is_odd_in_the_west
     return odd + sum(map(is_odd, _WORD.findall(text)))
 
 

@@ -86,6 +86,7 @@ _VOICES = (52, 53, 54)
 _NAME = re.compile(r"(?P<instrument>.+)-(?P<pitch>\d{1,4})-(?P<velocity>\d{1,4})")
 _INSTRUMENT = re.compile(f"(?P<family>{'|'.join(FAMILIES)})_(?P<source>{'|'.join(SOURCES)})_.+")
 
+_Play = Callable[[bytes, bytes], np.ndarray]  # a soundfont and a score -> samples [n, 2]
 Sound = Callable[[], tuple[np.ndarray, int]]  # samples [n] or [n, channels] and their rate; ValueError if it has none
 
 
@@ -477,6 +478,8 @@ def _soundfont(
     name: str, config: Config, pitches: tuple[int, int], programs: Sequence[int], velocities: Sequence[int]
 ) -> _Source:
     """Notes of General MIDI programs, each program with its loudest note at PEAK."""
+    from ..soundfont import play_apart, play_with
+
     if name:
         path = as_path(name)
     else:
@@ -489,19 +492,20 @@ def _soundfont(
         import midirenderer  # noqa: F401
     except ImportError:
         raise ImportError("there is no soundfont player here: pip install midirenderer") from None
+    play = play_apart if name else play_with
     keys = [(velocity, pitch) for velocity in velocities for pitch in range(pitches[0], pitches[1] + 1)]
 
     def items():
         content = path.read_bytes()
         try:
-            _render(content, 0, keys[:1], config)
+            _render(content, 0, keys[:1], config, play)
         except ValueError as error:
             raise ValueError(f"{path} is not a soundfont that can be played: {error}") from None
         for program in programs:
             group = _GROUPS[program // 8] if program // 8 < len(_GROUPS) else None
             family = "vocal" if program in _VOICES else group
             # Rendered when the first of them is asked for, and let go with the last.
-            render = functools.cache(functools.partial(_rendered, content, program, keys, config))
+            render = functools.cache(functools.partial(_rendered, content, program, keys, config, play))
             for i, (velocity, pitch) in enumerate(keys):
                 entry = _entry(f"{path.stem}_{program:03d}-{pitch:03d}-{velocity:03d}", pitch, velocity, family)
                 yield entry, lambda i=i, render=render: (_sound_of(render(), i), config.sample_rate)
@@ -511,10 +515,12 @@ def _soundfont(
     )
 
 
-def _rendered(content: bytes, program: int, keys: Sequence[tuple[int, int]], config: Config) -> np.ndarray | str:
+def _rendered(
+    content: bytes, program: int, keys: Sequence[tuple[int, int]], config: Config, play: _Play
+) -> np.ndarray | str:
     """`_render`, or what is wrong, so that it is found out once and not for every note."""
     try:
-        return _render(content, program, keys, config)
+        return _render(content, program, keys, config, play)
     except ValueError as error:
         return f"cannot be played: {error}"
 
@@ -525,17 +531,17 @@ def _sound_of(rendered: np.ndarray | str, i: int) -> np.ndarray:
     return rendered[i]
 
 
-def _render(content: bytes, program: int, keys: Sequence[tuple[int, int]], config: Config) -> np.ndarray:
+def _render(content: bytes, program: int, keys: Sequence[tuple[int, int]], config: Config, play: _Play) -> np.ndarray:
     """One program's notes: float32 [keys, audio_length], the key down for three quarters of it, without reverb."""
     from ..audio import Audio, resample
-    from ..soundfont import PLAYER_RATE, play_with
+    from ..soundfont import PLAYER_RATE
 
     seconds = config.audio_length / config.sample_rate
     slot = round((seconds + RING_SECONDS) * config.sample_rate)
     notes = []
     for i in range(0, len(keys), PITCHES_AT_ONCE):
         some = keys[i : i + PITCHES_AT_ONCE]
-        samples = play_with(content, _score(program, some, seconds)).mean(axis=1)
+        samples = play(content, _score(program, some, seconds)).mean(axis=1)
         samples = resample(Audio(samples, PLAYER_RATE), config.sample_rate).samples
         samples = np.pad(samples, (0, max(len(some) * slot - len(samples), 0)))[: len(some) * slot]
         notes.append(samples.reshape(len(some), slot)[:, : config.audio_length])
