@@ -6,20 +6,16 @@ Notebook: 03_midi (the reference rendering), 04_generate, 07_songs (loudness, ra
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from .errors import in_one_line
 from .files import as_path, replacing
-from .limits import LONGEST_SONG
-
-if TYPE_CHECKING:
-    from .midi import Song, Track
-    from .soundfont import Piece
 
 LOUDNESS = -16.0  # LUFS of a finished clip; near where streaming services put music
 PEAK = 0.9  # the highest that a finished clip goes; the rest is left to lossy files, which overshoot a little
@@ -34,9 +30,12 @@ HIGHEST_RATE = 192000  # Hz of a file; libsndfile's Vorbis encoder crashes above
 LONGEST_WAV = 60.0  # s, times channels, that a notebook's player holds uncompressed: 2.6 MB at 16 kHz
 RATES = (16000, 22050, 44100, 48000)  # Hz that clips are rendered and resampled to
 
-REFERENCE_TAIL = 1.0  # s that the last note may ring on
-# Partials of the plain synthesizer that stands in where there is no soundfont player: a soft, organ-like tone.
-PLAIN_PARTIALS = (1.0, 0.4, 0.2, 0.1)
+
+# Sample rate in Hz -> kbit/s of an MP3 in mono and in stereo: about 2.5 bits a sample. At 16 kHz, 40 kbit/s leaves an
+# error 27 to 37 dB below the music, and a quarter of FLAC's bytes. Constant, since browsers cannot find a second of an
+# MP3 of variable bit rate exactly. Not lower: in a smaller frame there is no room for the encoder's delay, and a player
+# that does not know it begins 69 ms late. Other rates are resampled to the next of these.
+MP3_KBITS = {16000: (40, 64), 22050: (56, 96), 24000: (64, 96), 32000: (80, 128), 44100: (112, 192), 48000: (128, 192)}
 
 # Kind of file -> what its samples can be, the default first.
 _ENCODINGS = {
@@ -288,6 +287,59 @@ def read(path: str | os.PathLike) -> Audio:
     return Audio(samples, sample_rate)
 
 
+def encode(audio: Audio, kind: str) -> tuple[bytes, str]:
+    """Audio as the content of a sound file, for pages and players, and what that is in words; nothing touches a disk.
+
+    Args:
+      audio: what would clip is cut off at full scale.
+      kind: "mp3" starts on time in every browser; "flac" holds 16 bits, as exact as a WAV file and half as large.
+
+    Raises:
+      ValueError: another kind, or more channels or another sample rate than it can have.
+
+    Notebook: 06_compare.
+    """
+    if kind not in _ENCODERS:
+        raise ValueError(f"a clip cannot be encoded as {kind!r}; choose {' or '.join(map(repr, _ENCODERS))}")
+    return _ENCODERS[kind](audio)
+
+
+def _mp3(clip: Audio) -> tuple[bytes, str]:
+    if clip.channels > 2:
+        raise ValueError(f'it has {clip.channels} channels, and MP3 has two at most; use sound="flac"')
+    rate = min((rate for rate in MP3_KBITS if rate >= clip.sample_rate), default=max(MP3_KBITS))
+    kbits = MP3_KBITS[rate][clip.channels - 1]
+    lowest, highest = (32, 320) if rate >= 32000 else (8, 160)  # kbit/s of MPEG-1 and MPEG-2
+    how = {"bitrate_mode": "CONSTANT", "compression_level": (highest - kbits) / (highest - lowest)}
+    content = _file(resample(clip, rate), format="MP3", subtype="MPEG_LAYER_III", **how)
+    return content, f"MP3, {rate} Hz, {kbits} kbit/s, {_layout(clip.channels)}"
+
+
+def _flac(clip: Audio) -> tuple[bytes, str]:
+    content = _file(clip, format="FLAC", subtype="PCM_16")
+    return content, f"16-bit FLAC, {clip.sample_rate} Hz, {_layout(clip.channels)}"
+
+
+def _file(clip: Audio, **how: Any) -> bytes:
+    import soundfile
+
+    content = io.BytesIO()
+    try:
+        with soundfile.SoundFile(content, "w", clip.sample_rate, clip.channels, **how) as file:
+            for i in range(0, len(clip.samples), BLOCK):
+                file.write(clip.samples[i : i + BLOCK].clip(-1.0, 1.0))
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"it cannot be written at {clip.sample_rate} Hz: {error.error_string}") from None
+    return content.getvalue()
+
+
+def _layout(channels: int) -> str:
+    return {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
+
+
+_ENCODERS = {"mp3": _mp3, "flac": _flac}
+
+
 def play(audio: Audio):
     """A player for a notebook, at the level the audio has, or at full scale where it would clip.
 
@@ -303,75 +355,12 @@ def play(audio: Audio):
 
     if audio.seconds * audio.channels <= LONGEST_WAV or audio.channels > 2:
         return Player(audio.samples.T, rate=audio.sample_rate, normalize=audio.peak > 1.0)
-    from . import encoding
 
     class Compressed(Player):
         def _repr_html_(self):
             return f"{super()._repr_html_()}<div><small>compressed for the notebook: {kind}</small></div>"
 
-    content, kind = encoding.mp3(Audio(audio.samples / np.float32(max(audio.peak, 1.0)), audio.sample_rate))
+    content, kind = _mp3(Audio(audio.samples / np.float32(max(audio.peak, 1.0)), audio.sample_rate))
     player = Compressed(content)
     player.mimetype = "audio/mpeg"
     return player
-
-
-@in_one_line
-def reference(song: Song, sample_rate: int = 16000) -> Audio:
-    """Play a score without the model, to compare with: drums and programs as the file asks for.
-
-    Uses the soundfont player; where there is none for the machine, a plain additive synthesizer stands in and leaves
-    drums out. Keys that are held for more than two minutes are let go.
-
-    Args:
-      song: what to play.
-      sample_rate: Hz.
-
-    Returns:
-      Mono audio at the loudness of a rendering.
-
-    Raises:
-      ValueError: the song is longer than two hours, or more work for the player than `limits` allows.
-    """
-    from . import soundfont
-
-    check_length(song)
-    soundfont.check(song.tracks, song.name)
-    clip = np.zeros(round((song.seconds + REFERENCE_TAIL) * sample_rate), np.float32)
-    try:
-        for _, start, samples in soundfont.play_all(song.tracks, sample_rate):
-            mix(clip, samples.mean(axis=1), start)
-    except ImportError:
-        for track in song.tracks:
-            for piece in [] if track.is_drum else soundfont.pieces(track):
-                mix(clip, _plainly(track, piece, sample_rate), round(piece.start * sample_rate))
-        clip /= max(np.abs(clip).max(initial=0.0), SILENCE)
-    clip *= np.float32(loudness_factor(Audio(clip, sample_rate))[0])  # in place: at 48 kHz it can fill a gigabyte
-    return Audio(clip, sample_rate)
-
-
-def check_length(song: Song) -> None:
-    """See that a song is no longer than a clip can be.
-
-    Raises:
-      ValueError: it is.
-    """
-    if song.seconds > LONGEST_SONG:
-        raise ValueError(
-            f"{song.name} lasts {song.seconds / 3600:.1f} h and a clip can have {LONGEST_SONG / 3600:g}; "
-            "take a part of it, with midi.excerpt"
-        )
-
-
-def _plainly(track: Track, piece: Piece, sample_rate: int) -> np.ndarray:
-    """Some notes of a track in a plain tone: float64 [samples]."""
-    import pretty_midi
-
-    part = pretty_midi.Instrument(track.program)
-    part.notes = [
-        pretty_midi.Note(n.velocity, n.pitch, n.start - piece.start, n.end - piece.start) for n in piece.notes
-    ]
-    return part.synthesize(fs=sample_rate, wave=_plain_tone)
-
-
-def _plain_tone(phase: np.ndarray) -> np.ndarray:
-    return sum(level * np.sin(k * phase) for k, level in enumerate(PLAIN_PARTIALS, start=1))

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import folders
+from . import folders, soundfont
 from .terminal import say
 
 SCORE = folders.BUNDLED / "midi" / "bach_prelude.mid"
@@ -44,7 +44,7 @@ def main(outputs: Path = folders.ROOT / "outputs") -> int:
             figure = Figure(figsize=(11, height), dpi=120, layout="constrained")
             draw(figure.subplots())
             figure.savefig(outputs / f"{song.name}_{name}.png")
-    clips = {"reference, by a soundfont": audio.reference(song), f"played by {model.name}": clip}
+    clips = {"reference, by a soundfont": soundfont.reference(song), f"played by {model.name}": clip}
     title = f"{song.name}, played by GANSynth"
     written = page.write(clips, outputs / f"{song.name}.html", title, song=song, progress=shown)
     say(f"Done in {time.monotonic() - began:.0f} s. Open this in a browser, to hear and see it:")

@@ -11,6 +11,11 @@ Notebook: 03_midi.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .midi import Song
+
 # ------------------------------------------------------------------------------------------------ reading a MIDI file
 
 MAX_BYTES = 8 << 20  # several times the largest real scores
@@ -38,3 +43,16 @@ LONGEST_HIT = 10.0  # s that a drum is held; it has died away by then
 MOST_WORK = 16_000.0
 ORCHESTRA = 25.0  # for each second of the piece ...
 MOST_LONG_WORK = 60_000.0  # ... up to this
+
+
+def check_length(song: Song) -> None:
+    """See that a song is no longer than a clip can be.
+
+    Raises:
+      ValueError: it is.
+    """
+    if song.seconds > LONGEST_SONG:
+        raise ValueError(
+            f"{song.name} lasts {song.seconds / 3600:.1f} h and a clip can have {LONGEST_SONG / 3600:g}; "
+            "take a part of it, with midi.excerpt"
+        )

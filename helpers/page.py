@@ -1,6 +1,6 @@
 """Clips as one page to hand in: players, pictures, the score, and how to make every clip again.
 
-    clips = {"original": audio.reference(song), "custom": render.render(model, song, timeline)}
+    clips = {"original": soundfont.reference(song), "custom": render.render(model, song, timeline)}
     page.write(clips, "outputs/report.html", "Bach in latent space", template=page.STUDENT_REPORT)
 
 The page is a single file in the manner of a paper's online supplement. Sound, pictures and reports are inside it. It
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from . import __version__, audio, casting, drawing, encoding, midi, spectrograms
+from . import __version__, audio, casting, drawing, midi, spectrograms
 from .audio import Audio
 from .files import as_path, replacing
 from .midi import Song, note_name
@@ -132,7 +132,7 @@ def student_report(names: Sequence[str]) -> tuple[Section, ...]:
             "The score as it usually sounds, played with recorded instruments and without a neural network. Listen to "
             "melody and rhythm. In the pictures, the lowest line of each note is its fundamental, which should be "
             "there in every clip.",
-            'clips["original"] = audio.reference(song)',
+            'clips["original"] = soundfont.reference(song)',
         ),
         *of_checkpoints,
         Section(
@@ -316,9 +316,6 @@ def _encoded(clips: Mapping[str, Audio], kind: str) -> dict[str, tuple[bytes, st
                 "show fewer or shorter ones"
             )
     return sounds
-
-
-_ENCODERS = {"mp3": encoding.mp3, "flac": encoding.flac}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,14 +24,17 @@ from typing import NamedTuple
 import numpy as np
 
 from . import midi
-from .audio import Audio, resample
-from .errors import one_line
-from .limits import LONGEST_HIT, LONGEST_KEY, MOST_LONG_WORK, MOST_WORK, ORCHESTRA
-from .midi import Changes, Note, Track, smf
+from .audio import SILENCE, Audio, loudness_factor, mix, resample
+from .errors import in_one_line, one_line
+from .limits import LONGEST_HIT, LONGEST_KEY, MOST_LONG_WORK, MOST_WORK, ORCHESTRA, check_length
+from .midi import Changes, Note, Song, Track, smf
 from .midi.modes import DRUM_CHANNEL
 from .midi.song import CONTROLLERS, PEDAL_LONGEST, SHORTEST
 from .tables import counted
 
+REFERENCE_TAIL = 1.0  # s that the last note may ring on
+# Partials of the plain synthesizer that stands in where there is no soundfont player: a soft, organ-like tone.
+PLAIN_PARTIALS = (1.0, 0.4, 0.2, 0.1)
 PLAYER_RATE = 48000  # Hz, the player's own
 CHUNK = 60.0  # s of a track of which the notes are played at a time, to bound memory
 TAIL = 4.0  # s that a cymbal may ring on
@@ -69,6 +72,38 @@ class Piece(NamedTuple):
     notes: list[Note]
     end: float  # s, with what rings on
     sounding: float  # s of all notes together, with the pedal
+
+
+@in_one_line
+def reference(song: Song, sample_rate: int = 16000) -> Audio:
+    """Play a score without the model, to compare with: drums and programs as the file asks for.
+
+    Uses the soundfont player; where there is none for the machine, a plain additive synthesizer stands in and leaves
+    drums out. Keys that are held for more than two minutes are let go.
+
+    Args:
+      song: what to play.
+      sample_rate: Hz.
+
+    Returns:
+      Mono audio at the loudness of a rendering.
+
+    Raises:
+      ValueError: the song is longer than two hours, or more work for the player than `limits` allows.
+    """
+    check_length(song)
+    check(song.tracks, song.name)
+    clip = np.zeros(round((song.seconds + REFERENCE_TAIL) * sample_rate), np.float32)
+    try:
+        for _, start, samples in play_all(song.tracks, sample_rate):
+            mix(clip, samples.mean(axis=1), start)
+    except ImportError:
+        for track in song.tracks:
+            for piece in [] if track.is_drum else pieces(track):
+                mix(clip, _plainly(track, piece, sample_rate), round(piece.start * sample_rate))
+        clip /= max(np.abs(clip).max(initial=0.0), SILENCE)
+    clip *= np.float32(loudness_factor(Audio(clip, sample_rate))[0])  # in place: at 48 kHz it can fill a gigabyte
+    return Audio(clip, sample_rate)
 
 
 def pieces(track: Track) -> list[Piece]:
@@ -303,3 +338,18 @@ def _snare_peak() -> float:
     controls = {"volume": ((0.0, 1.0),), "expression": ((0.0, 1.0),)}
     hit = Track("snare", 0, True, (Note(SNARE, 127, 0.0, 0.5),), controls)
     return float(np.abs(play_with(_soundfont(), _score(hit, pieces(hit)[0]))).max())
+
+
+def _plainly(track: Track, piece: Piece, sample_rate: int) -> np.ndarray:
+    """Some notes of a track in a plain tone: float64 [samples]."""
+    import pretty_midi
+
+    part = pretty_midi.Instrument(track.program)
+    part.notes = [
+        pretty_midi.Note(n.velocity, n.pitch, n.start - piece.start, n.end - piece.start) for n in piece.notes
+    ]
+    return part.synthesize(fs=sample_rate, wave=_plain_tone)
+
+
+def _plain_tone(phase: np.ndarray) -> np.ndarray:
+    return sum(level * np.sin(k * phase) for k, level in enumerate(PLAIN_PARTIALS, start=1))

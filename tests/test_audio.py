@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from inputs import RATE
 
-from helpers import audio
+from helpers import audio, soundfont
 from helpers.audio import RATES, Audio
 from helpers.midi import Note, Song, Track
 
@@ -343,11 +343,11 @@ def player(request, monkeypatch):
 
 @pytest.mark.parametrize("rate", [RATE, 44100])
 def test_reference_plays_the_notes(player, rate):
-    heard = audio.reference(song(), rate)
+    heard = soundfont.reference(song(), rate)
     assert heard.sample_rate == rate
     assert heard.samples.ndim == 1
     assert heard.samples.dtype == np.float32
-    assert heard.seconds == pytest.approx(2.0 + audio.REFERENCE_TAIL, abs=0.01)
+    assert heard.seconds == pytest.approx(2.0 + soundfont.REFERENCE_TAIL, abs=0.01)
     assert audio.loudness(heard) == pytest.approx(audio.LOUDNESS, abs=0.01)
     assert np.argmax(np.abs(heard.samples) > 0.1 * heard.peak) < 0.1 * rate
     for start, end, frequency in [(0.1, 0.9, 440), (1.6, 1.9, 880)]:
@@ -356,7 +356,7 @@ def test_reference_plays_the_notes(player, rate):
 
 
 def test_drums_of_the_reference(player):
-    heard = audio.reference(song(is_drum=True))
+    heard = soundfont.reference(song(is_drum=True))
     assert np.isfinite(heard.samples).all()
     if player == "soundfont":
         assert 0.1 < heard.peak <= audio.PEAK * (1 + 1e-6)

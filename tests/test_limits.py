@@ -339,9 +339,9 @@ def many(count, is_drum=False):
 
 def test_a_reference_that_takes_too_long_is_refused_before_anything_is_played(untouched):
     with pytest.raises(ValueError, match=TOO_MUCH):
-        audio.reference(many(10))
+        soundfont.reference(many(10))
     with pytest.raises(ValueError, match=r"lasts 3\.0 h and a clip can have 2; take a part of it"):
-        audio.reference(song_of(Note(60, 64, 0.0, 3 * 3600.0)))
+        soundfont.reference(song_of(Note(60, 64, 0.0, 3 * 3600.0)))
 
 
 def test_drums_that_take_too_long_are_refused_before_anything_is_rendered(untouched, monkeypatch):
@@ -361,8 +361,8 @@ def test_drums_that_are_not_heard_cost_nothing():
 
 def test_a_long_reference_takes_little_more_memory_than_its_clip():
     pytest.importorskip("midirenderer", reason="midirenderer, the soundfont player, is not installed")
-    audio.reference(song_of(Note(60, 64, 0.0, 1.0)))  # what is loaded once
-    clip, peak = peak_of(audio.reference, song_of(Note(60, 64, 0.0, 1800.0)))
+    soundfont.reference(song_of(Note(60, 64, 0.0, 1.0)))  # what is loaded once
+    clip, peak = peak_of(soundfont.reference, song_of(Note(60, 64, 0.0, 1800.0)))
     assert clip.seconds == 1801.0
     assert peak < clip.samples.nbytes + 200 * MB  # of a whole clip at once, a gigabyte
     assert not clip.samples[130 * RATE :].any()

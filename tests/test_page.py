@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from inputs import RATE, Stub
 from PIL import Image
 
-from helpers import audio, demo, encoding, midi, page, render
+from helpers import audio, demo, midi, page, render
 from helpers.audio import Audio
 from helpers.evaluation.agreement import Agreement
 from helpers.instruments import Instrument, Timeline
@@ -270,12 +270,12 @@ def test_sound_can_be_exact(clips, tmp_path):
 
 @pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("channels", [1, 2])
-@pytest.mark.parametrize("rate", [8000, *encoding.MP3_KBITS, 96000])
+@pytest.mark.parametrize("rate", [8000, *audio.MP3_KBITS, 96000])
 def test_sound_of_any_rate_keeps_its_time(rate, channels, tmp_path):
     noise = np.random.default_rng(0).normal(0, 0.1, (rate, channels)).astype(np.float32).squeeze()
     ((_, _, (samples, written)),) = sounds(Page(write(tmp_path / "page.html", {"a": Audio(noise, rate)})))
     assert len(samples) == pytest.approx(written, abs=2)  # a second; with an encoder's delay it would be more
-    kbits = encoding.MP3_KBITS[written][channels - 1]
+    kbits = audio.MP3_KBITS[written][channels - 1]
     assert f"{written} Hz, {kbits} kbit/s" in (tmp_path / "page.html").read_text("utf-8")
     size = len(content(Page(tmp_path / "page.html").attributes("audio", "src")[0], "audio/mpeg"))
     assert size * 8 / 1000 == pytest.approx(kbits, rel=0.15)

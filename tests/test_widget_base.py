@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from helpers import encoding
+from helpers import audio
 from helpers.audio import Audio
 from helpers.widgets.base import LONGEST_MESSAGE, SCRIPTS, Control, Sound, quoted, tip
 
@@ -51,7 +51,7 @@ CLIP = Audio(np.array([0.0, 0.5, -2.0], np.float32), 16000)
 
 
 def test_a_clip_is_a_flac_file_cut_off_at_full_scale():
-    samples, rate = soundfile.read(io.BytesIO(encoding.flac(CLIP)[0]))
+    samples, rate = soundfile.read(io.BytesIO(audio.encode(CLIP, "flac")[0]))
     assert rate == 16000
     assert samples == pytest.approx([0.0, 0.5, -1.0], abs=1e-4)
 

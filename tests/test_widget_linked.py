@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from inputs import Stub
 
-from helpers import audio, instruments, midi, runtime
+from helpers import audio, instruments, midi, runtime, soundfont
 from helpers.audio import Audio
 from helpers.instruments import Instrument, Timeline
 from helpers.widgets import player as player_module
@@ -312,7 +312,7 @@ def made(bank):
 def test_controls_stand_for_their_clips(made):
     tune, _, generate, player = made
     assert player.clips["custom"] is generate.clip
-    assert (player.clips["original"].samples == audio.reference(tune.song).samples).all()
+    assert (player.clips["original"].samples == soundfont.reference(tune.song).samples).all()
     assert (player.deck.names, player.stale, player.message) == (["original", "custom"], {}, "")
     assert not player.deck.playing
 

@@ -36,7 +36,7 @@ from pygments.formatters import HtmlFormatter
 from stamp_notebooks import IS_BADGE, IS_WAYS
 from tqdm.auto import tqdm
 
-from helpers import encoding
+from helpers import audio
 from helpers.audio import Audio
 from helpers.files import replacing
 
@@ -201,7 +201,7 @@ def _player(element: str, label: str) -> str:
     content = base64.b64decode(source[2])
     try:
         samples, rate = soundfile.read(io.BytesIO(content), dtype="float32")
-        compressed = content if source[1] == "mpeg" else encoding.mp3(Audio(samples, rate))[0]
+        compressed = content if source[1] == "mpeg" else audio.encode(Audio(samples, rate), "mp3")[0]
     except (soundfile.LibsndfileError, ValueError):
         return element  # as it is: browsers play more kinds of sound than libsndfile
     address = f"data:audio/mpeg;base64,{base64.b64encode(compressed).decode()}"

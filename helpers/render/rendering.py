@@ -26,7 +26,7 @@ from .. import audio, checkpoints, soundfont
 from ..audio import Audio
 from ..errors import in_one_line
 from ..instruments import Instrument, Timeline
-from ..limits import MOST_PLAYED
+from ..limits import MOST_PLAYED, check_length
 from ..midi import Song
 from . import original
 from .generating import Progress, generate_notes
@@ -142,7 +142,7 @@ def render(
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; it has to be 1 or more")
     seed, batch_size = operator.index(seed), operator.index(batch_size)  # NumPy's are whole numbers too
-    audio.check_length(song)
+    check_length(song)
     song = song.as_original() if faithful else song
     return _render(model, song, resolve(model, song, parts, default, seed), settings, batch_size, progress, stop, seed)
 
@@ -300,7 +300,7 @@ def reproduce(path: str | os.PathLike, model: GANSynth | None = None, progress: 
     for part in recipe.parts:
         if part.instrument and len(part.instrument.instruments[0].z) != size:
             raise ValueError(f"{path} has latents of another size than the {size} numbers that {model.name} takes")
-    audio.check_length(recipe.song)
+    check_length(recipe.song)
     return _render(
         model,
         recipe.song,

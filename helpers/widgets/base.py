@@ -14,7 +14,7 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from .. import encoding
+from .. import audio
 from ..audio import Audio
 
 SCRIPTS = Path(__file__).parent / "scripts"  # one .js, and one .css where it has looks of its own, for each that draws
@@ -129,7 +129,7 @@ class Sound(anywidget.AnyWidget):
     def load(self, clip: Audio) -> None:
         """Show a clip, without a sound."""
         with self.hold_sync():
-            self.value, self.clip = encoding.flac(clip)[0], self.clip + 1
+            self.value, self.clip = audio.encode(clip, "flac")[0], self.clip + 1
         self.layout.display = ""
 
     def play(self, clip: Audio) -> None:

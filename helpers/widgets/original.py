@@ -32,7 +32,7 @@ class Original(Control):
         self._roll = Roll()
         self._listen = ipywidgets.Button(description="Listen", icon="play")
         self._sound = Sound()
-        tip(self._listen, "Play it with a General MIDI soundfont, without a neural network: audio.reference(song)")
+        tip(self._listen, "Play it with a General MIDI soundfont, without a neural network: soundfont.reference(song)")
         bar = ipywidgets.HBox([self._listen, self._sound], layout={"flex_flow": "row wrap", "align_items": "center"})
         super().__init__("Original", [self._roll, bar])
         self._listen.on_click(lambda _: self.listen())
@@ -59,4 +59,4 @@ class Original(Control):
             self._sound.play(self._tune.reference())
 
     def code(self) -> str:
-        return "midi.plot(song); audio.play(audio.reference(song))" if self._tune.song else ""
+        return "midi.plot(song); audio.play(soundfont.reference(song))" if self._tune.song else ""

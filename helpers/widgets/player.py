@@ -17,7 +17,7 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from .. import audio, drawing, encoding, spectrograms
+from .. import audio, drawing, soundfont, spectrograms
 from ..audio import Audio
 from ..midi import Song
 from .base import SCRIPTS, Control, Line, quoted, script
@@ -188,7 +188,7 @@ class Player(Control):
         """A tune's song, its reference rendering, and what went wrong with it."""
         song = tune.song
         try:
-            return song, tune.reference() if hasattr(tune, "reference") else song and audio.reference(song), ""
+            return song, tune.reference() if hasattr(tune, "reference") else song and soundfont.reference(song), ""
         except Exception as error:
             return song, None, str(error)
 
@@ -396,7 +396,7 @@ def _sounds(clips: Mapping[str, Audio]) -> list[bytes]:
         if not len(clip.samples) or not np.isfinite(clip.samples).all():
             raise ValueError(f"{name!r} is empty or holds samples that are not finite numbers")
         try:
-            sounds.append(encoding.flac(clip)[0])
+            sounds.append(audio.encode(clip, "flac")[0])
         except ValueError as error:
             raise ValueError(f"{name!r} cannot be played, since {error}") from None
     return sounds

@@ -18,7 +18,7 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from .. import audio, drawing, folders, instruments, midi, midi_sources, runtime
+from .. import drawing, folders, instruments, midi, midi_sources, runtime, soundfont
 from ..audio import Audio
 from ..files import as_path
 from ..instruments import Bank, Instrument
@@ -110,7 +110,7 @@ class Tune(Control):
         self._sound = Sound()
         self._by_list, self._by_upload, self._by_link = Line(), Line(), Line()
         tip(self._list, "The scores that come with this notebook, and those that you have added")
-        tip(listen, "Play what is heard with a General MIDI soundfont, without the model: audio.reference(song)")
+        tip(listen, "Play what is heard with a General MIDI soundfont, without the model: soundfont.reference(song)")
         tip(self._upload, "Take a MIDI file from your computer")
         tip(self._link, "The web address of a MIDI file, or the link that Google Drive's Share copies")
         tip(fetch, "Download the MIDI file at this link: midi_sources.download(link)")
@@ -414,7 +414,7 @@ class Tune(Control):
         if song is None:
             return None
         if self._reference is None or self._reference[0] is not song:
-            self._reference = song, audio.reference(song)
+            self._reference = song, soundfont.reference(song)
         return self._reference[1]
 
     def listen(self) -> None:
@@ -427,7 +427,7 @@ class Tune(Control):
             self.say("making the sound …")
             if is_long:
                 song = midi.excerpt(song, 0.0, LONGEST_LISTEN)
-            self._sound.play(self.reference() if song == self.song else audio.reference(song))
+            self._sound.play(self.reference() if song == self.song else soundfont.reference(song))
             self.say(f"the first {LONGEST_LISTEN:.0f} s" if is_long else "")
 
     def code(self) -> str:

@@ -34,7 +34,7 @@ CELLS = (
     "editor = widgets.TimelineEditor(bank, tune, players)\neditor",
     "mixer = widgets.Mixer(tune)\nmixer",
     "button = widgets.Generate(model, midi.excerpt(song, 0, 3), editor)\nclip = button.run()\nbutton",
-    "player = widgets.Player({'original': audio.reference(midi.excerpt(song, 0, 3)), 'custom instruments': clip})\n"
+    "player = widgets.Player({'original': soundfont.reference(midi.excerpt(song, 0, 3)), 'custom instruments': clip})\n"
     "player",
     "audio.play(clip)",
 )
