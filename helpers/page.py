@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 
 # Every number of this module.
+SOUNDS = ("mp3", "flac")  # what the clips of a page can be encoded as
 MOST_BYTES = 200_000_000  # of sound in one page; browsers hold all of it in memory
 # Seconds of sound, times channels, that the bar for comparing plays. It decodes all clips: 0.2 MB a second and channel.
 MOST_COMPARED = 1800
@@ -206,8 +207,8 @@ def write(
     """
     path, observations, agreement = as_path(path), observations or {}, agreement or {}
     _check(clips, path, template, {"observation on": observations, "agreement of": agreement})
-    if sound not in _ENCODERS:
-        raise ValueError(f"sound is {sound!r}; it can be {' or '.join(map(repr, _ENCODERS))}")
+    if sound not in SOUNDS:
+        raise ValueError(f"sound is {sound!r}; it can be {' or '.join(map(repr, SOUNDS))}")
     sounds = _encoded(clips, sound)
     reports = {name: getattr(clip, "report", None) for name, clip in clips.items()}
     if song is None:
@@ -307,7 +308,7 @@ def _encoded(clips: Mapping[str, Audio], kind: str) -> dict[str, tuple[bytes, st
     sounds: dict[str, tuple[bytes, str]] = {}
     for name, clip in clips.items():
         try:
-            sounds[name] = _ENCODERS[kind](clip)
+            sounds[name] = audio.encode(clip, kind)
         except ValueError as error:
             raise ValueError(f"clip {name!r} cannot be put on a page: {error}") from None
         if sum(len(content) for content, _ in sounds.values()) > MOST_BYTES:

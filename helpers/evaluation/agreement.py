@@ -1,7 +1,7 @@
 """How well a clip keeps to its score: its pitch classes, onsets and pitch against the notes, measured and drawn.
 
 The numbers are of a clip and of the tools that listen to it: reverberation, overtones, soft attacks and chords all cost
-some. So they say something only beside those of a rendering that is known to be right, `soundfont.reference` of the score.
+some. So they say something only beside those of a rendering that is known to be right: `soundfont.reference`.
 
 Notebook: 06_compare.
 """
