@@ -1,0 +1,92 @@
+"""How the modules of helpers stand on each other: imports lead down, and never in a circle."""
+
+import ast
+from pathlib import Path
+
+import helpers
+
+PACKAGE = Path(helpers.__file__).parent
+
+# Each may import what stands in its own line or in a line below. Packages on the line of `render` do not know each other.
+LAYERS = (
+    ("generate", "train", "demo", "widgets", "page"),
+    ("render", "training", "evaluation"),
+    ("instruments", "spectrograms", "soundfont", "midi_sources"),
+    ("gansynth",),
+    ("audio", "midi", "casting", "checkpoints"),
+    ("addresses", "drawing", "errors", "files", "folders", "jsonfile", "limits", "runtime", "tables", "terminal"),
+)
+APART = LAYERS[1]
+LEVEL = {name: level for level, names in enumerate(reversed(LAYERS)) for name in names}
+
+
+def name_of(path):
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for path in PACKAGE.rglob("*.py")}
+
+
+def only_for_types(tree):
+    """The statements that run for type checkers alone."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            yield from ast.walk(node)
+
+
+def imported(name):
+    """The modules of helpers that a module imports, at its beginning or within a function."""
+    path, found = MODULES[name], set()
+    package = name.split(".") if path.name == "__init__.py" and name else name.split(".")[:-1]
+    tree = ast.parse(path.read_text("utf-8"))
+    left_out = {id(node) for node in only_for_types(tree)}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom) or id(node) in left_out:
+            continue
+        if node.level:
+            base = package[: len(package) - node.level + 1] + (node.module or "").split(".")
+        elif (node.module or "").split(".")[0] == "helpers":
+            base = node.module.split(".")[1:]
+        else:
+            continue
+        base = ".".join(part for part in base if part)
+        for alias in node.names:
+            inner = f"{base}.{alias.name}".strip(".")
+            found.add(inner if inner in MODULES else base)
+    return found - {name, ""}
+
+
+IMPORTS = {name: imported(name) for name in MODULES}
+
+
+def test_every_module_has_its_place():
+    assert {name.split(".")[0] for name in MODULES if name} == LEVEL.keys()
+
+
+def test_imports_lead_down():
+    up = [
+        f"{name} imports {other}"
+        for name in MODULES
+        if name
+        for other in IMPORTS[name]
+        if LEVEL[name.split(".")[0]] < LEVEL[other.split(".")[0]]
+    ]
+    assert not up
+
+
+def test_packages_on_one_level_do_not_know_each_other():
+    known = {(name.split(".")[0], other.split(".")[0]) for name in MODULES for other in IMPORTS[name]}
+    assert not [pair for pair in known if pair[0] != pair[1] and set(pair) <= set(APART)]
+
+
+def test_no_circle():
+    def reached(name):
+        found, todo = set(), [name]
+        while todo:
+            new = IMPORTS[todo.pop()] - found
+            found |= new
+            todo += new
+        return found
+
+    assert not [name for name in MODULES if name in reached(name)]
