@@ -13,7 +13,7 @@ import urllib.parse
 from pathlib import Path
 
 from . import addresses, folders, midi
-from .checkpoints import drive_id, is_drive_link
+from .downloads import drive_id, is_drive_link
 from .errors import in_one_line
 from .files import as_path, naming, numbered, partial_file, plain_name, settle
 from .limits import MAX_BYTES

@@ -123,8 +123,7 @@ def _run(args: argparse.Namespace, out: Path) -> list[Path]:
 
 def _origin(args: argparse.Namespace, out: Path) -> tuple[Path | None, Config]:
     """The folder of the checkpoint to go on from, if there is one, and the numbers to train with."""
-    from . import checkpoints
-    from .gansynth import checkpoint
+    from .gansynth import checkpoint, hub
 
     origin, asked = None, None
     if args.config:
@@ -137,7 +136,7 @@ def _origin(args: argparse.Namespace, out: Path) -> tuple[Path | None, Config]:
             _check_same(asked, saved, out)
         config = saved
     elif args.continue_from:
-        origin = checkpoints.locate(args.continue_from)
+        origin = hub.locate(args.continue_from)
         config = checkpoint.find(origin)[0]
     else:
         config = asked or Config()

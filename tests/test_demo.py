@@ -7,9 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from helpers import audio, checkpoints, demo, gansynth, instruments, midi
+from helpers import audio, demo, gansynth, instruments, midi
+from helpers.gansynth import hub
 
-FOLDER = checkpoints.locate("demo")
+FOLDER = hub.locate("demo")
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from inputs import DATA
 
-from helpers import audio, checkpoints, gansynth, instruments, midi, midi_sources, render
+from helpers import audio, gansynth, instruments, midi, midi_sources, render
 from helpers.errors import in_one_line
+from helpers.gansynth import hub
 from helpers.instruments import Timeline
 
 
@@ -35,7 +36,7 @@ MISTAKES = {
     "gansynth.load('demo', precision='int8')": ValueError,
     "gansynth.load('acoustic_only')": ConnectionError,
     "gansynth.load('https://drive.google.com/drive/folders/x')": ValueError,
-    "checkpoints.download('mine', 'nonsense')": ValueError,
+    "hub.download('mine', 'nonsense')": ValueError,
     "midi.load('none.mid')": FileNotFoundError,
     "midi.load(__file__)": ValueError,
     "midi.excerpt(song, 5, 5)": ValueError,
@@ -56,8 +57,8 @@ MISTAKES = {
 def test_a_notebook_shows_one_sentence(shell, tiny, monkeypatch, tmp_path, code):
     monkeypatch.setenv("GANSYNTH_DATA", str(tmp_path))
     # Nothing listens there: this is what a machine without a network sees.
-    monkeypatch.setitem(checkpoints.PUBLISHED, "acoustic_only", "http://127.0.0.1:9/acoustic_only.zip")
-    modules = (audio, checkpoints, gansynth, instruments, midi, render, midi_sources)
+    monkeypatch.setitem(hub.PUBLISHED, "acoustic_only", "http://127.0.0.1:9/acoustic_only.zip")
+    modules = (audio, hub, gansynth, instruments, midi, render, midi_sources)
     names = {module.__name__.split(".")[-1]: module for module in modules}
     song = midi.load(DATA / "midi" / "melody14.mid")
     shell.push(names | {"tiny": tiny, "song": song, "np": np, "__file__": __file__})

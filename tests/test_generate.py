@@ -225,9 +225,9 @@ def test_drums_without_a_player_are_told_before_the_model_is_loaded(tmp_path, ca
 
 
 def generate_published():
-    from helpers import checkpoints
+    from helpers.gansynth import hub
 
-    return checkpoints.PUBLISHED
+    return hub.PUBLISHED
 
 
 def test_checkpoint_and_ckpt_dir_exclude_each_other(capsys):

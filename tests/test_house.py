@@ -7,13 +7,13 @@ import helpers
 
 PACKAGE = Path(helpers.__file__).parent
 
-# Each may import what stands in its own line or in a line below. Packages on the line of `render` do not know each other.
+# Each may import what stands in its own line or in a line below; the packages beside `render` do not know each other.
 LAYERS = (
     ("generate", "train", "demo", "widgets", "page"),
     ("render", "training", "evaluation"),
     ("instruments", "spectrograms", "soundfont", "midi_sources"),
     ("gansynth",),
-    ("audio", "midi", "casting", "checkpoints"),
+    ("audio", "midi", "casting", "downloads"),
     ("addresses", "drawing", "errors", "files", "folders", "jsonfile", "limits", "runtime", "tables", "terminal"),
 )
 APART = LAYERS[1]

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from inputs import Stub
 
-from helpers import checkpoints, instruments, render
+from helpers import instruments, render
 from helpers.evaluation import agreement
+from helpers.gansynth import hub
 from helpers.gansynth.checkpoint import Checkpoint
 from helpers.gansynth.config import Config
 from helpers.instruments import Instrument, Timeline
@@ -52,7 +53,7 @@ def objects(clip, plan):
             Checkpoint(Config(), {"w": np.zeros((2, 3))}, 12, 1000),
             "Checkpoint(6 weights, stage 12, 1,000",
         ),
-        "Entry": (checkpoints.listing()[0], "Entry('demo', bundled)"),
+        "Entry": (hub.listing()[0], "Entry('demo', bundled)"),
         "Agreement": (agreement.Agreement(0.5, 1.0, 0.25), "Agreement(chroma=0.5, onsets=1.0, pitch=0.25)"),
         "Instrument": (dataclasses.replace(BANK[0], seed=np.int64(3)), "Instrument('voice 0')"),
     }

@@ -8,17 +8,7 @@ from inputs import RATE, golden, harmonic_wave, snr
 
 from helpers import audio
 from helpers.render import original, shaping
-from helpers.render.shaping import (
-    ATTACK,
-    HELD,
-    RELEASE,
-    Curve,
-    Loop,
-    bend,
-    envelope,
-    extend,
-    find_loop,
-)
+from helpers.render.shaping import ATTACK, HELD, RELEASE, Curve, Loop, bend, envelope, extend, find_loop
 
 
 def sine(frequency, seconds, phase=0.0):

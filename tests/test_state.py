@@ -24,7 +24,7 @@ import helpers
 from helpers import (
     audio,
     casting,
-    checkpoints,
+    downloads,
     drawing,
     errors,
     files,
@@ -47,6 +47,7 @@ from helpers import (
 )
 from helpers.audio import Audio
 from helpers.evaluation import agreement
+from helpers.gansynth import hub
 from helpers.gansynth.config import NUM_PITCHES, Config
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note
@@ -91,11 +92,13 @@ INNER = {
 }
 # Not called.
 ELSEWHERE = {
-    "checkpoints.download": "needs the network",
-    "checkpoints.from_drive": "needs the network",
-    "checkpoints.is_here": "called by render.reproduce",
-    "checkpoints.locate": "called by gansynth.load",
-    "checkpoints.verify": "called by gansynth.load",
+    "gansynth.hub.download": "needs the network",
+    "downloads.fetch": "needs the network",
+    "downloads.discard": "called by gansynth.hub.download",
+    "downloads.from_drive": "needs the network",
+    "gansynth.hub.is_here": "called by render.reproduce",
+    "gansynth.hub.locate": "called by gansynth.load",
+    "gansynth.hub.verify": "called by gansynth.load",
     "demo.main": "renders for a minute; it is made of calls that are here",
     "generate.chosen_instruments": "called by generate.main",
     "generate.run": "called by generate.main",
@@ -215,10 +218,11 @@ CALLS = {
     "casting.cast": lambda g: casting.cast({1: 40}, [casting.Voice("Violin", 40, "string")]),
     "casting.program_name": lambda g: casting.program_name(40),
     "folders.data": lambda g: folders.data(),
-    "checkpoints.drive_id": lambda g: checkpoints.drive_id("https://drive.google.com/file/d/" + "a" * 33),
-    "checkpoints.is_drive_link": lambda g: checkpoints.is_drive_link("https://drive.google.com/file/d/" + "a" * 33),
-    "checkpoints.listing": lambda g: checkpoints.listing(),
-    "checkpoints.names": lambda g: checkpoints.names(),
+    "downloads.sha256_of": lambda g: downloads.sha256_of(g.file),
+    "downloads.drive_id": lambda g: downloads.drive_id("https://drive.google.com/file/d/" + "a" * 33),
+    "downloads.is_drive_link": lambda g: downloads.is_drive_link("https://drive.google.com/file/d/" + "a" * 33),
+    "gansynth.hub.listing": lambda g: hub.listing(),
+    "gansynth.hub.names": lambda g: hub.names(),
     "drawing.literal": lambda g: drawing.literal(matplotlib.text.Text(text="日本 $a$")),
     "drawing.plain": lambda g: used(drawing.plain()),
     "drawing.png": lambda g: drawing.png(matplotlib.figure.Figure()),

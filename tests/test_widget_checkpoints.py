@@ -1,9 +1,10 @@
 """helpers.widgets.checkpoints: what is ticked plays, and what cannot be had is left out."""
 
 import pytest
-from test_checkpoints import packed, site  # noqa: F401
+from test_hub import packed, site  # noqa: F401
 
-from helpers import checkpoints, folders
+from helpers import downloads, folders
+from helpers.gansynth import hub
 from helpers.widgets.checkpoints import Checkpoints
 
 
@@ -13,8 +14,8 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("GANSYNTH_DATA", str(tmp_path))
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "demo").symlink_to(folders.BUNDLED / "checkpoints" / "demo")
-    nowhere = {name: f"http://127.0.0.1:1/{name}.zip" for name in checkpoints.PUBLISHED}
-    monkeypatch.setattr(checkpoints, "PUBLISHED", nowhere)
+    nowhere = {name: f"http://127.0.0.1:1/{name}.zip" for name in hub.PUBLISHED}
+    monkeypatch.setattr(hub, "PUBLISHED", nowhere)
     return tmp_path
 
 
@@ -43,8 +44,8 @@ def test_what_cannot_be_had_is_said_and_left_out_and_the_rest_goes_on():
 
 def test_a_download_shows_its_progress(site, monkeypatch):  # noqa: F811
     site.body = packed()
-    monkeypatch.setitem(checkpoints.PUBLISHED, "acoustic_only", site.url)
-    monkeypatch.setattr(checkpoints, "CHUNK_BYTES", 1 << 14)
+    monkeypatch.setitem(hub.PUBLISHED, "acoustic_only", site.url)
+    monkeypatch.setattr(downloads, "CHUNK_BYTES", 1 << 14)
     choice, said = Checkpoints(["acoustic_only"]), []
     choice._lines["acoustic_only"].observe(lambda change: said.append(change.new), "value")
     assert choice.get() == ["acoustic_only"]

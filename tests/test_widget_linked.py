@@ -167,7 +167,7 @@ def test_a_model_is_chosen_from_the_list(bank, monkeypatch):
     assert models._about.value == "40 random instruments (it has no names for any)"
     assert "acoustic_only (to be downloaded)" in [label for label, _ in models._list.options]
     monkeypatch.setattr("helpers.gansynth.load", lambda name: {"demo": Named()}[name])
-    monkeypatch.setattr("helpers.checkpoints.listing", lambda: [entry("demo", 7), entry("acoustic_only", 0)])
+    monkeypatch.setattr("helpers.hub.listing", lambda: [entry("demo", 7), entry("acoustic_only", 0)])
     models._list.value = "demo"
     assert models.wait(SECONDS) == "named"
     assert models._about.value == "4 instruments with names"
@@ -185,7 +185,7 @@ def test_a_model_that_cannot_be_had_leaves_the_one_of_before(bank, monkeypatch):
 
     models, said, before = Models(bank), [], bank.model
     models._line.observe(lambda change: said.append(change.new), "value")
-    monkeypatch.setattr("helpers.checkpoints.download", fail)
+    monkeypatch.setattr("helpers.hub.download", fail)
     models._list.value = "acoustic_only"
     assert models.wait(SECONDS) == models._list.value == "stub"
     assert "no connection to storage.example" in models.message
@@ -194,7 +194,7 @@ def test_a_model_that_cannot_be_had_leaves_the_one_of_before(bank, monkeypatch):
 
 
 def entry(name, size):
-    from helpers.checkpoints import Entry
+    from helpers.gansynth.hub import Entry
 
     return Entry(name, "", size, Path(name))
 

@@ -275,9 +275,9 @@ def load(
     Raises:
       FileNotFoundError, ValueError, ConnectionError: one sentence on what is wrong.
     """
-    from helpers import checkpoints
+    from helpers.gansynth import hub
 
-    path = checkpoints.locate(name_or_path)
+    path = hub.locate(name_or_path)
     model = GANSynth(read(path), path.name if path.is_dir() else path.stem, precision, cache)
     model.source = str(name_or_path)
     return model

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import audio, checkpoints, soundfont
+from .. import audio, soundfont
 from ..audio import Audio
 from ..errors import in_one_line
+from ..gansynth import hub
 from ..instruments import Instrument, Timeline
 from ..limits import MOST_PLAYED, check_length
 from ..midi import Song
@@ -288,7 +289,7 @@ def reproduce(path: str | os.PathLike, model: GANSynth | None = None, progress: 
         if not recipe.source:
             raise ValueError(f"{path} does not say where {recipe.model} came from; load it and pass it as model=")
         # What a file says is no reason to go to the web, nor to open whatever it names.
-        if not checkpoints.is_here(recipe.source):
+        if not hub.is_here(recipe.source):
             raise ValueError(
                 f"{path} was made with {recipe.source!r}, which is not on this machine; load it and pass it as model="
             )

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import ipywidgets
 import traitlets
 
-from .. import checkpoints
+from ..gansynth import hub
 from .base import Control, tip
 from .tune import literal
 
@@ -44,7 +44,7 @@ class Checkpoints(Control):
     ticked = traitlets.List(traitlets.Unicode())
 
     def __init__(self, ticked: Sequence[str] | None = None):
-        entries = checkpoints.listing()
+        entries = hub.listing()
         self._boxes = {entry.name: self._box(entry) for entry in entries if entry.state != "missing"}
         self._lines = {name: ipywidgets.HTML() for name in self._boxes}
         self._get = tip(
@@ -61,7 +61,7 @@ class Checkpoints(Control):
         self.ticked = here if ticked is None else list(ticked)
         self.changed()
 
-    def _box(self, entry: checkpoints.Entry) -> ipywidgets.Checkbox:
+    def _box(self, entry: hub.Entry) -> ipywidgets.Checkbox:
         box = ipywidgets.Checkbox(description=entry.name, indent=False, layout={"width": "170px"})
         tip(box, f"Play with {entry.name}")
         box.observe(self._on_box, "value")
@@ -101,7 +101,7 @@ class Checkpoints(Control):
         try:
             if not entry.bytes:
                 self._say(name, "connecting …")
-                checkpoints.download(name, progress=lambda have, total: self._arriving(name, have, total))
+                hub.download(name, progress=lambda have, total: self._arriving(name, have, total))
             self._say(name)
         except (OSError, ValueError) as error:
             self._say(name, f"left out: {error}", "gansynth-error")
@@ -119,8 +119,8 @@ class Checkpoints(Control):
             text = "; ".join(part for part in (ABOUT.get(name), where) if part)
         self._lines[name].value = f'<span class="{kind}" role="status">{html.escape(text)}</span>'
 
-    def _entry(self, name: str) -> checkpoints.Entry:
-        return next(entry for entry in checkpoints.listing() if entry.name == name)
+    def _entry(self, name: str) -> hub.Entry:
+        return next(entry for entry in hub.listing() if entry.name == name)
 
     def code(self) -> str:
         return f"names = [{', '.join(map(literal, self.ticked))}]" if self.ticked else ""

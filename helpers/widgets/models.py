@@ -11,7 +11,8 @@ import threading
 import ipywidgets
 import traitlets
 
-from .. import checkpoints, gansynth, instruments
+from .. import gansynth, instruments
+from ..gansynth import hub
 from ..instruments import Bank
 from .base import Control, Line, tip
 from .notes import bank_code
@@ -74,9 +75,9 @@ class Models(Control):
         """Load a checkpoint here and now, and let it play."""
         self.running = True
         with self.attempt():
-            if not next((entry.bytes for entry in checkpoints.listing() if entry.name == name), 1):
+            if not next((entry.bytes for entry in hub.listing() if entry.name == name), 1):
                 self.say(f"connecting, to download {name} …")
-                checkpoints.download(name, progress=lambda have, total: self._arriving(name, have, total))
+                hub.download(name, progress=lambda have, total: self._arriving(name, have, total))
             self.say(f"loading {name} …")
             self.bank.use(gansynth.load(name))
             self.say("")
@@ -90,8 +91,7 @@ class Models(Control):
         """Show which model plays, in the list of all."""
         model = self.bank.model
         options = {
-            entry.name: entry.name if entry.bytes else f"{entry.name} (to be downloaded)"
-            for entry in checkpoints.listing()
+            entry.name: entry.name if entry.bytes else f"{entry.name} (to be downloaded)" for entry in hub.listing()
         }
         options.setdefault(model.name, model.name)
         self._filling = True

@@ -21,8 +21,8 @@ import gdown
 import pytest
 import requests
 
-from helpers import checkpoints, folders
-from helpers.gansynth import checkpoint
+from helpers import downloads, folders
+from helpers.gansynth import checkpoint, hub
 
 REPO = Path(__file__).parents[1]
 TINY = Path(__file__).parent / "data" / "checkpoints" / "tiny_stage12"
@@ -100,13 +100,13 @@ def site():
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("GANSYNTH_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr(checkpoints, "CHUNK_BYTES", 1 << 14)
+    monkeypatch.setattr(downloads, "CHUNK_BYTES", 1 << 14)
     return tmp_path / "data"
 
 
 @pytest.fixture
 def name(site, monkeypatch):
-    monkeypatch.setitem(checkpoints.PUBLISHED, "acoustic_only", site.url)
+    monkeypatch.setitem(hub.PUBLISHED, "acoustic_only", site.url)
     return "acoustic_only"
 
 
@@ -137,7 +137,7 @@ def test_import_is_light():
 def test_download_unpacks_and_records(site, name, home, capsys):
     (home / "checkpoints" / f".{name}.unpacking").mkdir(parents=True)  # as a killed process would leave it
     (home / "checkpoints" / f".{name}.unpacking" / "old").touch()
-    folder = checkpoints.download(name, progress=False)
+    folder = hub.download(name, progress=False)
     assert folder == home / "checkpoints" / name
     assert capsys.readouterr() == ("", "")
     record = json.loads((folder / "download.json").read_text())
@@ -151,19 +151,19 @@ def test_download_unpacks_and_records(site, name, home, capsys):
 
 
 def test_progress_bar_counts_bytes(site, name, capsys):
-    checkpoints.download(name)
+    hub.download(name)
     assert f"{name}: 100%" in capsys.readouterr().err
 
 
 def test_locate_downloads_once(site, name, monkeypatch):
-    folder = checkpoints.locate(name)
+    folder = hub.locate(name)
     monkeypatch.setattr(requests, "get", None)
-    assert checkpoints.locate(name) == checkpoints.download(name) == folder
+    assert hub.locate(name) == hub.download(name) == folder
     assert len(site.log) == 1
 
 
 def test_download_elsewhere_under_another_name(site, tmp_path):
-    folder = checkpoints.download("mine", url=site.url, folder=tmp_path / "models" / "m", progress=False)
+    folder = hub.download("mine", url=site.url, folder=tmp_path / "models" / "m", progress=False)
     assert folder == tmp_path / "models" / "m"
     assert (folder / WEIGHTS).is_file()
     assert not (tmp_path / "data").exists()
@@ -171,7 +171,7 @@ def test_download_elsewhere_under_another_name(site, tmp_path):
 
 def test_two_at_once_make_one_download(site, name, home):
     folders = []
-    threads = [threading.Thread(target=lambda: folders.append(checkpoints.locate(name))) for _ in range(3)]
+    threads = [threading.Thread(target=lambda: folders.append(hub.locate(name))) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -181,16 +181,16 @@ def test_two_at_once_make_one_download(site, name, home):
 
 
 def test_waiting_for_another_process_ends(site, name, home, monkeypatch, capsys):
-    monkeypatch.setattr(checkpoints, "LOCK_SECONDS", 0.1)
-    with checkpoints._alone(home / "checkpoints" / name, progress=False):
-        fails(TimeoutError, r"too long.*acoustic_only\.lock", checkpoints.download, name)
+    monkeypatch.setattr(hub, "LOCK_SECONDS", 0.1)
+    with hub._alone(home / "checkpoints" / name, progress=False):
+        fails(TimeoutError, r"too long.*acoustic_only\.lock", hub.download, name)
     assert "waiting" in capsys.readouterr().out
     assert site.log == []
 
 
 @pytest.mark.parametrize("damage", ["change", "remove", "record"])
 def test_tampering_is_detected(site, name, damage):
-    folder = checkpoints.locate(name)
+    folder = hub.locate(name)
     if damage == "change":
         data = bytearray((folder / WEIGHTS).read_bytes())
         data[1000] ^= 1
@@ -201,9 +201,9 @@ def test_tampering_is_detected(site, name, damage):
         (folder / "download.json").write_text("{")
     what = {"change": "data-00000-of-00001 has changed", "remove": "is gone", "record": "download.json is damaged"}
     for target in (name, folder):
-        fails(ValueError, f"{what[damage]}.*delete the folder .*{name}", checkpoints.locate, target)
+        fails(ValueError, f"{what[damage]}.*delete the folder .*{name}", hub.locate, target)
     shutil.rmtree(folder)  # what the sentence says
-    assert checkpoints.verify(checkpoints.locate(name)) == folder
+    assert hub.verify(hub.locate(name)) == folder
 
 
 @pytest.mark.parametrize(
@@ -217,17 +217,17 @@ def test_tampering_is_detected(site, name, damage):
 )  # fmt: skip
 def test_a_record_from_elsewhere_is_not_trusted(tmp_path, text):
     (tmp_path / "download.json").write_text(text, "latin-1")
-    fails(ValueError, "delete the folder", checkpoints.locate, tmp_path)
+    fails(ValueError, "delete the folder", hub.locate, tmp_path)
 
 
 def test_what_is_there_is_not_replaced(site, name, home):
-    folder = checkpoints.download(name, progress=False)
+    folder = hub.download(name, progress=False)
     good = hashlib.sha256(site.body).hexdigest()
-    assert checkpoints.download(name, url=site.url, sha256=good.upper()) == folder
-    fails(FileExistsError, "another archive", checkpoints.download, name, url=site.url + "?v=2")
-    fails(FileExistsError, "another archive", checkpoints.download, name, sha256="0" * 64)
+    assert hub.download(name, url=site.url, sha256=good.upper()) == folder
+    fails(FileExistsError, "another archive", hub.download, name, url=site.url + "?v=2")
+    fails(FileExistsError, "another archive", hub.download, name, sha256="0" * 64)
     (home / "checkpoints" / "mine").mkdir()
-    fails(FileExistsError, "was not downloaded", checkpoints.download, "mine", url=site.url)
+    fails(FileExistsError, "was not downloaded", hub.download, "mine", url=site.url)
 
 
 # ---- Connections that break ------------------------------------------------------------------------------------------
@@ -254,15 +254,15 @@ def test_what_is_there_is_not_replaced(site, name, home):
 )
 def test_broken_download_goes_on(site, name, home, change, statuses):
     site.cut = 600_000
-    message = fails(ConnectionError, "run it again to continue", checkpoints.locate, name)
+    message = fails(ConnectionError, "run it again to continue", hub.locate, name)
     arrived = (home / "downloads" / f"{name}.zip.part").stat().st_size
     assert f"only {arrived:,} of {len(site.body):,} bytes" in message
-    assert site.cut - checkpoints.CHUNK_BYTES <= arrived <= site.cut
+    assert site.cut - downloads.CHUNK_BYTES <= arrived <= site.cut
     assert not (home / "checkpoints" / name).exists()
     first = len(site.body)
     site.cut, site.log = None, []
     vars(site).update(change)
-    record = json.loads((checkpoints.locate(name) / "download.json").read_text())
+    record = json.loads((hub.locate(name) / "download.json").read_text())
     assert record["sha256"] == hashlib.sha256(site.body).hexdigest()
     assert [status for status, _ in site.log] == statuses
     assert site.log[-1][1] == (first - arrived if statuses == [206] else len(site.body))
@@ -271,9 +271,9 @@ def test_broken_download_goes_on(site, name, home, change, statuses):
 @pytest.mark.parametrize("etag", [None, 'W/"weak"'])
 def test_without_a_strong_validator_starts_again(site, name, etag):
     site.etag, site.cut = etag, 600_000
-    fails(ConnectionError, "only", checkpoints.locate, name)
+    fails(ConnectionError, "only", hub.locate, name)
     site.cut = None
-    checkpoints.locate(name)
+    hub.locate(name)
     assert site.log[1:] == [(200, len(site.body))]
 
 
@@ -285,15 +285,15 @@ def test_complete_or_oversized_part(site, name, home, extra):
     part.write_bytes(site.body + extra)
     notes = {"url": site.url, "validator": site.etag, "total": len(site.body)}
     part.with_name(part.name + ".json").write_text(json.dumps(notes))
-    checkpoints.locate(name)
+    hub.locate(name)
     assert [status for status, _ in site.log] == ([416, 200] if extra else [416])
 
 
 def test_part_of_another_address_is_not_used(site, name, home):
     site.cut = 600_000
-    fails(ConnectionError, "only", checkpoints.locate, name)
+    fails(ConnectionError, "only", hub.locate, name)
     site.cut = None
-    checkpoints.download(name, url=site.url + "?mirror")
+    hub.download(name, url=site.url + "?mirror")
     assert site.log[1:] == [(200, len(site.body))]
 
 
@@ -301,16 +301,16 @@ def test_no_network(name, home, monkeypatch):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-    monkeypatch.setitem(checkpoints.PUBLISHED, name, f"http://127.0.0.1:{port}/a.zip")
-    fails(ConnectionError, f"cannot reach 127.0.0.1:{port}.*'demo' works offline", checkpoints.locate, name)
+    monkeypatch.setitem(hub.PUBLISHED, name, f"http://127.0.0.1:{port}/a.zip")
+    fails(ConnectionError, f"cannot reach 127.0.0.1:{port}.*'demo' works offline", hub.locate, name)
     assert left(home) == []
 
 
 def test_silent_server(site, name, monkeypatch):
-    monkeypatch.setattr(checkpoints, "READ_SECONDS", 0.2)
+    monkeypatch.setattr(downloads, "READ_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and says nothing
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/a.zip"
-        fails(ConnectionError, "cannot reach", checkpoints.download, name, url=url)
+        fails(ConnectionError, "cannot reach", hub.download, name, url=url)
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_silent_server(site, name, monkeypatch):
 )
 def test_refusals(site, name, home, status, kind, match):
     site.status = status
-    fails(kind, match, checkpoints.locate, name)
+    fails(kind, match, hub.locate, name)
     assert left(home) == []
 
 
@@ -340,7 +340,7 @@ def test_refusals(site, name, home, status, kind, match):
     ],
 )
 def test_bad_requests(name, url, match, home):
-    fails(ValueError, match, checkpoints.download, name, url=url)
+    fails(ValueError, match, hub.download, name, url=url)
     assert left(home) == []
 
 
@@ -403,34 +403,34 @@ def test_broken_and_hostile_archives(site, name, home, monkeypatch, body, match)
 
     monkeypatch.setattr(checkpoint, "extract_published", watched)
     site.body = body()
-    message = fails(ValueError, match, checkpoints.locate, name)
+    message = fails(ValueError, match, hub.locate, name)
     assert site.url in message
     assert str(home) not in message
     assert written[0] < 2_000_000
     assert left(home) == []
     assert not list(home.parent.rglob("*evil*"))
     site.body = packed()  # and the next try is not spoilt
-    assert checkpoints.locate(name).is_dir()
+    assert hub.locate(name).is_dir()
 
 
 def test_wrong_hash(site, name, home):
     match = f"SHA-256 {hashlib.sha256(site.body).hexdigest()} instead of {'ab' * 32}; it was deleted"
-    fails(ValueError, match, checkpoints.download, name, sha256="AB" * 32)
+    fails(ValueError, match, hub.download, name, sha256="AB" * 32)
     assert left(home) == []
 
 
 @pytest.mark.parametrize("declared", [True, False])
 def test_too_large_to_download(site, name, home, monkeypatch, declared):
-    monkeypatch.setattr(checkpoints, "MAX_ARCHIVE_BYTES", 1_000_000)
+    monkeypatch.setattr(downloads, "MAX_ARCHIVE_BYTES", 1_000_000)
     site.body, site.length = bytes(30_000_000), declared
-    fails(ValueError, "larger than", checkpoints.locate, name)
+    fails(ValueError, "larger than", hub.locate, name)
     assert left(home) == []
     assert site.hung_up.wait(5)  # it did not take all
 
 
 def test_undeclared_size(site, name):
     site.length = False
-    assert checkpoints.locate(name).is_dir()
+    assert hub.locate(name).is_dir()
 
 
 @pytest.mark.parametrize(
@@ -448,10 +448,10 @@ def test_interrupted_unpacking_leaves_no_checkpoint(site, name, home, monkeypatc
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, step, interrupted)
-        fails(kind, match, checkpoints.locate, name)
+        fails(kind, match, hub.locate, name)
     assert left(home) == [f"downloads/{name}.zip.part", f"downloads/{name}.zip.part.json"]
     assert list((home / "checkpoints").iterdir()) == []
-    checkpoints.locate(name)
+    hub.locate(name)
     assert site.log == [(200, len(site.body)), (416, 0)]  # the archive was complete
 
 
@@ -463,17 +463,17 @@ def test_full_disk_while_downloading(site, name, home, monkeypatch):
             return super().write(data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "open", Full, raising=False)
-        fails(OSError, "No space left on device; make room", checkpoints.locate, name)
+        patch.setattr(downloads, "open", Full, raising=False)
+        fails(OSError, "No space left on device; make room", hub.locate, name)
     site.log.clear()
-    checkpoints.locate(name)
+    hub.locate(name)
     assert site.log[0][0] == 206
 
 
 def test_folder_that_cannot_be_written(name, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("GANSYNTH_DATA", str(tmp_path / "file"))
-    fails(OSError, "cannot write to .*set GANSYNTH_DATA", checkpoints.locate, name)
+    fails(OSError, "cannot write to .*set GANSYNTH_DATA", hub.locate, name)
 
 
 # ---- Names -----------------------------------------------------------------------------------------------------------
@@ -481,24 +481,24 @@ def test_folder_that_cannot_be_written(name, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("wanted", ["acoustic", "", "no/such/folder", "model.npz", Path("nowhere")])
 def test_unknown_name_lists_the_known(wanted):
-    fails(FileNotFoundError, "'demo', 'acoustic_only', 'all_instruments'", checkpoints.locate, wanted)
+    fails(FileNotFoundError, "'demo', 'acoustic_only', 'all_instruments'", hub.locate, wanted)
 
 
 def test_locate_takes_paths(tmp_path):
-    assert checkpoints.locate(TINY) == checkpoints.locate(str(TINY)) == TINY
+    assert hub.locate(TINY) == hub.locate(str(TINY)) == TINY
     file = tmp_path / "model.zip"
     file.write_bytes(packed())
-    assert checkpoints.locate(str(file)) == file
+    assert hub.locate(str(file)) == file
 
 
 def test_demo_is_always_the_bundled_one(home, monkeypatch, tmp_path):
     (home / "checkpoints" / "demo").mkdir(parents=True)  # not this one
     monkeypatch.setattr(folders, "BUNDLED", tmp_path / "repo")
-    fails(FileNotFoundError, "bundled checkpoint is missing", checkpoints.locate, "demo")
-    assert checkpoints.listing()[0].state == "missing"
+    fails(FileNotFoundError, "bundled checkpoint is missing", hub.locate, "demo")
+    assert hub.listing()[0].state == "missing"
     shutil.copytree(TINY, tmp_path / "repo" / "checkpoints" / "demo")
-    assert checkpoints.locate("demo") == tmp_path / "repo" / "checkpoints" / "demo"
-    assert checkpoints.listing()[0].state == "bundled"
+    assert hub.locate("demo") == tmp_path / "repo" / "checkpoints" / "demo"
+    assert hub.listing()[0].state == "bundled"
 
 
 def test_listing(site, name, home, monkeypatch, tmp_path):
@@ -506,9 +506,9 @@ def test_listing(site, name, home, monkeypatch, tmp_path):
     shutil.copytree(TINY, tmp_path / "repo" / "checkpoints" / "demo")
     shutil.copytree(TINY, home / "checkpoints" / "mine")
     (home / "checkpoints" / ".other.unpacking").mkdir()
-    checkpoints.download(name, progress=False)
-    assert checkpoints.names() == ["demo", "acoustic_only", "all_instruments", "mine"]
-    rows = checkpoints.listing()
+    hub.download(name, progress=False)
+    assert hub.names() == ["demo", "acoustic_only", "all_instruments", "mine"]
+    rows = hub.listing()
     assert [row.state for row in rows] == ["bundled", "downloaded", "to be downloaded", "placed by hand"]
     size = sum(p.stat().st_size for p in TINY.rglob("*") if p.is_file())
     assert [row.bytes for row in rows][::3] == [size, size]
@@ -516,7 +516,7 @@ def test_listing(site, name, home, monkeypatch, tmp_path):
     assert rows[2].bytes == 0
     assert re.fullmatch(r"demo +bundled +1\.1 MB  .*demo", str(rows[0]))
     assert re.fullmatch(r"all_instruments +to be downloaded +https://.*all_instruments\.zip", str(rows[2]))
-    assert checkpoints.locate("mine") == home / "checkpoints" / "mine"
+    assert hub.locate("mine") == home / "checkpoints" / "mine"
 
 
 # ---- Google Drive ----------------------------------------------------------------------------------------------------
@@ -537,7 +537,7 @@ def test_listing(site, name, home, monkeypatch, tmp_path):
     ],
 )
 def test_drive_id(link):
-    assert checkpoints.drive_id(link) == DRIVE_ID
+    assert downloads.drive_id(link) == DRIVE_ID
 
 
 @pytest.mark.parametrize(
@@ -554,7 +554,7 @@ def test_drive_id(link):
     ],
 )
 def test_not_a_drive_file(link):
-    fails(ValueError, "not the link of a file on Google Drive", checkpoints.drive_id, link)
+    fails(ValueError, "not the link of a file on Google Drive", downloads.drive_id, link)
 
 
 def stand_in(version: int, file: str = "song.mid", data: bytes = b"MThd", error: Exception | None = None):
@@ -589,13 +589,13 @@ def stand_in(version: int, file: str = "song.mid", data: bytes = b"MThd", error:
 def test_from_drive(version, monkeypatch, home, tmp_path, capsys):
     link = f"https://drive.google.com/file/d/{DRIVE_ID}/view"
     monkeypatch.setattr(gdown, "download", stand_in(version))
-    assert checkpoints.from_drive(link) == checkpoints.from_drive(DRIVE_ID) == home / "drive" / "song.mid"
+    assert downloads.from_drive(link) == downloads.from_drive(DRIVE_ID) == home / "drive" / "song.mid"
     assert "Downloading" in capsys.readouterr().err
-    assert checkpoints.from_drive(link, tmp_path / "mine.mid", progress=False).read_bytes() == b"MThd"
+    assert downloads.from_drive(link, tmp_path / "mine.mid", progress=False).read_bytes() == b"MThd"
     assert capsys.readouterr().err == ""
-    assert checkpoints.from_drive(link, tmp_path / "mine") == tmp_path / "mine" / "song.mid"
+    assert downloads.from_drive(link, tmp_path / "mine") == tmp_path / "mine" / "song.mid"
     monkeypatch.setattr(gdown, "download", stand_in(version, data=b"other"))
-    assert checkpoints.from_drive(link) == home / "drive" / f"song-{DRIVE_ID}.mid"
+    assert downloads.from_drive(link) == home / "drive" / f"song-{DRIVE_ID}.mid"
     assert (home / "drive" / "song.mid").read_bytes() == b"MThd"
     assert len(left(home)) == 2
 
@@ -611,7 +611,7 @@ def test_from_drive(version, monkeypatch, home, tmp_path, capsys):
 )
 def test_from_drive_makes_names_safe(given, kept, monkeypatch, home):
     monkeypatch.setattr(gdown, "download", stand_in(6, file=given))
-    assert checkpoints.from_drive(DRIVE_ID) == home / "drive" / kept
+    assert downloads.from_drive(DRIVE_ID) == home / "drive" / kept
 
 
 @pytest.mark.parametrize(
@@ -628,7 +628,7 @@ def test_from_drive_makes_names_safe(given, kept, monkeypatch, home):
 )
 def test_from_drive_failures(error, kind, match, monkeypatch, home):
     monkeypatch.setattr(gdown, "download", stand_in(5, file="", error=error))
-    fails(kind, match, checkpoints.from_drive, DRIVE_ID, progress=False)
+    fails(kind, match, downloads.from_drive, DRIVE_ID, progress=False)
     assert left(home) == []
 
 
@@ -650,7 +650,7 @@ class Endless(BaseHTTPRequestHandler):
 @pytest.mark.parametrize("destination", [None, "file.zip"])
 def test_a_file_on_drive_that_does_not_end(destination, monkeypatch, home, tmp_path):
     """By gdown itself, from a server that stands in for Drive."""
-    monkeypatch.setattr(checkpoints, "MAX_ARCHIVE_BYTES", 3 << 20)
+    monkeypatch.setattr(downloads, "MAX_ARCHIVE_BYTES", 3 << 20)
     with ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
         server.sent = 0
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -659,9 +659,7 @@ def test_a_file_on_drive_that_does_not_end(destination, monkeypatch, home, tmp_p
         inspected = functools.wraps(fetch)(lambda id, **how: fetch(url=address, **how))
         monkeypatch.setattr(gdown, "download", inspected)
         where = tmp_path / destination if destination else None
-        fails(
-            ValueError, "on Google Drive is larger than 3 MB", checkpoints.from_drive, DRIVE_ID, where, progress=False
-        )
+        fails(ValueError, "on Google Drive is larger than 3 MB", downloads.from_drive, DRIVE_ID, where, progress=False)
         server.shutdown()
     assert server.sent < 30 << 20
     assert not [file for file in (tmp_path, home / "drive") for file in file.glob("**/*") if file.is_file()]
@@ -669,22 +667,22 @@ def test_a_file_on_drive_that_does_not_end(destination, monkeypatch, home, tmp_p
 
 @pytest.mark.parametrize("version", [5, 6])
 def test_a_file_on_drive_that_is_too_large(version, monkeypatch, home):
-    monkeypatch.setattr(checkpoints, "MAX_ARCHIVE_BYTES", 3)
+    monkeypatch.setattr(downloads, "MAX_ARCHIVE_BYTES", 3)
     monkeypatch.setattr(gdown, "download", stand_in(version))
-    fails(ValueError, "larger than 0 MB", checkpoints.from_drive, DRIVE_ID, progress=False)
-    fails(ValueError, "larger than 0 MB", checkpoints.locate, f"https://drive.google.com/file/d/{DRIVE_ID}/view")
+    fails(ValueError, "larger than 0 MB", downloads.from_drive, DRIVE_ID, progress=False)
+    fails(ValueError, "larger than 0 MB", hub.locate, f"https://drive.google.com/file/d/{DRIVE_ID}/view")
 
 
 def test_locate_a_checkpoint_on_drive(monkeypatch, home):
     link = f"https://drive.google.com/file/d/{DRIVE_ID}/view"
     monkeypatch.setattr(gdown, "download", stand_in(6, "model.zip", b"<html>"))
-    fails(ValueError, "web page", checkpoints.locate, link)
+    fails(ValueError, "web page", hub.locate, link)
     assert left(home) == []
     monkeypatch.setattr(gdown, "download", stand_in(6, "model.zip", packed()))
-    folder = checkpoints.locate(link)
+    folder = hub.locate(link)
     assert folder == home / "checkpoints" / f"drive-{DRIVE_ID}"
-    assert checkpoints.names()[-1] == folder.name
+    assert hub.names()[-1] == folder.name
     monkeypatch.setattr(gdown, "download", None)
-    assert checkpoints.locate(link) == checkpoints.locate(folder.name) == folder
+    assert hub.locate(link) == hub.locate(folder.name) == folder
     (folder / WEIGHTS).unlink()
-    fails(ValueError, "is gone", checkpoints.locate, link)
+    fails(ValueError, "is gone", hub.locate, link)

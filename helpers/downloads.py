@@ -1,0 +1,323 @@
+"""Files from the web and from Google Drive: resumed where they broke off, bounded in size, and said so in a sentence.
+
+`gansynth.hub` downloads checkpoints with it, `midi_sources` reads links to Drive with it.
+
+Notebook: 02_checkpoints.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import io
+import json
+import os
+import re
+import tempfile
+import urllib.parse
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import requests
+from tqdm.auto import tqdm
+
+from . import folders, jsonfile
+from .errors import in_one_line
+from .files import plain_name
+
+CHUNK_BYTES = 1 << 18  # read from the network at a time; at most this much is lost when a connection breaks
+CONNECT_SECONDS = 15  # to reach a server ...
+READ_SECONDS = 60  # ... and the longest silence before it counts as gone
+MAX_NOTES_BYTES = 1 << 16  # of what is noted about an unfinished download
+MAX_ARCHIVE_BYTES = 4 << 30  # a published model, with its optimizer and discriminator, stays well below
+
+Progress = bool | Callable[[int, int | None], None]  # whether a bar is shown; or who is told (bytes here, bytes in all)
+
+_DRIVE_HOSTS = ("drive.google.com", "docs.google.com", "drive.usercontent.google.com")
+_DRIVE_ID = r"[A-Za-z0-9_-]{20,}"
+
+
+def fetch(name: str, url: str, part: Path, progress: Progress = True) -> None:
+    """Download a file, going on from what is there of it if the server's file is still the same one.
+
+    Args:
+      name: what messages and the bar call it.
+      url: where it is.
+      part: the file; what is noted about it is beside it, until `discard`.
+      progress: show a bar; or a function of (bytes that have arrived, bytes in all or None), called after each piece.
+
+    Raises:
+      ConnectionError: the server cannot be reached, or the connection broke; call it again to continue.
+      FileNotFoundError: the server has no such file.
+      ValueError: a bad address, or a file that is larger than any checkpoint.
+      OSError: the server refuses, or the disk is full. What has arrived is kept, to continue from.
+    """
+    if not _attempt(name, url, part, progress):
+        discard(part)
+        if not _attempt(name, url, part, progress):
+            raise OSError(f"{_host(url)} answers with a part of {name} that was not asked for; try again later")
+
+
+def _attempt(name: str, url: str, part: Path, progress: Progress) -> bool:
+    """One request. False: what is in `part` is of no use any more, start from zero.
+
+    Source: RFC 9110, sections 13.1.5 (If-Range), 14.2 (Range) and 15.5.17 (416).
+    """
+    notes = _read_notes(part)  # about the response that `part` began with
+    validator = notes.get("validator") if notes.get("url") == url else None
+    have = part.stat().st_size if validator and part.is_file() else 0
+    headers = {"Accept-Encoding": "identity"}  # so that sizes and offsets count the file's own bytes
+    if have:
+        headers |= {"Range": f"bytes={have}-", "If-Range": validator}
+    with _get(name, url, headers) as response:
+        if response.status_code == 416:  # nothing follows: complete, if the size is right
+            return bool(have) and (_content_range(response)[1] or notes.get("total")) == have
+        if response.status_code == 206:
+            start, total = _content_range(response)
+            same = _validator(response) in (None, validator) and notes.get("total") in (None, total)
+            if not have or start != have or not same:
+                return False
+        else:
+            have, total = 0, _length(response)
+            discard(part)  # before the notes change, or a crash in between would join two different files
+            notes = {"url": url, "validator": _validator(response), "total": total}
+            _notes(part).write_text(json.dumps(notes), "utf-8")
+        _receive(name, response, part, have, total, progress)
+    return True
+
+
+def _get(name: str, url: str, headers: dict[str, str]) -> requests.Response:
+    """The server's answer, if it is 200, 206 or 416."""
+    try:
+        response = requests.get(url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS))
+    except (requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL):
+        raise ValueError(f"{url!r} is not a web address; expected https://…") from None
+    except requests.RequestException:
+        raise ConnectionError(_unreachable(_host(url))) from None
+    status = response.status_code
+    if status in (200, 206, 416):
+        return response
+    response.close()
+    if status in (404, 410):
+        raise FileNotFoundError(f"the server has no {name} (HTTP {status}) at {url}")
+    if status in (401, 403):
+        raise PermissionError(f"the server refuses {name} (HTTP {status}) at {url}: it was moved or is not public")
+    raise OSError(f"the server cannot deliver {name} now (HTTP {status}) at {url}; try again later")
+
+
+def _receive(
+    name: str, response: requests.Response, part: Path, have: int, total: int | None, progress: Progress
+) -> None:
+    """Append the body to `part`."""
+    broken = False
+    tell = progress if callable(progress) else lambda have, total: None
+    hidden = callable(progress) or not progress
+    bar = tqdm(total=total, initial=have, desc=name, unit="B", unit_scale=True, disable=hidden)
+    try:
+        with bar, open(part, "ab") as file:
+            if (total or 0) <= MAX_ARCHIVE_BYTES:
+                for chunk in response.iter_content(CHUNK_BYTES):
+                    file.write(chunk)
+                    have += len(chunk)
+                    bar.update(len(chunk))
+                    tell(have, total)
+                    if have > MAX_ARCHIVE_BYTES:
+                        break
+    except requests.RequestException:
+        broken = True
+    except OSError as error:
+        raise OSError(f"cannot write {part}: {error.strerror}; make room and run it again to continue") from None
+    if max(have, total or 0) > MAX_ARCHIVE_BYTES:
+        discard(part)
+        raise ValueError(f"{response.url} is larger than {MAX_ARCHIVE_BYTES >> 20} MB: that is no checkpoint")
+    if broken or total not in (None, have):
+        of = f"{have:,} of {total:,}" if total else f"{have:,}"
+        raise ConnectionError(f"only {of} bytes of {name} arrived from {_host(response.url)}; run it again to continue")
+
+
+def _notes(part: Path) -> Path:
+    return part.with_name(part.name + ".json")
+
+
+def _read_notes(part: Path) -> dict[str, Any]:
+    try:
+        values = jsonfile.parse(jsonfile.read_text(_notes(part), MAX_NOTES_BYTES))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def discard(part: Path) -> None:
+    """Delete an unfinished download, and what is noted about it."""
+    part.unlink(missing_ok=True)
+    _notes(part).unlink(missing_ok=True)
+
+
+def _validator(response: requests.Response) -> str | None:
+    """What tells one version of the file from another, strongly enough to join two pieces; None: nothing does."""
+    tag = response.headers.get("ETag", "W/")
+    return response.headers.get("Last-Modified") if tag.startswith("W/") else tag
+
+
+def _length(response: requests.Response) -> int | None:
+    length = response.headers.get("Content-Length", "")
+    encoded = response.headers.get("Content-Encoding", "identity") != "identity"  # then it counts other bytes
+    return int(length) if length.isdecimal() and not encoded else None
+
+
+def _content_range(response: requests.Response) -> tuple[int | None, int | None]:
+    """First byte and the file's size, from `bytes 100-199/200` or `bytes */200`."""
+    match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(?:(\d+)|\*)", response.headers.get("Content-Range", "").strip())
+    first, total = match.groups() if match else (None, None)
+    return int(first) if first else None, int(total) if total else None
+
+
+def _host(url: str) -> str:
+    return urllib.parse.urlsplit(url).netloc
+
+
+def _unreachable(host: str) -> str:
+    return f"cannot reach {host}: check the internet connection; meanwhile the bundled 'demo' works offline"
+
+
+def sha256_of(file: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    digest = hashlib.sha256()  # not hashlib.file_digest, which is younger than Python 3.10
+    with open(file, "rb") as data:
+        while block := data.read(CHUNK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+# ---- Google Drive ----------------------------------------------------------------------------------------------------
+
+
+@in_one_line
+def from_drive(link_or_id: str, destination: str | os.PathLike | None = None, progress: bool = True) -> Path:
+    """Fetch a file that is shared on Google Drive: a checkpoint's zip, a MIDI file.
+
+    Args:
+      link_or_id: the link that "Share" copies, or the file's id.
+      destination: a folder, or the path of the file if it has a suffix; by default `folders.data()/drive`. In a folder
+        the file keeps its own name, with odd characters replaced; one of that name with other contents is left alone.
+      progress: show gdown's bar.
+
+    Returns:
+      The file.
+
+    Raises:
+      ValueError: not the link of one file, or the file is larger than any checkpoint.
+      PermissionError: Drive does not hand the file out.
+      ConnectionError: no network.
+    """
+    import gdown  # slow to import, and only needed here; this call works with its versions 5.2 and 6
+
+    identity = drive_id(link_or_id)
+    target = Path(destination).expanduser() if destination is not None else folders.data() / "drive"
+    is_file = bool(target.suffix) and not target.is_dir()
+    home = target.parent if is_file else target
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".drive-", dir=home) as temporary:
+        try:
+            _from_drive(gdown, identity, Path(temporary), is_file, progress)
+        except _TooLargeError:
+            size = f"larger than {MAX_ARCHIVE_BYTES >> 20} MB"
+            raise ValueError(f"{identity} on Google Drive is {size}: that is no checkpoint") from None
+        except requests.HTTPError:
+            pass
+        except requests.RequestException:
+            raise ConnectionError(_unreachable("drive.google.com")) from None
+        except OSError as error:
+            raise OSError(f"cannot write to {home}: {error.strerror or error}") from None
+        # Each version has its own kinds, down to KeyError for a page that it does not understand.
+        except Exception as error:
+            if isinstance(error.__cause__, (requests.ConnectionError, requests.Timeout)):
+                raise ConnectionError(_unreachable("drive.google.com")) from None
+        fetched = [p for p in Path(temporary).iterdir() if p.is_file() and not p.name.endswith(".part")]
+        if len(fetched) != 1:
+            raise PermissionError(
+                f"Google Drive does not hand out {identity}: check that it exists and is shared with 'Anyone with the "
+                "link', or, if too many people have fetched it today, try again tomorrow"
+            )
+        if not is_file:
+            target = _free_name(home / plain_name(fetched[0].name, identity), fetched[0], identity)
+        os.replace(fetched[0], target)
+    return target
+
+
+class _TooLargeError(Exception):
+    """Of a file on Drive."""
+
+
+class _Bounded(io.FileIO):
+    """A file that takes no more than a checkpoint has."""
+
+    def write(self, data: bytes) -> int:
+        _check_size(self.tell() + len(data))
+        return super().write(data)
+
+
+def _check_size(have: int, total: int | None = None) -> None:
+    if max(have, total or 0) > MAX_ARCHIVE_BYTES:
+        raise _TooLargeError
+
+
+def _from_drive(gdown: ModuleType, identity: str, folder: Path, is_named: bool, progress: bool) -> None:
+    """Fetch a file into an empty folder; under its own name unless it is named by who asks."""
+    # Without cookies: those of the machine's user may open what is not shared with everybody.
+    how = {"id": identity, "quiet": not progress, "use_cookies": False}
+    if is_named:
+        partial = folder / "file.part"
+        with _Bounded(partial, "wb") as file:
+            done = gdown.download(output=file, **how)
+        if done is not None:
+            partial.rename(folder / "file")
+        return
+    if "progress" in inspect.signature(gdown.download).parameters:  # from version 6 on
+        how["progress"] = _check_size
+    gdown.download(output=f"{folder}{os.sep}", **how)
+    for file in folder.iterdir():
+        _check_size(file.stat().st_size)
+
+
+def drive_id(link_or_id: str) -> str:
+    """The id of a file on Google Drive, from any of the links that Drive gives out, or from the id itself.
+
+    Raises:
+      ValueError: neither; or the link of a folder.
+    """
+    text = link_or_id.strip()
+    if re.fullmatch(_DRIVE_ID, text):
+        return text
+    if is_drive_link(text):
+        parts = _split_link(text)
+        ids = urllib.parse.parse_qs(parts.query).get("id", [])
+        match = re.match(rf"/file/(?:u/\d+/)?d/({_DRIVE_ID})(?:/|$)", parts.path)
+        found = match[1] if match else ids[0] if len(ids) == 1 else ""
+        if re.fullmatch(_DRIVE_ID, found) and "/folders/" not in parts.path:
+            return found
+    raise ValueError(
+        f"{link_or_id!r} is not the link of a file on Google Drive; expected https://drive.google.com/file/d/…/view"
+    )
+
+
+def is_drive_link(text: str) -> bool:
+    """Whether a link leads to Google Drive."""
+    try:
+        return _split_link(text).hostname in _DRIVE_HOSTS
+    except ValueError:  # such as an unclosed [ of an IPv6 address
+        return False
+
+
+def _split_link(text: str) -> urllib.parse.SplitResult:
+    text = text.strip()
+    return urllib.parse.urlsplit(text if "://" in text else f"https://{text}")
+
+
+def _free_name(target: Path, fetched: Path, identity: str) -> Path:
+    """`target`, or one with the id in it where another file has that name already."""
+    if not target.exists() or (target.is_file() and sha256_of(target) == sha256_of(fetched)):
+        return target
+    return target.with_name(f"{target.stem}-{identity}{target.suffix}")
