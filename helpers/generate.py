@@ -162,7 +162,7 @@ def _parts(
     args: argparse.Namespace, model: GANSynth, song: Song, seed: int
 ) -> Timeline | dict[str | int, Instrument] | None:
     """Who plays, as `render` takes it."""
-    from .render import original_notes
+    from .render import original
 
     if args.instruments:
         chosen = chosen_instruments(args.instruments, model)
@@ -173,7 +173,7 @@ def _parts(
     if args.each_track:
         return None
     if args.faithful:
-        notes = original_notes(song)
+        notes = original.notes(song)
         seconds = notes[-1].end if notes else 0.0  # the end of the note listed last, not of the last one to end
         return Timeline.original(model, seconds, seed, args.secs_per_instrument)
     return Timeline.random(model, song.seconds, seed, args.secs_per_instrument)

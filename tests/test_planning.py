@@ -1,4 +1,4 @@
-"""helpers.planning: who plays each track, and what there is to play."""
+"""helpers.render.planning: who plays each track, and what there is to play."""
 
 import dataclasses
 

@@ -275,7 +275,7 @@ def load(
     Raises:
       FileNotFoundError, ValueError, ConnectionError: one sentence on what is wrong.
     """
-    from helpers.gansynth import hub
+    from . import hub
 
     path = hub.locate(name_or_path)
     model = GANSynth(read(path), path.name if path.is_dir() else path.stem, precision, cache)
