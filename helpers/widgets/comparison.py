@@ -82,7 +82,7 @@ class Comparison(Control):
         if not clips or self._tune.song is None:
             raise ValueError("there is nothing to compare yet: choose a score and generate a clip first")
         for panel, picture in self._pictures.items():
-            self.say(f"drawing {PICTURES[panel].lower()} …")
+            self.say(f"drawing {PICTURES[panel][0].lower()}{PICTURES[panel][1:]} …")
             picture.value = _picture(clips, panel)
         measured = {}
         for number, (name, clip) in enumerate(clips.items(), start=1):
