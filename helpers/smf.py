@@ -43,13 +43,14 @@ _MUSICXML = "MusicXML, a score to print: export it as MIDI, from MuseScore for e
 THE_FILE = "the file itself (its download link), or in Google Drive use Share, Copy link"
 
 # The files that people take for MIDI files: where and what they begin with, and what to say.
+_MP3 = (b"ID3", b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3", b"\xff\xe2")  # tags, or a frame
 _OTHERS = (
     (0, b"Extended Module: ", f"a tracker module (.xm){_MODULE}"),
     (0, b"IMPM", f"a tracker module (.it){_MODULE}"),
     (44, b"SCRM", f"a tracker module (.s3m){_MODULE}"),
     (1080, b"M.K.", f"a tracker module (.mod){_MODULE}"),
     (1, b"FICHIER GUITAR PRO", "a Guitar Pro file: export it as MIDI from Guitar Pro or TuxGuitar"),
-    (0, b"ID3", "an MP3 recording, not a score: notes cannot be read from it"),
+    *((0, sign, "an MP3 recording, not a score: notes cannot be read from it") for sign in _MP3),
     (0, b"OggS", "an Ogg recording, not a score: notes cannot be read from it"),
     (0, b"fLaC", "a FLAC recording, not a score: notes cannot be read from it"),
     (8, b"WAVE", "a WAV recording, not a score: notes cannot be read from it"),
@@ -189,6 +190,8 @@ def _find_head(content: bytes, suffix: str, remarks: Remarks) -> int:
 
 def _other(content: bytes) -> str:
     """What a file is that people take for a MIDI file, and what to do about it; "" if it is none of those."""
+    if not content:
+        return "an empty file: save or export it again"
     if is_web_page(content):
         return f"a web page and not a MIDI file: on that page, save {THE_FILE}"
     for at, sign, what in _OTHERS:

@@ -114,13 +114,15 @@ def test_tracks_programs_and_drums_are_kept():
 
 
 def test_missing_file(tmp_path):
+    with pytest.raises(IsADirectoryError, match="it is a folder"):
+        midi.load(tmp_path)
     with pytest.raises(FileNotFoundError, match="no such file"):
         midi.load(tmp_path / "none.mid")
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"", "not a MIDI file"), (b"PK\x03\x04zip", "not a MIDI file"), (b"MThd", "damaged"),
+    [(b"", "an empty file"), (b"PK\x03\x04zip", "not a MIDI file"), (b"MThd", "damaged"),
      (b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\xff\xff\0\x90", "damaged")],
 )  # fmt: skip
 def test_other_files_get_one_sentence(tmp_path, content, message):

@@ -702,6 +702,14 @@ def test_page_works_without_scripts(browser, path):
     context.close()
 
 
+@pytest.mark.usefixtures("no_pictures")
+def test_lines_of_an_observation_stay_lines(browser, tmp_path):
+    there = browser.new_page()
+    there.goto(write(tmp_path / "page.html", {"a": sine()}, observations={"a": "one\ntwo"}).as_uri())
+    assert there.locator(".observation").inner_text() == "one\ntwo"
+    there.close()
+
+
 @pytest.mark.skipif(not shutil.which("pdftotext"), reason="pdftotext, of poppler, is not installed")
 @pytest.mark.parametrize("paper", ["A4", "Letter", "A5"])
 def test_no_heading_ends_a_printed_page(visit, tmp_path, paper):

@@ -401,7 +401,7 @@ def test_a_reference_that_cannot_be_made_is_said(made, monkeypatch):
     tune.load(PRELUDE)
     player.wait(SECONDS)
     assert list(player.clips) == ["custom"]
-    assert "original cannot be made: no soundfont" in player.message
+    assert "original cannot be made: no soundfont. custom: the tune" in player.message
     monkeypatch.undo()
 
 

@@ -105,7 +105,7 @@ def test_no_score_takes_the_place_of_another(kept):
 
 @pytest.mark.parametrize(("content", "match"), [
     (b"<html>", "^a.mid is a web page"), (b" <!DOCTYPE html><p>", "^a.mid is a web page"),
-    (b"", "^a.mid is not a MIDI file"),
+    (b"", "^a.mid is an empty file"),
     (STUDY.read_bytes()[:30], "^a.mid is a damaged"), (bytes(midi.MAX_BYTES + 1), "^a.mid has 8 MB"),
 ])  # fmt: skip
 def test_what_is_no_score_is_not_kept(content, match, kept):
@@ -113,6 +113,12 @@ def test_what_is_no_score_is_not_kept(content, match, kept):
         scores.keep(content, "a.mid")
     assert scores.listing(kept) == []
     assert not kept.exists() or not list(kept.iterdir())
+
+
+@pytest.mark.parametrize("content", [b"ID3", b"RIFF----WAVE", b"<html>", bytes(midi.MAX_BYTES + 1)])
+def test_a_message_names_the_file_as_it_was_given(content, kept):
+    with pytest.raises(ValueError, match=r"^song\.mp3 "):
+        scores.keep(content, "song.mp3")
 
 
 def test_download(site, kept):
