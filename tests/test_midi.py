@@ -262,6 +262,11 @@ def test_a_note_without_a_length_is_given_one(read, channel):
     assert song.remarks == (() if channel == 9 else short)  # drums need none
 
 
+def test_notes_without_a_length_are_counted_once(read):
+    song = read(on(0) + off(0) + program(100, 0) + on(200) + off(200))
+    assert song.remarks == ("2 notes without a length, given one of 0.1 s",)
+
+
 def test_it_ends_where_its_key_is_struck_again(read):
     assert times(read(note(0, length=0) + note(60, length=0) + note(500, length=0))) == [
         (0.0, 0.06), (0.06, pytest.approx(0.16)), (0.5, 0.6),
