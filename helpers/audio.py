@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LOUDNESS = -16.0  # LUFS of a finished clip; near where streaming services put music
 PEAK = 0.9  # the highest that a finished clip goes; the rest is left to lossy files, which overshoot a little
+SOFT = -55.0  # LUFS; below, the gate for silence, at -70, reaches into what is to be heard
 LOUDNESS_BLOCK = 0.4  # s; gating blocks of BS.1770, one every tenth of a second
 LOUDNESS_STEP = 0.1  # s
 LOUDNESS_WARM_UP = 1.0  # s after which the filters have forgotten where they began
@@ -129,7 +130,9 @@ def loudness_factor(audio: Audio, target: float | None = LOUDNESS) -> tuple[floa
     """
     blocks, factor = _block_loudness(audio), 1.0
     if audio.peak > SILENCE:
-        wanted = np.inf if target is None else 10 ** ((target - _gated(blocks)) / 20)
+        # Of what is very soft the gate for silence would take a part: it is measured at full level.
+        lift = 0.0 if _gated(blocks) > SOFT else -20 * np.log10(audio.peak)
+        wanted = np.inf if target is None else 10 ** ((target - _gated(blocks + lift) + lift) / 20)
         factor = float(min(PEAK / audio.peak, wanted))
     return factor, _gated(blocks + 20 * np.log10(factor))
 

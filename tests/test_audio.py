@@ -260,6 +260,14 @@ def test_a_loudness_out_of_reach_stops_at_the_peak():
     assert audio.loudness(clip) < -11
 
 
+@pytest.mark.parametrize("peak", [3e-4, 1e-4, 1e-5, 1e-7])
+def test_a_very_soft_clip_is_no_louder_than_others_in_the_end(peak):
+    samples = tone(4.0, peak).samples * np.repeat([1.0, 0.3], 2 * RATE).astype(np.float32)
+    clip = Audio(samples, RATE)
+    assert audio.loudness(audio.to_loudness(clip)) == pytest.approx(audio.LOUDNESS, abs=0.01)
+    assert audio.loudness_factor(clip)[1] == pytest.approx(audio.LOUDNESS, abs=0.01)
+
+
 @pytest.mark.parametrize("channels", [None, 2])
 @pytest.mark.parametrize("peak", [1e-6, 0.5, 30.0])
 def test_without_a_loudness_the_peak_is_set(peak, channels):
