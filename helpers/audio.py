@@ -219,13 +219,20 @@ class _Taken:
     def __init__(self, file: BinaryIO):
         self._file = file
         self.error: OSError | None = None
-        self.seek, self.tell, self.read = file.seek, file.tell, file.read
+        self.tell, self.read = file.tell, file.read
 
     def write(self, data: bytes) -> int:
         try:
             return 0 if self.error else self._file.write(data)
         except OSError as error:
             self.error = error
+            return 0
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._file.seek(offset, whence)  # what is still to be written is written first
+        except OSError as error:
+            self.error = self.error or error
             return 0
 
     def flush(self) -> None:
@@ -238,7 +245,8 @@ def _check_written(partial: Path, audio: Audio, path: Path) -> None:
 
     is_mp3 = path.suffix.lower() == ".mp3"
     try:
-        with soundfile.SoundFile(partial) as file:
+        # Not by its name, which may hold bytes that are no text.
+        with open(partial, "rb") as raw, soundfile.SoundFile(raw) as file:
             # The decoder of MP3 writes complaints of healthy files to standard error.
             frames = (
                 file.frames
@@ -270,7 +278,8 @@ def read(path: str | os.PathLike) -> Audio:
     if not path.is_file():
         raise FileNotFoundError(f"no audio at {path}: there is no such file")
     try:
-        samples, sample_rate = soundfile.read(path, dtype="float32")
+        with open(path, "rb") as file:
+            samples, sample_rate = soundfile.read(file, dtype="float32")
     except soundfile.LibsndfileError as error:
         raise ValueError(f"{path} is not an audio file: {error.error_string}") from None
     return Audio(samples, sample_rate)

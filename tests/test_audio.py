@@ -1,6 +1,7 @@
 """helpers.audio: files, rates, loudness, players, the reference rendering."""
 
 import io
+import os
 import sys
 import warnings
 
@@ -266,6 +267,14 @@ def test_a_very_soft_clip_is_no_louder_than_others_in_the_end(peak):
     clip = Audio(samples, RATE)
     assert audio.loudness(audio.to_loudness(clip)) == pytest.approx(audio.LOUDNESS, abs=0.01)
     assert audio.loudness_factor(clip)[1] == pytest.approx(audio.LOUDNESS, abs=0.01)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are text")
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
+def test_a_folder_whose_name_is_no_text(tmp_path, suffix):
+    path = tmp_path / os.fsdecode(b"caf\xe9") / f"clip{suffix}"
+    audio.write(tone(1.0), path)
+    assert audio.read(path).seconds == pytest.approx(1.0, abs=0.1)
 
 
 @pytest.mark.parametrize("channels", [None, 2])
