@@ -143,15 +143,22 @@ def to_loudness(audio: Audio, target: float | None = LOUDNESS) -> Audio:
 
 
 def resample(audio: Audio, sample_rate: int) -> Audio:
-    """Change the sampling rate, by librosa and soxr at high quality."""
-    import librosa
+    """Change the sampling rate, by soxr at high quality: to the last bit what librosa makes of it."""
+    import soxr
 
     if sample_rate == audio.sample_rate:
         return audio
-    samples = librosa.resample(
-        audio.samples, orig_sr=audio.sample_rate, target_sr=sample_rate, res_type="soxr_hq", axis=0
-    )
-    return Audio(samples, sample_rate)
+    samples = audio.samples
+    count = int(np.ceil(len(samples) * sample_rate / audio.sample_rate))
+    resampled = np.zeros((count, *samples.shape[1:]), np.float32)
+    stream = soxr.ResampleStream(audio.sample_rate, sample_rate, audio.channels, "float32", "HQ")
+    at = 0
+    for i in range(0, len(samples), BLOCK):  # all at once takes as much again as what comes out
+        block = np.ascontiguousarray(samples[i : i + BLOCK], np.float32)
+        piece = stream.resample_chunk(block, last=i + BLOCK >= len(samples))[: count - at]
+        resampled[at : at + len(piece)] = piece
+        at += len(piece)
+    return Audio(resampled, sample_rate)
 
 
 def file_kind(path: str | os.PathLike) -> str:
