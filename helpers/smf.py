@@ -29,6 +29,7 @@ LONGEST_PAUSE = (1 << 28) - 1  # ticks; a number has four bytes of seven bits at
 LONGEST_NUMBER = 8  # bytes; some programs write zeros in front
 LONGEST_SEARCH = 4096  # bytes before the file itself
 GZIP = b"\x1f\x8b"  # what files begin with that it has packed
+MOST_PACKED = 100  # files of gzip in a row; each is copied with all behind it
 MACBINARY_HEAD = 128  # bytes
 
 # Bytes behind status bytes that have no place in a file, the likeliest first. F4 and F5 are defined nowhere.
@@ -126,14 +127,21 @@ def unpacked(content: bytes, most: int) -> bytes:
     """
     if content[:2] != GZIP:
         return content
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    try:
-        content = unpacker.decompress(content, most + 1)
-    except zlib.error:
-        raise ValueError("is damaged: gzip cannot unpack it") from None
-    if len(content) > most:
-        raise ValueError(f"holds more than {most >> 20} MB; a MIDI file is far smaller")
-    return content
+    unpacked = bytearray()
+    for _ in range(MOST_PACKED):  # of several in a row the contents belong together
+        if content[:2] != GZIP:
+            break
+        unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        try:
+            unpacked += unpacker.decompress(content, most + 1 - len(unpacked))
+        except zlib.error:
+            if unpacked:
+                break
+            raise ValueError("is damaged: gzip cannot unpack it") from None
+        if len(unpacked) > most:
+            raise ValueError(f"holds more than {most >> 20} MB; a MIDI file is far smaller")
+        content = unpacker.unused_data
+    return bytes(unpacked)
 
 
 def read(content: bytes, suffix: str = "") -> File:
@@ -272,7 +280,7 @@ def _events(data: bytes, length: int, remarks: Remarks) -> Iterator[Event]:
     """The events of a track; `length` is what its head says."""
     at = tick = running = strays = 0
     size = len(data)
-    sysex = b""  # the beginning of a message that comes in pieces
+    sysex = bytearray()  # the beginning of a message that comes in pieces
     is_longer = False  # whether there are notes behind an End of Track
     try:
         while at < size:
@@ -319,11 +327,13 @@ def _events(data: bytes, length: int, remarks: Remarks) -> Iterator[Event]:
                 at += count
             elif status in (SYSEX, ESCAPE):
                 begin, at = _sysex(data, at)
-                piece = data[begin:at]
-                sysex = piece if status == SYSEX else sysex + piece if sysex else b""
+                if status == SYSEX:
+                    sysex = bytearray(data[begin:at])
+                elif sysex:
+                    sysex += data[begin:at]  # there may be millions of pieces
                 if sysex[-1:] == b"\xf7":
-                    yield tick, SYSEX, 0, sysex
-                    sysex = b""
+                    yield tick, SYSEX, 0, bytes(sysex)
+                    sysex = bytearray()
             else:
                 strays += 1
                 if strays > MOST_STRAYS:

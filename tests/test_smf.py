@@ -256,6 +256,13 @@ def test_packed_by_gzip(load):
     assert (song.name, song.remarks) == ("tune", ())
 
 
+def test_packed_by_gzip_in_pieces(load):
+    content = file(track(*SCALE))
+    assert notes(load(gzip.compress(content[:20]) + gzip.compress(content[20:]) + b"more", "tune.mid.gz")) == PLAYED
+    with pytest.raises(ValueError, match="holds more than 8 MB"):
+        load(gzip.compress(bytes(5 << 20)) * 2, "tune.mid.gz")
+
+
 def test_gzip_is_not_trusted(load):
     with pytest.raises(ValueError, match="gzip cannot unpack it"):
         load(b"\x1f\x8b\x08" + bytes(30), "tune.mid.gz")
