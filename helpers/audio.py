@@ -20,6 +20,7 @@ from .files import as_path, replacing
 LOUDNESS = -16.0  # LUFS of a finished clip; near where streaming services put music
 PEAK = 0.9  # the highest that a finished clip goes; the rest is left to lossy files, which overshoot a little
 SILENCE = 1e-9  # a wave whose peak is below this is left silent
+SOFT = -55.0  # LUFS; below, the gate for silence, at -70, reaches into what is to be heard
 LOUDNESS_BLOCK = 0.4  # s; gating blocks of BS.1770, one every tenth of a second
 LOUDNESS_STEP = 0.1  # s
 LOUDNESS_WARM_UP = 1.0  # s after which the filters have forgotten where they began
@@ -143,7 +144,9 @@ def loudness_factor(audio: Audio, target: float | None = LOUDNESS) -> tuple[floa
     """
     blocks, factor = _block_loudness(audio), 1.0
     if audio.peak > SILENCE:
-        wanted = np.inf if target is None else 10 ** ((target - _gated(blocks)) / 20)
+        # Of what is very soft the gate for silence would take a part: it is measured at full level.
+        lift = 0.0 if _gated(blocks) > SOFT else -20 * np.log10(audio.peak)
+        wanted = np.inf if target is None else 10 ** ((target - _gated(blocks + lift) + lift) / 20)
         factor = float(min(PEAK / audio.peak, wanted))
     return factor, _gated(blocks + 20 * np.log10(factor))
 
@@ -154,15 +157,22 @@ def to_loudness(audio: Audio, target: float | None = LOUDNESS) -> Audio:
 
 
 def resample(audio: Audio, sample_rate: int) -> Audio:
-    """Change the sampling rate, by librosa and soxr at high quality."""
-    import librosa
+    """Change the sampling rate, by soxr at high quality: to the last bit what librosa makes of it."""
+    import soxr
 
     if sample_rate == audio.sample_rate:
         return audio
-    samples = librosa.resample(
-        audio.samples, orig_sr=audio.sample_rate, target_sr=sample_rate, res_type="soxr_hq", axis=0
-    )
-    return Audio(samples, sample_rate)
+    samples = audio.samples
+    count = int(np.ceil(len(samples) * sample_rate / audio.sample_rate))
+    resampled = np.zeros((count, *samples.shape[1:]), np.float32)
+    stream = soxr.ResampleStream(audio.sample_rate, sample_rate, audio.channels, "float32", "HQ")
+    at = 0
+    for i in range(0, len(samples), BLOCK):  # all at once takes as much again as what comes out
+        block = np.ascontiguousarray(samples[i : i + BLOCK], np.float32)
+        piece = stream.resample_chunk(block, last=i + BLOCK >= len(samples))[: count - at]
+        resampled[at : at + len(piece)] = piece
+        at += len(piece)
+    return Audio(resampled, sample_rate)
 
 
 def file_kind(path: str | os.PathLike) -> str:
@@ -230,13 +240,20 @@ class _Taken:
     def __init__(self, file: BinaryIO):
         self._file = file
         self.error: OSError | None = None
-        self.seek, self.tell, self.read = file.seek, file.tell, file.read
+        self.tell, self.read = file.tell, file.read
 
     def write(self, data: bytes) -> int:
         try:
             return 0 if self.error else self._file.write(data)
         except OSError as error:
             self.error = error
+            return 0
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._file.seek(offset, whence)  # what is still to be written is written first
+        except OSError as error:
+            self.error = self.error or error
             return 0
 
     def flush(self) -> None:
@@ -249,7 +266,8 @@ def _check_written(partial: Path, audio: Audio, path: Path) -> None:
 
     is_mp3 = path.suffix.lower() == ".mp3"
     try:
-        with soundfile.SoundFile(partial) as file:
+        # Not by its name, which may hold bytes that are no text.
+        with open(partial, "rb") as raw, soundfile.SoundFile(raw) as file:
             # The decoder of MP3 writes complaints of healthy files to standard error.
             frames = (
                 file.frames
@@ -281,7 +299,8 @@ def read(path: str | os.PathLike) -> Audio:
     if not path.is_file():
         raise FileNotFoundError(f"no audio at {path}: there is no such file")
     try:
-        samples, sample_rate = soundfile.read(path, dtype="float32")
+        with open(path, "rb") as file:
+            samples, sample_rate = soundfile.read(file, dtype="float32")
     except soundfile.LibsndfileError as error:
         raise ValueError(f"{path} is not an audio file: {error.error_string}") from None
     return Audio(samples, sample_rate)

@@ -124,7 +124,7 @@ def _checked(args: argparse.Namespace) -> tuple[dict, Path]:
     Raises:
       ValueError, OSError: a flag is out of range or does not go with another, or nothing can be written there.
     """
-    from . import audio
+    from . import audio, instruments
 
     if args.batch_size is not None and args.batch_size < 1:
         raise ValueError(f"--batch_size is {args.batch_size}; it has to be 1 or more")
@@ -138,6 +138,8 @@ def _checked(args: argparse.Namespace) -> tuple[dict, Path]:
         raise ValueError("--faithful plays random instruments, as the original does; leave out --instruments")
     settings = {name: getattr(args, name) for name in (*CHOICES, "sample_rate", "loudness", "faithful")}
     Settings(**settings)
+    if args.instruments and _is_of_a_file(args.instruments):
+        instruments.load(args.instruments)
     path = as_path(args.output) if args.output else as_path(args.output_dir) / CLIP_NAME
     audio.file_kind(path)
     if path.is_dir():
@@ -192,7 +194,7 @@ def chosen_instruments(text: str, model: GANSynth) -> list[Instrument]:
     """
     from . import instruments
 
-    if text.lower().endswith(".json") or as_path(text).is_file():
+    if _is_of_a_file(text):
         chosen = instruments.load(text, model)
         if not chosen:
             raise ValueError(f"{text} holds no instruments")
@@ -209,6 +211,11 @@ def chosen_instruments(text: str, model: GANSynth) -> list[Instrument]:
         chosen.append(bank[", ".join(words[:taken]).lower()])
         del words[:taken]
     return chosen
+
+
+def _is_of_a_file(text: str) -> bool:
+    """Whether `--instruments` names a file, and not instruments."""
+    return text.lower().endswith(".json") or as_path(text).is_file()
 
 
 def _known(wanted: str, bank: dict[str, Instrument]) -> str:

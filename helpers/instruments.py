@@ -269,6 +269,11 @@ class Bank(Mapping):
             call()
 
 
+def _check_count(count: float) -> None:
+    if not count <= MAX_INSTRUMENTS:
+        raise ValueError(f"that makes {count:,.0f} instruments, and a timeline can draw {MAX_INSTRUMENTS:,}")
+
+
 def bank(model: GANSynth, seed: int = 1, count: int = DRAWN, path: str | os.PathLike | None = None) -> Bank:
     """The instruments of a model that controls let a person choose from; see `Bank`.
 
@@ -464,6 +469,7 @@ class Timeline:
         """
         if not (0 < seconds < np.inf and 0 < secs_per_instrument < np.inf):
             raise ValueError(f"{seconds} s with an instrument every {secs_per_instrument} s: both have to be above 0")
+        _check_count(seconds / secs_per_instrument)
         n = max(2, round(seconds / secs_per_instrument) + 1)  # intervals, and one more for their ends
         players = sample(model, n, seed) if among is None else _drawn(list(among), n, seed)
         return cls(players, at=np.linspace(0.0, seconds, n))
@@ -477,6 +483,7 @@ class Timeline:
         `seconds` there is the end of the note that is listed last. Fewer than two instruments made the original crash
         or fall silent, so they are refused here.
         """
+        _check_count(seconds / secs_per_instrument)
         n = int(seconds / secs_per_instrument)
         if n < 2:
             needed = 2 * secs_per_instrument

@@ -61,19 +61,20 @@ def keep(content: bytes, name: str) -> Path:
             content = smf.unpacked(content, MAX_BYTES)
         except ValueError as error:
             raise ValueError(f"{name} {error}") from None
+    given = name  # messages name the file as its owner knows it
     if Path(name).suffix.lower() not in ENDINGS:
         name += ".mid"
     if len(content) > MAX_BYTES:
-        raise ValueError(f"{name} has {_megabytes(len(content))}; a MIDI file is far smaller")
+        raise ValueError(f"{given} has {_megabytes(len(content))}; a MIDI file is far smaller")
     if smf.is_web_page(content):
-        raise ValueError(f"{name} is a web page and not a MIDI file: on that page, save {smf.THE_FILE}")
+        raise ValueError(f"{given} is a web page and not a MIDI file: on that page, save {smf.THE_FILE}")
     home = folder()
     with naming(home / name), partial_file(home, Path(name).suffix) as partial:
         partial.write_bytes(content)
         try:
             midi.load(partial)
         except ValueError as error:
-            raise ValueError(str(error).replace(str(partial), name)) from None
+            raise ValueError(str(error).replace(str(partial), given)) from None
         for target in numbered(home / name):  # without an end
             if _holds(target, content) or (not target.exists() and settle(partial, target)):
                 return target

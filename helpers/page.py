@@ -66,7 +66,7 @@ class Section:
     code: str = ""  # what makes the clip, shown as long as there is none
 
 
-IMPORTS = "from helpers import audio, gansynth, instruments, midi, render"  # what the code of all sections needs
+IMPORTS = "from helpers import gansynth, instruments, midi, render, soundfont"  # what the code of all sections needs
 
 _ABOUT = {
     "demo": (

@@ -8,6 +8,8 @@ Notebook: 04_generate.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import unicodedata
 from typing import TextIO
@@ -19,6 +21,8 @@ CONTROLS = ("Cc", "Cf", "Zl", "Zp")  # Unicode's categories: controls, invisible
 def say(text: object, stream: TextIO | None = None) -> None:
     """Print a text at once, with "?" for what the stream's encoding lacks and a space for a control character.
 
+    Nobody may be listening (`| head -1`), or a disk may be full: that is no reason to leave the work undone.
+
     Args:
       text: printed as `str` has it.
       stream: standard output by default.
@@ -26,7 +30,20 @@ def say(text: object, stream: TextIO | None = None) -> None:
     stream = sys.stdout if stream is None else stream
     shown = "".join(" " if is_control(char) else char for char in str(text))
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    print(shown.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
+    try:
+        print(shown.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
+    except OSError:
+        _leave(stream)
+
+
+def _leave(stream: TextIO) -> None:
+    """Let what is printed from now on go nowhere, or the stream would fail again at the end of the program."""
+    with contextlib.suppress(OSError, ValueError):  # ValueError: one without a file
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, stream.fileno())
+        finally:
+            os.close(nowhere)
 
 
 def is_control(char: str) -> bool:

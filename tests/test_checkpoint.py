@@ -707,3 +707,12 @@ def test_the_published_generator_has_its_size():
     assert shapes["5/conv0/kernel"] == (3, 3, 256, 128)
     assert shapes["7/to_rgb/kernel"] == (1, 1, 32, 2)
     assert len(shapes) == 30
+
+
+def test_a_name_in_a_zip_that_no_disk_takes(tmp_path):
+    path = tmp_path / "model.zip"
+    zipped(TINY, path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(f"{STAGE}/{'a' * 300}", b"")
+    with pytest.raises(ValueError, match="is not a usable zip archive"):
+        checkpoint.read(path)

@@ -26,9 +26,9 @@ def test_flac_is_exact_to_its_bits(channels):
     assert said == f"16-bit FLAC, 16000 Hz, {({None: 'mono', 2: 'stereo', 4: '4 channels'})[channels]}"
 
 
-@pytest.mark.parametrize("encode", ["flac", "mp3"])
-def test_what_is_above_full_scale_is_cut_off_and_does_not_wrap(encode):
-    samples, _ = soundfile.read(io.BytesIO(encode(tone(peak=2.0))[0]), dtype="float32")
+@pytest.mark.parametrize("kind", ["flac", "mp3"])
+def test_what_is_above_full_scale_is_cut_off_and_does_not_wrap(kind):
+    samples, _ = soundfile.read(io.BytesIO(audio.encode(tone(peak=2.0), kind)[0]), dtype="float32")
     expected = tone(peak=2.0).samples.clip(-1, 1)
     assert np.corrcoef(samples, expected)[0, 1] > 0.99
 

@@ -170,6 +170,7 @@ def test_a_disk_that_takes_no_more_is_an_error_and_the_old_file_stays(tmp_path, 
     process = run(FULL, path, room)
     said, errors = process.communicate()
     assert "cannot be written" in said, said + errors[-2000:]
+    assert "Traceback" not in errors
     assert str(tmp_path) in said
     assert said.count("\n") == 1
     assert path.read_bytes() == b"before"

@@ -207,6 +207,15 @@ def test_mistakes_get_one_sentence_and_a_status(tmp_path, capsys, empty_score, m
     assert not (tmp_path / "out").exists()
 
 
+def test_instruments_that_cannot_be_read_are_told_before_the_model_is_loaded(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("helpers.gansynth.load", None)
+    (tmp_path / "song.json").write_text("[]")
+    for name, sentence in (("none.json", "no instruments at"), ("song.json", "is not a file of instruments")):
+        flags = ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output_dir", tmp_path]
+        assert run(*flags, "--instruments", tmp_path / name) == 1
+        assert sentence in capsys.readouterr().err
+
+
 def test_a_folder_that_cannot_be_written_to_is_told_before_the_model_is_loaded(tmp_path, capsys, monkeypatch):
     def refuse(**kwargs):
         raise PermissionError(13, "Permission denied")

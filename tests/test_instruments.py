@@ -352,3 +352,9 @@ def test_a_latent_of_another_length_is_refused_with_the_model(tmp_path):
 def test_half_a_character_in_a_name_is_saved(tmp_path):
     kept = Instrument("odd \udc80 name", np.ones(4))
     assert instruments.load(instruments.save([kept], tmp_path / "a.json"))[0].name == kept.name
+
+
+def test_a_timeline_draws_no_more_instruments_than_memory_holds():
+    for timeline in (Timeline.random, Timeline.original):
+        with pytest.raises(ValueError, match="a timeline can draw 10,000"):
+            timeline(Latents(), 60.0, 0, 1e-7)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import struct
+import time
 import tracemalloc
 
 import numpy as np
@@ -99,6 +100,29 @@ def test_tracks_of_a_channel_share_its_controllers(load):
     assert len({id(track.controls["volume"]) for track in song.tracks}) == 1
     assert len(song.tracks[0].controls["volume"]) == 2000
     assert peak < 10 * MB  # a copy for each took 70
+
+
+def test_tracks_that_bend_on_a_tuned_channel_are_no_copies_without_end(load, monkeypatch):
+    monkeypatch.setattr(reading, "MOST_CHANGES", 2000)
+    tuning = b"\0\xb0\x65\0\0\x64\x01" + b"".join(bytes([1, 6, i % 128]) for i in range(500))
+    song = load(*[b"\0\xe0\0\x41" + NOTE] * 20, tuning)
+    sizes = [len(track.controls["bend"]) for track in song.tracks]
+    assert sorted(set(sizes)) == [1, 501]
+    left = sizes.count(1)
+    assert song.remarks == (f"{left} tracks without the tuning of the channel, which changes too often",)
+
+
+def test_many_tracks_of_a_channel_are_looked_through_once(load):
+    began = time.process_time()
+    song = load(*[NOTE] * 999, *[b"\0\xb0\x07\x40"] * 20_000)
+    assert len(song.tracks) == 999
+    assert time.process_time() - began < 2.5  # once for each track that plays took 4
+
+
+def test_a_message_in_a_million_pieces(load):
+    began = time.process_time()
+    load(b"\0\xf0\x01\x41" + b"\0\xf7\x01\x41" * 300_000 + NOTE)
+    assert time.process_time() - began < 2.5  # copying it with each took minutes
 
 
 def test_the_programs_of_a_track_share_its_controllers(load):

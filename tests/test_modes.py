@@ -156,6 +156,11 @@ def test_a_shift_holds_from_where_it_stands(read):
     assert [note.pitch for note in song.notes] == [60, 72, 60]
 
 
+def test_a_shift_counts_once_for_notes_before_their_program_is_said(read):
+    song = read(parameter(2, 52) + note() + [program(0)] + note() + [program(5)] + note() + [program(0)] + note())
+    assert [note.pitch for note in song.notes] == [48, 48, 48, 48]
+
+
 @pytest.mark.parametrize(("pitch", "heard"), [(127, 116), (120, 121), (0, 1)])
 def test_shifted_keys_stay_within_what_midi_has(read, pitch, heard):
     assert [note.pitch for note in read(parameter(2, 65) + note(pitch=pitch)).notes] == [heard]

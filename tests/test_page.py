@@ -507,7 +507,7 @@ def test_an_error_leaves_the_page_of_before(monkeypatch, tmp_path):
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("page.html", b"before")]
 
 
-@pytest.mark.parametrize("module", ["page", "report"])
+@pytest.mark.parametrize("module", ["page", "render.report"])
 def test_it_can_be_imported_alone_and_without_tensorflow(module):
     code = f"import sys, helpers.{module}; assert not {{'tensorflow', 'jinja2', 'matplotlib'}} & sys.modules.keys()"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
@@ -701,6 +701,14 @@ def test_page_works_without_scripts(browser, path):
     assert there.locator("audio").count() == 3
     assert not there.is_visible("#compare")
     context.close()
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_lines_of_an_observation_stay_lines(browser, tmp_path):
+    there = browser.new_page()
+    there.goto(write(tmp_path / "page.html", {"a": sine()}, observations={"a": "one\ntwo"}).as_uri())
+    assert there.locator(".observation").inner_text() == "one\ntwo"
+    there.close()
 
 
 @pytest.mark.skipif(not shutil.which("pdftotext"), reason="pdftotext, of poppler, is not installed")

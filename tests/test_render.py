@@ -734,3 +734,9 @@ def test_a_real_model_holds_a_note_for_ten_seconds(tiny):
     clip = play(song_of(Note(60, 90, 0, 10)), Timeline.hold(instruments.sample(tiny, 1, seed=3)[0]), tiny)
     assert clip.seconds == pytest.approx(10 + shaping.RELEASE, abs=1e-3)
     assert level(clip.samples[9 * RATE : 10 * RATE]) > 0
+
+
+def test_a_clip_of_one_large_batch_can_be_made_again(tmp_path):
+    clip = play(song_of(Note(60, 100, 0.0, 1.0)), batch_size=2000)
+    again = render.reproduce(clip.report.save(tmp_path / "clip.json"), Stub(), progress=False)
+    np.testing.assert_array_equal(again.samples, clip.samples)

@@ -257,6 +257,13 @@ def test_packed_by_gzip(load):
     assert (song.name, song.remarks) == ("tune", ())
 
 
+def test_packed_by_gzip_in_pieces(load):
+    content = file(track(*SCALE))
+    assert notes(load(gzip.compress(content[:20]) + gzip.compress(content[20:]) + b"more", "tune.mid.gz")) == PLAYED
+    with pytest.raises(ValueError, match="holds more than 8 MB"):
+        load(gzip.compress(bytes(5 << 20)) * 2, "tune.mid.gz")
+
+
 def test_gzip_is_not_trusted(load):
     with pytest.raises(ValueError, match="gzip cannot unpack it"):
         load(b"\x1f\x8b\x08" + bytes(30), "tune.mid.gz")
@@ -283,6 +290,9 @@ def test_gzip_is_not_trusted(load):
         ("a.xmi", b"FORM\0\0\0\x0eXDIRINFO", "XMI"),
         ("a.gp5", b"\x18FICHIER GUITAR PRO v5.00", "Guitar Pro"),
         ("a.mid", b"ID3\4", "recording"),
+        ("a.mid", b"\xff\xfb\x90\x64", "an MP3 recording"),
+        ("a.mid", b"\xff\xf3\x18\xc4", "an MP3 recording"),
+        ("a.mid", b"", "is an empty file"),
         ("a.zip", b"PK\3\4" + bytes(26) + b"tune.mid", "zip archive"),
         ("a.mid", b"hello", "does not begin with MThd"),
     ],

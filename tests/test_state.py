@@ -493,7 +493,7 @@ def test_a_call_leaves_everything_as_it_was(name, given, unusual, capsys):
     before, figures = state(), plt.get_fignums()
     CALLS[name](given)
     assert differences(before, state()) == {}
-    shows = name.rpartition(".")[2] in SHOW
+    shows = name.rpartition(".")[2] in SHOW and name != "training.trainer.draw"
     assert bool(unusual) == (plt.get_fignums() != figures) == shows, "only what shows a figure may use pyplot"
 
 

@@ -1,6 +1,9 @@
 """helpers.terminal: any text on any terminal."""
 
 import io
+import os
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -35,6 +38,14 @@ def test_lines_and_columns_stay():
 def test_without_a_stream_it_is_standard_output(capsys):
     terminal.say(3)
     assert capsys.readouterr().out == "3\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a disk that is full")
+def test_that_nobody_takes_it_ends_nothing():
+    code = "from helpers import terminal; terminal.say('a'); terminal.say('b'); open(1, 'w').write('c')"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @given(st.text(), st.sampled_from(["utf-8", "cp1252", "ascii", "shift-jis"]))

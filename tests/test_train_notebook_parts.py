@@ -6,7 +6,6 @@ import math
 import numpy as np
 import pytest
 
-from helpers import train
 from helpers.gansynth.config import Config
 from helpers.gansynth.networks import Discriminator, Generator
 from helpers.training import loop, pictures
@@ -87,7 +86,7 @@ def test_a_row_of_notes():
         for ax, note in zip(row, data, strict=True):
             (image,) = ax.images
             np.testing.assert_array_equal(image.get_array(), note[:, :, channel].T)  # time to the right
-            assert image.get_clim() == train.CHANNELS[channel][2:]
+            assert image.get_clim() == pictures.CHANNELS[channel][2:]
         assert last is row[-1].images[0]
     with pytest.raises(ValueError, match=r"shorter|longer"):
         pictures.draw_row(data[:2], rows[0])

@@ -651,7 +651,7 @@ def test_the_first_checkpoint_does_not_wait_for_the_second(eager, folder_of_note
     monkeypatch.setattr(
         training.Trainer, "save", lambda self, out: (saved_at.append(self.global_step), save(self, out))[1]
     )
-    monkeypatch.setattr(train, "FIRST_SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "FIRST_SAVE_SECONDS", 0.0)
     assert train.main(flags(folder_of_notes, tmp_path / "out", "--save_seconds", "1e9", "--images", "12")) == 0
     assert saved_at == [4, 12]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from inputs import Stub
 
-from helpers import audio, instruments, midi, runtime, soundfont
+from helpers import instruments, midi, runtime, soundfont
 from helpers.audio import Audio
 from helpers.instruments import Instrument, Timeline
 from helpers.widgets import player as player_module
@@ -167,7 +167,7 @@ def test_a_model_is_chosen_from_the_list(bank, monkeypatch):
     assert models._about.value == "40 random instruments (it has no names for any)"
     assert "acoustic_only (to be downloaded)" in [label for label, _ in models._list.options]
     monkeypatch.setattr("helpers.gansynth.load", lambda name: {"demo": Named()}[name])
-    monkeypatch.setattr("helpers.hub.listing", lambda: [entry("demo", 7), entry("acoustic_only", 0)])
+    monkeypatch.setattr("helpers.gansynth.hub.listing", lambda: [entry("demo", 7), entry("acoustic_only", 0)])
     models._list.value = "demo"
     assert models.wait(SECONDS) == "named"
     assert models._about.value == "4 instruments with names"
@@ -185,7 +185,7 @@ def test_a_model_that_cannot_be_had_leaves_the_one_of_before(bank, monkeypatch):
 
     models, said, before = Models(bank), [], bank.model
     models._line.observe(lambda change: said.append(change.new), "value")
-    monkeypatch.setattr("helpers.hub.download", fail)
+    monkeypatch.setattr("helpers.gansynth.hub.download", fail)
     models._list.value = "acoustic_only"
     assert models.wait(SECONDS) == models._list.value == "stub"
     assert "no connection to storage.example" in models.message
@@ -397,11 +397,11 @@ def test_after_a_failed_attempt_no_older_clip_is_shown_as_the_result(made, bank)
 
 def test_a_reference_that_cannot_be_made_is_said(made, monkeypatch):
     tune, _, _, player = made
-    monkeypatch.setattr(audio, "reference", lambda song: (_ for _ in ()).throw(ValueError("no soundfont")))
+    monkeypatch.setattr(soundfont, "reference", lambda song: (_ for _ in ()).throw(ValueError("no soundfont")))
     tune.load(PRELUDE)
     player.wait(SECONDS)
     assert list(player.clips) == ["custom"]
-    assert "original cannot be made: no soundfont" in player.message
+    assert "original cannot be made: no soundfont. custom: the tune" in player.message
     monkeypatch.undo()
 
 

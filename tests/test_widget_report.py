@@ -217,6 +217,26 @@ class TestComparison:
         assert len(asked) == 1
         assert comparison.message == ""
 
+    def test_a_clip_of_another_tune_is_measured_by_the_tune_that_it_plays(self, loaded, tune, bank, monkeypatch):
+        from helpers import agreement
+
+        asked, result = [], agreement.Agreement(1.0, 1.0, 1.0)
+        monkeypatch.setattr(agreement, "measure", lambda clip, song: asked.append(song) or result)
+        monkeypatch.setattr(comparison_module, "_picture", lambda clips, panel: b"")
+        each = GenerateEach(Checkpoints(["demo"]), tune)
+        custom = Generate(bank, tune, Instrument("mine", np.ones(4), "demo", bank.model.fingerprint))
+        assert Player({"original": tune, "each": each, "custom": custom}).songs == {"original": SONG}
+        each.run()
+        custom.run()
+        player = Player({"original": tune, "each": each, "custom": custom})
+        assert player.songs == dict.fromkeys(["original", "demo", "custom"], SONG)
+        comparison = Comparison(player, tune)
+        tune.song = OTHER
+        player.wait(30)
+        comparison.run()
+        assert asked == [OTHER, SONG, SONG]
+        assert "demo: the tune has changed" in comparison.message
+
     def test_nothing_to_compare_is_a_sentence(self, tune):
         comparison = Comparison(Player(), tune)
         comparison._pressed()

@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from helpers import addresses, audio, midi, midi_sources
+from helpers import addresses, midi, midi_sources, soundfont
 from helpers.audio import Audio
 from helpers.instruments import Instrument
 from helpers.limits import MAX_BYTES
@@ -110,7 +110,7 @@ def test_no_score_takes_the_place_of_another(kept):
 
 @pytest.mark.parametrize(("content", "match"), [
     (b"<html>", "^a.mid is a web page"), (b" <!DOCTYPE html><p>", "^a.mid is a web page"),
-    (b"", "^a.mid is not a MIDI file"),
+    (b"", "^a.mid is an empty file"),
     (STUDY.read_bytes()[:30], "^a.mid is a damaged"), (bytes(MAX_BYTES + 1), "^a.mid has 8 MB"),
 ])  # fmt: skip
 def test_what_is_no_score_is_not_kept(content, match, kept):
@@ -118,6 +118,12 @@ def test_what_is_no_score_is_not_kept(content, match, kept):
         midi_sources.keep(content, "a.mid")
     assert midi_sources.listing(kept) == []
     assert not kept.exists() or not list(kept.iterdir())
+
+
+@pytest.mark.parametrize("content", [b"ID3", b"RIFF----WAVE", b"<html>", bytes(midi.MAX_BYTES + 1)])
+def test_a_message_names_the_file_as_it_was_given(content, kept):
+    with pytest.raises(ValueError, match=r"^song\.mp3 "):
+        midi_sources.keep(content, "song.mp3")
 
 
 def test_download(site, kept):
@@ -375,7 +381,7 @@ def test_listening_plays_what_is_heard(tune, monkeypatch):
         asked.append(song)
         return Audio(np.zeros(160, np.float32), 16000)
 
-    monkeypatch.setattr(audio, "reference", reference)
+    monkeypatch.setattr(soundfont, "reference", reference)
     tune.set(3, solo=True)
     tune.listen()
     assert [track.name for track in asked[0].tracks] == ["Strings"]

@@ -562,7 +562,8 @@ def extract_published(archive: str | os.PathLike, folder: str | os.PathLike) -> 
     except _BAD_ZIP as error:
         raise ValueError(f"{archive} is not a usable zip archive: {one_line(error)}") from None
     except OSError as error:
-        if error.errno != errno.EINVAL:  # else: a place that is said to lie before the file's beginning
+        # Else: a place that is said to lie before the file's beginning, or a member's name.
+        if error.errno not in (errno.EINVAL, errno.ENAMETOOLONG):
             raise
         raise ValueError(f"{archive} is not a usable zip archive: it is damaged") from None
     return written

@@ -33,10 +33,12 @@ def load(path: str | os.PathLike) -> Song:
       path: a Standard MIDI File (.mid, .midi, .kar), also wrapped in RIFF (.rmi) or MacBinary, or packed by gzip.
 
     Raises:
-      FileNotFoundError: there is no such file.
+      FileNotFoundError, IsADirectoryError: there is no such file.
       ValueError: it is not a MIDI file, is damaged, or holds no notes.
     """
     path = as_path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"no MIDI file at {path}: it is a folder")
     if not path.is_file():
         raise FileNotFoundError(f"no MIDI file at {path}: there is no such file")
     if path.stat().st_size > MAX_BYTES:

@@ -80,6 +80,7 @@ class Reader:
         self.modes = Modes()
         self.is_plain = True  # whether the original program reads the same notes, in the same order
         self._notes = self._changes = 0  # that were taken in
+        self._tuned = self._untuned = 0  # changes of bends that follow a tuning, and tracks that do not follow theirs
         self._shared: dict[tuple[int, int | None, str, bool], Changes] = {}  # by place, track, kind; without a tuning?
 
     def read(self, events: Iterable[Event], remarks: Remarks) -> None:
@@ -158,6 +159,14 @@ class Reader:
             self.is_plain = False
             return False
         self._changes += size
+        return True
+
+    def _can_tune(self, size: int) -> bool:
+        """Make one more bend of so many changes out of a channel's tuning, if there is room for it."""
+        if self._tuned + size > MOST_CHANGES:
+            self._untuned += 1
+            return False
+        self._tuned += size
         return True
 
     def _end(self, place: int, i: int, pitch: int, pressed: Sequence[tuple[int, int, int]], tick: int) -> None:
@@ -241,6 +250,7 @@ class Reader:
         of_file = tuple(file.remarks)
         groups = self._by_player(file.remarks)
         tracks = self._tracks(groups, clock)
+        file.remarks.count("track", "without the tuning of the channel, which changes too often", self._untuned)
         tempos = tuple((clock(tick), 60e6 / tempo) for tick, tempo in tempo_changes)
         meters = tuple((clock(tick), beats, value) for tick, beats, value in _in_order(self.meters))
         return Song(
@@ -282,9 +292,9 @@ class Reader:
 
     def _controls(self, place: int, i: int, is_drum: bool, clock: _Clock) -> dict[str, Changes]:
         """The controllers of one track: its own, or else those that other tracks send on its channel."""
-        kinds = {kind for said in self.channels[place].values() for kind in said.controls}
+        kinds = self._kinds[place]
         if not is_drum and not self._modes[place].tuning.is_constant:
-            kinds.add("bend")
+            kinds = kinds | {"bend"}
         moves = {kind: self._changes_of(place, i, kind, is_drum, clock) for kind in sorted(kinds)}
         return {kind: changes for kind, changes in moves.items() if changes}
 
@@ -296,12 +306,20 @@ class Reader:
         key = place, i if own else None, kind, tuning.is_constant
         if key not in self._shared:
             moves = _in_order(own or [event for said in channel.values() for event in said.controls.get(kind, [])])
-            if not tuning.is_constant:  # a bend that the wheel adds to
+            # A bend that the wheel adds to. Each track that moves the wheel itself has another one.
+            if not tuning.is_constant and self._can_tune(len(moves) + len(tuning.ticks)):
                 bend = Steps(0.0, moves)
                 ticks = sorted({*bend.ticks, *tuning.ticks})
                 moves = [(tick, bend(tick) + tuning(tick)) for tick in ticks]
             self._shared[key] = tuple((clock(tick), value) for tick, value in moves)
         return self._shared[key]
+
+    @functools.cached_property
+    def _kinds(self) -> dict[int, set[str]]:
+        """What is controlled on the channels on which there are notes, by place."""
+        return {
+            place: {kind for said in self.channels[place].values() for kind in said.controls} for place in self._playing
+        }
 
     @functools.cached_property
     def _modes(self) -> dict[int, Mode]:
@@ -323,13 +341,13 @@ class Reader:
         for (place, i, program), played in self.groups.items():
             programs = Steps(program) if program != UNSAID else self._programs_of(place, i)
             for (number, is_drum), (closed, left) in _split(played, programs, modes[place]).items():
-                notes = players.setdefault((place, i, number, is_drum), [])
-                self.is_plain &= not notes and len(closed) == len(played.closed)
-                notes += closed
+                others = players.setdefault((place, i, number, is_drum), [])  # with its program, once unsaid
+                self.is_plain &= not others and len(closed) == len(played.closed)
                 if is_drum:
-                    notes += sorted(((*note[:3], note[2]) for note in left), key=lambda note: note[2])
+                    others += closed
+                    others += sorted(((*note[:3], note[2]) for note in left), key=lambda note: note[2])
                     continue
-                notes += sorted(self._ended_by_others(place, left), key=lambda note: note[3])
+                notes = [*closed, *sorted(self._ended_by_others(place, left), key=lambda note: note[3])]
                 rest = "without an end, held until its track ends or its key is struck again"
                 remarks.count("note", rest, len(left))
                 short = sum(start == end for _, _, start, end in notes)
@@ -337,7 +355,8 @@ class Reader:
                 shift = modes[place].shift
                 if not shift.is_constant:
                     self.is_plain = False
-                    notes[:] = [(_shifted(note[0], shift(note[2])), *note[1:]) for note in notes]
+                    notes = [(_shifted(note[0], shift(note[2])), *note[1:]) for note in notes]
+                others += notes
         return players
 
     def _ended_by_others(self, place: int, notes: Sequence[_Raw]) -> Iterator[_Raw]:

@@ -29,6 +29,7 @@ LONGEST_PAUSE = (1 << 28) - 1  # ticks; a number has four bytes of seven bits at
 LONGEST_NUMBER = 8  # bytes; some programs write zeros in front
 LONGEST_SEARCH = 4096  # bytes before the file itself
 GZIP = b"\x1f\x8b"  # what files begin with that it has packed
+MOST_PACKED = 100  # files of gzip in a row; each is copied with all behind it
 MACBINARY_HEAD = 128  # bytes
 
 # Bytes behind status bytes that have no place in a file, the likeliest first. F4 and F5 are defined nowhere.
@@ -43,13 +44,14 @@ _MUSICXML = "MusicXML, a score to print: export it as MIDI, from MuseScore for e
 THE_FILE = "the file itself (its download link), or in Google Drive use Share, Copy link"
 
 # The files that people take for MIDI files: where and what they begin with, and what to say.
+_MP3 = (b"ID3", b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3", b"\xff\xe2")  # tags, or a frame
 _OTHERS = (
     (0, b"Extended Module: ", f"a tracker module (.xm){_MODULE}"),
     (0, b"IMPM", f"a tracker module (.it){_MODULE}"),
     (44, b"SCRM", f"a tracker module (.s3m){_MODULE}"),
     (1080, b"M.K.", f"a tracker module (.mod){_MODULE}"),
     (1, b"FICHIER GUITAR PRO", "a Guitar Pro file: export it as MIDI from Guitar Pro or TuxGuitar"),
-    (0, b"ID3", "an MP3 recording, not a score: notes cannot be read from it"),
+    *((0, sign, "an MP3 recording, not a score: notes cannot be read from it") for sign in _MP3),
     (0, b"OggS", "an Ogg recording, not a score: notes cannot be read from it"),
     (0, b"fLaC", "a FLAC recording, not a score: notes cannot be read from it"),
     (8, b"WAVE", "a WAV recording, not a score: notes cannot be read from it"),
@@ -125,14 +127,21 @@ def unpacked(content: bytes, most: int) -> bytes:
     """
     if content[:2] != GZIP:
         return content
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    try:
-        content = unpacker.decompress(content, most + 1)
-    except zlib.error:
-        raise ValueError("is damaged: gzip cannot unpack it") from None
-    if len(content) > most:
-        raise ValueError(f"holds more than {most >> 20} MB; a MIDI file is far smaller")
-    return content
+    unpacked = bytearray()
+    for _ in range(MOST_PACKED):  # of several in a row the contents belong together
+        if content[:2] != GZIP:
+            break
+        unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        try:
+            unpacked += unpacker.decompress(content, most + 1 - len(unpacked))
+        except zlib.error:
+            if unpacked:
+                break
+            raise ValueError("is damaged: gzip cannot unpack it") from None
+        if len(unpacked) > most:
+            raise ValueError(f"holds more than {most >> 20} MB; a MIDI file is far smaller")
+        content = unpacker.unused_data
+    return bytes(unpacked)
 
 
 def read(content: bytes, suffix: str = "") -> File:
@@ -189,6 +198,8 @@ def _find_head(content: bytes, suffix: str, remarks: Remarks) -> int:
 
 def _other(content: bytes) -> str:
     """What a file is that people take for a MIDI file, and what to do about it; "" if it is none of those."""
+    if not content:
+        return "an empty file: save or export it again"
     if is_web_page(content):
         return f"a web page and not a MIDI file: on that page, save {THE_FILE}"
     for at, sign, what in _OTHERS:
@@ -269,7 +280,7 @@ def _events(data: bytes, length: int, remarks: Remarks) -> Iterator[Event]:
     """The events of a track; `length` is what its head says."""
     at = tick = running = strays = 0
     size = len(data)
-    sysex = b""  # the beginning of a message that comes in pieces
+    sysex = bytearray()  # the beginning of a message that comes in pieces
     is_longer = False  # whether there are notes behind an End of Track
     try:
         while at < size:
@@ -316,11 +327,13 @@ def _events(data: bytes, length: int, remarks: Remarks) -> Iterator[Event]:
                 at += count
             elif status in (SYSEX, ESCAPE):
                 begin, at = _sysex(data, at)
-                piece = data[begin:at]
-                sysex = piece if status == SYSEX else sysex + piece if sysex else b""
+                if status == SYSEX:
+                    sysex = bytearray(data[begin:at])
+                elif sysex:
+                    sysex += data[begin:at]  # there may be millions of pieces
                 if sysex[-1:] == b"\xf7":
-                    yield tick, SYSEX, 0, sysex
-                    sysex = b""
+                    yield tick, SYSEX, 0, bytes(sysex)
+                    sysex = bytearray()
             else:
                 strays += 1
                 if strays > MOST_STRAYS:

@@ -25,7 +25,7 @@ from .types import Part, Settings
 FILE_FORMAT = 3
 LEVELLED_BY_PEAK = 2  # the format before, when there was no choice; 1 counted the batches of a stopped rendering
 MAX_BYTES = 64 << 20  # of such a file; a symphony of 100,000 notes has 5 MB
-MAX_BATCH = 1024
+MAX_BATCH = 2**31 - 1  # that a person may have asked for; `render.reproduce` takes fewer
 MAX_CHANGES = 1_000_000
 MAX_CONTROL = 10_000.0  # damaged scores ask for bends of hundreds of semitones
 MAX_NUMBER = 1e6

@@ -73,21 +73,22 @@ class Comparison(Control):
     def run(self) -> dict[str, Agreement]:
         """Draw the clips that there are now and measure them; name of the clip -> its agreement with the score.
 
-        A clip is measured once: it takes about a quarter of its length.
+        A clip is measured once: it takes about a quarter of its length. One that was made of another tune, before the
+        choice changed, is measured by the one that it plays.
 
         Raises:
           ValueError: there is no clip or no score.
         """
-        clips, song = dict(self._player.clips), self._tune.song
-        if not clips or song is None:
+        clips, songs = dict(self._player.clips), self._player.songs
+        if not clips or self._tune.song is None:
             raise ValueError("there is nothing to compare yet: choose a score and generate a clip first")
         for panel, picture in self._pictures.items():
-            self.say(f"drawing {PICTURES[panel].lower()} …")
+            self.say(f"drawing {PICTURES[panel][0].lower()}{PICTURES[panel][1:]} …")
             picture.value = _picture(clips, panel)
         measured = {}
         for number, (name, clip) in enumerate(clips.items(), start=1):
             self.say(f"listening to {name} ({number} of {len(clips)}) …")
-            measured[name] = self._measure(clip, song)
+            measured[name] = self._measure(clip, songs.get(name, self._tune.song))
         self._known = [row for row in self._known if any(row[0] is clip for clip in clips.values())]
         self._table.value = _table(measured)
         self._compared, self.agreement = clips, measured

@@ -115,6 +115,11 @@ class Generate(Control):
         """What plays."""
         return model_of(self._player)
 
+    @property
+    def played(self) -> Song | None:
+        """What the clip plays, or None as long as there is no clip; the choice may have changed since."""
+        return self._choices.get("tune")
+
     # ---- What is chosen ----------------------------------------------------------------------------------------------
 
     def _follow(self) -> None:

@@ -223,6 +223,18 @@ class Player(Control):
             with self.attempt():
                 self._update()
 
+    @property
+    def songs(self) -> dict[str, Song]:
+        """What each clip of a control plays, by its name; that need not be what its tune has been changed to."""
+        found = {}
+        for name, source in self.sources.items():
+            if _has(source, "clip"):
+                if source.played is not None:
+                    found |= dict.fromkeys(source.clips if _has(source, "clips") else [name], source.played)
+            elif _has(source, "song") and self._references[name][0] is not None:
+                found[name] = self._references[name][0]
+        return found
+
     def wait(self, timeout: float | None = None) -> dict[str, Audio]:
         """Wait until no reference rendering is under way; returns the clips.
 
@@ -282,7 +294,7 @@ class Player(Control):
         words += [f"{' and '.join(missing)}: press Generate."] if missing else []
         words += [f"Above full scale, and cut off there: {', '.join(loud)}."] if loud else []
         if broken:
-            self.complain(" ".join([*broken, *words]))
+            self.complain(" ".join([*(f"{text}." for text in broken), *words]))
         else:
             self.say(" ".join(words))
         self.stale = stale
