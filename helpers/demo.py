@@ -31,7 +31,7 @@ def main(outputs: Path = folders.ROOT / "outputs") -> int:
     bank = instruments.named(model)
     timeline = instruments.Timeline([bank[name] for name in PROGRAMME], at=list(PROGRAMME.values()))
     say(f"Playing Bach's cello prelude ({len(song.notes)} notes, {song.seconds:.0f} s) with the bundled model,")
-    say(f"morphing from one to the next: {', '.join(PROGRAMME)}. This takes half a minute or so …")
+    say(f"morphing from one to the next: {', '.join(PROGRAMME)}. This takes about a minute …")
     clip = render.render(model, song, timeline, progress=shown)
 
     sound = audio.write(clip, outputs / f"{song.name}.wav")

@@ -451,6 +451,13 @@ def test_each_channel_has_its_own_range_of_the_bend(read):
     assert read(other + wheel(0, 4096) + note(0)).tracks[0].controls == {"bend": ((0.0, 1.0),)}
 
 
+def test_a_range_that_another_track_sets_later_in_the_file_counts_from_its_tick(read):
+    ranges = [event for number, value in RANGE_12 for event in control(500, number, value)]
+    played = note(0) + wheel(0, 4096) + wheel(500, 4096) + wheel(750, -8192)
+    (track,) = read(played, ranges).tracks
+    assert track.controls == {"bend": ((0.0, 1.0), (0.5, 6.0), (0.75, -12.0))}
+
+
 def test_reset_of_all_controllers(read):
     before = control(0, 7, 0) + control(0, 10, 0) + control(0, 11, 0) + control(0, 64, 127) + wheel(0, 4096)
     (track,) = read(before + control(500, 121, 0) + note(0)).tracks

@@ -75,7 +75,7 @@ class Reader:
         self.names: list[bytes] = []
         self.texts: list[bytes] = []  # names, words and notices that are not plain ASCII, the first of each track
         self.silences: dict[int, list[int]] = defaultdict(list)  # ticks at which all notes of a place end
-        self.bend_ranges: dict[int, float] = {}
+        self.bend_ranges: dict[int, list[tuple[int, float]]] = defaultdict(list)  # ticks and semitones, by place
         self.fine_tunings: dict[int, tuple[int, int]] = {}  # both bytes of each place
         self.modes = Modes()
         self.is_plain = True  # whether the original program reads the same notes, in the same order
@@ -132,8 +132,8 @@ class Reader:
                     self.is_plain &= not held[place]
             elif kind == smf.WHEEL:
                 if self._can_change(remarks):
-                    bend = ((second << 7 | first) - 8192) / 8192 * self.bend_ranges.get(place, BEND_RANGE)
-                    self.channels[place][i].controls["bend"].append((tick, bend))
+                    position = ((second << 7 | first) - 8192) / 8192  # of its range, which another track may set
+                    self.channels[place][i].controls["bend"].append((tick, position))
             elif kind == smf.CONTROL and first in _READ and self._can_change(remarks):
                 if first in CONTROLLERS:
                     control, unit = CONTROLLERS[first]
@@ -233,8 +233,9 @@ class Reader:
         if parameter not in (0, 1, 2):
             return
         if parameter == 0:
-            whole = int(self.bend_ranges.get(place, BEND_RANGE))
-            self.bend_ranges[place] = float(value) if control == 6 else whole + value / 100
+            ranges = self.bend_ranges[place]
+            whole = int(ranges[-1][1] if ranges else BEND_RANGE)
+            ranges.append((tick, float(value) if control == 6 else whole + value / 100))
         elif parameter == 1:
             high, low = self.fine_tunings.get(place, (64, 0))
             high, low = (value, 0) if control == 6 else (high, value)
@@ -306,6 +307,9 @@ class Reader:
         key = place, i if own else None, kind, tuning.is_constant
         if key not in self._shared:
             moves = _in_order(own or [event for said in channel.values() for event in said.controls.get(kind, [])])
+            if kind == "bend":
+                semitones = Steps(BEND_RANGE, _in_order(self.bend_ranges.get(place, [])))
+                moves = [(tick, position * semitones(tick)) for tick, position in moves]
             # A bend that the wheel adds to. Each track that moves the wheel itself has another one.
             if not tuning.is_constant and self._can_tune(len(moves) + len(tuning.ticks)):
                 bend = Steps(0.0, moves)

@@ -14,7 +14,7 @@ import sys
 sys.path[:0] = ["..", "."]
 import numpy as np
 from inputs import Stub
-from helpers import audio, instruments, midi, render, widgets
+from helpers import audio, instruments, midi, render, soundfont, widgets
 
 class Model(Stub):
     def generate(self, z, pitches, *given, **how):
