@@ -102,6 +102,8 @@ def test_instruments_of_another_model_are_refused():
         ({"instrument": "Flute"}, "not by 'Flute'"),
         ({"gain": 100.0}, "gain of 100.0 dB"),
         ({"pan": 2.0}, "pan of 2.0"),
+        ({"pan": "left"}, "pan is 'left'; it must be a number"),
+        ({"gain": None}, "gain is None; it must be a number"),
     ],
 )
 def test_a_part_checks_itself(arguments, message):
@@ -117,6 +119,8 @@ def test_a_part_checks_itself(arguments, message):
         ({"sustain": "on"}, "sustain is 'on'"),
         ({"attack": -0.1}, "attack is -0.1; it lies between 0 and 30"),
         ({"release": 31.0}, "release is 31.0"),
+        ({"release": "long"}, "release is 'long'; it must be a number"),
+        ({"velocity": True}, "velocity is True; it must be a number"),
         ({"velocity": float("nan")}, "velocity is nan"),
         ({"loudness": 3.0}, "loudness is 3.0; it lies between -70 and 0"),
         ({"resolution": 0.0}, "resolution is 0.0; it lies between 0.001 and 3600"),

@@ -718,9 +718,18 @@ def test_songs_of_many_hours_are_to_be_rendered_in_parts():
         play(song_of(Note(60, 90, 0, 9000.0)))
 
 
-def test_a_batch_has_a_size():
-    with pytest.raises(ValueError, match="batch_size is 0"):
-        play(song_of(Note(60, 90, 0, 1)), batch_size=0)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch_size": 0}, "batch_size is 0; it must be 1 or more"),
+        ({"batch_size": 2.5}, "batch_size is 2.5; it must be a whole number"),
+        ({"seed": -1}, "seed is -1; it must be 0 or more"),
+        ({"seed": "luck"}, "seed is 'luck'; it must be a whole number"),
+    ],
+)
+def test_batch_and_seed_are_whole_numbers(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        play(song_of(Note(60, 90, 0, 1)), **arguments)
 
 
 def test_render_gives_the_same_samples_twice(tiny):

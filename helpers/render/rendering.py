@@ -18,7 +18,7 @@ import operator
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -140,12 +140,21 @@ def render(
     if faithful and not isinstance(parts, (Instrument, Timeline)):
         raise ValueError("faithful=True plays all tracks with one Timeline, as the original does")
     batch_size = model.batch_size if batch_size is None else batch_size
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}; it has to be 1 or more")
-    seed, batch_size = operator.index(seed), operator.index(batch_size)  # NumPy's are whole numbers too
+    batch_size, seed = _whole("batch_size", batch_size, least=1), _whole("seed", seed, least=0)
     check_length(song)
     song = song.as_original() if faithful else song
     return _render(model, song, resolve(model, song, parts, default, seed), settings, batch_size, progress, stop, seed)
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    """An argument as a whole number, of Python's or of NumPy's."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name} is {value!r}; it must be a whole number") from None
+    if number < least:
+        raise ValueError(f"{name} is {number}; it must be {least} or more")
+    return number
 
 
 def _check_cost(song: Song, parts: Sequence[Part], settings: Settings) -> None:

@@ -29,11 +29,19 @@ CHOICES = {
 
 
 def _plain_numbers(values: Any) -> None:
-    """Turn the NumPy scalars of a dataclass into Python's numbers, which print shortly and can be written as JSON."""
+    """Turn the NumPy scalars of a dataclass into Python's numbers, which print shortly and can be written as JSON.
+
+    Raises:
+      ValueError: a field for a number holds something else.
+    """
     for field in dataclasses.fields(values):
         value = getattr(values, field.name)
         if isinstance(value, np.generic):
-            object.__setattr__(values, field.name, value.item())
+            value = value.item()
+            object.__setattr__(values, field.name, value)
+        may_lack = value is None and field.type == "float | None"
+        if field.type.startswith("float") and not may_lack and type(value) not in (int, float):
+            raise ValueError(f"{field.name} is {value!r}; it must be a number")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -185,8 +185,10 @@ class Generate(Control):
         elif self.clip is not None:
             changed = [name for name, value in self._choices_now().items() if value != self._choices[name]]
             why = f"the {' and the '.join(changed)} {'has' if len(changed) == 1 else 'have'} changed" if changed else ""
-        is_said = why and not self.running
-        self._age.value = f"<i>Out of date: {html.escape(why)}. Press Generate.</i>" if is_said else ""
+        said = f"Out of date: {html.escape(why)}. Press Generate." if why else ""
+        if self.running and self.clip is not None:
+            said = "A new clip is being made; below is the one before."
+        self._age.value = f"<i>{said}</i>" if said else ""
         self.stale = why
 
     # ---- Rendering ---------------------------------------------------------------------------------------------------
