@@ -218,7 +218,7 @@ class TestComparison:
         assert comparison.message == ""
 
     def test_a_clip_of_another_tune_is_measured_by_the_tune_that_it_plays(self, loaded, tune, bank, monkeypatch):
-        from helpers import agreement
+        from helpers.evaluation import agreement
 
         asked, result = [], agreement.Agreement(1.0, 1.0, 1.0)
         monkeypatch.setattr(agreement, "measure", lambda clip, song: asked.append(song) or result)
