@@ -4,7 +4,7 @@
 
 Where a program runs for others, as the app does, its network is not theirs: an address could lead to a router, to a
 cloud's store of credentials, or to whatever else listens only to its neighbours. So a name is resolved once, each of
-its addresses has to be a public one, and the connection goes to that very address; at a redirect all this is done
+its addresses must be a public one, and the connection goes to that very address; at a redirect all this is done
 again. Nothing that the machine knows is sent along: no credentials, no cookies, and no proxy is used. What is refused
 and what cannot be reached are one and the same error, so that nobody learns from it what there is.
 
@@ -43,7 +43,7 @@ class Page(NamedTuple):
     """What a server has sent."""
 
     content: bytes
-    url: str  # behind all redirects
+    url: str  # after all redirects
     headers: email.message.Message
 
 

@@ -49,7 +49,7 @@ _ENCODINGS = {
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Audio:
-    """Samples and how fast they go by."""
+    """Audio samples and their sample rate."""
 
     samples: np.ndarray  # float32 [n] or [n, channels], full scale is 1
     sample_rate: int  # Hz
@@ -85,7 +85,7 @@ def to_peak(wave: np.ndarray, peak: float) -> np.ndarray:
 
 
 def mix(clip: np.ndarray, note: np.ndarray, start: int) -> None:
-    """Add a note to a clip, in place, from sample `start` on; what would lie behind the clip's end is left out.
+    """Add a note to a clip, in place, from sample `start` on; what would lie after the clip's end is left out.
 
     Both are [samples], or [channels, samples].
     """

@@ -127,11 +127,11 @@ def _checked(args: argparse.Namespace) -> tuple[dict, Path]:
     from . import audio, instruments
 
     if args.batch_size is not None and args.batch_size < 1:
-        raise ValueError(f"--batch_size is {args.batch_size}; it has to be 1 or more")
+        raise ValueError(f"--batch_size is {args.batch_size}; it must be 1 or more")
     if not 0 < args.secs_per_instrument < float("inf"):
-        raise ValueError(f"--secs_per_instrument is {args.secs_per_instrument}; it has to be above 0")
+        raise ValueError(f"--secs_per_instrument is {args.secs_per_instrument}; it must be above 0")
     if args.seed is not None and not 0 <= args.seed < 2**32:
-        raise ValueError(f"--seed is {args.seed}; it has to lie between 0 and {2**32 - 1}")
+        raise ValueError(f"--seed is {args.seed}; it must lie between 0 and {2**32 - 1}")
     if not args.midi_file and (args.output or args.instruments):
         raise ValueError("--output and --instruments are for a score: name one with --midi_file")
     if args.faithful and args.instruments:

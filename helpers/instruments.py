@@ -52,7 +52,7 @@ class Instrument:
     def __post_init__(self):
         z = np.array(self.z, np.float64)
         if z.ndim != 1 or not len(z) or not np.isfinite(z).all():
-            raise ValueError(f"the latent of instrument {self.name!r} has to be one row of finite numbers")
+            raise ValueError(f"the latent of instrument {self.name!r} must be one row of finite numbers")
         z.setflags(write=False)
         object.__setattr__(self, "z", z)
         if self.seed is not None:
@@ -377,7 +377,7 @@ def _drawn(instruments: Sequence[Instrument], n: int, seed: int) -> list[Instrum
 
 def _check_one_model(instruments: Sequence[Instrument], what: str) -> None:
     if len({(instrument.fingerprint, len(instrument.z)) for instrument in instruments}) > 1:
-        raise ValueError(f"{what} have to belong to one model")
+        raise ValueError(f"{what} must belong to one model")
 
 
 class Timeline:
@@ -468,7 +468,7 @@ class Timeline:
           ValueError: a length is not above 0, or `among` is empty.
         """
         if not (0 < seconds < np.inf and 0 < secs_per_instrument < np.inf):
-            raise ValueError(f"{seconds} s with an instrument every {secs_per_instrument} s: both have to be above 0")
+            raise ValueError(f"{seconds} s with an instrument every {secs_per_instrument} s: both must be above 0")
         _check_count(seconds / secs_per_instrument)
         n = max(2, round(seconds / secs_per_instrument) + 1)  # intervals, and one more for their ends
         players = sample(model, n, seed) if among is None else _drawn(list(among), n, seed)

@@ -130,17 +130,17 @@ def constant_q(
 
     samples = _samples(y, sr)
     if not (hop >= 1 and bins_per_octave >= 1 and filter_scale > 0):
-        raise ValueError("hop and bins_per_octave have to be 1 or more, and filter_scale above 0")
+        raise ValueError("hop and bins_per_octave must be 1 or more, and filter_scale above 0")
     try:
         lowest = float(librosa.note_to_hz(fmin) if isinstance(fmin, str) else fmin)
     except librosa.ParameterError:
-        raise ValueError(f"fmin is {fmin!r}; it has to be a note like 'C1', or a frequency in Hz") from None
+        raise ValueError(f"fmin is {fmin!r}; it must be a note like 'C1', or a frequency in Hz") from None
     # The highest filter has to end below half the sample rate.
     ratio = 2 ** (2 / bins_per_octave)
     width = 1 + HANN_BANDWIDTH / 2 * (ratio - 1) / (ratio + 1) / filter_scale
     bins = int(bins_per_octave * np.log2(sr / 2 / lowest / width)) if 0 < lowest < sr / 2 else 0
     if bins < 1:
-        raise ValueError(f"fmin is {fmin!r}; it has to lie above 0 and well below {sr / 2:g} Hz, half the sample rate")
+        raise ValueError(f"fmin is {fmin!r}; it must lie above 0 and well below {sr / 2:g} Hz, half the sample rate")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="n_fft=.*too large")  # in the lowest octaves of a short clip
         spectrum = librosa.cqt(
@@ -387,13 +387,13 @@ def network_view(data: np.ndarray, config: Config):
 def _samples(y: Audio | np.ndarray, sr: int) -> np.ndarray:
     """Mono float32 [n] at `sr`."""
     if sr < 1:
-        raise ValueError(f"sr is {sr}; it has to be a sample rate in Hz")
+        raise ValueError(f"sr is {sr}; it must be a sample rate in Hz")
     if isinstance(y, Audio):
         samples = np.asarray(y.mono, np.float32)
     else:
         samples = np.asarray(y, np.float32)
         if samples.ndim not in (1, 2) or samples.shape[-1] > max(len(samples), 8):
-            raise ValueError(f"the samples' shape is {samples.shape}; it has to be [n], or [n, channels]")
+            raise ValueError(f"the samples' shape is {samples.shape}; it must be [n], or [n, channels]")
         samples = samples.mean(axis=1) if samples.ndim == 2 else samples
     if not len(samples) or not np.isfinite(samples).all():
         raise ValueError("the audio is empty or holds samples that are not finite numbers, so there is nothing to draw")

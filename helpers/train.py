@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> list[Path]:
     for name in ("images", "batch_size", "sample_every", "log_every", "save_seconds"):
         value = getattr(args, name)
         if value is not None and not value > 0:
-            raise ValueError(f"--{name} is {value}; it has to be above 0")
+            raise ValueError(f"--{name} is {value}; it must be above 0")
     out = as_path(args.out)
     from .training import loop
 
@@ -104,7 +104,7 @@ def _run(args: argparse.Namespace, out: Path) -> list[Path]:
     from .training.trainer import Settings, Shuffled, Trainer
 
     origin, config = _origin(args, out)
-    Settings.of(config)  # a wrong number is told before the data are read
+    Settings.of(config)  # a wrong number is reported before the data are read
     notes = dataset.open_data(args.data, config, args.cache_dir or out / CACHE)
     say(notes)
     options: dict[str, Any] = {"precision": args.precision, "strategy": _strategy(args.strategy)}

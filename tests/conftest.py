@@ -1,4 +1,4 @@
-"""Limits that have to be set before TensorFlow is imported, and the model that most tests share."""
+"""Limits that must be set before TensorFlow is imported, and the model that most tests share."""
 
 import os
 
@@ -16,7 +16,7 @@ import pytest
 from hypothesis import settings
 from inputs import DATA
 
-# A first call compiles, which no deadline foresees; and what CI reports has to be repeatable.
+# A first call compiles, which no deadline foresees; and what CI reports must be repeatable.
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")

@@ -121,5 +121,5 @@ def test_float16_is_not_for_a_cpu():
 
 
 def test_an_unknown_precision_is_refused():
-    with pytest.raises(ValueError, match="precision is 'half'; it has to be one of float32, bfloat16, float16"):
+    with pytest.raises(ValueError, match="precision is 'half'; it must be one of float32, bfloat16, float16"):
         GANSynth(checkpoint.read(DATA / "checkpoints" / "tiny_stage12"), precision="half")

@@ -45,7 +45,7 @@ MOST_MEMBERS = 1000
 FILE_LIMIT = 60.0  # s of this process, whatever else the machine does; the longest of the corpus, Mahler's, takes half
 MEMORY_LIMIT = 4 << 30  # bytes
 LONGEST_MESSAGE = 400
-RELEASE = 0.3  # s behind the last note
+RELEASE = 0.3  # s after the last note
 
 DAMAGED = 500
 SMALL = 9_000  # bytes; larger ones take longer to render, and their damage is no other

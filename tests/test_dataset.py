@@ -165,7 +165,7 @@ def test_folder_of_notes(tmp_path, opened, kind):
 
 
 def test_a_long_file_is_not_read_whole(tmp_path, opened):
-    """What lies behind the first `audio_length` samples is not even looked at."""
+    """What lies after the first `audio_length` samples is not even looked at."""
     path = tmp_path / "a-060-100.wav"
     soundfile.write(path, np.concatenate([wave(60), np.full(5000, np.nan)]), RATE, subtype="FLOAT")
     assert len(opened(tmp_path)) == 1

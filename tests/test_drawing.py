@@ -68,7 +68,7 @@ def test_plain_is_the_default_look_and_leaves_the_users():
 
 
 def test_interactive_mode_and_backend_are_not_for_plain_to_restore():
-    """What pyplot does when it is first used, inside of a context, has to stay."""
+    """What pyplot does when it is first used, inside of a context, must stay."""
     before = matplotlib.is_interactive()
     with drawing.plain():
         matplotlib.interactive(not before)

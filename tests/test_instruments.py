@@ -215,7 +215,7 @@ def test_a_square_refuses_what_is_none(bank):
     for x, y in [(-0.1, 0), (0, 1.1), (np.nan, 0)]:
         with pytest.raises(ValueError, match="x and y from 0 to 1"):
             instruments.blend_square(bank, x, y)
-    with pytest.raises(ValueError, match="the corners of a square have to belong to one model"):
+    with pytest.raises(ValueError, match="the corners of a square must belong to one model"):
         instruments.blend_square([*bank[:3], Instrument("other", bank[3].z, "x", "y")], 0, 0)
 
 

@@ -197,7 +197,7 @@ def test_a_bent_note_is_read_in_blocks_without_seams(monkeypatch):
     whole = shaping.bend(wave, bends)
     monkeypatch.setattr(shaping, "BEND_BLOCK", 1000)
     np.testing.assert_allclose(shaping.bend(wave, bends), whole, atol=1e-12)
-    assert shaping.bend(wave, np.full(100_000, 12.0)).shape == (100_000,)  # on into what is behind its end
+    assert shaping.bend(wave, np.full(100_000, 12.0)).shape == (100_000,)  # on into what is after its end
 
 
 def test_a_long_bent_note_takes_little_memory():

@@ -613,7 +613,7 @@ def test_excerpt_cuts_and_moves(song):
     times = [(note.pitch, note.start, note.end) for note in part.notes]
     assert times == [(60, 0.0, pytest.approx(0.45)), (64, pytest.approx(0.45), 1.45), (36, 0.0, pytest.approx(0.05))]
     assert len(midi.excerpt(song, 2.0).tracks) == 1
-    with pytest.raises(ValueError, match="end has to lie behind start"):
+    with pytest.raises(ValueError, match="end must lie after start"):
         midi.excerpt(song, 2.0, 1.0)
 
 

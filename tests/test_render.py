@@ -144,7 +144,7 @@ def test_a_note_peaks_at_its_velocity_whatever_its_sign(hold, velocity, sign, po
 
 
 def pluck(seconds=3.0, decay=0.05):
-    """A sound with a high peak and little behind it."""
+    """A sound with a high peak and little after it."""
     t = np.arange(int(seconds * RATE)) / RATE
     return np.sin(2 * np.pi * 500 * t) * np.exp(-t / decay)
 
@@ -532,10 +532,10 @@ def test_the_report_is_one_readable_table(band):
 
 
 def test_what_was_mended_in_the_file_is_reported(tmp_path):
-    song = dataclasses.replace(song_of(Note(60, 90, 0, 1)), remarks=("3 bytes behind the end of a track",))
+    song = dataclasses.replace(song_of(Note(60, 90, 0, 1)), remarks=("3 bytes after the end of a track",))
     report = play(song).report
-    assert "file       3 bytes behind the end of a track\n" in str(report)
-    assert "3 bytes behind the end of a track" in report._repr_html_()
+    assert "file       3 bytes after the end of a track\n" in str(report)
+    assert "3 bytes after the end of a track" in report._repr_html_()
     path = report.save(tmp_path / "clip.json")
     again = render.reproduce(path, Stub(), progress=False).report
     assert again.remarks == again.recipe.song.remarks == song.remarks

@@ -63,13 +63,13 @@ def notes(song):
 def test_bytes_behind_the_end_of_a_track(load, padding):
     song = load(file(track(*SCALE, end=END + bytes(padding))))
     assert notes(song) == PLAYED
-    assert song.remarks == (f"{padding} byte{'s' * (padding > 1)} behind the end of a track",)
+    assert song.remarks == (f"{padding} byte{'s' * (padding > 1)} after the end of a track",)
 
 
 def test_padding_of_every_track_is_counted_together(load):
     song = load(file(*(track(*SCALE, end=END + b"\0") for _ in range(3))))
     assert notes(song) == 3 * PLAYED
-    assert song.remarks == ("3 bytes behind the end of a track",)
+    assert song.remarks == ("3 bytes after the end of a track",)
 
 
 def test_notes_behind_an_end_of_track_are_played(load):
@@ -185,7 +185,7 @@ def test_a_sysex_message_without_its_length(load):
 def test_several_files_one_behind_the_other(load):
     song = load(file(track(*SCALE)) + file(track(note(72))))
     assert notes(song) == PLAYED
-    assert song.remarks == ("another MIDI file stands behind it, and is not played",)
+    assert song.remarks == ("another MIDI file stands after it, and is not played",)
 
 
 def test_a_type_2_file(load):

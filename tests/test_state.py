@@ -1,6 +1,6 @@
 """Every public call leaves the process as it was: no setting, no random state, no folder and no picture is different.
 
-A function that is new has to be called here, or to be listed with the reason why it is not.
+A function that is new must be called here, or be listed with the reason why it is not.
 """
 
 import dataclasses

@@ -69,7 +69,7 @@ def test_sound_is_the_clips_own(player, clips):
 
 
 def test_bytes_travel_as_bytes(player):
-    """Nested in a list, they have to be buffers of the message and not text, in ipywidgets 7 as in 8."""
+    """Nested in a list, they must be buffers of the message and not text, in ipywidgets 7 as in 8."""
     from ipywidgets.widgets.widget import _remove_buffers
 
     state, paths, buffers = _remove_buffers(player.deck.get_state())
@@ -220,8 +220,8 @@ def test_without_clips_it_says_so():
     [
         ({}, "there is no clip"),
         (sine(), "there is no clip; give a dict"),
-        ({7: sine()}, "has to be text, not 7"),
-        ({"x": np.zeros(9)}, "'x' has to be an audio.Audio, a Tune or a Generate, not a ndarray"),
+        ({7: sine()}, "must be text, not 7"),
+        ({"x": np.zeros(9)}, "'x' must be an audio.Audio, a Tune or a Generate, not a ndarray"),
         ({"x": Audio(np.zeros(0, np.float32), RATE)}, "'x' is empty"),
         ({"x": Audio(np.full(9, np.nan, np.float32), RATE)}, "not finite"),
         (

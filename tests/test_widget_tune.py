@@ -409,4 +409,4 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path):
     path = tmp_path / "padded.mid"
     path.write_bytes(STUDY.read_bytes() + b"\0\0\0")
     tune = Tune(path=path)
-    assert "; in the file: 3 bytes behind the end of a track" in tune._about.value
+    assert "; in the file: 3 bytes after the end of a track" in tune._about.value

@@ -196,7 +196,7 @@ def _block(content: bytes, offset: int, size: int) -> Iterator[tuple[bytes, byte
     last = len(block) - 4 * (count + 1)
     if last < 0:
         raise ValueError("its index is garbled")
-    # TensorFlow looks a key up from one of these places on, so each of them has to be where a whole key begins.
+    # TensorFlow looks a key up from one of these places on, so each of them must be where a whole key begins.
     restarts = {int.from_bytes(block[i : i + 4], "little") for i in range(last, len(block) - 4, 4)}
     key, at = b"", 0
     while at < last:

@@ -19,7 +19,7 @@ from .. import __version__
 from ..files import as_path, replacing
 
 LIMIT = 2 << 30  # bytes; about 8,000 whole notes, or a month of playing around
-KEEP = 0.9  # of the limit, when it has been reached, so that not every further note has to make room for itself
+KEEP = 0.9  # of the limit, when it has been reached, so that not every further note must make room for itself
 SAMPLE = np.dtype("<f4")
 SUFFIX = ".f32"
 DIGEST_BYTES = 16  # at the beginning of a file: of all that follows, and of the note that it is said to be
@@ -46,7 +46,7 @@ class NoteCache:
       folder: where the files are.
       limit: bytes that they may take.
       hits: notes found.
-      misses: notes looked for in vain.
+      misses: cache misses, notes that were not there.
     """
 
     def __init__(self, folder: str | os.PathLike | None = None, limit: int = LIMIT):

@@ -52,7 +52,7 @@ MAX_RATIO = 20  # ... weights pack hardly at all, and the zeros of an optimizer 
 MAX_HEADER_BYTES = 16 << 20  # of the JSON in our own format, unpacked; the bundled model's has 2 MB
 LARGEST_COUNT = 1 << 53  # of images
 
-AVERAGE = "/ExponentialMovingAverage"  # behind the name of the variable that it is the average of
+AVERAGE = "/ExponentialMovingAverage"  # after the name of the variable that it is the average of
 # What an instrument of the demo has are 256 numbers of about 1, and a name.
 MAX_INSTRUMENTS = 10_000
 MAX_NAME = 200  # characters
@@ -209,7 +209,7 @@ def _read_header(archive: zipfile.ZipFile) -> tuple[Config, int, int, dict[str, 
     size = archive.getinfo("header.npy").file_size
     kind, shape = _array_header(archive, "header.npy")
     if size > MAX_HEADER_BYTES or shape != () or kind.kind != "U":
-        raise ValueError("its header is not the text that it has to be")
+        raise ValueError("its header is not the text that it must be")
     rows = jsonfile.fields(jsonfile.parse(str(_read_array(archive, "header.npy", "U"))), "its header")
     config = Config.from_dict(jsonfile.fields(rows.get("config"), "config"))
     stage = jsonfile.whole(rows.get("stage"), "stage", 0, 2 * config.num_resolutions)

@@ -120,9 +120,9 @@ class Config:
                 raise ValueError(f"{key} is {jsonfile.shortened(getattr(self, key))}; this port knows {expected}")
         for key, (low, high) in _RANGES.items():
             if not low <= getattr(self, key) <= high:
-                raise ValueError(f"{key} is {getattr(self, key)!r}; it has to lie between {low} and {high}")
+                raise ValueError(f"{key} is {getattr(self, key)!r}; it must lie between {low} and {high}")
         if self.kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size is {self.kernel_size!r}; it has to be odd")
+            raise ValueError(f"kernel_size is {self.kernel_size!r}; it must be odd")
         self._check_size()
         for channel, limit in (("mag", LOUDEST), ("p", MOST_TURNS)):
             self._check_normalizer(channel, limit)
@@ -150,7 +150,7 @@ class Config:
         """Refuse constants that make numbers of the network's -1 ... 1 from which no sound can be computed."""
         a, b = getattr(self, f"{channel}_normalizer_a"), getattr(self, f"{channel}_normalizer_b")
         if not a > 0:
-            raise ValueError(f"{channel}_normalizer_a is {a!r}; it has to be above 0")
+            raise ValueError(f"{channel}_normalizer_a is {a!r}; it must be above 0")
         largest = (1 + abs(b)) / a
         if not largest <= limit:
             raise ValueError(

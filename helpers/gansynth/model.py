@@ -48,7 +48,7 @@ class GANSynth:
         cache: NoteCache | None = None,
     ):
         if precision not in PRECISIONS:
-            raise ValueError(f"precision is {precision!r}; it has to be one of {', '.join(PRECISIONS)}")
+            raise ValueError(f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}")
         from .networks import Generator  # TensorFlow is imported here, not before
 
         self.accelerated = _has_accelerator()
@@ -108,7 +108,7 @@ class GANSynth:
           z: latent vectors, [n, latent_vector_size]; a single vector plays all the pitches.
           pitches: MIDI numbers [n], each from MIN_PITCH to MAX_PITCH.
           seconds: how much of each note to compute; the whole 4 s by default. Shorter is quicker and changes no sample.
-            With a number for each note, rows are as long as the longest, and zero behind a note's own end.
+            With a number for each note, rows are as long as the longest, and zero after a note's own end.
           batch_size: notes at a time, bounding memory; the model's `batch_size` by default.
           progress: show a bar when there is more than one batch.
 
@@ -168,7 +168,7 @@ class GANSynth:
     def _checked_notes(self, z: np.ndarray, pitches: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         z, pitches = np.asarray(z, np.float32), np.asarray(pitches)
         if pitches.ndim != 1 or not (pitches.size == 0 or np.issubdtype(pitches.dtype, np.integer)):
-            raise ValueError("pitches have to be a list of whole MIDI numbers such as [60, 64, 67]")
+            raise ValueError("pitches must be a list of whole MIDI numbers such as [60, 64, 67]")
         if z.ndim == 1:
             z = np.broadcast_to(z, (len(pitches), len(z)))
         if z.shape != (len(pitches), self.config.latent_vector_size):
@@ -200,7 +200,7 @@ class GANSynth:
     def _checked_size(self, batch_size: int | None) -> int:
         size = self.batch_size if batch_size is None else batch_size
         if size < 1:
-            raise ValueError(f"batch_size is {size}; it has to be 1 or more")
+            raise ValueError(f"batch_size is {size}; it must be 1 or more")
         return size
 
     def _waves(self, z: np.ndarray, pitches: np.ndarray, samples: int, batch_size: int) -> np.ndarray:
@@ -249,7 +249,7 @@ def _batches(n: int, batch_size: int) -> Iterator[slice]:
 
 
 def _has_accelerator() -> bool:
-    """Whether the backend sees a GPU. Its float32 is then told to be that, and not a faster format of 19 bits."""
+    """Whether the backend sees a GPU. TF32, a faster format of 19 bits, is then disabled: float32 is float32."""
     from .backend import keras, tf
 
     if not keras.distribution.list_devices("gpu"):

@@ -233,7 +233,7 @@ class Generator(keras.Model):
         return self.grow(self.convs[0][0](x), frames, fade)
 
     def grow(self, x, frames: Rows | None = None, fade=None):
-        """Everything behind the first convolution: [batch, start_height, start_width, channels] -> as `call`."""
+        """Everything after the first convolution: [batch, start_height, start_width, channels] -> as `call`."""
         frames = (0, self.config.frames) if frames is None else frames
         needed = self._rows_needed(frames)
         margin = self.config.kernel_size // 2
@@ -396,7 +396,7 @@ class Discriminator(keras.Model):
             conv0, conv1 = self.convs[b - 1]
             x = downscale(self._activate(conv1(self._pad(self._activate(conv0(self._pad(x)))))))
             shares = newest_blocks(fade, self.num_blocks)
-            if b - 1 in shares:  # only right behind the newest block
+            if b - 1 in shares:  # only right after the newest block
                 x = shares[b - 1] * self._look(image, b - 1) + shares[b] * x
         conv0, conv1 = self.convs[0]
         x = self._activate(conv1(self._activate(conv0(self._pad(append_deviation(x))))))
@@ -423,7 +423,7 @@ def append_deviation(x):
     Source: Karras et al. 2018, section 3.
     """
     # As in the original (`tf.nn.moments`), the mean has no gradient. The variance's is the same without it, but not the
-    # gradient of that, which the penalty on the slope needs; the published models were trained with this one.
+    # gradient of that, which the gradient penalty needs; the published models were trained with this one.
     mean = ops.stop_gradient(ops.mean(x, axis=0))
     deviation = ops.mean(ops.sqrt(ops.mean(ops.square(x - mean), axis=0) + DEVIATION_EPSILON))
     return ops.concatenate([x, ops.broadcast_to(deviation, ops.shape(x)[:-1])[..., None]], axis=-1)

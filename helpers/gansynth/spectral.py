@@ -20,13 +20,13 @@ import scipy.sparse
 
 from .config import OVERLAP, Config
 
-EPSILON = 1e-6  # inside every logarithm: the softest magnitude that is told from silence
+EPSILON = 1e-6  # inside every logarithm: the softest magnitude that is distinguished from silence
 MEL_BREAK_HZ, MEL_HIGH_Q = 700.0, 1127.0  # the HTK mel formula
 NARROWEST_BAND = 1.5  # a mel band may not be narrower than this many linear bins
 
 
 def frames_for(samples: int, config: Config) -> int:
-    """Frames that have to be known for the first `samples` samples of a note to be exact.
+    """Frames that must be known for the first `samples` samples of a note to be exact.
 
     The last of a whole note's samples are covered by all the frames there are, which is fewer than elsewhere.
     """

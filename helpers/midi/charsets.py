@@ -71,7 +71,7 @@ def _odd_in_japanese(character: str) -> float:
         return _HALF_WIDTH
     code = character.encode("cp932", "replace")
     is_rare = unicodedata.category(character) == "Co" or not b"\x81\x40" <= code <= b"\x98\x72"
-    return float(is_rare)  # kanji behind the first level, and what Unicode does not know
+    return float(is_rare)  # kanji after the first level, and what Unicode does not know
 
 
 def _is_odd_in_russian(word: str) -> bool:

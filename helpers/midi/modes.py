@@ -15,10 +15,10 @@ DRUM_CHANNEL = 9  # counted from 0: what musicians call channel 10
 DRUM_BANKS, MELODY_BANK = (120, 126, 127), 121  # GM2 has 120 and 121, XG 126 and 127; in GS the last two are MT-32's
 GM, GS, XG = "GM", "GS", "XG"
 
-# Data of system exclusive messages behind the maker's number and the device, and the addresses in them.
+# Data of system exclusive messages after the maker's number and the device, and the addresses in them.
 _GS_PART_RHYTHM, _GS_PART_KEY = 0x15, 0x16
 _XG_BANK, _XG_PART_MODE, _XG_PART_KEY = 0x01, 0x07, 0x08
-_ADDRESSES = 128  # that the last byte of an address has; a message that goes on behind them says nothing
+_ADDRESSES = 128  # that the last byte of an address has; a message that goes on after them says nothing
 
 
 class Steps:
@@ -76,7 +76,7 @@ class Modes:
         self._of_port[port].append((tick, self._read, what, value))
 
     def sysex(self, tick: int, port: int, message: bytes) -> None:
-        """Put down a system exclusive message, which begins behind F0; most of them say nothing here."""
+        """Put down a system exclusive message, which begins after F0; most of them say nothing here."""
         message = message.removesuffix(b"\xf7")
         if len(message) < 4:
             return

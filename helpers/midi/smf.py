@@ -1,6 +1,6 @@
 """A Standard MIDI File taken apart into plain events, with the patience that players have.
 
-Files from the web have padding behind their tracks, chunks of other programs and events of a wrong length, or they end
+Files from the web have padding after their tracks, chunks of other programs and events of a wrong length, or they end
 too early. Players play them all the same, so their owners do not know. This module reads what can be read, and counts
 what it passes over.
 
@@ -29,13 +29,13 @@ LONGEST_PAUSE = (1 << 28) - 1  # ticks; a number has four bytes of seven bits at
 LONGEST_NUMBER = 8  # bytes; some programs write zeros in front
 LONGEST_SEARCH = 4096  # bytes before the file itself
 GZIP = b"\x1f\x8b"  # what files begin with that it has packed
-MOST_PACKED = 100  # files of gzip in a row; each is copied with all behind it
+MOST_PACKED = 100  # files of gzip in a row; each is copied with all after it
 MACBINARY_HEAD = 128  # bytes
 
-# Bytes behind status bytes that have no place in a file, the likeliest first. F4 and F5 are defined nowhere.
+# Bytes after status bytes that have no place in a file, the likeliest first. F4 and F5 are defined nowhere.
 _STRAY = {0xF1: (1, 0, 2), 0xF2: (2, 1, 0), 0xF3: (1, 0, 2), 0xF4: (0, 1, 2), 0xF5: (1, 0, 2)}
 MOST_STRAYS = 10_000  # in a track; each costs a look ahead
-_LOOKED_AHEAD = 8  # events that have to make sense behind one of those
+_LOOKED_AHEAD = 8  # events that must make sense after one of those
 
 _MODULE = ", with samples of its own: OpenMPT exports it as MIDI"
 _ABC = "a tune in ABC notation: abc2midi, or an ABC site on the web, turns it into MIDI"
@@ -84,7 +84,7 @@ class Remarks:
         self._sentences.append(sentence)
 
     def __iter__(self) -> Iterator[str]:
-        """Each kind as a phrase, such as "3 bytes behind the end of a track"."""
+        """Each kind as a phrase, such as "3 bytes after the end of a track"."""
         yield from self._sentences
         for (thing, rest), number in self._counts.items():
             yield f"{counted(number, thing)} {rest}"
@@ -233,7 +233,7 @@ def _tracks(content: bytes, at: int, remarks: Remarks) -> list[Span]:
         begin, end = at + 8, at + 8 + size
         limit = end
         if name == b"MThd":
-            remarks.say("another MIDI file stands behind it, and is not played")
+            remarks.say("another MIDI file stands after it, and is not played")
             break
         if name == b"MTrk" and begin > len(content):
             remarks.cut_off()
@@ -246,7 +246,7 @@ def _tracks(content: bytes, at: int, remarks: Remarks) -> list[Span]:
         elif _is_chunk(content, at) and limit == end:
             remarks.count("chunk", "of another program")
         else:
-            remarks.count("byte", "between or behind the tracks", limit - at)
+            remarks.count("byte", "between or after the tracks", limit - at)
         at = limit
     return spans
 
@@ -281,7 +281,7 @@ def _events(data: bytes, length: int, remarks: Remarks) -> Iterator[Event]:
     at = tick = running = strays = 0
     size = len(data)
     sysex = bytearray()  # the beginning of a message that comes in pieces
-    is_longer = False  # whether there are notes behind an End of Track
+    is_longer = False  # whether there are notes after an End of Track
     try:
         while at < size:
             pause, at = (data[at], at + 1) if data[at] < 0x80 else _number(data, at)
@@ -318,7 +318,7 @@ def _events(data: bytes, length: int, remarks: Remarks) -> Iterator[Event]:
                     is_longer = is_longer or _has_notes(data, at)
                     if not is_longer:
                         yield tick, META, END_OF_TRACK, b""
-                        remarks.count("byte", "behind the end of a track", size - at)
+                        remarks.count("byte", "after the end of a track", size - at)
                         return
                     continue
                 if at + count > size:
@@ -363,7 +363,7 @@ def _sysex(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _behind(data: bytes, at: int, running: int) -> tuple[int, int]:
-    """Where the event that begins at a place ends, and the running status then; it has to be free of faults."""
+    """Where the event that begins at a place ends, and the running status then; it must be free of faults."""
     _, at = _number(data, at)
     status = data[at]
     if status >= 0x80:
@@ -386,7 +386,7 @@ def _behind(data: bytes, at: int, running: int) -> tuple[int, int]:
 
 
 def _behind_stray(data: bytes, at: int, status: int, running: int) -> int:
-    """Where the data bytes of a stray status byte end: what follows them has to make sense."""
+    """Where the data bytes of a stray status byte end: what follows them must make sense."""
     for count in _STRAY.get(status, (0, 1, 2)):
         place, state = at + count, running
         try:
@@ -400,7 +400,7 @@ def _behind_stray(data: bytes, at: int, status: int, running: int) -> int:
 
 
 def _has_notes(data: bytes, at: int) -> bool:
-    """Whether the rest of a track, behind an End of Track, is events without a fault, notes among them."""
+    """Whether the rest of a track, after an End of Track, is events without a fault, notes among them."""
     running, has_notes = 0, False
     try:
         while at < len(data):

@@ -159,7 +159,7 @@ def excerpt(song: Song, start: float = 0.0, end: float | None = None) -> Song:
     """The part of a song from `start` to `end` seconds, moved to begin at 0; notes that cross an edge are cut there."""
     start, end = float(start), float(song.seconds if end is None else end)  # NumPy's would spread to every note
     if not 0 <= start < end:
-        raise ValueError(f"an excerpt from {start} s to {end} s is empty; end has to lie behind start")
+        raise ValueError(f"an excerpt from {start} s to {end} s is empty; end must lie after start")
     tracks = _cut(song.tracks, start, end)
     read = song.as_original()  # has its notes apart, if they are others
     original = Original(tracks, _cut(read.tracks, start, end), read.unclosed, read.remarks)

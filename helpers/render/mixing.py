@@ -25,7 +25,7 @@ LEVEL_EVERY = 16  # samples, a millisecond; in between, a level that moves is on
 # plays both, in the mean of thirteen pieces (`make bench-balance`).
 NOTE_LEVEL = 0.2
 NOTE_PEAK = 1.0  # likewise at most; a sharper pluck stays softer, or it would push the whole clip down for its peak
-DRUM_TAIL = 1.0  # s that the clip goes on behind the start of the last drum note
+DRUM_TAIL = 1.0  # s that the clip goes on after the start of the last drum note
 
 
 def loudness_of(wave: np.ndarray, sample_rate: int) -> float:

@@ -18,7 +18,7 @@ from .shaping import ATTACK, HELD, RELEASE
 from .types import UNCLOSED, Part, Plan
 
 LOWEST = 36  # notes below are dropped, though the model plays them
-TAIL = 3.0  # s behind the last note
+TAIL = 3.0  # s after the last note
 PEAK = 0.5
 
 

@@ -22,7 +22,7 @@ FLOOR = 1e-3  # levels further below the highest say nothing about how a sound d
 
 # NSynth's notes are held for three seconds and then let go, and so is what a model has learned from them.
 HELD = 3.0  # s
-LOOP_FROM, LOOP_TO = 1.0, 2.9  # s; the steady part: behind the attack, and before the spectral frames see the release
+LOOP_FROM, LOOP_TO = 1.0, 2.9  # s; the steady part: after the attack, and before the spectral frames see the release
 LOOP_ENDS = 5  # places tried for the end of the loop, spread over ...
 LOOP_END_RANGE = 0.4  # s before LOOP_TO
 LOOP_SHORTEST = 0.3  # s; shorter ones sound like a machine

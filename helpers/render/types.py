@@ -1,4 +1,4 @@
-"""What a rendering is told and what comes of it: `Settings`, a `Part` for each track, and the `Plan` of the notes.
+"""What a rendering is asked for and what it plans: `Settings`, a `Part` for each track, the `Plan` of the notes.
 
 Notebook: 07_songs.
 """
@@ -120,7 +120,7 @@ class Plan:
     velocities: np.ndarray  # 1 to 127
     z: np.ndarray  # [n, latent_vector_size]
     tracks: np.ndarray  # index into the song's tracks
-    seconds: np.ndarray  # s of the sound that have to be generated
+    seconds: np.ndarray  # s of the sound that must be generated
     loops: np.ndarray  # bool; held longer than the sound lasts
     bent: np.ndarray  # bool; the pitch wheel is used meanwhile
     end: float  # s at which the last note ends, not counting its release
@@ -139,7 +139,7 @@ class Plan:
 
     @property
     def _distinct(self) -> int:
-        """How many sounds have to be generated."""
+        """How many sounds must be generated."""
         return int(self.sounds.max(initial=-1)) + 1
 
     def _repr_html_(self) -> str:

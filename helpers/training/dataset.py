@@ -158,8 +158,8 @@ def open_data(
 ) -> Notes:
     """Notes to train on; their spectrograms are computed on the first call and found in the cache on later ones.
 
-    A note that cannot be used (a broken file, another sample rate, several channels, silence, no pitch) is told in one
-    line and left out. How large the cache becomes is printed before it is begun.
+    A note that cannot be used (a broken file, another sample rate, several channels, silence, no pitch) is reported in
+    one line and left out. How large the cache becomes is printed before it is begun.
 
     Args:
       source: a folder, a `.tfrecord`, "tfds:nsynth/gansynth_subset" or "soundfont:[FILE.sf2]"; see the module.

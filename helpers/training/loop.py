@@ -76,7 +76,7 @@ class Stopped(Exception):
 class Signals:
     """Remembers Ctrl-C or SIGTERM in `received` instead of ending, so that a step and a checkpoint are finished first.
 
-    A second one ends at once. What handled them before does so again behind the block. Only the main thread may ask for
+    A second one ends at once. What handled them before does so again after the block. Only the main thread may ask for
     signals; in another one nothing is received.
     """
 

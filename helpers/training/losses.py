@@ -1,8 +1,8 @@
 """What the two networks are trained to make small: pure functions of tensors.
 
 The discriminator scores how real a spectrogram looks and names its pitch. Its scores of real and of generated notes
-are driven apart (Wasserstein), while the penalty on its slope keeps it from doing so by growing ever steeper; the
-generator is trained to be scored as real and to be heard at the pitch it was asked for.
+are driven apart (Wasserstein), while the penalty on its gradient norm keeps it from doing so by growing ever steeper;
+the generator is trained to be scored as real and to be heard at the pitch it was asked for.
 
 Everything is in data units: log magnitude and phase advance as they are, not what the networks are shown.
 

@@ -75,11 +75,11 @@ class Settings:
             if not (number and 0 <= value < math.inf):
                 raise ValueError(f"{field.name} is {value!r}; expected a number such as {field.default}")
         if max(self.adam_beta1, self.adam_beta2, self.average_decay) >= 1:
-            raise ValueError("adam_beta1, adam_beta2 and average_decay have to lie below 1")
+            raise ValueError("adam_beta1, adam_beta2 and average_decay must lie below 1")
         if self.gradient_penalty_target == 0:
-            raise ValueError("gradient_penalty_target is 0; it has to be above 0")
+            raise ValueError("gradient_penalty_target is 0; it must be above 0")
         if self.gen_gl_consistency_loss_weight:
-            raise ValueError("gen_gl_consistency_loss_weight has to be 0: this port does not have that loss")
+            raise ValueError("gen_gl_consistency_loss_weight must be 0: this port does not have that loss")
 
     @classmethod
     def of(cls, config: Config) -> Settings:
@@ -199,7 +199,7 @@ class Draws:
     generator_labels: np.ndarray  # int32 [batch]
     discriminator_z: np.ndarray
     discriminator_labels: np.ndarray
-    mix: np.ndarray  # float32 [batch], 0 to 1: where between a real and a generated note the slope is measured
+    mix: np.ndarray  # float32 [batch], 0 to 1: where between a real and a generated note the gradient norm is measured
 
 
 def draw(seed: int, step: int, size: int, latent_size: int, pitch_counts: np.ndarray) -> Draws:
@@ -251,7 +251,7 @@ class Trainer:
           seed: of the first weights, of latent vectors and labels.
           stage: where to begin; by default 0, or the last one if training is not progressive.
           precision: "bfloat16" computes the convolutions in it; weights and all else stay float32. (float16 is not
-            offered: the slope's gradient is spread over 262,144 values and most of them would be too small for it.)
+            offered: the gradient of the penalty is spread over 262,144 values, most of them too small for it.)
           strategy: a `tf.distribute` strategy; one device by default.
           jit: compile the gradients with XLA; by default on a single GPU. On a CPU a step takes half as long again with
             it, and the first of a stage three times as long.
@@ -262,11 +262,11 @@ class Trainer:
         self.config, self.settings, self.seed = config, Settings.of(config), int(seed)
         counts = np.ones(NUM_PITCHES) if pitch_counts is None else np.asarray(pitch_counts, np.float64)
         if counts.shape != (NUM_PITCHES,) or not (counts >= 0).all() or not 0 < counts.sum() < math.inf:
-            raise ValueError(f"pitch_counts has to be {NUM_PITCHES} numbers, none below 0 and not all of them 0")
+            raise ValueError(f"pitch_counts must be {NUM_PITCHES} numbers, none below 0 and not all of them 0")
         if precision not in PRECISIONS:
             raise ValueError(f"precision is {precision!r}; expected {' or '.join(PRECISIONS)}")
         if not 0 <= seed < 2**32:
-            raise ValueError(f"seed is {seed}; it has to lie between 0 and {2**32 - 1}")
+            raise ValueError(f"seed is {seed}; it must lie between 0 and {2**32 - 1}")
         gpu = bool(tf.config.list_logical_devices("GPU"))
         self.jit = gpu and strategy is None if jit is None else jit
         self.strategy = strategy or tf.distribute.OneDeviceStrategy("/gpu:0" if gpu else "/cpu:0")

@@ -64,7 +64,7 @@ def checked_bank(bank: Mapping[str, Instrument]) -> dict[str, Instrument]:
     if not bank:
         raise ValueError("a bank has to hold at least one instrument")
     if len({(instrument.fingerprint, len(instrument.z)) for instrument in bank.values()}) > 1:
-        raise ValueError("the instruments of a bank have to belong to one model")
+        raise ValueError("the instruments of a bank must belong to one model")
     return {str(name): renamed(instrument, str(name)) for name, instrument in bank.items()}
 
 

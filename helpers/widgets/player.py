@@ -376,9 +376,9 @@ def _check(clips: Mapping[str, Audio | Tune | Generate | GenerateEach]) -> None:
         raise ValueError('there is no clip; give a dict from names to clips, like {"A": clip}')
     for name, source in clips.items():
         if not isinstance(name, str) or not name.strip():
-            raise ValueError(f"the name of a clip has to be text, not {name!r}")
+            raise ValueError(f"the name of a clip must be text, not {name!r}")
         if not (isinstance(source, Audio) or _has(source, "clip") or _has(source, "song")):
-            raise ValueError(f"{name!r} has to be an audio.Audio, a Tune or a Generate, not a {type(source).__name__}")
+            raise ValueError(f"{name!r} must be an audio.Audio, a Tune or a Generate, not a {type(source).__name__}")
 
 
 def _existing(

@@ -2,7 +2,7 @@
 
     PYTHONPATH=tools:. python tests/colab/run.py [NOTEBOOK…]
 
-The Python has to be that of an environment made from pins.txt; `make test-colab` makes one. See README.md.
+The Python must be that of an environment made from pins.txt; `make test-colab` makes one. See README.md.
 """
 
 from __future__ import annotations
