@@ -329,6 +329,14 @@ def test_a_player_waits_for_the_first_clip(bank):
     assert (player.deck.names, player.current, player.message) == (["custom"], "custom", "")
 
 
+def test_while_a_clip_is_made_the_one_below_is_the_one_before(made):
+    _, _, generate, _ = made
+    generate.running = True
+    assert generate._age.value == "<i>A new clip is being made; below is the one before.</i>"
+    generate.running = False
+    assert generate._age.value == ""
+
+
 def test_what_is_out_of_date_says_so_until_it_is_made_anew(made):
     tune, _, generate, player = made
     before, seen = player.clips, []
