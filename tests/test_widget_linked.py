@@ -499,6 +499,18 @@ def test_the_title_follows_the_tune_unless_it_is_typed(home, made):
     assert home.title == "study, played by GANSynth"
 
 
+def test_the_page_shows_the_tune_of_now_and_not_that_of_an_older_clip(home, made, pages):
+    tune, _, _, player = made
+    home.make()
+    assert pages[-1]["song"] is None  # that of the clips
+    assert "song=song" not in home.code()
+    tune.load(PRELUDE)
+    player.wait(SECONDS)
+    home.make()
+    assert pages[-1]["song"] == tune.song
+    assert "song=song" in home.code()
+
+
 def test_the_page_says_when_it_is_older_than_the_clips(home, made, pages, monkeypatch):
     sent = sent_by(home, monkeypatch)
     tune, _, generate, player = made

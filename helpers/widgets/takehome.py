@@ -13,6 +13,7 @@ import threading
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import ipywidgets
 import traitlets
@@ -27,6 +28,10 @@ from .comparison import Comparison
 from .generate import MOST_BYTES, Download
 from .player import Player
 from .tune import shown
+
+if TYPE_CHECKING:
+    from ..midi import Song
+    from ..render.report import RenderReport
 
 SONG = "{song}"  # stands in a title for the name of the tune
 LABEL = "Make and download the page"
@@ -140,12 +145,22 @@ class TakeHome(Control):
             return {}
         return {name: result for name, result in self._comparison.agreement.items() if name in self.player.clips}
 
+    def _songs(self) -> list[Song]:
+        """The tunes that are chosen now."""
+        return [song for source in self.player.sources.values() if (song := getattr(source, "song", None))]
+
+    def _reports(self) -> list[RenderReport]:
+        return [clip.report for clip in self.player.clips.values() if getattr(clip, "report", None)]
+
+    def _other_song(self) -> Song | None:
+        """The tune of now, where the page would show that of a clip of before."""
+        tune = next(iter(self._songs()), None)
+        shown = next((report.recipe.song for report in self._reports() if report.recipe), None)
+        return tune if tune != shown else None
+
     def _automatic(self) -> str:
         """The title with the name of the tune."""
-        sources = self.player.sources.values()
-        songs = [song for source in sources if (song := getattr(source, "song", None))]
-        reports = [clip.report for clip in self.player.clips.values() if getattr(clip, "report", None)]
-        names = [song.name for song in songs] + [report.song for report in reports]
+        names = [song.name for song in self._songs()] + [report.song for report in self._reports()]
         return self._pattern.replace(SONG, names[0] if names else "a tune")
 
     def _follow(self) -> None:
@@ -202,6 +217,7 @@ class TakeHome(Control):
             author=self.author,
             date=self.date,
             observations=self.observations,
+            song=self._other_song(),
             template=self.template,
             agreement=self.agreement,
             progress=False,
@@ -284,6 +300,7 @@ class TakeHome(Control):
         words = ["clips", quoted(path), quoted(self.title)]
         words += [f"{name}={quoted(value)}" for name in ("author", "date") if (value := getattr(self, name))]
         words += [f"observations={self.observations!r}"] if self.observations else []
+        words += ["song=song"] if self._other_song() else []
         if self.template:
             words.append(f"template={self._template_code()}")
         if self.agreement:
