@@ -125,7 +125,9 @@ def test_the_pad_blends(there):
 def times(there):
     """The seconds in the fields, which are those in the code."""
     fields = there.timeline.get_by_label("at (s)")
-    typed = [float(fields.nth(i).input_value()) for i in range(fields.count())]
+    expect(fields).to_have_count(there.timeline.get_by_role("slider").count())
+    # All at once: the page may take a field away between one reading and the next.
+    typed = fields.evaluate_all("fields => fields.map(field => Number(field.value))")
     controls.code(there.timeline, re.escape(f"at=[{', '.join(f'{second:.12g}' for second in typed)}]"))
     return typed
 

@@ -182,8 +182,8 @@ def test_a_starred_random_instrument_plays_the_song(there):
 def test_labels_say_who_plays_and_what_becomes_of_the_drums(there):
     pick(there, "study")
     labels = there.tune.get_by_label("played by")
-    shown = [labels.nth(i).evaluate(CHOSEN) for i in range(labels.count())]
-    assert shown == ["the timeline"] * 4 + ["left out"]
+    expect(labels).to_have_count(5)
+    assert labels.evaluate_all(f"all => all.map({CHOSEN})") == ["the timeline"] * 4 + ["left out"]
     there.generate.get_by_text("1 drum track will be left out").wait_for()
     there.generate.get_by_label("drums").check()
     there.generate.get_by_text("1 drum track will be played with a soundfont").wait_for()
