@@ -1,5 +1,6 @@
 """The model as its users meet it: notes out, and a sentence for what cannot be played."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,9 @@ import pytest
 from inputs import golden, snr
 
 import helpers
+from helpers.gansynth import GANSynth, checkpoint
+
+DATA = Path(__file__).parent / "data"
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +91,51 @@ def test_latents_are_those_the_original_draws(tiny, n, seed):
 
 def test_the_latents_of_the_golden_numbers_can_be_drawn_again(tiny, expected):
     assert np.array_equal(tiny.sample_z(8, 1234), expected["z"])
+
+
+@pytest.fixture(scope="module")
+def with_prior():
+    """A model that says that its latents lie between its instruments."""
+    found = checkpoint.read(DATA / "checkpoints" / "tiny_stage12")
+    z = np.random.RandomState(0).normal(size=(5, 256))
+    z *= 16 / np.linalg.norm(z, axis=1, keepdims=True)
+    about = {"prior": "between voices", "instruments": [{"name": str(i), "z": list(row)} for i, row in enumerate(z)]}
+    return GANSynth(dataclasses.replace(found, about=about))
+
+
+def test_latents_of_a_model_with_a_prior_lie_between_two_of_its_instruments(with_prior):
+    voices = np.array([row["z"] for row in with_prior.about["instruments"]])
+    z = with_prior.sample_z(200, 3)
+    assert z.shape == (200, 256)
+    np.testing.assert_allclose(np.linalg.norm(z, axis=1), 16)
+    shares = np.sort(z @ np.linalg.pinv(voices), axis=1)
+    np.testing.assert_allclose(shares[:, :3], 0, atol=1e-9)  # no more than two have a part in it
+    assert (shares[:, 3:] > 0).all()
+    pairs = {tuple(np.sort(np.argsort(row)[-2:])) for row in z @ np.linalg.pinv(voices)}
+    assert len(pairs) == 10  # and any two may be drawn
+    np.testing.assert_allclose(z @ np.linalg.pinv(voices) @ voices, z, atol=1e-9)
+    ways = shares[:, 3] / shares[:, 4]
+    assert ways.min() < 0.1
+    assert ways.max() > 0.9
+
+
+def test_more_latents_of_a_prior_begin_with_the_same(with_prior):
+    assert np.array_equal(with_prior.sample_z(6, 5)[:4], with_prior.sample_z(4, 5))
+    assert not np.array_equal(with_prior.sample_z(4, 5), with_prior.sample_z(4, 6))
+    assert with_prior.sample_z(0, 1).shape == (0, 256)
+
+
+@pytest.mark.parametrize(
+    ("about", "message"),
+    [
+        ({"prior": "a sphere"}, "prior is 'a sphere'; this version knows only 'between voices'"),
+        ({"prior": "between voices", "instruments": [{"name": "one", "z": [1.0] * 256}]}, "needs two instruments"),
+    ],
+)
+def test_a_prior_that_cannot_be_drawn_from_is_refused(about, message):
+    found = checkpoint.read(DATA / "checkpoints" / "tiny_stage12")
+    with pytest.raises(ValueError, match=message):
+        GANSynth(dataclasses.replace(found, about=about))
 
 
 Z = np.zeros((2, 256))

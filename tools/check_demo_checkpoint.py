@@ -1,31 +1,20 @@
-"""Measure a checkpoint that make_demo_checkpoint.py made, against the notes that it was fitted to.
+"""Measure the voices of a checkpoint that make_demo_checkpoint.py made, against the notes that it was fitted to.
 
     python tools/check_demo_checkpoint.py --work WORK --checkpoint data/checkpoints/demo [--only "Grand Piano" Violin]
 
 Prints a table and writes measurements.json beside the checkpoint; with `--only`, a quick look at a few instruments
-that leaves out what is about all of them, and writes nothing. WORK is the folder that `render` filled.
+that leaves out what is about all of them, and writes nothing. WORK is the folder that `render` filled. Of the forty
+instruments that there are loud and soft, at every STEP-th pitch:
 
-Every instrument plays every pitch loud, soft, and between. Between is held out: a velocity that no latent was fitted
-to, asked of the latent half way from loud to soft. A checkpoint without soft voices (the first version) is asked for
-it as it is. Measured are
-
-1. tuning: how many notes pyin hears in tune, of those whose source note it hears in tune;
-2. the log-spectral distance to the source note;
+1. tuning: the share of notes within 25 and 50 cents for pyin, of those whose source is;
+2. log-spectral distance to the source;
 3. whether a classifier, trained on the loud and soft source notes, recognises the instrument's family; and whether
-   one does that was not trained on this pitch, because many instruments sound alike loud, soft and between;
+   one does that was not trained on this pitch, because many instruments sound alike loud and soft;
 4. clicks: whether the largest jump from sample to sample is more than JUMP_FACTOR times the source note's; and how much
-   later than the source a struck or plucked note is there, because a note that fades in has no clicks either;
-5. tuning half way between two instruments, and of random latents;
-6. whether the spectral centroid moves one way from an instrument to another; to read it against, whether it does where
-   the two source notes themselves are mixed, with and without the round trip;
-7. which of its two images is to blame: distance and family of the model's magnitudes with the source's frequencies, and
-   the other way around.
+   later than the source a struck or plucked note is there, because a note that fades in has no clicks either.
 
-To read 1 to 4 against: the same for the source notes themselves, made into spectrograms and back ("round trip"). So
-would a generator score that drew every spectrogram as it is; the mel axis alone loses that much.
-
-The source notes are measured once and kept in WORK/measured. On two cores that takes half an hour, and a checkpoint a
-quarter.
+What lies between the voices is the business of check_demo_space.py. The source notes are measured once and kept in
+WORK/measured.
 """
 
 from __future__ import annotations
@@ -36,13 +25,13 @@ import json
 from pathlib import Path
 
 import numpy as np
-from make_demo_checkpoint import CONFIG, INSTRUMENTS, VOICES
+from demo_voices import INSTRUMENTS, VOICES
+from make_demo_checkpoint import CONFIG
 from tqdm.auto import tqdm
 
 from helpers.files import replacing
 from helpers.gansynth import spectral
 from helpers.gansynth.config import MIN_PITCH, NUM_PITCHES
-from helpers.instruments import slerp
 
 # Tuning. pyin answers in steps of 10 cents, counted from its lowest frequency. Counted from a note of the scale, the
 # steps around a pitch are ..., 20, 30, ..., so that the limit of 25 cents falls between two of them; 50 includes 55.
@@ -63,11 +52,10 @@ ATTACK_SECONDS = 0.1
 ENVELOPE_SECONDS = (0, 0.05, 0.1, 0.2, 0.5, 1, 2, 3)
 QUIETEST = -60.0  # dB below the loudest part of the envelope
 PENALTY = 10.0  # of the support vector machine
-NEIGHBOURS = 5  # pitches that are held out together, every third such group at a time
 
 # Clicks. How steep a note may be depends on how bright it is, so the source note says it: the largest jump of a sample,
 # relative to the note's peak, may be twice as large (6 dB). Hardly a source note differs by as much from its neighbour
-# in pitch, or from itself behind the round trip. In bright notes smaller clicks go unnoticed.
+# in pitch. In bright notes smaller clicks go unnoticed.
 ATTACK_SAMPLES = CONFIG.sample_rate // 50  # 20 ms that a stroke may begin in
 JUMP_FACTOR = 2.0
 
@@ -75,18 +63,9 @@ JUMP_FACTOR = 2.0
 STRUCK = ("bass", "guitar", "keyboard", "mallet")
 STROKE_SECONDS, STROKE_BLOCK = 0.15, 32  # samples
 
-HALVES_PITCHES = slice(2, None, 6)  # at which the two images are exchanged
-
-# Ways from one instrument to another.
-MIXTURES = 200  # morphs, random latents, and pairs
-POINTS = 7  # from one end to the other
-STEADY_SECONDS = (0.2, 2.0)  # where the centroid is measured
-WAY_BACK = 0.01  # of the centroid's range on the way, which counts as standing still
-TOLERANT = f"monotonic_within_{WAY_BACK:g}"
-SEED = 0
-
-PITCHES = MIN_PITCH + np.arange(NUM_PITCHES)
-KINDS = ("loud", "soft", "between")
+STEP = 10  # semitones between two pitches that are measured
+PITCHES = MIN_PITCH + np.arange(0, NUM_PITCHES, STEP)
+KINDS = ("loud", "soft")
 
 
 # ---------------------------------------------------------------------------------------------------- of single notes
@@ -154,29 +133,6 @@ def descriptors(wave: np.ndarray, pitch: int) -> np.ndarray:
     return np.concatenate(rows).astype(np.float32)
 
 
-def centroid(wave: np.ndarray) -> float:
-    """Centre of mass in Hz of the mean magnitude spectrum in STEADY_SECONDS."""
-    import librosa
-
-    spectrum = np.abs(librosa.stft(part(wave, STEADY_SECONDS), n_fft=CONFIG.frame_length, center=False)).mean(axis=1)
-    frequencies = librosa.fft_frequencies(sr=CONFIG.sample_rate, n_fft=CONFIG.frame_length)
-    return float(np.sum(frequencies * spectrum) / max(np.sum(spectrum), 1e-12))
-
-
-def way_back(centroids: np.ndarray) -> np.ndarray:
-    """How far a centroid ever falls behind where it has been, on its way from first to last: 0 if it is monotonic.
-
-    Args:
-      centroids: [..., points].
-
-    Returns:
-      [...], as a share of all the range.
-    """
-    upwards = np.where(centroids[..., -1:] >= centroids[..., :1], centroids, -centroids)
-    behind = np.maximum.accumulate(upwards, axis=-1) - upwards
-    return behind.max(axis=-1) / np.maximum(np.ptp(centroids, axis=-1), 1e-12)
-
-
 def measure_note(note: np.ndarray, pitch: int, source: np.ndarray) -> dict[str, float | np.ndarray]:
     """All that is measured of one note, [samples] like its source note."""
     return {
@@ -205,54 +161,35 @@ def measure(notes: np.ndarray, sources: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def source_notes(work: Path) -> dict[str, np.ndarray]:
-    """Loud, soft and between: [instruments, pitches, samples] each, read as needed."""
-    shapes = {"waves": 2 * len(INSTRUMENTS), "between": len(INSTRUMENTS)}
-    found = {}
-    for name, count in shapes.items():
-        path, shape = work / f"{name}.npy", (count, NUM_PITCHES, CONFIG.audio_length)
-        if not path.is_file():
-            raise FileNotFoundError(f"no notes at {path}; `make_demo_checkpoint.py render` makes them")
-        found[name] = np.load(path, mmap_mode="r")
-        if found[name].shape != shape:
-            raise ValueError(f"{path} has shape {found[name].shape}, not {shape}: render the notes again")
-    loud, soft = np.split(found["waves"], 2)
-    return dict(zip(KINDS, (loud, soft, found["between"]), strict=True))
+    """Loud and soft: [instruments, PITCHES, samples] each, read as needed."""
+    path, shape = work / "waves.npy", (len(VOICES), NUM_PITCHES, CONFIG.audio_length)
+    if not path.is_file():
+        raise FileNotFoundError(f"no notes at {path}; `make_demo_checkpoint.py render` makes them")
+    notes = np.load(path, mmap_mode="r")
+    if notes.shape != shape:
+        raise ValueError(f"{path} has shape {notes.shape}, not {shape}: render the notes again")
+    count = len(INSTRUMENTS)
+    return {kind: notes[i * count : (i + 1) * count, ::STEP] for i, kind in enumerate(KINDS)}
 
 
-def round_trip(notes: np.ndarray) -> np.ndarray:
-    """What is left of notes behind the generator's spectrogram and back."""
-    trips = [spectral.data_to_waves(spectral.waves_to_data(note[None], CONFIG), CONFIG) for note in notes]
-    return np.concatenate(trips)
-
-
-def measure_source(work: Path, kind: str, name: str, notes: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
-    """`measure` of source notes ("source") and of their "round trip", kept until the notes are rendered again."""
+def measure_source(work: Path, kind: str, name: str, notes: np.ndarray) -> dict[str, np.ndarray]:
+    """`measure` of source notes, kept until the notes are rendered again."""
     path = work / "measured" / f"{name}, {kind}.npz"
-    rendered = work / ("between.npy" if kind == "between" else "waves.npy")
-    if not path.exists() or path.stat().st_mtime < rendered.stat().st_mtime:
-        measured = {"source": measure(notes, notes), "round trip": measure(round_trip(notes), notes)}
-        flat = {f"{whose}/{key}": values for whose, rows in measured.items() for key, values in rows.items()}
+    if not path.exists() or path.stat().st_mtime < (work / "waves.npy").stat().st_mtime:
         with replacing(path) as partial:
-            np.savez(partial, **flat)
-    found = {"source": {}, "round trip": {}}
+            np.savez(partial, **measure(notes, notes))
     with np.load(path) as saved:
-        for entry in saved.files:
-            whose, key = entry.split("/")
-            found[whose][key] = saved[entry]
-    return found
+        return dict(saved)
 
 
 def latents_by_kind(about: dict) -> dict[str, dict[str, np.ndarray]]:
-    """The latent of each instrument, loud, soft (unless the checkpoint has none) and between."""
+    """The latent of each instrument, loud and soft."""
     listed = {row["name"]: np.array(row["z"]) for row in about.get("instruments", [])}
-    loud = {name: listed[name] for name in INSTRUMENTS if name in listed}
-    if len(loud) < len(INSTRUMENTS):
+    endings = dict(zip(KINDS, ("", ", soft"), strict=True))
+    names = {kind: {name: f"{name}{ending}" for name in INSTRUMENTS} for kind, ending in endings.items()}
+    if not {voice for of_kind in names.values() for voice in of_kind.values()} <= set(listed):
         raise ValueError("the checkpoint does not bring the instruments that make_demo_checkpoint.py gives it")
-    soft_names = dict(zip(INSTRUMENTS, VOICES[len(INSTRUMENTS) :], strict=True))
-    soft = {name: listed[voice] for name, voice in soft_names.items() if voice in listed}
-    if not soft:
-        return {"loud": loud, "between": loud}
-    return {"loud": loud, "soft": soft, "between": {name: slerp(loud[name], soft[name], 0.5) for name in INSTRUMENTS}}
+    return {kind: {name: listed[voice] for name, voice in of_kind.items()} for kind, of_kind in names.items()}
 
 
 def family_classifier(known: np.ndarray, families: list[str] | np.ndarray):
@@ -271,8 +208,8 @@ def taught_classifier(measured: dict[str, dict[str, dict]], heard: np.ndarray):
     return family_classifier(np.concatenate([source["descriptors"][heard] for _, source in known]), families)
 
 
-def recognise(measured: dict[str, dict[str, dict]]):
-    """Add to all that was measured whether its family is told, [pitches], and return the classifier of all pitches.
+def recognise(measured: dict[str, dict[str, dict]]) -> None:
+    """Add to all that was measured whether its family is told, [pitches].
 
     "recognised" is by a classifier that knows the loud and soft source notes of all pitches, "recognised_unheard" by
     one that knows none of the pitch that it is asked about.
@@ -280,17 +217,15 @@ def recognise(measured: dict[str, dict[str, dict]]):
     Args:
       measured: kind -> instrument -> whose -> what `measure` gives; "source" of all kinds is among it.
     """
-    every, thirds = np.full(NUM_PITCHES, True), np.arange(NUM_PITCHES) // NEIGHBOURS % 3
-    of_all = taught_classifier(measured, every)
-    rounds = [("recognised", of_all, every)]
+    every, thirds = np.full(len(PITCHES), True), np.arange(len(PITCHES)) % 3
+    rounds = [("recognised", taught_classifier(measured, every), every)]
     for third in range(3):
         rounds.append(("recognised_unheard", taught_classifier(measured, thirds != third), thirds == third))
     for key, classifier, asked in rounds:
         for name, row in (item for of_kind in measured.values() for item in of_kind.items()):
             for values in row.values():
                 right = classifier.predict(values["descriptors"][asked]) == INSTRUMENTS[name][1]
-                values.setdefault(key, np.full(NUM_PITCHES, False))[asked] = right
-    return of_all
+                values.setdefault(key, np.full(len(PITCHES), False))[asked] = right
 
 
 def counted_in_tune(source_cents: np.ndarray, cents: np.ndarray, limit: float) -> list[int]:
@@ -316,108 +251,6 @@ def scores(source: dict[str, np.ndarray], made: dict[str, np.ndarray]) -> dict:
 def pooled(rows: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """What was measured of several instruments, as if it were of one."""
     return {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
-
-
-def halves(model, z: dict[str, np.ndarray], sources: np.ndarray, classifier) -> dict[str, dict[str, float]]:
-    """Distance and family with one image of the model's and the other of the source's, for loud notes.
-
-    Args:
-      model: a loaded generator.
-      z: the latent of each instrument.
-      sources: [instruments, pitches, samples].
-      classifier: of `taught_classifier`.
-    """
-    pitches = PITCHES[HALVES_PITCHES]
-    rows: dict[str, list] = {"magnitudes": [], "frequencies": []}
-    for (name, latent), notes in zip(tqdm(z.items(), desc="halves"), sources, strict=True):
-        notes = np.asarray(notes[HALVES_PITCHES])
-        made, drawn = model.generate_data(latent, pitches), spectral.waves_to_data(notes, CONFIG)
-        for i, of_model in enumerate(rows):
-            data = drawn.copy()
-            data[..., i] = made[..., i]
-            mixed = spectral.data_to_waves(data, CONFIG)
-            heard = np.stack(on_all_cores(descriptors, mixed, pitches))
-            right = classifier.predict(heard) == INSTRUMENTS[name][1]
-            rows[of_model] += zip(on_all_cores(spectral_distance, mixed, notes), right, strict=True)
-    means = {of_model: np.mean(pairs, axis=0) for of_model, pairs in rows.items()}
-    return {of_model: {"distance_db": distance, "family": family} for of_model, (distance, family) in means.items()}
-
-
-# ---------------------------------------------------------------------------------------------------------- of the way
-
-
-def random_pairs(rng: np.random.RandomState, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two different numbers below `count`, MIXTURES times."""
-    first = rng.randint(count, size=MIXTURES)
-    return first, (first + rng.randint(1, count, size=MIXTURES)) % count
-
-
-def random_pitches(rng: np.random.RandomState) -> np.ndarray:
-    return rng.randint(MIN_PITCH, MIN_PITCH + NUM_PITCHES, size=MIXTURES)
-
-
-def tuning_elsewhere(model, z: np.ndarray, source_cents: np.ndarray) -> dict[str, dict]:
-    """Tuning half way between random instruments, and of random latents, at random pitches, as [in tune, of how many].
-
-    "in_tune" is of all; "of_heard" leaves out morphs of an instrument whose source note is not in tune for pyin.
-
-    Args:
-      model: a loaded generator.
-      z: the latent of each instrument.
-      source_cents: of `cents_off`, [instruments, pitches].
-    """
-    rng = np.random.RandomState(SEED)
-    first, second = random_pairs(rng, len(z))
-    found = {}
-    for kind, points in (("morphs", slerp(z[first], z[second], 0.5)), ("random", model.sample_z(MIXTURES, SEED))):
-        pitches = random_pitches(rng)
-        cents = np.array(on_all_cores(cents_off, model.generate(points, pitches, seconds=LISTEN_SECONDS[1]), pitches))
-        found[kind] = {f"in_tune_{limit}": counted_in_tune(np.zeros(MIXTURES), cents, limit) for limit in IN_TUNE}
-        if kind == "morphs":
-            ends = np.abs(source_cents[np.stack([first, second]), pitches - MIN_PITCH]).max(axis=0)
-            found[kind] |= {f"of_heard_{limit}": counted_in_tune(ends, cents, limit) for limit in IN_TUNE}
-    return found
-
-
-def random_ways() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The instruments that MIXTURES ways begin and end at, and one pitch for each of them."""
-    rng = np.random.RandomState(SEED + 1)
-    return *random_pairs(rng, len(INSTRUMENTS)), random_pitches(rng)
-
-
-def one_way(centroids: np.ndarray) -> dict[str, float]:
-    """The shares of ways on which the centroid goes up or down throughout; [ways, points]."""
-    back = way_back(centroids)
-    return {"monotonic": float(np.mean(back == 0)), TOLERANT: float(np.mean(back <= WAY_BACK))}
-
-
-def centroids_on_the_way(model, z: np.ndarray) -> dict:
-    """The spectral centroid at POINTS points from one random instrument to another, one pitch for each pair."""
-    first, second, pitches = random_ways()
-    ways = slerp(z[first, None], z[second, None], np.linspace(0, 1, POINTS))
-    points = tqdm(ways.swapaxes(0, 1), desc="ways")
-    notes = (model.generate(z, pitches, seconds=STEADY_SECONDS[1], progress=False) for z in points)
-    found = np.stack([[centroid(note) for note in of_point] for of_point in notes], axis=1)
-    names = np.array(list(INSTRUMENTS))
-    pairs = zip(names[first].tolist(), names[second].tolist(), pitches.tolist(), found.round(1).tolist(), strict=True)
-    return {**one_way(found), "pairs": [list(pair) for pair in pairs]}
-
-
-def centroids_of_mixes(notes: np.ndarray) -> dict[str, dict[str, float]]:
-    """The same where the two source notes are mixed, at equal levels: of the "mix", and of its "round trip".
-
-    Args:
-      notes: [instruments, pitches, samples].
-    """
-    shares = np.linspace(0, 1, POINTS)[:, None]
-    found: dict[str, list] = {"mix": [], "round trip": []}
-    for first, second, pitch in tqdm(list(zip(*random_ways(), strict=True)), desc="mixes"):
-        ends = [np.asarray(notes[i, pitch - MIN_PITCH], np.float64) for i in (first, second)]
-        ends = [end / max(np.sqrt(np.mean(part(end, STEADY_SECONDS) ** 2)), 1e-9) for end in ends]
-        mixed = ((1 - shares) * ends[0] + shares * ends[1]).astype(np.float32)
-        for whose, waves in (("mix", mixed), ("round trip", round_trip(mixed))):
-            found[whose].append([centroid(wave) for wave in waves])
-    return {whose: one_way(np.array(rows)) for whose, rows in found.items()}
 
 
 # -------------------------------------------------------------------------------------------------------------- report
@@ -466,15 +299,12 @@ def rounded(value):
 def measure_all(
     model, work: Path, latents: dict[str, dict[str, np.ndarray]], sources: dict[str, np.ndarray], names: list[str]
 ) -> tuple[dict[str, dict[str, dict]], dict[str, list[float]]]:
-    """All notes of some instruments: kind -> instrument -> whose -> what `measure` gives, and kind -> late strokes.
-
-    A checkpoint that has no voice for a kind is measured without it; the sources are measured for all kinds.
-    """
+    """All notes of some instruments: kind -> instrument -> whose -> what `measure` gives, and kind -> late strokes."""
     measured, late = {kind: {} for kind in KINDS}, {kind: [] for kind in latents}
     keys = [(kind, name, sources[kind][list(INSTRUMENTS).index(name)]) for kind in KINDS for name in names]
     for kind, name, notes in tqdm(keys, desc="sources"):
-        measured[kind][name] = measure_source(work, kind, name, notes)
-    for kind, name, of_source in tqdm([key for key in keys if key[0] in latents], desc="model"):
+        measured[kind][name] = {"source": measure_source(work, kind, name, notes)}
+    for kind, name, of_source in tqdm(keys, desc="model"):
         notes = model.generate(latents[kind][name], PITCHES, progress=False)
         measured[kind][name]["model"] = measure(notes, of_source)
         if INSTRUMENTS[name][1] in STRUCK:
@@ -486,32 +316,13 @@ def measure_all(
 def print_notes(rows: dict[str, dict[str, dict]], all_notes: dict[str, dict[str, dict]]) -> None:
     """The table of `scores` by instrument and of all of them, and what does not fit into its columns."""
     model = all_notes["model"]
-    print(table({**rows, "all": model, "round trip": all_notes["round trip"]}, list(model)))
+    print(table({**rows, "all": model}, list(model)))
     for kind, found in model.items():
         in_tune = ", ".join("{} of {} within {} cents".format(*found[f"in_tune_{n}"], n) for n in IN_TUNE)
         jumps = f"{found['jump_ratio_median']:.2f} x the source's, at most {found['jump_ratio_max']:.1f} x"
         print(f"{kind}: {in_tune}; largest jumps {jumps} and {found['jump_max']:.2f} of a peak")
         if "stroke_late_ms" in found:
             print("... strokes late by {:.0f}, {:.0f}, {:.0f} ms (quartiles)".format(*found["stroke_late_ms"]))
-
-
-def print_of_all(all_notes: dict[str, dict[str, dict]], elsewhere: dict, way: dict, parts: dict) -> None:
-    """What is not about single instruments."""
-    for whose, found in all_notes.items():
-        known, unheard = (found["between"][key] for key in ("family", "family_unheard"))
-        print(f"family between ({whose}): {known:.1%}; by classifiers that do not know the pitch: {unheard:.1%}")
-    for kind, counted, title in (
-        ("morphs", "in_tune", "half way between two instruments"),
-        ("morphs", "of_heard", "... of those whose sources are heard in tune"),
-        ("random", "in_tune", "random latents"),
-    ):
-        in_tune = ", ".join(f"{share(elsewhere[kind][f'{counted}_{n}']):.1%} within {n} cents" for n in IN_TUNE)
-        print(f"{title}: {in_tune}")
-    for whose, found in (("model", way), *((f"sources, {whose}", row) for whose, row in way["sources"].items())):
-        tolerant = f"{found[TOLERANT]:.1%} if ways back of {WAY_BACK:.0%} of its range are let pass"
-        print(f"centroid from one instrument to another ({whose}): {found['monotonic']:.1%} one way; {tolerant}")
-    for of_model, found in parts.items():
-        print(f"the model's {of_model} alone: {found['distance_db']:.1f} dB, family {found['family']:.1%}")
 
 
 def check(work: Path, checkpoint: Path, only: list[str]) -> None:
@@ -522,7 +333,7 @@ def check(work: Path, checkpoint: Path, only: list[str]) -> None:
     latents, sources = latents_by_kind(model.about), source_notes(work)
     measured, late = measure_all(model, work, latents, sources, names)
     if not only:
-        classifier = recognise(measured)
+        recognise(measured)
     kinds = list(latents)
     rows = {name: {k: scores(measured[k][name]["source"], measured[k][name]["model"]) for k in kinds} for name in names}
     all_notes = {
@@ -530,7 +341,7 @@ def check(work: Path, checkpoint: Path, only: list[str]) -> None:
             kind: scores(*(pooled([row[who] for row in measured[kind].values()]) for who in ("source", whose)))
             for kind in kinds
         }
-        for whose in ("source", "round trip", "model")
+        for whose in ("source", "model")
     }
     for kind, milliseconds in late.items():
         if milliseconds:
@@ -539,13 +350,6 @@ def check(work: Path, checkpoint: Path, only: list[str]) -> None:
     if only:
         return
 
-    z = np.stack([latents["loud"][name] for name in INSTRUMENTS])
-    source_cents = np.stack([row["source"]["cents"] for row in measured["loud"].values()])
-    elsewhere = tuning_elsewhere(model, z, source_cents)
-    way = {**centroids_on_the_way(model, z), "sources": centroids_of_mixes(sources["loud"])}
-    parts = halves(model, latents["loud"], sources["loud"], classifier)
-    print_of_all(all_notes, elsewhere, way, parts)
-
     cents = {
         name: {kind: {w: measured[kind][name][w]["cents"].round(1) for w in ("source", "model")} for kind in kinds}
         for name in names
@@ -553,11 +357,8 @@ def check(work: Path, checkpoint: Path, only: list[str]) -> None:
     result = {
         "fingerprint": model.fingerprint,
         "all": all_notes,
-        "elsewhere": elsewhere,
-        "centroid": way,
-        "halves": parts,
         "instruments": rows,
-        "lowest_pitch": MIN_PITCH,
+        "pitches": PITCHES.tolist(),
         "cents": cents,
     }
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent

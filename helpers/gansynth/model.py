@@ -21,6 +21,7 @@ from .config import MAX_PITCH, MIN_PITCH, Config
 BATCH_SIZE = 8  # notes at a time, the original's default; more is no faster on a CPU
 ACCELERATOR_BATCH_SIZE = 64  # notes at a time on a GPU; halved where they do not fit into its memory
 PRECISIONS = ("float32", "bfloat16", "float16")
+BETWEEN_VOICES = "between voices"  # the prior of our own checkpoints; without one, latents are N(0, I)
 # Lengths are rounded up to few numbers of frames, because each is a graph to compile: half a second, once. Notes of
 # up to half a second are the most frequent, so that finer steps pay off there.
 FINE_STEP, FINE_UP_TO, FRAME_STEP = 8, 32, 16
@@ -62,6 +63,10 @@ class GANSynth:
         self.source = ""
         self.fingerprint = checkpoint.fingerprint()
         self.about: Mapping[str, Any] = checkpoint.about
+        if (prior := self.about.get("prior")) not in (None, BETWEEN_VOICES):
+            raise ValueError(f"the checkpoint's prior is {prior!r}; this version knows only {BETWEEN_VOICES!r}")
+        if prior is not None and len(self.about.get("instruments", [])) < 2:
+            raise ValueError(f"the checkpoint's prior is {prior!r}, and it needs two instruments at least")
         self.network = Generator(checkpoint.config, checkpoint.num_blocks, checkpoint.progress)
         for key, variable in self.network.named_weights().items():
             variable.assign(checkpoint.weights[key])
@@ -84,14 +89,25 @@ class GANSynth:
     def sample_z(self, n: int, seed: int) -> np.ndarray:
         """Draw latent vectors: each one an instrument.
 
+        From a standard normal distribution, unless the checkpoint says otherwise. The bundled "demo" does: there, each
+        vector is a random point on the arc between two random instruments of its own. Such points were learned with
+        more certainty, so that they differ more and are better in tune.
+
         Args:
           n: how many.
-          seed: the same seed gives the same vectors, as the original draws them after `numpy.random.seed(seed)`.
+          seed: the same seed gives the same vectors, and more of them begin with the same; those of the published
+            models are the ones that the original draws after `numpy.random.seed(seed)`.
 
         Returns:
-          float64 [n, latent_vector_size], standard normal.
+          float64 [n, latent_vector_size].
+
+        Notebook: 04_generate.
         """
-        return np.random.RandomState(seed).normal(size=[n, self.config.latent_vector_size])
+        random = np.random.RandomState(seed)
+        if self.about.get("prior") == BETWEEN_VOICES:
+            voices = np.array([row["z"] for row in self.about["instruments"]])
+            return _between(voices, random.uniform(size=[n, 3]))
+        return random.normal(size=[n, self.config.latent_vector_size])
 
     @in_one_line
     def generate(
@@ -242,6 +258,25 @@ class GANSynth:
         z = np.concatenate([z, np.zeros((room, z.shape[1]), z.dtype)])
         labels = np.concatenate([pitches - MIN_PITCH, np.zeros(room, np.int32)])
         return self._compiled[kind, computed].predict_on_batch([z, labels])[:count]
+
+
+def _between(voices: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Points on the arcs between two different voices, all of one length.
+
+    Args:
+      voices: [voices, size].
+      draws: uniform numbers [n, 3]: they choose the first voice, the second, and the point.
+
+    Returns:
+      [n, size].
+    """
+    count = len(voices)
+    first = (draws[:, 0] * count).astype(int)
+    second = (first + 1 + (draws[:, 1] * (count - 1)).astype(int)) % count
+    start, end, share = voices[first], voices[second], draws[:, 2:]
+    lengths = np.linalg.norm(start, axis=1) * np.linalg.norm(end, axis=1)
+    angle = np.arccos(np.clip(np.sum(start * end, axis=1) / lengths, -1.0, 1.0))[:, None]
+    return (np.sin((1 - share) * angle) * start + np.sin(share * angle) * end) / np.sin(angle)
 
 
 def _batches(n: int, batch_size: int) -> Iterator[slice]:
