@@ -16,7 +16,7 @@ from .base import Control, tip
 from .tune import literal
 
 ABOUT = {
-    "demo": "forty instruments of a free soundfont, loud and soft",
+    "demo": "94 instruments of two free soundfonts",
     "acoustic_only": "published by Magenta: acoustic instruments",
     "all_instruments": "published by Magenta: acoustic, electronic and synthetic instruments",
 }
