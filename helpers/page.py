@@ -435,7 +435,7 @@ def _made(report: RenderReport | None, file_name: str) -> dict[str, Any] | None:
         return None
     recipe = report.recipe
     settings = dataclasses.asdict(recipe.settings)
-    instruments = [i for part in recipe.parts if part.instrument for i in part.instrument.instruments]
+    instruments = [i for part in recipe.parts if part.timeline for i in part.timeline.instruments]
     return {
         "report": report,
         "recipe": recipe,
@@ -456,8 +456,8 @@ def _players(report: RenderReport, recipe: Recipe) -> list[dict[str, Any]]:
     ):
         is_played = heard and (recipe.settings.faithful or not track.is_drum)
         mix = [f"{part.gain:+g} dB"] * bool(part.gain) + ([] if part.pan is None else [f"pan {part.pan:+g}"])
-        key = (id(part.instrument) if is_played else row.played_by, *mix)
-        stops = _stops(part.instrument) if is_played else [(row.played_by, "")]
+        key = (id(part.timeline) if is_played else row.played_by, *mix)
+        stops = _stops(part.timeline) if is_played else [(row.played_by, "")]
         rows.setdefault(key, {"tracks": [], "stops": stops, "mix": ", ".join(mix).replace("-", "−")})
         rows[key]["tracks"].append(f"{row.number} {track.name}")
     return list(rows.values())

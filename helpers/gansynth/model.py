@@ -77,6 +77,11 @@ class GANSynth:
         return self.config.sample_rate
 
     @property
+    def latent_vector_size(self) -> int:
+        """Numbers in a latent (256)."""
+        return self.config.latent_vector_size
+
+    @property
     def max_seconds(self) -> float:
         """Length of a whole note (4 s)."""
         return self.config.audio_length / self.config.sample_rate
