@@ -67,7 +67,7 @@ def note(
     needed = hold + settings.release
     looped = can_loop and (hold > HELD or needed > model.max_seconds)
     computed = HELD if looped else min(max(needed, SHORTEST_SOUND), model.max_seconds)
-    wave = model.generate(instrument.z, [pitch], seconds=computed, progress=False)[0]
+    wave = model.generate(instrument.z[None], [pitch], seconds=computed, progress=False)[0]
     loop = shaping.find_loop(wave, model.sample_rate) if looped else None
     shaped = shape_note(wave, hold, velocity, settings, model.sample_rate, loop)
     peak = float(np.abs(shaped).max(initial=0.0))  # equally loud, a sharp pluck may peak far above the others

@@ -23,7 +23,7 @@ from .. import audio, render, runtime, spectrograms
 from ..files import numbered, plain_name
 from ..instruments import Bank, Instrument, Timeline
 from ..midi import Song
-from ..render.types import Part
+from ..render.types import Part, changed_settings
 from .base import SCRIPTS, Control, Line, Sound, tip
 from .notes import model_of
 from .tune import Tune, literal, shown
@@ -66,7 +66,10 @@ class Generate(Control):
     stale = traitlets.Unicode()
 
     def __init__(self, model: GANSynth | Bank, source, instruments=None, **settings):
-        inspect.signature(render.render).bind(None, None, progress=None, stop=None, **settings)
+        arguments = inspect.signature(render.render)
+        arguments.bind(None, None, progress=None, stop=None, **settings)
+        by_name = {name: value for name, value in settings.items() if name not in arguments.parameters}
+        changed_settings(render.Settings(), by_name)  # what is wrong is said now, not when the button is pressed
         self._player, self.source, self.instruments = model, source, instruments
         self.set_trait("drums", settings.pop("drums", "skip"))
         self.settings = settings
