@@ -2,6 +2,9 @@
 
 `gansynth.hub` downloads checkpoints with it, `midi_sources` reads links to Drive with it.
 
+Why not pooch (1.9): it checks hashes, but an interrupted download starts again from zero and no file is too large for it;
+its hook for a downloader of one's own would still need all of the code below.
+
 Notebook: 02_checkpoints.
 """
 
