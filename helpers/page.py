@@ -35,6 +35,8 @@ from .midi.song import TRACK_COLOURS
 from .render.types import DEFAULTS, is_heard
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from .evaluation.agreement import Agreement
     from .instruments import Timeline
     from .render.report import Recipe, RenderReport
@@ -331,7 +333,7 @@ class _Plot:
     height: int = round(PICTURE_HEIGHT * DPI)
 
 
-def _plot(draw: Callable[[Any], None], seconds: float, height: float, lossless: bool = False) -> _Plot:
+def _plot(draw: Callable[[Axes], object], seconds: float, height: float, lossless: bool = False) -> _Plot:
     """What a function draws on axes, from second 0 on, whatever the user's matplotlib looks like."""
     from matplotlib.figure import Figure
 
@@ -397,7 +399,7 @@ def _shares(agreement: Agreement) -> list[str]:
 
 
 def _score(song: Song) -> dict[str, Any]:
-    def draw(ax) -> None:
+    def draw(ax: Axes) -> None:
         from matplotlib.collections import LineCollection
 
         midi.plot(song, ax=ax)

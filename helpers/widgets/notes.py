@@ -6,7 +6,7 @@ Notebook: 05_instruments.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import anywidget
@@ -132,6 +132,6 @@ class Piano(anywidget.AnyWidget):
     highest = traitlets.Int(MAX_PITCH).tag(sync=True)
     names = traitlets.List(traitlets.Unicode(), [note_name(p) for p in range(MIN_PITCH, MAX_PITCH + 1)]).tag(sync=True)
 
-    def on_key(self, call) -> None:
+    def on_key(self, call: Callable[[int], None]) -> None:
         """Call `call(pitch)` whenever a key is pressed."""
         self.on_msg(lambda _, content, __: call(content.get("key")))
