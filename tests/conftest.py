@@ -15,6 +15,7 @@ import importlib.util
 import pytest
 from hypothesis import settings
 from inputs import DATA
+from skips import pytest_terminal_summary  # noqa: F401  a run ends by saying what was skipped, and why
 
 # A first call compiles, which no deadline foresees; and what CI reports must be repeatable.
 settings.register_profile("here", deadline=None)
@@ -23,7 +24,10 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 def pytest_collection_modifyitems(items):
-    """The notebooks come first, or with several processes all others would wait for them at the end."""
+    """What drives a browser is marked. The notebooks come first, or all others would wait for them at the end."""
+    for item in items:
+        if item.path.parent.name == "browser" or "chromium" in item.fixturenames:
+            item.add_marker("browser")
     items.sort(key=lambda item: item.path.name != "test_notebooks.py")
 
 

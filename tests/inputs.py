@@ -10,6 +10,7 @@ from helpers.midi import Song, Track
 DATA = Path(__file__).parent / "data"
 # The full-size weights (29 MB) are not in the repository; the one test that wants them skips where they are not.
 PARITY = Path(os.environ.get("GANSYNTH_PARITY") or Path(__file__).parents[2] / "shared" / "parity")
+NO_PARITY = "the full-size weights (29 MB) are not in the repository (GANSYNTH_PARITY names their folder)"
 
 RATE = 16000  # Hz
 SAMPLES = 64000  # of one note

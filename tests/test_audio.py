@@ -353,7 +353,7 @@ def song(is_drum=False):
 def player(request, monkeypatch):
     """With the soundfont player, and where there is none."""
     if request.param == "soundfont":
-        pytest.importorskip("midirenderer", reason="midirenderer is not installed")
+        pytest.importorskip("midirenderer", reason="the soundfont player is not installed (pip install midirenderer)")
     else:
         monkeypatch.setitem(sys.modules, "midirenderer", None)  # makes importing it fail
     return request.param

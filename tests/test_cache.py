@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from inputs import DATA
 
 from helpers.gansynth import GANSynth, checkpoint, spectral
+from helpers.gansynth import cache as cache_module
 from helpers.gansynth.cache import NoteCache, note_key
 
 KEY = note_key("model", "float32", np.zeros(4), 60)
@@ -264,6 +265,19 @@ def test_another_precision_is_another_note(tiny, cache):
     high = GANSynth(checkpoint.read(DATA / "checkpoints" / "tiny_stage12"), cache=cache)
     assert not high.cached(z, [60], [0.1]).any()
     assert tiny_low.cached(z, [60], [0.1]).all()
+
+
+@pytest.mark.parametrize(
+    ("of", "name"), [("model", "fingerprint"), ("model", "precision"), ("cache module", "__version__")]
+)
+def test_notes_of_another_model_precision_or_version_are_not_played(counting, monkeypatch, of, name):
+    """A rounding, a weight or a way of computing that is another makes another sound of the same latent and pitch."""
+    model, computed = counting
+    z = model.sample_z(1, 0)
+    model.generate(z, [60], 0.1)
+    monkeypatch.setattr(model if of == "model" else cache_module, name, "another")
+    assert not model.cached(z, [60], [0.1]).any()
+    assert computed == [1]
 
 
 def test_two_programs_share_a_folder(tmp_path):

@@ -402,7 +402,7 @@ def with_loops_beyond_the_end(content):
 class TestSoundfont:
     @pytest.fixture(autouse=True)
     def _player(self):
-        pytest.importorskip("midirenderer", reason="midirenderer, the soundfont player, is not installed")
+        pytest.importorskip("midirenderer", reason="the soundfont player is not installed (pip install midirenderer)")
 
     def test_notes_are_rendered(self, tmp_path):
         config = Config()

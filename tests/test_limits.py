@@ -384,7 +384,7 @@ def test_drums_that_are_not_heard_cost_nothing():
 
 
 def test_a_long_reference_takes_little_more_memory_than_its_clip():
-    pytest.importorskip("midirenderer", reason="midirenderer, the soundfont player, is not installed")
+    pytest.importorskip("midirenderer", reason="the soundfont player is not installed (pip install midirenderer)")
     soundfont.reference(song_of(Note(60, 64, 0.0, 1.0)))  # what is loaded once
     clip, peak = peak_of(soundfont.reference, song_of(Note(60, 64, 0.0, 1800.0)))
     assert clip.seconds == 1801.0

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
-from inputs import DATA, PARITY, formula_data, golden
+from inputs import DATA, NO_PARITY, PARITY, formula_data, golden
 
 from helpers.gansynth.config import block_weights
 from helpers.training import losses
@@ -77,7 +77,7 @@ def test_full_size_losses_from_the_originals_outputs():
 
 def test_full_size_discriminator_is_the_original():
     if not FULL.is_dir():
-        pytest.skip(f"the full-size checkpoint is not there: {FULL} (the folder can be set with GANSYNTH_PARITY)")
+        pytest.skip(NO_PARITY)
     expected = golden("disc_full_stage12")
     trainer = training.Trainer.restore(FULL)
     data = tf.constant(formula_data(4))

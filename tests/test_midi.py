@@ -795,6 +795,7 @@ def test_piano_roll_draws_on_given_axes(song):
 
     _, ax = plt.subplots()
     assert midi.plot(song, ax=ax) is ax
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("time (s)", "pitch")
 
 
 def test_a_piano_roll_of_very_many_notes():

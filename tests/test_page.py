@@ -12,6 +12,7 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import drive
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -42,8 +43,6 @@ WORDS = {
         page.Section("later", "Later", "", NASTY),
     ],
 }
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 
 
 # ------------------------------------------------------------------------------------------------- clips to write about
@@ -308,6 +307,32 @@ def test_overview_says_how_clips_compare(clips, parsed):
     assert any(row.startswith("3 silence") and "silent" in row and "none" in row for row in rows)
 
 
+def test_seconds_loudness_and_peak_stand_under_their_heads(clips, parsed):
+    cells = [(attributes["data-head"], text) for attributes, text in parsed.all("td") if "data-head" in attributes]
+    measures = {
+        "Seconds": lambda clip: f"{clip.seconds:.1f}",
+        "LUFS": lambda clip: f"{audio.loudness(clip):.1f}".replace("-", "−"),
+        "Peak": lambda clip: f"{clip.peak:.2f}",
+    }
+    for head, measure in measures.items():
+        shown = [text for name, text in cells if name == head]
+        assert shown[:2] == [measure(clips[name]) for name in ("stereo ünï", NASTY)]
+
+
+def test_each_picture_stands_over_its_own_caption(monkeypatch, tmp_path):
+    """The constant-Q spectrogram is drawn red here, and the rainbowgram blue."""
+    for name, colour in (("cqt", "red"), ("rainbowgram", "blue")):
+        monkeypatch.setattr(page.spectrograms, name, lambda clip, ax, colour=colour: ax.set_facecolor(colour))
+    figures = re.findall(r"<figure>.*?</figure>", write(tmp_path / "page.html", {"a": sine()}).read_text("utf-8"), re.S)
+    colours = {}
+    for figure in figures[1:]:  # after the player
+        source, caption = re.search(r'src="([^"]*)"', figure)[1], re.search("<b>(.*?)</b>", figure)[1]
+        picture = Image.open(io.BytesIO(content(source, "image/webp"))).convert("RGB")
+        colours[caption] = "RGB"[int(np.argmax(np.asarray(picture).mean(axis=(0, 1))))]
+        assert re.search('alt="([^"]*) of a:', figure)[1] == caption.rstrip(".")
+    assert colours == {"Constant-Q spectrogram.": "R", "Rainbowgram.": "B"}
+
+
 def test_a_rendering_says_how_it_was_made(clips, parsed):
     recipe = clips[NASTY].report.recipe
     for text in (
@@ -519,8 +544,8 @@ def test_it_can_be_imported_alone_and_without_tensorflow(module):
 class Visit:
     """The page, open in Chromium, and what it asked for and complained about."""
 
-    def __init__(self, browser, path, **options):
-        self.page = browser.new_page(**options)
+    def __init__(self, chromium, path, **options):
+        self.page = chromium.new_page(**options)
         self.said, self.asked = [], []
         self.page.on("console", lambda message: self.said.append(message.text))
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
@@ -531,19 +556,16 @@ class Visit:
 
 
 @pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (requirements-dev.txt)")
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium, chromium-browser or google-chrome on this machine")
-    with api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
+def chromium():
+    if lack := drive.missing():
+        pytest.skip(lack)
+    with drive.chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
-def visit(browser, path):
-    return Visit(browser, path)
+def visit(chromium, path):
+    return Visit(chromium, path)
 
 
 def test_browser_has_nothing_to_complain_of_and_stays_on_the_page(visit, path):
@@ -586,8 +608,8 @@ def test_browser_saves_the_report_under_its_name(visit, clips):
 
 
 @pytest.mark.parametrize("width", [320, 390, 600, 1280])
-def test_nothing_is_wider_than_the_window(browser, path, width):
-    visit = Visit(browser, path, viewport={"width": width, "height": 800}, color_scheme="dark")
+def test_nothing_is_wider_than_the_window(chromium, path, width):
+    visit = Visit(chromium, path, viewport={"width": width, "height": 800}, color_scheme="dark")
     assert visit.page.evaluate("() => document.documentElement.scrollWidth") == width
     beyond = visit.page.evaluate(
         """() => [...document.querySelectorAll("body *")].filter(element => {
@@ -623,11 +645,11 @@ STATE = """() => ({
 
 
 @pytest.fixture
-def deck(browser, monkeypatch, tmp_path):
+def deck(chromium, monkeypatch, tmp_path):
     """A page of clips that last 6, 7 and 8 s."""
     monkeypatch.setattr(page, "_plot", no_picture)
     path = write(tmp_path / "deck.html", {"six": sine(6), "seven": sine(7), "eight": sine(8)})
-    context = browser.new_context()
+    context = chromium.new_context()
     context.add_init_script(LISTEN)
     visit = Visit(context, path)
     yield visit
@@ -685,17 +707,17 @@ def test_only_one_sound_at_a_time(deck):
     assert until(deck, "state.playing")["sounding"] == 0
 
 
-def test_a_script_of_others_cannot_run(browser, path, tmp_path):
+def test_a_script_of_others_cannot_run(chromium, path, tmp_path):
     other = tmp_path / "other.html"
     other.write_text(path.read_text("utf-8").replace("</body>", "<script>document.title = 'other'</script></body>"))
-    visit = Visit(browser, other)
+    visit = Visit(chromium, other)
     assert visit.page.title() == NASTY
     assert "Content Security Policy" in " ".join(visit.said)
     visit.page.close()
 
 
-def test_page_works_without_scripts(browser, path):
-    context = browser.new_context(java_script_enabled=False)
+def test_page_works_without_scripts(chromium, path):
+    context = chromium.new_context(java_script_enabled=False)
     there = context.new_page()
     there.goto(path.as_uri())
     assert there.locator("audio").count() == 3
@@ -704,14 +726,14 @@ def test_page_works_without_scripts(browser, path):
 
 
 @pytest.mark.usefixtures("no_pictures")
-def test_lines_of_an_observation_stay_lines(browser, tmp_path):
-    there = browser.new_page()
+def test_lines_of_an_observation_stay_lines(chromium, tmp_path):
+    there = chromium.new_page()
     there.goto(write(tmp_path / "page.html", {"a": sine()}, observations={"a": "one\ntwo"}).as_uri())
     assert there.locator(".observation").inner_text() == "one\ntwo"
     there.close()
 
 
-@pytest.mark.skipif(not shutil.which("pdftotext"), reason="pdftotext, of poppler, is not installed")
+@pytest.mark.skipif(not shutil.which("pdftotext"), reason="poppler is not installed (apt-get install poppler-utils)")
 @pytest.mark.parametrize("paper", ["A4", "Letter", "A5"])
 def test_no_heading_ends_a_printed_page(visit, tmp_path, paper):
     visit.page.pdf(path=tmp_path / "page.pdf", format=paper)

@@ -11,8 +11,9 @@ from inputs import Stub, song_of
 from helpers import instruments
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note, Song, Track
-from helpers.render import controllers, original, planning
+from helpers.render import controllers, mixing, original, planning
 from helpers.render.planning import fold, plan, resolve, transposition
+from helpers.render.shaping import RELEASE, bend
 from helpers.render.types import Part, ResolvedPart, Settings
 
 A, B, C = (Instrument(name, np.full(4, value)) for name, value in (("a", 1.0), ("b", -1.0), ("c", 0.5)))
@@ -249,6 +250,27 @@ def test_a_bend_upwards_needs_more_of_the_sound():
     assert not planned(song, controllers=False).bent.any()
 
 
+@pytest.mark.parametrize("semitones", [-12.0, 0.5, 7.0, 12.0])
+def test_a_bent_note_does_not_run_out_of_its_sound(semitones):
+    """As much of the sound is generated as reading it faster takes, with what the interpolation looks at beyond it."""
+    notes = planned(song_of(NOTE, controls={"bend": ((0.0, semitones),)}))
+    sound = np.sin(2 * np.pi * 220 * np.arange(4 * RATE) / RATE)
+    curve = np.full(int((1.0 + RELEASE) * RATE), semitones)
+    got = bend(sound[: int(notes.seconds[0] * RATE)], curve)
+    np.testing.assert_allclose(got[-100:], bend(sound, curve)[-100:], atol=1e-3)
+
+
+def test_a_bent_note_is_looped_before_it_reads_the_sound_of_a_released_key():
+    song = song_of(Note(60, 90, 0, 1.6), controls={"bend": ((0.0, 12.0),)})
+    assert planned(song).loops.tolist() == [True]  # 1.6 s at twice the speed take 3.2 s of a sound held for 3
+    assert planned(song, controllers=False).loops.tolist() == [False]
+
+
+def test_a_stuck_key_that_is_bent_is_let_go_earlier():
+    song = song_of(Note(60, 90, 0, 4000.0), controls={"bend": ((0.0, 12.0),)})
+    assert planned(song).holds.tolist() == [planning.LONGEST_NOTE / 2]
+
+
 def test_absurd_bends_stop_at_two_octaves():
     song = song_of(Note(60, 90, 0, 0.5), controls={"bend": ((0.0, 120.0),)})
     assert planned(song).seconds.tolist() == pytest.approx([0.8 * 4], abs=0.01)
@@ -323,6 +345,16 @@ def test_each_note_takes_the_instrument_of_its_start(notes):
     timeline = Timeline([A, B, C], at=[0, 20, 40])
     song = song_of(*notes)
     np.testing.assert_allclose(planned(song, timeline).z, timeline.z([note.start for note in notes]))
+
+
+def test_a_track_that_sets_no_volume_has_general_midis():
+    """100 of 127, and full expression: a track that sets 127 stands out among such."""
+    silent, loud = (controllers.curves(song_of(NOTE, controls=moves), [ResolvedPart(None)], Settings())[0] for moves in (
+        {}, {"volume": ((0.0, 1.0),), "expression": ((0.0, 1.0),)},
+    ))  # fmt: skip
+    at = np.zeros(1)
+    [[ratio]] = mixing.levels(silent, 0.0, at, 1) / mixing.levels(loud, 0.0, at, 1)
+    assert ratio == pytest.approx((100 / 127) ** 2)
 
 
 def test_the_corpus_of_controllers_makes_curves():

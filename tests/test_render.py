@@ -276,6 +276,14 @@ def test_pitch_bend_is_heard():
     assert strength(flat, 440.0) > 20 * strength(flat, 493.88)
 
 
+def test_a_bent_note_sounds_to_its_end():
+    clip = raw(song_of(Note(69, 100, 0, 1.4), controls={"bend": ((0.0, 12.0),)}))[0]
+    quarters = clip[: int(1.4 * RATE)].reshape(4, -1)
+    assert level(quarters[3]) == pytest.approx(level(quarters[1]), rel=0.05)
+    fade = clip[int(1.4 * RATE) : int((1.4 + RELEASE) * RATE)]
+    assert level(fade) > 0.5 * level(quarters[1])
+
+
 def test_a_long_bent_note_is_looped_too():
     clip = play(song_of(Note(69, 100, 0, 8), controls={"bend": ((0.0, 12.0),)})).samples
     end = clip[7 * RATE : 15 * RATE // 2]
@@ -291,7 +299,7 @@ def beat(*times, **track):
 
 
 def test_drums_are_mixed_in():
-    pytest.importorskip("midirenderer", reason="there is no soundfont player here")
+    pytest.importorskip("midirenderer", reason="the soundfont player is not installed (pip install midirenderer)")
     song = Song("song", (Track("Lead", 73, False, (Note(60, 100, 0, 1),)), beat(2.0, 2.5)))
     assert play(song).seconds == pytest.approx(1.0 + RELEASE, abs=1e-3)
     clip = play(song, drums="synth", sample_rate=44100)
@@ -303,7 +311,7 @@ def test_drums_are_mixed_in():
 
 
 def test_drums_alone():
-    pytest.importorskip("midirenderer", reason="there is no soundfont player here")
+    pytest.importorskip("midirenderer", reason="the soundfont player is not installed (pip install midirenderer)")
     clip = play(Song("song", (beat(0.5),)), drums="synth")
     assert clip.peak > 0.1
     assert clip.report.distinct == 0
@@ -312,7 +320,7 @@ def test_drums_alone():
 
 
 def test_drums_have_a_part_of_their_own():
-    pytest.importorskip("midirenderer", reason="there is no soundfont player here")
+    pytest.importorskip("midirenderer", reason="the soundfont player is not installed (pip install midirenderer)")
     song = Song("song", (Track("Lead", 73, False, (Note(60, 127, 0, 1),)), beat(1.5)))
     hits = {}
     for gain in (0.0, -12.0):
@@ -458,6 +466,15 @@ def test_a_stopped_rendering_gives_what_it_has():
     assert abs(stopped.samples[-1]) < 1e-3  # it fades out
 
 
+def test_notes_after_the_cut_are_not_counted():
+    """The third note has the sound of the first, and so was mixed with it; but the clip ends where the second lacks."""
+    calls = []
+    song = song_of(Note(60, 90, 0, 1), Note(64, 90, 2, 3), Note(60, 90, 5, 6))
+    clip = play(song, batch_size=1, stop=lambda: calls.append(1) or True)
+    assert clip.report.stopped_at == clip.seconds == 2.0
+    assert (clip.report.rendered, clip.report.tracks[0].rendered, clip.report.distinct) == (1, 1, 1)
+
+
 def test_progress_is_told_to_a_function(capsys):
     told = []
     clip = render.render(Stub(), LONG, MORPH, progress=lambda *counts: told.append(counts))
@@ -557,7 +574,7 @@ def test_faithful_reads_files_as_the_original_does(tmp_path):
 
 
 def test_a_clip_is_made_again_from_its_report(band, tmp_path):
-    pytest.importorskip("midirenderer", reason="there is no soundfont player here")
+    pytest.importorskip("midirenderer", reason="the soundfont player is not installed (pip install midirenderer)")
     parts = {"Lead": Part(MORPH, gain=-2.0, pan=0.3), "Bass": BASS}
     clip = play(band, parts, drums="synth", pitch="shift", sample_rate=22050, velocity=1.5, seed=4, batch_size=3)
     path = clip.report.save(tmp_path / "deep" / "clip.json")

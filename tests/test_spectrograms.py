@@ -1,6 +1,7 @@
 """helpers.spectrograms: what the pictures show. Values from the definition of the constant-Q transform's bins."""
 
 import dataclasses
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -203,6 +204,76 @@ class TestRainbowgram:
         thin = spectrograms._thinned(values, level)
         assert thin.shape[1] <= spectrograms.MOST_COLUMNS
         assert thin[1, 7 // 3] == values[1, 7]
+
+
+TIME, PITCH, HERTZ, LEVEL = "time (s)", "pitch", "frequency (Hz)", "level (dB)"
+ADVANCE, CENTS = "phase advance\n(half turns a hop)", "cents from the\nnearest semitone"
+
+
+def labels(ax, key=None):
+    """What is written at a picture's axes, and at its colour bar if it has one."""
+    return ax.get_xlabel(), ax.get_ylabel(), key and key.get_ylabel()
+
+
+class TestUnits:
+    @pytest.mark.parametrize(
+        ("draw", "expected"),
+        [
+            (spectrograms.cqt, (TIME, PITCH, LEVEL)),
+            (spectrograms.mel, (TIME, HERTZ, LEVEL)),
+            (spectrograms.rainbowgram, (TIME, PITCH, ADVANCE)),
+            (functools.partial(spectrograms.rainbowgram, mode="detune"), (TIME, PITCH, CENTS)),
+            (functools.partial(spectrograms.difference, noise(8000)), (TIME, PITCH, "difference (dB)")),
+            (spectrograms.waveform, (TIME, "amplitude", None)),
+        ],
+    )
+    def test_axes_and_colour_bars_name_theirs(self, draw, expected):
+        ax = draw(sine(440, 0.5))[0]
+        assert labels(ax, next(iter(ax.figure.axes[1:]), None)) == expected
+
+    @pytest.mark.parametrize(
+        ("panel", "mode", "expected"),
+        [
+            ("cqt", "paper", (TIME, PITCH, LEVEL)),
+            ("mel", "paper", (TIME, HERTZ, LEVEL)),
+            ("rainbowgram", "paper", (TIME, PITCH, ADVANCE)),
+            ("rainbowgram", "detune", (TIME, PITCH, CENTS)),
+            ("waveform", "paper", (TIME, "amplitude", None)),
+        ],
+    )
+    def test_of_several_clips_too(self, panel, mode, expected):
+        axes = spectrograms.compare({"a": sine(220, 0.5), "b": sine(440, 0.5)}, panel, mode)
+        assert labels(axes[-1], next(iter(axes[0].figure.axes[2:]), None)) == expected
+
+    def test_of_what_the_network_makes(self):
+        axes, _ = spectrograms.network_view(np.zeros((128, 1024, 2)), Config())
+        level, advance = axes[0, 0].figure.axes[6:]
+        assert level.get_ylabel() == LEVEL
+        assert advance.get_ylabel() == "instantaneous frequency (half turns a frame)"
+        assert [ax.get_ylabel() for ax in axes[:, 0]] == [HERTZ] * 3
+        assert [ax.get_xlabel() for ax in axes[-1]] == [TIME] * 2
+
+    @pytest.mark.parametrize(("kind", "decibels"), [("mel", 20.0), ("linear", 40.0)])
+    def test_the_network_has_the_logarithm_of_power_on_a_mel_axis_and_else_of_magnitude(self, kind, decibels):
+        data = np.zeros((128, 1024, 2))
+        data[64:, :, 0] = np.log(100.0)
+        axes, _ = spectrograms.network_view(data, Config(data_type=kind))
+        drawn = axes[0, 0].get_images()[0].get_array()
+        assert float(drawn[500, 100] - drawn[500, 10]) == pytest.approx(decibels, abs=1e-3)
+
+    @pytest.mark.parametrize("draw", [spectrograms.cqt, spectrograms.mel])
+    def test_a_tenth_of_the_amplitude_is_20_decibels_less(self, draw):
+        clip = sine(440, 2.0)
+        clip.samples[RATE:] *= 0.1
+        _, level = draw(clip)
+        loud, soft = (level[:, columns].max(axis=0).mean() for columns in (slice(20, 42), slice(83, 105)))
+        assert loud - soft == pytest.approx(20.0, abs=0.2)
+
+    @pytest.mark.parametrize("hertz", [500, 1000, 4000])
+    def test_labels_of_a_mel_axis_stand_where_their_tone_is(self, hertz):
+        ax, level = spectrograms.mel(sine(hertz, 0.5))
+        written = dict(zip([label.get_text() for label in ax.get_yticklabels()], ax.get_yticks(), strict=True))
+        assert written[str(hertz)] == pytest.approx(np.argmax(level[:, 15]) + 0.5, abs=1.0)
 
 
 class TestCompare:

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -151,6 +152,13 @@ def test_every_note_comes_once_in_an_epoch(count, size, seed):
     for epoch in (order[:count], order[count : 2 * count]):
         assert sorted(epoch) == list(range(count))
     np.testing.assert_array_equal(training.Shuffled(notes, seed)(size, size)[1], batches(size, size)[1])
+
+
+def test_every_epoch_and_every_seed_has_an_order_of_its_own():
+    notes = SomeNotes(40, Config.from_dict(SMALL | {"num_resolutions": 1, "audio_length": 40}))
+    notes.labels = np.arange(40)
+    orders = [training.Shuffled(notes, seed)(40 * epoch, 40)[1].tolist() for seed in (0, 1) for epoch in range(3)]
+    assert len({tuple(order) for order in [list(range(40)), *orders]}) == 7
 
 
 def test_draws_depend_on_seed_and_step_alone():
@@ -425,6 +433,21 @@ def test_a_write_that_fails_leaves_the_checkpoint_before(saved, tmp_path, monkey
     with pytest.raises(OSError, match="No space"):
         trainer.save(run)  # the first checkpoint of a stage
     assert checkpoint.find(run)[1] == 1
+
+
+def test_the_index_gets_its_name_last(saved, tmp_path, monkeypatch):
+    """It makes a checkpoint of the files beside it, and so must never stand there before they do."""
+    run = shutil.copytree(saved[1], tmp_path / "run")
+    trainer = training.Trainer.restore(run)
+    trainer.global_step += 4
+    replace, named = os.replace, []
+    monkeypatch.setattr(
+        os, "replace", lambda source, target: (named.append(Path(target).name), replace(source, target))
+    )
+    trainer.save(run)
+    kept = [name for name in named if name.startswith("model.ckpt-40")]
+    assert kept == ["model.ckpt-40.data-00000-of-00001", "model.ckpt-40.index"]
+    assert named.index("checkpoint") > named.index(kept[-1])
 
 
 def test_a_published_checkpoint_goes_on():
