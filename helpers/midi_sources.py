@@ -69,12 +69,9 @@ def keep(content: bytes, name: str) -> Path:
     if smf.is_web_page(content):
         raise ValueError(f"{given} is a web page and not a MIDI file: on that page, save {smf.THE_FILE}")
     home = folder()
+    midi.parse(content, given, Path(name).suffix)
     with naming(home / name), partial_file(home, Path(name).suffix) as partial:
         partial.write_bytes(content)
-        try:
-            midi.load(partial)
-        except ValueError as error:
-            raise ValueError(str(error).replace(str(partial), given)) from None
         for target in numbered(home / name):  # without an end
             if _holds(target, content) or (not target.exists() and settle(partial, target)):
                 return target
@@ -106,16 +103,15 @@ def download(url: str) -> Path:
     on_drive = is_drive_link(url)
     asked = DRIVE.format(drive_id(url)) if on_drive else url
     try:
-        page = addresses.fetch(asked, MAX_BYTES, LONGEST_SECONDS)
-    except ValueError as error:
-        far = "; a MIDI file is far smaller" if "MB" in str(error) else ""
-        raise ValueError(str(error).replace(asked, url) + far) from None
-    except ConnectionError as error:
-        raise ConnectionError(str(error).replace(asked, url)) from None
-    except OSError as error:
+        page = addresses.fetch(asked, MAX_BYTES, LONGEST_SECONDS, shown_as=url)
+    except addresses.TooLargeError as error:
+        raise ValueError(f"{error}; a MIDI file is far smaller") from None
+    except ConnectionError:
+        raise
+    except OSError:
         if on_drive:
             raise PermissionError(_NOT_SHARED.format(url)) from None
-        raise OSError(str(error)) from None
+        raise
     if smf.is_web_page(page.content):
         if on_drive:
             raise PermissionError(_NOT_SHARED.format(url))

@@ -43,8 +43,23 @@ def load(path: str | os.PathLike) -> Song:
         raise FileNotFoundError(f"no MIDI file at {path}: there is no such file")
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"{path} has {path.stat().st_size >> 20} MB; a MIDI file is far smaller")
+    return parse(path.read_bytes(), str(path), path.suffix)
+
+
+def parse(content: bytes, name: str, suffix: str = "") -> Song:
+    """Read the content of a Standard MIDI File; see `load`.
+
+    Args:
+      content: of the file.
+      name: of the song, without folders and ending; errors call the file by it.
+      suffix: the file's ending, if `name` does not have it; it tells formats apart that look alike.
+
+    Raises:
+      ValueError: as `load`.
+    """
+    path = Path(name)
     try:
-        file = smf.read(smf.unpacked(path.read_bytes(), MAX_BYTES), path.suffix.lower())
+        file = smf.read(smf.unpacked(content, MAX_BYTES), (suffix or path.suffix).lower())
     except ValueError as error:
         raise ValueError(f"{path} {error}") from None
     if not file.division:

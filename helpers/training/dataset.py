@@ -43,13 +43,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import filelock
 import numpy as np
 from tqdm.auto import tqdm
 
 from .. import jsonfile
 from ..errors import one_line
-from ..files import as_path, replacing
+from ..files import as_path, locked, replacing
 from ..gansynth import spectral
 from ..gansynth.config import MAX_PITCH, MIN_PITCH, NUM_PITCHES, Config
 from ..terminal import say
@@ -591,20 +590,15 @@ def _row_bytes(config: Config) -> int:
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Wait until no other process builds this cache."""
-    lock = filelock.FileLock(str(folder.with_suffix(".lock")))
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+    waiting = f"another process is building the cache in {folder}; waiting for it"
+    with contextlib.ExitStack() as held:
         try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            say(f"another process is building the cache in {folder}; waiting for it")
-            lock.acquire()
-    except OSError as error:
-        raise OSError(f"cannot write to {folder.parent}: {error.strerror}; choose another folder for caches") from None
-    try:
+            held.enter_context(locked(folder.with_suffix(".lock"), on_wait=lambda: say(waiting)))
+        except OSError as error:
+            raise OSError(
+                f"cannot write to {folder.parent}: {error.strerror}; choose another folder for caches"
+            ) from None
         yield
-    finally:
-        lock.release()
 
 
 def _open(folder: Path, config: Config) -> Notes | None:
