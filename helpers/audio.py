@@ -30,8 +30,8 @@ LOUDNESS_WARM_UP = 1.0  # s after which the filters have forgotten where they be
 LOUDNESS_CHUNK = 60.0  # s measured at a time, to bound memory
 BLOCK = 1 << 16  # frames written at a time; libsndfile's Vorbis encoder fails on hours at once
 LOSSY_LACK = 2500  # samples that an MP3 may end early: two of its frames
-HIGHEST_RATE = 192000  # Hz of a file; libsndfile's Vorbis encoder crashes above 200,000
-LONGEST_WAV = 60.0  # s, times channels, that a notebook's player holds uncompressed: 2.6 MB at 16 kHz
+MAX_SAMPLE_RATE = 192000  # Hz of a file; libsndfile's Vorbis encoder crashes above 200,000
+MAX_WAV_DURATION = 60.0  # s, times channels, that a notebook's player holds uncompressed: 2.6 MB at 16 kHz
 RATES = (16000, 22050, 44100, 48000)  # Hz that clips are rendered and resampled to
 
 
@@ -58,7 +58,7 @@ class Audio:
     sample_rate: int  # Hz
 
     @property
-    def seconds(self) -> float:
+    def duration(self) -> float:
         return len(self.samples) / self.sample_rate
 
     @property
@@ -78,7 +78,7 @@ class Audio:
     def __repr__(self) -> str:
         channels = "mono" if self.samples.ndim == 1 else "stereo"
         peak = f"peak {self.peak:.2f}"
-        return f"{type(self).__name__}({self.seconds:.2f} s, {self.sample_rate} Hz, {channels}, {peak})"
+        return f"{type(self).__name__}({self.duration:.2f} s, {self.sample_rate} Hz, {channels}, {peak})"
 
 
 def to_peak(wave: np.ndarray, peak: float) -> np.ndarray:
@@ -109,18 +109,18 @@ def _block_loudness(audio: Audio) -> np.ndarray:
     """
     import pyloudnorm
 
-    rate = audio.sample_rate
-    shortest = int(np.ceil((LOUDNESS_BLOCK + LOUDNESS_STEP) * rate))
+    sample_rate = audio.sample_rate
+    shortest = int(np.ceil((LOUDNESS_BLOCK + LOUDNESS_STEP) * sample_rate))
     missing = max(shortest - len(audio.samples), 0)
     samples = np.pad(audio.samples, [(0, missing)] + [(0, 0)] * (audio.samples.ndim - 1)) if missing else audio.samples
     blocks: list[float] = []
-    count = int((len(samples) / rate - LOUDNESS_BLOCK) / LOUDNESS_STEP + 1e-6) + 1
+    count = int((len(samples) / sample_rate - LOUDNESS_BLOCK) / LOUDNESS_STEP + 1e-6) + 1
     per_chunk, warm_up = round(LOUDNESS_CHUNK / LOUDNESS_STEP), round(LOUDNESS_WARM_UP / LOUDNESS_STEP)
     for first in range(0, count, per_chunk):
         earlier = min(warm_up, first)
-        begin = int((first - earlier) * LOUDNESS_STEP * rate)
-        end = int(((first + per_chunk - 1) * LOUDNESS_STEP + LOUDNESS_BLOCK) * rate) + 1
-        meter = pyloudnorm.Meter(rate, block_size=LOUDNESS_BLOCK, overlap=1 - LOUDNESS_STEP / LOUDNESS_BLOCK)
+        begin = int((first - earlier) * LOUDNESS_STEP * sample_rate)
+        end = int(((first + per_chunk - 1) * LOUDNESS_STEP + LOUDNESS_BLOCK) * sample_rate) + 1
+        meter = pyloudnorm.Meter(sample_rate, block_size=LOUDNESS_BLOCK, overlap=1 - LOUDNESS_STEP / LOUDNESS_BLOCK)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of blocks in which there is silence
             meter.integrated_loudness(samples[begin:end])
@@ -216,8 +216,8 @@ def write(audio: Audio, path: str | os.PathLike, encoding: str | None = None) ->
         raise ValueError("the audio holds samples that are not finite numbers")
     if encoding != "float" and audio.peak > 1.0:
         raise ValueError(f"the audio peaks at {audio.peak:.2f} and would clip; scale it down or write a 'float' WAV")
-    if not 0 < audio.sample_rate <= HIGHEST_RATE:
-        raise ValueError(f"{path.name} cannot have {audio.sample_rate} Hz; files go up to {HIGHEST_RATE}")
+    if not 0 < audio.sample_rate <= MAX_SAMPLE_RATE:
+        raise ValueError(f"{path.name} cannot have {audio.sample_rate} Hz; files go up to {MAX_SAMPLE_RATE}")
     channels = 1 if audio.samples.ndim == 1 else audio.samples.shape[1]
     how = {"format": kind.upper(), "subtype": known[encoding or next(iter(known))]}
     with replacing(path) as partial:
@@ -329,12 +329,12 @@ def encode(audio: Audio, kind: str) -> tuple[bytes, str]:
 def _mp3(clip: Audio) -> tuple[bytes, str]:
     if clip.channels > 2:
         raise ValueError(f'it has {clip.channels} channels, and MP3 has two at most; use sound="flac"')
-    rate = min((rate for rate in MP3_KBITS if rate >= clip.sample_rate), default=max(MP3_KBITS))
-    kbits = MP3_KBITS[rate][clip.channels - 1]
-    lowest, highest = (32, 320) if rate >= 32000 else (8, 160)  # kbit/s of MPEG-1 and MPEG-2
+    sample_rate = min((known for known in MP3_KBITS if known >= clip.sample_rate), default=max(MP3_KBITS))
+    kbits = MP3_KBITS[sample_rate][clip.channels - 1]
+    lowest, highest = (32, 320) if sample_rate >= 32000 else (8, 160)  # kbit/s of MPEG-1 and MPEG-2
     how = {"bitrate_mode": "CONSTANT", "compression_level": (highest - kbits) / (highest - lowest)}
-    content = _file(resample(clip, rate), format="MP3", subtype="MPEG_LAYER_III", **how)
-    return content, f"MP3, {rate} Hz, {kbits} kbit/s, {_layout(clip.channels)}"
+    content = _file(resample(clip, sample_rate), format="MP3", subtype="MPEG_LAYER_III", **how)
+    return content, f"MP3, {sample_rate} Hz, {kbits} kbit/s, {_layout(clip.channels)}"
 
 
 def _flac(clip: Audio) -> tuple[bytes, str]:
@@ -365,7 +365,7 @@ _ENCODERS = {"mp3": _mp3, "flac": _flac}
 def play(audio: Audio) -> Player:
     """A player for a notebook, at the level the audio has, or at full scale where it would clip.
 
-    Up to `LONGEST_WAV` seconds, times channels, it holds every sample, as a WAV file. A notebook keeps what it has
+    Up to `MAX_WAV_DURATION` seconds, times channels, it holds every sample, as a WAV file. A notebook keeps what it has
     shown, so longer audio is compressed, and a line below the player says so; `write` keeps it exact.
 
     Returns:
@@ -375,7 +375,7 @@ def play(audio: Audio) -> Player:
     """
     from IPython.display import Audio as Player
 
-    if audio.seconds * audio.channels <= LONGEST_WAV or audio.channels > 2:
+    if audio.duration * audio.channels <= MAX_WAV_DURATION or audio.channels > 2:
         return Player(audio.samples.T, rate=audio.sample_rate, normalize=audio.peak > 1.0)
 
     class Compressed(Player):

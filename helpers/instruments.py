@@ -31,7 +31,7 @@ FILE_FORMAT = 1
 MAX_BYTES = 32 << 20  # of a file of instruments; one takes 6 kB
 MAX_INSTRUMENTS, MAX_LATENT = 10_000, 4096
 MAX_NAME = 200  # characters
-LARGEST = 1e6  # in a latent; those that are drawn are of about 1
+MAX_NUMBER = 1e6  # in a latent; those that are drawn are of about 1
 KEPT = Path("outputs/instruments.json")  # where the instruments that a person keeps are written
 DRAWN = 40  # random instruments in the bank of a model that has no names for any
 STOPS_SHOWN = 5  # of a timeline, on one line
@@ -406,7 +406,7 @@ class Timeline:
     it stays. The uses:
 
         Timeline.hold(a)                                  one instrument throughout
-        Timeline.random(model, song.seconds, seed=1)      a new random one every six seconds, morphing
+        Timeline.random(model, song.duration, seed=1)      a new random one every six seconds, morphing
         Timeline([a, b, c], at=[0, 20, 40])               a chosen list at chosen seconds, morphing
         Timeline.steps([a, b, c], at=[0, 20, 40])         the same without morphing: each plays until the next one
 
@@ -454,18 +454,18 @@ class Timeline:
     def random(
         cls,
         model: GANSynth,
-        seconds: float,
+        duration: float,
         seed: int,
         secs_per_instrument: float = SECONDS_PER_INSTRUMENT,
         among: Iterable[Instrument] | None = None,
     ) -> Timeline:
-        """Random instruments, a new one reached about every `secs_per_instrument`, spread evenly over `seconds`.
+        """Random instruments, a new one reached about every `secs_per_instrument`, spread evenly over `duration`.
 
         Short songs get at least a beginning and an end (the original fails on them).
 
         Args:
           model: the model that they are for.
-          seconds: length of the song.
+          duration: s, of the song.
           seed: the same seed gives the same instruments.
           secs_per_instrument: s.
           among: draw from these, never one twice in a row; by default any point of the latent space may be drawn.
@@ -473,31 +473,31 @@ class Timeline:
         Raises:
           ValueError: a length is not above 0, or `among` is empty.
         """
-        if not (0 < seconds < np.inf and 0 < secs_per_instrument < np.inf):
-            raise ValueError(f"{seconds} s with an instrument every {secs_per_instrument} s: both must be above 0")
-        _check_count(seconds / secs_per_instrument)
-        n = max(2, round(seconds / secs_per_instrument) + 1)  # intervals, and one more for their ends
+        if not (0 < duration < np.inf and 0 < secs_per_instrument < np.inf):
+            raise ValueError(f"{duration} s with an instrument every {secs_per_instrument} s: both must be above 0")
+        _check_count(duration / secs_per_instrument)
+        n = max(2, round(duration / secs_per_instrument) + 1)  # intervals, and one more for their ends
         players = sample(model, n, seed) if among is None else _drawn(list(among), n, seed)
-        return cls(players, at=np.linspace(0.0, seconds, n))
+        return cls(players, at=np.linspace(0.0, duration, n))
 
     @classmethod
     def original(
-        cls, model: GANSynth, seconds: float, seed: int, secs_per_instrument: float = SECONDS_PER_INSTRUMENT
+        cls, model: GANSynth, duration: float, seed: int, secs_per_instrument: float = SECONDS_PER_INSTRUMENT
     ) -> Timeline:
         """The random timeline of the original program, for `render(..., faithful=True)`.
 
-        `seconds` there is the end of the note that is listed last. Fewer than two instruments made the original crash
+        `duration` there is the end of the note that is listed last. Fewer than two instruments made the original crash
         or fall silent, so they are refused here.
         """
-        _check_count(seconds / secs_per_instrument)
-        n = int(seconds / secs_per_instrument)
+        _check_count(duration / secs_per_instrument)
+        n = int(duration / secs_per_instrument)
         if n < 2:
             needed = 2 * secs_per_instrument
             raise ValueError(
                 f"the original needs {needed:g} s for two instruments of {secs_per_instrument:g} s and has "
-                f"{seconds:g} s: lower secs_per_instrument, or leave faithful off"
+                f"{duration:g} s: lower secs_per_instrument, or leave faithful off"
             )
-        return cls(sample(model, n, seed), at=np.linspace(ORIGINAL_START, seconds, n))
+        return cls(sample(model, n, seed), at=np.linspace(ORIGINAL_START, duration, n))
 
     def __repr__(self) -> str:
         stops = [f"{instrument.name} at {second:g} s" for instrument, second in self.stops]
@@ -542,7 +542,7 @@ def read_instrument(row: Any, what: str) -> Instrument:
     seed = row.get("seed")
     return Instrument(
         jsonfile.text(row["name"], f"the name of {what}", MAX_NAME),
-        [jsonfile.number(value, f"a number in the latent of {what}", -LARGEST, LARGEST) for value in z],
+        [jsonfile.number(value, f"a number in the latent of {what}", -MAX_NUMBER, MAX_NUMBER) for value in z],
         jsonfile.text(row.get("checkpoint", ""), f"the checkpoint of {what}"),
         jsonfile.text(row.get("fingerprint", ""), f"the fingerprint of {what}"),
         None if seed is None else jsonfile.whole(seed, f"the seed of {what}", 0, 2**32 - 1),

@@ -20,7 +20,7 @@ from .limits import MAX_BYTES
 from .midi import smf
 
 ENDINGS = (".mid", ".midi", ".kar", ".rmi", ".mid.gz")  # of the files that are scores
-LONGEST_SECONDS = 60  # that a download may take
+MAX_FETCH_SECONDS = 60  # that a download may take
 DRIVE = "https://drive.google.com/uc?export=download&id={}"  # of a file that is shared with everybody
 _NOT_SHARED = "Google Drive does not hand out {}: check that it exists and is shared with 'Anyone with the link'"
 
@@ -103,7 +103,7 @@ def download(url: str) -> Path:
     on_drive = is_drive_link(url)
     asked = DRIVE.format(drive_id(url)) if on_drive else url
     try:
-        page = addresses.fetch(asked, MAX_BYTES, LONGEST_SECONDS, shown_as=url)
+        page = addresses.fetch(asked, MAX_BYTES, MAX_FETCH_SECONDS, shown_as=url)
     except addresses.TooLargeError as error:
         raise ValueError(f"{error}; a MIDI file is far smaller") from None
     except ConnectionError:

@@ -42,7 +42,7 @@ CENTS = 50.0  # half a semitone, where the colours of mode="detune" close their 
 HANN_BANDWIDTH = 1.5  # bins, of the filters' window; what a filter needs below half the sample rate
 MEL_BANDS, MEL_WINDOW = 128, 1024  # bands, and samples of each transform
 HERTZ = np.array([100, 500, 1000, 2000, 4000, 8000, 16000])  # written on mel axes
-MOST_COLUMNS = 2000  # of an image; a longer clip is drawn with the loudest of neighbouring columns
+MAX_COLUMNS = 2000  # of an image; a longer clip is drawn with the loudest of neighbouring columns
 LEVEL_LABEL = "level (dB)"
 COLOUR_LABELS = {"paper": "phase advance\n(half turns a hop)", "detune": "cents from the\nnearest semitone"}
 
@@ -421,7 +421,7 @@ def _samples(y: Audio | np.ndarray, sr: int) -> np.ndarray:
 
 
 def _seconds(y: Audio | np.ndarray, sr: int = SAMPLE_RATE) -> float:
-    return y.seconds if isinstance(y, Audio) else len(y) / sr
+    return y.duration if isinstance(y, Audio) else len(y) / sr
 
 
 def _mel_power(y: Audio | np.ndarray, sr: int = SAMPLE_RATE, hop: int = HOP) -> np.ndarray:
@@ -458,8 +458,8 @@ def _finish(ax: Axes, title: str | None, seconds: float) -> None:
 
 
 def _thinned(values: np.ndarray, level: np.ndarray) -> np.ndarray:
-    """At most MOST_COLUMNS columns of [bins, columns]: in each bin, of neighbours in time, the value of the loudest."""
-    each = -(-level.shape[1] // MOST_COLUMNS)
+    """At most MAX_COLUMNS columns of [bins, columns]: in each bin, of neighbours in time, the value of the loudest."""
+    each = -(-level.shape[1] // MAX_COLUMNS)
     if each == 1:
         return values
     missing = -level.shape[1] % each
@@ -544,7 +544,7 @@ def _draw_mel(
 def _draw_waveform(
     ax: Axes, samples: np.ndarray, loudest: float = 1.0, sr: int = SAMPLE_RATE
 ) -> tuple[ScalarMappable | None, np.ndarray | None]:
-    each = -(-len(samples) // MOST_COLUMNS)
+    each = -(-len(samples) // MAX_COLUMNS)
     columns = np.pad(samples, (0, -len(samples) % each), mode="edge").reshape(-1, each)
     seconds = np.arange(len(columns)) * each / sr
     # Lowest to highest sample of each column: quicker than a line through all, and no peak is lost.

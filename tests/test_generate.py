@@ -104,7 +104,7 @@ def test_instruments_of_a_file_share_the_song_or_its_tracks(tmp_path, tiny, caps
     flags = ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "tune.wav", "--instruments", file]
     assert run(*flags) == 0
     (part,) = read_recipe(tmp_path / "tune.json").parts
-    third = midi.load(MELODY).seconds / 3
+    third = midi.load(MELODY).duration / 3
     assert [(entry.name, second) for entry, second in part.timeline.stops] == [
         ("Ada", 0.0), ("Bo", pytest.approx(third)), ("Cy", pytest.approx(2 * third)),
     ]  # fmt: skip

@@ -396,9 +396,9 @@ def test_broken_and_hostile_archives(site, name, home, monkeypatch, body, match)
     monkeypatch.setattr(checkpoint, "MAX_MEMBERS", 50)
     extract, written = checkpoint.extract_published, [0]
 
-    def watched(archive, folder):
+    def watched(archive, folder, shown_as):
         try:
-            return extract(archive, folder)
+            return extract(archive, folder, shown_as)
         finally:
             written[0] = sum(p.stat().st_size for p in Path(folder).rglob("*"))
 

@@ -335,7 +335,7 @@ class TestDownload:
         assert capsys.readouterr().out.strip() == str(clip)
 
     def test_of_a_large_file_by_its_path(self, notebook, clip, monkeypatch, capsys):
-        monkeypatch.setattr(runtime, "MOST_LINKED_BYTES", 4)
+        monkeypatch.setattr(runtime, "MAX_LINKED_BYTES", 4)
         runtime.download(clip)
         assert capsys.readouterr().out.strip() == str(clip)
         with pytest.raises(ValueError, match="more than the"):

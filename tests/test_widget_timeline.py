@@ -204,8 +204,8 @@ def test_the_timeline_is_told_to_others_once_a_change(editor):
 def test_x_in_the_piano_roll_is_time():
     picture = matplotlib.image.imread(io.BytesIO(piano_roll(SONG)))[..., :3]
     blue = (picture[..., 2] - picture[..., 0] > 0.2).any(axis=0)
-    columns = np.flatnonzero(blue) / picture.shape[1] * SONG.seconds
-    pixel = SONG.seconds / picture.shape[1]
+    columns = np.flatnonzero(blue) / picture.shape[1] * SONG.duration
+    pixel = SONG.duration / picture.shape[1]
     for start, end in [(2, 3), (9, 10)]:
         inside = columns[(columns > start - 0.5) & (columns < end + 0.5)]
         assert inside.min() == pytest.approx(start, abs=1.5 * pixel)

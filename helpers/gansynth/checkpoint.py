@@ -50,7 +50,7 @@ MAX_MEMBERS = 10_000  # of a zip
 SMALL_BYTES = 64 << 20  # what unpacks to less than this may be packed at any ratio; beyond it ...
 MAX_RATIO = 20  # ... weights pack hardly at all, and the zeros of an optimizer make 2.4 of it
 MAX_HEADER_BYTES = 16 << 20  # of the JSON in our own format, unpacked; the bundled model's has 2 MB
-LARGEST_COUNT = 1 << 53  # of images
+MAX_COUNT = 1 << 53  # of images
 
 AVERAGE = "/ExponentialMovingAverage"  # after the name of the variable that it is the average of
 # What an instrument of the demo has are 256 numbers of about 1, and a name.
@@ -215,7 +215,7 @@ def _read_header(archive: zipfile.ZipFile) -> tuple[Config, int, int, dict[str, 
     rows = jsonfile.fields(jsonfile.parse(str(_read_array(archive, "header.npy", "U"))), "its header")
     config = Config.from_dict(jsonfile.fields(rows.get("config"), "config"))
     stage = jsonfile.whole(rows.get("stage"), "stage", 0, 2 * config.num_resolutions)
-    step = jsonfile.whole(rows.get("global_step"), "global_step", 0, LARGEST_COUNT)
+    step = jsonfile.whole(rows.get("global_step"), "global_step", 0, MAX_COUNT)
     about = jsonfile.fields(rows.get("about"), "about")
     _check_instruments(about.get("instruments", []), config)
     return config, stage, step, about
@@ -345,7 +345,7 @@ def _read_tensors(config: Config, stage: int, prefix: Path, shown_as: Path) -> C
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         step = int(reader.get_tensor("global_step")) if counted else int(prefix.name.rsplit("-", 1)[1])
-        if not 0 <= step <= LARGEST_COUNT:
+        if not 0 <= step <= MAX_COUNT:
             raise ValueError(f"{shown_as} is damaged: its global_step is {step}")
         shapes = weight_shapes(config, config.num_blocks(stage), config.progress(stage, step))
         names = {name: published_name(name) for name in shapes}

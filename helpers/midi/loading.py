@@ -76,8 +76,8 @@ def parse(content: bytes, name: str, suffix: str = "") -> Song:
         raise ValueError(f"{path} is a damaged MIDI file: no note stands before the damage")
     if not song.notes:
         raise ValueError(f"{path} holds no notes")
-    if not song.seconds <= MAX_SECONDS:
-        raise ValueError(f"{path} claims to last {song.seconds / 3600:.0f} hours; its times must be damaged")
+    if not song.duration <= MAX_SECONDS:
+        raise ValueError(f"{path} claims to last {song.duration / 3600:.0f} hours; its times must be damaged")
     return song
 
 

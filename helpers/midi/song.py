@@ -21,10 +21,10 @@ from ..tables import counted, table
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SHORTEST = 0.1  # s of a note that begins and ends at one moment; nearly all drums have sounded by then
+MIN_DURATION = 0.1  # s of a note that begins and ends at one moment; nearly all drums have sounded by then
 MAX_BARS = 10_000
 MAX_BAR_LINES = 80  # more would be a grey wall
-MOST_NAMED = 14  # tracks in a legend; that many lines are as high as a piano roll
+MAX_NAMED = 14  # tracks in a legend; that many lines are as high as a piano roll
 MICROSECONDS_PER_QUARTER = 500_000  # a file that does not say: 120 to the minute
 BEND_RANGE = 2.0  # semitones at full bend, unless the file sets another
 PEDAL_DOWN = 64  # controller values from here on
@@ -126,20 +126,20 @@ class Song:
         return [note for track in self.tracks for note in track.notes]
 
     @property
-    def seconds(self) -> float:
+    def duration(self) -> float:
         """End of the last note."""
         return max((note.end for note in self.notes), default=0.0)
 
     def __repr__(self) -> str:
         tracks, notes = counted(len(self.tracks), "track"), counted(len(self.notes), "note")
-        return f"Song({self.name!r}, {tracks}, {notes}, {self.seconds:.1f} s)"
+        return f"Song({self.name!r}, {tracks}, {notes}, {self.duration:.1f} s)"
 
     def _head(self) -> str:
         """Name, size, speed and time signatures, in a line."""
         speeds = sorted({round(tempo) for _, tempo in self.tempos})
         meters = list(dict.fromkeys(f"{beats}/{value}" for _, beats, value in self.meters))
         tempo = f"{speeds[0]}" if len(speeds) == 1 else f"{speeds[0]} to {speeds[-1]}"
-        return f"{self.name}: {len(self.notes)} notes, {self.seconds:.1f} s, {tempo} bpm, {', '.join(meters[:4])}"
+        return f"{self.name}: {len(self.notes)} notes, {self.duration:.1f} s, {tempo} bpm, {', '.join(meters[:4])}"
 
     def __str__(self) -> str:
         rows = [self._head()]
@@ -161,7 +161,7 @@ class Song:
 @in_one_line
 def excerpt(song: Song, start: float = 0.0, end: float | None = None) -> Song:
     """The part of a song from `start` to `end` seconds, moved to begin at 0; notes that cross an edge are cut there."""
-    start, end = float(start), float(song.seconds if end is None else end)  # NumPy's would spread to every note
+    start, end = float(start), float(song.duration if end is None else end)  # NumPy's would spread to every note
     if not 0 <= start < end:
         raise ValueError(f"an excerpt from {start} s to {end} s is empty; end must lie after start")
     tracks = _cut(song.tracks, start, end)
@@ -260,10 +260,10 @@ def bars(song: Song) -> np.ndarray:
         return quarters[i] + (second - times[i]) * per_second[i]
 
     lines: list[float] = []
-    ends = [second for second, *_ in song.meters[1:]] + [song.seconds]
+    ends = [second for second, *_ in song.meters[1:]] + [song.duration]
     for (start, beats, value), end in zip(song.meters, ends, strict=True):
         first, length = quarter_at(start), 4 * beats / value
-        count = int(np.ceil(max(quarter_at(min(end, song.seconds)) - first, 0) / length - 1e-9))
+        count = int(np.ceil(max(quarter_at(min(end, song.duration)) - first, 0) / length - 1e-9))
         lines += [first + k * length for k in range(min(count, MAX_BARS - len(lines)))]
     at = np.maximum(np.searchsorted(quarters, lines, side="right") - 1, 0)
     return times[at] + (np.array(lines) - quarters[at]) / per_second[at]
@@ -277,7 +277,7 @@ def note_name(pitch: int) -> str:
 def plot(song: Song, ax: Axes | None = None) -> Axes:
     """Draw a piano roll: pitch names over seconds, a colour a track, paler where notes are soft, bar lines.
 
-    The legend names every track, or of more than `MOST_NAMED` those with the most notes and how many others there are.
+    The legend names every track, or of more than `MAX_NAMED` those with the most notes and how many others there are.
 
     Args:
       song: what to draw.
@@ -309,7 +309,7 @@ def plot(song: Song, ax: Axes | None = None) -> Axes:
     pitches = [note.pitch for note in song.notes] or [60]
     low, high = min(pitches) - 2, max(pitches) + 2
     naturals = [p for p in range(low, high + 1) if p % 12 in ((0, 4, 7) if high - low <= 36 else (0,))]
-    ax.set(xlim=(0, max(song.seconds, 0.1)), ylim=(low, high), xlabel="time (s)", ylabel="pitch")
+    ax.set(xlim=(0, max(song.duration, 0.1)), ylim=(low, high), xlabel="time (s)", ylabel="pitch")
     drawing.literal(ax.set_title(song.name))
     ax.set_yticks(naturals, [note_name(p) for p in naturals])
     ax.grid(axis="y", color="0.9")
@@ -320,7 +320,7 @@ def plot(song: Song, ax: Axes | None = None) -> Axes:
     ax.spines[["top", "right"]].set_visible(False)
     if len(handles) > 1:
         by_notes = sorted(handles, key=lambda i: -len(song.tracks[i].notes))
-        named = [handles[i] for i in sorted(by_notes[:MOST_NAMED])]
+        named = [handles[i] for i in sorted(by_notes[:MAX_NAMED])]
         if others := len(handles) - len(named):
             named.append(Patch(color="none", label=f"and {others} more"))
         legend = ax.legend(handles=named, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small")

@@ -14,7 +14,7 @@ import numpy as np
 from .. import instruments, midi
 from ..gansynth.config import MAX_PITCH, MIN_PITCH
 from ..instruments import Instrument, Timeline
-from ..limits import BENDING, LONGEST_NOTE, LONGEST_TOTAL
+from ..limits import BENDING, MAX_NOTE_DURATION, MAX_TOTAL_DURATION
 from ..midi import Note, Song
 from .controllers import curves
 from .shaping import BEND_ROOM, HELD, LEVEL_SPAN, Curve
@@ -23,7 +23,7 @@ from .types import DEFAULTS, UNCLOSED, Part, Plan, ResolvedPart, Settings, is_he
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-SHORTEST_SOUND = LEVEL_SPAN  # s; a shorter sound would have another level
+MIN_SOUND = LEVEL_SPAN  # s; a shorter sound would have another level
 
 
 def resolve(
@@ -112,7 +112,7 @@ class _Written(NamedTuple):
     on_drums: int  # that the soundfont player takes
 
 
-def plan(song: Song, parts: Sequence[ResolvedPart], settings: Settings = DEFAULTS, max_seconds: float = 4.0) -> Plan:
+def plan(song: Song, parts: Sequence[ResolvedPart], settings: Settings = DEFAULTS, max_duration: float = 4.0) -> Plan:
     """Decide for each note its pitch, latent and length.
 
     How the original does it is `original.plan`.
@@ -121,7 +121,7 @@ def plan(song: Song, parts: Sequence[ResolvedPart], settings: Settings = DEFAULT
       song: what to play.
       parts: one for each track, as `resolve` gives them.
       settings: how.
-      max_seconds: the longest sound that the model makes.
+      max_duration: the longest sound that the model makes.
 
     Raises:
       ValueError: no note is left to play, or too much is bent.
@@ -151,10 +151,12 @@ def plan(song: Song, parts: Sequence[ResolvedPart], settings: Settings = DEFAULT
     tracks = np.array([i for i, _, _ in rows], np.int64)
     starts = np.array([note.start for _, note, _ in rows], np.float64)
     durations = np.array([note.duration for _, note, _ in rows], np.float64)
-    can_loop = settings.sustain == "loop" and max_seconds >= HELD
-    holds, bent, speeds = _holds(song, parts, settings, tracks, starts, durations, LONGEST_NOTE if can_loop else HELD)
+    can_loop = settings.sustain == "loop" and max_duration >= HELD
+    holds, bent, speeds = _holds(
+        song, parts, settings, tracks, starts, durations, MAX_NOTE_DURATION if can_loop else HELD
+    )
     needed = (holds + settings.release) * speeds + bent * BEND_ROOM
-    loops = can_loop & ((holds * speeds > HELD) | (needed > max_seconds))
+    loops = can_loop & ((holds * speeds > HELD) | (needed > max_duration))
     return Plan(
         starts=starts,
         holds=holds,
@@ -162,7 +164,7 @@ def plan(song: Song, parts: Sequence[ResolvedPart], settings: Settings = DEFAULT
         velocities=np.array([note.velocity for _, note, _ in rows], np.int64),
         z=_latents(parts, tracks, starts, settings.resolution),
         tracks=tracks,
-        seconds=np.where(loops, HELD, np.clip(needed, SHORTEST_SOUND, max_seconds)),
+        durations=np.where(loops, HELD, np.clip(needed, MIN_SOUND, max_duration)),
         loops=loops,
         bent=bent,
         end=float(np.max(starts + holds, initial=0.0)),
@@ -208,11 +210,11 @@ def _holds(
     bends = [moves["bend"] for moves in curves(song, parts, settings)]
     holds = np.minimum(durations, longest)
     bent, speeds = _bent(bends, tracks, starts, starts + holds + settings.release)
-    if settings.release * BENDING * speeds[bent].sum() > LONGEST_TOTAL:  # whatever the notes are shortened to
+    if settings.release * BENDING * speeds[bent].sum() > MAX_TOTAL_DURATION:  # whatever the notes are shortened to
         raise ValueError(
             f"{song.name} bends {bent.sum():,} notes, which takes too long; controllers=False plays them without"
         )
-    holds = _within(np.minimum(holds, LONGEST_NOTE / speeds), LONGEST_TOTAL, 1 + BENDING * speeds * bent)
+    holds = _within(np.minimum(holds, MAX_NOTE_DURATION / speeds), MAX_TOTAL_DURATION, 1 + BENDING * speeds * bent)
     return holds, *_bent(bends, tracks, starts, starts + holds + settings.release)
 
 

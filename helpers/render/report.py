@@ -30,7 +30,7 @@ MAX_CHANGES = 1_000_000
 MAX_CONTROL = 10_000.0  # damaged scores ask for bends of hundreds of semitones
 MAX_NUMBER = 1e6
 MAX_MESSAGE = 300  # characters of what is wrong
-MOST_REMARKS = 100  # on one file; there are fewer kinds
+MAX_REMARKS = 100  # on one file; there are fewer kinds
 KINDS = {  # of notes that are played otherwise than written or otherwise than the model makes them
     "shortened": "{} let go before the end that the file gives",
     "looped": "{} held longer than the model's own, by repeating the steady part",
@@ -88,7 +88,7 @@ class RenderReport:
     shortened: int  # notes let go before they end
     looped: int  # notes held longer than the model's own
     bent: int
-    seconds: float
+    duration: float  # s
     sample_rate: int
     channels: int
     loudness: float | None  # LUFS; None for silence
@@ -100,7 +100,7 @@ class RenderReport:
 
     def __repr__(self) -> str:
         played = f"{self.rendered:,} of {counted(self.notes, 'note')}"
-        return f"RenderReport({self.song!r}, {played}, {self.seconds:.1f} s, {self._level()})"
+        return f"RenderReport({self.song!r}, {played}, {self.duration:.1f} s, {self._level()})"
 
     def _level(self) -> str:
         return "silent" if self.loudness is None else f"{self.loudness:.1f} LUFS, peak {self.peak:.2f}"
@@ -108,7 +108,7 @@ class RenderReport:
     def _facts(self) -> list[tuple[str, str]]:
         """What holds for the whole clip: (label, text) in lines."""
         channels = "mono" if self.channels == 1 else "stereo"
-        sound = f"{self.seconds:.1f} s, {self.sample_rate} Hz, {channels}, {self._level()}"
+        sound = f"{self.duration:.1f} s, {self.sample_rate} Hz, {channels}, {self._level()}"
         made = f"{self.rendered} of {_notes(self.notes)}, from {self.distinct} distinct sounds, in {self.elapsed:.1f} s"
         rows = [("song", self.song), ("model", self.model), ("audio", sound), ("rendered", made)]
         rows += [("file", remark) for remark in self.remarks]
@@ -316,7 +316,7 @@ def _song(row: Any) -> Song:
         jsonfile.whole(row["unclosed"], "unclosed", 0, MAX_CHANGES),
         tuple(
             jsonfile.text(remark, "a remark on the file")
-            for remark in jsonfile.items(row.get("remarks", []), "remarks on the file", MOST_REMARKS)
+            for remark in jsonfile.items(row.get("remarks", []), "remarks on the file", MAX_REMARKS)
         ),
     )
 

@@ -25,7 +25,7 @@ HELD = 3.0  # s
 LOOP_FROM, LOOP_TO = 1.0, 2.9  # s; the steady part: after the attack, and before the spectral frames see the release
 LOOP_ENDS = 5  # places tried for the end of the loop, spread over ...
 LOOP_END_RANGE = 0.4  # s before LOOP_TO
-LOOP_SHORTEST = 0.3  # s; shorter ones sound like a machine
+MIN_LOOP = 0.3  # s; shorter ones sound like a machine
 LOOP_STEADY = 3.0  # dB a second; what changes more slowly is taken for steady, or a held organ would fade
 LOOP_SEAM = 0.1  # s of crossfade, and what is compared to find the place
 BEND_ROOM = 0.005  # s of a sound beyond a bent note's end that interpolation looks at
@@ -99,7 +99,7 @@ def find_loop(wave: np.ndarray, sample_rate: int = 16000) -> Loop:
     for seconds in np.linspace(LOOP_TO, LOOP_TO - LOOP_END_RANGE, LOOP_ENDS):
         end = int(seconds * sample_rate)
         pattern = wave[end - seam : end]
-        places = wave[first - seam : end - int(LOOP_SHORTEST * sample_rate)]
+        places = wave[first - seam : end - int(MIN_LOOP * sample_rate)]
         products = correlate(places, pattern, mode="valid", method="fft")
         starts = first + np.arange(len(products))
         decays = np.exp(slope * (end - starts))

@@ -22,7 +22,7 @@ from ..tables import counted, table
 from .shaping import ATTACK, RELEASE
 
 UNCLOSED = "never end in the file"  # why notes are skipped
-LONGEST_FADE = 30.0  # s
+MAX_FADE = 30.0  # s
 CHOICES = {
     "drums": ("skip", "synth"),
     "pitch": ("fold", "drop", "shift"),
@@ -106,8 +106,8 @@ class Settings:
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it can be {', '.join(map(repr, known))}")
         for name, low, high in (
-            ("attack", 0.0, LONGEST_FADE),
-            ("release", 0.0, LONGEST_FADE),
+            ("attack", 0.0, MAX_FADE),
+            ("release", 0.0, MAX_FADE),
             ("velocity", 0.0, 10.0),
             ("loudness", -70.0, 0.0),
             ("resolution", 0.001, 3600.0),
@@ -177,7 +177,7 @@ class Plan:
     velocities: np.ndarray  # 1 to 127
     z: np.ndarray  # [n, latent_vector_size]
     tracks: np.ndarray  # index into the song's tracks
-    seconds: np.ndarray  # s of the sound that must be generated
+    durations: np.ndarray  # s of the sound that must be generated
     loops: np.ndarray  # bool; held longer than the sound lasts
     bent: np.ndarray  # bool; the pitch wheel is used meanwhile
     end: float  # s at which the last note ends, not counting its release

@@ -350,7 +350,7 @@ def _read(path: Path, length: int) -> tuple[np.ndarray, int]:
 
     try:
         with soundfile.SoundFile(path) as file:
-            samples, rate = file.read(length, dtype="float32"), file.samplerate
+            samples, sample_rate = file.read(length, dtype="float32"), file.samplerate
         with open(path, "rb") as file:
             head = file.read(8)
     except (soundfile.SoundFileError, OSError) as error:
@@ -359,7 +359,7 @@ def _read(path: Path, length: int) -> tuple[np.ndarray, int]:
     promised = int.from_bytes(head[4:], "little")
     if head[:4] == b"RIFF" and path.stat().st_size < promised + 8 < 1 << 32:
         raise ValueError(f"is broken: it ends after {path.stat().st_size} of {promised + 8} bytes")
-    return samples, rate
+    return samples, sample_rate
 
 
 # ----------------------------------------------------------------------------------------------- NSynth as tf.Examples
@@ -430,8 +430,8 @@ def _example(features: Any, where: str) -> tuple[Entry, Sound]:
     family, origin = first("instrument_family_str"), first("instrument_source")
     entry = _entry(first("note_str") or where, first("pitch"), first("velocity"), family, origin)
     samples = np.array(features["audio"].float_list.value, np.float32) if "audio" in features else np.zeros(0)
-    rate = first("sample_rate") or NSYNTH_RATE
-    return entry, lambda: (samples, rate)
+    sample_rate = first("sample_rate") or NSYNTH_RATE
+    return entry, lambda: (samples, sample_rate)
 
 
 def _tfds(name: str) -> _Source:
@@ -690,10 +690,10 @@ def _analyse(batch: Sequence[tuple[Entry, Sound] | str], config: Config) -> tupl
     return outcomes, rows
 
 
-def _checked(samples: np.ndarray, rate: int, config: Config) -> np.ndarray:
+def _checked(samples: np.ndarray, sample_rate: int, config: Config) -> np.ndarray:
     """One note as the model hears it, [audio_length]."""
-    if rate != config.sample_rate:
-        raise ValueError(f"has {rate} Hz; convert it to the model's {config.sample_rate} Hz first")
+    if sample_rate != config.sample_rate:
+        raise ValueError(f"has {sample_rate} Hz; convert it to the model's {config.sample_rate} Hz first")
     if samples.ndim != 1:
         raise ValueError(f"has {samples.shape[1]} channels; mix them down to one first")
     wave = crop_or_pad(samples, config.audio_length)

@@ -23,7 +23,7 @@ from .tune import shown
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-MOST = 200  # instruments drawn at a time; more would be no grid to look through
+MAX_SHOWN = 200  # instruments drawn at a time; more would be no grid to look through
 LAST_SEED = 2**32 - 1
 NAMED, RANDOM, STARRED = "by name", "random", "starred"
 
@@ -81,8 +81,8 @@ class Browser(Control):
         count: int = DRAWN,
         path: str | os.PathLike | None = None,
     ):
-        if not 1 <= count <= MOST:
-            raise ValueError(f"count is {count}; the grid has room for 1 to {MOST} instruments")
+        if not 1 <= count <= MAX_SHOWN:
+            raise ValueError(f"count is {count}; the grid has room for 1 to {MAX_SHOWN} instruments")
         given = model if isinstance(model, Bank) else bank
         self._is_shared, self._count = isinstance(given, Bank), count
         self._given = None if given is None or self._is_shared else checked_bank(given)
