@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class Instrument:
     fingerprint: str = ""  # ... and the hash of its weights: to another model the same z is another sound
     seed: int | None = None  # what it was drawn with, if it was drawn
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         z = np.array(self.z, np.float64)
         if z.ndim != 1 or not len(z) or not np.isfinite(z).all():
             raise ValueError(f"the latent of instrument {self.name!r} must be one row of finite numbers")
@@ -154,7 +154,7 @@ def assign(model: GANSynth, song: Song, seed: int) -> dict[int, Assignment]:
     }
 
 
-class Bank(Mapping):
+class Bank(Mapping[str, Instrument]):
     """The instruments of a model to choose from, by name: its own, and those that a person kept.
 
     It is made by `bank`. Its own instruments are those that the checkpoint names or, for one without names (the
@@ -206,6 +206,12 @@ class Bank(Mapping):
     def kept(self) -> list[str]:
         """Names of the instruments that were kept, the latest last."""
         return list(self._kept)
+
+    @overload
+    def __getitem__(self, key: str | int) -> Instrument: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> list[Instrument]: ...
 
     def __getitem__(self, key: str | int | slice) -> Instrument | list[Instrument]:
         if isinstance(key, (int, np.integer, slice)):
@@ -385,7 +391,8 @@ def _drawn(instruments: Sequence[Instrument], n: int, seed: int) -> list[Instrum
     """Draw n of some instruments, in rounds: each comes once before any comes again, and never twice in a row."""
     if not instruments:
         raise ValueError("there is no instrument to draw from")
-    random, drawn = np.random.RandomState(seed), []
+    random = np.random.RandomState(seed)
+    drawn: list[Instrument] = []
     while len(drawn) < n:
         order = random.permutation(len(instruments)).tolist()
         if drawn and len(order) > 1 and instruments[order[0]] is drawn[-1]:
@@ -414,20 +421,20 @@ class Timeline:
     """
 
     @in_one_line
-    def __init__(self, instruments: Sequence[Instrument], at: Sequence[float], held: bool = False):
+    def __init__(self, instruments: Sequence[Instrument], at: Sequence[float] | np.ndarray, held: bool = False):
         """
         Args:
           instruments: in the order they appear; all of one model.
           at: the second each is reached, rising.
           held: do not morph; `Timeline.steps` says it more plainly.
         """
-        at = np.asarray(at, np.float64)
-        if not len(instruments) or at.shape != (len(instruments),):
-            raise ValueError(f"a timeline needs as many times as instruments, not {at.size} for {len(instruments)}")
-        if not np.isfinite(at).all() or (np.diff(at) <= 0).any():
-            raise ValueError(f"the times of a timeline have to rise, unlike {at.tolist()}")
+        times = np.asarray(at, np.float64)
+        if not len(instruments) or times.shape != (len(instruments),):
+            raise ValueError(f"a timeline needs as many times as instruments, not {times.size} for {len(instruments)}")
+        if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+            raise ValueError(f"the times of a timeline have to rise, unlike {times.tolist()}")
         _check_one_model(instruments, "the instruments of a timeline")
-        self.instruments, self.at = tuple(instruments), at
+        self.instruments, self.at = tuple(instruments), times
         self.held = held and len(instruments) > 1  # of one alone, nothing changes
 
     @classmethod
@@ -436,7 +443,7 @@ class Timeline:
         return cls([instrument], at=[0.0])
 
     @classmethod
-    def steps(cls, instruments: Sequence[Instrument], at: Sequence[float]) -> Timeline:
+    def steps(cls, instruments: Sequence[Instrument], at: Sequence[float] | np.ndarray) -> Timeline:
         """Each instrument holds until the next one's time and then changes at once.
 
         Args:
@@ -542,7 +549,7 @@ def read_instrument(row: Any, what: str) -> Instrument:
     seed = row.get("seed")
     return Instrument(
         jsonfile.text(row["name"], f"the name of {what}", MAX_NAME),
-        [jsonfile.number(value, f"a number in the latent of {what}", -MAX_NUMBER, MAX_NUMBER) for value in z],
+        np.array([jsonfile.number(value, f"a number in the latent of {what}", -LARGEST, LARGEST) for value in z]),
         jsonfile.text(row.get("checkpoint", ""), f"the checkpoint of {what}"),
         jsonfile.text(row.get("fingerprint", ""), f"the fingerprint of {what}"),
         None if seed is None else jsonfile.whole(seed, f"the seed of {what}", 0, 2**32 - 1),

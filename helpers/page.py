@@ -35,6 +35,7 @@ from .midi.song import TRACK_COLOURS
 from .render.types import DEFAULTS, is_heard
 
 if TYPE_CHECKING:
+    import jinja2
     from matplotlib.axes import Axes
 
     from .evaluation.agreement import Agreement
@@ -282,7 +283,7 @@ def _check(
         raise ValueError("two sections of the template have one name")
 
 
-def _environment():
+def _environment() -> jinja2.Environment:
     import jinja2
 
     loader = jinja2.FileSystemLoader(TEMPLATES)
@@ -459,7 +460,7 @@ def _players(report: RenderReport, recipe: Recipe) -> list[dict[str, Any]]:
         is_played = heard and (recipe.settings.faithful or not track.is_drum)
         mix = [f"{part.gain:+g} dB"] * bool(part.gain) + ([] if part.pan is None else [f"pan {part.pan:+g}"])
         key = (id(part.timeline) if is_played else row.played_by, *mix)
-        stops = _stops(part.timeline) if is_played else [(row.played_by, "")]
+        stops = _stops(part.timeline) if is_played and part.timeline else [(row.played_by, "")]
         rows.setdefault(key, {"tracks": [], "stops": stops, "mix": ", ".join(mix).replace("-", "−")})
         rows[key]["tracks"].append(f"{row.number} {track.name}")
     return list(rows.values())

@@ -110,7 +110,7 @@ class Config:
         picture = f"{self.data_type} spectrograms of {self.frames} x {self.bins}"
         return f"Config({picture}, {self.audio_length / self.sample_rate:g} s at {self.sample_rate} Hz)"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # NumPy's numbers are numbers, but not for the JSON file of a model
             if isinstance(value := getattr(self, field.name), np.generic):
                 object.__setattr__(self, field.name, value.item())

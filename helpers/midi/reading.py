@@ -67,7 +67,7 @@ class Reader:
     A place is a port and a channel: port * 16 + channel.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.channels: dict[int, dict[int, _Channel]] = defaultdict(lambda: defaultdict(_Channel))  # by place and track
         self.groups: dict[_Group, _Played] = defaultdict(_Played)
         self.tempos: list[tuple[int, int]] = []

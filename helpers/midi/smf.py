@@ -67,7 +67,7 @@ Event = tuple[int, int, int, int | bytes]
 class Remarks:
     """What was passed over or mended in a file: each kind of thing once, with its number."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._sentences: list[str] = []
         self.is_damaged = False  # whether a track ends too early

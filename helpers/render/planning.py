@@ -6,7 +6,7 @@ Notebook: 07_songs.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from ..limits import BENDING, MAX_NOTE_DURATION, MAX_TOTAL_DURATION
 from ..midi import Note, Song
 from .controllers import curves
 from .shaping import BEND_ROOM, HELD, LEVEL_SPAN, Curve
-from .types import DEFAULTS, UNCLOSED, Part, Plan, ResolvedPart, Settings, is_heard
+from .types import DEFAULTS, UNCLOSED, Part, Parts, Plan, ResolvedPart, Settings, is_heard
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
@@ -29,7 +29,7 @@ MIN_SOUND = LEVEL_SPAN  # s; a shorter sound would have another level
 def resolve(
     model: GANSynth,
     song: Song,
-    parts: Instrument | Timeline | Mapping[str | int, Instrument | Timeline | Part] | None = None,
+    parts: Parts | None = None,
     default: Instrument | Timeline | None = None,
     seed: int = 0,
 ) -> tuple[ResolvedPart, ...]:
@@ -47,9 +47,9 @@ def resolve(
     Notebook: 07_songs.
     """
     if isinstance(parts, (Instrument, Timeline)):
-        parts, default = {}, parts
+        parts, default = None, parts
     wanted: dict[int, tuple[int, Part]] = {}  # index -> (how exactly its key meant it, part)
-    for key, value in (parts or {}).items():
+    for key, value in parts.items() if parts else ():
         part = value if isinstance(value, Part) else Part(value)
         exactness, meant = _tracks_meant(song, key)
         for i in meant:
@@ -98,9 +98,9 @@ def fold(pitch: int, low: int, high: int) -> int:
 
 def transposition(pitches: Sequence[int], low: int, high: int) -> int:
     """The semitones by which most pitches come to lie in low ... high; of several the smallest move."""
-    pitches = np.asarray(pitches)
+    written = np.asarray(pitches)
     moves = sorted(range(low - 127, high + 1), key=lambda move: (abs(move), move))
-    return min(moves, key=lambda move: int(np.sum((pitches + move < low) | (pitches + move > high))))
+    return min(moves, key=lambda move: int(np.sum((written + move < low) | (written + move > high))))
 
 
 class _Written(NamedTuple):

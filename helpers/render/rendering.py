@@ -34,7 +34,7 @@ from .generating import Progress, generate_notes
 from .mixing import Mixer
 from .planning import plan, resolve
 from .report import Recipe, RenderReport, TrackReport, read_recipe
-from .types import DEFAULTS, Part, ResolvedPart, Settings, changed_settings, is_heard
+from .types import DEFAULTS, Parts, ResolvedPart, Settings, changed_settings, is_heard
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
@@ -53,7 +53,7 @@ class Clip(Audio):
 def render(
     model: GANSynth,
     song: Song,
-    parts: Instrument | Timeline | Mapping[str | int, Instrument | Timeline | Part] | None = None,
+    parts: Parts | None = None,
     default: Instrument | Timeline | None = None,
     *,
     settings: Settings = DEFAULTS,

@@ -275,9 +275,10 @@ def _settings(row: dict[str, Any]) -> Settings:
             raise ValueError(f"{jsonfile.shortened(name)} is no setting")
         kind, _, none = kinds[name].partition(" | ")
         if not (none and value is None):
-            check = {"str": jsonfile.text, "bool": jsonfile.flag}.get(kind)
-            if check is not None:
-                check(value, name)
+            if kind == "str":
+                jsonfile.text(value, name)
+            elif kind == "bool":
+                jsonfile.flag(value, name)
             else:
                 jsonfile.number(value, name, -MAX_NUMBER, MAX_NUMBER)
     return Settings(**row)

@@ -195,8 +195,8 @@ class Curve:
         if len(self.values) == 1:
             return self.values[0], self.values[0]
         inside = self.values[np.searchsorted(self.knots, start, "right") : np.searchsorted(self.knots, end, "left")]
-        edges = np.interp([start, end], self.knots, self.values)
-        return float(min(edges.min(), inside.min(initial=np.inf))), float(max(edges.max(), inside.max(initial=-np.inf)))
+        reached = np.concatenate([np.interp([start, end], self.knots, self.values), inside])
+        return float(np.min(reached)), float(np.max(reached))
 
 
 def loudest(wave: np.ndarray, sample_rate: int) -> float:

@@ -94,7 +94,7 @@ class Settings:
     resolution: float | None = None
     faithful: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _plain_numbers(self)
         for name, known in {
             **CHOICES,
@@ -146,7 +146,7 @@ class Part:
     gain: float = 0.0  # dB
     pan: float | None = None  # from -1, left, to 1, right; None: as the file says
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _plain_numbers(self)
         if self.instrument is not None and not isinstance(self.instrument, (Instrument, Timeline)):
             raise ValueError(f"a track is played by an Instrument or a Timeline, not by {self.instrument!r}")
@@ -154,6 +154,11 @@ class Part:
             raise ValueError(f"a gain of {self.gain} dB is out of reason; it lies between -100 and 40")
         if self.pan is not None and not -1 <= self.pan <= 1:
             raise ValueError(f"a pan of {self.pan} is outside -1 (left) to 1 (right)")
+
+
+# Who plays: one for all tracks, or one for each, by the track's number, name or program.
+_Each = Instrument | Timeline | Part
+Parts = Instrument | Timeline | Mapping[int, _Each] | Mapping[str, _Each] | Mapping[str | int, _Each]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -39,7 +39,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,7 @@ _INSTRUMENT = re.compile(f"(?P<family>{'|'.join(FAMILIES)})_(?P<source>{'|'.join
 
 _Play = Callable[[bytes, bytes], np.ndarray]  # a soundfont and a score -> samples [n, 2]
 Sound = Callable[[], tuple[np.ndarray, int]]  # samples [n] or [n, channels] and their rate; ValueError if it has none
+Item = tuple["Entry", Sound] | str  # a note, or in words why it is none
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +106,7 @@ class _Source:
     """Somewhere that notes come from."""
 
     identity: list[Any]  # JSON that changes whenever the notes could
-    items: Callable[[], Iterator[tuple[Entry, Sound] | str]]  # always in one order; a str tells of a problem
+    items: Callable[[], Iterator[Item]]  # always in one order
     count: int | None = None  # of items, at most; None if going through them without their sounds is quick
 
 
@@ -179,7 +180,7 @@ def open_data(
     _check_choices(pitches, sources, families, programs, velocities)
     found = _find(source, config, pitches, programs, velocities)
 
-    def wanted(item: tuple[Entry, Sound] | str) -> bool:
+    def wanted(item: Item) -> bool:
         if isinstance(item, str):
             return True
         entry = item[0]
@@ -294,7 +295,7 @@ def _folder(path: Path, config: Config) -> _Source:
         if file.suffix.lower() in (".wav", ".flac") and not file.name.startswith(".") and file.is_file()
     )
 
-    def items():
+    def items() -> Iterator[Item]:
         for file in files:
             shown = file.relative_to(path).with_suffix("").as_posix()
             name = _NAME.fullmatch(file.stem)
@@ -308,7 +309,7 @@ def _folder(path: Path, config: Config) -> _Source:
             except ValueError as error:
                 yield str(error)
                 continue
-            yield entry, lambda file=file: _read(file, config.audio_length)
+            yield entry, functools.partial(_read, file, config.audio_length)
 
     return _Source(["folder", [_stat(file, file.relative_to(path).as_posix()) for file in files]], items)
 
@@ -325,7 +326,7 @@ def _examples(path: Path, config: Config) -> _Source:
     # Only what lies there is opened, so no name can lead out of the folder.
     there = {file.name: file for file in sorted((path / "audio").glob("*")) if file.is_file()}
 
-    def items():
+    def items() -> Iterator[Item]:
         for name, values in examples.items():
             values = values if isinstance(values, dict) else {}
             family = values.get("instrument_family_str")
@@ -339,7 +340,7 @@ def _examples(path: Path, config: Config) -> _Source:
             if file is None:
                 yield f"{name} has no sound in {path / 'audio'}"
                 continue
-            yield entry, lambda file=file: _read(file, config.audio_length)
+            yield entry, functools.partial(_read, file, config.audio_length)
 
     return _Source(["examples", _stat(listing, ""), [_stat(file, name) for name, file in there.items()]], items)
 
@@ -372,7 +373,7 @@ def _is_tfrecord(path: Path) -> bool:
 def _tfrecords(files: Sequence[Path]) -> _Source:
     """NSynth's tfrecord: a `tf.train.Example` a note, with the features that NSynth's site lists."""
 
-    def items():
+    def items() -> Iterator[Item]:
         from google.protobuf.message import DecodeError
 
         from ..gansynth.backend import tf
@@ -450,7 +451,7 @@ def _tfds(name: str) -> _Source:
     except Exception as error:  # of many kinds, from no such name to no network
         raise ValueError(f"tfds:{name} cannot be opened: {one_line(error) or type(error).__name__}") from None
 
-    def items():
+    def items() -> Iterator[Item]:
         examples = iter(tfds.as_numpy(builder.as_dataset(split="train")))
         while True:
             try:
@@ -466,9 +467,13 @@ def _tfds(name: str) -> _Source:
             except ValueError as error:
                 yield str(error)
                 continue
-            yield entry, lambda example=example: (example["audio"], NSYNTH_RATE)
+            yield entry, functools.partial(_tfds_sound, example)
 
     return _Source(["tfds", name, version, count], items, count)
+
+
+def _tfds_sound(example: Mapping[str, Any]) -> tuple[np.ndarray, int]:
+    return example["audio"], NSYNTH_RATE
 
 
 # -------------------------------------------------------------------------------------------------------- soundfonts
@@ -495,7 +500,7 @@ def _soundfont(
     play = play_apart if name else play_with
     keys = [(velocity, pitch) for velocity in velocities for pitch in range(pitches[0], pitches[1] + 1)]
 
-    def items():
+    def items() -> Iterator[Item]:
         content = path.read_bytes()
         try:
             _render(content, 0, keys[:1], config, play)
@@ -508,7 +513,7 @@ def _soundfont(
             render = functools.cache(functools.partial(_rendered, content, program, keys, config, play))
             for i, (velocity, pitch) in enumerate(keys):
                 entry = _entry(f"{path.stem}_{program:03d}-{pitch:03d}-{velocity:03d}", pitch, velocity, family)
-                yield entry, lambda i=i, render=render: (_sound_of(render(), i), config.sample_rate)
+                yield entry, functools.partial(_nth_sound, render, i, config.sample_rate)
 
     return _Source(
         ["soundfont", _stat(path, path.name), list(programs), list(velocities)], items, len(programs) * len(keys)
@@ -525,10 +530,11 @@ def _rendered(
         return f"cannot be played: {error}"
 
 
-def _sound_of(rendered: np.ndarray | str, i: int) -> np.ndarray:
+def _nth_sound(render: Callable[[], np.ndarray | str], i: int, sample_rate: int) -> tuple[np.ndarray, int]:
+    rendered = render()
     if isinstance(rendered, str):
         raise ValueError(rendered)
-    return rendered[i]
+    return rendered[i], sample_rate
 
 
 def _render(content: bytes, program: int, keys: Sequence[tuple[int, int]], config: Config, play: _Play) -> np.ndarray:
@@ -670,7 +676,7 @@ def _build(
     os.replace(partial, folder)
 
 
-def _analyse(batch: Sequence[tuple[Entry, Sound] | str], config: Config) -> tuple[list[Entry | str], list[bytes]]:
+def _analyse(batch: Sequence[Item], config: Config) -> tuple[list[Entry | str], list[bytes]]:
     """What becomes of some items, and the packed spectrograms of those that are notes."""
     outcomes: list[Entry | str] = []
     rows = []

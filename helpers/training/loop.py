@@ -76,7 +76,7 @@ class Signals:
     signals; in another one nothing is received.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.received: int | None = None
         self._before: dict[int, Any] = {}
 

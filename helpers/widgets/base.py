@@ -122,7 +122,7 @@ class Sound(anywidget.AnyWidget):
     value = traitlets.Bytes().tag(sync=True)
     clip = traitlets.Int(0).tag(sync=True)
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.layout.display = "none"  # until there is something to hear
 
