@@ -549,7 +549,7 @@ def read_instrument(row: Any, what: str) -> Instrument:
     seed = row.get("seed")
     return Instrument(
         jsonfile.text(row["name"], f"the name of {what}", MAX_NAME),
-        np.array([jsonfile.number(value, f"a number in the latent of {what}", -LARGEST, LARGEST) for value in z]),
+        np.array([jsonfile.number(value, f"a number in the latent of {what}", -MAX_NUMBER, MAX_NUMBER) for value in z]),
         jsonfile.text(row.get("checkpoint", ""), f"the checkpoint of {what}"),
         jsonfile.text(row.get("fingerprint", ""), f"the fingerprint of {what}"),
         None if seed is None else jsonfile.whole(seed, f"the seed of {what}", 0, 2**32 - 1),

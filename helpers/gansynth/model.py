@@ -103,7 +103,7 @@ class GANSynth:
         self,
         z: np.ndarray,
         pitches: Sequence[int] | np.ndarray,
-        seconds: float | Sequence[float] | np.ndarray | None = None,
+        duration: float | Sequence[float] | np.ndarray | None = None,
         batch_size: int | None = None,
         progress: bool = True,
     ) -> np.ndarray:
@@ -148,7 +148,7 @@ class GANSynth:
         return waves
 
     def cached(
-        self, z: np.ndarray, pitches: Sequence[int] | np.ndarray, seconds: Sequence[float] | np.ndarray
+        self, z: np.ndarray, pitches: Sequence[int] | np.ndarray, durations: Sequence[float] | np.ndarray
     ) -> np.ndarray:
         """Which notes `generate` would find in the cache, at a length for each: bool [n]."""
         z, pitches = self._checked_notes(z, pitches)
@@ -189,7 +189,7 @@ class GANSynth:
             raise ValueError(f"the model plays MIDI pitches {MIN_PITCH} to {MAX_PITCH}, not {shown}")
         return z, pitches.astype(np.int32)
 
-    def _samples(self, seconds: float | Sequence[float] | np.ndarray | None, n: int) -> tuple[np.ndarray, int]:
+    def _samples(self, duration: float | Sequence[float] | np.ndarray | None, n: int) -> tuple[np.ndarray, int]:
         """How many samples of each of n notes are wanted, and of the longest."""
         wanted = np.asarray(self.max_duration if duration is None else duration, np.float64)
         if wanted.shape not in ((), (n,)):
