@@ -248,6 +248,7 @@ def test_the_limit_ends_what_swallows_exceptions():
         never_done()
 
 
+@pytest.mark.slow
 def test_every_file_of_the_corpus_renders_or_says_why(corpus, tmp_path, capsys):
     assert len(corpus) >= 60  # 71 when this was written
     tally = sweep(corpus.items(), tmp_path)
@@ -323,6 +324,7 @@ def damaged(bases: list[bytes], seed: int) -> tuple[str, bytes]:
     return (f"{name}, mended", mended(data)) if rng.randint(2) else (name, data)
 
 
+@pytest.mark.slow
 def test_five_hundred_damaged_files(fetched, tmp_path, capsys):
     own = [(DATA / "midi" / f"{name}.mid").read_bytes() for name in ("small", "melody14", "bench300")]
     others = [content for _, content in sorted(fetched[0].items()) if len(content) < SMALL]
