@@ -8,6 +8,7 @@ test; the numbers are to be read. They are the README's.
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,14 +44,14 @@ def by_soundfont(track: Track, length: int, rate: int) -> np.ndarray:
 
 def by_model(model: GANSynth, song: Song, length: int, level: str, velocity: float) -> list[np.ndarray]:
     """Each pitched track alone, at the level that it has in the mix."""
-    settings = render.Settings(level=level, velocity=velocity)
+    settings = render.Settings(level=level, velocity=velocity, stereo=False)
     parts = render.resolve(model, song)
     clips = []
     for number, track in enumerate(song.tracks):
         clip = np.zeros((1, length), np.float32)
         if not track.is_drum and track.notes:
-            alone = [render.Part(part.instrument, mute=i != number) for i, part in enumerate(parts)]
-            mixer = mixing.Mixer(song, alone, settings, render.plan(song, alone, settings), model.sample_rate, 1)
+            alone = [dataclasses.replace(part, mute=i != number) for i, part in enumerate(parts)]
+            mixer = mixing.Mixer(song, alone, settings, render.plan(song, alone, settings), model.sample_rate)
             for batch in render.generate_notes(model, mixer.notes, progress=False):
                 for rows, wave in batch:
                     mixer.add(rows, wave)

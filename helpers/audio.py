@@ -10,12 +10,15 @@ import io
 import os
 import warnings
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from .errors import in_one_line
 from .files import as_path, replacing
+
+if TYPE_CHECKING:
+    from IPython.display import Audio as Player
 
 LOUDNESS = -16.0  # LUFS of a finished clip; near where streaming services put music
 PEAK = 0.9  # the highest that a finished clip goes; the rest is left to lossy files, which overshoot a little
@@ -359,7 +362,7 @@ def _layout(channels: int) -> str:
 _ENCODERS = {"mp3": _mp3, "flac": _flac}
 
 
-def play(audio: Audio):
+def play(audio: Audio) -> Player:
     """A player for a notebook, at the level the audio has, or at full scale where it would clip.
 
     Up to `LONGEST_WAV` seconds, times channels, it holds every sample, as a WAV file. A notebook keeps what it has
@@ -376,7 +379,7 @@ def play(audio: Audio):
         return Player(audio.samples.T, rate=audio.sample_rate, normalize=audio.peak > 1.0)
 
     class Compressed(Player):
-        def _repr_html_(self):
+        def _repr_html_(self) -> str:
             return f"{super()._repr_html_()}<div><small>compressed for the notebook: {kind}</small></div>"
 
     content, kind = _mp3(Audio(audio.samples / np.float32(max(audio.peak, 1.0)), audio.sample_rate))

@@ -2,6 +2,9 @@
 
 `gansynth.hub` downloads checkpoints with it, `midi_sources` reads links to Drive with it.
 
+Why not pooch (1.9): it checks hashes, but an interrupted download starts again from zero and no file is too large for
+it; its hook for a downloader of one's own would still need all of the code below.
+
 Notebook: 02_checkpoints.
 """
 
@@ -18,7 +21,7 @@ import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 from tqdm.auto import tqdm
@@ -26,6 +29,9 @@ from tqdm.auto import tqdm
 from . import folders, jsonfile
 from .errors import in_one_line
 from .files import plain_name
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer  # collections.abc has it from Python 3.12 on
 
 CHUNK_BYTES = 1 << 18  # read from the network at a time; at most this much is lost when a connection breaks
 CONNECT_SECONDS = 15  # to reach a server ...
@@ -66,10 +72,10 @@ def _attempt(name: str, url: str, part: Path, progress: Progress) -> bool:
     Source: RFC 9110, sections 13.1.5 (If-Range), 14.2 (Range) and 15.5.17 (416).
     """
     notes = _read_notes(part)  # about the response that `part` began with
-    validator = notes.get("validator") if notes.get("url") == url else None
+    validator: str | None = notes.get("validator") if notes.get("url") == url else None
     have = part.stat().st_size if validator and part.is_file() else 0
     headers = {"Accept-Encoding": "identity"}  # so that sizes and offsets count the file's own bytes
-    if have:
+    if have and validator:
         headers |= {"Range": f"bytes={have}-", "If-Range": validator}
     with _get(name, url, headers) as response:
         if response.status_code == 416:  # nothing follows: complete, if the size is right
@@ -254,8 +260,8 @@ class _TooLargeError(Exception):
 class _Bounded(io.FileIO):
     """A file that takes no more than a checkpoint has."""
 
-    def write(self, data: bytes) -> int:
-        _check_size(self.tell() + len(data))
+    def write(self, data: Buffer, /) -> int:
+        _check_size(self.tell() + memoryview(data).nbytes)
         return super().write(data)
 
 
@@ -267,11 +273,11 @@ def _check_size(have: int, total: int | None = None) -> None:
 def _from_drive(gdown: ModuleType, identity: str, folder: Path, is_named: bool, progress: bool) -> None:
     """Fetch a file into an empty folder; under its own name unless it is named by who asks."""
     # Without cookies: those of the machine's user may open what is not shared with everybody.
-    how = {"id": identity, "quiet": not progress, "use_cookies": False}
+    how: dict[str, Any] = {"id": identity, "quiet": not progress, "use_cookies": False}
     if is_named:
         partial = folder / "file.part"
-        with _Bounded(partial, "wb") as file:
-            done = gdown.download(output=file, **how)
+        with _Bounded(partial, "wb") as bounded:
+            done = gdown.download(output=bounded, **how)
         if done is not None:
             partial.rename(folder / "file")
         return

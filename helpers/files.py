@@ -16,7 +16,7 @@ from pathlib import Path
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # a module or, there, none
 
 PARTIAL = ".partial-"  # begins the name of what is being written; hidden, so that it is in no list
 ABANDONED_SECONDS = 24 * 3600  # after which a partial file counts as left behind, where locks cannot tell

@@ -62,6 +62,27 @@ class Instrument:
         return f"Instrument({self.name!r})"
 
 
+def check_model(instrument: Instrument, model: GANSynth, where: str = "") -> None:
+    """See that a model can play an instrument as it was meant.
+
+    Args:
+      instrument: one without a fingerprint, made by hand, may be played by any model that takes its latent.
+      model: that is to play it.
+      where: added to its name in the error, such as " in outputs/instruments.json".
+
+    Raises:
+      ValueError: it was made for another model, or its latent has another size.
+    """
+    if instrument.fingerprint and instrument.fingerprint != model.fingerprint:
+        owner = instrument.checkpoint or "another model"
+        raise ValueError(f"{instrument.name!r}{where} was made for {owner}; on {model.name} it is another sound")
+    size = model.latent_vector_size
+    if len(instrument.z) != size:
+        raise ValueError(
+            f"{instrument.name!r}{where} has a latent of {len(instrument.z)} numbers; {model.name} takes {size}"
+        )
+
+
 def sample(model: GANSynth, n: int, seed: int) -> list[Instrument]:
     """Draw n instruments that nobody has heard.
 
@@ -223,9 +244,7 @@ class Bank(Mapping):
         name = (instrument.name if name is None else str(name)).strip()
         if not name:
             raise ValueError("an instrument needs a name to be kept under")
-        if instrument.fingerprint not in ("", self.model.fingerprint) or len(instrument.z) != len(self[0].z):
-            owner = instrument.checkpoint or "another model"
-            raise ValueError(f"{instrument.name!r} was made for {owner}; on {self.model.name} it is another sound")
+        check_model(instrument, self.model)
         kept = Instrument(name, instrument.z, self.model.name, self.model.fingerprint, instrument.seed)
         with in_turn(self.path.parent):
             on_file = self._read()  # another session may have added to it
@@ -395,11 +414,12 @@ class Timeline:
     """
 
     @in_one_line
-    def __init__(self, instruments: Sequence[Instrument], at: Sequence[float]):
+    def __init__(self, instruments: Sequence[Instrument], at: Sequence[float], held: bool = False):
         """
         Args:
           instruments: in the order they appear; all of one model.
           at: the second each is reached, rising.
+          held: do not morph; `Timeline.steps` says it more plainly.
         """
         at = np.asarray(at, np.float64)
         if not len(instruments) or at.shape != (len(instruments),):
@@ -408,6 +428,7 @@ class Timeline:
             raise ValueError(f"the times of a timeline have to rise, unlike {at.tolist()}")
         _check_one_model(instruments, "the instruments of a timeline")
         self.instruments, self.at = tuple(instruments), at
+        self.held = held and len(instruments) > 1  # of one alone, nothing changes
 
     @classmethod
     def hold(cls, instrument: Instrument) -> Timeline:
@@ -421,28 +442,13 @@ class Timeline:
         Args:
           instruments: in the order they appear; all of one model.
           at: the second each begins, rising. The first one is heard before its time too.
-
-        It is a timeline as any other: each instrument but the last stands in it a second time, at the last moment
-        before the next one, so that nothing lies between (two neighbouring floating-point numbers).
         """
-        morphing = cls(instruments, at)  # says what is wrong with them
-        twice = [instrument for instrument in morphing.instruments for _ in range(2)]
-        seconds = np.repeat(morphing.at, 2)[1:]
-        seconds[1::2] = np.nextafter(seconds[1::2], -np.inf)
-        return cls(twice[:-1], seconds)
-
-    @property
-    def held(self) -> bool:
-        """Whether it was made by `steps`, of two instruments or more."""
-        if len(self.at) < 3 or len(self.at) % 2 == 0 or (np.nextafter(self.at[1::2], np.inf) != self.at[2::2]).any():
-            return False
-        latents = np.stack([instrument.z for instrument in self.instruments])
-        return bool((latents[:-1:2] == latents[1::2]).all())
+        return cls(instruments, at, held=True)
 
     @property
     def stops(self) -> list[tuple[Instrument, float]]:
-        """The instruments and their seconds as they were given, to the constructor or to `steps`."""
-        return list(zip(self.instruments, self.at.tolist(), strict=True))[:: 2 if self.held else 1]
+        """The instruments, each with its second."""
+        return list(zip(self.instruments, self.at.tolist(), strict=True))
 
     @classmethod
     def random(
@@ -503,11 +509,12 @@ class Timeline:
         """Latents at given seconds: [n] -> float64 [n, latent_vector_size].
 
         `extrapolate` goes on along the last arc beyond the last entry, as the original does, instead of staying there.
+        It means nothing to a timeline that does not morph.
         """
         times = np.asarray(times, np.float64)
         knots = np.stack([instrument.z for instrument in self.instruments])
-        if len(knots) == 1:
-            return np.repeat(knots, len(times), axis=0)
+        if self.held or len(knots) == 1:
+            return knots[np.maximum(np.searchsorted(self.at, times, side="right") - 1, 0)]
         left = np.clip(np.searchsorted(self.at, times) - 1, 0, len(knots) - 2)
         with np.errstate(over="ignore"):  # entries can be as near to each other as numbers are
             share = (times - self.at[left]) / (self.at[left + 1] - self.at[left])
@@ -566,14 +573,7 @@ def load(path: str | os.PathLike, model: GANSynth | None = None) -> list[Instrum
         loaded = [read_instrument(row, f"instrument {number}") for number, row in enumerate(rows, start=1)]
     except ValueError as error:
         raise ValueError(f"{path} is not a file of instruments: {error}") from None
-    for instrument in loaded:
-        if model is not None and instrument.fingerprint != model.fingerprint:
-            raise ValueError(
-                f"{instrument.name!r} in {path} was made for {instrument.checkpoint or 'another model'}, not for "
-                f"{model.name}: to another model its latent is another sound"
-            )
-        if model is not None and len(instrument.z) != (size := model.sample_z(1, seed=0).shape[1]):
-            raise ValueError(
-                f"{instrument.name!r} in {path} has a latent of {len(instrument.z)} numbers; {model.name} takes {size}"
-            )
+    if model is not None:
+        for instrument in loaded:
+            check_model(instrument, model, f" in {path}")
     return loaded

@@ -35,6 +35,8 @@ from .midi.song import TRACK_COLOURS
 from .render.types import DEFAULTS, is_heard
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from .evaluation.agreement import Agreement
     from .instruments import Timeline
     from .render.report import Recipe, RenderReport
@@ -331,7 +333,7 @@ class _Plot:
     height: int = round(PICTURE_HEIGHT * DPI)
 
 
-def _plot(draw: Callable[[Any], None], seconds: float, height: float, lossless: bool = False) -> _Plot:
+def _plot(draw: Callable[[Axes], object], seconds: float, height: float, lossless: bool = False) -> _Plot:
     """What a function draws on axes, from second 0 on, whatever the user's matplotlib looks like."""
     from matplotlib.figure import Figure
 
@@ -397,7 +399,7 @@ def _shares(agreement: Agreement) -> list[str]:
 
 
 def _score(song: Song) -> dict[str, Any]:
-    def draw(ax) -> None:
+    def draw(ax: Axes) -> None:
         from matplotlib.collections import LineCollection
 
         midi.plot(song, ax=ax)
@@ -435,7 +437,7 @@ def _made(report: RenderReport | None, file_name: str) -> dict[str, Any] | None:
         return None
     recipe = report.recipe
     settings = dataclasses.asdict(recipe.settings)
-    instruments = [i for part in recipe.parts if part.instrument for i in part.instrument.instruments]
+    instruments = [i for part in recipe.parts if part.timeline for i in part.timeline.instruments]
     return {
         "report": report,
         "recipe": recipe,
@@ -456,8 +458,8 @@ def _players(report: RenderReport, recipe: Recipe) -> list[dict[str, Any]]:
     ):
         is_played = heard and (recipe.settings.faithful or not track.is_drum)
         mix = [f"{part.gain:+g} dB"] * bool(part.gain) + ([] if part.pan is None else [f"pan {part.pan:+g}"])
-        key = (id(part.instrument) if is_played else row.played_by, *mix)
-        stops = _stops(part.instrument) if is_played else [(row.played_by, "")]
+        key = (id(part.timeline) if is_played else row.played_by, *mix)
+        stops = _stops(part.timeline) if is_played else [(row.played_by, "")]
         rows.setdefault(key, {"tracks": [], "stops": stops, "mix": ", ".join(mix).replace("-", "−")})
         rows[key]["tracks"].append(f"{row.number} {track.name}")
     return list(rows.values())

@@ -85,7 +85,7 @@ def missing(requirements: Path = ROOT / "requirements.txt") -> list[str]:
 
 def _name(line: str) -> str:
     """The package that a line of requirements.txt is about."""
-    return re.match(r"[\w.-]+", line).group()
+    return re.split(r"[^\w.-]", line, maxsplit=1)[0]
 
 
 def _version(package: str) -> str | None:

@@ -262,8 +262,8 @@ def _score(track: Track, piece: Piece) -> bytes:
         tick = round((second - start) * TICKS)
         content += smf.number(tick - now) + message
         now = tick
-    head = b"MThd" + struct.pack(">IHHH", 6, 1, 1, TICKS)
-    return head + b"MTrk" + struct.pack(">I", len(content)) + bytes(content)
+    header = b"MThd" + struct.pack(">IHHH", 6, 1, 1, TICKS)
+    return header + b"MTrk" + struct.pack(">I", len(content)) + bytes(content)
 
 
 def player() -> ModuleType:
@@ -352,4 +352,5 @@ def _plainly(track: Track, piece: Piece, sample_rate: int) -> np.ndarray:
 
 
 def _plain_tone(phase: np.ndarray) -> np.ndarray:
-    return sum(level * np.sin(k * phase) for k, level in enumerate(PLAIN_PARTIALS, start=1))
+    partials = (level * np.sin(k * phase) for k, level in enumerate(PLAIN_PARTIALS, start=1))
+    return sum(partials, start=np.zeros_like(phase))

@@ -13,8 +13,8 @@ import dataclasses
 import functools
 import threading
 import warnings
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,10 @@ from . import drawing
 from .audio import Audio
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
     from .gansynth.config import Config
 
@@ -95,7 +98,7 @@ def warm_up() -> threading.Thread:
       the thread; there is no need to wait for it.
     """
 
-    def load():
+    def load() -> Callable[..., np.ndarray]:
         import librosa
 
         return librosa.cqt  # its parts are imported when they are asked for
@@ -163,9 +166,9 @@ def cqt(
     fmin: str | float = LOWEST,
     filter_scale: float = FILTER_SCALE,
     peak_db: float = PEAK_DB,
-    ax=None,
+    ax: Axes | None = None,
     title: str | None = None,
-):
+) -> tuple[Axes, np.ndarray]:
     """Draw a constant-Q spectrogram in decibels below its loudest bin.
 
     Args:
@@ -194,9 +197,9 @@ def rainbowgram(
     filter_scale: float = FILTER_SCALE,
     peak_db: float = PEAK_DB,
     mode: str = "paper",
-    ax=None,
+    ax: Axes | None = None,
     title: str | None = None,
-):
+) -> tuple[Axes, np.ndarray, np.ndarray]:
     """Draw a rainbowgram: brightness is level, colour what the phase does. Silence is black.
 
     In mode "paper", the published look, colour is the phase's advance a hop, in half turns: a steady partial keeps one
@@ -224,7 +227,14 @@ def rainbowgram(
     return ax, q.advance() if mode == "paper" else q.detune(), level
 
 
-def mel(y: Audio | np.ndarray, sr: int = SAMPLE_RATE, hop: int = HOP, peak_db: float = PEAK_DB, ax=None, title=None):
+def mel(
+    y: Audio | np.ndarray,
+    sr: int = SAMPLE_RATE,
+    hop: int = HOP,
+    peak_db: float = PEAK_DB,
+    ax: Axes | None = None,
+    title: str | None = None,
+) -> tuple[Axes, np.ndarray]:
     """Draw a mel spectrogram: rows crowd as the ear's do, so that attacks and noise show better than in a CQT.
 
     Args and returns as for `cqt`; decibels are [MEL_BANDS, columns].
@@ -236,7 +246,9 @@ def mel(y: Audio | np.ndarray, sr: int = SAMPLE_RATE, hop: int = HOP, peak_db: f
     return ax, level
 
 
-def waveform(y: Audio | np.ndarray, sr: int = SAMPLE_RATE, ax=None, title: str | None = None):
+def waveform(
+    y: Audio | np.ndarray, sr: int = SAMPLE_RATE, ax: Axes | None = None, title: str | None = None
+) -> tuple[Axes, np.ndarray]:
     """Draw samples over time; of a clip too long for that, the outline.
 
     Returns:
@@ -254,7 +266,7 @@ def compare(
     mode: str = "paper",
     across: bool = False,
     figure: Figure | None = None,
-):
+) -> np.ndarray:
     """The same panel for each clip, on shared axes, colours and limits: 0 dB is the loudest of all clips.
 
     Args:
@@ -282,7 +294,7 @@ def compare(
             analyses.append(analyse(clip))
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
-    loudest = max(np.abs(getattr(analysis, "spectrum", analysis)).max() for analysis in analyses)
+    loudest = max(np.abs(a.spectrum if isinstance(a, ConstantQ) else a).max() for a in analyses)
     rows, columns = (1, len(clips)) if across else (len(clips), 1)
     size = (max(11, 1.5 * len(clips)), 3.4) if across else (11, 2.2 * len(clips) + 0.8)
     figure = _figure(*size) if figure is None else figure
@@ -300,7 +312,13 @@ def compare(
     return axes
 
 
-def difference(a: Audio | np.ndarray, b: Audio | np.ndarray, peak_db: float = PEAK_DB, ax=None, title=None):
+def difference(
+    a: Audio | np.ndarray,
+    b: Audio | np.ndarray,
+    peak_db: float = PEAK_DB,
+    ax: Axes | None = None,
+    title: str | None = None,
+) -> tuple[Axes, np.ndarray]:
     """Draw how much louder a is than b, bin by bin of their constant-Q spectrograms: red where a is, blue where b is.
 
     What lies peak_db below the loudest bin of both counts as silence. The shorter one is silent at its end.
@@ -322,7 +340,7 @@ def difference(a: Audio | np.ndarray, b: Audio | np.ndarray, peak_db: float = PE
     return ax, louder
 
 
-def network_view(data: np.ndarray, config: Config):
+def network_view(data: np.ndarray, config: Config) -> tuple[np.ndarray, np.ndarray]:
     """Draw one note as the network makes it, as its inverse transform starts from it, and as its sound is analysed.
 
     Left log magnitude, right instantaneous frequency as in a rainbowgram, dark where the note is silent. The first row
@@ -429,11 +447,11 @@ def _figure(width: float, height: float) -> Figure:
     return plt.figure(figsize=(width, height), layout="constrained")
 
 
-def _axes(ax):
+def _axes(ax: Axes | None) -> Axes:
     return _figure(11, 3.2).subplots() if ax is None else ax
 
 
-def _finish(ax, title: str | None, seconds: float) -> None:
+def _finish(ax: Axes, title: str | None, seconds: float) -> None:
     """The title, which is the user's text, and limits from the beginning of the clip to its end."""
     drawing.literal(ax.set_title(title or ""))
     ax.set_xlim(0, seconds)
@@ -450,7 +468,7 @@ def _thinned(values: np.ndarray, level: np.ndarray) -> np.ndarray:
     return np.take_along_axis(values, level.argmax(axis=2)[..., None], axis=2)[..., 0]
 
 
-def _draw_pitches(ax, image: np.ndarray, q: ConstantQ, first: int, **kwargs):
+def _draw_pitches(ax: Axes, image: np.ndarray, q: ConstantQ, first: int, **kwargs: Any) -> AxesImage:
     """An image whose rows are the bins of `q`, and which covers its columns from `first` on."""
     import librosa
 
@@ -465,13 +483,17 @@ def _draw_pitches(ax, image: np.ndarray, q: ConstantQ, first: int, **kwargs):
     return drawn
 
 
-def _draw_cqt(ax, q: ConstantQ, peak_db: float = PEAK_DB, loudest: float | None = None):
+def _draw_cqt(
+    ax: Axes, q: ConstantQ, peak_db: float = PEAK_DB, loudest: float | None = None
+) -> tuple[ScalarMappable, np.ndarray]:
     """This and the next three return what a colour bar needs, and decibels."""
     level = q.level(peak_db, loudest)
     return _draw_pitches(ax, _thinned(level, level), q, 0, cmap="magma", vmin=-peak_db, vmax=0.0), level
 
 
-def _draw_rainbowgram(ax, q: ConstantQ, peak_db: float = PEAK_DB, loudest: float | None = None, mode: str = "paper"):
+def _draw_rainbowgram(
+    ax: Axes, q: ConstantQ, peak_db: float = PEAK_DB, loudest: float | None = None, mode: str = "paper"
+) -> tuple[ScalarMappable, np.ndarray]:
     import matplotlib
     from matplotlib.colors import ListedColormap, Normalize
 
@@ -489,16 +511,29 @@ def _draw_rainbowgram(ax, q: ConstantQ, peak_db: float = PEAK_DB, loudest: float
 
 
 def _draw_mel(
-    ax, power: np.ndarray, peak_db: float = PEAK_DB, loudest: float | None = None, sr: int = SAMPLE_RATE, hop: int = HOP
-):
+    ax: Axes,
+    power: np.ndarray,
+    peak_db: float = PEAK_DB,
+    loudest: float | None = None,
+    sr: int = SAMPLE_RATE,
+    hop: int = HOP,
+) -> tuple[ScalarMappable, np.ndarray]:
     import librosa
 
     loudest = loudest or power.max()
     floor = 10 ** (-peak_db / 10)
     level = 10 * np.log10(np.clip(power / loudest, floor, 1.0)) if loudest else np.full(power.shape, -peak_db)
     extent = (-0.5 * hop / sr, (level.shape[1] - 0.5) * hop / sr, 0, MEL_BANDS)
-    limits = {"cmap": "magma", "vmin": -peak_db, "vmax": 0.0, "interpolation": "nearest"}
-    drawn = ax.imshow(_thinned(level, level), origin="lower", aspect="auto", extent=extent, **limits)
+    drawn = ax.imshow(
+        _thinned(level, level),
+        origin="lower",
+        aspect="auto",
+        extent=extent,
+        cmap="magma",
+        vmin=-peak_db,
+        vmax=0.0,
+        interpolation="nearest",
+    )
     hertz = HERTZ[sr / 2 >= HERTZ]
     share = librosa.hz_to_mel(hertz, htk=True) / librosa.hz_to_mel(sr / 2, htk=True)
     ax.set_yticks(share * MEL_BANDS, [f"{hz:g}" for hz in hertz])
@@ -506,7 +541,9 @@ def _draw_mel(
     return drawn, level
 
 
-def _draw_waveform(ax, samples: np.ndarray, loudest: float = 1.0, sr: int = SAMPLE_RATE):
+def _draw_waveform(
+    ax: Axes, samples: np.ndarray, loudest: float = 1.0, sr: int = SAMPLE_RATE
+) -> tuple[ScalarMappable | None, np.ndarray | None]:
     each = -(-len(samples) // MOST_COLUMNS)
     columns = np.pad(samples, (0, -len(samples) % each), mode="edge").reshape(-1, each)
     seconds = np.arange(len(columns)) * each / sr
@@ -517,7 +554,10 @@ def _draw_waveform(ax, samples: np.ndarray, loudest: float = 1.0, sr: int = SAMP
     return None, None
 
 
-_PANELS = {
+# What each panel analyses of a clip, and how that is drawn: onto axes, with `loudest` as 0 dB.
+_Analyse = Callable[[Audio | np.ndarray], np.ndarray | ConstantQ]
+_Draw = Callable[..., "tuple[ScalarMappable | None, np.ndarray | None]"]
+_PANELS: dict[str, tuple[_Analyse, _Draw]] = {
     "waveform": (lambda clip: _samples(clip, SAMPLE_RATE), _draw_waveform),
     "mel": (_mel_power, _draw_mel),
     "cqt": (constant_q, _draw_cqt),

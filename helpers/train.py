@@ -23,11 +23,14 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .files import as_path
 from .gansynth.config import Config
 from .terminal import say
+
+if TYPE_CHECKING:
+    from .gansynth.backend import tf
 
 SAVE_SECONDS = 600  # between checkpoints, as in the original
 SAMPLE_EVERY = 10_000  # images
@@ -157,7 +160,7 @@ def _check_same(asked: Config, saved: Config, out: Path) -> None:
             raise ValueError(f"{out} holds a run with {name} {old!r}, not {new!r}: choose another --out or its numbers")
 
 
-def _strategy(name: str | None):
+def _strategy(name: str | None) -> tf.distribute.Strategy | None:
     if name is None:
         return None
     from .gansynth.backend import tf

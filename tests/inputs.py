@@ -71,7 +71,7 @@ class Stub:
     """In place of a model: plays sines, counts what it is asked for, and ignores the latent but for its sign."""
 
     name, source, fingerprint, precision, about = "stub", "", "", "float32", {}
-    sample_rate, max_seconds, batch_size = RATE, 4.0, 8
+    sample_rate, max_seconds, batch_size, latent_vector_size = RATE, 4.0, 8, 4
 
     def __init__(self):
         self.asked = []

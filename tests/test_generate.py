@@ -109,12 +109,12 @@ def test_instruments_of_a_file_share_the_song_or_its_tracks(tmp_path, tiny, caps
     assert run(*flags) == 0
     (part,) = read_recipe(tmp_path / "tune.json").parts
     third = midi.load(MELODY).seconds / 3
-    assert [(entry.name, second) for entry, second in part.instrument.stops] == [
+    assert [(entry.name, second) for entry, second in part.timeline.stops] == [
         ("Ada", 0.0), ("Bo", pytest.approx(third)), ("Cy", pytest.approx(2 * third)),
     ]  # fmt: skip
     assert run(*flags, "--each_track") == 0
     (part,) = read_recipe(tmp_path / "tune.json").parts
-    assert [entry.name for entry, _ in part.instrument.stops] == ["Ada"]
+    assert [entry.name for entry, _ in part.timeline.stops] == ["Ada"]
 
 
 def test_each_track_takes_the_instruments_in_turn(tiny):

@@ -13,7 +13,7 @@ from helpers import audio, limits, midi, render, soundfont
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note, Song, Track, reading
 from helpers.render import controllers, mixing, planning, rendering, shaping
-from helpers.render.types import Part, Settings
+from helpers.render.types import Part, ResolvedPart, Settings
 
 ONE = Timeline.hold(Instrument("one", np.ones(4)))
 NOTE = b"\0\x90\x3c\x40\x01\x3c\0"
@@ -147,7 +147,7 @@ def test_tracks_that_share_controllers_share_their_curves():
     tracks = tuple(
         Track(f"track {i}", 0, False, (Note(60, 90, 0.0, 1.0),), {"volume": shared, "bend": shared}) for i in range(50)
     )
-    moves = controllers.curves(Song("song", tracks), [Part()] * 50, Settings())
+    moves = controllers.curves(Song("song", tracks), [ResolvedPart(None)] * 50, Settings())
     assert len({id(curves["volume"]) for curves in moves}) == 1
     assert len({id(curves["bend"]) for curves in moves}) == 1
     assert moves[0]["volume"] is not moves[0]["bend"]
@@ -157,7 +157,7 @@ def test_tracks_that_share_controllers_share_their_curves():
 
 
 def planned(song):
-    return planning.plan(song, [Part(ONE)] * len(song.tracks), Settings())
+    return planning.plan(song, [ResolvedPart(ONE)] * len(song.tracks), Settings())
 
 
 def bent(count, seconds, semitones=24.0):
@@ -217,8 +217,8 @@ SWAYING = {"pan": 1.0, "volume": 0.9, "expression": 0.8}
 
 
 def mixer_of(song):
-    parts = [Part(ONE)] * len(song.tracks)
-    return mixing.Mixer(song, parts, Settings(), planning.plan(song, parts, Settings()), RATE, channels=2)
+    parts = [ResolvedPart(ONE)] * len(song.tracks)
+    return mixing.Mixer(song, parts, Settings(), planning.plan(song, parts, Settings()), RATE)
 
 
 def test_a_long_note_under_moving_controllers_takes_no_more_memory_than_a_plain_one():

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from inputs import RATE, Stub, song_of
+from inputs import Stub, song_of
 
 from helpers import instruments
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note, Song, Track
-from helpers.render import controllers, mixing, planning
+from helpers.render import controllers, mixing, original, planning
 from helpers.render.planning import fold, plan, resolve, transposition
 from helpers.render.shaping import RELEASE, bend
-from helpers.render.types import Part, Settings
+from helpers.render.types import Part, ResolvedPart, Settings
 
 A, B, C = (Instrument(name, np.full(4, value)) for name, value in (("a", 1.0), ("b", -1.0), ("c", 0.5)))
 ONE = Timeline.hold(A)
@@ -37,7 +37,7 @@ def planned(song, parts=None, **choices):
 def players(parts, default=C):
     """Names of the instruments that the four tracks of the trio get."""
     resolved = resolve(Stub(), TRIO, parts, default)
-    return [part.instrument and part.instrument.instruments[0].name for part in resolved]
+    return [part.timeline and part.timeline.instruments[0].name for part in resolved]
 
 
 # ------------------------------------------------------------------------------------------------------------ who plays
@@ -76,8 +76,8 @@ def test_without_a_default_each_track_gets_an_instrument_of_its_own():
     assert names[3] is None  # drums
     assert names == players(None, default=None)
     other = resolve(Stub(), TRIO, None, None, seed=1)
-    assert [part.instrument.instruments[0].z.tolist() for part in other[:3]] != [
-        part.instrument.instruments[0].z.tolist() for part in resolve(Stub(), TRIO, None, None, seed=0)[:3]
+    assert [part.timeline.instruments[0].z.tolist() for part in other[:3]] != [
+        part.timeline.instruments[0].z.tolist() for part in resolve(Stub(), TRIO, None, None, seed=0)[:3]
     ]
 
 
@@ -292,13 +292,13 @@ def test_nothing_to_play(song, choices, message):
 def test_faithful_keeps_the_original_range_and_its_drums():
     pitched, drums = song_of(Note(30, 90, 0, 1), Note(90, 90, 0, 1)), song_of(Note(38, 90, 0, 9), is_drum=True)
     song = Song("s", drums.tracks + pitched.tracks)
-    original = plan(song, resolve(Stub(), song, A), Settings(faithful=True))
-    assert original.pitches.tolist() == [38]
-    assert original.holds.tolist() == [3.0]
-    assert original.skipped == {"outside 36 to 84": 2}
-    assert original.tracks.tolist() == [0]
+    played = original.plan(song, resolve(Stub(), song, A))
+    assert played.pitches.tolist() == [38]
+    assert played.holds.tolist() == [3.0]
+    assert played.skipped == {"outside 36 to 84": 2}
+    assert played.tracks.tolist() == [0]
     with pytest.raises(ValueError, match="no notes between 36 and 84"):
-        plan(pitched, resolve(Stub(), pitched, A), Settings(faithful=True))
+        original.plan(pitched, resolve(Stub(), pitched, A))
 
 
 def test_unclosed_notes_are_told():
@@ -349,7 +349,7 @@ def test_each_note_takes_the_instrument_of_its_start(notes):
 
 def test_a_track_that_sets_no_volume_has_general_midis():
     """100 of 127, and full expression: a track that sets 127 stands out among such."""
-    silent, loud = (controllers.curves(song_of(NOTE, controls=moves), [Part()], Settings())[0] for moves in (
+    silent, loud = (controllers.curves(song_of(NOTE, controls=moves), [ResolvedPart(None)], Settings())[0] for moves in (
         {}, {"volume": ((0.0, 1.0),), "expression": ((0.0, 1.0),)},
     ))  # fmt: skip
     at = np.zeros(1)
@@ -359,11 +359,11 @@ def test_a_track_that_sets_no_volume_has_general_midis():
 
 def test_the_corpus_of_controllers_makes_curves():
     song = song_of(NOTE, controls={"volume": ((0.0, 1.0),), "pan": ((0.0, -1.0),)})
-    [moves] = controllers.curves(song, [Part()], Settings())
-    times = np.arange(RATE) / RATE
+    [moves] = controllers.curves(song, [ResolvedPart(None)], Settings())
+    times = np.array([0.0, 0.5, 1.0])
     assert {kind: curve(times).tolist() for kind, curve in moves.items()} == {
-        "volume": [1.0], "expression": [1.0], "pan": [-1.0], "bend": [0.0],
+        "volume": [1.0] * 3, "expression": [1.0] * 3, "pan": [-1.0] * 3, "bend": [0.0] * 3,
     }  # fmt: skip
-    assert controllers.curves(song, [Part(pan=0.5)], Settings())[0]["pan"](times).tolist() == [0.5]
-    [still] = controllers.curves(song, [Part()], Settings(controllers=False))
-    assert still["volume"](times).tolist() == [controllers.VOLUME]
+    assert controllers.curves(song, [ResolvedPart(None, pan=0.5)], Settings())[0]["pan"](times).tolist() == [0.5] * 3
+    [still] = controllers.curves(song, [ResolvedPart(None)], Settings(controllers=False))
+    assert still["volume"](times).tolist() == [controllers.VOLUME] * 3

@@ -32,7 +32,7 @@ def raw(song, parts=ONE, length=30.0, **choices):
     """The mix before it is levelled, [channels, samples], in a clip of a given length."""
     resolved, how = resolve(Stub(), song, parts, ONE), Settings(**choices)
     notes = plan(song, resolved, how)
-    mixer = mixing.Mixer(song, resolved, how, notes, RATE, 2 if how.stereo else 1)
+    mixer = mixing.Mixer(song, resolved, how, notes, RATE)
     mixer.clip = np.zeros((len(mixer.clip), int(length * RATE)))
     for batch in render.generate_notes(Stub(), notes, progress=False):
         for rows, wave in batch:
@@ -58,8 +58,8 @@ def test_original_mix(score):
     arrays = golden("generate_util")
     song = midi.load(DATA / "midi" / f"{score}.mid")
     parts, how = resolve(Stub(), song, ONE), Settings(faithful=True)
-    notes = plan(song, parts, how)
-    mixer = original.OriginalMixer(song, parts, how, notes, RATE, 1)
+    notes = original.plan(song, parts)
+    mixer = original.OriginalMixer(song, parts, how, notes, RATE)
     assert mixer.clip.shape == (1, arrays[f"{score}_clip_len"])
     for i, pitch in enumerate(notes.pitches):
         mixer.add(np.array([i]), note_audio(pitch, i))
@@ -243,7 +243,7 @@ def test_clips_are_stereo_when_a_track_is_panned():
 @given(st.floats(-1, 1))
 def test_pan_keeps_the_power_and_the_centre_the_level(pan):
     gains = mixing.levels(
-        {"volume": Curve((), 1.0), "expression": Curve((), 1.0), "pan": Curve((), pan)}, 0.0, np.zeros(5), 2
+        {"volume": Curve((), 1.0), "expression": Curve((), 1.0), "pan": Curve((), pan)}, 0.0, np.zeros(1), 2
     )
     assert (gains**2).sum() == pytest.approx(2.0)
     if pan == 0:
@@ -427,7 +427,7 @@ def test_equal_notes_are_generated_once_at_the_longest_length():
 
 def test_each_note_takes_the_instrument_of_its_start():
     model = Stub()
-    timeline = Timeline([Instrument("a", np.array([1.0, 0.0])), Instrument("b", np.array([0.0, 1.0]))], at=[0, 2])
+    timeline = Timeline([Instrument(name, np.eye(4)[i]) for i, name in enumerate("ab")], at=[0, 2])
     play(song_of(Note(60, 90, 0.0, 1.0), Note(62, 90, 2.0, 3.0)), timeline, model)
     assert {pitch: round(z, 6) for z, pitch, _ in model.asked} == {60: 1.0, 62: 0.0}
 

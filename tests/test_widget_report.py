@@ -72,7 +72,7 @@ class TestEach:
         assert loaded == ["demo", "acoustic_only"]
         assert list(each.clips) == ["demo", "acoustic_only"]
         assert each.clip is each.clips["acoustic_only"]
-        players = {name: clip.report.recipe.parts[0].instrument for name, clip in each.clips.items()}
+        players = {name: clip.report.recipe.parts[0].timeline for name, clip in each.clips.items()}
         assert {instrument.name for instrument in players["demo"].instruments} <= {row["name"] for row in VOICES}
         assert players["acoustic_only"].instruments[0].name == "acoustic_only 3-0"
         assert len(each._rows.children) == 2

@@ -96,7 +96,7 @@ class Checkpoint:
         for name in sorted(self.weights):
             array = np.ascontiguousarray(self.weights[name], np.float32)
             digest.update(f"{name}{array.shape}".encode())
-            digest.update(array)
+            digest.update(array.data)
         return digest.hexdigest()
 
 
@@ -179,7 +179,7 @@ def write(checkpoint: Checkpoint, path: str | os.PathLike, dtype: str = "float32
     }
     arrays = {name: np.asarray(array, dtype) for name, array in checkpoint.weights.items()}
     with replacing(path) as partial, open(partial, "wb") as file:
-        np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)
+        np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)  # type: ignore[arg-type]  # no weight is called allow_pickle
     return path
 
 
@@ -327,7 +327,7 @@ def _newest(stage: Path) -> Path | None:
         named = re.search(r'^model_checkpoint_path: "(?:.*[/\\])?([^"/\\]+)"', text, re.M)
         if named and named[1] in steps:
             return stage / named[1]
-    return stage / max(steps, key=steps.get) if steps else None
+    return stage / max(steps, key=lambda name: steps[name]) if steps else None
 
 
 def _read_tensors(config: Config, stage: int, prefix: Path, shown_as: Path) -> Checkpoint:

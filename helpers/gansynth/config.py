@@ -227,12 +227,12 @@ class Config:
           ValueError: it is too large, not JSON, or `from_dict` refuses what is in it.
           OSError: it cannot be read.
         """
-        source = path if source is None else source
+        named = os.fspath(path) if source is None else source
         try:
             text = jsonfile.read_text(path, MAX_BYTES)
         except ValueError as error:
-            raise ValueError(f"{source} is not valid JSON: {error}") from None
-        return cls.from_json(text, source)
+            raise ValueError(f"{named} is not valid JSON: {error}") from None
+        return cls.from_json(text, named)
 
     @classmethod
     def from_json(cls, text: str, source: str | Path = "experiment.json") -> Config:

@@ -77,6 +77,11 @@ class GANSynth:
         return self.config.sample_rate
 
     @property
+    def latent_vector_size(self) -> int:
+        """Numbers in a latent (256)."""
+        return self.config.latent_vector_size
+
+    @property
     def max_seconds(self) -> float:
         """Length of a whole note (4 s)."""
         return self.config.audio_length / self.config.sample_rate
@@ -122,7 +127,7 @@ class GANSynth:
         samples, longest = self._samples(seconds, len(pitches))
         batch_size = self._checked_size(batch_size)
         waves = np.zeros((len(pitches), longest), np.float32)
-        missing = np.arange(len(pitches))
+        missing: np.ndarray = np.arange(len(pitches))
         if self.cache is not None:
             keys = self._keys(z, pitches)
             kept = [self.cache.get(key, needed) for key, needed in zip(keys, samples, strict=True)]
@@ -184,14 +189,14 @@ class GANSynth:
 
     def _samples(self, seconds: float | Sequence[float] | None, n: int) -> tuple[np.ndarray, int]:
         """How many samples of each of n notes are wanted, and of the longest."""
-        seconds = np.asarray(self.max_seconds if seconds is None else seconds, np.float64)
-        if seconds.shape not in ((), (n,)):
+        wanted = np.asarray(self.max_seconds if seconds is None else seconds, np.float64)
+        if wanted.shape not in ((), (n,)):
             raise ValueError(
-                f"seconds is one number or one for each of the {n} notes, not {list(seconds.shape)} of them"
+                f"seconds is one number or one for each of the {n} notes, not {list(wanted.shape)} of them"
             )
-        for wrong in seconds[~((seconds > 0) & (seconds <= self.max_seconds))].flat:
+        for wrong in wanted[~((wanted > 0) & (wanted <= self.max_seconds))].flat:
             raise ValueError(f"seconds is {wrong:g}; a note lasts above 0 and up to {self.max_seconds:g} s")
-        samples = np.maximum(1, np.rint(seconds * self.sample_rate).astype(np.int64))
+        samples = np.maximum(1, np.rint(wanted * self.sample_rate).astype(np.int64))
         return np.broadcast_to(samples, n), int(samples.max(initial=0))
 
     def _keys(self, z: np.ndarray, pitches: np.ndarray) -> list[str]:

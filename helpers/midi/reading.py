@@ -94,7 +94,7 @@ class Reader:
         silenced: dict[int, tuple[int, int]] = {}  # tick and controller of the last silence; a second one does nothing
         tick = 0
         for tick, status, first, second in events:
-            if status >= 0xF0:
+            if isinstance(second, bytes):
                 if status == smf.META:
                     if first in smf.TEXTS:
                         if first == smf.TRACK_NAME:
@@ -433,9 +433,8 @@ class _Clock:
           tempos: (tick, microseconds a quarter note), in order of ticks.
         """
         if division < 0:
-            frames, ticks = -(division >> 8), max(division & 0xFF, 1)
-            frames = FILM_29 if frames == 29 else frames
-            tempos, per_tick = [], 1.0 / (frames * ticks)
+            rate, ticks = -(division >> 8), max(division & 0xFF, 1)
+            tempos, per_tick = [], 1.0 / ((FILM_29 if rate == 29 else rate) * ticks)
         else:
             per_tick = MICROSECONDS_PER_QUARTER * 1e-6 / division
         self.ticks, self.seconds, self.per_tick = [0], [0.0], [per_tick]
@@ -490,7 +489,7 @@ def _original_notes(file: smf.File) -> tuple[dict[tuple[int, int, int], list[_Ra
         programs: dict[int, int] = {}
         pressed: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
         for tick, status, first, second in file.events(i):
-            if status >= 0xF0:
+            if isinstance(second, bytes):
                 if status == smf.META and first == smf.PORT and second:
                     port = second[0]
                 continue

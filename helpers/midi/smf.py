@@ -60,7 +60,8 @@ _OTHERS = (
 )
 _SUFFIXES = {".mxl": f"compressed {_MUSICXML}", ".abc": _ABC, ".xm": f"a tracker module (.xm){_MODULE}"}
 
-Event = tuple[int, int, int, "int | bytes"]  # tick, status, and two data bytes; or of a meta event its kind and content
+# Tick, status, and two data bytes; or instead of these a meta event's kind, or 0 for an exclusive message, and content.
+Event = tuple[int, int, int, int | bytes]
 
 
 class Remarks:

@@ -10,12 +10,16 @@ import dataclasses
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import drawing
 from ..errors import in_one_line
 from ..tables import counted, table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SHORTEST = 0.1  # s of a note that begins and ends at one moment; nearly all drums have sounded by then
 MAX_BARS = 10_000
@@ -252,7 +256,7 @@ def bars(song: Song) -> np.ndarray:
     quarters = np.concatenate([[0.0], np.cumsum(np.diff(times) * per_second[:-1])])
 
     def quarter_at(second: float) -> float:
-        i = max(np.searchsorted(times, second, side="right") - 1, 0)
+        i = max(int(np.searchsorted(times, second, side="right")) - 1, 0)
         return quarters[i] + (second - times[i]) * per_second[i]
 
     lines: list[float] = []
@@ -270,7 +274,7 @@ def note_name(pitch: int) -> str:
     return f"{('C', 'C♯', 'D', 'D♯', 'E', 'F', 'F♯', 'G', 'G♯', 'A', 'A♯', 'B')[pitch % 12]}{pitch // 12 - 1}"
 
 
-def plot(song: Song, ax=None):
+def plot(song: Song, ax: Axes | None = None) -> Axes:
     """Draw a piano roll: pitch names over seconds, a colour a track, paler where notes are soft, bar lines.
 
     The legend names every track, or of more than `MOST_NAMED` those with the most notes and how many others there are.
@@ -295,8 +299,9 @@ def plot(song: Song, ax=None):
         colour = TRACK_COLOURS[i % len(TRACK_COLOURS)]
         notes = np.array([(n.start, n.start + max(n.duration, 0.01), n.pitch, n.velocity) for n in track.notes])
         left, right, pitch, velocity = notes.reshape(-1, 4).T
-        low, high = pitch - 0.45, pitch + 0.45
-        boxes = np.stack([(left, low), (right, low), (right, high), (left, high)]).transpose(2, 0, 1)
+        under, over = pitch - 0.45, pitch + 0.45
+        # Any, since matplotlib's types ask for a list, although an array of equal shapes will do and is far quicker.
+        boxes: Any = np.stack([(left, under), (right, under), (right, over), (left, over)]).transpose(2, 0, 1)
         shades = np.empty((len(boxes), 4))  # all at once: there may be a million
         shades[:, :3], shades[:, 3] = to_rgb(colour), 0.35 + 0.65 * velocity / 127
         ax.add_collection(PolyCollection(boxes, facecolors=shades, edgecolors="none"))
@@ -318,8 +323,7 @@ def plot(song: Song, ax=None):
         named = [handles[i] for i in sorted(by_notes[:MOST_NAMED])]
         if others := len(handles) - len(named):
             named.append(Patch(color="none", label=f"and {others} more"))
-        place = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
-        legend = ax.legend(handles=named, **place, frameon=False, fontsize="small")
+        legend = ax.legend(handles=named, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small")
         for text in legend.get_texts():
             drawing.literal(text)
     return ax

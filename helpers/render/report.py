@@ -20,7 +20,7 @@ from ..instruments import Timeline, read_instrument
 from ..limits import MAX_SECONDS, MAX_TRACKS
 from ..midi import Changes, Note, Song, Track
 from ..tables import counted, table
-from .types import Part, Settings
+from .types import ResolvedPart, Settings
 
 FILE_FORMAT = 3
 LEVELLED_BY_PEAK = 2  # the format before, when there was no choice; 1 counted the batches of a stopped rendering
@@ -49,7 +49,7 @@ class Recipe:
     fingerprint: str  # the hash of its weights,
     precision: str  # and what it computed with
     song: Song
-    parts: tuple[Part, ...]  # one for each track
+    parts: tuple[ResolvedPart, ...]  # one for each track
     settings: Settings
     seed: int  # of the instruments that were drawn; they are in `parts`
     batch_size: int
@@ -174,7 +174,7 @@ def _plain(value: Any) -> Any:
 
 def _rows(recipe: Recipe) -> dict[str, Any]:
     """A recipe as values for JSON. Timelines stand once each, however many tracks they play."""
-    timelines = list({id(part.instrument): part.instrument for part in recipe.parts if part.instrument}.values())
+    timelines = list({id(part.timeline): part.timeline for part in recipe.parts if part.timeline}.values())
     return {
         "model": {
             "name": recipe.model,
@@ -189,13 +189,14 @@ def _rows(recipe: Recipe) -> dict[str, Any]:
         "parts": [
             {
                 **{name: getattr(part, name) for name in ("mute", "solo", "gain", "pan")},
-                "timeline": timelines.index(part.instrument) if part.instrument else None,
+                "timeline": timelines.index(part.timeline) if part.timeline else None,
             }
             for part in recipe.parts
         ],
         "timelines": [
             {
                 "at": timeline.at.tolist(),
+                "held": timeline.held,
                 "instruments": [
                     {**dataclasses.asdict(instrument), "z": instrument.z.tolist()}
                     for instrument in timeline.instruments
@@ -251,7 +252,7 @@ def _recipe(rows: dict[str, Any], unsaid: dict[str, Any]) -> Recipe:
     if len(parts) != len(song.tracks):
         raise ValueError(f"it has {len(parts)} parts for {len(song.tracks)} tracks")
     for part, track in zip(parts, song.tracks, strict=True):
-        if part.instrument is None and (settings.faithful or not track.is_drum):
+        if part.timeline is None and (settings.faithful or not track.is_drum):
             raise ValueError(f"nobody plays track {jsonfile.shortened(track.name)}")
     stopped_at = rows.get("stopped_at")
     return Recipe(
@@ -289,13 +290,14 @@ def _timeline(row: Any) -> Timeline:
         for instrument in jsonfile.items(row["instruments"], "the instruments of a timeline", MAX_CHANGES)
     ]
     at = jsonfile.items(row["at"], "the times of a timeline", MAX_CHANGES, len(players))
-    return Timeline(players, [jsonfile.number(second, "a time", -MAX_NUMBER, MAX_NUMBER) for second in at])
+    seconds = [jsonfile.number(second, "a time", -MAX_NUMBER, MAX_NUMBER) for second in at]
+    return Timeline(players, seconds, jsonfile.flag(row.get("held", False), "held"))
 
 
-def _part(row: Any, timelines: Sequence[Timeline]) -> Part:
+def _part(row: Any, timelines: Sequence[Timeline]) -> ResolvedPart:
     row = jsonfile.fields(row, "a part", ("timeline", "mute", "solo", "gain", "pan"))
     timeline, pan = row["timeline"], row["pan"]
-    return Part(
+    return ResolvedPart(
         None if timeline is None else timelines[jsonfile.whole(timeline, "timeline", 0, len(timelines) - 1)],
         jsonfile.flag(row["mute"], "mute"),
         jsonfile.flag(row["solo"], "solo"),

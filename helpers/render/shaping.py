@@ -187,9 +187,8 @@ class Curve:
         self.knots, self.values = np.array(knots[1:] or [0.0]), np.array(values[1:] or [default], np.float64)
 
     def __call__(self, times: np.ndarray) -> np.ndarray:
-        """Values at rising seconds: [n] -> float64 [n], or [1] where it is the same at all of them."""
-        low, high = self.between(times[0], times[-1]) if len(times) else (0.0, 0.0)
-        return np.array([low]) if low == high else np.interp(times, self.knots, self.values)
+        """Values at some seconds: [n] -> float64 [n]."""
+        return np.interp(times, self.knots, self.values)
 
     def between(self, start: float, end: float) -> tuple[float, float]:
         """The lowest and the highest value from one second to another."""

@@ -1,4 +1,7 @@
-"""What a rendering is asked for and what it plans: `Settings`, a `Part` for each track, the `Plan` of the notes.
+"""What a rendering is asked for and what it plans.
+
+`Settings` and a `Part` for a track are what a person asks for, a `ResolvedPart` is what that comes to, and the `Plan`
+has the notes.
 
 Notebook: 07_songs.
 """
@@ -46,7 +49,36 @@ def _plain_numbers(values: Any) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How a song is played; the arguments of `render` of the same names."""
+    """How a song is played; each is an argument of `render` as well.
+
+    Attributes:
+      drums: "skip" leaves drum tracks out, "synth" plays them with a soundfont. They never sound as pitches.
+      pitch: what becomes of notes outside the model's range, C1 to C6: "fold" moves them by octaves, "drop" leaves them
+        out, "shift" first transposes the whole song to where most notes fit, and folds the rest.
+      sustain: "loop" repeats the steady part of a sound for as long as the note is held; "once" lets go after three
+        seconds.
+      controllers: follow volume, expression, pan, sustain pedal and pitch bend. A bend reads the sound faster or
+        slower, so that its formants move along; bends beyond two octaves stop there.
+      attack: s.
+      release: s.
+      level: what two instruments have in common at one velocity: "loudness", so that neither drowns the other, or
+        "peak", as in the original.
+      velocity: how much velocity counts: a note's level is (velocity / 127) to this power. 1 is the original's, 2 that
+        of General MIDI and of the soundfont, 0 makes all equal.
+      loudness: LUFS of the clip, or as near to it as it gets without clipping (no limiter is used); None: as loud as it
+        goes.
+      sample_rate: Hz of the clip, 16000, 22050, 44100 or 48000; None: the model's.
+      stereo: two channels or one; None: two if a track is panned.
+      resolution: s; the instruments of a timeline move on in steps of this, so that chords and repeated notes share
+        their sounds, which makes it quicker; None: each note has the instrument of its own moment.
+      faithful: exactly the original's notes, envelope, levels and mix, with one timeline (`Timeline.original`) and none
+        of the choices above.
+
+    Raises:
+      ValueError: a value is out of range, or is no choice.
+
+    Notebook: 04_generate, 07_songs.
+    """
 
     drums: str = "skip"
     pitch: str = "fold"
@@ -90,11 +122,25 @@ class Settings:
 DEFAULTS = Settings()
 
 
+def changed_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+    """The settings with some of them changed.
+
+    Raises:
+      TypeError: there is no setting of such a name.
+      ValueError: as `Settings`.
+    """
+    known = [field.name for field in dataclasses.fields(Settings)]
+    for name in changes:
+        if name not in known:
+            raise TypeError(f"render has no setting {name!r}; there are {', '.join(known)}")
+    return dataclasses.replace(settings, **changes)
+
+
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """Who plays a track, and how it stands in the mix."""
+    """Who is to play a track, and how it stands in the mix."""
 
-    instrument: Instrument | Timeline | None = None  # None: the default
+    instrument: Instrument | Timeline | None = None  # None: whoever `resolve` finds
     mute: bool = False
     solo: bool = False  # only the tracks that have this are heard
     gain: float = 0.0  # dB
@@ -108,6 +154,17 @@ class Part:
             raise ValueError(f"a gain of {self.gain} dB is out of reason; it lies between -100 and 40")
         if self.pan is not None and not -1 <= self.pan <= 1:
             raise ValueError(f"a pan of {self.pan} is outside -1 (left) to 1 (right)")
+
+
+@dataclasses.dataclass(frozen=True)
+class ResolvedPart:
+    """Who plays a track, and how it stands in the mix: what `resolve` makes of a `Part`."""
+
+    timeline: Timeline | None  # None for drums that are given no instrument
+    mute: bool = False
+    solo: bool = False
+    gain: float = 0.0  # dB
+    pan: float | None = None  # as in `Part`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,7 +219,7 @@ class Plan:
         return np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs], np.int64)
 
 
-def is_heard(parts: Sequence[Part]) -> list[bool]:
+def is_heard(parts: Sequence[Part] | Sequence[ResolvedPart]) -> list[bool]:
     """Which tracks sound, by mute and solo."""
     solo = any(part.solo for part in parts)
     return [not part.mute and (part.solo or not solo) for part in parts]

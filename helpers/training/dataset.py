@@ -231,9 +231,9 @@ def _check_choices(
     for name, chosen, known in (("sources", sources, SOURCES), ("families", families, FAMILIES)):
         if isinstance(chosen, str) or not set(chosen or ()) <= set(known):
             raise ValueError(f"{name} is {chosen!r}; expected some of {', '.join(known)}")
-    for name, chosen, low in (("programs", programs, 0), ("velocities", velocities, 1)):
-        if not chosen or not all(low <= value <= 127 for value in chosen):
-            raise ValueError(f"{name} is {list(chosen)!r}; expected some numbers from {low} to 127")
+    for name, numbers, low in (("programs", programs, 0), ("velocities", velocities, 1)):
+        if not numbers or not all(low <= number <= 127 for number in numbers):
+            raise ValueError(f"{name} is {list(numbers)!r}; expected some numbers from {low} to 127")
 
 
 def _find(
@@ -423,12 +423,13 @@ def _example(features: Any, where: str) -> tuple[Entry, Sound]:
 
     def first(key: str) -> Any:
         feature = features.get(key)
-        values = getattr(feature, feature.WhichOneof("kind")).value if feature and feature.WhichOneof("kind") else ()
+        kind = feature.WhichOneof("kind") if feature else None
+        values = getattr(feature, kind).value if kind else []
         value = values[0] if len(values) else None
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
-    kind = first("instrument_family_str"), first("instrument_source")
-    entry = _entry(first("note_str") or where, first("pitch"), first("velocity"), *kind)
+    family, origin = first("instrument_family_str"), first("instrument_source")
+    entry = _entry(first("note_str") or where, first("pitch"), first("velocity"), family, origin)
     samples = np.array(features["audio"].float_list.value, np.float32) if "audio" in features else np.zeros(0)
     rate = first("sample_rate") or NSYNTH_RATE
     return entry, lambda: (samples, rate)
@@ -545,8 +546,8 @@ def _render(content: bytes, program: int, keys: Sequence[tuple[int, int]], confi
         samples = resample(Audio(samples, PLAYER_RATE), config.sample_rate).samples
         samples = np.pad(samples, (0, max(len(some) * slot - len(samples), 0)))[: len(some) * slot]
         notes.append(samples.reshape(len(some), slot)[:, : config.audio_length])
-    notes = np.concatenate(notes)
-    return notes * np.float32(PEAK / max(np.abs(notes).max(), SILENCE))
+    waves = np.concatenate(notes)
+    return waves * np.float32(PEAK / max(np.abs(waves).max(), SILENCE))
 
 
 def _score(program: int, keys: Sequence[tuple[int, int]], seconds: float) -> bytes:
@@ -642,8 +643,8 @@ def _build(
     partial, row_bytes = folder.with_suffix(".partial"), _row_bytes(config)
     count = source.count
     if count is None:
-        items = tqdm(source.items(), desc="list", unit="note", leave=False, disable=not progress)
-        count = sum(not isinstance(item, str) and wanted(item) for item in items)
+        listed = tqdm(source.items(), desc="list", unit="note", leave=False, disable=not progress)
+        count = sum(not isinstance(item, str) and wanted(item) for item in listed)
     done = _resume(partial, row_bytes)
     there = sum(isinstance(outcome, Entry) for outcome in done)
     say(f"spectrograms of up to {count:,} notes: {_size(count * row_bytes)} in {folder}")

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from ..gansynth.checkpoint import COMPACT_NAME
 from ..gansynth.config import MIN_PITCH
 from ..gansynth.model import GANSynth
 from .pictures import plot_data
-from .trainer import last_stage
+from .trainer import Trainer, last_stage
 
 SAVE_SECONDS = 600  # between checkpoints, as in the original ...
 FIRST_SAVE_SECONDS = 60  # ... and to the first one, so that little is lost while it is seen whether all is well
@@ -38,6 +38,9 @@ WITHOUT_END = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}, {rate_fmt}{postfix}
 SAMPLE_NOTES = 4
 LOSSES, LOGS, SAMPLES = "losses.csv", "logs", "samples"
 LOCK = ".training.lock"
+
+Batch = tuple[np.ndarray, np.ndarray]  # spectrograms [n, frames, bins, 2] in data units, and labels [n]
+Batches = Callable[[int, int], Batch]  # (images seen so far, batch size) -> the next batch
 
 
 @contextlib.contextmanager
@@ -89,17 +92,19 @@ class Signals:
             self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
 
-    def _note(self, number: int, _) -> None:
+    def _note(self, number: int, _: object) -> None:
         self.received = number
         self.__exit__()
 
 
-def train(trainer, batches: Callable, out: Path, sample_every: int, log_every: int, save_seconds: float) -> list[Path]:
+def train(
+    trainer: Trainer, batches: Batches, out: Path, sample_every: int, log_every: int, save_seconds: float
+) -> list[Path]:
     """Train until the end, with a progress bar; the arguments are those of the command line.
 
     A checkpoint is written after a minute, then every `save_seconds`, at the end of each stage, and when Ctrl-C or
@@ -151,13 +156,15 @@ def train(trainer, batches: Callable, out: Path, sample_every: int, log_every: i
     return [out / COMPACT_NAME, *written]
 
 
-def _bar(trainer) -> tqdm:
+def _bar(trainer: Trainer) -> tqdm:
     """A bar over all images; in a log file it has a line every half minute."""
-    often = {} if sys.stderr.isatty() else {"mininterval": LOG_FILE_SECONDS, "maxinterval": LOG_FILE_SECONDS}
-    return tqdm(total=trainer.config.total_num_images, initial=trainer.global_step, unit="image", **often)
+    bar = tqdm(total=trainer.config.total_num_images, initial=trainer.global_step, unit="image")
+    if not sys.stderr.isatty():
+        bar.mininterval = bar.maxinterval = LOG_FILE_SECONDS
+    return bar
 
 
-def _is_last(trainer) -> bool:
+def _is_last(trainer: Trainer) -> bool:
     """Whether the images that follow take as long as those of now, so that the end can be foretold."""
     return trainer.stage == last_stage(trainer.config)
 
@@ -165,19 +172,21 @@ def _is_last(trainer) -> bool:
 class Ahead:
     """A source of batches that reads the next one while the networks are busy with this one."""
 
-    def __init__(self, batches: Callable[[int, int], Any]):
+    def __init__(self, batches: Batches):
         self._batches, self._pool = batches, ThreadPoolExecutor(1)
-        self._next: tuple[tuple[int, int], Any] | None = None
+        self._next: tuple[tuple[int, int], Future[Batch]] | None = None
 
     def __enter__(self) -> Ahead:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def __call__(self, step: int, size: int):
-        key, future = self._next or (None, None)
-        batch = future.result() if key == (step, size) else self._batches(step, size)
+    def __call__(self, step: int, size: int) -> Batch:
+        if self._next is not None and self._next[0] == (step, size):
+            batch = self._next[1].result()
+        else:
+            batch = self._batches(step, size)
         following = (step + size, size)
         self._next = following, self._pool.submit(self._batches, *following)
         return batch
@@ -204,7 +213,7 @@ class Curves:
     def __enter__(self) -> Curves:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
         self._summaries.close()
 
@@ -227,10 +236,10 @@ def _sample_pitches(pitch_counts: np.ndarray) -> np.ndarray:
     return MIN_PITCH + np.searchsorted(shares, wanted)
 
 
-def sample(trainer, z: np.ndarray, pitches: np.ndarray, folder: Path) -> list[Path]:
+def sample(trainer: Trainer, z: np.ndarray, pitches: np.ndarray, folder: Path) -> list[Path]:
     """Write what the averaged generator makes of these latents and pitches: IMAGES.wav, in a row, and IMAGES.png."""
     data = GANSynth(trainer.average()).generate_data(z, pitches, batch_size=len(z))
     wave = spectral.data_to_waves(data, trainer.config).ravel()
-    wave = wave * np.float32(0.9 / max(np.abs(wave).max(), 1e-9))
+    clip = audio.Audio(wave * np.float32(0.9 / max(np.abs(wave).max(), 1e-9)), trainer.config.sample_rate)
     path = folder / f"{trainer.global_step:08d}.wav"
-    return [audio.write(audio.Audio(wave, trainer.config.sample_rate), path), plot_data(data, path.with_suffix(".png"))]
+    return [audio.write(clip, path), plot_data(data, path.with_suffix(".png"))]
