@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from inputs import Stub, song_of
+from inputs import RATE, Stub, song_of
 
 from helpers import instruments
 from helpers.instruments import Instrument, Timeline
@@ -349,9 +349,8 @@ def test_each_note_takes_the_instrument_of_its_start(notes):
 
 def test_a_track_that_sets_no_volume_has_general_midis():
     """100 of 127, and full expression: a track that sets 127 stands out among such."""
-    silent, loud = (controllers.curves(song_of(NOTE, controls=moves), [ResolvedPart(None)], Settings())[0] for moves in (
-        {}, {"volume": ((0.0, 1.0),), "expression": ((0.0, 1.0),)},
-    ))  # fmt: skip
+    songs = song_of(NOTE), song_of(NOTE, controls={"volume": ((0.0, 1.0),), "expression": ((0.0, 1.0),)})
+    silent, loud = (controllers.curves(song, [ResolvedPart(None)], Settings())[0] for song in songs)
     at = np.zeros(1)
     [[ratio]] = mixing.levels(silent, 0.0, at, 1) / mixing.levels(loud, 0.0, at, 1)
     assert ratio == pytest.approx((100 / 127) ** 2)

@@ -400,9 +400,9 @@ def peak_of_rendering(count):
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_notes():
-    """Twenty thousand notes are 0.5 GB of waves; what is kept of each is its row in the plan."""
+    """Six thousand notes are 150 MB of waves; what is kept of each is its row in the plan."""
     play(song_of(Note(60, 90, 0, 1)))  # imports
-    assert peak_of_rendering(20_000) - peak_of_rendering(300) < 20_000 * 2000
+    assert peak_of_rendering(6000) - peak_of_rendering(300) < 6000 * 2000
 
 
 @given(st.integers(-20, 60), st.integers(1, 40), st.integers(0, 49))
