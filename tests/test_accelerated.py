@@ -48,12 +48,14 @@ def test_notes_are_the_originals(accelerated):
     assert snr(waves, expected["waves"]).min() > 65
 
 
+@pytest.mark.slow
 def test_short_notes_are_the_same(accelerated, tiny):
     z, pitches = tiny.sample_z(3, 0), [30, 60, 80]
     expected = tiny.generate(z, pitches, duration=0.5)
     assert snr(accelerated.generate(z, pitches, duration=0.5), expected).min() > 80
 
 
+@pytest.mark.slow
 def test_the_graph_compiles_with_xla(accelerated):
     """As Keras runs it on a GPU."""
     import tensorflow as tf
@@ -71,6 +73,7 @@ def test_there_are_more_notes_in_a_batch(accelerated):
     assert accelerated.batch_size == model.ACCELERATOR_BATCH_SIZE
 
 
+@pytest.mark.slow
 def test_batches_that_do_not_fit_are_halved(accelerated, monkeypatch):
     import tensorflow as tf
 
@@ -104,6 +107,7 @@ def test_other_errors_are_not_taken_for_that(accelerated, monkeypatch):
 
 
 @pytest.mark.parametrize(("precision", "louder"), [("bfloat16", 0.1), ("float16", 0.02)])
+@pytest.mark.slow
 def test_a_shorter_format_is_nearly_the_same(with_accelerator, tiny, precision, louder):
     lower = GANSynth(checkpoint.read(DATA / "checkpoints" / "tiny_stage12"), precision=precision)
     z, pitches = tiny.sample_z(4, 0), [36, 48, 60, 72]

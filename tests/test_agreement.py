@@ -35,6 +35,7 @@ def _close_figures():
     plt.close("all")
 
 
+@pytest.mark.slow
 def test_a_faithful_clip_agrees():
     found = agreement.measure(played(tune()), tune())
     assert found.chroma > 0.9
@@ -71,6 +72,7 @@ def test_silence_has_no_pitch_to_judge():
     assert np.isnan(found.pitch)
 
 
+@pytest.mark.slow
 def test_stereo_and_other_rates_are_heard_alike():
     from helpers.audio import resample
 
@@ -79,6 +81,7 @@ def test_stereo_and_other_rates_are_heard_alike():
     assert agreement.measure(both, tune()) == pytest.approx(agreement.measure(played(tune()), tune()), abs=0.05)
 
 
+@pytest.mark.slow
 def test_drums_are_left_out():
     drums = midi.Track("drums", 0, True, (midi.Note(38, 100, 0.1, 0.2),))
     song = midi.Song("band", (*tune().tracks, drums))

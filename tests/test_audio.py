@@ -338,6 +338,7 @@ def test_a_long_clip_is_compressed_and_the_player_says_so(channels):
     assert 0.9 < np.abs(heard).max() < 1.1
 
 
+@pytest.mark.slow
 def test_ten_minutes_in_a_notebook_are_a_few_megabytes():
     assert len(audio.play(tone(seconds=600))._repr_html_()) < 6e6
 

@@ -280,6 +280,7 @@ def test_notes_of_another_model_precision_or_version_are_not_played(counting, mo
     assert computed == [1]
 
 
+@pytest.mark.slow
 def test_two_programs_share_a_folder(tmp_path):
     """Both write and delete all the time, and neither fails."""
     code = (

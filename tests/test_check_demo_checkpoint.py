@@ -92,6 +92,7 @@ def test_ways_back(check, centroids, back):
     assert check.way_back(np.array([[1, 2, 3, 4], centroids], float)) == pytest.approx([0, back])
 
 
+@pytest.mark.slow
 def test_families_of_tones_are_told_apart(check):
     """Three made-up families at pitches, levels and colours that the classifier was not trained with."""
     kinds = {

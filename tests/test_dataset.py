@@ -634,6 +634,7 @@ def test_interrupted_build_goes_on(tmp_path, opened, monkeypatch, computed, stop
 
 
 @given(data=st.data())
+@pytest.mark.slow
 def test_any_part_of_a_build_can_be_gone_on_with(tmp_path_factory, data):
     """As a process that was killed at any moment leaves it: a part of a list whose spectrograms are there, or more."""
     tmp_path = tmp_path_factory.mktemp("part")

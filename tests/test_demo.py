@@ -10,6 +10,7 @@ import pytest
 from helpers import audio, demo, gansynth, instruments, midi
 from helpers.gansynth import hub
 
+pytestmark = pytest.mark.slow
 FOLDER = hub.locate("demo")
 
 

@@ -43,6 +43,7 @@ def test_a_script_for_the_original_runs_unchanged(tmp_path):
     assert np.abs(samples).max() <= 1
 
 
+@pytest.mark.slow
 def test_a_band_from_the_command_line(tmp_path, capsys):
     score = DATA / "midi" / "small.mid"
     flags = ["--midi_file", score, "--output_dir", tmp_path, "--seed", 2, "--each_track", "--pitch", "drop"]
@@ -72,6 +73,7 @@ def test_a_terminal_without_the_signs_of_the_report_loses_nothing(tmp_path, monk
 
 
 @pytest.mark.parametrize("ending", ["mp3", "flac", "ogg", "wav"])
+@pytest.mark.slow
 def test_output_names_the_file_and_its_kind(tmp_path, ending):
     path = tmp_path / "new" / f"tune.{ending}"
     assert run("--ckpt_dir", TINY, "--midi_file", MELODY, "--output", path, "--seed", 1) == 0
@@ -80,6 +82,7 @@ def test_output_names_the_file_and_its_kind(tmp_path, ending):
     assert soundfile.info(path).duration > 10
 
 
+@pytest.mark.slow
 def test_what_is_there_is_kept_and_the_last_clip_has_the_plain_name(tmp_path, capsys):
     flags = ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output_dir", tmp_path]
     (tmp_path / "generated_clip 2.wav").write_bytes(b"mine")
@@ -97,6 +100,7 @@ def test_what_is_there_is_kept_and_the_last_clip_has_the_plain_name(tmp_path, ca
     assert len(list(tmp_path.iterdir())) == 5
 
 
+@pytest.mark.slow
 def test_instruments_of_a_file_share_the_song_or_its_tracks(tmp_path, tiny, capsys):
     bank = instruments.sample(tiny, 3, seed=8)
     bank = [dataclasses.replace(bank[i], name=name) for i, name in enumerate(("Ada", "Bo", "Cy"))]

@@ -383,6 +383,7 @@ def test_drums_that_are_not_heard_cost_nothing():
         assert render.render(Stub(), song, parts, default=ONE, progress=False, **choices).report.rendered == 1
 
 
+@pytest.mark.slow
 def test_a_long_reference_takes_little_more_memory_than_its_clip():
     pytest.importorskip("midirenderer", reason="the soundfont player is not installed (pip install midirenderer)")
     soundfont.reference(song_of(Note(60, 64, 0.0, 1.0)))  # what is loaded once

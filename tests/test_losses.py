@@ -14,6 +14,7 @@ from helpers.training import trainer as training
 FULL = PARITY / "checkpoints" / "full_stage12"
 
 
+@pytest.mark.slow
 def test_losses_and_gradients_are_the_originals():
     """All losses to 1e-4 (measured: 2e-7), gradients to 1e-3 of each variable's norm (measured: 2e-5).
 

@@ -168,6 +168,7 @@ def descent(tool, work, stops):
     return fit
 
 
+@pytest.mark.slow
 def test_a_fit_that_was_stopped_goes_on_to_the_same_weights(tool, tmp_path):
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()

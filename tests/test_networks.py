@@ -68,6 +68,7 @@ def test_averaged_weights_are_read_and_not_the_raw_ones(name):
     assert np.abs(data - expected["data_sub"][:2]).max() > 1
 
 
+@pytest.mark.slow
 def test_full_size_is_the_original(tmp_path):
     weights = PARITY / "full_stage12_generator_ema.npz"
     if not weights.is_file():
@@ -113,6 +114,7 @@ def exact(request):
 @example(frames=[127, 128])
 @example(frames=[63, 65])
 @example(frames=[0, 16])
+@pytest.mark.slow
 def test_a_part_is_the_same_as_in_the_whole(exact, frames):
     network, x, image = exact
     part = np.asarray(network.grow(x, tuple(frames)))

@@ -171,6 +171,7 @@ def test_there_are_notebooks():
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
 def test_notebook_runs(name, checkout, environment):
     """The notebook, and then the solutions to its exercises."""
     notebook = read(checkout / "notebooks" / f"{name}.ipynb")

@@ -181,6 +181,7 @@ def test_names_from_outside_are_text(parsed):
 
 @given(st.text(min_size=1).filter(str.strip))
 @settings(max_examples=30)
+@pytest.mark.slow
 def test_any_name_can_be_shown(tmp_path_factory, name):
     target = tmp_path_factory.getbasetemp() / "name.html"
     song = Song(name, (Track(name, 0, False, (Note(60, 90, 0, 1),)),))
@@ -204,6 +205,7 @@ def test_pictures_have_words(parsed):
     assert sum("Constant-Q" in text for text in captions) == sum("Rainbowgram" in text for text in captions) == 3
 
 
+@pytest.mark.slow
 def test_no_figure_is_left_open_and_no_style_leaks_in(clips, tmp_path):
     before = plt.get_fignums()
     plain = write(tmp_path / "plain.html", clips)
@@ -281,6 +283,7 @@ def test_sound_of_any_rate_keeps_its_time(rate, channels, tmp_path):
 
 
 @pytest.mark.usefixtures("no_pictures")
+@pytest.mark.slow
 def test_two_minutes_of_music_are_below_three_megabytes(tmp_path):
     noise = np.random.default_rng(0).normal(0, 0.1, 120 * RATE).astype(np.float32)
     clips = {"reference": Audio(noise, RATE), "played": Audio(noise[::-1].copy(), RATE)}
@@ -443,6 +446,7 @@ def test_sections_without_a_clip_say_how_to_make_it(tmp_path):
 
 
 @pytest.mark.usefixtures("no_pictures")
+@pytest.mark.slow
 def test_what_the_sections_say_makes_their_clips(tmp_path):
     names = {"clips": {}, "song": midi.excerpt(midi.load(demo.SCORE), 0, 1.2)}
     exec(page.IMPORTS, names)

@@ -349,8 +349,7 @@ def test_each_note_takes_the_instrument_of_its_start(notes):
 
 def test_a_track_that_sets_no_volume_has_general_midis():
     """100 of 127, and full expression: a track that sets 127 stands out among such."""
-    full = {"volume": ((0.0, 1.0),), "expression": ((0.0, 1.0),)}
-    songs = (song_of(NOTE, controls=moves) for moves in ({}, full))
+    songs = song_of(NOTE), song_of(NOTE, controls={"volume": ((0.0, 1.0),), "expression": ((0.0, 1.0),)})
     silent, loud = (controllers.curves(song, [ResolvedPart(None)], Settings())[0] for song in songs)
     at = np.zeros(1)
     [[ratio]] = mixing.levels(silent, 0.0, at, 1) / mixing.levels(loud, 0.0, at, 1)

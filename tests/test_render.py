@@ -360,6 +360,7 @@ SONGS = st.lists(st.tuples(st.lists(NOTES, min_size=1, max_size=6), CONTROLS), m
 
 @settings(max_examples=50)
 @given(SONGS, st.sampled_from(["loop", "once"]), st.sampled_from(["fold", "shift"]))
+@pytest.mark.slow
 def test_any_song_gives_finite_audio_that_does_not_clip(song, sustain, pitch):
     clip = play(song, None, sustain=sustain, pitch=pitch)
     assert np.isfinite(clip.samples).all()
@@ -369,6 +370,7 @@ def test_any_song_gives_finite_audio_that_does_not_clip(song, sustain, pitch):
 
 @settings(max_examples=50)
 @given(SONGS, SONGS)
+@pytest.mark.slow
 def test_two_songs_together_are_the_sum_of_their_renderings(some, others):
     moved = tuple(dataclasses.replace(track, name=f"other {track.name}") for track in others.tracks)
     both = Song("both", some.tracks + moved)
@@ -378,6 +380,7 @@ def test_two_songs_together_are_the_sum_of_their_renderings(some, others):
 
 @given(st.integers(1, 9), SONGS)
 @settings(max_examples=30)
+@pytest.mark.slow
 def test_the_batch_size_changes_nothing(batch_size, song):
     np.testing.assert_allclose(play(song, batch_size=batch_size).samples, play(song, batch_size=8).samples, atol=2e-6)
 
@@ -395,10 +398,11 @@ def peak_of_rendering(count):
     return peak
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_notes():
-    """Twenty thousand notes are 0.5 GB of waves; what is kept of each is its row in the plan."""
+    """Six thousand notes are 150 MB of waves; what is kept of each is its row in the plan."""
     play(song_of(Note(60, 90, 0, 1)))  # imports
-    assert peak_of_rendering(20_000) - peak_of_rendering(300) < 20_000 * 2000
+    assert peak_of_rendering(6000) - peak_of_rendering(300) < 6000 * 2000
 
 
 @given(st.integers(-20, 60), st.integers(1, 40), st.integers(0, 49))
@@ -603,6 +607,7 @@ def test_a_report_from_before_there_was_a_choice_of_level_makes_the_same_clip(ti
     np.testing.assert_array_equal(render.reproduce(path, tiny, progress=False).samples, clip.samples)
 
 
+@pytest.mark.slow
 def test_a_clip_of_the_demo_is_found_again_by_its_name(tmp_path):
     from helpers import gansynth
 

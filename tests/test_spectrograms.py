@@ -23,6 +23,7 @@ TURNS_A_HERTZ = 2 * spectrograms.HOP / RATE  # half turns a hop
 IMAGES = {"style": "default", "savefig_kwargs": {"dpi": 50}, "tolerance": 12, "baseline_dir": "data/images"}
 
 
+@pytest.mark.slow
 def test_warming_up_imports_what_the_pictures_need_and_only_once():
     code = (
         "import sys; from helpers import spectrograms; assert 'librosa' not in sys.modules; "

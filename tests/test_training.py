@@ -95,6 +95,7 @@ def test_a_short_schedule_of_batches_is_for_the_last_resolutions():
     assert [training.batch_size(Config(), settings, stage) for stage in range(13)] == [16] * 11 + [8] * 2
 
 
+@pytest.mark.slow
 def test_one_iteration_is_the_originals():
     """All losses to 1e-4 (measured: equal), the variables to a thousandth of the step that they take.
 
@@ -236,6 +237,7 @@ def test_without_growing_there_is_one_stage():
 # Other ways to compute the same
 
 
+@pytest.mark.slow
 def test_xla_takes_the_same_step():
     notes, values = SomeNotes(), []
     for jit in (False, True):
@@ -291,6 +293,7 @@ def python(*args, **kwargs):
     return subprocess.Popen([sys.executable, *map(str, args)], env=environment, text=True, **kwargs)
 
 
+@pytest.mark.slow
 def test_two_devices_take_the_step_of_one():
     """With a batch of two equal halves, for which the standard deviation of a half is that of the whole."""
     process = python("-c", textwrap.dedent(MIRRORED), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -554,6 +557,7 @@ def rows(out):
     return path.read_text().splitlines() if path.is_file() else []
 
 
+@pytest.mark.slow
 def test_a_run_leaves_everything(uninterrupted):
     with open(uninterrupted / loop.LOSSES, newline="") as file:
         table = list(csv.DictReader(file))
@@ -571,6 +575,7 @@ def test_a_run_leaves_everything(uninterrupted):
     assert model.generate(model.sample_z(2, 1), [40, 60]).shape == (2, 100)
 
 
+@pytest.mark.slow
 def test_curves_are_for_tensorboard_too(uninterrupted):
     from tensorflow.python.summary.summary_iterator import summary_iterator
 
@@ -587,6 +592,7 @@ def test_curves_are_for_tensorboard_too(uninterrupted):
         np.testing.assert_allclose(curves[name], wanted, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_as_if_it_had_not_been(folder_of_notes, uninterrupted, tmp_path):
     """kill -9 at any moment, with a checkpoint written after each step: all losses are the same, bit for bit."""
     out = tmp_path / "out"
@@ -604,6 +610,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(folder_of_notes, uninterrupt
     assert not list(out.glob(".partial*"))
 
 
+@pytest.mark.slow
 def test_a_second_training_in_one_folder_refuses(folder_of_notes, tmp_path, capsys):
     out = tmp_path / "out"
     holding = "import sys, time; from pathlib import Path; from helpers.training import loop\n"
@@ -630,6 +637,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(folder_of_notes, tmp_path, 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.slow
 def test_a_run_that_is_asked_to_end_saves_and_goes_on(folder_of_notes, uninterrupted, tmp_path, number):
     """The only checkpoint is the one that the signal asks for: the losses after it are those of an undisturbed run."""
     out = tmp_path / "out"
@@ -679,6 +687,7 @@ def test_the_first_checkpoint_does_not_wait_for_the_second(eager, folder_of_note
     assert saved_at == [4, 12]
 
 
+@pytest.mark.slow
 def test_more_images_for_a_finished_run(eager, folder_of_notes, uninterrupted, tmp_path, capsys):
     out = tmp_path / "out"
     shutil.copytree(uninterrupted, out)
@@ -690,6 +699,7 @@ def test_more_images_for_a_finished_run(eager, folder_of_notes, uninterrupted, t
     assert checkpoint.find(out)[2].name == "model.ckpt-88"
 
 
+@pytest.mark.slow
 def test_continue_from_another_run(eager, folder_of_notes, uninterrupted, tmp_path, capsys):
     out = tmp_path / "out"
     arguments = flags(folder_of_notes, out, "--continue_from", str(uninterrupted), "--images", "84")[2:]
@@ -715,6 +725,7 @@ def test_mistakes_are_one_line(folder_of_notes, tmp_path, capsys, more, message)
     assert message in error
 
 
+@pytest.mark.slow
 def test_a_run_does_not_change_its_numbers(folder_of_notes, uninterrupted, tmp_path, capsys):
     other = tmp_path / "other.json"
     other.write_text(json.dumps(SMALL | {"fmap_max": 5}))
@@ -722,6 +733,7 @@ def test_a_run_does_not_change_its_numbers(folder_of_notes, uninterrupted, tmp_p
     assert "holds a run with fmap_max 4, not 5" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_spoilt_run_keeps_its_last_checkpoint(eager, folder_of_notes, uninterrupted, tmp_path, capsys, monkeypatch):
     out = tmp_path / "out"
     shutil.copytree(uninterrupted, out)

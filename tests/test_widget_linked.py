@@ -250,6 +250,7 @@ def test_entries_keep_their_share_of_another_song(bank):
     assert editor._fit.disabled
 
 
+@pytest.mark.slow
 def test_chosen_times_stay_until_they_are_fitted(bank):
     tune = Tune(bank, PRELUDE)
     editor = TimelineEditor(bank, tune, ["stub 1-0", "stub 1-1", "stub 1-2"])

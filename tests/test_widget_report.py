@@ -65,6 +65,7 @@ def bank(tmp_path):
 
 
 class TestEach:
+    @pytest.mark.slow
     def test_every_checkpoint_that_can_be_had_plays(self, loaded, tune):
         each = GenerateEach(Checkpoints(["demo", "acoustic_only", "all_instruments"]), tune, seed=3)
         each.run()
@@ -113,6 +114,7 @@ class TestEach:
         assert each._rows.children == ()
         assert each.stale == "the last attempt failed"
 
+    @pytest.mark.slow
     def test_its_code_gives_its_clips(self, loaded, tune):
         from helpers import render
 
@@ -193,6 +195,7 @@ class TestComparison:
         tune.song = Song("c", (Track("one", 0, False, (Note(60, 100, 0.0, 2.0),)),))
         return tune
 
+    @pytest.mark.slow
     def test_numbers_tell_right_from_wrong(self, player, one_note):
         comparison = Comparison(player, one_note)
         measured = comparison.run()
@@ -201,6 +204,7 @@ class TestComparison:
         assert "<td>100%</td>" in comparison._table.value
         assert all(bytes(picture.value).startswith(b"\x89PNG") for picture in comparison._pictures.values())
 
+    @pytest.mark.slow
     def test_it_says_when_clips_have_changed_and_measures_only_those(self, player, one_note, monkeypatch):
         from helpers.evaluation import agreement
 
@@ -217,6 +221,7 @@ class TestComparison:
         assert len(asked) == 1
         assert comparison.message == ""
 
+    @pytest.mark.slow
     def test_a_clip_of_another_tune_is_measured_by_the_tune_that_it_plays(self, loaded, tune, bank, monkeypatch):
         from helpers.evaluation import agreement
 
@@ -251,12 +256,14 @@ class TestComparison:
         for ax in drawn[0].axes[:count]:
             assert [label.get_text() for label in ax.get_yticklabels()] == ["C2", "C4", "C6", "C8"]
 
+    @pytest.mark.slow
     def test_names_are_text(self, one_note):
         comparison = Comparison(Player({"<b>x</b>": sine()}), one_note)
         comparison.run()
         assert "&lt;b&gt;x&lt;/b&gt;" in comparison._table.value
 
 
+@pytest.mark.slow
 def test_the_page_has_a_section_for_each_checkpoint_that_played_and_the_numbers(loaded, tune, bank, tmp_path):
     each = GenerateEach(Checkpoints(["demo", "acoustic_only"]), tune)
     each.run()

@@ -225,6 +225,7 @@ def test_x_in_the_piano_roll_is_time():
     st.booleans(),
 )
 @settings(max_examples=40)
+@pytest.mark.slow
 def test_whatever_is_done_the_timeline_is_valid(acts, held):
     editor = TimelineEditor(BANK, SONG)
     editor.held = held

@@ -374,6 +374,7 @@ def test_the_page_knows_where_the_rolls_axes_are(tune):
     assert tune._roll.seconds == pytest.approx(tune.song.duration, abs=0.5)
 
 
+@pytest.mark.slow
 def test_listening_plays_what_is_heard(tune, monkeypatch):
     asked = []
 
