@@ -89,7 +89,8 @@ bench-train: $(VENV)/ready
 	$(BIN)/python benchmarks/train.py
 
 clean:
-	rm -rf $(VENV) $(COLAB) outputs build gansynth_suite.egg-info
+	rm -rf $(VENV) $(COLAB) build gansynth_suite.egg-info
+	find outputs -mindepth 1 ! -path outputs/README.md -delete
 
 $(VENV)/ready: pyproject.toml requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \

@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import filelock
-
 try:
     import fcntl
 except ImportError:  # Windows
@@ -114,6 +112,8 @@ def locked(path: Path, wait: float = FOREVER, on_wait: Callable[[], None] | None
 
     On file systems without locks, such as a mounted Google Drive, nobody waits.
     """
+    import filelock  # here, because notebooks begin with what runs before anything is installed
+
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(str(path))
     try:

@@ -14,9 +14,10 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Annotated, NamedTuple, overload
 
 import numpy as np
+from pydantic import FailFast, Field
 
 from . import casting, jsonfile
 from .errors import in_one_line
@@ -538,22 +539,22 @@ def save(instruments: Sequence[Instrument], path: str | os.PathLike) -> Path:
     return path
 
 
-def read_instrument(row: Any, what: str) -> Instrument:
-    """An instrument from values of a file, each checked; `what` it is called in errors.
+class InstrumentRow(jsonfile.Row):
+    """An instrument as it stands in a file."""
 
-    Raises:
-      ValueError: a value is missing, or of another kind or size.
-    """
-    row = jsonfile.fields(row, what, ("name", "z"))
-    z = jsonfile.items(row["z"], f"the latent of {what}", MAX_LATENT)
-    seed = row.get("seed")
-    return Instrument(
-        jsonfile.text(row["name"], f"the name of {what}", MAX_NAME),
-        np.array([jsonfile.number(value, f"a number in the latent of {what}", -MAX_NUMBER, MAX_NUMBER) for value in z]),
-        jsonfile.text(row.get("checkpoint", ""), f"the checkpoint of {what}"),
-        jsonfile.text(row.get("fingerprint", ""), f"the fingerprint of {what}"),
-        None if seed is None else jsonfile.whole(seed, f"the seed of {what}", 0, 2**32 - 1),
-    )
+    name: Annotated[jsonfile.Text, Field(max_length=MAX_NAME)]
+    z: Annotated[list[Annotated[jsonfile.Number, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]], Field(max_length=MAX_LATENT)]
+    checkpoint: jsonfile.Text = ""
+    fingerprint: jsonfile.Text = ""
+    seed: Annotated[jsonfile.Whole, Field(ge=0, le=2**32 - 1)] | None = None
+
+    def instrument(self) -> Instrument:
+        return Instrument(self.name, np.array(self.z), self.checkpoint, self.fingerprint, self.seed)
+
+
+class _File(jsonfile.Row):
+    format: Annotated[jsonfile.Whole, Field(ge=FILE_FORMAT, le=FILE_FORMAT)] = FILE_FORMAT
+    instruments: Annotated[list[InstrumentRow], Field(max_length=MAX_INSTRUMENTS), FailFast()]
 
 
 @in_one_line
@@ -572,12 +573,8 @@ def load(path: str | os.PathLike, model: GANSynth | None = None) -> list[Instrum
     if not path.is_file():
         raise FileNotFoundError(f"no instruments at {path}: there is no such file")
     try:
-        file = jsonfile.fields(jsonfile.parse(jsonfile.read_text(path, MAX_BYTES)), "the file", ("instruments",))
-        if file.get("format", FILE_FORMAT) != FILE_FORMAT:
-            found = jsonfile.shortened(file["format"])
-            raise ValueError(f"its format is {found}, and {FILE_FORMAT} is what can be read")
-        rows = jsonfile.items(file["instruments"], "instruments", MAX_INSTRUMENTS)
-        loaded = [read_instrument(row, f"instrument {number}") for number, row in enumerate(rows, start=1)]
+        file = jsonfile.checked(jsonfile.parse(jsonfile.read_text(path, MAX_BYTES)), _File)
+        loaded = [row.instrument() for row in file.instruments]
     except ValueError as error:
         raise ValueError(f"{path} is not a file of instruments: {error}") from None
     if model is not None:

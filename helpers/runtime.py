@@ -194,8 +194,11 @@ def _link(folder: Path, kept: Path) -> None:
     if folder.is_symlink():
         raise OSError(f"{folder} is a link already, so it was not linked to your Google Drive")
     if folder.exists():
-        if any(folder.iterdir()):
+        about = folder / "README.md"  # comes with the repository
+        if any(path != about for path in folder.iterdir()):
             raise OSError(f"{folder} has files already, so it was not linked to your Google Drive; move them first")
+        if about.exists():
+            shutil.move(about, kept / about.name)
         folder.rmdir()  # fails if a file has come since
     folder.symlink_to(kept, target_is_directory=True)
 

@@ -28,11 +28,12 @@ import tempfile
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import FailFast, Field
 
 from .. import jsonfile
 from ..errors import one_line
@@ -212,28 +213,46 @@ def _read_header(archive: zipfile.ZipFile) -> tuple[Config, int, int, dict[str, 
     kind, shape = _array_header(archive, "header.npy")
     if size > MAX_HEADER_BYTES or shape != () or kind.kind != "U":
         raise ValueError("its header is not the text that it must be")
-    rows = jsonfile.fields(jsonfile.parse(str(_read_array(archive, "header.npy", "U"))), "its header")
-    config = Config.from_dict(jsonfile.fields(rows.get("config"), "config"))
-    stage = jsonfile.whole(rows.get("stage"), "stage", 0, 2 * config.num_resolutions)
-    step = jsonfile.whole(rows.get("global_step"), "global_step", 0, MAX_COUNT)
-    about = jsonfile.fields(rows.get("about"), "about")
-    _check_instruments(about.get("instruments", []), config)
-    return config, stage, step, about
+    text = str(_read_array(archive, "header.npy", "U"))
+    header = jsonfile.checked(jsonfile.parse(text), _Header)
+    config = Config.from_dict(header.config)
+    if header.stage > 2 * config.num_resolutions:
+        raise ValueError(f"stage is {header.stage}; a model of {config.num_resolutions} blocks has fewer")
+    about = jsonfile.checked(header.about, _About)
+    _check_instruments(about.instruments, config)
+    return config, header.stage, header.global_step, header.about
 
 
-def _check_instruments(rows: Any, config: Config) -> None:
-    """Refuse named instruments that are not what `instruments.named` and `casting` expect."""
-    names = set()
-    for number, row in enumerate(jsonfile.items(rows, "instruments", MAX_INSTRUMENTS)):
-        what = f"instrument {number}"
-        row = jsonfile.fields(row, what)
-        names.add(jsonfile.text(row.get("name"), f"name of {what}", MAX_NAME))
-        if row.get("program") is not None:
-            jsonfile.whole(row["program"], f"program of {what}", 0, 127)
-        jsonfile.text(row.get("family", ""), f"family of {what}", MAX_NAME)
-        for value in jsonfile.items(row.get("z"), f"latent of {what}", MAX_INSTRUMENTS, config.latent_vector_size):
-            jsonfile.number(value, f"latent of {what}", -MAX_LATENT, MAX_LATENT)
-    if len(names) != len(rows):
+class _Header(jsonfile.Row):
+    """What stands in our own format beside the weights."""
+
+    config: dict[str, Any]
+    stage: Annotated[jsonfile.Whole, Field(ge=0)]
+    global_step: Annotated[jsonfile.Whole, Field(ge=0, le=MAX_COUNT)]
+    about: dict[str, Any]
+
+
+class _Named(jsonfile.Row):
+    """A named instrument, as `instruments.named` and `casting` expect it."""
+
+    name: Annotated[jsonfile.Text, Field(max_length=MAX_NAME)]
+    program: Annotated[jsonfile.Whole, Field(ge=0, le=127)] | None = None
+    family: Annotated[jsonfile.Text, Field(max_length=MAX_NAME)] = ""
+    z: list[Annotated[jsonfile.Number, Field(ge=-MAX_LATENT, le=MAX_LATENT)]]
+
+
+class _About(jsonfile.Row):
+    instruments: Annotated[list[_Named], Field(max_length=MAX_INSTRUMENTS), FailFast()] = Field(default_factory=list)
+
+
+def _check_instruments(instruments: Sequence[_Named], config: Config) -> None:
+    for instrument in instruments:
+        if len(instrument.z) != config.latent_vector_size:
+            raise ValueError(
+                f"the latent of {jsonfile.shortened(instrument.name)} has {len(instrument.z)} numbers; "
+                f"this model's have {config.latent_vector_size}"
+            )
+    if len({instrument.name for instrument in instruments}) != len(instruments):
         raise ValueError("two of its instruments have one name")
 
 

@@ -10,23 +10,26 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import FailFast, Field
 
 from .. import __version__, jsonfile
+from ..errors import one_line
 from ..files import as_path, replacing
-from ..instruments import Timeline, read_instrument
+from ..instruments import InstrumentRow, Timeline
 from ..limits import MAX_SECONDS, MAX_TRACKS
 from ..midi import Changes, Note, Song, Track
 from ..tables import counted, table
-from .types import ResolvedPart, Settings
+from .types import ResolvedPart, Settings, changed_settings
 
 FILE_FORMAT = 3
 LEVELLED_BY_PEAK = 2  # the format before, when there was no choice; 1 counted the batches of a stopped rendering
 MAX_BYTES = 64 << 20  # of such a file; a symphony of 100,000 notes has 5 MB
 MAX_BATCH = 2**31 - 1  # that a person may have asked for; `render.reproduce` takes fewer
 MAX_CHANGES = 1_000_000
+MAX_TEMPO = 60e6  # quarter notes a minute
 MAX_CONTROL = 10_000.0  # damaged scores ask for bends of hundreds of semitones
 MAX_NUMBER = 1e6
 MAX_MESSAGE = 300  # characters of what is wrong
@@ -231,133 +234,126 @@ def read_recipe(path: str | os.PathLike) -> Recipe:
     if not path.is_file():
         raise FileNotFoundError(f"no report at {path}: there is no such file")
     try:
-        rows = jsonfile.fields(jsonfile.parse(jsonfile.read_text(path, MAX_BYTES)), "the file", ("format",))
-        if rows["format"] not in (LEVELLED_BY_PEAK, FILE_FORMAT):
-            found = jsonfile.shortened(rows["format"])
-            raise ValueError(f"its format is {found}, and {FILE_FORMAT} is what can be read")
-        return _recipe(rows, {"level": "peak"} if rows["format"] == LEVELLED_BY_PEAK else {})
+        return _recipe(jsonfile.checked(jsonfile.parse(jsonfile.read_text(path, MAX_BYTES)), _File))
     except ValueError as error:
         raise ValueError(f"{path} is not the report of a rendering: {str(error)[:MAX_MESSAGE]}") from None
 
 
-def _recipe(rows: dict[str, Any], unsaid: dict[str, Any]) -> Recipe:
-    """A recipe from values of a file, each checked. `unsaid` are settings that files of its format do not have."""
-    jsonfile.fields(rows, "the file", ("model", "settings", "seed", "batch_size", "parts", "timelines", "song"))
-    model = jsonfile.fields(rows["model"], "model", ("name", "source", "fingerprint", "precision"))
-    song, settings = _song(rows["song"]), _settings({**unsaid, **jsonfile.fields(rows["settings"], "settings")})
-    timelines = [_timeline(row) for row in jsonfile.items(rows["timelines"], "timelines", MAX_TRACKS)]
+# The file, as `_rows` writes it. Long lists fail at the first wrong value, or a hostile file would fill the memory with
+# what is wrong with the others.
+_Second = Annotated[jsonfile.Number, Field(ge=0, le=MAX_SECONDS)]
+_Time = Annotated[jsonfile.Number, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
+_Tempo = Annotated[jsonfile.Number, Field(ge=0, le=MAX_TEMPO)]
+_Control = Annotated[jsonfile.Number, Field(ge=-MAX_CONTROL, le=MAX_CONTROL)]
+_Pitch = Annotated[jsonfile.Whole, Field(ge=0, le=127)]
+_Velocity = Annotated[jsonfile.Whole, Field(ge=1, le=127)]
+
+
+class _Model(jsonfile.Row):
+    name: jsonfile.Text
+    source: jsonfile.Text
+    fingerprint: jsonfile.Text
+    precision: jsonfile.Text
+
+
+class _Part(jsonfile.Row):
+    timeline: Annotated[jsonfile.Whole, Field(ge=0)] | None
+    mute: jsonfile.Flag
+    solo: jsonfile.Flag
+    gain: Annotated[jsonfile.Number, Field(ge=-100, le=40)]
+    pan: Annotated[jsonfile.Number, Field(ge=-1, le=1)] | None
+
+
+class _Timeline(jsonfile.Row):
+    instruments: Annotated[list[InstrumentRow], Field(max_length=MAX_CHANGES), FailFast()]
+    at: Annotated[list[_Time], Field(max_length=MAX_CHANGES), FailFast()]
+    held: jsonfile.Flag = False
+
+
+class _Track(jsonfile.Row):
+    name: jsonfile.Text
+    program: Annotated[jsonfile.Whole, Field(ge=0, le=127)]
+    is_drum: jsonfile.Flag
+    notes: Annotated[list[tuple[_Pitch, _Velocity, _Second, _Second]], FailFast()]
+    controls: dict[jsonfile.Text, Annotated[list[tuple[_Time, _Control]], FailFast()]]
+
+
+class _Song(jsonfile.Row):
+    name: jsonfile.Text
+    tracks: Annotated[list[_Track], Field(max_length=MAX_TRACKS), FailFast()]
+    tempos: Annotated[list[tuple[_Time, _Tempo]], FailFast()]
+    meters: Annotated[
+        list[tuple[_Time, Annotated[jsonfile.Whole, Field(ge=0, le=255)], Annotated[jsonfile.Whole, Field(ge=0)]]],
+        Field(max_length=MAX_CHANGES),
+        FailFast(),
+    ]
+    unclosed: Annotated[jsonfile.Whole, Field(ge=0, le=MAX_CHANGES)]
+    remarks: Annotated[list[jsonfile.Text], Field(max_length=MAX_REMARKS)] = Field(default_factory=list)
+
+
+class _File(jsonfile.Row):
+    format: Annotated[jsonfile.Whole, Field(ge=LEVELLED_BY_PEAK, le=FILE_FORMAT)]
+    model: _Model
+    settings: dict[str, Any]
+    seed: Annotated[jsonfile.Whole, Field(ge=0, le=2**32 - 1)]
+    batch_size: Annotated[jsonfile.Whole, Field(ge=1, le=MAX_BATCH)]
+    stopped_at: _Second | None = None
+    parts: Annotated[list[_Part], Field(max_length=MAX_TRACKS), FailFast()]
+    timelines: Annotated[list[_Timeline], Field(max_length=MAX_TRACKS), FailFast()]
+    song: _Song
+
+
+def _recipe(file: _File) -> Recipe:
+    """What a file says, where its parts go together."""
+    song, timelines = _song(file.song), [_timeline(row) for row in file.timelines]
+    settings = _settings(file.settings, {"level": "peak"} if file.format == LEVELLED_BY_PEAK else {})
     if len({len(instrument.z) for timeline in timelines for instrument in timeline.instruments}) > 1:
         raise ValueError("its latents are of several lengths")
-    parts = tuple(_part(row, timelines) for row in jsonfile.items(rows["parts"], "parts", MAX_TRACKS))
-    if len(parts) != len(song.tracks):
-        raise ValueError(f"it has {len(parts)} parts for {len(song.tracks)} tracks")
+    if len(file.parts) != len(song.tracks):
+        raise ValueError(f"it has {len(file.parts)} parts for {len(song.tracks)} tracks")
+    parts = tuple(_part(row, timelines) for row in file.parts)
     for part, track in zip(parts, song.tracks, strict=True):
         if part.timeline is None and (settings.faithful or not track.is_drum):
             raise ValueError(f"nobody plays track {jsonfile.shortened(track.name)}")
-    stopped_at = rows.get("stopped_at")
-    return Recipe(
-        **{key: jsonfile.text(model[key], key) for key in ("source", "fingerprint", "precision")},
-        model=jsonfile.text(model["name"], "the model's name"),
-        song=song,
-        parts=parts,
-        settings=settings,
-        seed=jsonfile.whole(rows["seed"], "seed", 0, 2**32 - 1),
-        batch_size=jsonfile.whole(rows["batch_size"], "batch_size", 1, MAX_BATCH),
-        stopped_at=None if stopped_at is None else jsonfile.number(stopped_at, "stopped_at", 0, MAX_SECONDS),
-    )
+    made_with = file.model.name, file.model.source, file.model.fingerprint, file.model.precision
+    return Recipe(*made_with, song, parts, settings, file.seed, file.batch_size, file.stopped_at)
 
 
-def _settings(row: dict[str, Any]) -> Settings:
-    """Settings of a file: each of the type that the field has."""
-    kinds = {field.name: field.type for field in dataclasses.fields(Settings)}
-    for name, value in row.items():
-        if name not in kinds:
-            raise ValueError(f"{jsonfile.shortened(name)} is no setting")
-        kind, _, none = kinds[name].partition(" | ")
-        if not (none and value is None):
-            if kind == "str":
-                jsonfile.text(value, name)
-            elif kind == "bool":
-                jsonfile.flag(value, name)
-            else:
-                jsonfile.number(value, name, -MAX_NUMBER, MAX_NUMBER)
-    return Settings(**row)
+def _settings(row: dict[str, Any], unsaid: dict[str, Any]) -> Settings:
+    """Settings of a file. `unsaid` are those that files of its format do not have."""
+    try:
+        return changed_settings(Settings(), {**unsaid, **row})
+    except TypeError as error:
+        raise ValueError(one_line(error)) from None
 
 
-def _timeline(row: Any) -> Timeline:
-    row = jsonfile.fields(row, "a timeline", ("instruments", "at"))
-    players = [
-        read_instrument(instrument, "an instrument")
-        for instrument in jsonfile.items(row["instruments"], "the instruments of a timeline", MAX_CHANGES)
-    ]
-    at = jsonfile.items(row["at"], "the times of a timeline", MAX_CHANGES, len(players))
-    seconds = [jsonfile.number(second, "a time", -MAX_NUMBER, MAX_NUMBER) for second in at]
-    return Timeline(players, seconds, jsonfile.flag(row.get("held", False), "held"))
+def _timeline(row: _Timeline) -> Timeline:
+    return Timeline([instrument.instrument() for instrument in row.instruments], row.at, row.held)
 
 
-def _part(row: Any, timelines: Sequence[Timeline]) -> ResolvedPart:
-    row = jsonfile.fields(row, "a part", ("timeline", "mute", "solo", "gain", "pan"))
-    timeline, pan = row["timeline"], row["pan"]
-    return ResolvedPart(
-        None if timeline is None else timelines[jsonfile.whole(timeline, "timeline", 0, len(timelines) - 1)],
-        jsonfile.flag(row["mute"], "mute"),
-        jsonfile.flag(row["solo"], "solo"),
-        jsonfile.number(row["gain"], "gain", -100, 40),
-        None if pan is None else jsonfile.number(pan, "pan", -1, 1),
-    )
+def _part(row: _Part, timelines: Sequence[Timeline]) -> ResolvedPart:
+    if row.timeline is not None and row.timeline >= len(timelines):
+        raise ValueError(f"a part names timeline {row.timeline} of {len(timelines)}")
+    timeline = None if row.timeline is None else timelines[row.timeline]
+    return ResolvedPart(timeline, row.mute, row.solo, row.gain, row.pan)
 
 
-def _song(row: Any) -> Song:
-    row = jsonfile.fields(row, "song", ("name", "tempos", "meters", "unclosed", "tracks"))
-    return Song(
-        jsonfile.text(row["name"], "the song's name"),
-        tuple(_track(track) for track in jsonfile.items(row["tracks"], "tracks", MAX_TRACKS)),
-        _changes(row["tempos"], "tempos", 60e6),
-        tuple(_meter(meter) for meter in jsonfile.items(row["meters"], "meters", MAX_CHANGES)),
-        jsonfile.whole(row["unclosed"], "unclosed", 0, MAX_CHANGES),
-        tuple(
-            jsonfile.text(remark, "a remark on the file")
-            for remark in jsonfile.items(row.get("remarks", []), "remarks on the file", MAX_REMARKS)
-        ),
-    )
+def _song(row: _Song) -> Song:
+    tracks = tuple(_track(track) for track in row.tracks)
+    return Song(row.name, tracks, _in_order(row.tempos, "tempos"), tuple(row.meters), row.unclosed, tuple(row.remarks))
 
 
-def _meter(row: Any) -> tuple[float, int, int]:
-    second, beats, value = jsonfile.items(row, "a meter", 3, 3)
-    return (
-        jsonfile.number(second, "the second of a meter", 0, MAX_NUMBER),
-        jsonfile.whole(beats, "the beats of a meter", 0, 255),
-        jsonfile.whole(value, "the note value of a meter", 0, 1 << 255),
-    )
+def _track(row: _Track) -> Track:
+    for *_, start, end in row.notes:
+        if end < start:
+            raise ValueError(f"a note ends at {end:g} s and begins at {start:g}")
+    controls = {kind: _in_order(changes, jsonfile.shortened(kind)) for kind, changes in row.controls.items()}
+    return Track(row.name, row.program, row.is_drum, tuple(Note(*note) for note in row.notes), controls)
 
 
-def _track(row: Any) -> Track:
-    row = jsonfile.fields(row, "a track", ("name", "program", "is_drum", "notes", "controls"))
-    controls = jsonfile.fields(row["controls"], "controls")
-    return Track(
-        jsonfile.text(row["name"], "a track's name"),
-        jsonfile.whole(row["program"], "program", 0, 127),
-        jsonfile.flag(row["is_drum"], "is_drum"),
-        tuple(_note(note) for note in jsonfile.items(row["notes"], "notes", jsonfile.MAX_LISTS)),
-        {kind: _changes(changes, jsonfile.shortened(kind), MAX_CONTROL) for kind, changes in controls.items()},
-    )
-
-
-def _note(row: Any) -> Note:
-    pitch, velocity, start, end = jsonfile.items(row, "a note", 4, 4)
-    return Note(
-        jsonfile.whole(pitch, "a pitch", 0, 127),
-        jsonfile.whole(velocity, "a velocity", 1, 127),
-        jsonfile.number(start, "the beginning of a note", 0, MAX_SECONDS),
-        jsonfile.number(end, "the end of a note", start, MAX_SECONDS),
-    )
-
-
-def _changes(rows: Any, what: str, largest: float) -> Changes:
-    """Values over time: [second, value] each, in the order of time."""
-    changes, before = [], 0.0
-    for row in jsonfile.items(rows, what, jsonfile.MAX_LISTS):
-        second, value = jsonfile.items(row, what, 2, 2)
-        before = jsonfile.number(second, f"a second of {what}", before, MAX_NUMBER)
-        changes.append((before, jsonfile.number(value, what, -largest, largest)))
+def _in_order(changes: list[tuple[float, float]], what: str) -> Changes:
+    """Values over time: (second, value) each."""
+    seconds = [second for second, _ in changes]
+    if seconds != sorted(seconds) or min(seconds, default=0.0) < 0:
+        raise ValueError(f"the changes of {what} are not in the order of time")
     return tuple(changes)
