@@ -38,6 +38,7 @@ demo: $(VENV)/ready
 test: $(VENV)/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 
 quick: $(VENV)/ready-dev
