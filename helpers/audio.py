@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LOUDNESS = -16.0  # LUFS of a finished clip; near where streaming services put music
 PEAK = 0.9  # the highest that a finished clip goes; the rest is left to lossy files, which overshoot a little
 SILENCE = 1e-9  # a wave whose peak is below this is left silent
-SOFT = -55.0  # LUFS; below, the gate for silence, at -70, reaches into what is to be heard
+SOFT = -55.0  # LUFS; below, the gate for silence, at -70, reaches into what should be heard
 LOUDNESS_BLOCK = 0.4  # s; gating blocks of BS.1770, one every tenth of a second
 LOUDNESS_STEP = 0.1  # s
 LOUDNESS_WARM_UP = 1.0  # s after which the filters have forgotten where they began
@@ -187,7 +187,7 @@ def file_kind(path: str | os.PathLike) -> str:
     path = as_path(path)
     kind = path.suffix.lower().removeprefix(".")
     if kind not in _ENCODINGS:
-        raise ValueError(f"{path.name} has to end in .wav, .flac, .ogg or .mp3")
+        raise ValueError(f"{path.name} must end in .wav, .flac, .ogg or .mp3")
     return kind
 
 

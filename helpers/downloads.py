@@ -39,7 +39,7 @@ READ_SECONDS = 60  # ... and the longest silence before it counts as gone
 MAX_NOTES_BYTES = 1 << 16  # of what is noted about an unfinished download
 MAX_ARCHIVE_BYTES = 4 << 30  # a published model, with its optimizer and discriminator, stays well below
 
-Progress = bool | Callable[[int, int | None], None]  # whether a bar is shown; or who is told (bytes here, bytes in all)
+Progress = bool | Callable[[int, int | None], None]  # a bar or none; or a function of (bytes here, bytes in all)
 
 _DRIVE_HOSTS = ("drive.google.com", "docs.google.com", "drive.usercontent.google.com")
 _DRIVE_ID = r"[A-Za-z0-9_-]{20,}"

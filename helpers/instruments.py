@@ -433,7 +433,7 @@ class Timeline:
         if not len(instruments) or times.shape != (len(instruments),):
             raise ValueError(f"a timeline needs as many times as instruments, not {times.size} for {len(instruments)}")
         if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
-            raise ValueError(f"the times of a timeline have to rise, unlike {times.tolist()}")
+            raise ValueError(f"the times of a timeline must rise, unlike {times.tolist()}")
         _check_one_model(instruments, "the instruments of a timeline")
         self.instruments, self.at = tuple(instruments), times
         self.held = held and len(instruments) > 1  # of one alone, nothing changes

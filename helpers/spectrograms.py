@@ -138,7 +138,7 @@ def constant_q(
         lowest = float(librosa.note_to_hz(fmin) if isinstance(fmin, str) else fmin)
     except librosa.ParameterError:
         raise ValueError(f"fmin is {fmin!r}; it must be a note like 'C1', or a frequency in Hz") from None
-    # The highest filter has to end below half the sample rate.
+    # The highest filter must end below half the sample rate.
     ratio = 2 ** (2 / bins_per_octave)
     width = 1 + HANN_BANDWIDTH / 2 * (ratio - 1) / (ratio + 1) / filter_scale
     bins = int(bins_per_octave * np.log2(sr / 2 / lowest / width)) if 0 < lowest < sr / 2 else 0

@@ -190,7 +190,7 @@ def test_mistakes_get_one_sentence_and_a_status(tmp_path, capsys, empty_score, m
         ],
         "sample_rate is 8000": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--sample_rate", 8000],
         "for a score": ["--ckpt_dir", TINY, "--output", tmp_path / "x.wav"],
-        "has to end in": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "x.aac"],
+        "must end in": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "x.aac"],
         "is a folder": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "a.wav"],
         "text.mid is a file": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "text.mid" / "x.wav"],
         "no instruments at": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--instruments", tmp_path / "none.json"],

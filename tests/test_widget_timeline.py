@@ -143,9 +143,9 @@ def test_errors_are_one_line_and_the_editor_goes_on(editor):
 
 @pytest.mark.parametrize(
     ("entries", "message"),
-    [([], "1 to 100"), ([[0, "nobody"]], "no instrument"), ([[-1, "Cello"]], "have to rise"),
-     ([[0, "Cello"], [0.05, "Harp"]], "by 0.1 s"), ([[3, "Cello"], [1, "Harp"]], "have to rise"),
-     ([[float("nan"), "Cello"]], "have to rise")],
+    [([], "1 to 100"), ([[0, "nobody"]], "no instrument"), ([[-1, "Cello"]], "must rise"),
+     ([[0, "Cello"], [0.05, "Harp"]], "by 0.1 s"), ([[3, "Cello"], [1, "Harp"]], "must rise"),
+     ([[float("nan"), "Cello"]], "must rise")],
 )  # fmt: skip
 def test_wrong_entries_are_refused(editor, entries, message):
     before = editor.entries

@@ -49,7 +49,7 @@ MAX_WEIGHTS = 1 << 26  # of a generator, 256 MB
 MAX_UNPACKED_BYTES = 4 << 30  # of a zip
 MAX_MEMBERS = 10_000  # of a zip
 SMALL_BYTES = 64 << 20  # what unpacks to less than this may be packed at any ratio; beyond it ...
-MAX_RATIO = 20  # ... weights pack hardly at all, and the zeros of an optimizer make 2.4 of it
+MAX_RATIO = 20  # ... weights barely compress, and the zeros of an optimizer make 2.4 of it
 MAX_HEADER_BYTES = 16 << 20  # of the JSON in our own format, unpacked; the bundled model's has 2 MB
 MAX_COUNT = 1 << 53  # of images
 
@@ -394,7 +394,7 @@ def read_published(prefix: Path, expected: Mapping[str, np.ndarray]) -> dict[str
 
     Args:
       prefix: as from `find`.
-      expected: name -> an array of the shape and type that the variable has to have.
+      expected: name -> an array of the shape and type that the variable must have.
 
     Raises:
       ValueError: one is missing, does not fit or is not finite, or the file is damaged.

@@ -1,7 +1,7 @@
 """Every number of a GANSynth model, read from the `experiment.json` that lies beside its weights.
 
 The two published models were trained with the values below ("mel, progressive, high frequency resolution"). Training
-wrote its whole flag dictionary into `experiment.json`; a reader has to treat each key as optional, so each has a
+wrote its whole flag dictionary into `experiment.json`; a reader must treat each key as optional, so each has a
 default: the published value.
 
 Source: SPEC sections 1.1 and 2. Notebook: 02_checkpoints.
@@ -184,7 +184,7 @@ class Config:
         return self.hop_length * (self.frames - 1) + self.frame_length - self.audio_length
 
     def filters(self, block: int) -> int:
-        """Channels of block 1 ... num_resolutions (block 0 is the width behind the discriminator's last one)."""
+        """Channels of block 1 ... num_resolutions (block 0 is the width after the discriminator's last one)."""
         return int(min(self.fmap_base / 2 ** (block * self.fmap_decay), self.fmap_max))
 
     def num_blocks(self, stage: int) -> int:
@@ -242,7 +242,7 @@ class Config:
         except ValueError as error:
             raise ValueError(f"{source} is not valid JSON: {error}") from None
         if not isinstance(values, dict):
-            raise ValueError(f"{source} has to hold one JSON object, not a {type(values).__name__}")
+            raise ValueError(f"{source} must hold one JSON object, not a {type(values).__name__}")
         try:
             return cls.from_dict(values)
         except ValueError as error:

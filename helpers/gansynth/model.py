@@ -37,7 +37,7 @@ class GANSynth:
       about: what travels with our own checkpoints (the demo's instrument names, for one).
       precision: of its convolutions.
       cache: where its notes are kept, if anywhere.
-      batch_size: notes that it makes at a time, unless it is told otherwise.
+      batch_size: notes that it makes at a time, where a call gives no other number.
     """
 
     def __init__(

@@ -54,7 +54,7 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def _oddness(sample: bytes, encoding: str) -> float:
-    """How many places of a text are hardly possible in the languages that have the encoding."""
+    """How many places of a text are almost impossible in the languages that have the encoding."""
     text = sample.decode(encoding, "replace")
     odd = 3.0 * text.count("\ufffd")
     if encoding == "cp932":

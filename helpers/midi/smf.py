@@ -96,7 +96,7 @@ class Span(NamedTuple):
 
     begin: int
     end: int  # as its length says
-    limit: int  # where they have to end: its length may be wrong
+    limit: int  # where they must end: its length may be wrong
 
 
 @dataclasses.dataclass(frozen=True)

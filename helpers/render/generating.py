@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # windows are of 1, 2 and 4, so that a rendering that is stopped early has its beginning.
 WINDOW = 8
 
-Progress = bool | Callable[[int, int], None]  # whether a bar is shown; or who is told (notes done, notes in all)
+Progress = bool | Callable[[int, int], None]  # a bar or none; or a function of (notes done, notes in all)
 
 
 def generate_notes(

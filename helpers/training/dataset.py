@@ -11,7 +11,7 @@ Where notes come from, and what each way costs (G = 10^9 bytes; the cache comes 
     .tfrecord             NSynth as "tfrecord", a file or a folder of them: samples as float32, 256 kB a note, so about
                           74 GB for the notes to train on. Read twice from end to end, never unpacked
     tfds:nsynth/          the 60,788 notes that GANSynth was trained on, if `tensorflow_datasets` is installed. What it
-      gansynth_subset     has prepared on this disk is used, else its public bucket is streamed: about 16 GB go by and
+      gansynth_subset     has prepared on this disk is used, else its public bucket is streamed: it reads about 16 GB and
                           nothing but the cache is kept. (Preparing them oneself downloads 78 GB.)
     soundfont:            rendered here from any General MIDI soundfont: soundfont:FILE.sf2, or the 6 MB one that comes
                           with pretty_midi. Nothing to download
@@ -322,7 +322,7 @@ def _examples(path: Path, config: Config) -> _Source:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{listing} is not valid JSON: {error}") from None
     if not isinstance(examples, dict):
-        raise ValueError(f"{listing} has to hold one JSON object, not a {type(examples).__name__}")
+        raise ValueError(f"{listing} must hold one JSON object, not a {type(examples).__name__}")
     # Only what lies there is opened, so no name can lead out of the folder.
     there = {file.name: file for file in sorted((path / "audio").glob("*")) if file.is_file()}
 

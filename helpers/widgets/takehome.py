@@ -240,7 +240,7 @@ class TakeHome(Control):
         with (
             tempfile.TemporaryDirectory() as folder,
             replacing(path) as partial,
-            zipfile.ZipFile(partial, "w") as archive,  # not compressed: sound gets hardly smaller
+            zipfile.ZipFile(partial, "w") as archive,  # not compressed: sound barely gets smaller
         ):
             for number, (name, clip) in enumerate(self.player.clips.items(), start=1):
                 wav = audio.write(clip, Path(folder) / f"{number:02}_{plain_name(name, 'clip')}.wav")

@@ -158,7 +158,7 @@ class TimelineEditor(Control):
         times = np.array([second for second, _ in entries])
         if not np.isfinite(times).all() or times[0] < 0 or (np.diff(times) < GAP - 1e-6).any():
             raise ValueError(
-                f"the times of a timeline have to rise from 0, by {GAP:g} s at least, unlike {times.tolist()}"
+                f"the times of a timeline must rise from 0, by {GAP:g} s at least, unlike {times.tolist()}"
             )
         return entries
 
@@ -227,7 +227,7 @@ class TimelineEditor(Control):
         self.timeline = self._make()
 
     def _say_what_is_late(self) -> None:
-        """Entries after the end of the song are not heard, so that something has to say so."""
+        """Entries after the end of the song are not heard, so something must say so."""
         late = sum(second > self._end for second, _ in self.entries)
         if late and self.song is not None and not self.message:
             entries = "1 entry lies" if late == 1 else f"{late} entries lie"
