@@ -444,7 +444,7 @@ def test_undeclared_size(site, name):
 @pytest.mark.parametrize("step", ["extract_published", "read"])
 def test_interrupted_unpacking_leaves_no_checkpoint(site, name, home, monkeypatch, step, error, kind, match):
     def interrupted(*args):
-        (Path(args[-1]) / "half").write_bytes(b"x")
+        (Path(args[-2]) / "half").write_bytes(b"x")  # the folder; the last is what errors call it
         raise error
 
     with monkeypatch.context() as patch:

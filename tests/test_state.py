@@ -105,6 +105,8 @@ ELSEWHERE = {
     "files.as_path": lambda g: files.as_path("~"),
     "files.claimed": "called by files.replacing",
     "files.in_turn": "called by Bank.keep",
+    "files.locked": "called by files.in_turn",
+    "midi.loading.parse": "called by midi.load",
     "files.naming": "called by files.replacing",
     "files.partial_file": "called by files.replacing",
     "files.partial_folder": "called by Trainer.save",

@@ -11,8 +11,8 @@ Where notes come from, and what each way costs (G = 10^9 bytes; the cache comes 
     .tfrecord             NSynth as "tfrecord", a file or a folder of them: samples as float32, 256 kB a note, so about
                           74 GB for the notes to train on. Read twice from end to end, never unpacked
     tfds:nsynth/          the 60,788 notes that GANSynth was trained on, if `tensorflow_datasets` is installed. What it
-      gansynth_subset     has prepared on this disk is used, else its public bucket is streamed: it reads about 16 GB and
-                          nothing but the cache is kept. (Preparing them oneself downloads 78 GB.)
+      gansynth_subset     has prepared on this disk is used, else its public bucket is streamed: it reads 16 GB, and
+                          keeps nothing but the cache. (Preparing them oneself downloads 78 GB.)
     soundfont:            rendered here from any General MIDI soundfont: soundfont:FILE.sf2, or the 6 MB one that comes
                           with pretty_midi. Nothing to download
 
