@@ -112,7 +112,6 @@ ELSEWHERE = {
     "files.partial_folder": "called by Trainer.save",
     "files.remove_abandoned": "called by files.replacing",
     "files.settle": "called by midi_sources.keep",
-    "instruments.read_instrument": "called by instruments.load",
     "midi_sources.download": "needs the network",
     "render.mixing.Mixer": "called by render.render",
     "render.mixing.is_stereo": "called by render.render",
