@@ -97,7 +97,14 @@ def mix(clip: np.ndarray, note: np.ndarray, start: int) -> None:
 
 
 def loudness(audio: Audio) -> float:
-    """Integrated loudness in LUFS, minus infinity for silence. Source: ITU-R BS.1770-4, annex 1."""
+    """Integrated loudness in LUFS, minus infinity for silence. Source: ITU-R BS.1770-4, annex 1.
+
+    >>> import numpy as np
+    >>> from helpers import audio
+    >>> tone = audio.Audio(0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000), sample_rate=16000)
+    >>> print(f"{audio.loudness(tone):.0f} LUFS")
+    -10 LUFS
+    """
     return _gated(_block_loudness(audio))
 
 
@@ -155,12 +162,26 @@ def loudness_factor(audio: Audio, target: float | None = LOUDNESS) -> tuple[floa
 
 
 def to_loudness(audio: Audio, target: float | None = LOUDNESS) -> Audio:
-    """The clip times its `loudness_factor`."""
+    """The clip times its `loudness_factor`.
+
+    >>> import numpy as np
+    >>> from helpers import audio
+    >>> tone = audio.Audio(0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000), sample_rate=16000)
+    >>> print(f"{audio.loudness(audio.to_loudness(tone, -20)):.0f} LUFS")
+    -20 LUFS
+    """
     return Audio(audio.samples * np.float32(loudness_factor(audio, target)[0]), audio.sample_rate)
 
 
 def resample(audio: Audio, sample_rate: int) -> Audio:
-    """Change the sampling rate, by soxr at high quality: to the last bit what librosa makes of it."""
+    """Change the sampling rate, by soxr at high quality: to the last bit what librosa makes of it.
+
+    >>> import numpy as np
+    >>> from helpers import audio
+    >>> tone = audio.Audio(0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000), sample_rate=16000)
+    >>> audio.resample(tone, 44100)
+    Audio(1.00 s, 44100 Hz, mono, peak 0.50)
+    """
     import soxr
 
     if sample_rate == audio.sample_rate:
@@ -204,6 +225,13 @@ def write(audio: Audio, path: str | os.PathLike, encoding: str | None = None) ->
     Raises:
       ValueError: another ending or encoding, or samples that are not finite or would clip.
       OSError: the disk is full, or cannot be written. What was there before is there still.
+
+    >>> import numpy as np
+    >>> from helpers import audio
+    >>> tone = audio.Audio(0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000), sample_rate=16000)
+    >>> path = audio.write(tone, "outputs/tone.flac")
+    >>> audio.read(path)
+    Audio(1.00 s, 16000 Hz, mono, peak 0.50)
     """
     import soundfile
 
@@ -372,6 +400,12 @@ def play(audio: Audio) -> Player:
       The IPython display object.
 
     Notebook: 01_setup.
+
+    >>> import numpy as np
+    >>> from helpers import audio
+    >>> tone = audio.Audio(0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000), sample_rate=16000)
+    >>> audio.play(tone)  # at the end of a cell, this is the player
+    <IPython.lib.display.Audio object>
     """
     from IPython.display import Audio as Player
 

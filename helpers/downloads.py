@@ -289,6 +289,10 @@ def drive_id(link_or_id: str) -> str:
 
     Raises:
       ValueError: neither; or the link of a folder.
+
+    >>> from helpers import downloads
+    >>> downloads.drive_id("https://drive.google.com/file/d/1aBcDeFgHiJkLmNoPqRsTuVwXyZ012345/view?usp=sharing")
+    '1aBcDeFgHiJkLmNoPqRsTuVwXyZ012345'
     """
     text = link_or_id.strip()
     if re.fullmatch(_DRIVE_ID, text):

@@ -91,6 +91,10 @@ def sample(model: GANSynth, n: int, seed: int) -> list[Instrument]:
       model: the model they are for.
       n: how many.
       seed: the same seed and model give the same instruments.
+
+    >>> from helpers import gansynth, instruments
+    >>> instruments.sample(gansynth.load("demo"), 2, seed=5)
+    [Instrument('demo 5-0'), Instrument('demo 5-1')]
     """
     return [
         Instrument(f"{model.name} {seed}-{i}", z, model.name, model.fingerprint, seed)
@@ -102,6 +106,11 @@ def named(model: GANSynth) -> dict[str, Instrument]:
     """The instruments that a checkpoint brings along, by name; none with the published ones.
 
     The bundled "demo" has eighty: forty, from "Grand Piano" to "Banjo", and each of them soft ("Banjo, soft").
+
+    >>> from helpers import gansynth, instruments
+    >>> among = instruments.named(gansynth.load("demo"))
+    >>> len(among), list(among)[:3]
+    (80, ['Grand Piano', 'Electric Piano', 'Harpsichord'])
     """
     rows = model.about.get("instruments", [])
     return {row["name"]: Instrument(row["name"], row["z"], model.name, model.fingerprint) for row in rows}
@@ -129,8 +138,14 @@ def assign(model: GANSynth, song: Song, seed: int) -> dict[int, Assignment]:
     Returns:
       Track number, from 1 -> (instrument, why), in the order of the tracks.
 
+    >>> from helpers import gansynth, instruments, midi
+    >>> model, song = gansynth.load("demo"), midi.load("data/midi/study.mid")
     >>> for number, (instrument, why) in instruments.assign(model, song, seed=0).items():
     ...     print(f"track {number}: {instrument.name}, because {why}")
+    track 1: Flute, because it is the program that the track asks for
+    track 2: Grand Piano, because it is the program that the track asks for
+    track 3: String Ensemble, because it is the program that the track asks for
+    track 4: Acoustic Bass, because it is the program that the track asks for
 
     Notebook: 07_songs.
     """
@@ -311,6 +326,13 @@ def bank(model: GANSynth, seed: int = 1, count: int = DRAWN, path: str | os.Path
         name, is used.
 
     Notebook: 05_instruments.
+
+    >>> from helpers import gansynth, instruments
+    >>> bank = instruments.bank(gansynth.load("demo"))
+    >>> bank
+    Bank(demo: 80 instruments, 0 kept)
+    >>> bank["Cello"]
+    Instrument('Cello')
     """
     if count < 1:
         raise ValueError(f"count is {count}; a bank holds at least one instrument")
@@ -357,7 +379,13 @@ def _perpendicular(unit: np.ndarray) -> np.ndarray:
 
 
 def blend(a: Instrument, b: Instrument, t: float, name: str | None = None) -> Instrument:
-    """The instrument a share t of the way from a to b."""
+    """The instrument a share t of the way from a to b.
+
+    >>> from helpers import gansynth, instruments
+    >>> bank = instruments.bank(gansynth.load("demo"))
+    >>> instruments.blend(bank["Cello"], bank["Harp"], 0.5)
+    Instrument('Cello > Harp 50%')
+    """
     if a.fingerprint != b.fingerprint:
         raise ValueError(f"{a.name!r} and {b.name!r} belong to different models and cannot be blended")
     z = slerp(a.z, b.z, t)
@@ -419,6 +447,14 @@ class Timeline:
         Timeline.steps([a, b, c], at=[0, 20, 40])         the same without morphing: each plays until the next one
 
     Source: SPEC section 8. Notebook: 05_instruments.
+
+    >>> from helpers import gansynth, instruments
+    >>> bank = instruments.bank(gansynth.load("demo"))
+    >>> timeline = instruments.Timeline([bank["Cello"], bank["Harp"]], at=[0, 30])
+    >>> timeline
+    Timeline(Cello at 0 s, Harp at 30 s)
+    >>> timeline.z([0, 15, 30]).shape
+    (3, 256)
     """
 
     @in_one_line
@@ -450,6 +486,11 @@ class Timeline:
         Args:
           instruments: in the order they appear; all of one model.
           at: the second each begins, rising. The first one is heard before its time too.
+
+        >>> from helpers import gansynth, instruments
+        >>> bank = instruments.bank(gansynth.load("demo"))
+        >>> instruments.Timeline.steps([bank["Cello"], bank["Harp"]], at=[0, 30])
+        Timeline.steps(Cello at 0 s, Harp at 30 s)
         """
         return cls(instruments, at, held=True)
 
@@ -480,6 +521,10 @@ class Timeline:
 
         Raises:
           ValueError: a length is not above 0, or `among` is empty.
+
+        >>> from helpers import gansynth, instruments
+        >>> instruments.Timeline.random(gansynth.load("demo"), duration=12, seed=1)
+        Timeline(demo 1-0 at 0 s, demo 1-1 at 6 s, demo 1-2 at 12 s)
         """
         if not (0 < duration < np.inf and 0 < secs_per_instrument < np.inf):
             raise ValueError(f"{duration} s with an instrument every {secs_per_instrument} s: both must be above 0")
@@ -530,7 +575,14 @@ class Timeline:
 
 
 def save(instruments: Sequence[Instrument], path: str | os.PathLike) -> Path:
-    """Write instruments to a JSON file, whole or not at all; `load` reads the same numbers back."""
+    """Write instruments to a JSON file, whole or not at all; `load` reads the same numbers back.
+
+    >>> from helpers import gansynth, instruments
+    >>> bank = instruments.bank(gansynth.load("demo"))
+    >>> path = instruments.save([bank["Cello"], bank["Harp"]], "outputs/duo.json")
+    >>> instruments.load(path)
+    [Instrument('Cello'), Instrument('Harp')]
+    """
     rows = [{**dataclasses.asdict(instrument), "z": instrument.z.tolist()} for instrument in instruments]
     path = as_path(path)
     with replacing(path) as partial:

@@ -207,6 +207,13 @@ def write(
 
     Raises:
       ValueError: there is no clip, one of them cannot be written or drawn, or an argument is not what is said above.
+
+    >>> from helpers import midi, page, soundfont
+    >>> song = midi.excerpt(midi.load("data/midi/bach_prelude.mid"), 0, 4)
+    >>> clips = {"reference": soundfont.reference(song)}
+    >>> path = page.write(clips, "outputs/report.html", "Bach", song=song, progress=False)
+    >>> path.read_text("utf-8")[:15]
+    '<!DOCTYPE html>'
     """
     path, observations, agreement = as_path(path), observations or {}, agreement or {}
     _check(clips, path, template, {"observation on": observations, "agreement of": agreement})

@@ -90,6 +90,10 @@ def reference(song: Song, sample_rate: int = 16000) -> Audio:
 
     Raises:
       ValueError: the song is longer than two hours, or more work for the player than `limits` allows.
+
+    >>> from helpers import midi, soundfont
+    >>> soundfont.reference(midi.excerpt(midi.load("data/midi/bach_prelude.mid"), 0, 4))
+    Audio(5.00 s, 16000 Hz, mono, peak 0.53)
     """
     check_length(song)
     check(song.tracks, song.name)

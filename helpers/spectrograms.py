@@ -128,6 +128,13 @@ def constant_q(
 
     Raises:
       ValueError: the samples are empty, or not finite, or not of one or two dimensions; or a number is out of range.
+
+    >>> import numpy as np
+    >>> from helpers import spectrograms
+    >>> tone = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    >>> q = spectrograms.constant_q(tone)
+    >>> q.spectrum.shape, round(float(q.frequencies[np.abs(q.spectrum).sum(axis=1).argmax()]))
+    ((316, 63), 440)
     """
     import librosa
 
@@ -179,6 +186,12 @@ def cqt(
 
     Returns:
       (the axes, decibels [bins, columns] from -peak_db to 0).
+
+    >>> import numpy as np
+    >>> from helpers import spectrograms
+    >>> ax, level = spectrograms.cqt(np.sin(2 * np.pi * 440 * np.arange(16000) / 16000), title="A4")
+    >>> level.shape, float(level.min()), float(level.max())
+    ((316, 63), -70.0, 0.0)
     """
     q = constant_q(y, sr, hop, bins_per_octave, fmin, filter_scale)
     ax = _axes(ax)
@@ -217,6 +230,13 @@ def rainbowgram(
 
     Raises:
       ValueError: as `constant_q`, or there is no such mode.
+
+    >>> import numpy as np
+    >>> from helpers import spectrograms
+    >>> tone = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    >>> ax, advance, level = spectrograms.rainbowgram(tone, mode="detune")
+    >>> advance.shape == level.shape == (316, 62)
+    True
     """
     _check_mode(mode)
     q = constant_q(y, sr, hop, bins_per_octave, fmin, filter_scale)
@@ -281,6 +301,14 @@ def compare(
 
     Raises:
       ValueError: there is no clip, no such panel or mode, or a clip cannot be drawn; the sentence says which.
+
+    >>> import numpy as np
+    >>> from helpers import spectrograms
+    >>> seconds = np.arange(16000) / 16000
+    >>> clips = {"A4": np.sin(2 * np.pi * 440 * seconds), "A5": np.sin(2 * np.pi * 880 * seconds)}
+    >>> axes = spectrograms.compare(clips, "cqt")
+    >>> [ax.get_title("left") for ax in axes]
+    ['A4', 'A5']
     """
     if not clips:
         raise ValueError("there is no clip to compare")

@@ -102,6 +102,10 @@ def locate(name_or_path: str | os.PathLike) -> Path:
       FileNotFoundError: neither a known name nor a path that exists.
       ValueError: a downloaded file is not what it was when it was unpacked.
       Whatever `download` and `from_drive` raise.
+
+    >>> from helpers.gansynth import hub
+    >>> hub.locate("demo").name
+    'demo'
     """
     name = os.fspath(name_or_path)
     if isinstance(name_or_path, str):

@@ -95,6 +95,11 @@ class GANSynth:
 
         Returns:
           float64 [n, latent_vector_size], standard normal.
+
+        >>> from helpers import gansynth
+        >>> model = gansynth.load("demo")
+        >>> model.sample_z(3, seed=1).shape
+        (3, 256)
         """
         return np.random.RandomState(seed).normal(size=[n, self.config.latent_vector_size])
 
@@ -122,6 +127,12 @@ class GANSynth:
 
         Raises:
           ValueError: a pitch outside the model's range, or arrays that do not fit each other.
+
+        >>> from helpers import gansynth
+        >>> model = gansynth.load("demo")
+        >>> notes = model.generate(model.sample_z(1, seed=1)[0], [60, 64, 67])
+        >>> notes.shape, notes.dtype
+        ((3, 64000), dtype('float32'))
         """
         z, pitches = self._checked_notes(z, pitches)
         samples, longest = self._samples(duration, len(pitches))
@@ -281,6 +292,13 @@ def load(
 
     Raises:
       FileNotFoundError, ValueError, ConnectionError: one sentence on what is wrong.
+
+    >>> from helpers import gansynth
+    >>> model = gansynth.load("demo")
+    >>> model
+    GANSynth('demo', 6,135,554 weights, 9dd15578)
+    >>> model.sample_rate, model.max_duration
+    (16000, 4.0)
     """
     from . import hub
 

@@ -35,6 +35,16 @@ def load(path: str | os.PathLike) -> Song:
     Raises:
       FileNotFoundError, IsADirectoryError: there is no such file.
       ValueError: it is not a MIDI file, is damaged, or holds no notes.
+
+    >>> from helpers import midi
+    >>> song = midi.load("data/midi/study.mid")
+    >>> print(song)
+    study: 241 notes, 29.9 s, 62 to 84 bpm, 4/4
+      1 Flute (program 73): 29 notes, G4 to C6; bend, expression
+      2 Piano (program 0): 80 notes, B3 to F5; pan, pedal
+      3 Strings (program 48): 10 notes, G2 to G3; pan, volume
+      4 Bass (program 32): 37 notes, B0 to C2; volume
+      5 Drums (drums): 85 notes, C2 to C♯3; volume
     """
     path = as_path(path)
     if path.is_dir():

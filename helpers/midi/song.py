@@ -160,7 +160,13 @@ class Song:
 
 @in_one_line
 def excerpt(song: Song, start: float = 0.0, end: float | None = None) -> Song:
-    """The part of a song from `start` to `end` seconds, moved to begin at 0; notes that cross an edge are cut there."""
+    """The part of a song from `start` to `end` seconds, moved to begin at 0; notes that cross an edge are cut there.
+
+    >>> from helpers import midi
+    >>> song = midi.load("data/midi/bach_prelude.mid")
+    >>> midi.excerpt(song, 0, 4)
+    Song('bach_prelude', 1 track, 22 notes, 4.0 s)
+    """
     start, end = float(start), float(song.duration if end is None else end)  # NumPy's would spread to every note
     if not 0 <= start < end:
         raise ValueError(f"an excerpt from {start} s to {end} s is empty; end must lie after start")
@@ -250,7 +256,12 @@ class _Pedal:
 
 
 def bars(song: Song) -> np.ndarray:
-    """Seconds at which the bars of a song begin, by its time signatures and tempos (the first 10,000 of them)."""
+    """Seconds at which the bars of a song begin, by its time signatures and tempos (the first 10,000 of them).
+
+    >>> from helpers import midi
+    >>> midi.bars(midi.load("data/midi/bach_prelude.mid"))[:4]
+    array([0., 3., 6., 9.])
+    """
     times = np.array([second for second, _ in song.tempos])
     per_second = np.array([tempo / 60 for _, tempo in song.tempos])
     quarters = np.concatenate([[0.0], np.cumsum(np.diff(times) * per_second[:-1])])
@@ -270,7 +281,12 @@ def bars(song: Song) -> np.ndarray:
 
 
 def note_name(pitch: int) -> str:
-    """60 -> "C4"."""
+    """The name of a MIDI pitch; the C in the middle of a piano is C4.
+
+    >>> from helpers import midi
+    >>> midi.note_name(60), midi.note_name(61)
+    ('C4', 'C♯4')
+    """
     return f"{('C', 'C♯', 'D', 'D♯', 'E', 'F', 'F♯', 'G', 'G♯', 'A', 'A♯', 'B')[pitch % 12]}{pitch // 12 - 1}"
 
 
@@ -285,6 +301,11 @@ def plot(song: Song, ax: Axes | None = None) -> Axes:
 
     Returns:
       The axes.
+
+    >>> from helpers import midi
+    >>> ax = midi.plot(midi.load("data/midi/study.mid"))
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('time (s)', 'pitch')
     """
     from matplotlib.collections import PolyCollection
     from matplotlib.colors import to_rgb

@@ -45,6 +45,17 @@ def resolve(
       ValueError: a key is no track of the song, or an instrument belongs to another model.
 
     Notebook: 07_songs.
+
+    >>> from helpers import gansynth, instruments, midi, render
+    >>> model, song = gansynth.load("demo"), midi.load("data/midi/study.mid")
+    >>> bank = instruments.bank(model)
+    >>> for part in render.resolve(model, song, {"Flute": bank["Harp"], "Piano": render.Part(mute=True)}):
+    ...     print(part.timeline, part.mute)
+    Timeline(Harp at 0 s) False
+    Timeline(Grand Piano at 0 s) True
+    Timeline(String Ensemble at 0 s) False
+    Timeline(Acoustic Bass at 0 s) False
+    None False
     """
     if isinstance(parts, (Instrument, Timeline)):
         parts, default = None, parts

@@ -95,6 +95,20 @@ def render(
         to another model.
       TypeError: there is no setting of such a name.
       ImportError: drums="synth", and there is no soundfont player for this machine.
+
+    >>> from helpers import gansynth, instruments, midi, render
+    >>> model = gansynth.load("demo")
+    >>> song = midi.excerpt(midi.load("data/midi/bach_prelude.mid"), 0, 4)
+    >>> cello = instruments.bank(model)["Cello"]
+    >>> clip = render.render(model, song, cello, progress=False)
+    >>> clip
+    Clip(4.30 s, 16000 Hz, mono, peak 0.62)
+    >>> print(clip.report)
+    song       bach_prelude
+    model      demo
+    audio      4.3 s, 16000 Hz, mono, -16.0 LUFS, peak 0.62
+    rendered   22 of 22 notes, from 6 distinct sounds, in ... s
+    1  BWV 1007 Prelude (Mutopia, public domain)  22/22  Cello
     """
     settings = changed_settings(settings, changes)
     if settings.faithful and not isinstance(parts, (Instrument, Timeline)):
@@ -218,6 +232,15 @@ def reproduce(path: str | os.PathLike, model: GANSynth | None = None, progress: 
 
     Raises:
       FileNotFoundError, ValueError: there is no such file, it is not a report, or the model is another one.
+
+    >>> from helpers import gansynth, midi, render
+    >>> model = gansynth.load("demo")
+    >>> song = midi.excerpt(midi.load("data/midi/bach_prelude.mid"), 0, 2)
+    >>> clip = render.render(model, song, progress=False)
+    >>> path = clip.report.save("outputs/prelude.json")
+    >>> again = render.reproduce(path, model, progress=False)
+    >>> bool((again.samples == clip.samples).all())
+    True
     """
     from ..gansynth import load
 

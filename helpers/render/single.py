@@ -54,8 +54,10 @@ def note(
 
     Notebook: 05_instruments.
 
-    >>> render.note(model, bank["Cello"], 60)
-    Audio(2.0 s, 16000 Hz, mono)
+    >>> from helpers import gansynth, instruments, render
+    >>> model = gansynth.load("demo")
+    >>> render.note(model, instruments.bank(model)["Cello"], 60)
+    Audio(2.00 s, 16000 Hz, mono, peak 0.56)
     """
     check_model(instrument, model)
     if not 0 < hold <= MAX_NOTE_DURATION:

@@ -176,6 +176,18 @@ def open_data(
       FileNotFoundError, ImportError: the source is not there, or a package that it takes is not.
       ValueError: it is none that is known, or has no note that can be used; or one of the choices makes no sense.
       OSError: the cache does not fit on its disk, or cannot be written.
+
+    >>> from helpers import train
+    >>> from helpers.gansynth.config import Config
+    >>> from helpers.training import dataset
+    >>> small = Config.from_dict(train.TINY)
+    >>> notes = dataset.open_data(
+    ...     "soundfont:", small, "outputs/cache", pitches=(60, 62), programs=[42], velocities=[100], progress=False
+    ... )
+    spectrograms of up to 3 notes: ...
+    >>> data, labels = notes.batch([0, 1, 2]), notes.labels
+    >>> data.shape, labels.tolist()
+    ((3, 16, 512, 2), [36, 37, 38])
     """
     _check_choices(pitches, sources, families, programs, velocities)
     found = _find(source, config, pitches, programs, velocities)
