@@ -52,10 +52,15 @@ _ENCODINGS = {
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Audio:
-    """Audio samples and their sample rate."""
+    """Audio samples and their sample rate.
 
-    samples: np.ndarray  # float32 [n] or [n, channels], full scale is 1
-    sample_rate: int  # Hz
+    Attributes:
+      samples: float32 [n] or [n, channels]; full scale is 1.
+      sample_rate: Hz.
+    """
+
+    samples: np.ndarray
+    sample_rate: int
 
     @property
     def duration(self) -> float:

@@ -42,13 +42,21 @@ PARALLEL = 1e-6  # radians: vectors nearer than this to the same or to opposite 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Instrument:
-    """A named latent vector."""
+    """A named latent vector.
+
+    Attributes:
+      name: what it is called.
+      z: float64 [latent_vector_size].
+      checkpoint: name of the model it was made for.
+      fingerprint: hash of that model's weights: to another model the same z is another sound.
+      seed: what it was drawn with, if it was drawn.
+    """
 
     name: str
-    z: np.ndarray  # float64 [latent_vector_size]
-    checkpoint: str = ""  # name of the model it was made for ...
-    fingerprint: str = ""  # ... and the hash of its weights: to another model the same z is another sound
-    seed: int | None = None  # what it was drawn with, if it was drawn
+    z: np.ndarray
+    checkpoint: str = ""
+    fingerprint: str = ""
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         z = np.array(self.z, np.float64)

@@ -48,10 +48,17 @@ Changes = tuple[tuple[float, float], ...]  # (second, value from then on), in or
 
 @dataclasses.dataclass(frozen=True, slots=True)  # a file can have millions
 class Note:
-    """One note. Times in seconds from the start of the song."""
+    """One note. Times in seconds from the start of the song.
 
-    pitch: int  # MIDI number, 60 is middle C
-    velocity: int  # 1 to 127
+    Attributes:
+      pitch: MIDI number; 60 is middle C.
+      velocity: 1 to 127.
+      start: s.
+      end: s.
+    """
+
+    pitch: int
+    velocity: int
     start: float
     end: float
 
@@ -64,12 +71,17 @@ class Note:
 class Track:
     """The notes of one instrument of a file, and what its controllers do meanwhile.
 
-    `controls` holds the changes of "volume" and "expression" (0 to 1), "pan" (-1 left to 1 right), "pedal" and
-    "sostenuto" (0 or 1) and "bend" (semitones); a name that never changes is not there.
+    Attributes:
+      name: no two tracks of a song have the same.
+      program: General MIDI program, counted from 0.
+      is_drum: whether its pitches are drums.
+      notes: in the order of their ends, as the file has it.
+      controls: the changes of "volume" and "expression" (0 to 1), "pan" (-1 left to 1 right), "pedal" and "sostenuto"
+        (0 or 1) and "bend" (semitones); a name that never changes is not there.
     """
 
-    name: str  # no two tracks of a song have the same
-    program: int  # General MIDI program, counted from 0
+    name: str
+    program: int
     is_drum: bool
     notes: tuple[Note, ...]
     controls: Mapping[str, Changes] = dataclasses.field(default_factory=dict)
@@ -101,14 +113,24 @@ class Original:
 
 @dataclasses.dataclass(frozen=True)
 class Song:
-    """A MIDI file, or a part of one."""
+    """A MIDI file, or a part of one.
+
+    Attributes:
+      name: of the file, without folders and ending.
+      tracks: in the order in which their first notes end.
+      tempos: (second, quarter notes a minute) for each change.
+      meters: (second, beats, of which note value) for each time signature.
+      unclosed: how many notes were left out, because they never end.
+      remarks: what was passed over or repaired in the file, in words.
+      original: what the original program reads in the file, if that differs.
+    """
 
     name: str
     tracks: tuple[Track, ...]
-    tempos: Changes = ((0.0, 60e6 / MICROSECONDS_PER_QUARTER),)  # quarter notes a minute
-    meters: tuple[tuple[float, int, int], ...] = ((0.0, 4, 4),)  # (second, beats, of which note value)
-    unclosed: int = 0  # notes that were left out, because they never end
-    remarks: tuple[str, ...] = ()  # what was passed over or mended in the file, in words
+    tempos: Changes = ((0.0, 60e6 / MICROSECONDS_PER_QUARTER),)
+    meters: tuple[tuple[float, int, int], ...] = ((0.0, 4, 4),)
+    unclosed: int = 0
+    remarks: tuple[str, ...] = ()
     original: Original | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def as_original(self) -> Song:

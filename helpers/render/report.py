@@ -45,18 +45,31 @@ MOVES_SHOWN = 8  # pitches listed one by one in the table; the file has all
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """All that a clip depends on."""
+    """All that a clip depends on.
 
-    model: str  # its name,
-    source: str  # where it was loaded from,
-    fingerprint: str  # the hash of its weights,
-    precision: str  # and what it computed with
+    Attributes:
+      model: name of the model.
+      source: where it was loaded from.
+      fingerprint: hash of its weights.
+      precision: of its computation.
+      song: what was played.
+      parts: who played, one for each track.
+      settings: how.
+      seed: of the instruments that were drawn; they are in `parts`.
+      batch_size: notes generated at a time.
+      stopped_at: s; where the clip was cut, if the rendering was stopped.
+    """
+
+    model: str
+    source: str
+    fingerprint: str
+    precision: str
     song: Song
-    parts: tuple[ResolvedPart, ...]  # one for each track
+    parts: tuple[ResolvedPart, ...]
     settings: Settings
-    seed: int  # of the instruments that were drawn; they are in `parts`
+    seed: int
     batch_size: int
-    stopped_at: float | None  # s; where the clip was cut, if the rendering was stopped
+    stopped_at: float | None
 
     def __repr__(self) -> str:
         return f"Recipe({self.song.name!r}, played by {self.model!r} {self.fingerprint[:8]}, seed {self.seed})"
@@ -64,41 +77,75 @@ class Recipe:
 
 @dataclasses.dataclass(frozen=True)
 class TrackReport:
-    """One row of the table."""
+    """One row of the table.
 
-    number: int  # as in the song's description, from 1
+    Attributes:
+      number: as in the song's description, from 1.
+      name: of the track.
+      played_by: names of its instruments, or why it is silent.
+      notes: how many it has.
+      rendered: how many of them are in the clip.
+    """
+
+    number: int
     name: str
-    played_by: str  # names of its instruments, or why it is silent
+    played_by: str
     notes: int
     rendered: int
 
 
 @dataclasses.dataclass(frozen=True)
 class RenderReport:
-    """What `render` did with a song. `print` it, or `save` it and make the clip again with `render.reproduce`."""
+    """What `render` did with a song. `print` it, or `save` it and make the clip again with `render.reproduce`.
+
+    Attributes:
+      song: its name.
+      model: its name.
+      tracks: one row each.
+      notes: how many the song has.
+      rendered: how many of them are in the clip, drums included; fewer than planned where the rendering was stopped.
+      distinct: sounds that were generated: equal latents at equal pitches are one.
+      drum_notes: how many the soundfont player played.
+      transposed: semitones, of the whole song.
+      moved: "C7 to C6" -> how many notes.
+      skipped: why -> how many notes.
+      pedalled: how many notes the sustain pedal made longer.
+      shortened: how many notes are let go before they end.
+      looped: how many notes are held longer than the model's own.
+      bent: how many notes the pitch wheel moves.
+      duration: s.
+      sample_rate: Hz.
+      channels: 1 or 2.
+      loudness: LUFS; None for silence.
+      peak: 1 is full scale.
+      elapsed: s that the rendering took.
+      stopped_at: s of the song, if it was stopped.
+      remarks: what was passed over or repaired in the song's file.
+      recipe: what `reproduce` needs.
+    """
 
     song: str
     model: str
     tracks: tuple[TrackReport, ...]
-    notes: int  # in the song
-    rendered: int  # of them, drums included; fewer than planned where the rendering was stopped
-    distinct: int  # sounds that were generated: equal latents at equal pitches are one
-    drum_notes: int  # played by the soundfont player
-    transposed: int  # semitones, of the whole song
-    moved: Mapping[str, int]  # "C7 to C6" -> how many notes
-    skipped: Mapping[str, int]  # why -> how many notes
-    pedalled: int  # notes that the sustain pedal made longer
-    shortened: int  # notes let go before they end
-    looped: int  # notes held longer than the model's own
+    notes: int
+    rendered: int
+    distinct: int
+    drum_notes: int
+    transposed: int
+    moved: Mapping[str, int]
+    skipped: Mapping[str, int]
+    pedalled: int
+    shortened: int
+    looped: int
     bent: int
-    duration: float  # s
+    duration: float
     sample_rate: int
     channels: int
-    loudness: float | None  # LUFS; None for silence
+    loudness: float | None
     peak: float
-    elapsed: float  # s that the rendering took
-    stopped_at: float | None = None  # s of the song, if it was stopped
-    remarks: tuple[str, ...] = ()  # what was passed over or mended in the song's file
+    elapsed: float
+    stopped_at: float | None = None
+    remarks: tuple[str, ...] = ()
     recipe: Recipe | None = dataclasses.field(default=None, repr=False)
 
     def __repr__(self) -> str:

@@ -61,14 +61,19 @@ def _quarter_sine(samples: int) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Loop:
-    """A stretch of a wave that can be repeated: it ends where it sounds as it did where it began."""
+    """A stretch of a wave that can be repeated: it ends where it sounds as it did where it began.
 
-    start: int  # samples; playing goes on here ...
-    end: int  # ... when it has come here
-    decay: float  # level at the end, as a multiple of that at the start, by the trend of the steady part
-    likeness: (
-        float  # of the two places: 1 where they are the same but for the decay, 0 where they have nothing in common
-    )
+    Attributes:
+      start: sample at which playing goes on ...
+      end: ... when it has come to this one.
+      decay: level at the end, as a multiple of that at the start, by the trend of the steady part.
+      likeness: of the two places: 1 where they are the same but for the decay, 0 where they have nothing in common.
+    """
+
+    start: int
+    end: int
+    decay: float
+    likeness: float
 
 
 def find_loop(wave: np.ndarray, sample_rate: int = 16000) -> Loop:

@@ -92,13 +92,21 @@ Item = tuple["Entry", Sound] | str  # a note, or in words why it is none
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """What is known of a note beside its sound."""
+    """What is known of a note beside its sound.
+
+    Attributes:
+      name: of the note.
+      pitch: MIDI number.
+      velocity: 0 to 127.
+      family: one of FAMILIES.
+      source: one of SOURCES.
+    """
 
     name: str
-    pitch: int  # MIDI
-    velocity: int  # 0 to 127
-    family: str | None = None  # one of FAMILIES
-    source: str | None = None  # one of SOURCES
+    pitch: int
+    velocity: int
+    family: str | None = None
+    source: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
