@@ -164,9 +164,9 @@ class Part:
             raise ValueError(f"a pan of {self.pan} is outside -1 (left) to 1 (right)")
 
 
-# Who plays: one for all tracks, or one for each, by the track's number, name or program.
-_Each = Instrument | Timeline | Part
-Parts = Instrument | Timeline | Mapping[int, _Each] | Mapping[str, _Each] | Mapping[str | int, _Each]
+# Who plays: one for all tracks, or one for each, by the track's number, name or program. The keys are Any, since to a
+# type checker a dict with numbers for keys is no mapping from numbers or names.
+Parts = Instrument | Timeline | Mapping[Any, Instrument | Timeline | Part]
 
 
 @dataclasses.dataclass(frozen=True)
