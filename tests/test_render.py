@@ -368,7 +368,7 @@ def test_any_song_gives_finite_audio_that_does_not_clip(song, sustain, pitch):
     assert clip.report.rendered == len(song.notes)
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(SONGS, SONGS)
 @pytest.mark.slow
 def test_two_songs_together_are_the_sum_of_their_renderings(some, others):

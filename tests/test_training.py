@@ -644,7 +644,7 @@ def test_a_run_that_is_asked_to_end_saves_and_goes_on(folder_of_notes, uninterru
     patient = flags(folder_of_notes, out, "--save_seconds", "1e9")
     process = python("-c", SLOW_STEPS, *patient, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
     while len(rows(out)) <= 8 and process.poll() is None:
-        time.sleep(0.002)
+        time.sleep(0.02)
     process.send_signal(number)
     last = process.communicate()[1].strip().splitlines()[-1]
     assert process.returncode == 128 + number

@@ -264,7 +264,11 @@ class TestComparison:
 
 
 @pytest.mark.slow
-def test_the_page_has_a_section_for_each_checkpoint_that_played_and_the_numbers(loaded, tune, bank, tmp_path):
+def test_the_page_has_a_section_for_each_checkpoint_that_played_and_the_numbers(
+    loaded, tune, bank, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(comparison_module, "_picture", lambda clips, panel: b"")  # pictures have tests of their own
+    monkeypatch.setattr(page, "_plot", lambda draw, seconds, height, lossless=False: page._Plot("data:,", 1.0, [], []))
     each = GenerateEach(Checkpoints(["demo", "acoustic_only"]), tune)
     each.run()
     button = Generate(bank, tune, Instrument("mine", np.ones(4), "demo", bank.model.fingerprint))
