@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from inputs import DATA, RATE, formula_data, golden
 
 from helpers import gansynth, train
+from helpers.files import LOCK
 from helpers.gansynth import checkpoint
 from helpers.gansynth.config import MIN_PITCH, NUM_PITCHES, Config
 from helpers.training import loop
@@ -334,6 +335,7 @@ def test_the_layout_is_the_published_one(saved):
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     stage = "stage_00001/model.ckpt-36"
     assert files == {
+        LOCK,
         "experiment.json",
         "generator.npz",
         "stage_00001/checkpoint",
