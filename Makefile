@@ -38,10 +38,10 @@ demo: $(VENV)/ready
 test: $(VENV)/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
 quick: $(VENV)/ready-dev
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal -m "not slow and not browser"
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder -m "not slow and not browser"
 
 fuzz: $(VENV)/ready-dev
 	$(if $(FUZZ),,GANSYNTH_CORPUS=all $(BIN)/python -m pytest tests/test_corpus.py)
