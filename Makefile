@@ -38,10 +38,11 @@ demo: $(VENV)/ready
 test: $(VENV)/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder
 
 quick: $(VENV)/ready-dev
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder -m "not slow and not browser"
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder -m "not slow and not browser"
 
 fuzz: $(VENV)/ready-dev
 	$(if $(FUZZ),,GANSYNTH_CORPUS=all $(BIN)/python -m pytest tests/test_corpus.py)
@@ -89,7 +90,8 @@ bench-train: $(VENV)/ready
 	$(BIN)/python benchmarks/train.py
 
 clean:
-	rm -rf $(VENV) $(COLAB) outputs build gansynth_suite.egg-info
+	rm -rf $(VENV) $(COLAB) build gansynth_suite.egg-info
+	find outputs -mindepth 1 ! -path outputs/README.md -delete
 
 $(VENV)/ready: pyproject.toml requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \

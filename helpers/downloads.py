@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from tqdm.auto import tqdm
 
-from . import folders, jsonfile
+from . import addresses, folders, jsonfile
 from .errors import in_one_line
 from .files import plain_name
 
@@ -39,7 +39,7 @@ READ_SECONDS = 60  # ... and the longest silence before it counts as gone
 MAX_NOTES_BYTES = 1 << 16  # of what is noted about an unfinished download
 MAX_ARCHIVE_BYTES = 4 << 30  # a published model, with its optimizer and discriminator, stays well below
 
-Progress = bool | Callable[[int, int | None], None]  # whether a bar is shown; or who is told (bytes here, bytes in all)
+Progress = bool | Callable[[int, int | None], None]  # a bar or none; or a function of (bytes here, bytes in all)
 
 _DRIVE_HOSTS = ("drive.google.com", "docs.google.com", "drive.usercontent.google.com")
 _DRIVE_ID = r"[A-Za-z0-9_-]{20,}"
@@ -101,16 +101,12 @@ def _get(name: str, url: str, headers: dict[str, str]) -> requests.Response:
     except (requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL):
         raise ValueError(f"{url!r} is not a web address; expected https://…") from None
     except requests.RequestException:
-        raise ConnectionError(_unreachable(_host(url))) from None
+        raise _unreachable(_host(url)) from None
     status = response.status_code
     if status in (200, 206, 416):
         return response
     response.close()
-    if status in (404, 410):
-        raise FileNotFoundError(f"the server has no {name} (HTTP {status}) at {url}")
-    if status in (401, 403):
-        raise PermissionError(f"the server refuses {name} (HTTP {status}) at {url}: it was moved or is not public")
-    raise OSError(f"the server cannot deliver {name} now (HTTP {status}) at {url}; try again later")
+    raise addresses.refusal(status, name, url)
 
 
 def _receive(
@@ -184,8 +180,8 @@ def _host(url: str) -> str:
     return urllib.parse.urlsplit(url).netloc
 
 
-def _unreachable(host: str) -> str:
-    return f"cannot reach {host}: check the internet connection; meanwhile the bundled 'demo' works offline"
+def _unreachable(host: str) -> ConnectionError:
+    return addresses.unreachable(host, "check the internet connection; meanwhile the bundled 'demo' works offline")
 
 
 def sha256_of(file: Path) -> str:
@@ -234,13 +230,13 @@ def from_drive(link_or_id: str, destination: str | os.PathLike | None = None, pr
         except requests.HTTPError:
             pass
         except requests.RequestException:
-            raise ConnectionError(_unreachable("drive.google.com")) from None
+            raise _unreachable("drive.google.com") from None
         except OSError as error:
             raise OSError(f"cannot write to {home}: {error.strerror or error}") from None
         # Each version has its own kinds, down to KeyError for a page that it does not understand.
         except Exception as error:
             if isinstance(error.__cause__, (requests.ConnectionError, requests.Timeout)):
-                raise ConnectionError(_unreachable("drive.google.com")) from None
+                raise _unreachable("drive.google.com") from None
         fetched = [p for p in Path(temporary).iterdir() if p.is_file() and not p.name.endswith(".part")]
         if len(fetched) != 1:
             raise PermissionError(
@@ -293,6 +289,10 @@ def drive_id(link_or_id: str) -> str:
 
     Raises:
       ValueError: neither; or the link of a folder.
+
+    >>> from helpers import downloads
+    >>> downloads.drive_id("https://drive.google.com/file/d/1aBcDeFgHiJkLmNoPqRsTuVwXyZ012345/view?usp=sharing")
+    '1aBcDeFgHiJkLmNoPqRsTuVwXyZ012345'
     """
     text = link_or_id.strip()
     if re.fullmatch(_DRIVE_ID, text):

@@ -76,7 +76,7 @@ def png(figure: Figure) -> bytes:
 
 
 def literal(text: Text) -> None:
-    """Make a text on a picture show exactly what it says, as names of files, tracks and clips have to.
+    """Make a text on a picture show exactly what it says, as names of files, tracks and clips must.
 
     A `$` starts no formula. Characters that the text's font lacks come from another font; where no installed one has
     them, `PLACEHOLDER` stands for them, so that matplotlib does not warn of each.

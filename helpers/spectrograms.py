@@ -42,7 +42,7 @@ CENTS = 50.0  # half a semitone, where the colours of mode="detune" close their 
 HANN_BANDWIDTH = 1.5  # bins, of the filters' window; what a filter needs below half the sample rate
 MEL_BANDS, MEL_WINDOW = 128, 1024  # bands, and samples of each transform
 HERTZ = np.array([100, 500, 1000, 2000, 4000, 8000, 16000])  # written on mel axes
-MOST_COLUMNS = 2000  # of an image; a longer clip is drawn with the loudest of neighbouring columns
+MAX_COLUMNS = 2000  # of an image; a longer clip is drawn with the loudest of neighbouring columns
 LEVEL_LABEL = "level (dB)"
 COLOUR_LABELS = {"paper": "phase advance\n(half turns a hop)", "detune": "cents from the\nnearest semitone"}
 
@@ -128,6 +128,13 @@ def constant_q(
 
     Raises:
       ValueError: the samples are empty, or not finite, or not of one or two dimensions; or a number is out of range.
+
+    >>> import numpy as np
+    >>> from helpers import spectrograms
+    >>> tone = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    >>> q = spectrograms.constant_q(tone)
+    >>> q.spectrum.shape, round(float(q.frequencies[np.abs(q.spectrum).sum(axis=1).argmax()]))
+    ((316, 63), 440)
     """
     import librosa
 
@@ -138,7 +145,7 @@ def constant_q(
         lowest = float(librosa.note_to_hz(fmin) if isinstance(fmin, str) else fmin)
     except librosa.ParameterError:
         raise ValueError(f"fmin is {fmin!r}; it must be a note like 'C1', or a frequency in Hz") from None
-    # The highest filter has to end below half the sample rate.
+    # The highest filter must end below half the sample rate.
     ratio = 2 ** (2 / bins_per_octave)
     width = 1 + HANN_BANDWIDTH / 2 * (ratio - 1) / (ratio + 1) / filter_scale
     bins = int(bins_per_octave * np.log2(sr / 2 / lowest / width)) if 0 < lowest < sr / 2 else 0
@@ -179,6 +186,12 @@ def cqt(
 
     Returns:
       (the axes, decibels [bins, columns] from -peak_db to 0).
+
+    >>> import numpy as np
+    >>> from helpers import spectrograms
+    >>> ax, level = spectrograms.cqt(np.sin(2 * np.pi * 440 * np.arange(16000) / 16000), title="A4")
+    >>> level.shape, float(level.min()), float(level.max())
+    ((316, 63), -70.0, 0.0)
     """
     q = constant_q(y, sr, hop, bins_per_octave, fmin, filter_scale)
     ax = _axes(ax)
@@ -217,6 +230,13 @@ def rainbowgram(
 
     Raises:
       ValueError: as `constant_q`, or there is no such mode.
+
+    >>> import numpy as np
+    >>> from helpers import spectrograms
+    >>> tone = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    >>> ax, advance, level = spectrograms.rainbowgram(tone, mode="detune")
+    >>> advance.shape == level.shape == (316, 62)
+    True
     """
     _check_mode(mode)
     q = constant_q(y, sr, hop, bins_per_octave, fmin, filter_scale)
@@ -281,6 +301,14 @@ def compare(
 
     Raises:
       ValueError: there is no clip, no such panel or mode, or a clip cannot be drawn; the sentence says which.
+
+    >>> import numpy as np
+    >>> from helpers import spectrograms
+    >>> seconds = np.arange(16000) / 16000
+    >>> clips = {"A4": np.sin(2 * np.pi * 440 * seconds), "A5": np.sin(2 * np.pi * 880 * seconds)}
+    >>> axes = spectrograms.compare(clips, "cqt")
+    >>> [ax.get_title("left") for ax in axes]
+    ['A4', 'A5']
     """
     if not clips:
         raise ValueError("there is no clip to compare")
@@ -421,7 +449,7 @@ def _samples(y: Audio | np.ndarray, sr: int) -> np.ndarray:
 
 
 def _seconds(y: Audio | np.ndarray, sr: int = SAMPLE_RATE) -> float:
-    return y.seconds if isinstance(y, Audio) else len(y) / sr
+    return y.duration if isinstance(y, Audio) else len(y) / sr
 
 
 def _mel_power(y: Audio | np.ndarray, sr: int = SAMPLE_RATE, hop: int = HOP) -> np.ndarray:
@@ -458,8 +486,8 @@ def _finish(ax: Axes, title: str | None, seconds: float) -> None:
 
 
 def _thinned(values: np.ndarray, level: np.ndarray) -> np.ndarray:
-    """At most MOST_COLUMNS columns of [bins, columns]: in each bin, of neighbours in time, the value of the loudest."""
-    each = -(-level.shape[1] // MOST_COLUMNS)
+    """At most MAX_COLUMNS columns of [bins, columns]: in each bin, of neighbours in time, the value of the loudest."""
+    each = -(-level.shape[1] // MAX_COLUMNS)
     if each == 1:
         return values
     missing = -level.shape[1] % each
@@ -544,7 +572,7 @@ def _draw_mel(
 def _draw_waveform(
     ax: Axes, samples: np.ndarray, loudest: float = 1.0, sr: int = SAMPLE_RATE
 ) -> tuple[ScalarMappable | None, np.ndarray | None]:
-    each = -(-len(samples) // MOST_COLUMNS)
+    each = -(-len(samples) // MAX_COLUMNS)
     columns = np.pad(samples, (0, -len(samples) % each), mode="edge").reshape(-1, each)
     seconds = np.arange(len(columns)) * each / sr
     # Lowest to highest sample of each column: quicker than a line through all, and no peak is lost.

@@ -23,11 +23,21 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
+SPREAD = ("test_notebooks.py", "test_corpus.py")  # a minute a test, and each stands alone
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
-    """What drives a browser is marked. The notebooks come first, or all others would wait for them at the end."""
+    """What drives a browser is marked, and a file's tests share a process.
+
+    They share a page of a browser too, and what the one before has left on it. The notebooks come first, or all others
+    would wait for them at the end.
+    """
     for item in items:
         if item.path.parent.name == "browser" or "chromium" in item.fixturenames:
             item.add_marker("browser")
+        if item.path.name not in SPREAD:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
     items.sort(key=lambda item: item.path.name != "test_notebooks.py")
 
 

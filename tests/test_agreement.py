@@ -19,7 +19,7 @@ def tune(pitches=PITCHES, each=0.4):
 
 def played(song, cents=0.0, late=0.0):
     """Plucked tones of three partials, off by some cents and some seconds."""
-    samples = np.zeros(int((song.seconds + late + 0.3) * RATE), np.float32)
+    samples = np.zeros(int((song.duration + late + 0.3) * RATE), np.float32)
     for note in song.notes:
         seconds = np.arange(int(note.duration * RATE)) / RATE
         hertz = 440 * 2 ** ((note.pitch - 69 + cents / 100) / 12)

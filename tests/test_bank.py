@@ -7,7 +7,7 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from helpers import instruments
+from helpers import files, instruments
 from helpers.instruments import Instrument
 
 
@@ -113,7 +113,7 @@ def test_what_cannot_be_kept_changes_nothing(bank, path):
         with pytest.raises(ValueError, match=message):
             bank.keep(instrument, name)
     assert path.read_bytes() == content
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert {file.name for file in path.parent.iterdir()} == {path.name, files.LOCK}
     assert bank.kept == ["new"]
 
 

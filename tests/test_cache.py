@@ -214,11 +214,11 @@ def counting(tiny, cache, monkeypatch):
 def test_nothing_is_computed_twice(counting):
     model, computed = counting
     z, pitches = model.sample_z(5, 0), [60, 61, 62, 63, 64]
-    first = model.generate(z, pitches, seconds=0.3)
-    assert np.array_equal(model.generate(z, pitches, seconds=0.3), first)
-    assert np.array_equal(model.generate(z[3], [63], seconds=0.2), first[3:4, :3200])
+    first = model.generate(z, pitches, duration=0.3)
+    assert np.array_equal(model.generate(z, pitches, duration=0.3), first)
+    assert np.array_equal(model.generate(z[3], [63], duration=0.2), first[3:4, :3200])
     assert computed == [5]
-    model.generate(z, [60, 61, 62, 63, 65], seconds=0.3)
+    model.generate(z, [60, 61, 62, 63, 65], duration=0.3)
     assert computed == [5, 1]
 
 

@@ -47,7 +47,7 @@ MOST_MEMBERS = 1000
 
 FILE_LIMIT = 60.0  # s of this process, whatever else the machine does; the longest of the corpus, Mahler's, takes half
 MEMORY_LIMIT = 4 << 30  # bytes
-LONGEST_MESSAGE = 400
+MAX_MESSAGE = 400
 RELEASE = 0.3  # s after the last note
 
 # How many of the 71 files, and of the damaged ones.
@@ -159,7 +159,7 @@ def expected_length(song) -> int:
     """Samples of a clip with the default settings, by the notes of the file."""
     notes = [note for track in song.tracks if not track.is_drum for note in midi.pedalled(track).notes]
     holds = planning._within(
-        np.array([min(note.duration, planning.LONGEST_NOTE) for note in notes]), planning.LONGEST_TOTAL
+        np.array([min(note.duration, planning.MAX_NOTE_DURATION) for note in notes]), planning.MAX_TOTAL_DURATION
     )
     ends = [int(note.start * RATE) + int(RATE * hold) for note, hold in zip(notes, holds, strict=True)]
     return max(ends) + int(RATE * RELEASE)
@@ -179,7 +179,7 @@ def outcome(path: Path):
         assert type(refusal) is ValueError, f"{type(refusal).__name__}: {message}"  # and no kind of it
         assert message.strip()
         assert len(message.splitlines()) == 1
-        assert len(message) < LONGEST_MESSAGE
+        assert len(message) < MAX_MESSAGE
         return "refused", message
     seconds, report = time.monotonic() - began, clip.report
     assert clip.samples.dtype == np.float32

@@ -57,9 +57,9 @@ def test_demo_writes_a_clip_as_long_as_the_score(outputs):
     score = midi.load(demo.SCORE)
     assert np.isfinite(clip.samples).all()
     assert clip.peak <= 1.0
-    assert clip.seconds == pytest.approx(score.seconds, abs=0.5)
+    assert clip.duration == pytest.approx(score.duration, abs=0.5)
     # It sounds throughout: in every second somebody plays.
-    seconds = clip.samples[: int(score.seconds) * clip.sample_rate].reshape(-1, clip.sample_rate)
+    seconds = clip.samples[: int(score.duration) * clip.sample_rate].reshape(-1, clip.sample_rate)
     assert np.sqrt(np.mean(seconds**2, axis=1)).min() > 0.01
 
 
@@ -94,7 +94,7 @@ def test_the_notes_of_the_demo_are_in_tune(model, check):
 
     heard = [usable[i] for i in np.random.RandomState(0).choice(len(usable), 40, replace=False)]
     bank = instruments.named(model)
-    waves = model.generate(np.stack([bank[name].z for name, _ in heard]), [pitch for _, pitch in heard], seconds=0.7)
+    waves = model.generate(np.stack([bank[name].z for name, _ in heard]), [pitch for _, pitch in heard], duration=0.7)
     # Where pyin hears no pitch, cents_off is NaN, which no comparison holds for.
     in_tune = sum(abs(check.cents_off(wave, pitch)) <= tolerance for (_, pitch), wave in zip(heard, waves, strict=True))
     assert in_tune >= 0.9 * len(heard)

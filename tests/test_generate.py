@@ -108,7 +108,7 @@ def test_instruments_of_a_file_share_the_song_or_its_tracks(tmp_path, tiny, caps
     flags = ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "tune.wav", "--instruments", file]
     assert run(*flags) == 0
     (part,) = read_recipe(tmp_path / "tune.json").parts
-    third = midi.load(MELODY).seconds / 3
+    third = midi.load(MELODY).duration / 3
     assert [(entry.name, second) for entry, second in part.timeline.stops] == [
         ("Ada", 0.0), ("Bo", pytest.approx(third)), ("Cy", pytest.approx(2 * third)),
     ]  # fmt: skip
@@ -190,7 +190,7 @@ def test_mistakes_get_one_sentence_and_a_status(tmp_path, capsys, empty_score, m
         ],
         "sample_rate is 8000": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--sample_rate", 8000],
         "for a score": ["--ckpt_dir", TINY, "--output", tmp_path / "x.wav"],
-        "has to end in": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "x.aac"],
+        "must end in": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "x.aac"],
         "is a folder": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "a.wav"],
         "text.mid is a file": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "text.mid" / "x.wav"],
         "no instruments at": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--instruments", tmp_path / "none.json"],

@@ -107,7 +107,7 @@ def test_timeline_stops_at_its_instruments_and_stays_at_the_ends(bank):
 
 @pytest.mark.parametrize(
     ("at", "message"),
-    [([0, 1], "as many times"), ([0, 1, 1], "have to rise"), ([0, 2, 1], "have to rise"), ([0, 1, np.nan], "rise")],
+    [([0, 1], "as many times"), ([0, 1, 1], "must rise"), ([0, 2, 1], "must rise"), ([0, 1, np.nan], "rise")],
 )
 def test_timeline_refuses_bad_times(bank, at, message):
     with pytest.raises(ValueError, match=message):
@@ -150,7 +150,7 @@ def test_steps_refuse_what_a_timeline_does(bank):
     assert not Timeline.steps(bank[:1], at=[3]).held  # nothing changes
     with pytest.raises(ValueError, match=r"not 2 for 3"):
         Timeline.steps(bank[:3], at=[0, 1])
-    with pytest.raises(ValueError, match=r"have to rise, unlike \[0.0, 2.0, 2.0\]"):
+    with pytest.raises(ValueError, match=r"must rise, unlike \[0.0, 2.0, 2.0\]"):
         Timeline.steps(bank[:3], at=[0, 2, 2])
 
 

@@ -208,14 +208,14 @@ def test_long_notes_are_looped_or_let_go():
     looped, once = planned(song), planned(song, sustain="once")
     assert looped.holds.tolist() == [10.0, 3.0]
     assert looped.loops.tolist() == [True, False]
-    assert looped.seconds.tolist() == pytest.approx([3.0, 3.3])  # what the loop is cut from
+    assert looped.durations.tolist() == pytest.approx([3.0, 3.3])  # what the loop is cut from
     assert once.holds.tolist() == [3.0, 3.0]
     assert (looped.shortened, once.shortened) == (0, 1)
     assert not once.loops.any()
 
 
 def test_a_key_that_got_stuck_is_let_go():
-    assert planned(song_of(Note(60, 90, 0, 4000.0))).holds.tolist() == [planning.LONGEST_NOTE]
+    assert planned(song_of(Note(60, 90, 0, 4000.0))).holds.tolist() == [planning.MAX_NOTE_DURATION]
 
 
 @given(st.lists(st.floats(0, 300), min_size=1, max_size=30), st.floats(0.1, 2000))
@@ -231,7 +231,7 @@ def test_notes_that_last_too_long_together_are_cut_to_one_length(holds, total):
 
 def test_a_stuck_key_of_many_presses_takes_no_more_time_than_a_symphony():
     stuck = planned(song_of(*(Note(60, 90, i * 0.01, 3000.0) for i in range(2000))))
-    assert stuck.holds.sum() == pytest.approx(planning.LONGEST_TOTAL)
+    assert stuck.holds.sum() == pytest.approx(planning.MAX_TOTAL_DURATION)
     assert stuck.shortened == 2000
 
 
@@ -246,7 +246,7 @@ def test_a_bend_upwards_needs_more_of_the_sound():
     song = song_of(Note(60, 90, 0, 1.0), Note(60, 90, 5.0, 6.0), controls={"bend": ((0.0, 12.0), (3.0, 0.0))})
     bent = planned(song)
     assert bent.bent.tolist() == [True, False]
-    assert bent.seconds.tolist() == pytest.approx([2.6, 1.3], abs=0.01)
+    assert bent.durations.tolist() == pytest.approx([2.6, 1.3], abs=0.01)
     assert not planned(song, controllers=False).bent.any()
 
 
@@ -256,7 +256,7 @@ def test_a_bent_note_does_not_run_out_of_its_sound(semitones):
     notes = planned(song_of(NOTE, controls={"bend": ((0.0, semitones),)}))
     sound = np.sin(2 * np.pi * 220 * np.arange(4 * RATE) / RATE)
     curve = np.full(int((1.0 + RELEASE) * RATE), semitones)
-    got = bend(sound[: int(notes.seconds[0] * RATE)], curve)
+    got = bend(sound[: int(notes.durations[0] * RATE)], curve)
     np.testing.assert_allclose(got[-100:], bend(sound, curve)[-100:], atol=1e-3)
 
 
@@ -268,12 +268,12 @@ def test_a_bent_note_is_looped_before_it_reads_the_sound_of_a_released_key():
 
 def test_a_stuck_key_that_is_bent_is_let_go_earlier():
     song = song_of(Note(60, 90, 0, 4000.0), controls={"bend": ((0.0, 12.0),)})
-    assert planned(song).holds.tolist() == [planning.LONGEST_NOTE / 2]
+    assert planned(song).holds.tolist() == [planning.MAX_NOTE_DURATION / 2]
 
 
 def test_absurd_bends_stop_at_two_octaves():
     song = song_of(Note(60, 90, 0, 0.5), controls={"bend": ((0.0, 120.0),)})
-    assert planned(song).seconds.tolist() == pytest.approx([0.8 * 4], abs=0.01)
+    assert planned(song).durations.tolist() == pytest.approx([0.8 * 4], abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_every_note_is_planned_or_accounted_for(notes, pitch, sustain):
     made = planned(song, pitch=pitch, sustain=sustain)
     assert len(made) + sum(made.skipped.values()) == len(notes) + 1
     assert ((made.pitches >= 24) & (made.pitches <= 84)).all()
-    assert ((made.seconds > 0) & (made.seconds <= 4.0)).all()
+    assert ((made.durations > 0) & (made.durations <= 4.0)).all()
     assert made.end == pytest.approx((made.starts + made.holds).max())
 
 

@@ -108,7 +108,7 @@ def test_clip_is_as_long_as_the_song_and_its_release():
 def test_very_short_and_very_long_notes(duration, sustain, heard):
     clip = play(song_of(Note(60, 100, 0.0, duration)), sustain=sustain)
     assert np.isfinite(clip.samples).all()
-    assert clip.seconds == pytest.approx(heard + RELEASE, abs=1e-3)
+    assert clip.duration == pytest.approx(heard + RELEASE, abs=1e-3)
 
 
 def test_a_long_note_sounds_to_its_end_without_a_seam():
@@ -196,7 +196,7 @@ def test_attack_and_release_are_arguments():
 def test_any_of_the_rates(rate):
     clip = play(song_of(Note(69, 100, 0.0, 1.7)), sample_rate=rate)
     assert clip.sample_rate == rate
-    assert clip.seconds == pytest.approx(2.0, abs=0.001)
+    assert clip.duration == pytest.approx(2.0, abs=0.001)
     assert clip.peak <= PEAK * (1 + 1e-6)
     spectrum = np.abs(np.fft.rfft(clip.samples[:rate]))
     assert np.argmax(spectrum) == 440
@@ -301,9 +301,9 @@ def beat(*times, **track):
 def test_drums_are_mixed_in():
     pytest.importorskip("midirenderer", reason="the soundfont player is not installed (pip install midirenderer)")
     song = Song("song", (Track("Lead", 73, False, (Note(60, 100, 0, 1),)), beat(2.0, 2.5)))
-    assert play(song).seconds == pytest.approx(1.0 + RELEASE, abs=1e-3)
+    assert play(song).duration == pytest.approx(1.0 + RELEASE, abs=1e-3)
     clip = play(song, drums="synth", sample_rate=44100)
-    assert clip.seconds == pytest.approx(2.5 + mixing.DRUM_TAIL, abs=1e-3)
+    assert clip.duration == pytest.approx(2.5 + mixing.DRUM_TAIL, abs=1e-3)
     rate = clip.sample_rate
     assert np.abs(clip.samples[int(1.31 * rate) : int(1.99 * rate)]).max() < 1e-4
     assert level(clip.samples[2 * rate : int(2.05 * rate)]) > 0.01
@@ -461,7 +461,7 @@ def test_a_stopped_rendering_gives_what_it_has():
     stopped = play(LONG, MORPH, stop=lambda: calls.append(1) or len(calls) == 20)
     whole = play(LONG, MORPH)
     assert stopped.report.stopped_at == pytest.approx(80.0, abs=16.0)  # 160 notes of two a second
-    assert stopped.seconds == pytest.approx(stopped.report.stopped_at)
+    assert stopped.duration == pytest.approx(stopped.report.stopped_at)
     assert "stopped" in str(stopped.report)
     assert stopped.report.rendered == 160
     ratio = whole.peak / stopped.peak
@@ -475,7 +475,7 @@ def test_notes_after_the_cut_are_not_counted():
     calls = []
     song = song_of(Note(60, 90, 0, 1), Note(64, 90, 2, 3), Note(60, 90, 5, 6))
     clip = play(song, batch_size=1, stop=lambda: calls.append(1) or True)
-    assert clip.report.stopped_at == clip.seconds == 2.0
+    assert clip.report.stopped_at == clip.duration == 2.0
     assert (clip.report.rendered, clip.report.tracks[0].rendered, clip.report.distinct) == (1, 1, 1)
 
 
@@ -502,7 +502,7 @@ def test_an_interrupt_gives_what_there_is():
 
     clip = play(LONG, MORPH, Interrupted())
     assert clip.report.rendered == 80
-    assert 0 < clip.seconds == clip.report.stopped_at
+    assert 0 < clip.duration == clip.report.stopped_at
 
 
 def test_an_interrupt_before_anything_is_done_is_passed_on():
@@ -535,7 +535,7 @@ def test_the_report_counts_everything(band):
     )  # fmt: skip
     assert report.moved == {"C7 to C6": 1, "C0 to C1": 1}
     assert report.skipped == {"drums (drums='synth' plays them)": 3, "never end in the file": 1}
-    assert (report.seconds, report.peak) == (clip.seconds, clip.peak)
+    assert (report.duration, report.peak) == (clip.duration, clip.peak)
     assert [(row.name, row.notes, row.rendered) for row in report.tracks] == [
         ("Lead", 3, 3), ("Bass", 2, 2), ("Drums", 3, 0),
     ]  # fmt: skip
@@ -756,14 +756,14 @@ def test_batch_and_seed_are_whole_numbers(arguments, message):
 
 def test_render_gives_the_same_samples_twice(tiny):
     song = midi.excerpt(midi.load(DATA / "midi" / "melody14.mid"), 0, 2)
-    timeline = Timeline.random(tiny, song.seconds, seed=1)
+    timeline = Timeline.random(tiny, song.duration, seed=1)
     first, second = (play(song, timeline, tiny) for _ in range(2))
     assert (first.samples == second.samples).all()
 
 
 def test_a_real_model_holds_a_note_for_ten_seconds(tiny):
     clip = play(song_of(Note(60, 90, 0, 10)), Timeline.hold(instruments.sample(tiny, 1, seed=3)[0]), tiny)
-    assert clip.seconds == pytest.approx(10 + shaping.RELEASE, abs=1e-3)
+    assert clip.duration == pytest.approx(10 + shaping.RELEASE, abs=1e-3)
     assert level(clip.samples[9 * RATE : 10 * RATE]) > 0
 
 

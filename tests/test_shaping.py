@@ -199,7 +199,7 @@ def test_loops_say_where_they_are():
     loop = find_loop(sine(220, 3.0))
     assert isinstance(loop, Loop)
     assert shaping.LOOP_FROM * RATE <= loop.start < loop.end <= shaping.LOOP_TO * RATE
-    assert loop.end - loop.start >= shaping.LOOP_SHORTEST * RATE - 1
+    assert loop.end - loop.start >= shaping.MIN_LOOP * RATE - 1
     assert ATTACK < shaping.LOOP_FROM
 
 

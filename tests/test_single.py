@@ -19,12 +19,12 @@ def test_a_note_is_that_of_a_song():
 
 
 def test_a_note_lasts_as_long_as_it_is_held_and_its_release():
-    assert render.note(Stub(), ONE, 60, hold=0.5).seconds == pytest.approx(0.8, abs=1e-3)
+    assert render.note(Stub(), ONE, 60, hold=0.5).duration == pytest.approx(0.8, abs=1e-3)
     long = render.note(Stub(), ONE, 60, hold=9.0)
-    assert long.seconds == pytest.approx(9.3, abs=1e-3)
+    assert long.duration == pytest.approx(9.3, abs=1e-3)
     assert np.abs(long.samples[8 * RATE : 9 * RATE]).max() > 0.1
     once = render.note(Stub(), ONE, 60, hold=9.0, settings=render.Settings(sustain="once"))
-    assert once.seconds == pytest.approx(3.3, abs=1e-3)
+    assert once.duration == pytest.approx(3.3, abs=1e-3)
 
 
 def test_no_more_is_computed_than_is_heard():
@@ -42,7 +42,7 @@ def test_softer_notes_are_softer_and_none_clips():
 
 def test_the_sample_rate_can_be_chosen():
     clip = render.note(Stub(), ONE, 60, settings=render.Settings(sample_rate=44100))
-    assert (clip.sample_rate, round(clip.seconds, 2)) == (44100, 2.0)
+    assert (clip.sample_rate, round(clip.duration, 2)) == (44100, 2.0)
 
 
 @pytest.mark.parametrize(

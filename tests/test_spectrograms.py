@@ -199,12 +199,12 @@ class TestRainbowgram:
         assert [label.get_text() for label in ax.get_yticklabels()] == ["C3", "C4", "C5", "C6", "C7", "C8"]
 
     def test_a_long_clip_is_drawn_with_its_loudest_columns(self):
-        columns = 2 * spectrograms.MOST_COLUMNS + 3
+        columns = 2 * spectrograms.MAX_COLUMNS + 3
         level = np.full((2, columns), -70.0)
         level[1, 7] = 0.0  # one loud column among soft ones
         values = np.arange(2 * columns).reshape(2, columns)
         thin = spectrograms._thinned(values, level)
-        assert thin.shape[1] <= spectrograms.MOST_COLUMNS
+        assert thin.shape[1] <= spectrograms.MAX_COLUMNS
         assert thin[1, 7 // 3] == values[1, 7]
 
 

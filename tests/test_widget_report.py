@@ -136,7 +136,7 @@ class TestRandomTimeline:
         interval.seed = 4
         assert [i.name for i, _ in interval.timeline.stops] != first
         tune.song = OTHER
-        assert interval.timeline.stops[-1][1] == OTHER.seconds
+        assert interval.timeline.stops[-1][1] == OTHER.duration
         tune.song = None
         assert interval.timeline is None
 
@@ -174,7 +174,7 @@ def test_the_original_follows_the_tune(tune, monkeypatch):
     tune.song = OTHER
     assert bytes(original._roll.value) != before
     original.listen()
-    assert OTHER.seconds <= played[0].seconds < OTHER.seconds + 6
+    assert OTHER.duration <= played[0].duration < OTHER.duration + 6
     tune.song = None
     assert "choose a score first" in original.message
     assert original._listen.disabled

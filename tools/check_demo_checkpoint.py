@@ -371,7 +371,7 @@ def tuning_elsewhere(model, z: np.ndarray, source_cents: np.ndarray) -> dict[str
     found = {}
     for kind, points in (("morphs", slerp(z[first], z[second], 0.5)), ("random", model.sample_z(MIXTURES, SEED))):
         pitches = random_pitches(rng)
-        cents = np.array(on_all_cores(cents_off, model.generate(points, pitches, seconds=LISTEN_SECONDS[1]), pitches))
+        cents = np.array(on_all_cores(cents_off, model.generate(points, pitches, duration=LISTEN_SECONDS[1]), pitches))
         found[kind] = {f"in_tune_{limit}": counted_in_tune(np.zeros(MIXTURES), cents, limit) for limit in IN_TUNE}
         if kind == "morphs":
             ends = np.abs(source_cents[np.stack([first, second]), pitches - MIN_PITCH]).max(axis=0)
@@ -396,7 +396,7 @@ def centroids_on_the_way(model, z: np.ndarray) -> dict:
     first, second, pitches = random_ways()
     ways = slerp(z[first, None], z[second, None], np.linspace(0, 1, POINTS))
     points = tqdm(ways.swapaxes(0, 1), desc="ways")
-    notes = (model.generate(z, pitches, seconds=STEADY_SECONDS[1], progress=False) for z in points)
+    notes = (model.generate(z, pitches, duration=STEADY_SECONDS[1], progress=False) for z in points)
     found = np.stack([[centroid(note) for note in of_point] for of_point in notes], axis=1)
     names = np.array(list(INSTRUMENTS))
     pairs = zip(names[first].tolist(), names[second].tolist(), pitches.tolist(), found.round(1).tolist(), strict=True)

@@ -65,6 +65,13 @@ def measure(clip: Audio, song: Song) -> Agreement:
 
     Raises:
       ValueError: the clip is empty or not finite, or the song has no pitched note.
+
+    >>> from helpers import midi, soundfont
+    >>> from helpers.evaluation import agreement
+    >>> song = midi.excerpt(midi.load("data/midi/bach_prelude.mid"), 0, 3)
+    >>> found = agreement.measure(soundfont.reference(song), song)
+    >>> found.chroma > 0.9, found.onsets > 0.9
+    (True, True)
     """
     return _judge(_listen(clip), *_expected(song))
 

@@ -1,7 +1,7 @@
 """From latent to audio in one graph, for accelerators: nothing goes back to the host but finished samples.
 
 The same steps as `spectral.denormalize` and `spectral.data_to_waves`, which are quicker on a CPU: there the mel matrix
-is sparse and phases are summed in float64. Here it is dense, and float32 has to do.
+is sparse and phases are summed in float64. Here it is dense, and float32 must do.
 
 Source: SPEC sections 5 and 6. Notebook: 04_generate.
 """

@@ -23,7 +23,7 @@ MAX_ENTRIES = 10_000  # ... and 312 tensors ...
 MAX_KEY = 1000  # ... with names of up to 110 characters
 MAX_SHARDS = 1000
 MAX_RANK = 8
-MAX_SIDE = 1 << 40  # of a tensor that is not read; one that is has to have the shape that is expected
+MAX_SIDE = 1 << 40  # of a tensor that is not read; one that is must have the expected shape
 
 _FOOTER = 48
 _MAGIC = 0xDB4775248B80FB57

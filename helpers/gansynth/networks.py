@@ -262,7 +262,7 @@ class Generator(keras.Model):
         return image
 
     def _rows_needed(self, frames: Rows) -> dict[int, Rows]:
-        """Which rows each block has to deliver, so that the frames asked for come out exact."""
+        """Which rows each block must deliver, so that the frames asked for come out exact."""
         margin = self.config.kernel_size // 2
         needed: dict[int, Rows] = {}
         for b in range(self.num_blocks, 0, -1):

@@ -60,7 +60,7 @@ class Modes:
     A place is a port and a channel: port * 16 + channel.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         # (tick, number in the order of reading, what it sets, value), of one place, and of all places of a port
         self._of_place: dict[int, list[tuple[int, int, str, Any]]] = defaultdict(list)
         self._of_port: dict[int, list[tuple[int, int, str, Any]]] = defaultdict(list)

@@ -115,7 +115,7 @@ class Mixer:
         self.notes, self.sample_rate = notes, sample_rate
         self.moves = curves(song, parts, settings)
         self.starts = (notes.starts * sample_rate).astype(np.int64)
-        self.clip = np.zeros((2 if self._is_stereo() else 1, self._length()), np.float32)
+        self.clip: np.ndarray = np.zeros((2 if self._is_stereo() else 1, self._length()), np.float32)
         self.done = np.zeros(len(notes), bool)
 
     def _is_stereo(self) -> bool:
@@ -176,7 +176,7 @@ class Mixer:
         """Cut the clip at `until`, or where the first note that is not done begins; that second, or None if all are."""
         if until is None and self.done.all():
             return None
-        cut = int(self.starts[~self.done].min()) if until is None else round(until * self.sample_rate)
+        cut = int(np.min(self.starts[~self.done])) if until is None else round(until * self.sample_rate)
         self.done[self.starts >= cut] = False
         self.clip = self.clip[:, :cut].copy()
         fade = self.clip[:, -int(CUT_FADE * self.sample_rate) :]
@@ -192,7 +192,8 @@ class Mixer:
         Returns:
           The audio [samples, channels], its loudness in LUFS, and how many notes each drum track has played.
         """
-        settings, played = self.settings, {}
+        settings = self.settings
+        played: dict[int, int] = {}
         clip = audio.resample(Audio(self.clip.T, self.sample_rate), settings.sample_rate or self.sample_rate)
         if settings.drums == "synth":
             clip, played = with_drums(clip, self.song, self.parts, settings, stopped_at)

@@ -56,7 +56,7 @@ def plan(song: Song, parts: Sequence[ResolvedPart]) -> Plan:
         velocities=np.array([note.velocity for note in played]),
         z=timeline.z(starts, extrapolate=True),
         tracks=np.array(tracks),
-        seconds=holds + RELEASE,
+        durations=holds + RELEASE,
         loops=np.zeros(len(played), bool),
         bent=np.zeros(len(played), bool),
         end=max(note.end for note in played),

@@ -6,7 +6,7 @@ Notebook: 07_songs.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,22 +14,22 @@ import numpy as np
 from .. import instruments, midi
 from ..gansynth.config import MAX_PITCH, MIN_PITCH
 from ..instruments import Instrument, Timeline
-from ..limits import BENDING, LONGEST_NOTE, LONGEST_TOTAL
+from ..limits import BENDING, MAX_NOTE_DURATION, MAX_TOTAL_DURATION
 from ..midi import Note, Song
 from .controllers import curves
 from .shaping import BEND_ROOM, HELD, LEVEL_SPAN, Curve
-from .types import DEFAULTS, UNCLOSED, Part, Plan, ResolvedPart, Settings, is_heard
+from .types import DEFAULTS, UNCLOSED, Part, Parts, Plan, ResolvedPart, Settings, is_heard
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-SHORTEST_SOUND = LEVEL_SPAN  # s; a shorter sound would have another level
+MIN_SOUND = LEVEL_SPAN  # s; a shorter sound would have another level
 
 
 def resolve(
     model: GANSynth,
     song: Song,
-    parts: Instrument | Timeline | Mapping[str | int, Instrument | Timeline | Part] | None = None,
+    parts: Parts | None = None,
     default: Instrument | Timeline | None = None,
     seed: int = 0,
 ) -> tuple[ResolvedPart, ...]:
@@ -45,11 +45,22 @@ def resolve(
       ValueError: a key is no track of the song, or an instrument belongs to another model.
 
     Notebook: 07_songs.
+
+    >>> from helpers import gansynth, instruments, midi, render
+    >>> model, song = gansynth.load("demo"), midi.load("data/midi/study.mid")
+    >>> bank = instruments.bank(model)
+    >>> for part in render.resolve(model, song, {"Flute": bank["Harp"], "Piano": render.Part(mute=True)}):
+    ...     print(part.timeline, part.mute)
+    Timeline(Harp at 0 s) False
+    Timeline(Grand Piano at 0 s) True
+    Timeline(String Ensemble at 0 s) False
+    Timeline(Acoustic Bass at 0 s) False
+    None False
     """
     if isinstance(parts, (Instrument, Timeline)):
-        parts, default = {}, parts
+        parts, default = None, parts
     wanted: dict[int, tuple[int, Part]] = {}  # index -> (how exactly its key meant it, part)
-    for key, value in (parts or {}).items():
+    for key, value in parts.items() if parts else ():
         part = value if isinstance(value, Part) else Part(value)
         exactness, meant = _tracks_meant(song, key)
         for i in meant:
@@ -98,9 +109,9 @@ def fold(pitch: int, low: int, high: int) -> int:
 
 def transposition(pitches: Sequence[int], low: int, high: int) -> int:
     """The semitones by which most pitches come to lie in low ... high; of several the smallest move."""
-    pitches = np.asarray(pitches)
+    written = np.asarray(pitches)
     moves = sorted(range(low - 127, high + 1), key=lambda move: (abs(move), move))
-    return min(moves, key=lambda move: int(np.sum((pitches + move < low) | (pitches + move > high))))
+    return min(moves, key=lambda move: int(np.sum((written + move < low) | (written + move > high))))
 
 
 class _Written(NamedTuple):
@@ -112,7 +123,7 @@ class _Written(NamedTuple):
     on_drums: int  # that the soundfont player takes
 
 
-def plan(song: Song, parts: Sequence[ResolvedPart], settings: Settings = DEFAULTS, max_seconds: float = 4.0) -> Plan:
+def plan(song: Song, parts: Sequence[ResolvedPart], settings: Settings = DEFAULTS, max_duration: float = 4.0) -> Plan:
     """Decide for each note its pitch, latent and length.
 
     How the original does it is `original.plan`.
@@ -121,7 +132,7 @@ def plan(song: Song, parts: Sequence[ResolvedPart], settings: Settings = DEFAULT
       song: what to play.
       parts: one for each track, as `resolve` gives them.
       settings: how.
-      max_seconds: the longest sound that the model makes.
+      max_duration: the longest sound that the model makes.
 
     Raises:
       ValueError: no note is left to play, or too much is bent.
@@ -151,10 +162,12 @@ def plan(song: Song, parts: Sequence[ResolvedPart], settings: Settings = DEFAULT
     tracks = np.array([i for i, _, _ in rows], np.int64)
     starts = np.array([note.start for _, note, _ in rows], np.float64)
     durations = np.array([note.duration for _, note, _ in rows], np.float64)
-    can_loop = settings.sustain == "loop" and max_seconds >= HELD
-    holds, bent, speeds = _holds(song, parts, settings, tracks, starts, durations, LONGEST_NOTE if can_loop else HELD)
+    can_loop = settings.sustain == "loop" and max_duration >= HELD
+    holds, bent, speeds = _holds(
+        song, parts, settings, tracks, starts, durations, MAX_NOTE_DURATION if can_loop else HELD
+    )
     needed = (holds + settings.release) * speeds + bent * BEND_ROOM
-    loops = can_loop & ((holds * speeds > HELD) | (needed > max_seconds))
+    loops = can_loop & ((holds * speeds > HELD) | (needed > max_duration))
     return Plan(
         starts=starts,
         holds=holds,
@@ -162,7 +175,7 @@ def plan(song: Song, parts: Sequence[ResolvedPart], settings: Settings = DEFAULT
         velocities=np.array([note.velocity for _, note, _ in rows], np.int64),
         z=_latents(parts, tracks, starts, settings.resolution),
         tracks=tracks,
-        seconds=np.where(loops, HELD, np.clip(needed, SHORTEST_SOUND, max_seconds)),
+        durations=np.where(loops, HELD, np.clip(needed, MIN_SOUND, max_duration)),
         loops=loops,
         bent=bent,
         end=float(np.max(starts + holds, initial=0.0)),
@@ -208,11 +221,11 @@ def _holds(
     bends = [moves["bend"] for moves in curves(song, parts, settings)]
     holds = np.minimum(durations, longest)
     bent, speeds = _bent(bends, tracks, starts, starts + holds + settings.release)
-    if settings.release * BENDING * speeds[bent].sum() > LONGEST_TOTAL:  # whatever the notes are shortened to
+    if settings.release * BENDING * speeds[bent].sum() > MAX_TOTAL_DURATION:  # whatever the notes are shortened to
         raise ValueError(
             f"{song.name} bends {bent.sum():,} notes, which takes too long; controllers=False plays them without"
         )
-    holds = _within(np.minimum(holds, LONGEST_NOTE / speeds), LONGEST_TOTAL, 1 + BENDING * speeds * bent)
+    holds = _within(np.minimum(holds, MAX_NOTE_DURATION / speeds), MAX_TOTAL_DURATION, 1 + BENDING * speeds * bent)
     return holds, *_bent(bends, tracks, starts, starts + holds + settings.release)
 
 

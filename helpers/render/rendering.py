@@ -27,19 +27,19 @@ from ..audio import Audio
 from ..errors import in_one_line
 from ..gansynth import hub
 from ..instruments import Instrument, Timeline, check_model
-from ..limits import MOST_PLAYED, check_length
+from ..limits import MAX_PLAYED, check_length
 from ..midi import Song
 from . import original
 from .generating import Progress, generate_notes
 from .mixing import Mixer
 from .planning import plan, resolve
 from .report import Recipe, RenderReport, TrackReport, read_recipe
-from .types import DEFAULTS, Part, ResolvedPart, Settings, changed_settings, is_heard
+from .types import DEFAULTS, Parts, ResolvedPart, Settings, changed_settings, is_heard
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-MOST_AT_ONCE = 64  # notes, however many the file says that a clip is made from again
+MAX_AT_ONCE = 64  # notes, however many the file says that a clip is made from again
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -53,7 +53,7 @@ class Clip(Audio):
 def render(
     model: GANSynth,
     song: Song,
-    parts: Instrument | Timeline | Mapping[str | int, Instrument | Timeline | Part] | None = None,
+    parts: Parts | None = None,
     default: Instrument | Timeline | None = None,
     *,
     settings: Settings = DEFAULTS,
@@ -95,6 +95,20 @@ def render(
         to another model.
       TypeError: there is no setting of such a name.
       ImportError: drums="synth", and there is no soundfont player for this machine.
+
+    >>> from helpers import gansynth, instruments, midi, render
+    >>> model = gansynth.load("demo")
+    >>> song = midi.excerpt(midi.load("data/midi/bach_prelude.mid"), 0, 4)
+    >>> cello = instruments.bank(model)["Cello"]
+    >>> clip = render.render(model, song, cello, progress=False)
+    >>> clip
+    Clip(4.30 s, 16000 Hz, mono, peak 0.62)
+    >>> print(clip.report)
+    song       bach_prelude
+    model      demo
+    audio      4.3 s, 16000 Hz, mono, -16.0 LUFS, peak 0.62
+    rendered   22 of 22 notes, from 6 distinct sounds, in ... s
+    1  BWV 1007 Prelude (Mutopia, public domain)  22/22  Cello
     """
     settings = changed_settings(settings, changes)
     if settings.faithful and not isinstance(parts, (Instrument, Timeline)):
@@ -144,7 +158,7 @@ def _render(model: GANSynth, recipe: Recipe, progress: Progress, stop: Callable[
         shortened=notes.shortened,
         looped=int(notes.loops.sum()),
         bent=int(notes.bent.sum()),
-        seconds=clip.seconds,
+        duration=clip.duration,
         sample_rate=clip.sample_rate,
         channels=len(mixer.clip),
         loudness=loudness if np.isfinite(loudness) else None,
@@ -162,16 +176,16 @@ def _mixer(model: GANSynth, recipe: Recipe) -> Mixer:
     if settings.faithful:
         return original.OriginalMixer(song, parts, settings, original.plan(song, parts), model.sample_rate)
     _check_cost(song, parts, settings)
-    return Mixer(song, parts, settings, plan(song, parts, settings, model.max_seconds), model.sample_rate)
+    return Mixer(song, parts, settings, plan(song, parts, settings, model.max_duration), model.sample_rate)
 
 
 def _check_cost(song: Song, parts: Sequence[ResolvedPart], settings: Settings) -> None:
     """See that rendering a song is no more work than `limits` says, before any of it is done."""
     heard = [track for track, is_on in zip(song.tracks, is_heard(parts), strict=True) if is_on]
     count = sum(len(track.notes) for track in heard if not track.is_drum)
-    if count > MOST_PLAYED:
+    if count > MAX_PLAYED:
         raise ValueError(
-            f"{song.name} has {count:,} notes to play and a clip can have {MOST_PLAYED:,}; "
+            f"{song.name} has {count:,} notes to play and a clip can have {MAX_PLAYED:,}; "
             "mute some of its tracks, or take a part of it, with midi.excerpt"
         )
     if settings.drums == "synth":
@@ -218,6 +232,15 @@ def reproduce(path: str | os.PathLike, model: GANSynth | None = None, progress: 
 
     Raises:
       FileNotFoundError, ValueError: there is no such file, it is not a report, or the model is another one.
+
+    >>> from helpers import gansynth, midi, render
+    >>> model = gansynth.load("demo")
+    >>> song = midi.excerpt(midi.load("data/midi/bach_prelude.mid"), 0, 2)
+    >>> clip = render.render(model, song, progress=False)
+    >>> path = clip.report.save("outputs/prelude.json")
+    >>> again = render.reproduce(path, model, progress=False)
+    >>> bool((again.samples == clip.samples).all())
+    True
     """
     from ..gansynth import load
 
@@ -238,5 +261,5 @@ def reproduce(path: str | os.PathLike, model: GANSynth | None = None, progress: 
         for instrument in part.timeline.instruments if part.timeline else ():
             check_model(instrument, model, f" in {path}")
     check_length(recipe.song)
-    batch_size = min(recipe.batch_size, max(MOST_AT_ONCE, model.batch_size))
+    batch_size = min(recipe.batch_size, max(MAX_AT_ONCE, model.batch_size))
     return _render(model, dataclasses.replace(recipe, batch_size=batch_size), progress)

@@ -13,10 +13,10 @@ from .. import audio
 from ..audio import Audio
 from ..errors import in_one_line
 from ..instruments import Instrument, check_model
-from ..limits import LONGEST_NOTE
+from ..limits import MAX_NOTE_DURATION
 from . import shaping
 from .mixing import shape_note
-from .planning import SHORTEST_SOUND
+from .planning import MIN_SOUND
 from .shaping import HELD
 from .types import DEFAULTS, Settings
 
@@ -54,20 +54,22 @@ def note(
 
     Notebook: 05_instruments.
 
-    >>> render.note(model, bank["Cello"], 60)
-    Audio(2.0 s, 16000 Hz, mono)
+    >>> from helpers import gansynth, instruments, render
+    >>> model = gansynth.load("demo")
+    >>> render.note(model, instruments.bank(model)["Cello"], 60)
+    Audio(2.00 s, 16000 Hz, mono, peak 0.56)
     """
     check_model(instrument, model)
-    if not 0 < hold <= LONGEST_NOTE:
-        raise ValueError(f"hold is {hold:g}; a note is held for more than 0 and up to {LONGEST_NOTE:g} s")
+    if not 0 < hold <= MAX_NOTE_DURATION:
+        raise ValueError(f"hold is {hold:g}; a note is held for more than 0 and up to {MAX_NOTE_DURATION:g} s")
     if not 1 <= velocity <= 127:
         raise ValueError(f"velocity is {velocity}; it lies between 1 and 127")
-    can_loop = settings.sustain == "loop" and model.max_seconds >= HELD
+    can_loop = settings.sustain == "loop" and model.max_duration >= HELD
     hold = hold if can_loop else min(hold, HELD)
     needed = hold + settings.release
-    looped = can_loop and (hold > HELD or needed > model.max_seconds)
-    computed = HELD if looped else min(max(needed, SHORTEST_SOUND), model.max_seconds)
-    wave = model.generate(instrument.z[None], [pitch], seconds=computed, progress=False)[0]
+    looped = can_loop and (hold > HELD or needed > model.max_duration)
+    computed = HELD if looped else min(max(needed, MIN_SOUND), model.max_duration)
+    wave = model.generate(instrument.z[None], [pitch], duration=computed, progress=False)[0]
     loop = shaping.find_loop(wave, model.sample_rate) if looped else None
     shaped = shape_note(wave, hold, velocity, settings, model.sample_rate, loop)
     peak = float(np.abs(shaped).max(initial=0.0))  # equally loud, a sharp pluck may peak far above the others

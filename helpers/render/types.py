@@ -22,7 +22,7 @@ from ..tables import counted, table
 from .shaping import ATTACK, RELEASE
 
 UNCLOSED = "never end in the file"  # why notes are skipped
-LONGEST_FADE = 30.0  # s
+MAX_FADE = 30.0  # s
 CHOICES = {
     "drums": ("skip", "synth"),
     "pitch": ("fold", "drop", "shift"),
@@ -94,7 +94,7 @@ class Settings:
     resolution: float | None = None
     faithful: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _plain_numbers(self)
         for name, known in {
             **CHOICES,
@@ -106,8 +106,8 @@ class Settings:
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it can be {', '.join(map(repr, known))}")
         for name, low, high in (
-            ("attack", 0.0, LONGEST_FADE),
-            ("release", 0.0, LONGEST_FADE),
+            ("attack", 0.0, MAX_FADE),
+            ("release", 0.0, MAX_FADE),
             ("velocity", 0.0, 10.0),
             ("loudness", -70.0, 0.0),
             ("resolution", 0.001, 3600.0),
@@ -138,15 +138,23 @@ def changed_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """Who is to play a track, and how it stands in the mix."""
+    """Who is to play a track, and how it stands in the mix.
 
-    instrument: Instrument | Timeline | None = None  # None: whoever `resolve` finds
+    Attributes:
+      instrument: who plays; None: whoever `resolve` finds.
+      mute: leave the track out.
+      solo: only tracks that have this are heard.
+      gain: dB.
+      pan: from -1, left, to 1, right; None: as the file says.
+    """
+
+    instrument: Instrument | Timeline | None = None
     mute: bool = False
-    solo: bool = False  # only the tracks that have this are heard
-    gain: float = 0.0  # dB
-    pan: float | None = None  # from -1, left, to 1, right; None: as the file says
+    solo: bool = False
+    gain: float = 0.0
+    pan: float | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _plain_numbers(self)
         if self.instrument is not None and not isinstance(self.instrument, (Instrument, Timeline)):
             raise ValueError(f"a track is played by an Instrument or a Timeline, not by {self.instrument!r}")
@@ -156,36 +164,67 @@ class Part:
             raise ValueError(f"a pan of {self.pan} is outside -1 (left) to 1 (right)")
 
 
+# Who plays: one for all tracks, or one for each, by the track's number, name or program. The keys are Any, since to a
+# type checker a dict with numbers for keys is no mapping from numbers or names.
+Parts = Instrument | Timeline | Mapping[Any, Instrument | Timeline | Part]
+
+
 @dataclasses.dataclass(frozen=True)
 class ResolvedPart:
-    """Who plays a track, and how it stands in the mix: what `resolve` makes of a `Part`."""
+    """Who plays a track, and how it stands in the mix: what `resolve` makes of a `Part`.
 
-    timeline: Timeline | None  # None for drums that are given no instrument
+    Attributes:
+      timeline: who plays; None for drums that are given no instrument.
+      mute: as in `Part`, like the others.
+      solo: only tracks that have this are heard.
+      gain: dB.
+      pan: from -1 to 1; None: as the file says.
+    """
+
+    timeline: Timeline | None
     mute: bool = False
     solo: bool = False
-    gain: float = 0.0  # dB
-    pan: float | None = None  # as in `Part`
+    gain: float = 0.0
+    pan: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What is to be generated and where it goes; arrays of one length, a row a note."""
+    """What is to be generated and where it goes; arrays of one length, a row a note.
 
-    starts: np.ndarray  # s
-    holds: np.ndarray  # s from start to release
-    pitches: np.ndarray  # MIDI numbers inside the model's range
-    velocities: np.ndarray  # 1 to 127
-    z: np.ndarray  # [n, latent_vector_size]
-    tracks: np.ndarray  # index into the song's tracks
-    seconds: np.ndarray  # s of the sound that must be generated
-    loops: np.ndarray  # bool; held longer than the sound lasts
-    bent: np.ndarray  # bool; the pitch wheel is used meanwhile
-    end: float  # s at which the last note ends, not counting its release
-    transposed: int = 0  # semitones, all notes
-    moved: Mapping[str, int] = dataclasses.field(default_factory=dict)  # "C7 to C6" -> notes
-    skipped: Mapping[str, int] = dataclasses.field(default_factory=dict)  # why -> notes
-    pedalled: int = 0  # notes that the pedal made longer
-    shortened: int = 0  # notes that are let go before they end
+    Attributes:
+      starts: s.
+      holds: s from start to release.
+      pitches: MIDI numbers inside the model's range.
+      velocities: 1 to 127.
+      z: latents, [n, latent_vector_size].
+      tracks: index into the song's tracks.
+      durations: s of the sound that must be generated.
+      loops: bool; held longer than the sound lasts.
+      bent: bool; the pitch wheel is used meanwhile.
+      end: s at which the last note ends, not counting its release.
+      transposed: semitones, all notes.
+      moved: "C7 to C6" -> how many notes.
+      skipped: why -> how many notes.
+      pedalled: how many notes the pedal made longer.
+      shortened: how many notes are let go before they end.
+    """
+
+    starts: np.ndarray
+    holds: np.ndarray
+    pitches: np.ndarray
+    velocities: np.ndarray
+    z: np.ndarray
+    tracks: np.ndarray
+    durations: np.ndarray
+    loops: np.ndarray
+    bent: np.ndarray
+    end: float
+    transposed: int = 0
+    moved: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    skipped: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    pedalled: int = 0
+    shortened: int = 0
 
     def __len__(self) -> int:
         return len(self.pitches)

@@ -11,8 +11,8 @@ Where notes come from, and what each way costs (G = 10^9 bytes; the cache comes 
     .tfrecord             NSynth as "tfrecord", a file or a folder of them: samples as float32, 256 kB a note, so about
                           74 GB for the notes to train on. Read twice from end to end, never unpacked
     tfds:nsynth/          the 60,788 notes that GANSynth was trained on, if `tensorflow_datasets` is installed. What it
-      gansynth_subset     has prepared on this disk is used, else its public bucket is streamed: about 16 GB go by and
-                          nothing but the cache is kept. (Preparing them oneself downloads 78 GB.)
+      gansynth_subset     has prepared on this disk is used, else its public bucket is streamed: it reads 16 GB, and
+                          keeps nothing but the cache. (Preparing them oneself downloads 78 GB.)
     soundfont:            rendered here from any General MIDI soundfont: soundfont:FILE.sf2, or the 6 MB one that comes
                           with pretty_midi. Nothing to download
 
@@ -39,17 +39,16 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import filelock
 import numpy as np
 from tqdm.auto import tqdm
 
 from .. import jsonfile
 from ..errors import one_line
-from ..files import as_path, replacing
+from ..files import as_path, locked, replacing
 from ..gansynth import spectral
 from ..gansynth.config import MAX_PITCH, MIN_PITCH, NUM_PITCHES, Config
 from ..terminal import say
@@ -88,17 +87,26 @@ _INSTRUMENT = re.compile(f"(?P<family>{'|'.join(FAMILIES)})_(?P<source>{'|'.join
 
 _Play = Callable[[bytes, bytes], np.ndarray]  # a soundfont and a score -> samples [n, 2]
 Sound = Callable[[], tuple[np.ndarray, int]]  # samples [n] or [n, channels] and their rate; ValueError if it has none
+Item = tuple["Entry", Sound] | str  # a note, or in words why it is none
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """What is known of a note beside its sound."""
+    """What is known of a note beside its sound.
+
+    Attributes:
+      name: of the note.
+      pitch: MIDI number.
+      velocity: 0 to 127.
+      family: one of FAMILIES.
+      source: one of SOURCES.
+    """
 
     name: str
-    pitch: int  # MIDI
-    velocity: int  # 0 to 127
-    family: str | None = None  # one of FAMILIES
-    source: str | None = None  # one of SOURCES
+    pitch: int
+    velocity: int
+    family: str | None = None
+    source: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +114,7 @@ class _Source:
     """Somewhere that notes come from."""
 
     identity: list[Any]  # JSON that changes whenever the notes could
-    items: Callable[[], Iterator[tuple[Entry, Sound] | str]]  # always in one order; a str tells of a problem
+    items: Callable[[], Iterator[Item]]  # always in one order
     count: int | None = None  # of items, at most; None if going through them without their sounds is quick
 
 
@@ -176,11 +184,23 @@ def open_data(
       FileNotFoundError, ImportError: the source is not there, or a package that it takes is not.
       ValueError: it is none that is known, or has no note that can be used; or one of the choices makes no sense.
       OSError: the cache does not fit on its disk, or cannot be written.
+
+    >>> from helpers import train
+    >>> from helpers.gansynth.config import Config
+    >>> from helpers.training import dataset
+    >>> small = Config.from_dict(train.TINY)
+    >>> notes = dataset.open_data(
+    ...     "soundfont:", small, "outputs/cache", pitches=(60, 62), programs=[42], velocities=[100], progress=False
+    ... )
+    spectrograms of up to 3 notes: ...
+    >>> data, labels = notes.batch([0, 1, 2]), notes.labels
+    >>> data.shape, labels.tolist()
+    ((3, 16, 512, 2), [36, 37, 38])
     """
     _check_choices(pitches, sources, families, programs, velocities)
     found = _find(source, config, pitches, programs, velocities)
 
-    def wanted(item: tuple[Entry, Sound] | str) -> bool:
+    def wanted(item: Item) -> bool:
         if isinstance(item, str):
             return True
         entry = item[0]
@@ -295,7 +315,7 @@ def _folder(path: Path, config: Config) -> _Source:
         if file.suffix.lower() in (".wav", ".flac") and not file.name.startswith(".") and file.is_file()
     )
 
-    def items():
+    def items() -> Iterator[Item]:
         for file in files:
             shown = file.relative_to(path).with_suffix("").as_posix()
             name = _NAME.fullmatch(file.stem)
@@ -309,7 +329,7 @@ def _folder(path: Path, config: Config) -> _Source:
             except ValueError as error:
                 yield str(error)
                 continue
-            yield entry, lambda file=file: _read(file, config.audio_length)
+            yield entry, functools.partial(_read, file, config.audio_length)
 
     return _Source(["folder", [_stat(file, file.relative_to(path).as_posix()) for file in files]], items)
 
@@ -322,11 +342,11 @@ def _examples(path: Path, config: Config) -> _Source:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{listing} is not valid JSON: {error}") from None
     if not isinstance(examples, dict):
-        raise ValueError(f"{listing} has to hold one JSON object, not a {type(examples).__name__}")
+        raise ValueError(f"{listing} must hold one JSON object, not a {type(examples).__name__}")
     # Only what lies there is opened, so no name can lead out of the folder.
     there = {file.name: file for file in sorted((path / "audio").glob("*")) if file.is_file()}
 
-    def items():
+    def items() -> Iterator[Item]:
         for name, values in examples.items():
             values = values if isinstance(values, dict) else {}
             family = values.get("instrument_family_str")
@@ -340,7 +360,7 @@ def _examples(path: Path, config: Config) -> _Source:
             if file is None:
                 yield f"{name} has no sound in {path / 'audio'}"
                 continue
-            yield entry, lambda file=file: _read(file, config.audio_length)
+            yield entry, functools.partial(_read, file, config.audio_length)
 
     return _Source(["examples", _stat(listing, ""), [_stat(file, name) for name, file in there.items()]], items)
 
@@ -351,7 +371,7 @@ def _read(path: Path, length: int) -> tuple[np.ndarray, int]:
 
     try:
         with soundfile.SoundFile(path) as file:
-            samples, rate = file.read(length, dtype="float32"), file.samplerate
+            samples, sample_rate = file.read(length, dtype="float32"), file.samplerate
         with open(path, "rb") as file:
             head = file.read(8)
     except (soundfile.SoundFileError, OSError) as error:
@@ -360,7 +380,7 @@ def _read(path: Path, length: int) -> tuple[np.ndarray, int]:
     promised = int.from_bytes(head[4:], "little")
     if head[:4] == b"RIFF" and path.stat().st_size < promised + 8 < 1 << 32:
         raise ValueError(f"is broken: it ends after {path.stat().st_size} of {promised + 8} bytes")
-    return samples, rate
+    return samples, sample_rate
 
 
 # ----------------------------------------------------------------------------------------------- NSynth as tf.Examples
@@ -373,7 +393,7 @@ def _is_tfrecord(path: Path) -> bool:
 def _tfrecords(files: Sequence[Path]) -> _Source:
     """NSynth's tfrecord: a `tf.train.Example` a note, with the features that NSynth's site lists."""
 
-    def items():
+    def items() -> Iterator[Item]:
         from google.protobuf.message import DecodeError
 
         from ..gansynth.backend import tf
@@ -431,8 +451,8 @@ def _example(features: Any, where: str) -> tuple[Entry, Sound]:
     family, origin = first("instrument_family_str"), first("instrument_source")
     entry = _entry(first("note_str") or where, first("pitch"), first("velocity"), family, origin)
     samples = np.array(features["audio"].float_list.value, np.float32) if "audio" in features else np.zeros(0)
-    rate = first("sample_rate") or NSYNTH_RATE
-    return entry, lambda: (samples, rate)
+    sample_rate = first("sample_rate") or NSYNTH_RATE
+    return entry, lambda: (samples, sample_rate)
 
 
 def _tfds(name: str) -> _Source:
@@ -451,7 +471,7 @@ def _tfds(name: str) -> _Source:
     except Exception as error:  # of many kinds, from no such name to no network
         raise ValueError(f"tfds:{name} cannot be opened: {one_line(error) or type(error).__name__}") from None
 
-    def items():
+    def items() -> Iterator[Item]:
         examples = iter(tfds.as_numpy(builder.as_dataset(split="train")))
         while True:
             try:
@@ -467,9 +487,13 @@ def _tfds(name: str) -> _Source:
             except ValueError as error:
                 yield str(error)
                 continue
-            yield entry, lambda example=example: (example["audio"], NSYNTH_RATE)
+            yield entry, functools.partial(_tfds_sound, example)
 
     return _Source(["tfds", name, version, count], items, count)
+
+
+def _tfds_sound(example: Mapping[str, Any]) -> tuple[np.ndarray, int]:
+    return example["audio"], NSYNTH_RATE
 
 
 # -------------------------------------------------------------------------------------------------------- soundfonts
@@ -496,7 +520,7 @@ def _soundfont(
     play = play_apart if name else play_with
     keys = [(velocity, pitch) for velocity in velocities for pitch in range(pitches[0], pitches[1] + 1)]
 
-    def items():
+    def items() -> Iterator[Item]:
         content = path.read_bytes()
         try:
             _render(content, 0, keys[:1], config, play)
@@ -509,7 +533,7 @@ def _soundfont(
             render = functools.cache(functools.partial(_rendered, content, program, keys, config, play))
             for i, (velocity, pitch) in enumerate(keys):
                 entry = _entry(f"{path.stem}_{program:03d}-{pitch:03d}-{velocity:03d}", pitch, velocity, family)
-                yield entry, lambda i=i, render=render: (_sound_of(render(), i), config.sample_rate)
+                yield entry, functools.partial(_nth_sound, render, i, config.sample_rate)
 
     return _Source(
         ["soundfont", _stat(path, path.name), list(programs), list(velocities)], items, len(programs) * len(keys)
@@ -526,10 +550,11 @@ def _rendered(
         return f"cannot be played: {error}"
 
 
-def _sound_of(rendered: np.ndarray | str, i: int) -> np.ndarray:
+def _nth_sound(render: Callable[[], np.ndarray | str], i: int, sample_rate: int) -> tuple[np.ndarray, int]:
+    rendered = render()
     if isinstance(rendered, str):
         raise ValueError(rendered)
-    return rendered[i]
+    return rendered[i], sample_rate
 
 
 def _render(content: bytes, program: int, keys: Sequence[tuple[int, int]], config: Config, play: _Play) -> np.ndarray:
@@ -591,20 +616,15 @@ def _row_bytes(config: Config) -> int:
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Wait until no other process builds this cache."""
-    lock = filelock.FileLock(str(folder.with_suffix(".lock")))
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+    waiting = f"another process is building the cache in {folder}; waiting for it"
+    with contextlib.ExitStack() as held:
         try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            say(f"another process is building the cache in {folder}; waiting for it")
-            lock.acquire()
-    except OSError as error:
-        raise OSError(f"cannot write to {folder.parent}: {error.strerror}; choose another folder for caches") from None
-    try:
+            held.enter_context(locked(folder.with_suffix(".lock"), on_wait=lambda: say(waiting)))
+        except OSError as error:
+            raise OSError(
+                f"cannot write to {folder.parent}: {error.strerror}; choose another folder for caches"
+            ) from None
         yield
-    finally:
-        lock.release()
 
 
 def _open(folder: Path, config: Config) -> Notes | None:
@@ -676,7 +696,7 @@ def _build(
     os.replace(partial, folder)
 
 
-def _analyse(batch: Sequence[tuple[Entry, Sound] | str], config: Config) -> tuple[list[Entry | str], list[bytes]]:
+def _analyse(batch: Sequence[Item], config: Config) -> tuple[list[Entry | str], list[bytes]]:
     """What becomes of some items, and the packed spectrograms of those that are notes."""
     outcomes: list[Entry | str] = []
     rows = []
@@ -696,10 +716,10 @@ def _analyse(batch: Sequence[tuple[Entry, Sound] | str], config: Config) -> tupl
     return outcomes, rows
 
 
-def _checked(samples: np.ndarray, rate: int, config: Config) -> np.ndarray:
+def _checked(samples: np.ndarray, sample_rate: int, config: Config) -> np.ndarray:
     """One note as the model hears it, [audio_length]."""
-    if rate != config.sample_rate:
-        raise ValueError(f"has {rate} Hz; convert it to the model's {config.sample_rate} Hz first")
+    if sample_rate != config.sample_rate:
+        raise ValueError(f"has {sample_rate} Hz; convert it to the model's {config.sample_rate} Hz first")
     if samples.ndim != 1:
         raise ValueError(f"has {samples.shape[1]} channels; mix them down to one first")
     wave = crop_or_pad(samples, config.audio_length)

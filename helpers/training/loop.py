@@ -16,12 +16,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import filelock
 import numpy as np
 from tqdm.auto import tqdm
 
 from .. import audio
-from ..files import naming, replacing
+from ..files import locked, naming, replacing
 from ..gansynth import spectral
 from ..gansynth.backend import tf
 from ..gansynth.checkpoint import COMPACT_NAME
@@ -53,19 +52,13 @@ def alone(out: Path) -> Iterator[None]:
       BlockingIOError: another training is running there.
       OSError: the folder cannot be written to.
     """
-    lock = filelock.FileLock(str(out / LOCK), timeout=0)
-    with naming(out / LOCK):
-        out.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as held:
         try:
-            lock.acquire()
-        except filelock.Timeout:
+            with naming(out / LOCK):
+                held.enter_context(locked(out / LOCK, wait=0))
+        except TimeoutError:
             raise BlockingIOError(f"another training is running in {out}: end it, or choose another --out") from None
-        except NotImplementedError:  # a file system without locks, such as a mounted Google Drive
-            pass
-    try:
         yield
-    finally:
-        lock.release()
 
 
 class Stopped(Exception):
@@ -83,7 +76,7 @@ class Signals:
     signals; in another one nothing is received.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.received: int | None = None
         self._before: dict[int, Any] = {}
 

@@ -65,7 +65,7 @@ def draw_row(data: np.ndarray, axes: Sequence[Axes] | np.ndarray, channel: int =
 def plot_losses(
     history: Iterable[Mapping[str, Any]], axes: Sequence[Axes] | np.ndarray | None = None
 ) -> Sequence[Axes] | np.ndarray:
-    """Draw the curves of a training: how far real and generated notes are told apart, and the pitch accuracy.
+    """Draw the curves of a training: how well the discriminator tells notes apart, and the pitch accuracy.
 
     Each curve is a running mean over a twentieth of the run so far; vertical lines are where a stage begins.
 

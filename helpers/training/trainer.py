@@ -62,7 +62,7 @@ class Settings:
     gen_gl_consistency_loss_weight: float = 0.0
     average_decay: float = 0.999  # of the generator's moving averages, a step; the original knows no other
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         sizes = tuple(np.array(self.batch_size_schedule).tolist())
         object.__setattr__(self, "batch_size_schedule", sizes)
         if not sizes or not all(isinstance(size, int) and size > 0 for size in sizes):
@@ -496,7 +496,13 @@ class Trainer:
         powers = [variables[f"{_OPTIMIZER}/{player}_train/{beta}"] for beta in ("beta1_power", "beta2_power")]
         power1, power2 = (tf.identity(power) for power in powers)
 
-        def update(weight, first, second, average, gradient):
+        def update(
+            weight: tf.Variable,
+            first: tf.Variable,
+            second: tf.Variable,
+            average: tf.Variable | None,
+            gradient: tf.Tensor,
+        ) -> None:
             tf.raw_ops.ResourceApplyAdam(
                 var=weight.handle,
                 m=first.handle,

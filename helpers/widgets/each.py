@@ -111,7 +111,7 @@ class GenerateEach(Generate):
     def _render_one(self, name: str, song: Song, parts: dict[int, Part]) -> render.Clip:
         model = gansynth.load(name)
         among = named(model).values() or None
-        timeline = Timeline.random(model, song.seconds, self._drawn_with, self._seconds, among)
+        timeline = Timeline.random(model, song.duration, self._drawn_with, self._seconds, among)
         return render.render(
             model,
             song,
@@ -143,7 +143,7 @@ class GenerateEach(Generate):
                 f"for name in [{', '.join(map(literal, self.checkpoints.ticked))}]:",
                 "    model = gansynth.load(name)",
                 "    among = instruments.named(model).values() or None",
-                f"    timeline = instruments.Timeline.random(model, song.seconds, {self._drawn_with}"
+                f"    timeline = instruments.Timeline.random(model, song.duration, {self._drawn_with}"
                 f"{every}, among=among)",
                 f"    clips[name] = render.render(model, song, timeline{settings})",
             ]

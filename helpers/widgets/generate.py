@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
 REFRESH = 0.1  # s between two looks at the progress
-MOST_BYTES = 50_000_000  # of a clip that goes to the page: 26 minutes in mono at 16 kHz
+MAX_BYTES = 50_000_000  # of a clip that goes to the page: 26 minutes in mono at 16 kHz
 
 
 class HasParts(Protocol):
@@ -183,7 +183,7 @@ class Generate(Control):
         if song is None:
             return ""
         is_of_tune = isinstance(tune, Tune) and tune.song is song
-        what = f"{self._who()} will play {tune.about if is_of_tune else f'{song.name}, {song.seconds:.0f} s'}"
+        what = f"{self._who()} will play {tune.about if is_of_tune else f'{song.name}, {song.duration:.0f} s'}"
         if not drums or self.settings.get("faithful"):
             return what
         tracks = "1 drum track" if drums == 1 else f"{drums} drum tracks"
@@ -346,11 +346,11 @@ class Generate(Control):
         """The clip to hear, to read about and to download; or nothing, so that no older one is taken for the result."""
         self._report.value = f'<pre class="gansynth-report">{html.escape(str(clip.report))}</pre>' if clip else ""
         self._download.ready = clip is not None
-        if clip is not None and 2 * clip.samples.size <= MOST_BYTES:
+        if clip is not None and 2 * clip.samples.size <= MAX_BYTES:
             self._sound.load(clip)
         else:
             self._sound.layout.display = "none"
-        if clip is not None and 2 * clip.samples.size > MOST_BYTES:
+        if clip is not None and 2 * clip.samples.size > MAX_BYTES:
             self.say("the clip is too long for a player in this page: the button saves it")
 
     def _switch(self, change: traitlets.Bunch) -> None:
@@ -376,7 +376,7 @@ class Generate(Control):
         """Save the clip and send it to the page that asks for it."""
         with self.attempt():
             path = self.save()
-            fits = path.stat().st_size <= MOST_BYTES
+            fits = path.stat().st_size <= MAX_BYTES
             self.say(f"saved as {shown(path)}" + ("" if fits else ", which is too large to come through this page"))
             if fits:
                 self._download.send({"name": path.name}, [path.read_bytes()])

@@ -14,7 +14,7 @@ import traitlets
 from ..midi import Track
 from ..render.types import Part
 from .base import Control, tip
-from .tune import MOST_ROWS, label, parts_code, row_of
+from .tune import MAX_ROWS, label, parts_code, row_of
 
 if TYPE_CHECKING:
     from ..midi import Song
@@ -90,7 +90,7 @@ class Mixer(Control):
 
     def _show(self) -> None:
         """Show a new song."""
-        tracks = self.song.tracks[:MOST_ROWS] if self.song else ()
+        tracks = self.song.tracks[:MAX_ROWS] if self.song else ()
         self._rows = [self._row(track) for track in tracks]
         cells = []
         for number, (track, row) in enumerate(zip(tracks, self._rows, strict=True), start=1):

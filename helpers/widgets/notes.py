@@ -49,7 +49,7 @@ def drawn_bank(model: GANSynth, count: int, seed: int) -> tuple[dict[str, Instru
 
 
 def checked_bank(bank: Mapping[str, Instrument]) -> dict[str, Instrument]:
-    """A copy of a bank, in which each instrument has the name that it goes by there.
+    """A copy of a bank, in which each instrument has its name there.
 
     Raises:
       ValueError: it is no dict of instruments, or has none, or those of more than one model.
@@ -57,7 +57,7 @@ def checked_bank(bank: Mapping[str, Instrument]) -> dict[str, Instrument]:
     if not isinstance(bank, Mapping) or not all(isinstance(instrument, Instrument) for instrument in bank.values()):
         raise ValueError("a bank is a dict of instruments by name, such as instruments.named(model)")
     if not bank:
-        raise ValueError("a bank has to hold at least one instrument")
+        raise ValueError("a bank must hold at least one instrument")
     if len({(instrument.fingerprint, len(instrument.z)) for instrument in bank.values()}) > 1:
         raise ValueError("the instruments of a bank must belong to one model")
     return {str(name): renamed(instrument, str(name)) for name, instrument in bank.items()}

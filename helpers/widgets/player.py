@@ -21,7 +21,7 @@ from .. import audio, drawing, soundfont, spectrograms
 from ..audio import Audio
 from ..midi import Song
 from .base import SCRIPTS, Control, Line, quoted, script
-from .tune import LONGEST_LISTEN
+from .tune import MAX_LISTEN
 
 if TYPE_CHECKING:
     from .each import GenerateEach
@@ -173,7 +173,7 @@ class Player(Control):
 
         The reference of another song is made at once, or, where that takes long, as soon as there is a new clip.
         """
-        is_quick = change.name == "song" and (change.new is None or change.new.seconds <= LONGEST_LISTEN)
+        is_quick = change.name == "song" and (change.new is None or change.new.duration <= MAX_LISTEN)
         if (is_quick or change.name == "clip") and any(True for _ in self._wanted()):
             self._make_references()
         with self.attempt():
@@ -258,13 +258,13 @@ class Player(Control):
     def _show(self, sounds: list[bytes]) -> None:
         """Show the clips that there are now, whose sounds these are."""
         clips = _existing(self.sources, self._references)
-        names, longest = list(clips), max((clip.seconds for clip in clips.values()), default=0.0)
+        names, longest = list(clips), max((clip.duration for clip in clips.values()), default=0.0)
         chosen = names.index(self.current) if self.current in clips else 0
         self._drawn = {}
         with self.deck.hold_sync():
             self.deck.playing = False
             self.deck.sounds = sounds
-            self.deck.seconds = [clip.seconds for clip in clips.values()]
+            self.deck.seconds = [clip.duration for clip in clips.values()]
             self.deck.pictures = []
             if self.deck.position >= longest:
                 self.deck.position = 0.0

@@ -24,8 +24,8 @@ from .notes import shared, with_more
 GAP = 0.1  # s that entries are apart at least
 DIGITS = 3  # times are kept to the millisecond
 WITHOUT_SONG = 60.0  # s that are shown as long as there is no song
-SHORTEST = 0.1  # s of a piano roll; that of a song without length is still as wide
-MOST = 100  # entries; each is a row of three fields
+MIN_DURATION = 0.1  # s of a piano roll; that of a song without length is still as wide
+MAX_ENTRIES = 100  # entries; each is a row of three fields
 PICTURE = (10.0, 1.8)  # inches of the piano roll, at 100 pixels each; the browser stretches it
 LINEAR, HELD = "linear", "held"
 
@@ -138,7 +138,7 @@ class TimelineEditor(Control):
 
     @property
     def _end(self) -> float:
-        return WITHOUT_SONG if self.song is None else max(self.song.seconds, SHORTEST)
+        return WITHOUT_SONG if self.song is None else max(self.song.duration, MIN_DURATION)
 
     @property
     def seconds(self) -> float:
@@ -150,15 +150,15 @@ class TimelineEditor(Control):
     @traitlets.validate("entries")
     def _checked(self, proposal: traitlets.Bunch) -> list[list]:
         entries = [[round(float(second), DIGITS), str(name)] for second, name in proposal.value]
-        if not 1 <= len(entries) <= MOST:
-            raise ValueError(f"a timeline has 1 to {MOST} entries here, not {len(entries)}")
+        if not 1 <= len(entries) <= MAX_ENTRIES:
+            raise ValueError(f"a timeline has 1 to {MAX_ENTRIES} entries here, not {len(entries)}")
         for _, name in entries:
             if name not in self.bank:
                 raise ValueError(f"there is no instrument {name!r} in the bank")
         times = np.array([second for second, _ in entries])
         if not np.isfinite(times).all() or times[0] < 0 or (np.diff(times) < GAP - 1e-6).any():
             raise ValueError(
-                f"the times of a timeline have to rise from 0, by {GAP:g} s at least, unlike {times.tolist()}"
+                f"the times of a timeline must rise from 0, by {GAP:g} s at least, unlike {times.tolist()}"
             )
         return entries
 
@@ -227,7 +227,7 @@ class TimelineEditor(Control):
         self.timeline = self._make()
 
     def _say_what_is_late(self) -> None:
-        """Entries after the end of the song are not heard, so that something has to say so."""
+        """Entries after the end of the song are not heard, so something must say so."""
         late = sum(second > self._end for second, _ in self.entries)
         if late and self.song is not None and not self.message:
             entries = "1 entry lies" if late == 1 else f"{late} entries lie"

@@ -38,9 +38,9 @@ NO_SCORE = "choose a score"
 UNHEARD = "0.88"  # the grey of notes that are not heard
 # In the app, addresses are fetched only where the environment has this as "1": its network is not its visitors'.
 MAY_FETCH = "GANSYNTH_APP_DOWNLOADS"
-LONGEST_LISTEN = 180.0  # s that are played at most; an hour would take a minute to make
+MAX_LISTEN = 180.0  # s that are played at most; an hour would take a minute to make
 AUTOMATIC = "automatic"  # who plays, as long as no model is known
-MOST_ROWS = 40  # tracks with controls; a row is some widgets, and a page of thousands does not load
+MAX_ROWS = 40  # tracks with controls; a row is some widgets, and a page of thousands does not load
 
 
 class Tune(Control):
@@ -171,14 +171,14 @@ class Tune(Control):
     def _beginning(self) -> Song | None:
         """The score, or as much of it as is to be played."""
         score, seconds = self._score, self._seconds
-        if score is None or seconds is None or self.whole or score.seconds <= seconds:
+        if score is None or seconds is None or self.whole or score.duration <= seconds:
             return score
         return midi.excerpt(score, 0.0, seconds) if any(note.start < seconds for note in score.notes) else score
 
     @property
     def _is_long(self) -> bool:
         """Whether there is a choice between the beginning and the whole."""
-        return self._score is not None and self._seconds is not None and self._score.seconds > self._seconds
+        return self._score is not None and self._seconds is not None and self._score.duration > self._seconds
 
     def _on_song(self) -> None:
         """Show a new song. One that was set from outside has no path, and is all there is."""
@@ -206,7 +206,9 @@ class Tune(Control):
         """What is played, in words: the song's name and how much of it there is."""
         if self.song is None or self._score is None:
             return "no score yet"
-        part = "" if self.song is self._score else f", the first {self.song.seconds:.0f} of {self._score.seconds:.0f} s"
+        part = (
+            "" if self.song is self._score else f", the first {self.song.duration:.0f} of {self._score.duration:.0f} s"
+        )
         return f"{self.song.name}{part}"
 
     def _refresh(self) -> None:
@@ -290,7 +292,7 @@ class Tune(Control):
     def _show(self) -> None:
         """Show a new song."""
         tracks = self.song.tracks if self.song else ()
-        self._rows = [self._row(track) for track in tracks[:MOST_ROWS]]
+        self._rows = [self._row(track) for track in tracks[:MAX_ROWS]]
         cells = []
         for number, row in enumerate(self._rows, start=1):
             cells += [label(number, tracks[number - 1]), row["mute"], row["solo"]]
@@ -299,8 +301,8 @@ class Tune(Control):
         self._name_players()
         about = str(self.song).splitlines()[0] if self.song else "no score yet"
         if self._score is not None and self.song is not self._score:
-            about += f"; the first {self._seconds:g} of {self._score.seconds:.0f} s"
-        rest = f"; tracks {MOST_ROWS + 1} to {len(tracks)} are played as they are" if len(tracks) > MOST_ROWS else ""
+            about += f"; the first {self._seconds:g} of {self._score.duration:.0f} s"
+        rest = f"; tracks {MAX_ROWS + 1} to {len(tracks)} are played as they are" if len(tracks) > MAX_ROWS else ""
         remarks = f"; in the file: {', '.join(self._score.remarks)}" if self._score and self._score.remarks else ""
         self._about.value = html.escape(about + rest + remarks)
         self._length.layout.display = "" if self._is_long else "none"
@@ -424,13 +426,13 @@ class Tune(Control):
             song = self.heard()
             if song is None or not song.tracks:
                 raise ValueError("choose a score first" if song is None else "all tracks are muted")
-            is_long = song.seconds > LONGEST_LISTEN
+            is_long = song.duration > MAX_LISTEN
             self.say("making the sound …")
             if is_long:
-                song = midi.excerpt(song, 0.0, LONGEST_LISTEN)
+                song = midi.excerpt(song, 0.0, MAX_LISTEN)
             clip = self.reference() if song == self.song else None
             self._sound.play(soundfont.reference(song) if clip is None else clip)
-            self.say(f"the first {LONGEST_LISTEN:.0f} s" if is_long else "")
+            self.say(f"the first {MAX_LISTEN:.0f} s" if is_long else "")
 
     def code(self) -> str:
         """The lines that load the score and choose for its tracks."""

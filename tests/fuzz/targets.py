@@ -26,7 +26,7 @@ from helpers.midi import Note, Song, Track
 
 FOUND = Path(__file__).parent / "found"  # inputs that were findings once: target/name
 MOST_EDITS = 8
-LONGEST_MESSAGE = 600  # characters, without the path
+MAX_MESSAGE = 600  # characters, without the path
 ODD_BYTES = (
     b"\0",
     b"\xff",
@@ -70,7 +70,7 @@ def check(target: Target, content: bytes) -> None:
         assert type(refused) is ValueError, f"{type(refused).__name__}: {message[:200]}"
         assert message, "it says nothing"
         assert "\n" not in message, message[:200]
-        assert len(message) <= LONGEST_MESSAGE, message[:200]
+        assert len(message) <= MAX_MESSAGE, message[:200]
 
 
 def inputs(target: Target) -> st.SearchStrategy[bytes]:
@@ -136,7 +136,7 @@ def _changed(content: bytes, changes: list[tuple[list[int], int]]) -> bytes:
 
 def _read_song(path: Path) -> None:
     song = midi.load(path)
-    assert np.isfinite(song.seconds)
+    assert np.isfinite(song.duration)
     assert all(0 <= note.start <= note.end for note in song.notes)
 
 
