@@ -194,6 +194,7 @@ def measured_whole(clip):
     [(0.5, RATE), (2.3, 22050), (7.0, 44100), (7.0, 48000), (60.3, RATE), (60.4, RATE), (61.5, RATE), (130.0, RATE),
      (75.2, 44100)],
 )  # fmt: skip
+@pytest.mark.slow
 def test_loudness_is_that_of_the_whole_clip(seconds, rate, channels):
     clip = programme(seconds, rate, channels)
     assert audio.loudness(clip) == pytest.approx(measured_whole(clip), abs=0.02)

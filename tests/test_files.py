@@ -163,6 +163,7 @@ FULL = """
 @posix
 @pytest.mark.parametrize("room", [0, 1000, 50_000])
 @pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "mp3"])
+@pytest.mark.slow
 def test_a_disk_that_takes_no_more_is_an_error_and_the_old_file_stays(tmp_path, ending, room):
     """A limit on the size of files stands in for a full disk."""
     path = tmp_path / f"a.{ending}"

@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import functools
 import os
 import re
 import shutil
@@ -163,13 +164,17 @@ def imported(source):
             yield node.module.split(".")[0]
 
 
+@functools.cache
 def taught():
-    """Public docstrings in helpers -> the notebooks that they name after "Notebook:"."""
+    """Public docstrings in helpers, each with the notebooks that it names after "Notebook:"."""
+    found = []
     for path in sorted((ROOT / "helpers").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
                 for mention in re.findall(r"Notebook:(.*?)(?:\n\n|\Z)", ast.get_docstring(node) or "", re.S):
-                    yield f"{path.name}: {getattr(node, 'name', 'module')}", re.findall(r"\b\d\d_[a-z_]+", mention)
+                    where = f"{path.name}: {getattr(node, 'name', 'module')}"
+                    found.append((where, re.findall(r"\b\d\d_[a-z_]+", mention)))
+    return found
 
 
 def test_there_are_notebooks():

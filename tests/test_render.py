@@ -284,6 +284,14 @@ def test_a_bent_note_sounds_to_its_end():
     assert level(fade) > 0.5 * level(quarters[1])
 
 
+def test_a_bent_note_without_a_release_is_whole_to_its_last_sample():
+    wave, semitones = note_audio(60, 1), np.full(RATE, 7.0)
+    note = render.shape_note(wave, 1.0, 127, Settings(release=0.0), semitones=semitones)
+    whole = shaping.bend(wave, semitones)  # of all of the sound, and not of what is needed
+    scale = np.abs(note[RATE // 2 :]).max() / np.abs(whole[RATE // 2 :]).max()
+    np.testing.assert_allclose(note[-100:], scale * whole[-100:], atol=1e-4)
+
+
 def test_a_long_bent_note_is_looped_too():
     clip = play(song_of(Note(69, 100, 0, 8), controls={"bend": ((0.0, 12.0),)})).samples
     end = clip[7 * RATE : 15 * RATE // 2]

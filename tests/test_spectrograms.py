@@ -142,6 +142,7 @@ class TestConstantQ:
 @pytest.mark.parametrize("draw", [spectrograms.cqt, spectrograms.rainbowgram, spectrograms.mel, spectrograms.waveform])
 class TestEachPicture:
     @pytest.mark.parametrize("samples", [np.zeros(16000), np.ones(1), noise((8000, 2))])
+    @pytest.mark.slow
     def test_odd_clips_give_finite_pictures(self, draw, samples):
         ax, *arrays = draw(Audio(samples.astype(np.float32), RATE))
         ax.figure.canvas.draw()

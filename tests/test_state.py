@@ -496,6 +496,7 @@ def test_every_public_function_is_called_or_has_a_reason():
 
 
 @pytest.mark.parametrize("name", CALLS)
+@pytest.mark.slow
 def test_a_call_leaves_everything_as_it_was(name, given, unusual, capsys):
     before, figures = state(), plt.get_fignums()
     CALLS[name](given)

@@ -101,6 +101,15 @@ def test_time_is_where_the_player_says(panel):
         assert middle == pytest.approx(0.6, abs=0.01)  # a hop is 0.016
 
 
+def test_every_panel_names_its_time_axis(monkeypatch):
+    named = []
+    monkeypatch.setattr(
+        module.drawing, "png", lambda figure: named.append([a.get_xlabel() for a in figure.axes if a.get_visible()])
+    )
+    module._pictures([sine(), sine()], "waveform", "paper")
+    assert named == [["time (s)"]] * 2
+
+
 def test_colours_are_shared():
     """The quieter of two equal tones is darker in its picture than the louder one."""
     loud, quiet = (pixels(p) for p in module._pictures([sine(), sine(level=0.01)], "cqt", "paper"))
