@@ -298,5 +298,5 @@ def test_two_programs_share_a_folder(tmp_path):
         subprocess.Popen([sys.executable, "-W", "error", "-c", code, str(tmp_path), str(seed)], cwd=DATA.parents[1])
         for seed in range(2)
     ]
-    assert [program.wait(timeout=60) for program in programs] == [0, 0]
+    assert [program.wait(timeout=600) for program in programs] == [0, 0]
     assert sum(file.stat().st_size for file in tmp_path.rglob("*.f32")) <= 2 * 200_000

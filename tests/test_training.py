@@ -298,7 +298,7 @@ def python(*args, **kwargs):
 def test_two_devices_take_the_step_of_one():
     """With a batch of two equal halves, for which the standard deviation of a half is that of the whole."""
     process = python("-c", textwrap.dedent(MIRRORED), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    output, errors = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors[-3000:]
     assert output == "a batch of 3 cannot be shared equally among 2 devices\n"
 
