@@ -9,6 +9,7 @@ Notebook: 06_compare.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import threading
@@ -94,14 +95,18 @@ class ConstantQ(NamedTuple):
 def warm_up() -> threading.Thread:
     """Import librosa in a thread of its own, once. That takes two seconds, in which a model can play.
 
+    Should that fail, nothing is said: the import is made again where librosa is needed, and says there what is wrong.
+
     Returns:
       the thread; there is no need to wait for it.
     """
 
-    def load() -> Callable[..., np.ndarray]:
-        import librosa
+    def load() -> None:
+        # Numba goes through all of Python's builtins, and fails if IPython adds one meanwhile.
+        with contextlib.suppress(Exception):
+            import librosa
 
-        return librosa.cqt  # its parts are imported when they are asked for
+            _ = librosa.cqt  # its parts are imported when they are asked for
 
     thread = threading.Thread(target=load, name="import librosa", daemon=True)
     thread.start()

@@ -173,7 +173,7 @@ def test_morphs_of_what_is_not_heard_in_tune_are_counted_apart(check, monkeypatc
             return np.full((count, 4), 0.5)
 
         @staticmethod
-        def generate(points, pitches, seconds):
+        def generate(points, pitches, duration):
             return np.where(points[:, 0] > 0.6, 50.1, 0.0)
 
     monkeypatch.setattr(check, "cents_off", lambda wave, pitch: wave)

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -31,6 +32,16 @@ def test_warming_up_imports_what_the_pictures_need_and_only_once():
         "thread.join(); assert 'librosa.core.constantq' in sys.modules; assert spectrograms.warm_up() is thread"
     )
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=True)
+
+
+def test_a_warm_up_that_fails_says_nothing(monkeypatch):
+    said = []
+    monkeypatch.setattr(threading, "excepthook", said.append)
+    monkeypatch.setitem(sys.modules, "librosa", None)  # its import is an error
+    spectrograms.warm_up.cache_clear()
+    spectrograms.warm_up().join()
+    spectrograms.warm_up.cache_clear()
+    assert not said
 
 
 @pytest.fixture(autouse=True)

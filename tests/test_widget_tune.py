@@ -171,7 +171,8 @@ def test_download_from_google_drive(monkeypatch, kept):
     headers["Content-Disposition"] = 'attachment; filename="shared.mid"'
 
     def drive(content):
-        def fetch(url, most_bytes, seconds):
+        def fetch(url, most_bytes, seconds, shown_as):
+            assert shown_as != url  # errors name the link that was given
             assert DRIVE_ID in url
             assert (most_bytes, seconds) == (MAX_BYTES, midi_sources.MAX_FETCH_SECONDS)
             if isinstance(content, Exception):
