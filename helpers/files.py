@@ -22,6 +22,7 @@ PARTIAL = ".partial-"  # begins the name of what is being written; hidden, so th
 LOCK = ".lock"  # of a folder
 FOREVER = -1.0
 ABANDONED_SECONDS = 24 * 3600  # after which a partial file counts as left behind, where locks cannot tell
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)  # what some file systems say, where others have no call
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -127,8 +128,11 @@ def locked(path: Path, wait: float = FOREVER, on_wait: Callable[[], None] | None
             lock.acquire(timeout=wait)
     except filelock.Timeout:
         raise TimeoutError(f"{path} is held by another process") from None
-    except NotImplementedError:  # no locks there
+    except NotImplementedError:
         pass
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
     try:
         yield
     finally:

@@ -301,7 +301,7 @@ CALLS = {
         render.generate_notes(g.model, planning.plan(g.song, g.rendering.report.recipe.parts), progress=False)
     ),
     "render.mixing.is_still": lambda g: mixing.is_still(g.curves()[0], 0.0, 1.0),
-    "render.mixing.named": lambda g: mixing.named(g.timeline),
+    "render.mixing.in_words": lambda g: mixing.in_words(g.timeline),
     "render.original.plan": lambda g: original.plan(g.song, g.rendering.report.recipe.parts),
     "render.single.note": lambda g: render.note(g.model, g.cello, 60),
     "render.types.changed_settings": lambda g: render.types.changed_settings(render.Settings(), {"release": 0.5}),

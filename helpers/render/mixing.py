@@ -206,10 +206,10 @@ class Mixer:
         """Who plays a track that is not muted, for the report."""
         if self.song.tracks[i].is_drum:
             return "soundfont" if self.settings.drums == "synth" else "left out"
-        return named(self.parts[i].timeline)
+        return in_words(self.parts[i].timeline)
 
 
-def named(timeline: Timeline | None) -> str:
+def in_words(timeline: Timeline | None) -> str:
     """The names of a timeline's instruments in a few words."""
     names = [instrument.name for instrument in timeline.instruments] if timeline else []
     return " > ".join(names[:NAMES_SHOWN]) + (f" > … ({len(names)})" if len(names) > NAMES_SHOWN else "")

@@ -13,7 +13,7 @@ from .. import audio
 from ..audio import Audio, mix
 from ..gansynth.config import MAX_PITCH
 from ..midi import Note, Song
-from .mixing import Mixer, named
+from .mixing import Mixer, in_words
 from .shaping import ATTACK, HELD, RELEASE
 from .types import UNCLOSED, Plan, ResolvedPart
 
@@ -101,4 +101,4 @@ class OriginalMixer(Mixer):
         return clip, audio.loudness(clip), {}
 
     def played_by(self, i: int) -> str:
-        return named(self.parts[i].timeline)  # drums too
+        return in_words(self.parts[i].timeline)  # drums too

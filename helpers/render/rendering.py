@@ -84,7 +84,7 @@ def render(
       batch_size: notes generated at a time; as many as suit the model's hardware by default.
       progress: show a bar; or a function of (notes done, notes in all), called before the first batch and after each.
       stop: called after each batch; when it returns True, the rendering ends early as by an interrupt.
-      **changes: settings by name, such as drums="synth"; they come before those of `settings`. See `Settings`.
+      **changes: settings by name, such as drums="synth"; they take precedence over `settings`. See `Settings`.
 
     Returns:
       The audio, float32 [samples] or [samples, 2], with a `report` that prints as a table and saves what `reproduce`
