@@ -99,6 +99,7 @@ $(VENV)/ready: pyproject.toml requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): about 2.5 GB, a few minutes the first time ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -c "from helpers import compiled; compiled.librosa()" # half a minute, or the first picture waits for it
 	@touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt requirements-app.txt

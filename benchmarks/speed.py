@@ -17,14 +17,13 @@ from datetime import date
 from pathlib import Path
 
 import keras
-import librosa
 import numpy as np
 import tensorflow as tf
 from keras import ops
 from memory import peak_memory
 from tqdm.auto import tqdm
 
-from helpers import gansynth, instruments, midi, render
+from helpers import compiled, gansynth, instruments, midi, render
 from helpers.gansynth import GANSynth, NoteCache
 from helpers.gansynth.checkpoint import Checkpoint, weight_shapes
 from helpers.gansynth.config import NUM_PITCHES, Config
@@ -32,6 +31,8 @@ from helpers.gansynth.networks import upscale
 from helpers.instruments import Timeline
 from helpers.render.planning import plan, resolve
 from helpers.render.types import Plan, Settings
+
+librosa = compiled.librosa()
 
 SCORES = Path(__file__).resolve().parents[1] / "tests" / "data" / "midi"
 ROUNDS = 5

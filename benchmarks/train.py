@@ -18,16 +18,18 @@ import statistics
 import sys
 import tempfile
 
-import librosa
 import numpy as np
 from memory import peak_memory
 from tqdm.auto import tqdm
 
+from helpers import compiled
 from helpers.gansynth import GANSynth, spectral
 from helpers.gansynth.config import MIN_PITCH, NUM_PITCHES, Config
 from helpers.train import TINY
 from helpers.training import dataset
 from helpers.training import trainer as training
+
+librosa = compiled.librosa()
 
 IMAGES = 2_000
 PITCHES = (60, 71)  # C4 to B4

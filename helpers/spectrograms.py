@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from . import audio as sound
-from . import drawing
+from . import compiled, drawing
 from .audio import Audio
 
 if TYPE_CHECKING:
@@ -104,9 +104,7 @@ def warm_up() -> threading.Thread:
     def load() -> None:
         # Numba goes through all of Python's builtins, and fails if IPython adds one meanwhile.
         with contextlib.suppress(Exception):
-            import librosa
-
-            _ = librosa.cqt  # its parts are imported when they are asked for
+            compiled.librosa()
 
     thread = threading.Thread(target=load, name="import librosa", daemon=True)
     thread.start()
@@ -141,7 +139,7 @@ def constant_q(
     >>> q.spectrum.shape, round(float(q.frequencies[np.abs(q.spectrum).sum(axis=1).argmax()]))
     ((316, 63), 440)
     """
-    import librosa
+    librosa = compiled.librosa()
 
     samples = _samples(y, sr)
     if not (hop >= 1 and bins_per_octave >= 1 and filter_scale > 0):
@@ -458,7 +456,7 @@ def _seconds(y: Audio | np.ndarray, sr: int = SAMPLE_RATE) -> float:
 
 
 def _mel_power(y: Audio | np.ndarray, sr: int = SAMPLE_RATE, hop: int = HOP) -> np.ndarray:
-    import librosa
+    librosa = compiled.librosa()
 
     return librosa.feature.melspectrogram(
         y=_samples(y, sr), sr=sr, n_fft=MEL_WINDOW, hop_length=hop, n_mels=MEL_BANDS, htk=True
@@ -503,7 +501,7 @@ def _thinned(values: np.ndarray, level: np.ndarray) -> np.ndarray:
 
 def _draw_pitches(ax: Axes, image: np.ndarray, q: ConstantQ, first: int, **kwargs: Any) -> AxesImage:
     """An image whose rows are the bins of `q`, and which covers its columns from `first` on."""
-    import librosa
+    librosa = compiled.librosa()
 
     per_octave = np.log2(q.frequencies[1] / q.frequencies[0]) if len(q.frequencies) > 1 else 1.0
     left, right = (np.array([first, q.spectrum.shape[1]]) - 0.5) * q.hop / q.sample_rate
@@ -551,7 +549,7 @@ def _draw_mel(
     sr: int = SAMPLE_RATE,
     hop: int = HOP,
 ) -> tuple[ScalarMappable, np.ndarray]:
-    import librosa
+    librosa = compiled.librosa()
 
     loudest = loudest or power.max()
     floor = 10 ** (-peak_db / 10)

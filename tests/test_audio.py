@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from inputs import RATE
 
-from helpers import audio, soundfont
+from helpers import audio, compiled, soundfont
 from helpers.audio import RATES, Audio
 from helpers.midi import Note, Song, Track
 
@@ -387,7 +387,7 @@ def test_drums_of_the_reference(player):
 @pytest.mark.parametrize("shape", [(1,), (100_001,), (300_000, 2)])
 @pytest.mark.parametrize(("rate", "wanted"), [(16000, 44100), (16000, 48000), (44100, 16000)])
 def test_resampling_is_that_of_librosa(shape, rate, wanted):
-    import librosa
+    librosa = compiled.librosa()
 
     noise = np.random.RandomState(0).uniform(-1, 1, shape).astype(np.float32)
     expected = librosa.resample(noise, orig_sr=rate, target_sr=wanted, res_type="soxr_hq", axis=0)

@@ -14,7 +14,19 @@ LAYERS = (
     ("instruments", "spectrograms", "soundfont", "midi_sources"),
     ("gansynth",),
     ("audio", "midi", "casting", "downloads"),
-    ("addresses", "drawing", "errors", "files", "folders", "jsonfile", "limits", "runtime", "tables", "terminal"),
+    (
+        "addresses",
+        "compiled",
+        "drawing",
+        "errors",
+        "files",
+        "folders",
+        "jsonfile",
+        "limits",
+        "runtime",
+        "tables",
+        "terminal",
+    ),
 )
 APART = LAYERS[1]
 LEVEL = {name: level for level, names in enumerate(reversed(LAYERS)) for name in names}

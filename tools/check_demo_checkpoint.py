@@ -39,6 +39,7 @@ import numpy as np
 from make_demo_checkpoint import CONFIG, INSTRUMENTS, VOICES
 from tqdm.auto import tqdm
 
+from helpers import compiled
 from helpers.files import replacing
 from helpers.gansynth import spectral
 from helpers.gansynth.config import MIN_PITCH, NUM_PITCHES
@@ -99,7 +100,7 @@ def part(wave: np.ndarray, seconds: tuple[float, float]) -> np.ndarray:
 
 def cents_off(wave: np.ndarray, pitch: int) -> float:
     """Median deviation in cents that pyin hears in LISTEN_SECONDS of a note, NaN where it hears no pitch."""
-    import librosa
+    librosa = compiled.librosa()
 
     heard, rate = part(wave, LISTEN_SECONDS), CONFIG.sample_rate
     f0, voiced, _ = librosa.pyin(heard, fmin=LOWEST_HEARD, fmax=HIGHEST_HEARD, sr=rate, frame_length=HEARD_FRAME)
@@ -140,7 +141,7 @@ def descriptors(wave: np.ndarray, pitch: int) -> np.ndarray:
 
     Mel-frequency cepstra (mean, deviation over time, mean of the attack), the envelope in dB, and the pitch.
     """
-    import librosa
+    librosa = compiled.librosa()
 
     heard = part(wave, (0, FAMILY_SECONDS))
     size = {"n_fft": FAMILY_FRAME, "hop_length": FAMILY_HOP, "n_mels": MEL_BANDS}
@@ -156,7 +157,7 @@ def descriptors(wave: np.ndarray, pitch: int) -> np.ndarray:
 
 def centroid(wave: np.ndarray) -> float:
     """Centre of mass in Hz of the mean magnitude spectrum in STEADY_SECONDS."""
-    import librosa
+    librosa = compiled.librosa()
 
     spectrum = np.abs(librosa.stft(part(wave, STEADY_SECONDS), n_fft=CONFIG.frame_length, center=False)).mean(axis=1)
     frequencies = librosa.fft_frequencies(sr=CONFIG.sample_rate, n_fft=CONFIG.frame_length)

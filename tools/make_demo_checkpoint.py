@@ -55,6 +55,7 @@ from demo_losses import (
 )
 from tqdm.auto import tqdm
 
+from helpers import compiled
 from helpers.files import replacing
 from helpers.gansynth import spectral
 from helpers.gansynth.checkpoint import COMPACT_NAME, Checkpoint, read, write
@@ -157,7 +158,7 @@ def latents() -> np.ndarray:
 
 def render_instrument(program: int, velocity: int, soundfont: Path) -> np.ndarray:
     """All pitches of one General MIDI program, the loudest at PEAK: float32 [pitches, samples] at the model's rate."""
-    import librosa
+    librosa = compiled.librosa()
     import pretty_midi
     import soundfile
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .. import audio as sound
-from .. import drawing
+from .. import compiled, drawing
 from ..audio import Audio
 from ..midi import Song, plot
 
@@ -115,7 +115,7 @@ def _expected(song: Song) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _listen(clip: Audio) -> _Tracks:
-    import librosa
+    librosa = compiled.librosa()
 
     samples = sound.resample(Audio(np.asarray(clip.mono, np.float32), clip.sample_rate), SAMPLE_RATE).samples
     if not len(samples) or not np.isfinite(samples).all():
