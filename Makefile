@@ -39,10 +39,10 @@ test: $(VENV)/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder
 
 quick: $(VENV)/ready-dev
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder -m "not slow and not browser"
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder -m "not slow and not browser"
 
 fuzz: $(VENV)/ready-dev
 	$(if $(FUZZ),,GANSYNTH_CORPUS=all $(BIN)/python -m pytest tests/test_corpus.py)

@@ -26,19 +26,28 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 SPREAD = ("test_notebooks.py", "test_corpus.py")  # a minute a test, and each stands alone
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
-    """What drives a browser is marked, and a file's tests share a process.
-
-    They share a page of a browser too, and what the one before has left on it. The notebooks come first, or all others
-    would wait for them at the end.
-    """
+    """What drives a browser is marked, and the notebooks come first: all others would wait for them at the end."""
     for item in items:
         if item.path.parent.name == "browser" or "chromium" in item.fixturenames:
             item.add_marker("browser")
-        if item.path.name not in SPREAD:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
     items.sort(key=lambda item: item.path.name != "test_notebooks.py")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A file's tests share a process: they share a page of a browser, and what the one before has left on it.
+
+    pytest-xdist has groups for that, which pytest 9.2 does not know any more.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            return nodeid if file.endswith(SPREAD) else file
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
