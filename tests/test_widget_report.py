@@ -251,7 +251,7 @@ class TestComparison:
     @pytest.mark.parametrize("count", [1, 4])
     def test_every_other_octave_has_its_name(self, count, monkeypatch):
         drawn, here = {}, threading.get_ident()  # controls of other tests may still be drawing, in threads of theirs
-        monkeypatch.setattr("helpers.drawing.png", lambda figure: drawn.setdefault(threading.get_ident(), figure) and b"")
+        monkeypatch.setattr("helpers.drawing.png", lambda figure: drawn.update({threading.get_ident(): figure}) or b"")
         comparison_module._picture({str(i): sine() for i in range(count)}, "cqt")
         assert len(drawn[here].axes) == count + 1
         for ax in drawn[here].axes[:count]:
