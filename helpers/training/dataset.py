@@ -108,6 +108,12 @@ class Entry:
     family: str | None = None
     source: str | None = None
 
+    @property
+    def instrument(self) -> str:
+        """What plays it, by names like NSynth's: guitar_acoustic_010-060-100 -> guitar_acoustic_010; else the name."""
+        found = _NAME.fullmatch(self.name.rpartition("/")[2])
+        return found["instrument"] if found else self.name
+
 
 @dataclasses.dataclass(frozen=True)
 class _Source:
@@ -199,15 +205,7 @@ def open_data(
     """
     _check_choices(pitches, sources, families, programs, velocities)
     found = _find(source, config, pitches, programs, velocities)
-
-    def wanted(item: Item) -> bool:
-        if isinstance(item, str):
-            return True
-        entry = item[0]
-        if not pitches[0] <= entry.pitch <= pitches[1] or entry.source not in (None, *sources):
-            return False
-        return families is None or entry.family in families
-
+    wanted = functools.partial(_is_wanted, pitches=pitches, sources=sources, families=families)
     numbers = [config.data_type, config.audio_length, config.sample_rate, config.frames, config.bins]
     numbers += [config.mag_normalizer_a, config.mag_normalizer_b, config.p_normalizer_a, config.p_normalizer_b]
     choices = [list(pitches), sorted(sources), None if families is None else sorted(families)]
@@ -228,6 +226,63 @@ def open_data(
     if len(opened.problems) > SHOWN_PROBLEMS:
         say(f"... and {len(opened.problems) - SHOWN_PROBLEMS} more problems")
     return opened
+
+
+class Sounds:
+    """The notes of a source as they sound, read when they are asked for and kept nowhere.
+
+    Attributes:
+      entries: what is known of each note.
+      problems: a line for each item that is no note.
+      identity: a text that changes whenever the notes could.
+    """
+
+    def __init__(self, found: _Source, wanted: Callable[[Item], bool], config: Config):
+        self._found, self._wanted, self._config = found, wanted, config
+        items = list(self._items())
+        self.entries = [item[0] for item in items if not isinstance(item, str)]
+        self.problems = [one_line(item) for item in items if isinstance(item, str)]
+        self.identity = json.dumps(found.identity)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def _items(self) -> Iterator[Item]:
+        return filter(self._wanted, self._found.items())
+
+    def read(self, indices: Sequence[int] | np.ndarray) -> Iterator[tuple[int, np.ndarray | str]]:
+        """The notes with these numbers, in the source's order: (number, samples [audio_length], or what is wrong)."""
+        asked = set(np.asarray(indices, np.intp).tolist())
+        notes = (item for item in self._items() if not isinstance(item, str))
+        for number, (entry, sound) in enumerate(notes):
+            if number not in asked:
+                continue
+            try:
+                yield number, _checked(*sound(), self._config)
+            except ValueError as error:
+                yield number, one_line(f"{entry.name} {error}")
+
+
+def open_sounds(
+    source: str | os.PathLike,
+    config: Config,
+    *,
+    pitches: tuple[int, int] = (MIN_PITCH, MAX_PITCH),
+    sources: Sequence[str] = SOURCES,
+    families: Sequence[str] | None = None,
+    programs: Sequence[int] = PROGRAMS,
+    velocities: Sequence[int] = VELOCITIES,
+) -> Sounds:
+    """The notes of a source without spectrograms, for listening to them. Arguments and errors as for `open_data`."""
+    _check_choices(pitches, sources, families, programs, velocities)
+    found = _find(source, config, pitches, programs, velocities)
+    wanted = functools.partial(_is_wanted, pitches=pitches, sources=sources, families=families)
+    sounds = Sounds(found, wanted, config)
+    if not len(sounds):
+        problems = sounds.problems
+        why = f"{len(problems)} problems, the first: {problems[0]}" if problems else "none is of the kinds asked for"
+        raise ValueError(f"{source} has no note that can be used: {why}")
+    return sounds
 
 
 def crop_or_pad(wave: np.ndarray, length: int) -> np.ndarray:
@@ -254,6 +309,16 @@ def _check_choices(
     for name, numbers, low in (("programs", programs, 0), ("velocities", velocities, 1)):
         if not numbers or not all(low <= number <= 127 for number in numbers):
             raise ValueError(f"{name} is {list(numbers)!r}; expected some numbers from {low} to 127")
+
+
+def _is_wanted(item: Item, pitches: tuple[int, int], sources: Sequence[str], families: Sequence[str] | None) -> bool:
+    """Whether a note is of the kinds asked for; problems always are."""
+    if isinstance(item, str):
+        return True
+    entry = item[0]
+    if not pitches[0] <= entry.pitch <= pitches[1] or entry.source not in (None, *sources):
+        return False
+    return families is None or entry.family in families
 
 
 def _find(
