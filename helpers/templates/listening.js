@@ -244,7 +244,7 @@
   const start = () => {
     const some = answered();
     byId("listener").value = record.listener;
-    byId("begin").textContent = some ? `Continue (${some} of ${count} answered)` : "Start";
+    byId("begin").textContent = some === count ? "Go to the end" : some ? `Continue (${some} of ${count} answered)` : "Start";
     byId("start").querySelector(".anew").hidden = !some;
     show("start");
   };

@@ -320,6 +320,22 @@ def test_every_step_fits_and_can_be_hit(browser, short, width, theme):
     page.context.close()
 
 
+def test_a_phone_is_told_nothing_of_keys_and_answers_by_taps(browser, short):
+    window = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    page = browser.new_context(**window).new_page()
+    page.goto(short.as_uri())
+    assert page.locator(".keys, kbd").filter(visible=True).count() == 0
+    page.locator("#begin").tap()
+    for side in "ab":
+        page.locator(f"#play-{side}").tap()
+        page.locator(f"#play-{side} .what", has_text="Play again").wait_for()
+    page.get_by_label("Strongly B").tap()
+    page.locator("#next").tap()
+    assert shown(page) == f"Pair 2 of {ITEMS}"
+    assert page.locator("kbd").filter(visible=True).count() == 0
+    page.context.close()
+
+
 def test_a_saved_link_holds_all_that_was_answered(page, short):
     """What a phone's browser would save, letter by letter."""
     page.goto(short.as_uri())
