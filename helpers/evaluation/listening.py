@@ -30,7 +30,7 @@ import numpy as np
 
 from .. import __version__, audio, jsonfile
 from ..audio import Audio
-from ..errors import in_one_line
+from ..errors import in_one_line, one_line
 from ..files import as_path, replacing
 from ..tables import counted, table
 
@@ -51,6 +51,8 @@ COLUMNS = ("test", "session", "listener", "question", "answer")  # of the CSV fi
 MAX_ANSWERS_BYTES = 4_000_000  # of one CSV file: fifty thousand answers
 MAX_KEY_BYTES = 20_000_000
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what begins with one of these is run by spreadsheets, so "'" goes before
+MAX_NAME = 80  # characters of a listener's name that are shown; the page takes no more
+NAMES_SHOWN = 5
 CONFIDENCE = 0.95
 
 
@@ -525,7 +527,7 @@ def _answers(path: Path, keys: Mapping[str, _Key]) -> Iterator[_Answer]:
     first = text.partition("\n")[0]
     delimiter = ";" if first.count(";") > first.count(",") else ","  # what some spreadsheets save
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    questions = {test: {row.question for row in key.questions} for test, key in keys.items()}
+    questions = {test: {str(row.question): row.question for row in key.questions} for test, key in keys.items()}
     seen: set[tuple[str, str, int]] = set()
     try:
         if (head := next(reader, [])) != list(COLUMNS):
@@ -544,7 +546,8 @@ def _answers(path: Path, keys: Mapping[str, _Key]) -> Iterator[_Answer]:
         raise ValueError(f"{path} holds no answer")
 
 
-def _answer(row: list[str], questions: Mapping[str, set[int]]) -> _Answer:
+def _answer(row: list[str], questions: Mapping[str, Mapping[str, int]]) -> _Answer:
+    """A line of a file; `questions` are those of each test, by what stands in the file."""
     if len(row) != len(COLUMNS):
         raise ValueError(f"it has {counted(len(row), 'value')} and not {len(COLUMNS)}")
     test, session, listener, question, answer = (value.strip() for value in row)
@@ -553,13 +556,13 @@ def _answer(row: list[str], questions: Mapping[str, set[int]]) -> _Answer:
         raise ValueError(f"it belongs to test {jsonfile.shortened(test)}, and the key to {known}")
     if not session:
         raise ValueError("it names no session")
-    if question not in map(str, questions[test]):
+    if question not in questions[test]:
         raise ValueError(f"the test has no question {jsonfile.shortened(question)}")
     if answer not in ("1", "2", "3", "4", "5"):
         raise ValueError(f"the answer is {jsonfile.shortened(answer)} and not a number from 1 to 5")
     if listener.startswith("'") and listener[1:].startswith(FORMULA):
         listener = listener[1:]
-    return _Answer(test, session, listener, int(question), int(answer))
+    return _Answer(test, session, listener, questions[test][question], int(answer))
 
 
 _Two = tuple[str, str]
@@ -627,7 +630,9 @@ def _remarks(given: Sequence[_Answer], keys: Mapping[str, _Key]) -> Iterator[str
     unfinished = sum(len(rows) < len(keys[test].questions) for (test, _), rows in sessions.items())
     if unfinished:
         yield f"{counted(unfinished, 'listener')} of {len(sessions)} did not answer all questions."
-    names = Counter(rows[0].listener.casefold() for rows in sessions.values() if rows[0].listener)
-    for name, count in names.items():
-        if count > 1:
-            yield f"{jsonfile.shortened(name)} is the name in {count} sessions; each counts as a listener of its own."
+    named: dict[str, list[str]] = {}
+    for rows in sessions.values():
+        named.setdefault(rows[0].listener.casefold(), []).append(one_line(rows[0].listener)[:MAX_NAME])
+    if shared := [same[0] for name, same in named.items() if name and len(same) > 1]:
+        shown = ", ".join(shared[:NAMES_SHOWN]) + (", …" if len(shared) > NAMES_SHOWN else "")
+        yield f"Names that several sessions share: {shown}. Each session counts as a listener of its own."
