@@ -105,6 +105,7 @@ def test_every_two_systems_are_compared_on_every_item_in_random_order(path):
     assert asked == Counter((item, *two) for item, two in expected)
     orders = [[row["item"] for row in rows], [tuple(sorted([row["a"], row["b"]])) for row in rows]]
     assert all(order != sorted(order) for order in orders)
+    assert any(one != later for one, later in zip(orders[1], orders[1][3:], strict=False))  # they do not take turns
     first = Counter(row["a"] for row in rows)
     assert all(0 < first[name] < 8 for name in SYSTEMS)  # none is always on one side
 

@@ -305,13 +305,12 @@
   const keys = { a: () => player.play("a"), b: () => player.play("b"), x: player.switch, s: player.stop, p: back };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || event.isComposing) return;
-    const isText = event.target.matches("input[type=text], textarea");
-    if (event.key === "Enter" && !event.target.matches("button, a, summary, textarea")) {
+    if (event.key === "Enter" && !event.target.matches("button, a, summary")) {
       if (!byId("start").hidden) begin();
       else if (!byId("asking").hidden) next();
       else return;
       event.preventDefault();
-    } else if (!isText && !byId("asking").hidden) {
+    } else if (!byId("asking").hidden) { // where no text is typed
       const key = event.key.toLowerCase();
       if (/^[1-5]$/.test(key)) answer(Number(key));
       else keys[key]?.();

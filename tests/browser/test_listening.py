@@ -201,6 +201,7 @@ def test_another_listener_starts_anew(page, errors, short):
     page.keyboard.press("Enter")
     hear(page, "a", "b")
     page.keyboard.press("2")
+    before = page.locator("#save").get_attribute("download")
     page.reload()
     asked = []
     for answer in ("dismiss", "accept"):
@@ -208,6 +209,7 @@ def test_another_listener_starts_anew(page, errors, short):
         page.get_by_role("button", name="Start anew").click()
         page.get_by_role("button", name="Continue" if answer == "dismiss" else re.compile("^Start$")).wait_for()
     assert "deletes 1 answer" in asked[0]
+    assert page.locator("#save").get_attribute("download") != before  # a session of its own
     page.get_by_role("button", name="Start", exact=True).click()
     assert shown(page) == f"Pair 1 of {ITEMS}"
     assert page.locator("[name=answer]:checked").count() == 0
