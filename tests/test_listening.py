@@ -1,6 +1,6 @@
 """helpers.evaluation.listening without a browser: what is in the page and its key, and what answers come to.
 
-The page is used by keyboard and mouse in tests/browser/test_listening.py.
+The page is used by keyboard and mouse in tests/browser/test_listening_page.py.
 """
 
 import base64
