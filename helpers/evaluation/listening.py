@@ -5,8 +5,8 @@
     # send test.html to listeners, keep test.key.json, and collect the CSV files that the page lets them download
     print(evaluation.listening_result("anna.csv", "ben.csv", key="outputs/test.key.json"))
 
-The page names no system. A name that were hidden in it, however well, could be found by whoever reads its source; so
-what decodes the answers is a second file, the key, that listeners never get.
+The page names no system. However well a name was hidden in it, somebody who reads the source could find it. So the
+answers are decoded by a second file, the key, which listeners never get.
 
 Notebook: 12_measure.
 """
@@ -81,9 +81,10 @@ def listening_test(
     """Write a page on which listeners compare the clips of two or more systems in pairs, and the key to their answers.
 
     Every two systems are compared on every item, a note or a tune. The order of the questions, and which system is A,
-    are random. The answers are 1 (strongly A) to 5 (strongly B), 3 is no preference; the page lets listeners download
-    them as CSV with the columns `COLUMNS`. It works from a disk, without a network. All clips are brought to one
-    loudness, because the louder of two clips tends to win.
+    are random. Answers run from 1 (strongly A) to 5 (strongly B), with 3 for no preference. Listeners can answer once
+    they have heard three seconds of both clips, or all of shorter ones, and download their answers as CSV with the
+    columns `COLUMNS`. The page works from a disk, without a network. All clips are brought to one loudness, because the
+    louder of two clips tends to win.
 
     The key is written beside the page: test.key.json for test.html. Keep it to yourself, as it holds the names of the
     systems, which the page does not. The same clips and arguments give the same two files again; other ones replace
