@@ -6,6 +6,7 @@ A function that is new must be called here, or be listed with the reason why it 
 import dataclasses
 import importlib
 import inspect
+import json
 import logging
 import os
 import pkgutil
@@ -46,7 +47,7 @@ from helpers import (
     widgets,
 )
 from helpers.audio import Audio
-from helpers.evaluation import agreement
+from helpers.evaluation import agreement, listening_result, listening_test
 from helpers.gansynth import hub
 from helpers.gansynth.config import NUM_PITCHES, Config
 from helpers.instruments import Instrument, Timeline
@@ -191,6 +192,15 @@ class Given:
         button.run()
         return button
 
+    def compared(self):
+        """A listening test with one answer."""
+        page = listening_test({"a": [self.clip], "b": [self.clip]}, self.folder / "test.html")
+        key = page.with_suffix(".key.json")
+        answers = self.folder / "answers.csv"
+        test = json.loads(key.read_text("utf-8"))["test"]
+        answers.write_text(f"test,session,listener,question,answer\n{test},1,Ada,1,2\n")
+        return listening_result(answers, key=key)
+
     def step(self, trainer=None):
         trainer = trainer or self.trainer()
         drawn = np.zeros((4, SMALL.frames, SMALL.bins, 2), np.float32), np.arange(4, dtype=np.int32)
@@ -206,6 +216,10 @@ def used(context):
 CALLS = {
     "evaluation.agreement.draw": lambda g: agreement.draw(g.clip, g.song),
     "evaluation.agreement.measure": lambda g: agreement.measure(g.clip, g.song),
+    "evaluation.listening.listening_result": lambda g: g.compared(),
+    "evaluation.listening.listening_test": lambda g: listening_test(
+        {"a": [g.clip], "b": [g.clip]}, g.folder / "test.html"
+    ),
     "limits.check_length": lambda g: limits.check_length(g.song),
     "audio.file_kind": lambda g: audio.file_kind("a.mp3"),
     "audio.loudness": lambda g: audio.loudness(g.clip),

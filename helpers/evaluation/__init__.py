@@ -1,8 +1,9 @@
-"""How good a sound is, in numbers: `agreement`, of a clip with its score.
+"""How good a sound is, in numbers: `agreement`, of a clip with its score; a listening test, for what no number says.
 
-Notebook: 06_compare.
+Notebook: 06_compare, 12_measure.
 """
 
 from . import agreement
+from .listening import listening_result, listening_test
 
-__all__ = ["agreement"]
+__all__ = ["agreement", "listening_result", "listening_test"]
