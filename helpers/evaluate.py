@@ -24,7 +24,7 @@ from .files import as_path, replacing
 from .terminal import say
 
 if TYPE_CHECKING:
-    from .evaluation.evaluating import Evaluation
+    from .evaluation.results import Evaluation
     from .gansynth import GANSynth
 
 CACHE = folders.ROOT / "outputs" / "cache" / "evaluation"
@@ -32,6 +32,7 @@ PROGRAMS = tuple(
     range(0, 96, 2)
 )  # of a soundfont, for a checkpoint that names no programs of its own: NSynth's families
 VELOCITIES = (100,)
+PICTURE_DPI = 120
 
 
 def parser() -> argparse.ArgumentParser:
@@ -75,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     if args.quick:
         from .evaluation import selfcheck
 
-        checked = selfcheck.check(model, args.seed)
+        checked = selfcheck.self_check(model, args.seed)
         say(checked)
         return int(not checked.is_right)
     _measure(model, args)
@@ -130,11 +131,13 @@ def _measure(model: GANSynth, args: argparse.Namespace) -> None:
 def _draw(found: dict[str, Evaluation], picture: str | None) -> None:
     if not picture:
         return
+    from matplotlib.figure import Figure
+
     from .evaluation import results
 
     path = as_path(picture)
     with replacing(path) as partial:
-        results.plot(found).savefig(partial, dpi=120)
+        results.plot(found, Figure(layout="constrained")).savefig(partial, dpi=PICTURE_DPI)
     say(path)
 
 

@@ -6,10 +6,11 @@ import types
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from helpers.evaluation import describing, evaluating, metrics, results
-from helpers.evaluation.evaluating import MODEL, OTHER, ROWS, Evaluation, Score
 from helpers.evaluation.metrics import Interval
+from helpers.evaluation.results import MODEL, OTHER, ROWS, Evaluation, Score
 from helpers.gansynth.config import Config
 from helpers.train import TINY
 
@@ -286,9 +287,9 @@ def test_what_was_measured_otherwise_is_not_compared(evaluation, field, value):
 
 
 def test_the_picture_has_a_panel_for_each_metric_and_a_line_for_each_row(evaluation):
-    figure = results.plot({"demo": evaluation, "$mine": evaluation})
+    figure = results.plot({"demo": evaluation, "$mine": evaluation}, Figure())
     panels = [ax for ax in figure.axes if ax.get_visible()]
-    assert [ax.get_title() for ax in panels] == [evaluating.METRICS[name].title for name in ("in_tune", "diversity")]
+    assert [ax.get_title() for ax in panels] == [results.METRICS[name].title for name in ("in_tune", "diversity")]
     labels = [label.get_text() for label in panels[0].get_yticklabels()]
     assert labels[0] == "demo"
     assert labels[1].endswith("$mine")
@@ -297,7 +298,7 @@ def test_the_picture_has_a_panel_for_each_metric_and_a_line_for_each_row(evaluat
 
 
 def test_every_metric_says_what_it_sees_and_what_it_is_blind_to():
-    for metric in evaluating.METRICS.values():
+    for metric in results.METRICS.values():
         assert metric.sees
         assert metric.blind
         assert metric.better in ("higher", "lower", "like")

@@ -9,7 +9,7 @@ PACKAGE = Path(helpers.__file__).parent
 
 # Each may import what stands in its own line or in a line below; the packages beside `render` do not know each other.
 LAYERS = (
-    ("generate", "train", "demo", "widgets", "page"),
+    ("evaluate", "generate", "train", "demo", "widgets", "page"),
     ("render", "training", "evaluation"),
     ("instruments", "spectrograms", "soundfont", "midi_sources"),
     ("gansynth",),

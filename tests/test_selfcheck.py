@@ -51,7 +51,7 @@ def clicking(wave, pitch):
 
 
 def test_a_right_model_is_right():
-    found = selfcheck.check(Additive())
+    found = selfcheck.self_check(Additive())
     assert found.is_right
     assert not found.suspicion
     assert str(found).startswith("additive sounds as a GANSynth model should\n")
@@ -75,7 +75,7 @@ def test_a_right_model_is_right():
 )
 @pytest.mark.slow
 def test_what_is_wrong_is_found_and_named(model, wrong, suspicion):
-    found = selfcheck.check(model)
+    found = selfcheck.self_check(model)
     assert not found.is_right
     assert not found.findings[wrong].is_right
     assert suspicion in found.suspicion
@@ -89,15 +89,15 @@ def demo():
 
 @pytest.mark.slow
 def test_the_bundled_checkpoint_is_right_and_takes_another_axis_and_coarse_weights_amiss(demo):
-    assert selfcheck.check(gansynth.load("demo")).is_right
+    assert selfcheck.self_check(gansynth.load("demo")).is_right
     linear = dataclasses.replace(demo, config=dataclasses.replace(demo.config, data_type="linear"))
-    assert "another frequency axis" in selfcheck.check(GANSynth(linear)).suspicion
+    assert "another frequency axis" in selfcheck.self_check(GANSynth(linear)).suspicion
     rng = np.random.RandomState(0)
     weights = {
         name: w + 0.5 * w.std() * rng.normal(size=w.shape) if w.ndim > 1 else w for name, w in demo.weights.items()
     }
     raw = dataclasses.replace(demo, weights={name: w.astype(np.float32) for name, w in weights.items()})
-    assert "instead of their averages" in selfcheck.check(GANSynth(raw)).suspicion
+    assert "instead of their averages" in selfcheck.self_check(GANSynth(raw)).suspicion
 
 
 def test_power_of_a_tone_is_in_its_partials_and_that_of_noise_is_not():

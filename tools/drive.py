@@ -32,7 +32,13 @@ FLAGS = [
     "--autoplay-policy=no-user-gesture-required",
     "--mute-audio",
 ]
-PARTS = ("helpers", "notebooks", "data/midi", "data/checkpoints/demo")  # of the repository, that notebooks need
+PARTS = (
+    "helpers",
+    "notebooks",
+    "data/midi",
+    "data/checkpoints/demo",
+    "data/embeddings",
+)  # of the repository, that notebooks need
 THREADS = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 # JupyterLab's own settings: nothing that it asks or tells at the start, and all cells on the page, out of sight or not.

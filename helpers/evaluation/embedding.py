@@ -16,13 +16,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .. import audio, compiled
 from ..audio import Audio
 from ..folders import BUNDLED
-from ..gansynth.backend import tf
+
+if TYPE_CHECKING:
+    from ..gansynth.backend import tf
 
 WEIGHTS = BUNDLED / "embeddings" / "musicnn.npz"
 SIZE = 200  # numbers of an embedding
@@ -62,7 +65,7 @@ def musicnn(waves: np.ndarray, sample_rate: int) -> np.ndarray:
     if waves.ndim != 2 or not np.isfinite(waves).all():
         raise ValueError("waves must be finite samples [n, samples]")
     found = [
-        _network()(tf.constant(np.stack([_picture(wave, sample_rate) for wave in waves[i : i + BATCH]]))).numpy()
+        _network()(np.stack([_picture(wave, sample_rate) for wave in waves[i : i + BATCH]])).numpy()
         for i in range(0, len(waves), BATCH)
     ]
     return np.concatenate([np.zeros((0, SIZE), np.float32), *found])
@@ -81,6 +84,8 @@ def _picture(wave: np.ndarray, sample_rate: int) -> np.ndarray:
 
 @functools.cache
 def _network() -> tf.types.experimental.PolymorphicFunction:
+    from ..gansynth.backend import tf
+
     with np.load(WEIGHTS) as kept:
         weights = {name: tf.constant(kept[name], tf.float32) for name in kept.files}
     spec = tf.TensorSpec([None, COLUMNS, BANDS], tf.float32)
@@ -89,6 +94,7 @@ def _network() -> tf.types.experimental.PolymorphicFunction:
 
 def _embed(weights: Mapping[str, tf.Tensor], pictures: tf.Tensor) -> tf.Tensor:
     """[n, COLUMNS, BANDS] -> [n, SIZE]. Layers have the numbers that TensorFlow gave them in the published graph."""
+    from ..gansynth.backend import tf
 
     def layer(kind: str, number: int, part: str) -> tf.Tensor:
         return weights[f"{kind}_{number}/{part}" if number else f"{kind}/{part}"]

@@ -15,14 +15,13 @@ Notebook: 12_measure.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -33,15 +32,14 @@ from . import classifier, metrics
 from .describing import BATCH, Notes, Stream, described
 from .metrics import Interval
 from .pitch import DISAGREE_CENTS, IN_TUNE_CENTS, SWIFT_LOWEST
+from .results import MODEL, OTHER, ROUND_TRIP, ROWS, Evaluation, Score
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
     from ..gansynth.config import Config
 
 FORMAT = 1  # of what is measured and kept: another number is measured anew
-MODEL, OTHER, ROUND_TRIP = "model", "reference", "round trip"
 FIXED = "compared with"  # the notes that the three rows are
-ROWS = (MODEL, OTHER, ROUND_TRIP)
 NOTES_A_LATENT = 4  # so that an instrument is heard at several pitches
 MIN_NOTES = 48
 
@@ -76,106 +74,6 @@ class Reference(Protocol):
     def read(self, indices: np.ndarray) -> Iterator[tuple[int, np.ndarray | str]]: ...
 
 
-@dataclasses.dataclass(frozen=True)
-class Metric:
-    """What a number is.
-
-    Attributes:
-      title: as the table has it.
-      unit: of the number.
-      better: "higher", "lower", or "like" the reference's.
-      sees, blind: in words.
-      digits: after the decimal point.
-    """
-
-    title: str
-    unit: str
-    better: str
-    sees: str
-    blind: str
-    digits: int = 1
-
-
-METRICS: dict[str, Metric] = {
-    "in_tune": Metric(
-        f"in tune within {IN_TUNE_CENTS:g} cents, pYIN", "%", "higher", "wrong and unsteady pitches", "timbre"
-    ),
-    "in_tune_swift_f0": Metric(
-        f"in tune within {IN_TUNE_CENTS:g} cents, SwiftF0", "%", "higher", "wrong and unsteady pitches", "timbre"
-    ),
-    "cents": Metric("deviation from the pitch, pYIN", "cents", "lower", "the median note's tuning", "single notes"),
-    "cents_swift_f0": Metric(
-        "deviation from the pitch, SwiftF0", "cents", "lower", "the median note's tuning", "single notes"
-    ),
-    "disagree": Metric(
-        f"trackers over {DISAGREE_CENTS:g} cents apart", "%", "like", "how far the trackers can be trusted", "the model"
-    ),
-    "pitch_entropy": Metric(
-        "pitch entropy", "bits", "lower", "notes with no clear pitch, or with two", "a clear pitch that is wrong", 2
-    ),
-    "diversity": Metric(
-        "diversity within a pitch", "dB", "like", "one instrument for all", "whether it is music: noise is diverse"
-    ),
-    "ndb": Metric(
-        f"NDB of {metrics.CELLS}", "cells", "lower", "kinds of sound missing or too frequent", "fine detail", 0
-    ),
-    "kid_musicnn": Metric("KID, musicnn", "x 1000", "lower", "timbre and pitch as a listener of music", "clicks", 2),
-    "fad_musicnn": Metric("FAD, musicnn", "", "lower", "the same; depends on the number of notes", "clicks", 2),
-    "kid_mel": Metric("KID, log-mel", "x 1000", "lower", "spectrum and envelope", "pitch finer than a band", 2),
-    "fad_mel": Metric("FAD, log-mel", "", "lower", "the same; depends on the number of notes", "finer pitch", 2),
-    "fid": Metric("FID, our classifier", "", "lower", "what tells the reference's instruments apart", "the rest", 1),
-    "inception": Metric(
-        "inception score, our classifier", "", "higher", "clear instruments, and many of them", "likeness to them", 2
-    ),
-}
-
-
-class Score(NamedTuple):
-    """A number, and its interval over instruments where there are enough of them."""
-
-    value: float
-    interval: Interval | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """What `evaluate` found.
-
-    Attributes:
-      model: its name.
-      fingerprint: of its weights.
-      reference: what it was compared with.
-      notes: of each row.
-      instruments: of each row, row -> number.
-      seed: of everything random.
-      scores: row -> metric of METRICS -> Score. What would mean nothing is not there.
-      classifier: its own accuracy on notes that it was not taught, "pitch" and "instrument", 0 to 1.
-      problems: a line for each note of the reference or the model that could not be used.
-    """
-
-    model: str
-    fingerprint: str
-    reference: str
-    notes: int
-    instruments: Mapping[str, int]
-    seed: int
-    scores: Mapping[str, Mapping[str, Score]]
-    classifier: Mapping[str, float]
-    problems: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        from .results import Table
-
-        return str(Table({self.model: self}))
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        from .results import Table
-
-        return Table({self.model: self})._repr_html_()
-
-
 def evaluate(
     model: GANSynth,
     reference: Reference,
@@ -203,14 +101,9 @@ def evaluate(
     Raises:
       ValueError: there are fewer than MIN_NOTES usable notes for each row, or an argument makes no sense.
 
-    >>> from helpers import gansynth
-    >>> from helpers.evaluation import evaluating
-    >>> from helpers.training import dataset
-    >>> model = gansynth.load("demo")
-    >>> reference = dataset.open_sounds("soundfont:", model.config, programs=[40, 42, 56, 73], pitches=(48, 72))
-    >>> found = evaluating.evaluate(model, reference, n=48, progress=False)
-    >>> found.scores["model"]["in_tune"].value > 60
-    True
+    Example:
+      reference = dataset.open_sounds("soundfont:", model.config, programs=range(0, 96, 8))
+      found = evaluation.evaluate(model, reference, n=100)
     """
     if n < MIN_NOTES:
         raise ValueError(f"n is {n}; fewer than {MIN_NOTES} notes tell nothing")

@@ -220,7 +220,8 @@ def diversity(pictures: np.ndarray, pitches: np.ndarray, instruments: np.ndarray
 
     >>> import numpy as np
     >>> from helpers.evaluation import metrics
-    >>> metrics.diversity(np.array([[0.0, 0.0], [3.0, 3.0], [9.0, 9.0]]), np.array([60, 60, 61]), np.array([0, 1, 2]))
+    >>> pictures = np.array([[0.0, 0.0], [3.0, 3.0], [9.0, 9.0]])
+    >>> round(metrics.diversity(pictures, pitches=np.array([60, 60, 61]), instruments=np.array([0, 1, 2])), 3)
     3.0
     """
     from scipy.spatial.distance import pdist

@@ -15,23 +15,125 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import Field
 
 from .. import drawing, jsonfile, tables
 from ..files import as_path, replacing
-from .evaluating import METRICS, MODEL, OTHER, ROUND_TRIP, ROWS, Evaluation, Score
+from . import metrics
 from .metrics import Interval
+from .pitch import DISAGREE_CENTS, IN_TUNE_CENTS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MODEL, OTHER, ROUND_TRIP = "model", "reference", "round trip"
+ROWS = (MODEL, OTHER, ROUND_TRIP)
 MAX_BYTES = 5_000_000  # of a results file
 SCHEMA = "gansynth-suite evaluation 1"
 COLUMNS = 3  # of panels in a picture
 PANEL = (3.3, 0.42, 0.75)  # inches: width, height of a row, height around the rows
 HEADINGS = {MODEL: "model", OTHER: "reference against itself", ROUND_TRIP: "its round trip"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """What a number is.
+
+    Attributes:
+      title: as the table has it.
+      unit: of the number.
+      better: "higher", "lower", or "like" the reference's.
+      sees, blind: in words.
+      digits: after the decimal point.
+    """
+
+    title: str
+    unit: str
+    better: str
+    sees: str
+    blind: str
+    digits: int = 1
+
+
+METRICS: dict[str, Metric] = {
+    "in_tune": Metric(
+        f"in tune within {IN_TUNE_CENTS:g} cents, pYIN", "%", "higher", "wrong and unsteady pitches", "timbre"
+    ),
+    "in_tune_swift_f0": Metric(
+        f"in tune within {IN_TUNE_CENTS:g} cents, SwiftF0", "%", "higher", "wrong and unsteady pitches", "timbre"
+    ),
+    "cents": Metric("deviation from the pitch, pYIN", "cents", "lower", "the median note's tuning", "single notes"),
+    "cents_swift_f0": Metric(
+        "deviation from the pitch, SwiftF0", "cents", "lower", "the median note's tuning", "single notes"
+    ),
+    "disagree": Metric(
+        f"trackers over {DISAGREE_CENTS:g} cents apart", "%", "like", "how far the trackers can be trusted", "the model"
+    ),
+    "pitch_entropy": Metric(
+        "pitch entropy", "bits", "lower", "notes with no clear pitch, or with two", "a clear pitch that is wrong", 2
+    ),
+    "diversity": Metric(
+        "diversity within a pitch", "dB", "like", "one instrument for all", "whether it is music: noise is diverse"
+    ),
+    "ndb": Metric(
+        f"NDB of {metrics.CELLS}", "cells", "lower", "kinds of sound missing or too frequent", "fine detail", 0
+    ),
+    "kid_musicnn": Metric("KID, musicnn", "x 1000", "lower", "timbre and pitch as a listener of music", "clicks", 2),
+    "fad_musicnn": Metric("FAD, musicnn", "", "lower", "the same; depends on the number of notes", "clicks", 2),
+    "kid_mel": Metric("KID, log-mel", "x 1000", "lower", "spectrum and envelope", "pitch finer than a band", 2),
+    "fad_mel": Metric("FAD, log-mel", "", "lower", "the same; depends on the number of notes", "finer pitch", 2),
+    "fid": Metric("FID, our classifier", "", "lower", "what tells the reference's instruments apart", "the rest", 1),
+    "inception": Metric(
+        "inception score, our classifier", "", "higher", "clear instruments, and many of them", "likeness to them", 2
+    ),
+}
+
+
+class Score(NamedTuple):
+    """A number, and its interval over instruments where there are enough of them."""
+
+    value: float
+    interval: Interval | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate` found.
+
+    Attributes:
+      model: its name.
+      fingerprint: of its weights.
+      reference: what it was compared with.
+      notes: of each row.
+      instruments: of each row, row -> number.
+      seed: of everything random.
+      scores: row -> metric of METRICS -> Score. What would mean nothing is not there.
+      classifier: its own accuracy on notes that it was not taught, "pitch" and "instrument", 0 to 1.
+      problems: a line for each note of the reference or the model that could not be used.
+    """
+
+    model: str
+    fingerprint: str
+    reference: str
+    notes: int
+    instruments: Mapping[str, int]
+    seed: int
+    scores: Mapping[str, Mapping[str, Score]]
+    classifier: Mapping[str, float]
+    problems: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return str(Table({self.model: self}))
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return Table({self.model: self})._repr_html_()
+
+
+# ------------------------------------------------------------------------------------------------------------- tables
 
 
 def compare(evaluations: Mapping[str, Evaluation]) -> Table:
@@ -143,16 +245,16 @@ def _remarks(evaluations: Mapping[str, Evaluation]) -> list[str]:
 # ------------------------------------------------------------------------------------------------------------ picture
 
 
-def plot(evaluations: Mapping[str, Evaluation]) -> Figure:
+def plot(evaluations: Mapping[str, Evaluation], figure: Figure | None = None) -> Figure:
     """The same as a picture: a panel for each metric, a point and its interval for each row.
 
-    Args, errors as for `compare`.
+    Args:
+      evaluations: as for `compare`, and so are the errors.
+      figure: to draw in, whose size is set; by default a new one of pyplot's, which notebooks show.
 
     Returns:
-      a figure, which no pyplot knows.
+      the figure.
     """
-    from matplotlib.figure import Figure
-
     check_alike(evaluations)
     first = next(iter(evaluations.values()))
     rows = [(name, found.scores[MODEL], "#1f4e9c") for name, found in evaluations.items()]
@@ -161,7 +263,11 @@ def plot(evaluations: Mapping[str, Evaluation]) -> Figure:
     lines = -(-len(present) // COLUMNS)
     width, line, around = PANEL
     with drawing.plain():
-        figure = Figure((COLUMNS * width + 1.6, lines * (around + line * len(rows))), layout="constrained")
+        if figure is None:
+            import matplotlib.pyplot as plt
+
+            figure = plt.figure(layout="constrained")
+        figure.set_size_inches(COLUMNS * width + 1.6, lines * (around + line * len(rows)))
         axes = figure.subplots(lines, COLUMNS, sharey=True, squeeze=False).ravel()
         for ax, name in zip(axes, present, strict=False):
             _panel(ax, name, rows)

@@ -1,6 +1,6 @@
 """Whether a checkpoint is what it should be: forty-eight notes, half a minute, and no reference.
 
-    selfcheck.check(gansynth.load("acoustic_only"))
+    selfcheck.self_check(gansynth.load("acoustic_only"))
 
 A checkpoint can load without an error and still be wrong: weights that are not the averages, another frequency axis,
 another pitch range. Each leaves a trace in the sound. The ranges here are wide: they hold what the bundled model and
@@ -65,7 +65,7 @@ RANGES = {
 
 @dataclasses.dataclass(frozen=True)
 class SelfCheck:
-    """What `check` found.
+    """What `self_check` found.
 
     Attributes:
       model: its name.
@@ -96,7 +96,7 @@ class SelfCheck:
         return tables.table(rows, ("", "measured", "expected", ""), f"{self.model} {verdict}")
 
 
-def check(model: GANSynth, seed: int = 0) -> SelfCheck:
+def self_check(model: GANSynth, seed: int = 0) -> SelfCheck:
     """Listen to forty-eight notes of a model: sixteen random instruments, each at three pitches.
 
     Args:
@@ -105,7 +105,7 @@ def check(model: GANSynth, seed: int = 0) -> SelfCheck:
 
     >>> from helpers import gansynth
     >>> from helpers.evaluation import selfcheck
-    >>> selfcheck.check(gansynth.load("demo")).is_right
+    >>> selfcheck.self_check(gansynth.load("demo")).is_right
     True
     """
     import joblib
