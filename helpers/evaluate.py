@@ -6,7 +6,7 @@
     python -m helpers.evaluate --compare outputs/demo.json outputs/mine.json --picture outputs/both.png
 
 What was heard is kept in --cache_dir. So a command that was stopped goes on where it was, and a second model is
-compared with the same reference in half the time.
+compared with the same reference in a quarter of the time.
 
 Notebook: 12_measure.
 """

@@ -119,6 +119,8 @@ def test_sounds_are_those_that_training_would_read(tmp_path):
     assert [(entry.pitch, entry.instrument) for entry in sounds.entries] == [
         (60, "TimGM6mb_040"), (61, "TimGM6mb_040"), (60, "TimGM6mb_073"), (61, "TimGM6mb_073"),
     ]  # fmt: skip
+    others = dataset.open_sounds("soundfont:", config, **options | {"pitches": (60, 62)})
+    assert others.identity != sounds.identity  # or what was heard of one would be taken for the other
     read = dict(sounds.read([1, 2]))
     assert sorted(read) == [1, 2]
     assert all(wave.shape == (16000,) and np.abs(wave).max() > 0.1 for wave in read.values())

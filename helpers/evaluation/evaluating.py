@@ -1,9 +1,9 @@
 """How good a model is: its notes against a reference's, in numbers with intervals, beside what they can be at best.
 
     reference = dataset.open_sounds("soundfont:", model.config)
-    found = evaluating.evaluate(model, reference, n=500, seed=0)
+    found = evaluation.evaluate(model, reference, n=500, seed=0)
     found                                        # a table
-    evaluating.write(found, "outputs/mine.json")
+    results.write(found, "outputs/mine.json")
 
 One number says little: most depend on how many notes there are and on the tools that listen. So three rows are measured
 in one run, with as many notes each. "model" are notes of random latents. "reference" are notes of the reference that
@@ -94,7 +94,7 @@ def evaluate(
       seed: of the latents, of the choice of notes, of cells, classifier and resamples.
       z: instruments to judge in place of random latents, [count, latent_vector_size].
       cache_dir: where what was heard of each note is kept, so that an interrupted call goes on, and a second model is
-        compared with the same reference in half the time; None for nowhere.
+        compared with the same reference in a quarter of the time; None for nowhere.
       named: what the result calls the reference.
       progress: show bars.
 

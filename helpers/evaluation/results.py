@@ -232,6 +232,12 @@ def _remarks(evaluations: Mapping[str, Evaluation]) -> list[str]:
             f"The classifier itself names {pitch:.0f} % of the pitches and {instrument:.0f} % of the instruments of "
             "notes that it was not taught."
         )
+    for name, found in evaluations.items():
+        if found.problems:
+            lines.append(
+                f"{tables.counted(len(found.problems), 'note')} of {name} or of its reference could not be used and "
+                f"{'is' if len(found.problems) == 1 else 'are'} left out; the first: {found.problems[0]}"
+            )
     left_out = [
         METRICS[name].title
         for name in METRICS

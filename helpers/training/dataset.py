@@ -242,7 +242,8 @@ class Sounds:
         items = list(self._items())
         self.entries = [item[0] for item in items if not isinstance(item, str)]
         self.problems = [one_line(item) for item in items if isinstance(item, str)]
-        self.identity = json.dumps(found.identity)
+        names = hashlib.sha256("\n".join(entry.name for entry in self.entries).encode()).hexdigest()
+        self.identity = json.dumps([found.identity, names])  # the names tell which of them were asked for
 
     def __len__(self) -> int:
         return len(self.entries)
