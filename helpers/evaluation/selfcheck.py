@@ -31,6 +31,8 @@ SILENT_DB = -80.0  # root mean square, below which a note is silent
 CLICK = 0.95  # of a peak to peak range: a step from sample to sample that is as large is a click
 HARMONIC_WIDTH = 0.12  # of the pitch, to both sides of its multiples, that counts as belonging to them
 SEMITONE = 100.0  # cents
+EXACT = 20.0  # cents around a number of semitones: what is transposed is so by a whole number
+BLURRED = 20.0  # per cent of the power in the partials, from which a sound counts as blurred and not as elsewhere
 
 
 class Finding(NamedTuple):
@@ -180,7 +182,7 @@ def _suspicion(wrong: set[str], found: dict[str, float], cents: np.ndarray, pitc
     if "silent" in wrong:
         return "Many notes are silent: weights are missing, or are all but zero."
     if wrong & {"in_tune", "transposed"}:
-        return _out_of_tune(cents, pitches)
+        return _out_of_tune(cents, pitches, found["harmonic"])
     if "differ" in wrong and found["differ"] < RANGES["differ"][2]:
         return "All instruments sound alike: the latent does not reach the network, so its first layer is damaged."
     if "level" in wrong:
@@ -198,7 +200,7 @@ _UNFINISHED = (
 )
 
 
-def _out_of_tune(cents: np.ndarray, pitches: np.ndarray) -> str:
+def _out_of_tune(cents: np.ndarray, pitches: np.ndarray, harmonic: float) -> str:
     """What makes notes sound at other pitches than were asked for."""
     heard = [cents[(pitches == p) & np.isfinite(cents)] for p in PITCHES]
     if (
@@ -208,13 +210,13 @@ def _out_of_tune(cents: np.ndarray, pitches: np.ndarray) -> str:
         return _UNFINISHED  # instruments are not off by the same
     medians = np.array([np.median(c) for c in heard])
     semitones = round(float(np.median(medians)) / SEMITONE)
-    if semitones and np.abs(medians - SEMITONE * semitones).max() < SEMITONE / 2:
+    if semitones and np.abs(medians - SEMITONE * semitones).max() < EXACT:
         count = f"{abs(semitones)} semitone{'s' * (abs(semitones) > 1)}"
         way = "higher" if semitones > 0 else "lower"
         return f"Every note sounds {count} {way} than asked for: its lowest pitch is not MIDI {MIN_PITCH}."
-    if np.ptp(medians) > SEMITONE or np.abs(medians).min() > SEMITONE / 2:
-        return (
-            "How far a note is off depends on its pitch: it was trained with another frequency axis (data_type in "
-            "experiment.json, or another mel scale)."
-        )
-    return _UNFINISHED
+    if harmonic > BLURRED or np.abs(medians).max() < SEMITONE / 2:
+        return _UNFINISHED  # partials are where they belong, and so is much else
+    return (
+        "Notes sound at other pitches, and not by whole semitones: it was trained with another frequency axis "
+        "(data_type in experiment.json, or another mel scale)."
+    )
