@@ -8,6 +8,7 @@ Notebook: 12_measure.
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -44,6 +45,7 @@ def taught(
       pitches, instruments: the classes, [n].
       seed: of the first weights and the order of notes.
     """
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -52,4 +54,6 @@ def taught(
         layers = MLPClassifier((HIDDEN,), alpha=DECAY, max_iter=STEPS, random_state=seed)
         return make_pipeline(StandardScaler(), layers)
 
-    return Classifier(network().fit(semitones, pitches), network().fit(pictures, instruments))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # how good it became, its accuracy says
+        return Classifier(network().fit(semitones, pitches), network().fit(pictures, instruments))
