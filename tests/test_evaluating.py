@@ -270,7 +270,7 @@ def test_a_table_has_each_model_and_the_two_rows_to_read_them_against(evaluation
     assert "50.0 (49.0 to 51.0)" in row
     [row] = [line for line in lines if line.startswith("diversity")]
     assert "–" in row  # mine has none
-    assert "100 notes in each column, against as many others of soundfont:; seed 0." in lines
+    assert "100 notes in each column, against as many others of soundfont: (seed 0)." in lines
     assert any(line.startswith("Too few notes for: ") and "NDB" in line for line in lines)
     assert "1 note of demo or of its reference could not be used and is left out; the first: a problem" in lines
 

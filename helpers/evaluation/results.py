@@ -223,7 +223,7 @@ def _remarks(evaluations: Mapping[str, Evaluation]) -> list[str]:
     first = next(iter(evaluations.values()))
     instruments = ", ".join(f"{found.instruments[MODEL]:,} of {name}" for name, found in evaluations.items())
     lines = [
-        f"{first.notes:,} notes in each column, against as many others of {first.reference}; seed {first.seed}.",
+        f"{first.notes:,} notes in each column, against as many others of {first.reference} (seed {first.seed}).",
         f"In brackets: 95 % intervals over instruments ({instruments}, {first.instruments[OTHER]:,} of the reference).",
     ]
     if first.classifier:
