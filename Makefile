@@ -1,5 +1,6 @@
 # make demo   render Bach's cello prelude with the bundled checkpoint into outputs/
 # make test   the whole test suite, the notebooks included, in two processes; JOBS=4 for four
+# make quick  what takes seconds is left out, and so is the browser: two minutes
 # make lab    JupyterLab on the notebooks
 # make app    the quickstart as an app in the browser, without code; APP="--no-browser --port=8866" for Voilà's options;
 #             GANSYNTH_APP_DOWNLOADS=1 lets its visitors fetch scores from the public web, by this machine
@@ -12,7 +13,8 @@
 # make bench-spectra  seconds and memory of the pictures
 # make bench-widgets  how quickly controls answer
 # make bench-train    what a tiny training learns in 2,000 images, in numbers
-# make fuzz   damaged files for all that reads files, ten minutes for each reader; FUZZ="--seconds 60 zip" for less
+# make fuzz   all MIDI files of other packages, and damaged files for all that reads files, ten minutes for each reader;
+#             FUZZ="--seconds 60 zip" for less
 # make test-colab     the notebooks on Colab's versions of everything; COLAB_PYTHON=... names a Python 3.13
 # make repository   after a fork: its address, that of the git remote "origin", in every notebook; URL=... names another
 # Each sets up .venv from python3 first, if that has not been done.
@@ -26,7 +28,7 @@ APP ?=
 JOBS ?= 2
 FUZZ ?=
 
-.PHONY: demo test docs fuzz test-colab lab app html look repository clean
+.PHONY: demo test quick docs fuzz test-colab lab app html look repository clean
 .PHONY: bench bench-render bench-balance bench-spectra bench-widgets bench-train
 .DELETE_ON_ERROR:
 
@@ -36,9 +38,14 @@ demo: $(VENV)/ready
 test: $(VENV)/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder
+
+quick: $(VENV)/ready-dev
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder -m "not slow and not browser"
 
 fuzz: $(VENV)/ready-dev
+	$(if $(FUZZ),,GANSYNTH_CORPUS=all $(BIN)/python -m pytest tests/test_corpus.py)
 	PYTHONPATH=tests $(BIN)/python tests/fuzz/run.py $(FUZZ)
 
 test-colab: $(COLAB)/ready
@@ -83,7 +90,8 @@ bench-train: $(VENV)/ready
 	$(BIN)/python benchmarks/train.py
 
 clean:
-	rm -rf $(VENV) $(COLAB) outputs build gansynth_suite.egg-info
+	rm -rf $(VENV) $(COLAB) build gansynth_suite.egg-info
+	find outputs -mindepth 1 ! -path outputs/README.md -delete
 
 $(VENV)/ready: pyproject.toml requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
@@ -91,6 +99,7 @@ $(VENV)/ready: pyproject.toml requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): about 2.5 GB, a few minutes the first time ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -c "from helpers import compiled; compiled.librosa()" # half a minute, or the first picture waits for it
 	@touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt requirements-app.txt

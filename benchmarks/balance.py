@@ -8,6 +8,7 @@ test; the numbers are to be read. They are the README's.
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,8 +31,8 @@ WAYS = (("here", "loudness", 2.0), ("by peak, as the original", "peak", 1.0))  #
 
 def excerpt(path: Path) -> Song:
     song = midi.load(path)
-    start = EXCERPT_FROM * song.seconds if song.seconds > EXCERPT / EXCERPT_FROM else 0.0
-    return midi.excerpt(song, start, min(start + EXCERPT, song.seconds))
+    start = EXCERPT_FROM * song.duration if song.duration > EXCERPT / EXCERPT_FROM else 0.0
+    return midi.excerpt(song, start, min(start + EXCERPT, song.duration))
 
 
 def by_soundfont(track: Track, length: int, rate: int) -> np.ndarray:
@@ -43,14 +44,14 @@ def by_soundfont(track: Track, length: int, rate: int) -> np.ndarray:
 
 def by_model(model: GANSynth, song: Song, length: int, level: str, velocity: float) -> list[np.ndarray]:
     """Each pitched track alone, at the level that it has in the mix."""
-    settings = render.Settings(level=level, velocity=velocity)
+    settings = render.Settings(level=level, velocity=velocity, stereo=False)
     parts = render.resolve(model, song)
     clips = []
     for number, track in enumerate(song.tracks):
         clip = np.zeros((1, length), np.float32)
         if not track.is_drum and track.notes:
-            alone = [render.Part(part.instrument, mute=i != number) for i, part in enumerate(parts)]
-            mixer = mixing.Mixer(song, alone, settings, render.plan(song, alone, settings), model.sample_rate, 1)
+            alone = [dataclasses.replace(part, mute=i != number) for i, part in enumerate(parts)]
+            mixer = mixing.Mixer(song, alone, settings, render.plan(song, alone, settings), model.sample_rate)
             for batch in render.generate_notes(model, mixer.notes, progress=False):
                 for rows, wave in batch:
                     mixer.add(rows, wave)
@@ -69,7 +70,7 @@ def shares(clips: Sequence[np.ndarray], rate: int, whole: Sequence[np.ndarray] |
 def compared(model: GANSynth, song: Song, level: str, velocity: float) -> tuple[np.ndarray, np.ndarray]:
     """By how many LU the share of each pitched track differs from the soundfont's; and that of the drums, if any."""
     rate = model.sample_rate
-    length = round((song.seconds + TAIL) * rate)
+    length = round((song.duration + TAIL) * rate)
     reference = [by_soundfont(track, length, rate) for track in song.tracks]
     made = by_model(model, song, length, level, velocity)
     pitched = [i for i, track in enumerate(song.tracks) if not track.is_drum and len(track.notes) >= FEWEST_NOTES]

@@ -31,7 +31,7 @@ def sounds(model: GANSynth) -> Iterator[tuple[str, int, np.ndarray]]:
     """Three seconds of every instrument at some pitches."""
     for name, instrument in instruments.named(model).items():
         for pitch, wave in zip(
-            PITCHES, model.generate(instrument.z, PITCHES, seconds=3.3, progress=False), strict=True
+            PITCHES, model.generate(instrument.z, PITCHES, duration=3.3, progress=False), strict=True
         ):
             yield name, pitch, wave.astype(np.float64)
 
@@ -94,7 +94,7 @@ def main() -> int:
         took = time.monotonic() - began
         original = count * model.config.audio_length * 4 / 1e6
         print(
-            f"Memory: {count} notes, {clip.seconds:.0f} s, stereo, {clip.report.distinct} sounds, {took:.0f} s: "
+            f"Memory: {count} notes, {clip.duration:.0f} s, stereo, {clip.report.distinct} sounds, {took:.0f} s: "
             f"{peak[0]:.0f} MB beyond the loaded model (the original holds {original:.0f} MB of notes)"
         )
     return 0

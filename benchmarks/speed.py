@@ -17,14 +17,13 @@ from datetime import date
 from pathlib import Path
 
 import keras
-import librosa
 import numpy as np
 import tensorflow as tf
 from keras import ops
 from memory import peak_memory
 from tqdm.auto import tqdm
 
-from helpers import gansynth, instruments, midi, render
+from helpers import compiled, gansynth, instruments, midi, render
 from helpers.gansynth import GANSynth, NoteCache
 from helpers.gansynth.checkpoint import Checkpoint, weight_shapes
 from helpers.gansynth.config import NUM_PITCHES, Config
@@ -32,6 +31,8 @@ from helpers.gansynth.networks import upscale
 from helpers.instruments import Timeline
 from helpers.render.planning import plan, resolve
 from helpers.render.types import Plan, Settings
+
+librosa = compiled.librosa()
 
 SCORES = Path(__file__).resolve().parents[1] / "tests" / "data" / "midi"
 ROUNDS = 5
@@ -104,7 +105,7 @@ def measure_song(
     ours: GANSynth, plain: GANSynth, low: GANSynth, song: midi.Song, timeline: Timeline
 ) -> dict[str, float]:
     """Seconds for all notes of a song, idea by idea; and what the whole rendering takes besides its network."""
-    notes = plan(song, resolve(ours, song, timeline), Settings(), ours.max_seconds)
+    notes = plan(song, resolve(ours, song, timeline), Settings(), ours.max_duration)
     some = slice(0, PLAIN_NOTES)
     few = seconds_of(plain.generate, notes.z[some], notes.pitches[some], progress=False)
     taken = {PLAIN: few * len(notes) / PLAIN_NOTES}
@@ -137,7 +138,7 @@ def measure(ours: GANSynth, plain: GANSynth, low: GANSynth, songs: list[midi.Son
         taken["first", name] = seconds_of(fresh.generate, z[:1], pitches[:1], 0.5 if name == "here" else None)
     held = Timeline.hold(instruments.sample(ours, 1, seed=1)[0])
     for song in songs:
-        for kind, timeline in (("moving", Timeline.random(ours, song.seconds, seed=1)), ("held", held)):
+        for kind, timeline in (("moving", Timeline.random(ours, song.duration, seed=1)), ("held", held)):
             for variant, value in measure_song(ours, plain, low, song, timeline).items():
                 taken[f"{song.name}, {kind}", len(song.notes), variant] = value
     return taken

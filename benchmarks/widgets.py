@@ -40,7 +40,7 @@ def phrase(model: gansynth.GANSynth, bank: dict[str, Instrument], *, morphs: boo
     song = midi.excerpt(whole, 0.0, midi.bars(whole)[BARS])
     editor = widgets.TimelineEditor(bank, song)
     if morphs:
-        editor.add(song.seconds, list(bank)[-1])
+        editor.add(song.duration, list(bank)[-1])
     generate = widgets.Generate(model, song, editor)
 
     def change(name: str) -> bytes:

@@ -57,20 +57,27 @@ class _Place(NamedTuple):
     url: str
 
 
-def fetch(url: str, most_bytes: int, seconds: float) -> Page:
+class TooLargeError(ValueError):
+    """The file is larger than was asked for."""
+
+
+def fetch(url: str, most_bytes: int, seconds: float, shown_as: str | None = None) -> Page:
     """Fetch a file.
 
     Args:
       url: an http or https address.
       most_bytes: of the file.
       seconds: the longest that all of it may take, however it is spread.
+      shown_as: what errors call it, if the user gave another address.
 
     Raises:
-      ValueError: not a web address, or the file is too large.
+      ValueError: not a web address.
+      TooLargeError: a ValueError too.
       ConnectionError: the server is not on the public internet, cannot be reached, breaks off, is too slow, or leads on
         and on.
-      OSError: the server does not hand the file out.
+      OSError: the server does not hand the file out; see `refusal`.
     """
+    shown_as = shown_as or url
     deadline = time.monotonic() + seconds
     place = _split(url)
     for _ in range(MAX_REDIRECTS + 1):
@@ -78,19 +85,19 @@ def fetch(url: str, most_bytes: int, seconds: float) -> Page:
             page, leads_to = _get(place, most_bytes, deadline)
         except (OSError, http.client.HTTPException, ValueError) as error:
             if isinstance(error, _Refusal):
-                raise OSError(f"{url} cannot be fetched: the server answers with HTTP {error.status}") from None
+                raise refusal(error.status, "the file", shown_as) from None
             if time.monotonic() >= deadline:
-                raise ConnectionError(f"{url} takes longer than {seconds:g} s; try again later") from None
-            raise ConnectionError(_unreachable(url)) from None
+                raise ConnectionError(f"{shown_as} takes longer than {seconds:g} s; try again later") from None
+            raise unreachable(shown_as) from None
         except _TooLarge:
-            raise ValueError(f"{url} has more than {most_bytes >> 20} MB") from None
+            raise TooLargeError(f"{shown_as} has more than {most_bytes >> 20} MB") from None
         if page is not None:
             return page
         try:
             place = _split(urllib.parse.urljoin(place.url, leads_to))
         except ValueError:
-            raise ConnectionError(_unreachable(url)) from None
-    raise ConnectionError(f"{url} leads on and on to other addresses; give the last one")
+            raise unreachable(shown_as) from None
+    raise ConnectionError(f"{shown_as} leads on and on to other addresses; give the last one")
 
 
 class _Refusal(OSError):
@@ -105,8 +112,29 @@ class _TooLarge(Exception):
     """More has come than was asked for."""
 
 
-def _unreachable(url: str) -> str:
-    return f"{url} cannot be reached: check the address and the internet connection"
+def unreachable(what: str, advice: str = "check the address and the internet connection") -> ConnectionError:
+    """The error for an address or a host that does not answer."""
+    return ConnectionError(f"{what} cannot be reached: {advice}")
+
+
+def refusal(status: int, what: str, url: str) -> OSError:
+    """The error for an answer of a server that is not the file.
+
+    Args:
+      status: of HTTP.
+      what: was asked for.
+      url: where.
+
+    Returns:
+      FileNotFoundError if there is none, PermissionError if it is not public, and else an OSError.
+
+    Source: RFC 9110, section 15.5.
+    """
+    if status in (404, 410):
+        return FileNotFoundError(f"the server does not have {what} (HTTP {status}) at {url}")
+    if status in (401, 403):
+        return PermissionError(f"the server refuses {what} (HTTP {status}) at {url}: it was moved or is not public")
+    return OSError(f"the server cannot deliver {what} now (HTTP {status}) at {url}; try again later")
 
 
 def _split(url: str) -> _Place:

@@ -10,25 +10,28 @@ import io
 import os
 import warnings
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from .errors import in_one_line
 from .files import as_path, replacing
 
+if TYPE_CHECKING:
+    from IPython.display import Audio as Player
+
 LOUDNESS = -16.0  # LUFS of a finished clip; near where streaming services put music
 PEAK = 0.9  # the highest that a finished clip goes; the rest is left to lossy files, which overshoot a little
 SILENCE = 1e-9  # a wave whose peak is below this is left silent
-SOFT = -55.0  # LUFS; below, the gate for silence, at -70, reaches into what is to be heard
+SOFT = -55.0  # LUFS; below, the gate for silence, at -70, reaches into what should be heard
 LOUDNESS_BLOCK = 0.4  # s; gating blocks of BS.1770, one every tenth of a second
 LOUDNESS_STEP = 0.1  # s
 LOUDNESS_WARM_UP = 1.0  # s after which the filters have forgotten where they began
 LOUDNESS_CHUNK = 60.0  # s measured at a time, to bound memory
 BLOCK = 1 << 16  # frames written at a time; libsndfile's Vorbis encoder fails on hours at once
 LOSSY_LACK = 2500  # samples that an MP3 may end early: two of its frames
-HIGHEST_RATE = 192000  # Hz of a file; libsndfile's Vorbis encoder crashes above 200,000
-LONGEST_WAV = 60.0  # s, times channels, that a notebook's player holds uncompressed: 2.6 MB at 16 kHz
+MAX_SAMPLE_RATE = 192000  # Hz of a file; libsndfile's Vorbis encoder crashes above 200,000
+MAX_WAV_DURATION = 60.0  # s, times channels, that a notebook's player holds uncompressed: 2.6 MB at 16 kHz
 RATES = (16000, 22050, 44100, 48000)  # Hz that clips are rendered and resampled to
 
 
@@ -49,13 +52,18 @@ _ENCODINGS = {
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Audio:
-    """Audio samples and their sample rate."""
+    """Audio samples and their sample rate.
 
-    samples: np.ndarray  # float32 [n] or [n, channels], full scale is 1
-    sample_rate: int  # Hz
+    Attributes:
+      samples: float32 [n] or [n, channels]; full scale is 1.
+      sample_rate: Hz.
+    """
+
+    samples: np.ndarray
+    sample_rate: int
 
     @property
-    def seconds(self) -> float:
+    def duration(self) -> float:
         return len(self.samples) / self.sample_rate
 
     @property
@@ -75,7 +83,7 @@ class Audio:
     def __repr__(self) -> str:
         channels = "mono" if self.samples.ndim == 1 else "stereo"
         peak = f"peak {self.peak:.2f}"
-        return f"{type(self).__name__}({self.seconds:.2f} s, {self.sample_rate} Hz, {channels}, {peak})"
+        return f"{type(self).__name__}({self.duration:.2f} s, {self.sample_rate} Hz, {channels}, {peak})"
 
 
 def to_peak(wave: np.ndarray, peak: float) -> np.ndarray:
@@ -94,7 +102,14 @@ def mix(clip: np.ndarray, note: np.ndarray, start: int) -> None:
 
 
 def loudness(audio: Audio) -> float:
-    """Integrated loudness in LUFS, minus infinity for silence. Source: ITU-R BS.1770-4, annex 1."""
+    """Integrated loudness in LUFS, minus infinity for silence. Source: ITU-R BS.1770-4, annex 1.
+
+    >>> import numpy as np
+    >>> from helpers import audio
+    >>> tone = audio.Audio(0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000), sample_rate=16000)
+    >>> print(f"{audio.loudness(tone):.0f} LUFS")
+    -10 LUFS
+    """
     return _gated(_block_loudness(audio))
 
 
@@ -106,18 +121,18 @@ def _block_loudness(audio: Audio) -> np.ndarray:
     """
     import pyloudnorm
 
-    rate = audio.sample_rate
-    shortest = int(np.ceil((LOUDNESS_BLOCK + LOUDNESS_STEP) * rate))
+    sample_rate = audio.sample_rate
+    shortest = int(np.ceil((LOUDNESS_BLOCK + LOUDNESS_STEP) * sample_rate))
     missing = max(shortest - len(audio.samples), 0)
     samples = np.pad(audio.samples, [(0, missing)] + [(0, 0)] * (audio.samples.ndim - 1)) if missing else audio.samples
     blocks: list[float] = []
-    count = int((len(samples) / rate - LOUDNESS_BLOCK) / LOUDNESS_STEP + 1e-6) + 1
+    count = int((len(samples) / sample_rate - LOUDNESS_BLOCK) / LOUDNESS_STEP + 1e-6) + 1
     per_chunk, warm_up = round(LOUDNESS_CHUNK / LOUDNESS_STEP), round(LOUDNESS_WARM_UP / LOUDNESS_STEP)
     for first in range(0, count, per_chunk):
         earlier = min(warm_up, first)
-        begin = int((first - earlier) * LOUDNESS_STEP * rate)
-        end = int(((first + per_chunk - 1) * LOUDNESS_STEP + LOUDNESS_BLOCK) * rate) + 1
-        meter = pyloudnorm.Meter(rate, block_size=LOUDNESS_BLOCK, overlap=1 - LOUDNESS_STEP / LOUDNESS_BLOCK)
+        begin = int((first - earlier) * LOUDNESS_STEP * sample_rate)
+        end = int(((first + per_chunk - 1) * LOUDNESS_STEP + LOUDNESS_BLOCK) * sample_rate) + 1
+        meter = pyloudnorm.Meter(sample_rate, block_size=LOUDNESS_BLOCK, overlap=1 - LOUDNESS_STEP / LOUDNESS_BLOCK)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of blocks in which there is silence
             meter.integrated_loudness(samples[begin:end])
@@ -152,12 +167,26 @@ def loudness_factor(audio: Audio, target: float | None = LOUDNESS) -> tuple[floa
 
 
 def to_loudness(audio: Audio, target: float | None = LOUDNESS) -> Audio:
-    """The clip times its `loudness_factor`."""
+    """The clip times its `loudness_factor`.
+
+    >>> import numpy as np
+    >>> from helpers import audio
+    >>> tone = audio.Audio(0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000), sample_rate=16000)
+    >>> print(f"{audio.loudness(audio.to_loudness(tone, -20)):.0f} LUFS")
+    -20 LUFS
+    """
     return Audio(audio.samples * np.float32(loudness_factor(audio, target)[0]), audio.sample_rate)
 
 
 def resample(audio: Audio, sample_rate: int) -> Audio:
-    """Change the sampling rate, by soxr at high quality: to the last bit what librosa makes of it."""
+    """Change the sampling rate, by soxr at high quality: to the last bit what librosa makes of it.
+
+    >>> import numpy as np
+    >>> from helpers import audio
+    >>> tone = audio.Audio(0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000), sample_rate=16000)
+    >>> audio.resample(tone, 44100)
+    Audio(1.00 s, 44100 Hz, mono, peak 0.50)
+    """
     import soxr
 
     if sample_rate == audio.sample_rate:
@@ -184,7 +213,7 @@ def file_kind(path: str | os.PathLike) -> str:
     path = as_path(path)
     kind = path.suffix.lower().removeprefix(".")
     if kind not in _ENCODINGS:
-        raise ValueError(f"{path.name} has to end in .wav, .flac, .ogg or .mp3")
+        raise ValueError(f"{path.name} must end in .wav, .flac, .ogg or .mp3")
     return kind
 
 
@@ -201,6 +230,13 @@ def write(audio: Audio, path: str | os.PathLike, encoding: str | None = None) ->
     Raises:
       ValueError: another ending or encoding, or samples that are not finite or would clip.
       OSError: the disk is full, or cannot be written. What was there before is there still.
+
+    >>> import numpy as np
+    >>> from helpers import audio
+    >>> tone = audio.Audio(0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000), sample_rate=16000)
+    >>> path = audio.write(tone, "outputs/tone.flac")
+    >>> audio.read(path)
+    Audio(1.00 s, 16000 Hz, mono, peak 0.50)
     """
     import soundfile
 
@@ -213,8 +249,8 @@ def write(audio: Audio, path: str | os.PathLike, encoding: str | None = None) ->
         raise ValueError("the audio holds samples that are not finite numbers")
     if encoding != "float" and audio.peak > 1.0:
         raise ValueError(f"the audio peaks at {audio.peak:.2f} and would clip; scale it down or write a 'float' WAV")
-    if not 0 < audio.sample_rate <= HIGHEST_RATE:
-        raise ValueError(f"{path.name} cannot have {audio.sample_rate} Hz; files go up to {HIGHEST_RATE}")
+    if not 0 < audio.sample_rate <= MAX_SAMPLE_RATE:
+        raise ValueError(f"{path.name} cannot have {audio.sample_rate} Hz; files go up to {MAX_SAMPLE_RATE}")
     channels = 1 if audio.samples.ndim == 1 else audio.samples.shape[1]
     how = {"format": kind.upper(), "subtype": known[encoding or next(iter(known))]}
     with replacing(path) as partial:
@@ -326,12 +362,12 @@ def encode(audio: Audio, kind: str) -> tuple[bytes, str]:
 def _mp3(clip: Audio) -> tuple[bytes, str]:
     if clip.channels > 2:
         raise ValueError(f'it has {clip.channels} channels, and MP3 has two at most; use sound="flac"')
-    rate = min((rate for rate in MP3_KBITS if rate >= clip.sample_rate), default=max(MP3_KBITS))
-    kbits = MP3_KBITS[rate][clip.channels - 1]
-    lowest, highest = (32, 320) if rate >= 32000 else (8, 160)  # kbit/s of MPEG-1 and MPEG-2
+    sample_rate = min((known for known in MP3_KBITS if known >= clip.sample_rate), default=max(MP3_KBITS))
+    kbits = MP3_KBITS[sample_rate][clip.channels - 1]
+    lowest, highest = (32, 320) if sample_rate >= 32000 else (8, 160)  # kbit/s of MPEG-1 and MPEG-2
     how = {"bitrate_mode": "CONSTANT", "compression_level": (highest - kbits) / (highest - lowest)}
-    content = _file(resample(clip, rate), format="MP3", subtype="MPEG_LAYER_III", **how)
-    return content, f"MP3, {rate} Hz, {kbits} kbit/s, {_layout(clip.channels)}"
+    content = _file(resample(clip, sample_rate), format="MP3", subtype="MPEG_LAYER_III", **how)
+    return content, f"MP3, {sample_rate} Hz, {kbits} kbit/s, {_layout(clip.channels)}"
 
 
 def _flac(clip: Audio) -> tuple[bytes, str]:
@@ -359,24 +395,30 @@ def _layout(channels: int) -> str:
 _ENCODERS = {"mp3": _mp3, "flac": _flac}
 
 
-def play(audio: Audio):
+def play(audio: Audio) -> Player:
     """A player for a notebook, at the level the audio has, or at full scale where it would clip.
 
-    Up to `LONGEST_WAV` seconds, times channels, it holds every sample, as a WAV file. A notebook keeps what it has
+    Up to `MAX_WAV_DURATION` seconds, times channels, it holds every sample, as a WAV file. A notebook keeps what it has
     shown, so longer audio is compressed, and a line below the player says so; `write` keeps it exact.
 
     Returns:
       The IPython display object.
 
     Notebook: 01_setup.
+
+    >>> import numpy as np
+    >>> from helpers import audio
+    >>> tone = audio.Audio(0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000), sample_rate=16000)
+    >>> audio.play(tone)  # at the end of a cell, this is the player
+    <IPython.lib.display.Audio object>
     """
     from IPython.display import Audio as Player
 
-    if audio.seconds * audio.channels <= LONGEST_WAV or audio.channels > 2:
+    if audio.duration * audio.channels <= MAX_WAV_DURATION or audio.channels > 2:
         return Player(audio.samples.T, rate=audio.sample_rate, normalize=audio.peak > 1.0)
 
     class Compressed(Player):
-        def _repr_html_(self):
+        def _repr_html_(self) -> str:
             return f"{super()._repr_html_()}<div><small>compressed for the notebook: {kind}</small></div>"
 
     content, kind = _mp3(Audio(audio.samples / np.float32(max(audio.peak, 1.0)), audio.sample_rate))

@@ -62,7 +62,8 @@ class Voice(NamedTuple):
 def program_name(program: int) -> str:
     """The name of a General MIDI program, counted from 0.
 
-    >>> program_name(73)
+    >>> from helpers import casting
+    >>> casting.program_name(73)
     'Flute'
     """
     import pretty_midi

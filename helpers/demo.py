@@ -30,7 +30,7 @@ def main(outputs: Path = folders.ROOT / "outputs") -> int:
     song = midi.load(SCORE)
     bank = instruments.named(model)
     timeline = instruments.Timeline([bank[name] for name in PROGRAMME], at=list(PROGRAMME.values()))
-    say(f"Playing Bach's cello prelude ({len(song.notes)} notes, {song.seconds:.0f} s) with the bundled model,")
+    say(f"Playing Bach's cello prelude ({len(song.notes)} notes, {song.duration:.0f} s) with the bundled model,")
     say(f"morphing from one to the next: {', '.join(PROGRAMME)}. This takes about a minute …")
     clip = render.render(model, song, timeline, progress=shown)
 

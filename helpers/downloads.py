@@ -2,6 +2,9 @@
 
 `gansynth.hub` downloads checkpoints with it, `midi_sources` reads links to Drive with it.
 
+Why not pooch (1.9): it checks hashes, but an interrupted download starts again from zero and no file is too large for
+it; its hook for a downloader of one's own would still need all of the code below.
+
 Notebook: 02_checkpoints.
 """
 
@@ -18,14 +21,17 @@ import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 from tqdm.auto import tqdm
 
-from . import folders, jsonfile
+from . import addresses, folders, jsonfile
 from .errors import in_one_line
 from .files import plain_name
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer  # collections.abc has it from Python 3.12 on
 
 CHUNK_BYTES = 1 << 18  # read from the network at a time; at most this much is lost when a connection breaks
 CONNECT_SECONDS = 15  # to reach a server ...
@@ -33,7 +39,7 @@ READ_SECONDS = 60  # ... and the longest silence before it counts as gone
 MAX_NOTES_BYTES = 1 << 16  # of what is noted about an unfinished download
 MAX_ARCHIVE_BYTES = 4 << 30  # a published model, with its optimizer and discriminator, stays well below
 
-Progress = bool | Callable[[int, int | None], None]  # whether a bar is shown; or who is told (bytes here, bytes in all)
+Progress = bool | Callable[[int, int | None], None]  # a bar or none; or a function of (bytes here, bytes in all)
 
 _DRIVE_HOSTS = ("drive.google.com", "docs.google.com", "drive.usercontent.google.com")
 _DRIVE_ID = r"[A-Za-z0-9_-]{20,}"
@@ -66,10 +72,10 @@ def _attempt(name: str, url: str, part: Path, progress: Progress) -> bool:
     Source: RFC 9110, sections 13.1.5 (If-Range), 14.2 (Range) and 15.5.17 (416).
     """
     notes = _read_notes(part)  # about the response that `part` began with
-    validator = notes.get("validator") if notes.get("url") == url else None
+    validator: str | None = notes.get("validator") if notes.get("url") == url else None
     have = part.stat().st_size if validator and part.is_file() else 0
     headers = {"Accept-Encoding": "identity"}  # so that sizes and offsets count the file's own bytes
-    if have:
+    if have and validator:
         headers |= {"Range": f"bytes={have}-", "If-Range": validator}
     with _get(name, url, headers) as response:
         if response.status_code == 416:  # nothing follows: complete, if the size is right
@@ -95,16 +101,12 @@ def _get(name: str, url: str, headers: dict[str, str]) -> requests.Response:
     except (requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL):
         raise ValueError(f"{url!r} is not a web address; expected https://…") from None
     except requests.RequestException:
-        raise ConnectionError(_unreachable(_host(url))) from None
+        raise _unreachable(_host(url)) from None
     status = response.status_code
     if status in (200, 206, 416):
         return response
     response.close()
-    if status in (404, 410):
-        raise FileNotFoundError(f"the server has no {name} (HTTP {status}) at {url}")
-    if status in (401, 403):
-        raise PermissionError(f"the server refuses {name} (HTTP {status}) at {url}: it was moved or is not public")
-    raise OSError(f"the server cannot deliver {name} now (HTTP {status}) at {url}; try again later")
+    raise addresses.refusal(status, name, url)
 
 
 def _receive(
@@ -178,8 +180,8 @@ def _host(url: str) -> str:
     return urllib.parse.urlsplit(url).netloc
 
 
-def _unreachable(host: str) -> str:
-    return f"cannot reach {host}: check the internet connection; meanwhile the bundled 'demo' works offline"
+def _unreachable(host: str) -> ConnectionError:
+    return addresses.unreachable(host, "check the internet connection; meanwhile the bundled 'demo' works offline")
 
 
 def sha256_of(file: Path) -> str:
@@ -228,13 +230,13 @@ def from_drive(link_or_id: str, destination: str | os.PathLike | None = None, pr
         except requests.HTTPError:
             pass
         except requests.RequestException:
-            raise ConnectionError(_unreachable("drive.google.com")) from None
+            raise _unreachable("drive.google.com") from None
         except OSError as error:
             raise OSError(f"cannot write to {home}: {error.strerror or error}") from None
         # Each version has its own kinds, down to KeyError for a page that it does not understand.
         except Exception as error:
             if isinstance(error.__cause__, (requests.ConnectionError, requests.Timeout)):
-                raise ConnectionError(_unreachable("drive.google.com")) from None
+                raise _unreachable("drive.google.com") from None
         fetched = [p for p in Path(temporary).iterdir() if p.is_file() and not p.name.endswith(".part")]
         if len(fetched) != 1:
             raise PermissionError(
@@ -254,8 +256,8 @@ class _TooLargeError(Exception):
 class _Bounded(io.FileIO):
     """A file that takes no more than a checkpoint has."""
 
-    def write(self, data: bytes) -> int:
-        _check_size(self.tell() + len(data))
+    def write(self, data: Buffer, /) -> int:
+        _check_size(self.tell() + memoryview(data).nbytes)
         return super().write(data)
 
 
@@ -267,11 +269,11 @@ def _check_size(have: int, total: int | None = None) -> None:
 def _from_drive(gdown: ModuleType, identity: str, folder: Path, is_named: bool, progress: bool) -> None:
     """Fetch a file into an empty folder; under its own name unless it is named by who asks."""
     # Without cookies: those of the machine's user may open what is not shared with everybody.
-    how = {"id": identity, "quiet": not progress, "use_cookies": False}
+    how: dict[str, Any] = {"id": identity, "quiet": not progress, "use_cookies": False}
     if is_named:
         partial = folder / "file.part"
-        with _Bounded(partial, "wb") as file:
-            done = gdown.download(output=file, **how)
+        with _Bounded(partial, "wb") as bounded:
+            done = gdown.download(output=bounded, **how)
         if done is not None:
             partial.rename(folder / "file")
         return
@@ -287,6 +289,10 @@ def drive_id(link_or_id: str) -> str:
 
     Raises:
       ValueError: neither; or the link of a folder.
+
+    >>> from helpers import downloads
+    >>> downloads.drive_id("https://drive.google.com/file/d/1aBcDeFgHiJkLmNoPqRsTuVwXyZ012345/view?usp=sharing")
+    '1aBcDeFgHiJkLmNoPqRsTuVwXyZ012345'
     """
     text = link_or_id.strip()
     if re.fullmatch(_DRIVE_ID, text):

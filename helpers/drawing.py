@@ -10,6 +10,12 @@ import functools
 import io
 import threading
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.text import Text
 
 # Settings of the session rather than of a picture's looks. To read or set the first would choose a backend.
 SESSION = ("backend", "backend_fallback", "interactive", "toolbar", "timezone")
@@ -62,15 +68,15 @@ def plain() -> Iterator[None]:
             params.update(before)
 
 
-def png(figure) -> bytes:
+def png(figure: Figure) -> bytes:
     """A matplotlib figure as the content of a PNG file."""
     content = io.BytesIO()
     figure.savefig(content, format="png", metadata={"Software": None})
     return content.getvalue()
 
 
-def literal(text) -> None:
-    """Make a text on a picture show exactly what it says, as names of files, tracks and clips have to.
+def literal(text: Text) -> None:
+    """Make a text on a picture show exactly what it says, as names of files, tracks and clips must.
 
     A `$` starts no formula. Characters that the text's font lacks come from another font; where no installed one has
     them, `PLACEHOLDER` stands for them, so that matplotlib does not warn of each.
@@ -93,7 +99,7 @@ def literal(text) -> None:
     text.set_text("".join(PLACEHOLDER if char in missing else char for char in content))
 
 
-def _path(properties) -> str:
+def _path(properties: FontProperties | str) -> str:
     from matplotlib import font_manager
 
     return font_manager.findfont(properties)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import traceback
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import ParamSpec, TypeVar
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +27,7 @@ class _OneLine:
         return [self.text]
 
 
-def in_one_line(function: Function) -> Function:
+def in_one_line(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Decorate a function whose errors are sentences for its user.
 
     These are all OSErrors, and the ValueErrors and ImportErrors that this package raises. One that a library raises
@@ -33,12 +35,12 @@ def in_one_line(function: Function) -> Function:
     """
 
     @functools.wraps(function)
-    def wrapper(*args, **kwargs):
+    def wrapper(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         try:
             return function(*args, **kwargs)
         except (OSError, ValueError, ImportError) as error:
             if isinstance(error, OSError) or _is_ours(error):
-                error._render_traceback_ = _OneLine(f"{type(error).__name__}: {error}")
+                vars(error)["_render_traceback_"] = _OneLine(f"{type(error).__name__}: {error}")
             raise
 
     return wrapper
@@ -46,10 +48,8 @@ def in_one_line(function: Function) -> Function:
 
 def _is_ours(error: Exception) -> bool:
     """Whether it was raised by a line of this package."""
-    last = error.__traceback__
-    while last.tb_next is not None:
-        last = last.tb_next
-    return last.tb_frame.f_globals.get("__name__", "").split(".")[0] == __package__
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_globals.get("__name__", "").split(".")[0] == __package__
 
 
 def one_line(text: object) -> str:

@@ -10,16 +10,19 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # a module or, there, none
 
 PARTIAL = ".partial-"  # begins the name of what is being written; hidden, so that it is in no list
+LOCK = ".lock"  # of a folder
+FOREVER = -1.0
 ABANDONED_SECONDS = 24 * 3600  # after which a partial file counts as left behind, where locks cannot tell
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)  # what some file systems say, where others have no call
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -96,23 +99,54 @@ def claimed(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def in_turn(folder: Path) -> Iterator[None]:
-    """Wait until nobody else is in such a block for this folder, for what reads, changes and writes files there.
+def locked(path: Path, wait: float = FOREVER, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
+    """A block that one process or thread at a time can be in.
 
-    Where there are no locks (Windows, some file systems), nobody waits.
+    Args:
+      path: of the lock, a file that is made with its folder as needed and left there.
+      wait: s, for whoever is in it to leave.
+      on_wait: called before waiting.
+
+    Raises:
+      TimeoutError: somebody has been in it for longer than `wait`.
+      OSError: the file cannot be made.
+
+    On file systems without locks, such as a mounted Google Drive, nobody waits.
     """
-    with naming(folder / "_"):
-        folder.mkdir(parents=True, exist_ok=True)
-    handle = None
-    if fcntl is not None:
-        handle = os.open(folder, os.O_RDONLY)
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
+    import filelock  # here, because notebooks begin with what runs before anything is installed
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(str(path))
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            if wait == 0:
+                raise
+            if on_wait is not None:
+                on_wait()
+            lock.acquire(timeout=wait)
+    except filelock.Timeout:
+        raise TimeoutError(f"{path} is held by another process") from None
+    except NotImplementedError:
+        pass
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
     try:
         yield
     finally:
-        if handle is not None:
-            os.close(handle)
+        lock.release()
+
+
+@contextlib.contextmanager
+def in_turn(folder: Path) -> Iterator[None]:
+    """Wait until nobody else is in such a block for this folder, for what reads, changes and writes files there."""
+    lock = folder / LOCK
+    with contextlib.ExitStack() as held:
+        with naming(lock):
+            held.enter_context(locked(lock))
+        yield
 
 
 def remove_abandoned(folder: Path) -> None:

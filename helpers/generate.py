@@ -171,14 +171,14 @@ def _parts(
         if args.each_track:
             pitched = [number for number, track in enumerate(song.tracks, start=1) if not track.is_drum]
             return dict(zip(pitched, itertools.cycle(chosen), strict=False))
-        return Timeline(chosen, at=np.arange(len(chosen)) * (song.seconds / len(chosen)))
+        return Timeline(chosen, at=np.arange(len(chosen)) * (song.duration / len(chosen)))
     if args.each_track:
         return None
     if args.faithful:
         notes = original.notes(song)
         seconds = notes[-1].end if notes else 0.0  # the end of the note listed last, not of the last one to end
         return Timeline.original(model, seconds, seed, args.secs_per_instrument)
-    return Timeline.random(model, song.seconds, seed, args.secs_per_instrument)
+    return Timeline.random(model, song.duration, seed, args.secs_per_instrument)
 
 
 def chosen_instruments(text: str, model: GANSynth) -> list[Instrument]:

@@ -14,9 +14,10 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple, overload
 
 import numpy as np
+from pydantic import FailFast, Field
 
 from . import casting, jsonfile
 from .errors import in_one_line
@@ -31,7 +32,7 @@ FILE_FORMAT = 1
 MAX_BYTES = 32 << 20  # of a file of instruments; one takes 6 kB
 MAX_INSTRUMENTS, MAX_LATENT = 10_000, 4096
 MAX_NAME = 200  # characters
-LARGEST = 1e6  # in a latent; those that are drawn are of about 1
+MAX_NUMBER = 1e6  # in a latent; those that are drawn are of about 1
 KEPT = Path("outputs/instruments.json")  # where the instruments that a person keeps are written
 DRAWN = 40  # random instruments in the bank of a model that has no names for any
 STOPS_SHOWN = 5  # of a timeline, on one line
@@ -41,15 +42,23 @@ PARALLEL = 1e-6  # radians: vectors nearer than this to the same or to opposite 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Instrument:
-    """A named latent vector."""
+    """A named latent vector.
+
+    Attributes:
+      name: what it is called.
+      z: float64 [latent_vector_size].
+      checkpoint: name of the model it was made for.
+      fingerprint: hash of that model's weights: to another model the same z is another sound.
+      seed: what it was drawn with, if it was drawn.
+    """
 
     name: str
-    z: np.ndarray  # float64 [latent_vector_size]
-    checkpoint: str = ""  # name of the model it was made for ...
-    fingerprint: str = ""  # ... and the hash of its weights: to another model the same z is another sound
-    seed: int | None = None  # what it was drawn with, if it was drawn
+    z: np.ndarray
+    checkpoint: str = ""
+    fingerprint: str = ""
+    seed: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         z = np.array(self.z, np.float64)
         if z.ndim != 1 or not len(z) or not np.isfinite(z).all():
             raise ValueError(f"the latent of instrument {self.name!r} must be one row of finite numbers")
@@ -62,6 +71,27 @@ class Instrument:
         return f"Instrument({self.name!r})"
 
 
+def check_model(instrument: Instrument, model: GANSynth, where: str = "") -> None:
+    """See that a model can play an instrument as it was meant.
+
+    Args:
+      instrument: one without a fingerprint, made by hand, may be played by any model that takes its latent.
+      model: that is to play it.
+      where: added to its name in the error, such as " in outputs/instruments.json".
+
+    Raises:
+      ValueError: it was made for another model, or its latent has another size.
+    """
+    if instrument.fingerprint and instrument.fingerprint != model.fingerprint:
+        owner = instrument.checkpoint or "another model"
+        raise ValueError(f"{instrument.name!r}{where} was made for {owner}; on {model.name} it is another sound")
+    size = model.latent_vector_size
+    if len(instrument.z) != size:
+        raise ValueError(
+            f"{instrument.name!r}{where} has a latent of {len(instrument.z)} numbers; {model.name} takes {size}"
+        )
+
+
 def sample(model: GANSynth, n: int, seed: int) -> list[Instrument]:
     """Draw n instruments that nobody has heard.
 
@@ -69,6 +99,10 @@ def sample(model: GANSynth, n: int, seed: int) -> list[Instrument]:
       model: the model they are for.
       n: how many.
       seed: the same seed and model give the same instruments.
+
+    >>> from helpers import gansynth, instruments
+    >>> instruments.sample(gansynth.load("demo"), 2, seed=5)
+    [Instrument('demo 5-0'), Instrument('demo 5-1')]
     """
     return [
         Instrument(f"{model.name} {seed}-{i}", z, model.name, model.fingerprint, seed)
@@ -81,6 +115,11 @@ def named(model: GANSynth) -> dict[str, Instrument]:
 
     The bundled "demo" has 134: forty, from "Grand Piano" to "Banjo", each of them soft as well ("Banjo, soft"), and 54
     more, from "FM Electric Piano" to "Star Theme".
+
+    >>> from helpers import gansynth, instruments
+    >>> among = instruments.named(gansynth.load("demo"))
+    >>> len(among), list(among)[:3]
+    (134, ['Grand Piano', 'Electric Piano', 'Harpsichord'])
     """
     rows = model.about.get("instruments", [])
     return {row["name"]: Instrument(row["name"], row["z"], model.name, model.fingerprint) for row in rows}
@@ -108,8 +147,14 @@ def assign(model: GANSynth, song: Song, seed: int) -> dict[int, Assignment]:
     Returns:
       Track number, from 1 -> (instrument, why), in the order of the tracks.
 
+    >>> from helpers import gansynth, instruments, midi
+    >>> model, song = gansynth.load("demo"), midi.load("data/midi/study.mid")
     >>> for number, (instrument, why) in instruments.assign(model, song, seed=0).items():
     ...     print(f"track {number}: {instrument.name}, because {why}")
+    track 1: Flute, because it is the program that the track asks for
+    track 2: Grand Piano, because it is the program that the track asks for
+    track 3: String Ensemble, because it is the program that the track asks for
+    track 4: Acoustic Bass, because it is the program that the track asks for
 
     Notebook: 07_songs.
     """
@@ -134,7 +179,7 @@ def assign(model: GANSynth, song: Song, seed: int) -> dict[int, Assignment]:
     }
 
 
-class Bank(Mapping):
+class Bank(Mapping[str, Instrument]):
     """The instruments of a model to choose from, by name: its own, and those that a person kept.
 
     It is made by `bank`. Its own instruments are those that the checkpoint names or, for one without names (the
@@ -187,6 +232,12 @@ class Bank(Mapping):
         """Names of the instruments that were kept, the latest last."""
         return list(self._kept)
 
+    @overload
+    def __getitem__(self, key: str | int) -> Instrument: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> list[Instrument]: ...
+
     def __getitem__(self, key: str | int | slice) -> Instrument | list[Instrument]:
         if isinstance(key, (int, np.integer, slice)):
             return list(self._all.values())[key]
@@ -224,9 +275,7 @@ class Bank(Mapping):
         name = (instrument.name if name is None else str(name)).strip()
         if not name:
             raise ValueError("an instrument needs a name to be kept under")
-        if instrument.fingerprint not in ("", self.model.fingerprint) or len(instrument.z) != len(self[0].z):
-            owner = instrument.checkpoint or "another model"
-            raise ValueError(f"{instrument.name!r} was made for {owner}; on {self.model.name} it is another sound")
+        check_model(instrument, self.model)
         kept = Instrument(name, instrument.z, self.model.name, self.model.fingerprint, instrument.seed)
         with in_turn(self.path.parent):
             on_file = self._read()  # another session may have added to it
@@ -286,6 +335,13 @@ def bank(model: GANSynth, seed: int = 1, count: int = DRAWN, path: str | os.Path
         name, is used.
 
     Notebook: 05_instruments.
+
+    >>> from helpers import gansynth, instruments
+    >>> bank = instruments.bank(gansynth.load("demo"))
+    >>> bank
+    Bank(demo: 80 instruments, 0 kept)
+    >>> bank["Cello"]
+    Instrument('Cello')
     """
     if count < 1:
         raise ValueError(f"count is {count}; a bank holds at least one instrument")
@@ -332,7 +388,13 @@ def _perpendicular(unit: np.ndarray) -> np.ndarray:
 
 
 def blend(a: Instrument, b: Instrument, t: float, name: str | None = None) -> Instrument:
-    """The instrument a share t of the way from a to b."""
+    """The instrument a share t of the way from a to b.
+
+    >>> from helpers import gansynth, instruments
+    >>> bank = instruments.bank(gansynth.load("demo"))
+    >>> instruments.blend(bank["Cello"], bank["Harp"], 0.5)
+    Instrument('Cello > Harp 50%')
+    """
     if a.fingerprint != b.fingerprint:
         raise ValueError(f"{a.name!r} and {b.name!r} belong to different models and cannot be blended")
     z = slerp(a.z, b.z, t)
@@ -367,7 +429,8 @@ def _drawn(instruments: Sequence[Instrument], n: int, seed: int) -> list[Instrum
     """Draw n of some instruments, in rounds: each comes once before any comes again, and never twice in a row."""
     if not instruments:
         raise ValueError("there is no instrument to draw from")
-    random, drawn = np.random.RandomState(seed), []
+    random = np.random.RandomState(seed)
+    drawn: list[Instrument] = []
     while len(drawn) < n:
         order = random.permutation(len(instruments)).tolist()
         if drawn and len(order) > 1 and instruments[order[0]] is drawn[-1]:
@@ -388,27 +451,37 @@ class Timeline:
     it stays. The uses:
 
         Timeline.hold(a)                                  one instrument throughout
-        Timeline.random(model, song.seconds, seed=1)      a new random one every six seconds, morphing
+        Timeline.random(model, song.duration, seed=1)      a new random one every six seconds, morphing
         Timeline([a, b, c], at=[0, 20, 40])               a chosen list at chosen seconds, morphing
         Timeline.steps([a, b, c], at=[0, 20, 40])         the same without morphing: each plays until the next one
 
     Source: SPEC section 8. Notebook: 05_instruments.
+
+    >>> from helpers import gansynth, instruments
+    >>> bank = instruments.bank(gansynth.load("demo"))
+    >>> timeline = instruments.Timeline([bank["Cello"], bank["Harp"]], at=[0, 30])
+    >>> timeline
+    Timeline(Cello at 0 s, Harp at 30 s)
+    >>> timeline.z([0, 15, 30]).shape
+    (3, 256)
     """
 
     @in_one_line
-    def __init__(self, instruments: Sequence[Instrument], at: Sequence[float]):
+    def __init__(self, instruments: Sequence[Instrument], at: Sequence[float] | np.ndarray, held: bool = False):
         """
         Args:
           instruments: in the order they appear; all of one model.
           at: the second each is reached, rising.
+          held: do not morph; `Timeline.steps` says it more plainly.
         """
-        at = np.asarray(at, np.float64)
-        if not len(instruments) or at.shape != (len(instruments),):
-            raise ValueError(f"a timeline needs as many times as instruments, not {at.size} for {len(instruments)}")
-        if not np.isfinite(at).all() or (np.diff(at) <= 0).any():
-            raise ValueError(f"the times of a timeline have to rise, unlike {at.tolist()}")
+        times = np.asarray(at, np.float64)
+        if not len(instruments) or times.shape != (len(instruments),):
+            raise ValueError(f"a timeline needs as many times as instruments, not {times.size} for {len(instruments)}")
+        if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+            raise ValueError(f"the times of a timeline must rise, unlike {times.tolist()}")
         _check_one_model(instruments, "the instruments of a timeline")
-        self.instruments, self.at = tuple(instruments), at
+        self.instruments, self.at = tuple(instruments), times
+        self.held = held and len(instruments) > 1  # of one alone, nothing changes
 
     @classmethod
     def hold(cls, instrument: Instrument) -> Timeline:
@@ -416,83 +489,77 @@ class Timeline:
         return cls([instrument], at=[0.0])
 
     @classmethod
-    def steps(cls, instruments: Sequence[Instrument], at: Sequence[float]) -> Timeline:
+    def steps(cls, instruments: Sequence[Instrument], at: Sequence[float] | np.ndarray) -> Timeline:
         """Each instrument holds until the next one's time and then changes at once.
 
         Args:
           instruments: in the order they appear; all of one model.
           at: the second each begins, rising. The first one is heard before its time too.
 
-        It is a timeline as any other: each instrument but the last stands in it a second time, at the last moment
-        before the next one, so that nothing lies between (two neighbouring floating-point numbers).
+        >>> from helpers import gansynth, instruments
+        >>> bank = instruments.bank(gansynth.load("demo"))
+        >>> instruments.Timeline.steps([bank["Cello"], bank["Harp"]], at=[0, 30])
+        Timeline.steps(Cello at 0 s, Harp at 30 s)
         """
-        morphing = cls(instruments, at)  # says what is wrong with them
-        twice = [instrument for instrument in morphing.instruments for _ in range(2)]
-        seconds = np.repeat(morphing.at, 2)[1:]
-        seconds[1::2] = np.nextafter(seconds[1::2], -np.inf)
-        return cls(twice[:-1], seconds)
-
-    @property
-    def held(self) -> bool:
-        """Whether it was made by `steps`, of two instruments or more."""
-        if len(self.at) < 3 or len(self.at) % 2 == 0 or (np.nextafter(self.at[1::2], np.inf) != self.at[2::2]).any():
-            return False
-        latents = np.stack([instrument.z for instrument in self.instruments])
-        return bool((latents[:-1:2] == latents[1::2]).all())
+        return cls(instruments, at, held=True)
 
     @property
     def stops(self) -> list[tuple[Instrument, float]]:
-        """The instruments and their seconds as they were given, to the constructor or to `steps`."""
-        return list(zip(self.instruments, self.at.tolist(), strict=True))[:: 2 if self.held else 1]
+        """The instruments, each with its second."""
+        return list(zip(self.instruments, self.at.tolist(), strict=True))
 
     @classmethod
     def random(
         cls,
         model: GANSynth,
-        seconds: float,
+        duration: float,
         seed: int,
         secs_per_instrument: float = SECONDS_PER_INSTRUMENT,
         among: Iterable[Instrument] | None = None,
     ) -> Timeline:
-        """Random instruments, a new one reached about every `secs_per_instrument`, spread evenly over `seconds`.
+        """Random instruments, a new one reached about every `secs_per_instrument`, spread evenly over `duration`.
 
         Short songs get at least a beginning and an end (the original fails on them).
 
         Args:
           model: the model that they are for.
-          seconds: length of the song.
+          duration: s, of the song.
           seed: the same seed gives the same instruments.
           secs_per_instrument: s.
           among: draw from these, never one twice in a row; by default any point of the latent space may be drawn.
 
         Raises:
           ValueError: a length is not above 0, or `among` is empty.
+
+        >>> from helpers import gansynth, instruments
+        >>> instruments.Timeline.random(gansynth.load("demo"), duration=12, seed=1)
+        Timeline(demo 1-0 at 0 s, demo 1-1 at 6 s, demo 1-2 at 12 s)
         """
-        if not (0 < seconds < np.inf and 0 < secs_per_instrument < np.inf):
-            raise ValueError(f"{seconds} s with an instrument every {secs_per_instrument} s: both must be above 0")
-        _check_count(seconds / secs_per_instrument)
-        n = max(2, round(seconds / secs_per_instrument) + 1)  # intervals, and one more for their ends
+        if not (0 < duration < np.inf and 0 < secs_per_instrument < np.inf):
+            raise ValueError(f"{duration} s with an instrument every {secs_per_instrument} s: both must be above 0")
+        _check_count(duration / secs_per_instrument)
+        n = max(2, round(duration / secs_per_instrument) + 1)  # intervals, and one more for their ends
         players = sample(model, n, seed) if among is None else _drawn(list(among), n, seed)
-        return cls(players, at=np.linspace(0.0, seconds, n))
+        return cls(players, at=np.linspace(0.0, duration, n))
 
     @classmethod
     def original(
-        cls, model: GANSynth, seconds: float, seed: int, secs_per_instrument: float = SECONDS_PER_INSTRUMENT
+        cls, model: GANSynth, duration: float, seed: int, secs_per_instrument: float = SECONDS_PER_INSTRUMENT
     ) -> Timeline:
         """The random timeline of the original program, for `render(..., faithful=True)`.
 
-        `seconds` there is the end of the note that is listed last. Fewer than two instruments made the original crash
+        `duration` there is the end of the note that is listed last. Fewer than two instruments made the original crash
         or fall silent, so they are refused here.
         """
-        _check_count(seconds / secs_per_instrument)
-        n = int(seconds / secs_per_instrument)
+        _check_count(duration / secs_per_instrument)
+        n = int(duration / secs_per_instrument)
         if n < 2:
             needed = 2 * secs_per_instrument
             raise ValueError(
                 f"the original needs {needed:g} s for two instruments of {secs_per_instrument:g} s and has "
-                f"{seconds:g} s: lower secs_per_instrument, or leave faithful off"
+                f"{duration:g} s: lower secs_per_instrument, or leave faithful off"
             )
-        return cls(sample(model, n, seed), at=np.linspace(ORIGINAL_START, seconds, n))
+        return cls(sample(model, n, seed), at=np.linspace(ORIGINAL_START, duration, n))
 
     def __repr__(self) -> str:
         stops = [f"{instrument.name} at {second:g} s" for instrument, second in self.stops]
@@ -504,11 +571,12 @@ class Timeline:
         """Latents at given seconds: [n] -> float64 [n, latent_vector_size].
 
         `extrapolate` goes on along the last arc beyond the last entry, as the original does, instead of staying there.
+        It means nothing to a timeline that does not morph.
         """
         times = np.asarray(times, np.float64)
         knots = np.stack([instrument.z for instrument in self.instruments])
-        if len(knots) == 1:
-            return np.repeat(knots, len(times), axis=0)
+        if self.held or len(knots) == 1:
+            return knots[np.maximum(np.searchsorted(self.at, times, side="right") - 1, 0)]
         left = np.clip(np.searchsorted(self.at, times) - 1, 0, len(knots) - 2)
         with np.errstate(over="ignore"):  # entries can be as near to each other as numbers are
             share = (times - self.at[left]) / (self.at[left + 1] - self.at[left])
@@ -516,7 +584,14 @@ class Timeline:
 
 
 def save(instruments: Sequence[Instrument], path: str | os.PathLike) -> Path:
-    """Write instruments to a JSON file, whole or not at all; `load` reads the same numbers back."""
+    """Write instruments to a JSON file, whole or not at all; `load` reads the same numbers back.
+
+    >>> from helpers import gansynth, instruments
+    >>> bank = instruments.bank(gansynth.load("demo"))
+    >>> path = instruments.save([bank["Cello"], bank["Harp"]], "outputs/duo.json")
+    >>> instruments.load(path)
+    [Instrument('Cello'), Instrument('Harp')]
+    """
     rows = [{**dataclasses.asdict(instrument), "z": instrument.z.tolist()} for instrument in instruments]
     path = as_path(path)
     with replacing(path) as partial:
@@ -525,22 +600,22 @@ def save(instruments: Sequence[Instrument], path: str | os.PathLike) -> Path:
     return path
 
 
-def read_instrument(row: Any, what: str) -> Instrument:
-    """An instrument from values of a file, each checked; `what` it is called in errors.
+class InstrumentRow(jsonfile.Row):
+    """An instrument as it stands in a file."""
 
-    Raises:
-      ValueError: a value is missing, or of another kind or size.
-    """
-    row = jsonfile.fields(row, what, ("name", "z"))
-    z = jsonfile.items(row["z"], f"the latent of {what}", MAX_LATENT)
-    seed = row.get("seed")
-    return Instrument(
-        jsonfile.text(row["name"], f"the name of {what}", MAX_NAME),
-        [jsonfile.number(value, f"a number in the latent of {what}", -LARGEST, LARGEST) for value in z],
-        jsonfile.text(row.get("checkpoint", ""), f"the checkpoint of {what}"),
-        jsonfile.text(row.get("fingerprint", ""), f"the fingerprint of {what}"),
-        None if seed is None else jsonfile.whole(seed, f"the seed of {what}", 0, 2**32 - 1),
-    )
+    name: Annotated[jsonfile.Text, Field(max_length=MAX_NAME)]
+    z: Annotated[list[Annotated[jsonfile.Number, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]], Field(max_length=MAX_LATENT)]
+    checkpoint: jsonfile.Text = ""
+    fingerprint: jsonfile.Text = ""
+    seed: Annotated[jsonfile.Whole, Field(ge=0, le=2**32 - 1)] | None = None
+
+    def instrument(self) -> Instrument:
+        return Instrument(self.name, np.array(self.z), self.checkpoint, self.fingerprint, self.seed)
+
+
+class _File(jsonfile.Row):
+    format: Annotated[jsonfile.Whole, Field(ge=FILE_FORMAT, le=FILE_FORMAT)] = FILE_FORMAT
+    instruments: Annotated[list[InstrumentRow], Field(max_length=MAX_INSTRUMENTS), FailFast()]
 
 
 @in_one_line
@@ -559,22 +634,11 @@ def load(path: str | os.PathLike, model: GANSynth | None = None) -> list[Instrum
     if not path.is_file():
         raise FileNotFoundError(f"no instruments at {path}: there is no such file")
     try:
-        file = jsonfile.fields(jsonfile.parse(jsonfile.read_text(path, MAX_BYTES)), "the file", ("instruments",))
-        if file.get("format", FILE_FORMAT) != FILE_FORMAT:
-            found = jsonfile.shortened(file["format"])
-            raise ValueError(f"its format is {found}, and {FILE_FORMAT} is what can be read")
-        rows = jsonfile.items(file["instruments"], "instruments", MAX_INSTRUMENTS)
-        loaded = [read_instrument(row, f"instrument {number}") for number, row in enumerate(rows, start=1)]
+        file = jsonfile.checked(jsonfile.parse(jsonfile.read_text(path, MAX_BYTES)), _File)
+        loaded = [row.instrument() for row in file.instruments]
     except ValueError as error:
         raise ValueError(f"{path} is not a file of instruments: {error}") from None
-    for instrument in loaded:
-        if model is not None and instrument.fingerprint != model.fingerprint:
-            raise ValueError(
-                f"{instrument.name!r} in {path} was made for {instrument.checkpoint or 'another model'}, not for "
-                f"{model.name}: to another model its latent is another sound"
-            )
-        if model is not None and len(instrument.z) != (size := model.sample_z(1, seed=0).shape[1]):
-            raise ValueError(
-                f"{instrument.name!r} in {path} has a latent of {len(instrument.z)} numbers; {model.name} takes {size}"
-            )
+    if model is not None:
+        for instrument in loaded:
+            check_model(instrument, model, f" in {path}")
     return loaded

@@ -1,10 +1,13 @@
 """JSON from outside: read within bounds, and every value checked before it is used.
 
-    rows = fields(parse(read_text(path, MAX_BYTES)), "the file")
-    seed = whole(rows.get("seed"), "seed", 0, 2**32 - 1)
+    class Person(jsonfile.Row):
+        name: jsonfile.Text
+        age: Annotated[jsonfile.Whole, Field(ge=0, le=150)]
 
-A file that people pass on is not to be trusted, whatever once wrote it. All that is wrong with a value is a ValueError
-of one sentence that names the value.
+    ada = jsonfile.checked(jsonfile.parse(jsonfile.read_text(path, MAX_BYTES)), Person)
+
+A file that people pass on is not to be trusted, whatever once wrote it. pydantic does the checking; all that is wrong
+with a value is a ValueError of one sentence that names it.
 """
 
 from __future__ import annotations
@@ -14,7 +17,12 @@ import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+import pydantic
+from pydantic_core import PydanticCustomError
+
+RowT = TypeVar("RowT", bound="Row")
 
 MAX_DEPTH = 32  # brackets inside brackets; our own files have 8
 MAX_LISTS = 3_000_000  # lists and objects in one file: each takes twenty times the memory that it takes on disk
@@ -39,7 +47,7 @@ def read_text(path: str | os.PathLike, max_bytes: int) -> str:
 
 
 def parse(text: str) -> Any:
-    """The values of a JSON text. NaN and Infinity are read as Python writes them; `number` refuses them.
+    """The values of a JSON text. NaN and Infinity are read as Python writes them; `Number` refuses them.
 
     Raises:
       ValueError: it is not JSON, is nested too deeply, or holds too much.
@@ -70,52 +78,49 @@ def _depths(values: Any) -> Iterator[int]:
             waiting += [(item, depth + 1) for item in inside if isinstance(item, (list, dict))]
 
 
-def number(value: Any, what: str, low: float, high: float) -> float:
-    """A finite number from `low` to `high`, as a float."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise ValueError(f"{what} is {shortened(value)}; expected a number from {low:g} to {high:g}")
-    return float(value)
+def checked(values: Any, kind: type[RowT]) -> RowT:
+    """Values of a file as what they must be.
+
+    Args:
+      values: what `parse` gave.
+      kind: a class derived from `Row`, made of `Number`, `Whole`, `Flag`, `Text`, ….
+
+    Raises:
+      ValueError: a value is missing, or is not what it must be. One sentence names it.
+    """
+    try:
+        return kind.model_validate(values)
+    except pydantic.ValidationError as error:
+        raise ValueError(_sentence(error)) from None
 
 
-def whole(value: Any, what: str, low: int, high: int) -> int:
-    """A whole number from `low` to `high`; 3.0 counts as one."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high or value != int(value):
-        raise ValueError(f"{what} is {shortened(value)}; expected a whole number from {low} to {high}")
-    return int(value)
+def _sentence(error: pydantic.ValidationError) -> str:
+    """The first thing that is wrong, in one line: "song.tracks.0.program is 200; it should be less than …"."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    where = ".".join(shortened(part).strip("'") for part in first["loc"]) or "the file"
+    if first["type"] == "missing":
+        return f"{where} is missing"
+    expected = first["msg"].removeprefix("Input").removeprefix("Value").strip()
+    return f"{where} is {shortened(first['input'])}; it {expected}"
 
 
-def flag(value: Any, what: str) -> bool:
-    """True or false."""
-    if not isinstance(value, bool):
-        raise ValueError(f"{what} is {shortened(value)}; expected true or false")
+def _text(value: Any) -> str:
+    # Not pydantic's own: a file name that is not UTF-8 comes with surrogates, which it refuses.
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
+        raise PydanticCustomError("text", f"should be a text of at most {MAX_TEXT} characters")
     return value
 
 
-def text(value: Any, what: str, most: int = MAX_TEXT) -> str:
-    """A string of at most `most` characters."""
-    if not isinstance(value, str) or len(value) > most:
-        raise ValueError(f"{what} is {shortened(value)}; expected a text of at most {most} characters")
-    return value
+Text = Annotated[str, pydantic.PlainValidator(_text)]
+Flag = Annotated[bool, pydantic.Strict()]
+Number = Annotated[float, pydantic.Strict(), pydantic.AllowInfNan(False)]  # an int counts as one, a bool does not
+Whole = Annotated[int, pydantic.Strict()]
 
 
-def items(value: Any, what: str, most: int, each: int | None = None) -> list[Any]:
-    """A list of at most `most` values; of exactly `each`, if that is given."""
-    if not isinstance(value, (list, tuple)) or len(value) > most or each not in (None, len(value)):
-        expected = f"{each} values" if each is not None else f"at most {most:,} values"
-        found = f"{len(value):,} values" if isinstance(value, (list, tuple)) else shortened(value)
-        raise ValueError(f"{what} is {found}; expected a list of {expected}")
-    return list(value)
+class Row(pydantic.BaseModel):
+    """An object of a file, to derive from; what it does not name is passed over."""
 
-
-def fields(value: Any, what: str, needed: tuple[str, ...] = ()) -> dict[str, Any]:
-    """An object, with at least the `needed` keys."""
-    if not isinstance(value, dict):
-        raise ValueError(f"{what} is {shortened(value)}; expected an object")
-    for key in needed:
-        if key not in value:
-            raise ValueError(f"{what} has no {key!r}")
-    return value
+    model_config = pydantic.ConfigDict(frozen=True)
 
 
 def shortened(value: Any) -> str:

@@ -20,7 +20,7 @@ from .limits import MAX_BYTES
 from .midi import smf
 
 ENDINGS = (".mid", ".midi", ".kar", ".rmi", ".mid.gz")  # of the files that are scores
-LONGEST_SECONDS = 60  # that a download may take
+MAX_FETCH_SECONDS = 60  # that a download may take
 DRIVE = "https://drive.google.com/uc?export=download&id={}"  # of a file that is shared with everybody
 _NOT_SHARED = "Google Drive does not hand out {}: check that it exists and is shared with 'Anyone with the link'"
 
@@ -53,6 +53,12 @@ def keep(content: bytes, name: str) -> Path:
     Raises:
       ValueError: what `midi.load` finds wrong with the file. Then nothing is kept.
       OSError: the folder cannot be written to.
+
+    >>> from pathlib import Path
+    >>> from helpers import midi, midi_sources
+    >>> path = midi_sources.keep(Path("data/midi/study.mid").read_bytes(), "my study?.mid")
+    >>> path.name, midi.load(path)
+    ('my study_.mid', Song('my study_', 5 tracks, 241 notes, 29.9 s))
     """
     name = plain_name(name, "score")
     if content[:2] == smf.GZIP:
@@ -69,12 +75,9 @@ def keep(content: bytes, name: str) -> Path:
     if smf.is_web_page(content):
         raise ValueError(f"{given} is a web page and not a MIDI file: on that page, save {smf.THE_FILE}")
     home = folder()
+    midi.parse(content, given, Path(name).suffix)
     with naming(home / name), partial_file(home, Path(name).suffix) as partial:
         partial.write_bytes(content)
-        try:
-            midi.load(partial)
-        except ValueError as error:
-            raise ValueError(str(error).replace(str(partial), given)) from None
         for target in numbered(home / name):  # without an end
             if _holds(target, content) or (not target.exists() and settle(partial, target)):
                 return target
@@ -106,16 +109,15 @@ def download(url: str) -> Path:
     on_drive = is_drive_link(url)
     asked = DRIVE.format(drive_id(url)) if on_drive else url
     try:
-        page = addresses.fetch(asked, MAX_BYTES, LONGEST_SECONDS)
-    except ValueError as error:
-        far = "; a MIDI file is far smaller" if "MB" in str(error) else ""
-        raise ValueError(str(error).replace(asked, url) + far) from None
-    except ConnectionError as error:
-        raise ConnectionError(str(error).replace(asked, url)) from None
-    except OSError as error:
+        page = addresses.fetch(asked, MAX_BYTES, MAX_FETCH_SECONDS, shown_as=url)
+    except addresses.TooLargeError as error:
+        raise ValueError(f"{error}; a MIDI file is far smaller") from None
+    except ConnectionError:
+        raise
+    except OSError:
         if on_drive:
             raise PermissionError(_NOT_SHARED.format(url)) from None
-        raise OSError(str(error)) from None
+        raise
     if smf.is_web_page(page.content):
         if on_drive:
             raise PermissionError(_NOT_SHARED.format(url))

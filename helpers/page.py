@@ -35,6 +35,9 @@ from .midi.song import TRACK_COLOURS
 from .render.types import DEFAULTS, is_heard
 
 if TYPE_CHECKING:
+    import jinja2
+    from matplotlib.axes import Axes
+
     from .evaluation.agreement import Agreement
     from .instruments import Timeline
     from .render.report import Recipe, RenderReport
@@ -43,9 +46,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 # Every number of this module.
 SOUNDS = ("mp3", "flac")  # what the clips of a page can be encoded as
-MOST_BYTES = 200_000_000  # of sound in one page; browsers hold all of it in memory
+MAX_BYTES = 200_000_000  # of sound in one page; browsers hold all of it in memory
 # Seconds of sound, times channels, that the bar for comparing plays. It decodes all clips: 0.2 MB a second and channel.
-MOST_COMPARED = 1800
+MAX_COMPARED = 1800
 WIDTH, DPI = 9.6, 125  # inches and dots per inch of a picture: somewhat finer than the column's 960 pixels
 SCORE_HEIGHT, PICTURE_HEIGHT = 2.6, 2.8  # inches
 # Of lossy WebP, an eighth of a PNG's bytes: the speckles of a spectrogram are what a PNG spends them on.
@@ -121,7 +124,7 @@ def student_report(names: Sequence[str]) -> tuple[Section, ...]:
         heading, text = _ABOUT.get(name, (name, _ANOTHER.format(name=name)))
         code = (
             f"model = gansynth.load({_quoted(name)})\n"
-            "timeline = instruments.Timeline.random(model, song.seconds, seed=1)\n"
+            "timeline = instruments.Timeline.random(model, song.duration, seed=1)\n"
             f"clips[{_quoted(name)}] = render.render(model, song, timeline)"
         )
         of_checkpoints.append(Section(name, heading, text + _SAME_SEED * bool(number), code))
@@ -142,7 +145,7 @@ def student_report(names: Sequence[str]) -> tuple[Section, ...]:
             "Random instruments again, but at another interval: the table below says when each is reached. Each note "
             "is played with the latent vector of the moment at which it begins. Listen for the turning points. In the "
             "pictures, overtones come and go there while the fundamentals stay.",
-            f"{load}timeline = instruments.Timeline.random(model, song.seconds, seed=2, secs_per_instrument=4)\n"
+            f"{load}timeline = instruments.Timeline.random(model, song.duration, seed=2, secs_per_instrument=4)\n"
             'clips["another interval"] = render.render(model, song, timeline)',
         ),
         Section(
@@ -151,7 +154,7 @@ def student_report(names: Sequence[str]) -> tuple[Section, ...]:
             "We chose these instruments by ear, and the second at which each is reached. Listen to whether they suit "
             "the music, and look for the moments where one instrument hands over to the next.",
             f"{load}a, b, c = instruments.sample(model, 16, seed=3)[:3]  # listen to all sixteen, and choose\n"
-            "timeline = instruments.Timeline([a, b, c], at=[0, song.seconds / 2, song.seconds])\n"
+            "timeline = instruments.Timeline([a, b, c], at=[0, song.duration / 2, song.duration])\n"
             'clips["custom"] = render.render(model, song, timeline)',
         ),
     )
@@ -204,6 +207,13 @@ def write(
 
     Raises:
       ValueError: there is no clip, one of them cannot be written or drawn, or an argument is not what is said above.
+
+    >>> from helpers import midi, page, soundfont
+    >>> song = midi.excerpt(midi.load("data/midi/bach_prelude.mid"), 0, 4)
+    >>> clips = {"reference": soundfont.reference(song)}
+    >>> path = page.write(clips, "outputs/report.html", "Bach", song=song, progress=False)
+    >>> path.read_text("utf-8")[:15]
+    '<!DOCTYPE html>'
     """
     path, observations, agreement = as_path(path), observations or {}, agreement or {}
     _check(clips, path, template, {"observation on": observations, "agreement of": agreement})
@@ -213,7 +223,7 @@ def write(
     reports = {name: getattr(clip, "report", None) for name, clip in clips.items()}
     if song is None:
         song = next((report.recipe.song for report in reports.values() if report and report.recipe), None)
-    longest = max(clip.seconds for clip in clips.values())
+    longest = max(clip.duration for clip in clips.values())
     names = list(dict.fromkeys([section.name for section in template] + list(clips)))
     known = {section.name: section for section in template}
     sections = []
@@ -229,7 +239,7 @@ def write(
             }
         )
     script = (TEMPLATES / "page.js").read_text("utf-8")
-    long = sum(clip.seconds * clip.channels for clip in clips.values()) > MOST_COMPARED
+    long = sum(clip.duration * clip.channels for clip in clips.values()) > MAX_COMPARED
     values = {
         "title": title,
         "author": author,
@@ -280,7 +290,7 @@ def _check(
         raise ValueError("two sections of the template have one name")
 
 
-def _environment():
+def _environment() -> jinja2.Environment:
     import jinja2
 
     loader = jinja2.FileSystemLoader(TEMPLATES)
@@ -311,9 +321,9 @@ def _encoded(clips: Mapping[str, Audio], kind: str) -> dict[str, tuple[bytes, st
             sounds[name] = audio.encode(clip, kind)
         except ValueError as error:
             raise ValueError(f"clip {name!r} cannot be put on a page: {error}") from None
-        if sum(len(content) for content, _ in sounds.values()) > MOST_BYTES:
+        if sum(len(content) for content, _ in sounds.values()) > MAX_BYTES:
             raise ValueError(
-                f"the clips have more than {MOST_BYTES / 1e6:g} MB as {kind.upper()}, too much for a browser to open; "
+                f"the clips have more than {MAX_BYTES / 1e6:g} MB as {kind.upper()}, too much for a browser to open; "
                 "show fewer or shorter ones"
             )
     return sounds
@@ -331,7 +341,7 @@ class _Plot:
     height: int = round(PICTURE_HEIGHT * DPI)
 
 
-def _plot(draw: Callable[[Any], None], seconds: float, height: float, lossless: bool = False) -> _Plot:
+def _plot(draw: Callable[[Axes], object], seconds: float, height: float, lossless: bool = False) -> _Plot:
     """What a function draws on axes, from second 0 on, whatever the user's matplotlib looks like."""
     from matplotlib.figure import Figure
 
@@ -374,12 +384,12 @@ def _gradient(name: str) -> str:
 
 def _clip(clip: Audio, sound: tuple[bytes, str], longest: float) -> dict[str, Any]:
     """What can be said of any audio."""
-    end = longest if clip.seconds >= ALIKE * longest else clip.seconds
+    end = longest if clip.duration >= ALIKE * longest else clip.duration
     loudness = audio.loudness(clip)
     content, format = sound
     return {
-        "seconds": f"{clip.seconds:.1f}",
-        "exact_seconds": f"{clip.seconds:.3f}",
+        "seconds": f"{clip.duration:.1f}",
+        "exact_seconds": f"{clip.duration:.3f}",
         "loudness": f"{loudness:.1f}".replace("-", "−") if np.isfinite(loudness) else "silent",
         "peak": f"{clip.peak:.2f}",
         "format": format,
@@ -397,7 +407,7 @@ def _shares(agreement: Agreement) -> list[str]:
 
 
 def _score(song: Song) -> dict[str, Any]:
-    def draw(ax) -> None:
+    def draw(ax: Axes) -> None:
         from matplotlib.collections import LineCollection
 
         midi.plot(song, ax=ax)
@@ -422,10 +432,10 @@ def _score(song: Song) -> dict[str, Any]:
     return {
         "name": song.name,
         "notes": len(song.notes),
-        "seconds": f"{song.seconds:.1f}",
+        "seconds": f"{song.duration:.1f}",
         "tempo": f"{tempos[0]}" if len(tempos) == 1 else f"{tempos[0]} to {tempos[-1]}",
         "tracks": tracks,
-        "picture": _plot(draw, max(song.seconds, 0.1), SCORE_HEIGHT, lossless=True),
+        "picture": _plot(draw, max(song.duration, 0.1), SCORE_HEIGHT, lossless=True),
     }
 
 
@@ -435,7 +445,7 @@ def _made(report: RenderReport | None, file_name: str) -> dict[str, Any] | None:
         return None
     recipe = report.recipe
     settings = dataclasses.asdict(recipe.settings)
-    instruments = [i for part in recipe.parts if part.instrument for i in part.instrument.instruments]
+    instruments = [i for part in recipe.parts if part.timeline for i in part.timeline.instruments]
     return {
         "report": report,
         "recipe": recipe,
@@ -456,8 +466,8 @@ def _players(report: RenderReport, recipe: Recipe) -> list[dict[str, Any]]:
     ):
         is_played = heard and (recipe.settings.faithful or not track.is_drum)
         mix = [f"{part.gain:+g} dB"] * bool(part.gain) + ([] if part.pan is None else [f"pan {part.pan:+g}"])
-        key = (id(part.instrument) if is_played else row.played_by, *mix)
-        stops = _stops(part.instrument) if is_played else [(row.played_by, "")]
+        key = (id(part.timeline) if is_played else row.played_by, *mix)
+        stops = _stops(part.timeline) if is_played and part.timeline else [(row.played_by, "")]
         rows.setdefault(key, {"tracks": [], "stops": stops, "mix": ", ".join(mix).replace("-", "−")})
         rows[key]["tracks"].append(f"{row.number} {track.name}")
     return list(rows.values())

@@ -40,7 +40,7 @@ ALSO_CALLED = {"tensorflow": ("tensorflow-cpu",)}  # distributions with the same
 PINNED = re.compile(r"[A-Za-z0-9._-]+==\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?(\+[a-z0-9.]+)?")
 
 GPU_SECONDS = 20  # the longest nvidia-smi may take to answer
-MOST_LINKED_BYTES = 50_000_000  # a link holds the whole file, and the notebook then holds the link
+MAX_LINKED_BYTES = 50_000_000  # a link holds the whole file, and the notebook then holds the link
 
 
 def kind() -> str:
@@ -85,7 +85,7 @@ def missing(requirements: Path = ROOT / "requirements.txt") -> list[str]:
 
 def _name(line: str) -> str:
     """The package that a line of requirements.txt is about."""
-    return re.match(r"[\w.-]+", line).group()
+    return re.split(r"[^\w.-]", line, maxsplit=1)[0]
 
 
 def _version(package: str) -> str | None:
@@ -194,8 +194,11 @@ def _link(folder: Path, kept: Path) -> None:
     if folder.is_symlink():
         raise OSError(f"{folder} is a link already, so it was not linked to your Google Drive")
     if folder.exists():
-        if any(folder.iterdir()):
+        about = folder / "README.md"  # comes with the repository
+        if any(path != about for path in folder.iterdir()):
             raise OSError(f"{folder} has files already, so it was not linked to your Google Drive; move them first")
+        if about.exists():
+            shutil.move(about, kept / about.name)
         folder.rmdir()  # fails if a file has come since
     folder.symlink_to(kept, target_is_directory=True)
 
@@ -209,8 +212,8 @@ def link(path: str | os.PathLike) -> str:
     """
     path = _file(path)
     size = path.stat().st_size
-    if size > MOST_LINKED_BYTES:
-        raise ValueError(f"{path} has {size / 1e6:.0f} MB, more than the {MOST_LINKED_BYTES / 1e6:.0f} of a link.")
+    if size > MAX_LINKED_BYTES:
+        raise ValueError(f"{path} has {size / 1e6:.0f} MB, more than the {MAX_LINKED_BYTES / 1e6:.0f} of a link.")
     media = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     data = base64.b64encode(path.read_bytes()).decode("ascii")
     name = html.escape(path.name)
@@ -230,7 +233,7 @@ def download(path: str | os.PathLike) -> None:
         from google.colab import files
 
         files.download(str(path))
-    elif kind() == PLAIN or path.stat().st_size > MOST_LINKED_BYTES:
+    elif kind() == PLAIN or path.stat().st_size > MAX_LINKED_BYTES:
         print(path.resolve())
     else:
         from IPython.display import HTML, display

@@ -26,10 +26,10 @@ import numpy as np
 from . import midi
 from .audio import SILENCE, Audio, loudness_factor, mix, resample
 from .errors import in_one_line, one_line
-from .limits import LONGEST_HIT, LONGEST_KEY, MOST_LONG_WORK, MOST_WORK, ORCHESTRA, check_length
+from .limits import MAX_HIT_DURATION, MAX_KEY_DURATION, MAX_LONG_WORK, MAX_WORK, ORCHESTRA, check_length
 from .midi import Changes, Note, Song, Track, smf
 from .midi.modes import DRUM_CHANNEL
-from .midi.song import CONTROLLERS, PEDAL_LONGEST, SHORTEST
+from .midi.song import CONTROLLERS, MIN_DURATION, PEDAL_LONGEST
 from .tables import counted
 
 REFERENCE_TAIL = 1.0  # s that the last note may ring on
@@ -90,10 +90,14 @@ def reference(song: Song, sample_rate: int = 16000) -> Audio:
 
     Raises:
       ValueError: the song is longer than two hours, or more work for the player than `limits` allows.
+
+    >>> from helpers import midi, soundfont
+    >>> soundfont.reference(midi.excerpt(midi.load("data/midi/bach_prelude.mid"), 0, 4))
+    Audio(5.00 s, 16000 Hz, mono, peak 0.53)
     """
     check_length(song)
     check(song.tracks, song.name)
-    clip = np.zeros(round((song.seconds + REFERENCE_TAIL) * sample_rate), np.float32)
+    clip = np.zeros(round((song.duration + REFERENCE_TAIL) * sample_rate), np.float32)
     try:
         for _, start, samples in play_all(song.tracks, sample_rate):
             mix(clip, samples.mean(axis=1), start)
@@ -111,7 +115,7 @@ def pieces(track: Track) -> list[Piece]:
 
     Keys are let go after two minutes, and drums, which sound whole anyway, after ten seconds.
     """
-    longest = LONGEST_HIT if track.is_drum else LONGEST_KEY
+    longest = MAX_HIT_DURATION if track.is_drum else MAX_KEY_DURATION
     minutes: dict[int, list[tuple[Note, float]]] = {}
     for note, ringing in zip(track.notes, midi.pedalled(track).notes, strict=True):
         note = note if note.duration <= longest else dataclasses.replace(note, end=note.start + longest)
@@ -161,7 +165,7 @@ def check(tracks: Sequence[Track], name: str) -> None:
       ValueError: it is more.
     """
     seconds = max((note.start for track in tracks for note in track.notes), default=0.0)
-    most, total = min(max(MOST_WORK, ORCHESTRA * seconds), MOST_LONG_WORK), 0.0
+    most, total = min(max(MAX_WORK, ORCHESTRA * seconds), MAX_LONG_WORK), 0.0
     for track in tracks:
         total += work(track)
         if total > most:
@@ -249,7 +253,7 @@ def _score(track: Track, piece: Piece) -> bytes:
     for note in sorted(piece.notes, key=lambda note: -note.start):
         shortest = 1 / TICKS  # a key cannot come up before it goes down
         if track.is_drum:  # whose sound is whole however short the note is
-            shortest = max(min(SHORTEST, again.get(note.pitch, np.inf) - note.start), shortest)
+            shortest = max(min(MIN_DURATION, again.get(note.pitch, np.inf) - note.start), shortest)
             again[note.pitch] = note.start
         release = max(note.end, note.start + shortest)
         events.append((release, 2, bytes((smf.NOTE_OFF | channel, note.pitch, RELEASE_VELOCITY))))
@@ -262,8 +266,8 @@ def _score(track: Track, piece: Piece) -> bytes:
         tick = round((second - start) * TICKS)
         content += smf.number(tick - now) + message
         now = tick
-    head = b"MThd" + struct.pack(">IHHH", 6, 1, 1, TICKS)
-    return head + b"MTrk" + struct.pack(">I", len(content)) + bytes(content)
+    header = b"MThd" + struct.pack(">IHHH", 6, 1, 1, TICKS)
+    return header + b"MTrk" + struct.pack(">I", len(content)) + bytes(content)
 
 
 def player() -> ModuleType:
@@ -352,4 +356,5 @@ def _plainly(track: Track, piece: Piece, sample_rate: int) -> np.ndarray:
 
 
 def _plain_tone(phase: np.ndarray) -> np.ndarray:
-    return sum(level * np.sin(k * phase) for k, level in enumerate(PLAIN_PARTIALS, start=1))
+    partials = (level * np.sin(k * phase) for k, level in enumerate(PLAIN_PARTIALS, start=1))
+    return sum(partials, start=np.zeros_like(phase))

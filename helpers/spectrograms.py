@@ -9,21 +9,25 @@ Notebook: 06_compare.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import threading
 import warnings
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from . import audio as sound
-from . import drawing
+from . import compiled, drawing
 from .audio import Audio
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
     from .gansynth.config import Config
 
@@ -39,7 +43,7 @@ CENTS = 50.0  # half a semitone, where the colours of mode="detune" close their 
 HANN_BANDWIDTH = 1.5  # bins, of the filters' window; what a filter needs below half the sample rate
 MEL_BANDS, MEL_WINDOW = 128, 1024  # bands, and samples of each transform
 HERTZ = np.array([100, 500, 1000, 2000, 4000, 8000, 16000])  # written on mel axes
-MOST_COLUMNS = 2000  # of an image; a longer clip is drawn with the loudest of neighbouring columns
+MAX_COLUMNS = 2000  # of an image; a longer clip is drawn with the loudest of neighbouring columns
 LEVEL_LABEL = "level (dB)"
 COLOUR_LABELS = {"paper": "phase advance\n(half turns a hop)", "detune": "cents from the\nnearest semitone"}
 
@@ -91,14 +95,16 @@ class ConstantQ(NamedTuple):
 def warm_up() -> threading.Thread:
     """Import librosa in a thread of its own, once. That takes two seconds, in which a model can play.
 
+    Should that fail, nothing is said: the import is made again where librosa is needed, and says there what is wrong.
+
     Returns:
       the thread; there is no need to wait for it.
     """
 
-    def load():
-        import librosa
-
-        return librosa.cqt  # its parts are imported when they are asked for
+    def load() -> None:
+        # Numba goes through all of Python's builtins, and fails if IPython adds one meanwhile.
+        with contextlib.suppress(Exception):
+            compiled.librosa()
 
     thread = threading.Thread(target=load, name="import librosa", daemon=True)
     thread.start()
@@ -125,8 +131,15 @@ def constant_q(
 
     Raises:
       ValueError: the samples are empty, or not finite, or not of one or two dimensions; or a number is out of range.
+
+    >>> import numpy as np
+    >>> from helpers import spectrograms
+    >>> tone = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    >>> q = spectrograms.constant_q(tone)
+    >>> q.spectrum.shape, round(float(q.frequencies[np.abs(q.spectrum).sum(axis=1).argmax()]))
+    ((316, 63), 440)
     """
-    import librosa
+    librosa = compiled.librosa()
 
     samples = _samples(y, sr)
     if not (hop >= 1 and bins_per_octave >= 1 and filter_scale > 0):
@@ -135,7 +148,7 @@ def constant_q(
         lowest = float(librosa.note_to_hz(fmin) if isinstance(fmin, str) else fmin)
     except librosa.ParameterError:
         raise ValueError(f"fmin is {fmin!r}; it must be a note like 'C1', or a frequency in Hz") from None
-    # The highest filter has to end below half the sample rate.
+    # The highest filter must end below half the sample rate.
     ratio = 2 ** (2 / bins_per_octave)
     width = 1 + HANN_BANDWIDTH / 2 * (ratio - 1) / (ratio + 1) / filter_scale
     bins = int(bins_per_octave * np.log2(sr / 2 / lowest / width)) if 0 < lowest < sr / 2 else 0
@@ -163,9 +176,9 @@ def cqt(
     fmin: str | float = LOWEST,
     filter_scale: float = FILTER_SCALE,
     peak_db: float = PEAK_DB,
-    ax=None,
+    ax: Axes | None = None,
     title: str | None = None,
-):
+) -> tuple[Axes, np.ndarray]:
     """Draw a constant-Q spectrogram in decibels below its loudest bin.
 
     Args:
@@ -176,6 +189,12 @@ def cqt(
 
     Returns:
       (the axes, decibels [bins, columns] from -peak_db to 0).
+
+    >>> import numpy as np
+    >>> from helpers import spectrograms
+    >>> ax, level = spectrograms.cqt(np.sin(2 * np.pi * 440 * np.arange(16000) / 16000), title="A4")
+    >>> level.shape, float(level.min()), float(level.max())
+    ((316, 63), -70.0, 0.0)
     """
     q = constant_q(y, sr, hop, bins_per_octave, fmin, filter_scale)
     ax = _axes(ax)
@@ -194,9 +213,9 @@ def rainbowgram(
     filter_scale: float = FILTER_SCALE,
     peak_db: float = PEAK_DB,
     mode: str = "paper",
-    ax=None,
+    ax: Axes | None = None,
     title: str | None = None,
-):
+) -> tuple[Axes, np.ndarray, np.ndarray]:
     """Draw a rainbowgram: brightness is level, colour what the phase does. Silence is black.
 
     In mode "paper", the published look, colour is the phase's advance a hop, in half turns: a steady partial keeps one
@@ -214,6 +233,13 @@ def rainbowgram(
 
     Raises:
       ValueError: as `constant_q`, or there is no such mode.
+
+    >>> import numpy as np
+    >>> from helpers import spectrograms
+    >>> tone = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    >>> ax, advance, level = spectrograms.rainbowgram(tone, mode="detune")
+    >>> advance.shape == level.shape == (316, 62)
+    True
     """
     _check_mode(mode)
     q = constant_q(y, sr, hop, bins_per_octave, fmin, filter_scale)
@@ -224,7 +250,14 @@ def rainbowgram(
     return ax, q.advance() if mode == "paper" else q.detune(), level
 
 
-def mel(y: Audio | np.ndarray, sr: int = SAMPLE_RATE, hop: int = HOP, peak_db: float = PEAK_DB, ax=None, title=None):
+def mel(
+    y: Audio | np.ndarray,
+    sr: int = SAMPLE_RATE,
+    hop: int = HOP,
+    peak_db: float = PEAK_DB,
+    ax: Axes | None = None,
+    title: str | None = None,
+) -> tuple[Axes, np.ndarray]:
     """Draw a mel spectrogram: rows crowd as the ear's do, so that attacks and noise show better than in a CQT.
 
     Args and returns as for `cqt`; decibels are [MEL_BANDS, columns].
@@ -236,7 +269,9 @@ def mel(y: Audio | np.ndarray, sr: int = SAMPLE_RATE, hop: int = HOP, peak_db: f
     return ax, level
 
 
-def waveform(y: Audio | np.ndarray, sr: int = SAMPLE_RATE, ax=None, title: str | None = None):
+def waveform(
+    y: Audio | np.ndarray, sr: int = SAMPLE_RATE, ax: Axes | None = None, title: str | None = None
+) -> tuple[Axes, np.ndarray]:
     """Draw samples over time; of a clip too long for that, the outline.
 
     Returns:
@@ -254,7 +289,7 @@ def compare(
     mode: str = "paper",
     across: bool = False,
     figure: Figure | None = None,
-):
+) -> np.ndarray:
     """The same panel for each clip, on shared axes, colours and limits: 0 dB is the loudest of all clips.
 
     Args:
@@ -269,6 +304,14 @@ def compare(
 
     Raises:
       ValueError: there is no clip, no such panel or mode, or a clip cannot be drawn; the sentence says which.
+
+    >>> import numpy as np
+    >>> from helpers import spectrograms
+    >>> seconds = np.arange(16000) / 16000
+    >>> clips = {"A4": np.sin(2 * np.pi * 440 * seconds), "A5": np.sin(2 * np.pi * 880 * seconds)}
+    >>> axes = spectrograms.compare(clips, "cqt")
+    >>> [ax.get_title("left") for ax in axes]
+    ['A4', 'A5']
     """
     if not clips:
         raise ValueError("there is no clip to compare")
@@ -282,7 +325,7 @@ def compare(
             analyses.append(analyse(clip))
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
-    loudest = max(np.abs(getattr(analysis, "spectrum", analysis)).max() for analysis in analyses)
+    loudest = max(np.abs(a.spectrum if isinstance(a, ConstantQ) else a).max() for a in analyses)
     rows, columns = (1, len(clips)) if across else (len(clips), 1)
     size = (max(11, 1.5 * len(clips)), 3.4) if across else (11, 2.2 * len(clips) + 0.8)
     figure = _figure(*size) if figure is None else figure
@@ -300,7 +343,13 @@ def compare(
     return axes
 
 
-def difference(a: Audio | np.ndarray, b: Audio | np.ndarray, peak_db: float = PEAK_DB, ax=None, title=None):
+def difference(
+    a: Audio | np.ndarray,
+    b: Audio | np.ndarray,
+    peak_db: float = PEAK_DB,
+    ax: Axes | None = None,
+    title: str | None = None,
+) -> tuple[Axes, np.ndarray]:
     """Draw how much louder a is than b, bin by bin of their constant-Q spectrograms: red where a is, blue where b is.
 
     What lies peak_db below the loudest bin of both counts as silence. The shorter one is silent at its end.
@@ -322,7 +371,7 @@ def difference(a: Audio | np.ndarray, b: Audio | np.ndarray, peak_db: float = PE
     return ax, louder
 
 
-def network_view(data: np.ndarray, config: Config):
+def network_view(data: np.ndarray, config: Config) -> tuple[np.ndarray, np.ndarray]:
     """Draw one note as the network makes it, as its inverse transform starts from it, and as its sound is analysed.
 
     Left log magnitude, right instantaneous frequency as in a rainbowgram, dark where the note is silent. The first row
@@ -403,11 +452,11 @@ def _samples(y: Audio | np.ndarray, sr: int) -> np.ndarray:
 
 
 def _seconds(y: Audio | np.ndarray, sr: int = SAMPLE_RATE) -> float:
-    return y.seconds if isinstance(y, Audio) else len(y) / sr
+    return y.duration if isinstance(y, Audio) else len(y) / sr
 
 
 def _mel_power(y: Audio | np.ndarray, sr: int = SAMPLE_RATE, hop: int = HOP) -> np.ndarray:
-    import librosa
+    librosa = compiled.librosa()
 
     return librosa.feature.melspectrogram(
         y=_samples(y, sr), sr=sr, n_fft=MEL_WINDOW, hop_length=hop, n_mels=MEL_BANDS, htk=True
@@ -429,19 +478,19 @@ def _figure(width: float, height: float) -> Figure:
     return plt.figure(figsize=(width, height), layout="constrained")
 
 
-def _axes(ax):
+def _axes(ax: Axes | None) -> Axes:
     return _figure(11, 3.2).subplots() if ax is None else ax
 
 
-def _finish(ax, title: str | None, seconds: float) -> None:
+def _finish(ax: Axes, title: str | None, seconds: float) -> None:
     """The title, which is the user's text, and limits from the beginning of the clip to its end."""
     drawing.literal(ax.set_title(title or ""))
     ax.set_xlim(0, seconds)
 
 
 def _thinned(values: np.ndarray, level: np.ndarray) -> np.ndarray:
-    """At most MOST_COLUMNS columns of [bins, columns]: in each bin, of neighbours in time, the value of the loudest."""
-    each = -(-level.shape[1] // MOST_COLUMNS)
+    """At most MAX_COLUMNS columns of [bins, columns]: in each bin, of neighbours in time, the value of the loudest."""
+    each = -(-level.shape[1] // MAX_COLUMNS)
     if each == 1:
         return values
     missing = -level.shape[1] % each
@@ -450,9 +499,9 @@ def _thinned(values: np.ndarray, level: np.ndarray) -> np.ndarray:
     return np.take_along_axis(values, level.argmax(axis=2)[..., None], axis=2)[..., 0]
 
 
-def _draw_pitches(ax, image: np.ndarray, q: ConstantQ, first: int, **kwargs):
+def _draw_pitches(ax: Axes, image: np.ndarray, q: ConstantQ, first: int, **kwargs: Any) -> AxesImage:
     """An image whose rows are the bins of `q`, and which covers its columns from `first` on."""
-    import librosa
+    librosa = compiled.librosa()
 
     per_octave = np.log2(q.frequencies[1] / q.frequencies[0]) if len(q.frequencies) > 1 else 1.0
     left, right = (np.array([first, q.spectrum.shape[1]]) - 0.5) * q.hop / q.sample_rate
@@ -465,13 +514,17 @@ def _draw_pitches(ax, image: np.ndarray, q: ConstantQ, first: int, **kwargs):
     return drawn
 
 
-def _draw_cqt(ax, q: ConstantQ, peak_db: float = PEAK_DB, loudest: float | None = None):
+def _draw_cqt(
+    ax: Axes, q: ConstantQ, peak_db: float = PEAK_DB, loudest: float | None = None
+) -> tuple[ScalarMappable, np.ndarray]:
     """This and the next three return what a colour bar needs, and decibels."""
     level = q.level(peak_db, loudest)
     return _draw_pitches(ax, _thinned(level, level), q, 0, cmap="magma", vmin=-peak_db, vmax=0.0), level
 
 
-def _draw_rainbowgram(ax, q: ConstantQ, peak_db: float = PEAK_DB, loudest: float | None = None, mode: str = "paper"):
+def _draw_rainbowgram(
+    ax: Axes, q: ConstantQ, peak_db: float = PEAK_DB, loudest: float | None = None, mode: str = "paper"
+) -> tuple[ScalarMappable, np.ndarray]:
     import matplotlib
     from matplotlib.colors import ListedColormap, Normalize
 
@@ -489,16 +542,29 @@ def _draw_rainbowgram(ax, q: ConstantQ, peak_db: float = PEAK_DB, loudest: float
 
 
 def _draw_mel(
-    ax, power: np.ndarray, peak_db: float = PEAK_DB, loudest: float | None = None, sr: int = SAMPLE_RATE, hop: int = HOP
-):
-    import librosa
+    ax: Axes,
+    power: np.ndarray,
+    peak_db: float = PEAK_DB,
+    loudest: float | None = None,
+    sr: int = SAMPLE_RATE,
+    hop: int = HOP,
+) -> tuple[ScalarMappable, np.ndarray]:
+    librosa = compiled.librosa()
 
     loudest = loudest or power.max()
     floor = 10 ** (-peak_db / 10)
     level = 10 * np.log10(np.clip(power / loudest, floor, 1.0)) if loudest else np.full(power.shape, -peak_db)
     extent = (-0.5 * hop / sr, (level.shape[1] - 0.5) * hop / sr, 0, MEL_BANDS)
-    limits = {"cmap": "magma", "vmin": -peak_db, "vmax": 0.0, "interpolation": "nearest"}
-    drawn = ax.imshow(_thinned(level, level), origin="lower", aspect="auto", extent=extent, **limits)
+    drawn = ax.imshow(
+        _thinned(level, level),
+        origin="lower",
+        aspect="auto",
+        extent=extent,
+        cmap="magma",
+        vmin=-peak_db,
+        vmax=0.0,
+        interpolation="nearest",
+    )
     hertz = HERTZ[sr / 2 >= HERTZ]
     share = librosa.hz_to_mel(hertz, htk=True) / librosa.hz_to_mel(sr / 2, htk=True)
     ax.set_yticks(share * MEL_BANDS, [f"{hz:g}" for hz in hertz])
@@ -506,8 +572,10 @@ def _draw_mel(
     return drawn, level
 
 
-def _draw_waveform(ax, samples: np.ndarray, loudest: float = 1.0, sr: int = SAMPLE_RATE):
-    each = -(-len(samples) // MOST_COLUMNS)
+def _draw_waveform(
+    ax: Axes, samples: np.ndarray, loudest: float = 1.0, sr: int = SAMPLE_RATE
+) -> tuple[ScalarMappable | None, np.ndarray | None]:
+    each = -(-len(samples) // MAX_COLUMNS)
     columns = np.pad(samples, (0, -len(samples) % each), mode="edge").reshape(-1, each)
     seconds = np.arange(len(columns)) * each / sr
     # Lowest to highest sample of each column: quicker than a line through all, and no peak is lost.
@@ -517,7 +585,10 @@ def _draw_waveform(ax, samples: np.ndarray, loudest: float = 1.0, sr: int = SAMP
     return None, None
 
 
-_PANELS = {
+# What each panel analyses of a clip, and how that is drawn: onto axes, with `loudest` as 0 dB.
+_Analyse = Callable[[Audio | np.ndarray], np.ndarray | ConstantQ]
+_Draw = Callable[..., "tuple[ScalarMappable | None, np.ndarray | None]"]
+_PANELS: dict[str, tuple[_Analyse, _Draw]] = {
     "waveform": (lambda clip: _samples(clip, SAMPLE_RATE), _draw_waveform),
     "mel": (_mel_power, _draw_mel),
     "cqt": (constant_q, _draw_cqt),

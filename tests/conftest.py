@@ -15,6 +15,7 @@ import importlib.util
 import pytest
 from hypothesis import settings
 from inputs import DATA
+from skips import pytest_terminal_summary  # noqa: F401  a run ends by saying what was skipped, and why
 
 # A first call compiles, which no deadline foresees; and what CI reports must be repeatable.
 settings.register_profile("here", deadline=None)
@@ -22,9 +23,31 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
+SPREAD = ("test_notebooks.py", "test_corpus.py")  # a minute a test, and each stands alone
+
+
 def pytest_collection_modifyitems(items):
-    """The notebooks come first, or with several processes all others would wait for them at the end."""
+    """What drives a browser is marked, and the notebooks come first: all others would wait for them at the end."""
+    for item in items:
+        if item.path.parent.name == "browser" or "chromium" in item.fixturenames:
+            item.add_marker("browser")
     items.sort(key=lambda item: item.path.name != "test_notebooks.py")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A file's tests share a process: they share a page of a browser, and what the one before has left on it.
+
+    pytest-xdist has groups for that, which pytest 9.2 does not know any more.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            return nodeid if file.endswith(SPREAD) else file
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

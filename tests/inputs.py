@@ -10,6 +10,7 @@ from helpers.midi import Song, Track
 DATA = Path(__file__).parent / "data"
 # The full-size weights (29 MB) are not in the repository; the one test that wants them skips where they are not.
 PARITY = Path(os.environ.get("GANSYNTH_PARITY") or Path(__file__).parents[2] / "shared" / "parity")
+NO_PARITY = "the full-size weights (29 MB) are not in the repository (GANSYNTH_PARITY names their folder)"
 
 RATE = 16000  # Hz
 SAMPLES = 64000  # of one note
@@ -70,7 +71,7 @@ class Stub:
     """In place of a model: plays sines, counts what it is asked for, and ignores the latent but for its sign."""
 
     name, source, fingerprint, precision, about = "stub", "", "", "float32", {}
-    sample_rate, max_seconds, batch_size = RATE, 4.0, 8
+    sample_rate, max_duration, batch_size, latent_vector_size = RATE, 4.0, 8, 4
 
     def __init__(self):
         self.asked = []
@@ -78,14 +79,14 @@ class Stub:
     def sample_z(self, n, seed):
         return np.random.RandomState(seed).normal(size=[n, 4])
 
-    def cached(self, z, pitches, seconds):
+    def cached(self, z, pitches, durations):
         return np.zeros(len(pitches), bool)
 
-    def generate(self, z, pitches, seconds=None, batch_size=8, progress=True):
+    def generate(self, z, pitches, duration=None, batch_size=8, progress=True):
         assert len(pitches) <= batch_size
         assert ((np.asarray(pitches) >= 24) & (np.asarray(pitches) <= 84)).all()
-        seconds = np.broadcast_to(self.max_seconds if seconds is None else seconds, len(pitches))
-        assert ((seconds > 0) & (seconds <= self.max_seconds)).all()
+        seconds = np.broadcast_to(self.max_duration if duration is None else duration, len(pitches))
+        assert ((seconds > 0) & (seconds <= self.max_duration)).all()
         longest = float(seconds.max())
         self.asked += [(float(row[0]), int(pitch), longest) for row, pitch in zip(z, pitches, strict=True)]
         t = np.arange(int(np.ceil(longest * RATE))) / RATE

@@ -48,12 +48,14 @@ def test_notes_are_the_originals(accelerated):
     assert snr(waves, expected["waves"]).min() > 65
 
 
+@pytest.mark.slow
 def test_short_notes_are_the_same(accelerated, tiny):
     z, pitches = tiny.sample_z(3, 0), [30, 60, 80]
-    expected = tiny.generate(z, pitches, seconds=0.5)
-    assert snr(accelerated.generate(z, pitches, seconds=0.5), expected).min() > 80
+    expected = tiny.generate(z, pitches, duration=0.5)
+    assert snr(accelerated.generate(z, pitches, duration=0.5), expected).min() > 80
 
 
+@pytest.mark.slow
 def test_the_graph_compiles_with_xla(accelerated):
     """As Keras runs it on a GPU."""
     import tensorflow as tf
@@ -63,7 +65,7 @@ def test_the_graph_compiles_with_xla(accelerated):
     z, labels = accelerated.sample_z(2, 0).astype(np.float32), np.array([36, 40], np.int32)
     compiled = tf.function(Player(accelerated.network, (0, 16)).call, jit_compile=True)
     waves = compiled([tf.constant(z), tf.constant(labels)]).numpy()
-    expected = accelerated.generate(z, labels + 24, seconds=0.3)
+    expected = accelerated.generate(z, labels + 24, duration=0.3)
     assert snr(waves[:, : expected.shape[1]], expected).min() > 80
 
 
@@ -71,11 +73,12 @@ def test_there_are_more_notes_in_a_batch(accelerated):
     assert accelerated.batch_size == model.ACCELERATOR_BATCH_SIZE
 
 
+@pytest.mark.slow
 def test_batches_that_do_not_fit_are_halved(accelerated, monkeypatch):
     import tensorflow as tf
 
     z, pitches, sizes, predict = accelerated.sample_z(11, 0), np.arange(50, 61), [], accelerated._predict
-    expected = accelerated.generate(z, pitches, seconds=0.1)
+    expected = accelerated.generate(z, pitches, duration=0.1)
 
     def short_of_memory(kind, z, *rest):
         sizes.append(len(z))
@@ -84,10 +87,10 @@ def test_batches_that_do_not_fit_are_halved(accelerated, monkeypatch):
         return predict(kind, z, *rest)
 
     monkeypatch.setattr(accelerated, "_predict", short_of_memory)
-    np.testing.assert_allclose(accelerated.generate(z, pitches, seconds=0.1), expected, atol=1e-5)
+    np.testing.assert_allclose(accelerated.generate(z, pitches, duration=0.1), expected, atol=1e-5)
     assert sizes == [11, 5, 2, 3, 6, 3, 3]
     sizes.clear()
-    accelerated.generate(z, pitches, seconds=0.1)
+    accelerated.generate(z, pitches, duration=0.1)
     assert sizes == [2, 2, 2, 2, 2, 1]  # it has learned
 
 
@@ -104,6 +107,7 @@ def test_other_errors_are_not_taken_for_that(accelerated, monkeypatch):
 
 
 @pytest.mark.parametrize(("precision", "louder"), [("bfloat16", 0.1), ("float16", 0.02)])
+@pytest.mark.slow
 def test_a_shorter_format_is_nearly_the_same(with_accelerator, tiny, precision, louder):
     lower = GANSynth(checkpoint.read(DATA / "checkpoints" / "tiny_stage12"), precision=precision)
     z, pitches = tiny.sample_z(4, 0), [36, 48, 60, 72]

@@ -201,7 +201,7 @@ def test_nor_does_one_while_encryption_is_agreed_on(public):
 @pytest.mark.parametrize("declared", [True, False])
 def test_what_is_too_large_is_not_read(site, public, declared):
     site.answer = whole(bytes(2000)) if declared else dripping(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(2000))
-    assert "has more than" in failure(f"{site.url}/a", kind=ValueError)
+    assert "has more than" in failure(f"{site.url}/a", kind=addresses.TooLargeError)
 
 
 def test_what_breaks_off_is_not_taken_for_the_whole(site, public):
@@ -209,10 +209,14 @@ def test_what_breaks_off_is_not_taken_for_the_whole(site, public):
     assert UNREACHABLE in failure(f"{site.url}/a")
 
 
-@pytest.mark.parametrize("status", [204, 304, 401, 404, 500])
-def test_other_answers_are_named(site, public, status):
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(204, OSError), (304, OSError), (401, PermissionError), (403, PermissionError), (404, FileNotFoundError),
+     (410, FileNotFoundError), (500, OSError)],
+)  # fmt: skip
+def test_other_answers_are_named(site, public, status, kind):
     site.answer = lambda handler: (handler.send_response(status), handler.end_headers())
-    assert f"HTTP {status}" in failure(f"{site.url}/a", kind=OSError)
+    assert f"HTTP {status}" in failure(f"{site.url}/a", kind=kind)
 
 
 def test_garbage_for_an_answer(site, public):

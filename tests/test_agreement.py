@@ -19,7 +19,7 @@ def tune(pitches=PITCHES, each=0.4):
 
 def played(song, cents=0.0, late=0.0):
     """Plucked tones of three partials, off by some cents and some seconds."""
-    samples = np.zeros(int((song.seconds + late + 0.3) * RATE), np.float32)
+    samples = np.zeros(int((song.duration + late + 0.3) * RATE), np.float32)
     for note in song.notes:
         seconds = np.arange(int(note.duration * RATE)) / RATE
         hertz = 440 * 2 ** ((note.pitch - 69 + cents / 100) / 12)
@@ -35,6 +35,7 @@ def _close_figures():
     plt.close("all")
 
 
+@pytest.mark.slow
 def test_a_faithful_clip_agrees():
     found = agreement.measure(played(tune()), tune())
     assert found.chroma > 0.9
@@ -71,6 +72,7 @@ def test_silence_has_no_pitch_to_judge():
     assert np.isnan(found.pitch)
 
 
+@pytest.mark.slow
 def test_stereo_and_other_rates_are_heard_alike():
     from helpers.audio import resample
 
@@ -79,6 +81,7 @@ def test_stereo_and_other_rates_are_heard_alike():
     assert agreement.measure(both, tune()) == pytest.approx(agreement.measure(played(tune()), tune()), abs=0.05)
 
 
+@pytest.mark.slow
 def test_drums_are_left_out():
     drums = midi.Track("drums", 0, True, (midi.Note(38, 100, 0.1, 0.2),))
     song = midi.Song("band", (*tune().tracks, drums))

@@ -20,6 +20,7 @@ def python(code, **environment):
     return done.stdout, done.stderr, done.returncode
 
 
+@pytest.mark.slow
 def test_loading_and_playing_the_demo_prints_nothing():
     code = (
         "import os; before = os.environ.get('TF_CPP_MIN_LOG_LEVEL')\n"

@@ -7,14 +7,14 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from helpers import instruments
+from helpers import files, instruments
 from helpers.instruments import Instrument
 
 
 class Unnamed:
     """What a bank needs of a model; as with the published ones, no instrument has a name."""
 
-    name, fingerprint, about = "stub", "f00dcafe99", MappingProxyType({})
+    name, fingerprint, about, latent_vector_size = "stub", "f00dcafe99", MappingProxyType({}), 4
 
     def sample_z(self, n, seed):
         return np.random.RandomState(seed).normal(size=[n, 4])
@@ -108,12 +108,12 @@ def test_what_cannot_be_kept_changes_nothing(bank, path):
         (bank["Cello"], "new", "another instrument is called 'new'"),
         (stranger(), " ", "needs a name"),
         (stranger(checkpoint="foreign", fingerprint="f"), None, "made for foreign"),
-        (Instrument("short", [1.0]), None, "another sound"),
+        (Instrument("short", [1.0]), None, "has a latent of 1 numbers; named takes 4"),
     ]:
         with pytest.raises(ValueError, match=message):
             bank.keep(instrument, name)
     assert path.read_bytes() == content
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert {file.name for file in path.parent.iterdir()} == {path.name, files.LOCK}
     assert bank.kept == ["new"]
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from inputs import DATA
 
 from helpers.gansynth import GANSynth, checkpoint, spectral
+from helpers.gansynth import cache as cache_module
 from helpers.gansynth.cache import NoteCache, note_key
 
 KEY = note_key("model", "float32", np.zeros(4), 60)
@@ -213,11 +214,11 @@ def counting(tiny, cache, monkeypatch):
 def test_nothing_is_computed_twice(counting):
     model, computed = counting
     z, pitches = model.sample_z(5, 0), [60, 61, 62, 63, 64]
-    first = model.generate(z, pitches, seconds=0.3)
-    assert np.array_equal(model.generate(z, pitches, seconds=0.3), first)
-    assert np.array_equal(model.generate(z[3], [63], seconds=0.2), first[3:4, :3200])
+    first = model.generate(z, pitches, duration=0.3)
+    assert np.array_equal(model.generate(z, pitches, duration=0.3), first)
+    assert np.array_equal(model.generate(z[3], [63], duration=0.2), first[3:4, :3200])
     assert computed == [5]
-    model.generate(z, [60, 61, 62, 63, 65], seconds=0.3)
+    model.generate(z, [60, 61, 62, 63, 65], duration=0.3)
     assert computed == [5, 1]
 
 
@@ -266,6 +267,20 @@ def test_another_precision_is_another_note(tiny, cache):
     assert tiny_low.cached(z, [60], [0.1]).all()
 
 
+@pytest.mark.parametrize(
+    ("of", "name"), [("model", "fingerprint"), ("model", "precision"), ("cache module", "__version__")]
+)
+def test_notes_of_another_model_precision_or_version_are_not_played(counting, monkeypatch, of, name):
+    """A rounding, a weight or a way of computing that is another makes another sound of the same latent and pitch."""
+    model, computed = counting
+    z = model.sample_z(1, 0)
+    model.generate(z, [60], 0.1)
+    monkeypatch.setattr(model if of == "model" else cache_module, name, "another")
+    assert not model.cached(z, [60], [0.1]).any()
+    assert computed == [1]
+
+
+@pytest.mark.slow
 def test_two_programs_share_a_folder(tmp_path):
     """Both write and delete all the time, and neither fails."""
     code = (
@@ -283,5 +298,5 @@ def test_two_programs_share_a_folder(tmp_path):
         subprocess.Popen([sys.executable, "-W", "error", "-c", code, str(tmp_path), str(seed)], cwd=DATA.parents[1])
         for seed in range(2)
     ]
-    assert [program.wait(timeout=60) for program in programs] == [0, 0]
+    assert [program.wait(timeout=600) for program in programs] == [0, 0]
     assert sum(file.stat().st_size for file in tmp_path.rglob("*.f32")) <= 2 * 200_000

@@ -227,9 +227,32 @@ def test_a_fingerprint_changes_with_a_weight(tiny_weights):
     assert other.fingerprint() != tiny_weights.fingerprint()
 
 
-@pytest.mark.parametrize("change", [{"mag_normalizer_a": 0.07}, {"data_type": "linear"}, {"sample_rate": 8000}])
+HEARD = {
+    "data_type": "linear",
+    "sample_rate": 8000,
+    "mag_normalizer_a": 0.07,
+    "mag_normalizer_b": 0.3,
+    "p_normalizer_a": 0.9,
+    "p_normalizer_b": 0.1,
+}
+
+
+@pytest.mark.parametrize("change", [{name: value} for name, value in HEARD.items()], ids=list(HEARD))
 def test_a_fingerprint_changes_with_what_is_heard(tiny_weights, change):
     other = dataclasses.replace(tiny_weights, config=dataclasses.replace(tiny_weights.config, **change))
+    assert other.fingerprint() != tiny_weights.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("stage", "step", "progress", "blocks"),
+    [(11, 9_000_000, 5.25, 7), (13, 10_300_000, 6.0, 8)],
+    ids=["fade", "blocks"],
+)
+def test_a_fingerprint_changes_with_the_share_of_each_block(tiny_weights, stage, step, progress, blocks):
+    """The same weights in the middle of a transition, and in a network with another block."""
+    other = dataclasses.replace(tiny_weights, stage=stage, global_step=step)
+    assert (other.progress, other.num_blocks) == (progress, blocks)
+    assert (tiny_weights.progress, tiny_weights.num_blocks) == (6.0, 7)
     assert other.fingerprint() != tiny_weights.fingerprint()
 
 

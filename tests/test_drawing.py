@@ -35,6 +35,7 @@ OURS = {
 
 
 @pytest.mark.parametrize("ours", OURS)
+@pytest.mark.slow
 def test_pictures_of_a_notebook_appear_after_ours(ours, tmp_path):
     """In a kernel with inline pictures, whose first picture is one of ours: the user's own are still shown."""
     (tmp_path / "data").symlink_to(ROOT / "data")

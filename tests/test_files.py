@@ -106,7 +106,7 @@ def test_without_locks_only_what_is_old_is_deleted(tmp_path, monkeypatch):
 @pytest.mark.parametrize("links", [True, False])
 def test_of_many_uploads_under_one_name_none_is_lost(tmp_path, monkeypatch, links):
     monkeypatch.setenv("GANSYNTH_DATA", str(tmp_path))
-    monkeypatch.setattr(midi_sources.midi, "load", lambda path: None)  # all begin at once, and this takes longest
+    monkeypatch.setattr(midi_sources.midi, "parse", lambda *_: None)  # all begin at once, and this takes longest
     if not links:
         monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(errno.EPERM, "no links")))
     contents = [b"MThd" + bytes([i]) * 100 for i in range(12)]
@@ -163,6 +163,7 @@ FULL = """
 @posix
 @pytest.mark.parametrize("room", [0, 1000, 50_000])
 @pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "mp3"])
+@pytest.mark.slow
 def test_a_disk_that_takes_no_more_is_an_error_and_the_old_file_stays(tmp_path, ending, room):
     """A limit on the size of files stands in for a full disk."""
     path = tmp_path / f"a.{ending}"
@@ -193,3 +194,41 @@ def test_a_file_that_comes_out_short_is_noticed(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="read back whole"):
         audio.write(Audio(np.zeros(1000, np.float32), 16000), tmp_path / "a.flac")
     assert there(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "error", [NotImplementedError(), OSError(errno.ENOLCK, "no locks"), OSError(errno.ENOTSUP, "")]
+)
+def test_where_there_are_no_locks_nobody_waits(tmp_path, monkeypatch, error):
+    def refuse(self, timeout=None):
+        raise error
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    entered = False
+    with files.in_turn(tmp_path):
+        entered = True
+    assert entered
+
+
+def test_a_lock_that_cannot_be_made_is_an_error_that_names_it(tmp_path, monkeypatch):
+    def refuse(self, timeout=None):
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / files.LOCK))
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    with pytest.raises(PermissionError, match=r"\.lock cannot be written: Permission denied"), files.in_turn(tmp_path):
+        pytest.fail("it was let in")
+
+
+def test_who_does_not_want_to_wait_is_told_at_once_and_others_after_a_word(tmp_path):
+    said = []
+    with files.locked(tmp_path / "a.lock"):
+        with pytest.raises(TimeoutError, match="held by another process"), files.locked(tmp_path / "a.lock", wait=0):
+            pytest.fail("it was let in")
+        with (
+            pytest.raises(TimeoutError),
+            files.locked(tmp_path / "a.lock", wait=0.1, on_wait=lambda: said.append("waiting")),
+        ):
+            pytest.fail("it was let in")
+    assert said == ["waiting"]
+    with files.locked(tmp_path / "a.lock", wait=0):
+        pass

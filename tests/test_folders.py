@@ -12,7 +12,7 @@ from inputs import DATA
 from helpers import folders
 
 REPO = Path(__file__).parents[1]
-PARTS = ("helpers", "data/midi", "data/checkpoints/demo")
+PARTS = ("helpers", "data/midi", "data/checkpoints/demo", "data/embeddings")
 
 
 def test_in_a_clone_everything_is_in_it(monkeypatch):
@@ -56,6 +56,7 @@ def installed(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_wheel_has_every_module_and_all_that_they_read(installed):
     for part in PARTS:
         for file in (REPO / part).rglob("*"):
@@ -69,6 +70,7 @@ def test_the_wheel_has_every_module_and_all_that_they_read(installed):
     }
 
 
+@pytest.mark.slow
 def test_the_installed_command_plays_a_score_in_any_folder(installed, tmp_path):
     code = (
         f"import sys; sys.path.insert(0, {str(installed)!r})\n"

@@ -27,6 +27,7 @@ def test_what_was_found_once_is_not_found_again(path):
 
 
 @pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.slow
 def test_what_is_not_whole_is_read_or_refused_in_a_line(name):
     @settings(max_examples=60, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(st.data())

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
-from inputs import DATA, golden, snr
+from inputs import DATA, Stub, golden, snr
 
 from helpers import generate, instruments, midi, render
 from helpers.midi import Note, Song, Track
@@ -43,6 +43,7 @@ def test_a_script_for_the_original_runs_unchanged(tmp_path):
     assert np.abs(samples).max() <= 1
 
 
+@pytest.mark.slow
 def test_a_band_from_the_command_line(tmp_path, capsys):
     score = DATA / "midi" / "small.mid"
     flags = ["--midi_file", score, "--output_dir", tmp_path, "--seed", 2, "--each_track", "--pitch", "drop"]
@@ -72,6 +73,7 @@ def test_a_terminal_without_the_signs_of_the_report_loses_nothing(tmp_path, monk
 
 
 @pytest.mark.parametrize("ending", ["mp3", "flac", "ogg", "wav"])
+@pytest.mark.slow
 def test_output_names_the_file_and_its_kind(tmp_path, ending):
     path = tmp_path / "new" / f"tune.{ending}"
     assert run("--ckpt_dir", TINY, "--midi_file", MELODY, "--output", path, "--seed", 1) == 0
@@ -80,6 +82,7 @@ def test_output_names_the_file_and_its_kind(tmp_path, ending):
     assert soundfile.info(path).duration > 10
 
 
+@pytest.mark.slow
 def test_what_is_there_is_kept_and_the_last_clip_has_the_plain_name(tmp_path, capsys):
     flags = ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output_dir", tmp_path]
     (tmp_path / "generated_clip 2.wav").write_bytes(b"mine")
@@ -97,6 +100,7 @@ def test_what_is_there_is_kept_and_the_last_clip_has_the_plain_name(tmp_path, ca
     assert len(list(tmp_path.iterdir())) == 5
 
 
+@pytest.mark.slow
 def test_instruments_of_a_file_share_the_song_or_its_tracks(tmp_path, tiny, capsys):
     bank = instruments.sample(tiny, 3, seed=8)
     bank = [dataclasses.replace(bank[i], name=name) for i, name in enumerate(("Ada", "Bo", "Cy"))]
@@ -104,13 +108,13 @@ def test_instruments_of_a_file_share_the_song_or_its_tracks(tmp_path, tiny, caps
     flags = ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "tune.wav", "--instruments", file]
     assert run(*flags) == 0
     (part,) = read_recipe(tmp_path / "tune.json").parts
-    third = midi.load(MELODY).seconds / 3
-    assert [(entry.name, second) for entry, second in part.instrument.stops] == [
+    third = midi.load(MELODY).duration / 3
+    assert [(entry.name, second) for entry, second in part.timeline.stops] == [
         ("Ada", 0.0), ("Bo", pytest.approx(third)), ("Cy", pytest.approx(2 * third)),
     ]  # fmt: skip
     assert run(*flags, "--each_track") == 0
     (part,) = read_recipe(tmp_path / "tune.json").parts
-    assert [entry.name for entry, _ in part.instrument.stops] == ["Ada"]
+    assert [entry.name for entry, _ in part.timeline.stops] == ["Ada"]
 
 
 def test_each_track_takes_the_instruments_in_turn(tiny):
@@ -186,7 +190,7 @@ def test_mistakes_get_one_sentence_and_a_status(tmp_path, capsys, empty_score, m
         ],
         "sample_rate is 8000": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--sample_rate", 8000],
         "for a score": ["--ckpt_dir", TINY, "--output", tmp_path / "x.wav"],
-        "has to end in": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "x.aac"],
+        "must end in": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "x.aac"],
         "is a folder": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "a.wav"],
         "text.mid is a file": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "text.mid" / "x.wav"],
         "no instruments at": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--instruments", tmp_path / "none.json"],
@@ -244,3 +248,83 @@ def test_checkpoint_and_ckpt_dir_exclude_each_other(capsys):
         run("--checkpoint", "demo", "--ckpt_dir", TINY)
     assert caught.value.code != 0
     assert "not allowed with" in capsys.readouterr().err
+
+
+# --------------------------------------------------------------------------------------- what the flags come to
+
+
+class Enough(ValueError):
+    """Ends a run before anything is rendered."""
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What the model was loaded with, and what `render` was asked for; neither happens."""
+    seen = SimpleNamespace()
+
+    def load(name, precision, cache):
+        seen.name, seen.precision, seen.cache = name, precision, cache
+        return Stub()
+
+    def play(model, song, parts, **choices):
+        seen.parts, seen.choices = parts, choices
+        raise Enough
+
+    monkeypatch.setattr("helpers.gansynth.load", load)
+    monkeypatch.setattr("helpers.render.render", play)
+    return seen
+
+
+def asked(calls, tmp_path, *flags):
+    assert run("--ckpt_dir", TINY, "--midi_file", MELODY, "--output_dir", tmp_path, *flags) == 1
+    return calls
+
+
+@pytest.mark.parametrize("seed", [0, 1, 31])
+def test_a_seed_is_that_seed_and_0_is_one_too(calls, tmp_path, seed):
+    seen = asked(calls, tmp_path, "--seed", seed)
+    assert seen.choices["seed"] == seed
+    expected = Stub().sample_z(len(seen.parts.instruments), seed)
+    np.testing.assert_array_equal([instrument.z for instrument in seen.parts.instruments], expected)
+
+
+def test_without_a_seed_every_run_draws_another(calls, tmp_path):
+    assert len({asked(calls, tmp_path).choices["seed"] for _ in range(3)}) == 3
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_model_computes_with_the_precision_that_is_asked_for(calls, tmp_path, precision):
+    assert asked(calls, tmp_path, "--precision", precision).precision == precision
+    assert asked(calls, tmp_path).precision == "float32"
+
+
+def test_notes_are_kept_with_cache_and_only_then(calls, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert asked(calls, tmp_path).cache is None
+    assert asked(calls, tmp_path, "--cache").cache.folder == tmp_path / "cache" / "gansynth-suite" / "notes"
+
+
+def test_a_name_goes_before_the_default_folder(calls, tmp_path):
+    assert asked(calls, tmp_path).name == str(TINY)
+    assert run("--checkpoint", "demo", "--midi_file", MELODY, "--output_dir", tmp_path) == 1
+    assert calls.name == "demo"
+
+
+def test_every_choice_reaches_the_rendering(calls, tmp_path):
+    flags = {"pitch": "shift", "sustain": "once", "level": "peak", "sample_rate": 44100, "loudness": -20.0}
+    written = [word for name, value in flags.items() for word in (f"--{name}", value)]
+    seen = asked(calls, tmp_path, *written, "--batch_size", 3)
+    assert {name: seen.choices[name] for name in flags} == flags
+    assert (seen.choices["batch_size"], seen.choices["faithful"], seen.choices["drums"]) == (3, False, "skip")
+    assert asked(calls, tmp_path, "--faithful").choices["faithful"] is True
+
+
+def test_faithful_instruments_last_to_the_end_of_the_note_listed_last(calls, tmp_path, monkeypatch):
+    """Not of the last one to end, and not of one that the original leaves out."""
+    notes = (Note(60, 90, 0.0, 40.0), Note(62, 90, 1.0, 25.0), Note(100, 90, 0.0, 90.0))
+    monkeypatch.setattr(midi, "load", lambda path: Song("song", (Track("t", 0, False, notes),)))
+    flags = ["--faithful", "--seed", 31, "--secs_per_instrument", 5]
+    expected = instruments.Timeline.original(Stub(), 25.0, 31, 5.0)
+    assert asked(calls, tmp_path, *flags).parts.at.tolist() == expected.at.tolist()
+    ours = asked(calls, tmp_path, "--seed", 31, "--secs_per_instrument", 5).parts
+    assert ours.at.tolist() == instruments.Timeline.random(Stub(), 90.0, 31, 5.0).at.tolist()

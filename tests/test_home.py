@@ -31,7 +31,7 @@ def test_what_is_written_and_read(home):
         Stub(), song_of(Note(60, 90, 0, 1)), Timeline.hold(Instrument("one", np.ones(4))), progress=False
     )
     assert audio.write(CLIP, "~/a.wav") == home / "a.wav"
-    assert audio.read("~/a.wav").seconds == 0.5
+    assert audio.read("~/a.wav").duration == 0.5
     assert page.write({"a": CLIP}, "~/page.html", progress=False) == home / "page.html"
     assert clip.report.save("~/a.json") == home / "a.json"
     assert report.read_recipe("~/a.json").model == clip.report.recipe.model

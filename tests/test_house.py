@@ -9,12 +9,24 @@ PACKAGE = Path(helpers.__file__).parent
 
 # Each may import what stands in its own line or in a line below; the packages beside `render` do not know each other.
 LAYERS = (
-    ("generate", "train", "demo", "widgets", "page"),
+    ("evaluate", "generate", "train", "demo", "widgets", "page"),
     ("render", "training", "evaluation"),
     ("instruments", "spectrograms", "soundfont", "midi_sources"),
     ("gansynth",),
     ("audio", "midi", "casting", "downloads"),
-    ("addresses", "drawing", "errors", "files", "folders", "jsonfile", "limits", "runtime", "tables", "terminal"),
+    (
+        "addresses",
+        "compiled",
+        "drawing",
+        "errors",
+        "files",
+        "folders",
+        "jsonfile",
+        "limits",
+        "runtime",
+        "tables",
+        "terminal",
+    ),
 )
 APART = LAYERS[1]
 LEVEL = {name: level for level, names in enumerate(reversed(LAYERS)) for name in names}

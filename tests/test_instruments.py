@@ -20,7 +20,7 @@ SHARES = st.floats(0, 1)
 class Latents:
     """What instruments need of a model."""
 
-    name, fingerprint, about = "stub", "f00", {}
+    name, fingerprint, about, latent_vector_size = "stub", "f00", {}, 256
 
     def sample_z(self, n, seed):
         return np.random.RandomState(seed).normal(size=[n, 256])
@@ -107,7 +107,7 @@ def test_timeline_stops_at_its_instruments_and_stays_at_the_ends(bank):
 
 @pytest.mark.parametrize(
     ("at", "message"),
-    [([0, 1], "as many times"), ([0, 1, 1], "have to rise"), ([0, 2, 1], "have to rise"), ([0, 1, np.nan], "rise")],
+    [([0, 1], "as many times"), ([0, 1, 1], "must rise"), ([0, 2, 1], "must rise"), ([0, 1, np.nan], "rise")],
 )
 def test_timeline_refuses_bad_times(bank, at, message):
     with pytest.raises(ValueError, match=message):
@@ -131,7 +131,7 @@ def test_steps_hold_each_instrument_to_the_last_bit(at, times):
 
 def test_steps_are_a_timeline_that_a_report_can_write_down(bank):
     timeline = Timeline.steps(bank[:3], at=[0, 20, 40.5])
-    again = Timeline(timeline.instruments, json.loads(json.dumps(timeline.at.tolist())))
+    again = Timeline(timeline.instruments, json.loads(json.dumps(timeline.at.tolist())), timeline.held)
     times = np.linspace(-1, 50, 500)
     assert (again.z(times) == timeline.z(times)).all()
     assert again.held
@@ -144,15 +144,13 @@ def test_a_morphing_timeline_is_not_held(bank):
         timeline = Timeline(bank[:n], at=range(n))
         assert not timeline.held
         assert [instrument for instrument, _ in timeline.stops] == bank[:n]
-    pair = [10, np.nextafter(20, 0), 20]
-    assert not Timeline(bank[:3], at=pair).held  # steep, and yet from a to b and at once to c
 
 
 def test_steps_refuse_what_a_timeline_does(bank):
     assert not Timeline.steps(bank[:1], at=[3]).held  # nothing changes
     with pytest.raises(ValueError, match=r"not 2 for 3"):
         Timeline.steps(bank[:3], at=[0, 1])
-    with pytest.raises(ValueError, match=r"have to rise, unlike \[0.0, 2.0, 2.0\]"):
+    with pytest.raises(ValueError, match=r"must rise, unlike \[0.0, 2.0, 2.0\]"):
         Timeline.steps(bank[:3], at=[0, 2, 2])
 
 

@@ -1,44 +1,60 @@
 """helpers.jsonfile: values of a file from outside, each typed and bounded, and one sentence for what is wrong."""
 
+from typing import Annotated
+
 import pytest
+from pydantic import FailFast, Field
 
 from helpers import jsonfile
 
 DEEP = jsonfile.MAX_DEPTH + 1
 
 
-@pytest.mark.parametrize("value", [True, "1", None, [1], float("nan"), float("inf"), -0.1, 10.1, 10**400])
+class Person(jsonfile.Row):
+    name: Annotated[jsonfile.Text, Field(max_length=8)]
+    age: Annotated[jsonfile.Whole, Field(ge=0, le=150)]
+    height: Annotated[jsonfile.Number, Field(ge=0, le=3)] = 1.7
+    retired: jsonfile.Flag = False
+    friends: Annotated[list[jsonfile.Text], FailFast()] = Field(default_factory=list)
+
+
+ADA = {"name": "Ada", "age": 36}
+
+
+@pytest.mark.parametrize("value", [True, "1", None, [1], {}, float("nan"), float("inf"), -0.1, 3.1, 10**400])
 def test_what_is_no_number_in_its_range(value):
-    with pytest.raises(ValueError, match=r"^gain is .*; expected a number from 0 to 10$"):
-        jsonfile.number(value, "gain", 0, 10)
+    with pytest.raises(ValueError, match=r"^height is .*; it should be "):
+        jsonfile.checked(ADA | {"height": value}, Person)
 
 
-@pytest.mark.parametrize("value", [True, "1", None, 2.5, float("nan"), float("inf"), -1, 11])
+@pytest.mark.parametrize("value", [True, "1", None, 2.5, 2.0, float("nan"), float("inf"), -1, 151, 10**400])
 def test_what_is_no_whole_number_in_its_range(value):
-    with pytest.raises(ValueError, match=r"^seed is .*; expected a whole number from 0 to 10$"):
-        jsonfile.whole(value, "seed", 0, 10)
+    with pytest.raises(ValueError, match=r"^age is .*; it should be "):
+        jsonfile.checked(ADA | {"age": value}, Person)
 
 
 def test_values_that_are_as_they_should_be():
-    assert jsonfile.number(3, "x", 0, 3) == 3.0
-    assert type(jsonfile.whole(3.0, "x", 0, 3)) is int
-    assert jsonfile.flag(False, "x") is False
-    assert jsonfile.text("name", "x", most=4) == "name"
-    assert jsonfile.items([1, 2], "x", most=2, each=2) == [1, 2]
-    assert jsonfile.fields({"a": 1}, "x", ("a",)) == {"a": 1}
+    ada = jsonfile.checked(ADA | {"height": 2, "retired": True, "friends": ["Mary"], "unknown": [1]}, Person)
+    assert (ada.name, ada.age, ada.height, ada.retired, ada.friends) == ("Ada", 36, 2.0, True, ["Mary"])
+    assert type(ada.height) is float
 
 
-@pytest.mark.parametrize(("check", "message"), [
-    (lambda: jsonfile.flag(1, "mute"), "mute is 1; expected true or false"),
-    (lambda: jsonfile.text("names", "name", most=4), "name is 'names'; expected a text of at most 4"),
-    (lambda: jsonfile.items([1, 2, 3], "z", most=2), "z is 3 values; expected a list of at most 2 values"),
-    (lambda: jsonfile.items([1], "z", most=9, each=2), "z is 1 values; expected a list of 2 values"),
-    (lambda: jsonfile.fields([], "song"), "song is a list; expected an object"),
-    (lambda: jsonfile.fields({}, "song", ("tracks",)), "song has no 'tracks'"),
+def test_a_text_may_be_a_file_name_that_is_not_utf8():
+    assert jsonfile.checked(ADA | {"name": "a\udc80"}, Person).name == "a\udc80"
+
+
+@pytest.mark.parametrize(("values", "message"), [
+    (ADA | {"retired": 1}, r"^retired is 1; it should be a valid boolean$"),
+    (ADA | {"name": "Ada Lovelace"}, r"^name is 'Ada Lovelace'; it should have at most 8 items"),
+    (ADA | {"name": 3}, r"^name is 3; it should be a text of at most 10000 characters$"),
+    (ADA | {"friends": ["Mary", 3]}, r"^friends\.1 is 3; it should be a text"),
+    (ADA | {"friends": "Mary"}, r"^friends is 'Mary'; it should be a valid list$"),
+    ({"name": "Ada"}, r"^age is missing$"),
+    ([], r"^the file is a list; it should be a valid dictionary"),
 ])  # fmt: skip
-def test_what_is_wrong_is_said(check, message):
+def test_what_is_wrong_is_said(values, message):
     with pytest.raises(ValueError, match=message):
-        check()
+        jsonfile.checked(values, Person)
 
 
 def test_depth_has_a_bound():

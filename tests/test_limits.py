@@ -13,7 +13,7 @@ from helpers import audio, limits, midi, render, soundfont
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note, Song, Track, reading
 from helpers.render import controllers, mixing, planning, rendering, shaping
-from helpers.render.types import Part, Settings
+from helpers.render.types import Part, ResolvedPart, Settings
 
 ONE = Timeline.hold(Instrument("one", np.ones(4)))
 NOTE = b"\0\x90\x3c\x40\x01\x3c\0"
@@ -53,7 +53,7 @@ def sweep(count):
 
 
 def test_of_too_many_notes_the_first_are_read(load, monkeypatch):
-    monkeypatch.setattr(reading, "MOST_NOTES", 10)
+    monkeypatch.setattr(reading, "MAX_NOTES", 10)
     song = load(NOTE * 7, NOTE * 7)
     assert [len(track.notes) for track in song.tracks] == [7, 3]
     assert song.remarks == ("4 notes after the first 10, left out",)
@@ -75,20 +75,20 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_of_too_many_changes_the_first_are_read(load, monkeypatch, change):
-    monkeypatch.setattr(reading, "MOST_CHANGES", 10)
+    monkeypatch.setattr(reading, "MAX_CHANGES", 10)
     song = load(NOTE + change * 12)
     assert song.remarks == ("2 changes of controllers, programs or tempo after the first 10, passed over",)
     assert load(NOTE + change * 10).remarks == ()
 
 
 def test_a_message_to_all_channels_counts_as_one_to_each(load, monkeypatch):
-    monkeypatch.setattr(reading, "MOST_CHANGES", 40)
+    monkeypatch.setattr(reading, "MAX_CHANGES", 40)
     song = load(NOTE + b"\0\xf0\x05\x7e\x7f\x09\x01\xf7" * 3)
     assert song.remarks == ("1 change of controllers, programs or tempo after the first 40, passed over",)
 
 
 def test_controllers_that_nobody_reads_are_no_changes(load, monkeypatch):
-    monkeypatch.setattr(reading, "MOST_CHANGES", 10)
+    monkeypatch.setattr(reading, "MAX_CHANGES", 10)
     song = load(b"\0\xb0\x01\x40" * 20 + CHANGES["controllers"] + NOTE)
     assert song.remarks == ()
     assert song.tracks[0].controls["volume"]
@@ -103,7 +103,7 @@ def test_tracks_of_a_channel_share_its_controllers(load):
 
 
 def test_tracks_that_bend_on_a_tuned_channel_are_no_copies_without_end(load, monkeypatch):
-    monkeypatch.setattr(reading, "MOST_CHANGES", 2000)
+    monkeypatch.setattr(reading, "MAX_CHANGES", 2000)
     tuning = b"\0\xb0\x65\0\0\x64\x01" + b"".join(bytes([1, 6, i % 128]) for i in range(500))
     song = load(*[b"\0\xe0\0\x41" + NOTE] * 20, tuning)
     sizes = [len(track.controls["bend"]) for track in song.tracks]
@@ -147,7 +147,7 @@ def test_tracks_that_share_controllers_share_their_curves():
     tracks = tuple(
         Track(f"track {i}", 0, False, (Note(60, 90, 0.0, 1.0),), {"volume": shared, "bend": shared}) for i in range(50)
     )
-    moves = controllers.curves(Song("song", tracks), [Part()] * 50, Settings())
+    moves = controllers.curves(Song("song", tracks), [ResolvedPart(None)] * 50, Settings())
     assert len({id(curves["volume"]) for curves in moves}) == 1
     assert len({id(curves["bend"]) for curves in moves}) == 1
     assert moves[0]["volume"] is not moves[0]["bend"]
@@ -157,7 +157,7 @@ def test_tracks_that_share_controllers_share_their_curves():
 
 
 def planned(song):
-    return planning.plan(song, [Part(ONE)] * len(song.tracks), Settings())
+    return planning.plan(song, [ResolvedPart(ONE)] * len(song.tracks), Settings())
 
 
 def bent(count, seconds, semitones=24.0):
@@ -165,20 +165,20 @@ def bent(count, seconds, semitones=24.0):
 
 
 def test_a_bent_note_uses_up_no_more_sound_than_a_plain_one_can():
-    assert planned(bent(1, 300.0)).holds.tolist() == [limits.LONGEST_NOTE / 4]
-    assert planned(bent(1, 300.0, -24.0)).holds.tolist() == [limits.LONGEST_NOTE]
+    assert planned(bent(1, 300.0)).holds.tolist() == [limits.MAX_NOTE_DURATION / 4]
+    assert planned(bent(1, 300.0, -24.0)).holds.tolist() == [limits.MAX_NOTE_DURATION]
     assert planned(bent(1, 70.0)).holds.tolist() == [70.0]
 
 
 def test_bent_notes_count_for_the_work_that_they_are():
     plan = planned(bent(200, 300.0))
-    assert plan.holds.sum() * (1 + 4 * limits.BENDING) == pytest.approx(limits.LONGEST_TOTAL)
+    assert plan.holds.sum() * (1 + 4 * limits.BENDING) == pytest.approx(limits.MAX_TOTAL_DURATION)
     assert plan.shortened == 200
 
 
 def test_more_bent_notes_than_can_be_played_are_refused():
     """Each takes its release, however short it is cut."""
-    most = limits.LONGEST_TOTAL / (0.3 * 4 * limits.BENDING)
+    most = limits.MAX_TOTAL_DURATION / (0.3 * 4 * limits.BENDING)
     assert len(planned(bent(int(0.99 * most), 0.01))) > 0
     with pytest.raises(ValueError, match="bends 10,100 notes, which takes too long; controllers=False plays them"):
         planned(bent(int(1.01 * most), 0.01))
@@ -217,8 +217,8 @@ SWAYING = {"pan": 1.0, "volume": 0.9, "expression": 0.8}
 
 
 def mixer_of(song):
-    parts = [Part(ONE)] * len(song.tracks)
-    return mixing.Mixer(song, parts, Settings(), planning.plan(song, parts, Settings()), RATE, channels=2)
+    parts = [ResolvedPart(ONE)] * len(song.tracks)
+    return mixing.Mixer(song, parts, Settings(), planning.plan(song, parts, Settings()), RATE)
 
 
 def test_a_long_note_under_moving_controllers_takes_no_more_memory_than_a_plain_one():
@@ -243,7 +243,7 @@ def test_levels_move_along_a_note_without_seams():
 
 
 def test_more_notes_than_can_be_played_are_refused_before_they_are_planned(monkeypatch):
-    monkeypatch.setattr(rendering, "MOST_PLAYED", 3)
+    monkeypatch.setattr(rendering, "MAX_PLAYED", 3)
     song = song_of(*(Note(60, 90, 0.1 * i, 1.0) for i in range(4)))
     assert render.render(Stub(), midi.excerpt(song, 0.0, 0.25), ONE, progress=False).report.rendered == 3
     monkeypatch.setattr(rendering, "plan", None)  # it is not called
@@ -265,12 +265,12 @@ def minutes(count, is_drum=False, hours=2):
 
 
 def test_keys_that_got_stuck_are_let_go():
-    assert played(song_of(Note(60, 64, 0.0, 7200.0))) == limits.LONGEST_KEY + soundfont.TAIL
-    assert played(minutes(47)) == 47 * (limits.LONGEST_KEY + soundfont.TAIL)
+    assert played(song_of(Note(60, 64, 0.0, 7200.0))) == limits.MAX_KEY_DURATION + soundfont.TAIL
+    assert played(minutes(47)) == 47 * (limits.MAX_KEY_DURATION + soundfont.TAIL)
 
 
 def test_a_drum_is_not_held():
-    assert played(minutes(47, is_drum=True)) == 47 * (limits.LONGEST_HIT + soundfont.TAIL)
+    assert played(minutes(47, is_drum=True)) == 47 * (limits.MAX_HIT_DURATION + soundfont.TAIL)
 
 
 def test_silence_is_not_played():
@@ -324,7 +324,7 @@ def orchestra(tracks, minutes, voices=1):
 
 def test_a_movement_of_a_symphony_can_be_played():
     song = orchestra(18, 40)
-    assert sum(map(soundfont.work, song.tracks)) > 3 * limits.MOST_WORK
+    assert sum(map(soundfont.work, song.tracks)) > 3 * limits.MAX_WORK
     soundfont.check(song.tracks, song.name)
 
 
@@ -383,10 +383,11 @@ def test_drums_that_are_not_heard_cost_nothing():
         assert render.render(Stub(), song, parts, default=ONE, progress=False, **choices).report.rendered == 1
 
 
+@pytest.mark.slow
 def test_a_long_reference_takes_little_more_memory_than_its_clip():
-    pytest.importorskip("midirenderer", reason="midirenderer, the soundfont player, is not installed")
+    pytest.importorskip("midirenderer", reason="the soundfont player is not installed (pip install midirenderer)")
     soundfont.reference(song_of(Note(60, 64, 0.0, 1.0)))  # what is loaded once
     clip, peak = peak_of(soundfont.reference, song_of(Note(60, 64, 0.0, 1800.0)))
-    assert clip.seconds == 1801.0
+    assert clip.duration == 1801.0
     assert peak < clip.samples.nbytes + 200 * MB  # of a whole clip at once, a gigabyte
     assert not clip.samples[130 * RATE :].any()

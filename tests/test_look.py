@@ -70,10 +70,7 @@ def test_an_error_of_a_page_is_said_and_is_the_exit_status(pages, tmp_path, caps
 def test_without_a_browser_there_is_one_sentence(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(drive, "CHROMIUM", None)
     assert look.main(["--output", str(tmp_path)]) == 1
-    said = capsys.readouterr().err
-    assert (
-        said == "Nothing can be looked at: there is no chromium, chromium-browser or google-chrome on this machine.\n"
-    )
+    assert capsys.readouterr().err == f"Nothing can be looked at: {drive.NO_CHROMIUM}.\n"
 
 
 @pytest.mark.parametrize("name", ["missing.ipynb", "notes.txt"])

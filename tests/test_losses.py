@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
-from inputs import DATA, PARITY, formula_data, golden
+from inputs import DATA, NO_PARITY, PARITY, formula_data, golden
 
 from helpers.gansynth.config import block_weights
 from helpers.training import losses
@@ -14,6 +14,7 @@ from helpers.training import trainer as training
 FULL = PARITY / "checkpoints" / "full_stage12"
 
 
+@pytest.mark.slow
 def test_losses_and_gradients_are_the_originals():
     """All losses to 1e-4 (measured: 2e-7), gradients to 1e-3 of each variable's norm (measured: 2e-5).
 
@@ -77,7 +78,7 @@ def test_full_size_losses_from_the_originals_outputs():
 
 def test_full_size_discriminator_is_the_original():
     if not FULL.is_dir():
-        pytest.skip(f"the full-size checkpoint is not there: {FULL} (the folder can be set with GANSYNTH_PARITY)")
+        pytest.skip(NO_PARITY)
     expected = golden("disc_full_stage12")
     trainer = training.Trainer.restore(FULL)
     data = tf.constant(formula_data(4))

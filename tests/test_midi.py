@@ -14,7 +14,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 
 from helpers import midi
 from helpers.midi import Note, Song, Track, loading
-from helpers.midi.song import MOST_NAMED, PEDAL_LONGEST
+from helpers.midi.song import MAX_NAMED, PEDAL_LONGEST
 
 PRELUDE = Path(__file__).parents[1] / "data" / "midi" / "bach_prelude.mid"
 
@@ -92,7 +92,7 @@ def times(song):
 def test_the_bundled_score():
     prelude = midi.load(PRELUDE)
     assert len(prelude.notes) == 656
-    assert prelude.seconds == pytest.approx(126.0)
+    assert prelude.duration == pytest.approx(126.0)
     assert "Mutopia, public domain" in prelude.tracks[0].name
     assert prelude.tracks[0].program == 42
 
@@ -176,7 +176,7 @@ def test_a_file_without_notes(save):
 
 def test_a_file_that_claims_centuries(save):
     six_hours = 6 * 3600 * 1000
-    assert midi.load(save(note(0, length=six_hours))).seconds == six_hours / 1000
+    assert midi.load(save(note(0, length=six_hours))).duration == six_hours / 1000
     with pytest.raises(ValueError, match="claims to last 7 hours"):
         midi.load(save(note(0, length=six_hours * 7 // 6)))
 
@@ -785,8 +785,8 @@ def test_the_legend_of_many_tracks_names_the_busiest_and_counts_the_others():
         for i in range(40)
     )
     labels = [text.get_text() for text in midi.plot(Song("many", tracks)).get_legend().get_texts()]
-    assert len(labels) == MOST_NAMED + 1
-    assert labels[-1] == f"and {40 - MOST_NAMED} more"
+    assert len(labels) == MAX_NAMED + 1
+    assert labels[-1] == f"and {40 - MAX_NAMED} more"
     assert {"track 7", "track 27"} < set(labels)
 
 
@@ -795,6 +795,7 @@ def test_piano_roll_draws_on_given_axes(song):
 
     _, ax = plt.subplots()
     assert midi.plot(song, ax=ax) is ax
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("time (s)", "pitch")
 
 
 def test_a_piano_roll_of_very_many_notes():

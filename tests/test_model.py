@@ -49,7 +49,7 @@ def test_data_are_what_the_notes_are_made_of(tiny, waves, expected):
 
 @pytest.mark.parametrize("seconds", [1e-9, 0.3, 1.0, 2.77, 3.999, 4.0])
 def test_less_of_a_note_is_its_beginning(tiny, waves, expected, seconds):
-    got = tiny.generate(expected["z"][:4], expected["pitches"][:4], seconds=seconds)
+    got = tiny.generate(expected["z"][:4], expected["pitches"][:4], duration=seconds)
     samples = max(1, round(16000 * seconds))
     assert got.shape == (4, samples)
     np.testing.assert_allclose(got, waves[:, :samples], rtol=0, atol=1e-4 * np.abs(waves).max())
@@ -64,21 +64,21 @@ def test_batches_do_not_matter(tiny, waves, expected, batch_size):
 @pytest.mark.parametrize("n", [1, 3, 5])
 def test_notes_do_not_depend_on_their_company(tiny, expected, n):
     """A batch that is not full is filled up, and what fills it is not heard."""
-    many = tiny.generate(expected["z"], expected["pitches"], seconds=0.2)
-    got = tiny.generate(expected["z"][8 - n :], expected["pitches"][8 - n :], seconds=0.2, batch_size=4)
+    many = tiny.generate(expected["z"], expected["pitches"], duration=0.2)
+    got = tiny.generate(expected["z"][8 - n :], expected["pitches"][8 - n :], duration=0.2, batch_size=4)
     assert_same_notes(got, many[8 - n :])
 
 
 def test_one_latent_plays_many_pitches(tiny, expected):
-    got = tiny.generate(expected["z"][0], [24, 60, 84], seconds=0.2)
-    want = tiny.generate(np.stack([expected["z"][0]] * 3), np.array([24, 60, 84]), seconds=0.2)
+    got = tiny.generate(expected["z"][0], [24, 60, 84], duration=0.2)
+    want = tiny.generate(np.stack([expected["z"][0]] * 3), np.array([24, 60, 84]), duration=0.2)
     assert np.array_equal(got, want)
     assert np.abs(got[0] - got[1]).max() > 0.1 * np.abs(got).max()
 
 
 def test_no_notes_are_no_notes(tiny):
     assert tiny.generate(np.empty((0, 256)), []).shape == (0, 64000)
-    assert tiny.generate(np.zeros(256), [], seconds=1).shape == (0, 16000)
+    assert tiny.generate(np.zeros(256), [], duration=1).shape == (0, 16000)
     assert tiny.generate_data(np.empty((0, 256)), []).shape == (0, 128, 1024, 2)
 
 
@@ -160,10 +160,10 @@ Z = np.zeros((2, 256))
         (Z, np.array([60, 255], np.uint8), {}, "24 to 84, not 255"),
         (Z + np.nan, [60, 61], {}, "not finite"),
         (Z - np.inf, [60, 61], {}, "not finite"),
-        (Z, [60, 61], {"seconds": 0}, "seconds is 0; .* up to 4 s"),
-        (Z, [60, 61], {"seconds": 5}, "seconds is 5; .* up to 4 s"),
-        (Z, [60, 61], {"seconds": -1.0}, "seconds is -1; "),
-        (Z, [60, 61], {"seconds": float("nan")}, "seconds is nan"),
+        (Z, [60, 61], {"duration": 0}, "duration is 0; .* up to 4 s"),
+        (Z, [60, 61], {"duration": 5}, "duration is 5; .* up to 4 s"),
+        (Z, [60, 61], {"duration": -1.0}, "duration is -1; "),
+        (Z, [60, 61], {"duration": float("nan")}, "duration is nan"),
         (Z, [60, 61], {"batch_size": 0}, "batch_size is 0"),
         (Z, [60, 61], {"batch_size": -8}, "batch_size is -8"),
     ],
@@ -181,7 +181,7 @@ def test_many_wrong_pitches_are_not_all_listed(tiny):
 
 def test_a_model_says_what_it_is(tiny):
     assert tiny.sample_rate == 16000
-    assert tiny.max_seconds == 4.0
+    assert tiny.max_duration == 4.0
     assert repr(tiny) == f"GANSynth('tiny', 64,687 weights, {tiny.fingerprint[:8]})"
     assert len(tiny.fingerprint) == 64
 

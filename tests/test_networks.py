@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from inputs import DATA, PARITY, TINY, golden, save_tensors, snr
+from inputs import DATA, NO_PARITY, PARITY, TINY, golden, save_tensors, snr
 
 from helpers.gansynth import GANSynth, checkpoint, networks, spectral
 from helpers.gansynth.config import MIN_PITCH, Config
@@ -68,10 +68,11 @@ def test_averaged_weights_are_read_and_not_the_raw_ones(name):
     assert np.abs(data - expected["data_sub"][:2]).max() > 1
 
 
+@pytest.mark.slow
 def test_full_size_is_the_original(tmp_path):
     weights = PARITY / "full_stage12_generator_ema.npz"
     if not weights.is_file():
-        pytest.skip(f"the full-size weights are not there: {weights} (the folder can be set with GANSYNTH_PARITY)")
+        pytest.skip(NO_PARITY)
     values = json.loads((DATA / "checkpoints" / "tiny_stage12" / "experiment.json").read_text())
     (tmp_path / "experiment.json").write_text(
         json.dumps(values | {"fmap_base": 4096, "fmap_decay": 1.0, "fmap_max": 256})
@@ -113,6 +114,7 @@ def exact(request):
 @example(frames=[127, 128])
 @example(frames=[63, 65])
 @example(frames=[0, 16])
+@pytest.mark.slow
 def test_a_part_is_the_same_as_in_the_whole(exact, frames):
     network, x, image = exact
     part = np.asarray(network.grow(x, tuple(frames)))
@@ -166,6 +168,22 @@ def test_upscaling_convolutions_are_upscaling_and_a_convolution(size, frozen):
         for j in range(size):
             want += large[:, i : i + 6, j : j + 14] @ kernel[i, j]
     np.testing.assert_allclose(got, want, atol=1e-12)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_the_first_and_the_last_layers_stay_float32(precision):
+    """The one reads the latent vector, the others make what is heard."""
+    source = checkpoint.read(DATA / "checkpoints" / "tiny_stage11_blend")  # in a transition, two of them are heard
+    network = networks.Generator(source.config, source.num_blocks, source.progress)
+    network.freeze(precision)
+    formats = {layer.name: {keras.backend.standardize_dtype(part.dtype) for part in layer.frozen}
+               for pair in network.convs for layer in pair}  # fmt: skip
+    assert formats.pop("block1_conv0") == {"float32"}
+    assert len(formats) == 13
+    assert all(kinds == {precision} for kinds in formats.values())
+    assert sorted(network.to_rgbs) == ["6", "7"]
+    for layer in network.to_rgbs.values():
+        assert {keras.backend.standardize_dtype(part.dtype) for part in layer.frozen} == {"float32"}
 
 
 def test_upscale_repeats_pixels():

@@ -11,9 +11,10 @@ from inputs import RATE, Stub, song_of
 from helpers import instruments
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note, Song, Track
-from helpers.render import controllers, planning
+from helpers.render import controllers, mixing, original, planning
 from helpers.render.planning import fold, plan, resolve, transposition
-from helpers.render.types import Part, Settings
+from helpers.render.shaping import RELEASE, bend
+from helpers.render.types import Part, ResolvedPart, Settings
 
 A, B, C = (Instrument(name, np.full(4, value)) for name, value in (("a", 1.0), ("b", -1.0), ("c", 0.5)))
 ONE = Timeline.hold(A)
@@ -36,7 +37,7 @@ def planned(song, parts=None, **choices):
 def players(parts, default=C):
     """Names of the instruments that the four tracks of the trio get."""
     resolved = resolve(Stub(), TRIO, parts, default)
-    return [part.instrument and part.instrument.instruments[0].name for part in resolved]
+    return [part.timeline and part.timeline.instruments[0].name for part in resolved]
 
 
 # ------------------------------------------------------------------------------------------------------------ who plays
@@ -75,8 +76,8 @@ def test_without_a_default_each_track_gets_an_instrument_of_its_own():
     assert names[3] is None  # drums
     assert names == players(None, default=None)
     other = resolve(Stub(), TRIO, None, None, seed=1)
-    assert [part.instrument.instruments[0].z.tolist() for part in other[:3]] != [
-        part.instrument.instruments[0].z.tolist() for part in resolve(Stub(), TRIO, None, None, seed=0)[:3]
+    assert [part.timeline.instruments[0].z.tolist() for part in other[:3]] != [
+        part.timeline.instruments[0].z.tolist() for part in resolve(Stub(), TRIO, None, None, seed=0)[:3]
     ]
 
 
@@ -207,14 +208,14 @@ def test_long_notes_are_looped_or_let_go():
     looped, once = planned(song), planned(song, sustain="once")
     assert looped.holds.tolist() == [10.0, 3.0]
     assert looped.loops.tolist() == [True, False]
-    assert looped.seconds.tolist() == pytest.approx([3.0, 3.3])  # what the loop is cut from
+    assert looped.durations.tolist() == pytest.approx([3.0, 3.3])  # what the loop is cut from
     assert once.holds.tolist() == [3.0, 3.0]
     assert (looped.shortened, once.shortened) == (0, 1)
     assert not once.loops.any()
 
 
 def test_a_key_that_got_stuck_is_let_go():
-    assert planned(song_of(Note(60, 90, 0, 4000.0))).holds.tolist() == [planning.LONGEST_NOTE]
+    assert planned(song_of(Note(60, 90, 0, 4000.0))).holds.tolist() == [planning.MAX_NOTE_DURATION]
 
 
 @given(st.lists(st.floats(0, 300), min_size=1, max_size=30), st.floats(0.1, 2000))
@@ -230,7 +231,7 @@ def test_notes_that_last_too_long_together_are_cut_to_one_length(holds, total):
 
 def test_a_stuck_key_of_many_presses_takes_no_more_time_than_a_symphony():
     stuck = planned(song_of(*(Note(60, 90, i * 0.01, 3000.0) for i in range(2000))))
-    assert stuck.holds.sum() == pytest.approx(planning.LONGEST_TOTAL)
+    assert stuck.holds.sum() == pytest.approx(planning.MAX_TOTAL_DURATION)
     assert stuck.shortened == 2000
 
 
@@ -245,13 +246,34 @@ def test_a_bend_upwards_needs_more_of_the_sound():
     song = song_of(Note(60, 90, 0, 1.0), Note(60, 90, 5.0, 6.0), controls={"bend": ((0.0, 12.0), (3.0, 0.0))})
     bent = planned(song)
     assert bent.bent.tolist() == [True, False]
-    assert bent.seconds.tolist() == pytest.approx([2.6, 1.3], abs=0.01)
+    assert bent.durations.tolist() == pytest.approx([2.6, 1.3], abs=0.01)
     assert not planned(song, controllers=False).bent.any()
+
+
+@pytest.mark.parametrize("semitones", [-12.0, 0.5, 7.0, 12.0])
+def test_a_bent_note_does_not_run_out_of_its_sound(semitones):
+    """As much of the sound is generated as reading it faster takes, with what the interpolation looks at beyond it."""
+    notes = planned(song_of(NOTE, controls={"bend": ((0.0, semitones),)}))
+    sound = np.sin(2 * np.pi * 220 * np.arange(4 * RATE) / RATE)
+    curve = np.full(int((1.0 + RELEASE) * RATE), semitones)
+    got = bend(sound[: int(notes.durations[0] * RATE)], curve)
+    np.testing.assert_allclose(got[-100:], bend(sound, curve)[-100:], atol=1e-3)
+
+
+def test_a_bent_note_is_looped_before_it_reads_the_sound_of_a_released_key():
+    song = song_of(Note(60, 90, 0, 1.6), controls={"bend": ((0.0, 12.0),)})
+    assert planned(song).loops.tolist() == [True]  # 1.6 s at twice the speed take 3.2 s of a sound held for 3
+    assert planned(song, controllers=False).loops.tolist() == [False]
+
+
+def test_a_stuck_key_that_is_bent_is_let_go_earlier():
+    song = song_of(Note(60, 90, 0, 4000.0), controls={"bend": ((0.0, 12.0),)})
+    assert planned(song).holds.tolist() == [planning.MAX_NOTE_DURATION / 2]
 
 
 def test_absurd_bends_stop_at_two_octaves():
     song = song_of(Note(60, 90, 0, 0.5), controls={"bend": ((0.0, 120.0),)})
-    assert planned(song).seconds.tolist() == pytest.approx([0.8 * 4], abs=0.01)
+    assert planned(song).durations.tolist() == pytest.approx([0.8 * 4], abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -270,13 +292,13 @@ def test_nothing_to_play(song, choices, message):
 def test_faithful_keeps_the_original_range_and_its_drums():
     pitched, drums = song_of(Note(30, 90, 0, 1), Note(90, 90, 0, 1)), song_of(Note(38, 90, 0, 9), is_drum=True)
     song = Song("s", drums.tracks + pitched.tracks)
-    original = plan(song, resolve(Stub(), song, A), Settings(faithful=True))
-    assert original.pitches.tolist() == [38]
-    assert original.holds.tolist() == [3.0]
-    assert original.skipped == {"outside 36 to 84": 2}
-    assert original.tracks.tolist() == [0]
+    played = original.plan(song, resolve(Stub(), song, A))
+    assert played.pitches.tolist() == [38]
+    assert played.holds.tolist() == [3.0]
+    assert played.skipped == {"outside 36 to 84": 2}
+    assert played.tracks.tolist() == [0]
     with pytest.raises(ValueError, match="no notes between 36 and 84"):
-        plan(pitched, resolve(Stub(), pitched, A), Settings(faithful=True))
+        original.plan(pitched, resolve(Stub(), pitched, A))
 
 
 def test_unclosed_notes_are_told():
@@ -303,7 +325,7 @@ def test_every_note_is_planned_or_accounted_for(notes, pitch, sustain):
     made = planned(song, pitch=pitch, sustain=sustain)
     assert len(made) + sum(made.skipped.values()) == len(notes) + 1
     assert ((made.pitches >= 24) & (made.pitches <= 84)).all()
-    assert ((made.seconds > 0) & (made.seconds <= 4.0)).all()
+    assert ((made.durations > 0) & (made.durations <= 4.0)).all()
     assert made.end == pytest.approx((made.starts + made.holds).max())
 
 
@@ -325,13 +347,22 @@ def test_each_note_takes_the_instrument_of_its_start(notes):
     np.testing.assert_allclose(planned(song, timeline).z, timeline.z([note.start for note in notes]))
 
 
+def test_a_track_that_sets_no_volume_has_general_midis():
+    """100 of 127, and full expression: a track that sets 127 stands out among such."""
+    songs = song_of(NOTE), song_of(NOTE, controls={"volume": ((0.0, 1.0),), "expression": ((0.0, 1.0),)})
+    silent, loud = (controllers.curves(song, [ResolvedPart(None)], Settings())[0] for song in songs)
+    at = np.zeros(1)
+    [[ratio]] = mixing.levels(silent, 0.0, at, 1) / mixing.levels(loud, 0.0, at, 1)
+    assert ratio == pytest.approx((100 / 127) ** 2)
+
+
 def test_the_corpus_of_controllers_makes_curves():
     song = song_of(NOTE, controls={"volume": ((0.0, 1.0),), "pan": ((0.0, -1.0),)})
-    [moves] = controllers.curves(song, [Part()], Settings())
-    times = np.arange(RATE) / RATE
+    [moves] = controllers.curves(song, [ResolvedPart(None)], Settings())
+    times = np.array([0.0, 0.5, 1.0])
     assert {kind: curve(times).tolist() for kind, curve in moves.items()} == {
-        "volume": [1.0], "expression": [1.0], "pan": [-1.0], "bend": [0.0],
+        "volume": [1.0] * 3, "expression": [1.0] * 3, "pan": [-1.0] * 3, "bend": [0.0] * 3,
     }  # fmt: skip
-    assert controllers.curves(song, [Part(pan=0.5)], Settings())[0]["pan"](times).tolist() == [0.5]
-    [still] = controllers.curves(song, [Part()], Settings(controllers=False))
-    assert still["volume"](times).tolist() == [controllers.VOLUME]
+    assert controllers.curves(song, [ResolvedPart(None, pan=0.5)], Settings())[0]["pan"](times).tolist() == [0.5] * 3
+    [still] = controllers.curves(song, [ResolvedPart(None)], Settings(controllers=False))
+    assert still["volume"](times).tolist() == [controllers.VOLUME] * 3

@@ -41,8 +41,8 @@ def objects(clip, plan):
     return {
         "Song": (SONG, "Song('祭り <script>', 2 tracks, 160 notes, 44.5 s)"),
         "Track": (SONG.tracks[0], f"Track({NAME!r}, program 106, 80 notes)"),
-        "Clip": (clip, f"Clip({clip.seconds:.2f} s, 16000 Hz, stereo, peak {clip.peak:.2f})"),
-        "RenderReport": (clip.report, f"RenderReport('祭り <script>', 80 of 160 notes, {clip.seconds:.1f} s, "),
+        "Clip": (clip, f"Clip({clip.duration:.2f} s, 16000 Hz, stereo, peak {clip.peak:.2f})"),
+        "RenderReport": (clip.report, f"RenderReport('祭り <script>', 80 of 160 notes, {clip.duration:.1f} s, "),
         "Recipe": (clip.report.recipe, "Recipe('祭り <script>', played by 'stub' , seed 0)"),
         "Plan": (plan, "Plan(80 notes, 25 distinct, 44.5 s, 80 left out)"),
         "Timeline": (LONG, "Timeline(voice 0 at 0 s, voice 1 at 6 s, voice 2 at 12 s, voice 3 at 18 s, … 25 more …, "),

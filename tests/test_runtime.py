@@ -160,9 +160,9 @@ class TestColabsOwnPackages:
         requirements = [Requirement(text) for line in lines if (text := line.split("#")[0].strip())]
         return {requirement.name.lower().replace("_", "-"): requirement for requirement in requirements}
 
-    def test_four_are_installed(self, shipped, required):
+    def test_nothing_else_is_installed(self, shipped, required):
         ours = set(required) - set(shipped) - set(runtime.COLABS_OWN)
-        assert ours == {"pretty-midi", "mido", "pyloudnorm", "midirenderer"}
+        assert ours == {"pretty-midi", "mido", "mir-eval", "pyloudnorm", "swift-f0", "midirenderer"}
 
     def test_the_others_are_new_enough(self, shipped, required):
         for name, requirement in required.items():
@@ -242,15 +242,18 @@ class TestOutputs:
         assert "gone after this session: mount Google Drive" in capsys.readouterr().out
         assert not (checkout / "outputs").is_symlink()
 
-    @pytest.mark.parametrize("empty_folder", [False, True])
-    def test_with_drive_they_go_there(self, checkout, colab, drive, capsys, empty_folder):
-        if empty_folder:
+    @pytest.mark.parametrize("before", ["none", "empty", "as cloned"])
+    def test_with_drive_they_go_there(self, checkout, colab, drive, capsys, before):
+        if before != "none":
             (checkout / "outputs").mkdir()
+        if before == "as cloned":
+            (checkout / "outputs" / "README.md").write_text("what appears here")
         for _ in range(2):
             (runtime.outputs() / "clip.wav").write_text("sound")
         assert (drive / "gansynth-suite" / "clip.wav").read_text() == "sound"
         runtime.here()
         assert "the folder gansynth-suite of your Google Drive" in capsys.readouterr().out
+        assert (drive / "gansynth-suite" / "README.md").is_file() == (before == "as cloned")
 
     def test_what_the_drive_has_is_kept(self, checkout, colab, drive):
         (drive / "gansynth-suite").mkdir()
@@ -335,7 +338,7 @@ class TestDownload:
         assert capsys.readouterr().out.strip() == str(clip)
 
     def test_of_a_large_file_by_its_path(self, notebook, clip, monkeypatch, capsys):
-        monkeypatch.setattr(runtime, "MOST_LINKED_BYTES", 4)
+        monkeypatch.setattr(runtime, "MAX_LINKED_BYTES", 4)
         runtime.download(clip)
         assert capsys.readouterr().out.strip() == str(clip)
         with pytest.raises(ValueError, match="more than the"):

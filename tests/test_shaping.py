@@ -159,9 +159,10 @@ def test_a_curve_reaches_each_value_by_a_ramp():
     np.testing.assert_allclose(curve(np.array([0, 0.97, 0.99, 1.0, 1.5, 2.0, 9.0])), [1, 1, 0.75, 0.5, 0.5, 0, 0])
 
 
-def test_a_curve_that_stands_still_is_one_number():
-    assert Curve([(1.0, 0.5)], 1.0)(np.linspace(2, 3, 100)).tolist() == [0.5]
-    assert Curve([], 0.25)(np.linspace(0, 3, 100)).tolist() == [0.25]
+def test_a_curve_has_a_value_for_each_second_also_where_it_stands_still():
+    assert Curve([(1.0, 0.5)], 1.0)(np.linspace(2, 3, 100)).tolist() == [0.5] * 100
+    assert Curve([], 0.25)(np.linspace(0, 3, 100)).tolist() == [0.25] * 100
+    assert Curve([], 0.25).between(0, 3) == (0.25, 0.25)
 
 
 @given(CHANGES, st.floats(0, 10), st.floats(0.001, 3))
@@ -198,7 +199,7 @@ def test_loops_say_where_they_are():
     loop = find_loop(sine(220, 3.0))
     assert isinstance(loop, Loop)
     assert shaping.LOOP_FROM * RATE <= loop.start < loop.end <= shaping.LOOP_TO * RATE
-    assert loop.end - loop.start >= shaping.LOOP_SHORTEST * RATE - 1
+    assert loop.end - loop.start >= shaping.MIN_LOOP * RATE - 1
     assert ATTACK < shaping.LOOP_FROM
 
 

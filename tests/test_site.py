@@ -56,6 +56,7 @@ def site(tmp_path_factory):
 
 
 class TestSite:
+    @pytest.mark.slow
     def test_a_page_has_what_the_notebook_shows(self, site):
         page = (site[0] / "01_a.html").read_text("utf-8")
         assert "<title>1. Tiny &amp; small</title>" in page

@@ -164,7 +164,7 @@ def test_status_bytes_that_are_not_for_files(load, stray):
 
 
 def test_more_strays_than_any_file_has_are_damage(load):
-    song = load(file(track(note(60), b"\0\xf4" * (smf.MOST_STRAYS + 1), note(62))))
+    song = load(file(track(note(60), b"\0\xf4" * (smf.MAX_STRAYS + 1), note(62))))
     assert notes(song) == [(60, 0.0, 0.5)]
     assert "1 damaged track played up to the damage" in song.remarks
 

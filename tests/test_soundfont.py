@@ -11,7 +11,7 @@ from inputs import RATE
 from helpers import soundfont
 from helpers.midi import Note, Track
 
-pytest.importorskip("midirenderer", reason="midirenderer, the soundfont player, is not installed")
+pytest.importorskip("midirenderer", reason="the soundfont player is not installed (pip install midirenderer)")
 
 LEAD = 80  # a General MIDI program that is in tune and holds a note
 FULL = {"volume": ((0.0, 1.0),), "expression": ((0.0, 1.0),)}

@@ -1,8 +1,10 @@
 """helpers.spectrograms: what the pictures show. Values from the definition of the constant-Q transform's bins."""
 
 import dataclasses
+import functools
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -22,6 +24,7 @@ TURNS_A_HERTZ = 2 * spectrograms.HOP / RATE  # half turns a hop
 IMAGES = {"style": "default", "savefig_kwargs": {"dpi": 50}, "tolerance": 12, "baseline_dir": "data/images"}
 
 
+@pytest.mark.slow
 def test_warming_up_imports_what_the_pictures_need_and_only_once():
     code = (
         "import sys; from helpers import spectrograms; assert 'librosa' not in sys.modules; "
@@ -29,6 +32,16 @@ def test_warming_up_imports_what_the_pictures_need_and_only_once():
         "thread.join(); assert 'librosa.core.constantq' in sys.modules; assert spectrograms.warm_up() is thread"
     )
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=True)
+
+
+def test_a_warm_up_that_fails_says_nothing(monkeypatch):
+    said = []
+    monkeypatch.setattr(threading, "excepthook", said.append)
+    monkeypatch.setitem(sys.modules, "librosa", None)  # its import is an error
+    spectrograms.warm_up.cache_clear()
+    spectrograms.warm_up().join()
+    spectrograms.warm_up.cache_clear()
+    assert not said
 
 
 @pytest.fixture(autouse=True)
@@ -140,6 +153,7 @@ class TestConstantQ:
 @pytest.mark.parametrize("draw", [spectrograms.cqt, spectrograms.rainbowgram, spectrograms.mel, spectrograms.waveform])
 class TestEachPicture:
     @pytest.mark.parametrize("samples", [np.zeros(16000), np.ones(1), noise((8000, 2))])
+    @pytest.mark.slow
     def test_odd_clips_give_finite_pictures(self, draw, samples):
         ax, *arrays = draw(Audio(samples.astype(np.float32), RATE))
         ax.figure.canvas.draw()
@@ -196,13 +210,83 @@ class TestRainbowgram:
         assert [label.get_text() for label in ax.get_yticklabels()] == ["C3", "C4", "C5", "C6", "C7", "C8"]
 
     def test_a_long_clip_is_drawn_with_its_loudest_columns(self):
-        columns = 2 * spectrograms.MOST_COLUMNS + 3
+        columns = 2 * spectrograms.MAX_COLUMNS + 3
         level = np.full((2, columns), -70.0)
         level[1, 7] = 0.0  # one loud column among soft ones
         values = np.arange(2 * columns).reshape(2, columns)
         thin = spectrograms._thinned(values, level)
-        assert thin.shape[1] <= spectrograms.MOST_COLUMNS
+        assert thin.shape[1] <= spectrograms.MAX_COLUMNS
         assert thin[1, 7 // 3] == values[1, 7]
+
+
+TIME, PITCH, HERTZ, LEVEL = "time (s)", "pitch", "frequency (Hz)", "level (dB)"
+ADVANCE, CENTS = "phase advance\n(half turns a hop)", "cents from the\nnearest semitone"
+
+
+def labels(ax, key=None):
+    """What is written at a picture's axes, and at its colour bar if it has one."""
+    return ax.get_xlabel(), ax.get_ylabel(), key and key.get_ylabel()
+
+
+class TestUnits:
+    @pytest.mark.parametrize(
+        ("draw", "expected"),
+        [
+            (spectrograms.cqt, (TIME, PITCH, LEVEL)),
+            (spectrograms.mel, (TIME, HERTZ, LEVEL)),
+            (spectrograms.rainbowgram, (TIME, PITCH, ADVANCE)),
+            (functools.partial(spectrograms.rainbowgram, mode="detune"), (TIME, PITCH, CENTS)),
+            (functools.partial(spectrograms.difference, noise(8000)), (TIME, PITCH, "difference (dB)")),
+            (spectrograms.waveform, (TIME, "amplitude", None)),
+        ],
+    )
+    def test_axes_and_colour_bars_name_theirs(self, draw, expected):
+        ax = draw(sine(440, 0.5))[0]
+        assert labels(ax, next(iter(ax.figure.axes[1:]), None)) == expected
+
+    @pytest.mark.parametrize(
+        ("panel", "mode", "expected"),
+        [
+            ("cqt", "paper", (TIME, PITCH, LEVEL)),
+            ("mel", "paper", (TIME, HERTZ, LEVEL)),
+            ("rainbowgram", "paper", (TIME, PITCH, ADVANCE)),
+            ("rainbowgram", "detune", (TIME, PITCH, CENTS)),
+            ("waveform", "paper", (TIME, "amplitude", None)),
+        ],
+    )
+    def test_of_several_clips_too(self, panel, mode, expected):
+        axes = spectrograms.compare({"a": sine(220, 0.5), "b": sine(440, 0.5)}, panel, mode)
+        assert labels(axes[-1], next(iter(axes[0].figure.axes[2:]), None)) == expected
+
+    def test_of_what_the_network_makes(self):
+        axes, _ = spectrograms.network_view(np.zeros((128, 1024, 2)), Config())
+        level, advance = axes[0, 0].figure.axes[6:]
+        assert level.get_ylabel() == LEVEL
+        assert advance.get_ylabel() == "instantaneous frequency (half turns a frame)"
+        assert [ax.get_ylabel() for ax in axes[:, 0]] == [HERTZ] * 3
+        assert [ax.get_xlabel() for ax in axes[-1]] == [TIME] * 2
+
+    @pytest.mark.parametrize(("kind", "decibels"), [("mel", 20.0), ("linear", 40.0)])
+    def test_the_network_has_the_logarithm_of_power_on_a_mel_axis_and_else_of_magnitude(self, kind, decibels):
+        data = np.zeros((128, 1024, 2))
+        data[64:, :, 0] = np.log(100.0)
+        axes, _ = spectrograms.network_view(data, Config(data_type=kind))
+        drawn = axes[0, 0].get_images()[0].get_array()
+        assert float(drawn[500, 100] - drawn[500, 10]) == pytest.approx(decibels, abs=1e-3)
+
+    @pytest.mark.parametrize("draw", [spectrograms.cqt, spectrograms.mel])
+    def test_a_tenth_of_the_amplitude_is_20_decibels_less(self, draw):
+        clip = sine(440, 2.0)
+        clip.samples[RATE:] *= 0.1
+        _, level = draw(clip)
+        loud, soft = (level[:, columns].max(axis=0).mean() for columns in (slice(20, 42), slice(83, 105)))
+        assert loud - soft == pytest.approx(20.0, abs=0.2)
+
+    @pytest.mark.parametrize("hertz", [500, 1000, 4000])
+    def test_labels_of_a_mel_axis_stand_where_their_tone_is(self, hertz):
+        ax, level = spectrograms.mel(sine(hertz, 0.5))
+        written = dict(zip([label.get_text() for label in ax.get_yticklabels()], ax.get_yticks(), strict=True))
+        assert written[str(hertz)] == pytest.approx(np.argmax(level[:, 15]) + 0.5, abs=1.0)
 
 
 class TestCompare:

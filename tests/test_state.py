@@ -6,6 +6,7 @@ A function that is new must be called here, or be listed with the reason why it 
 import dataclasses
 import importlib
 import inspect
+import json
 import logging
 import os
 import pkgutil
@@ -27,6 +28,7 @@ from helpers import (
     downloads,
     drawing,
     errors,
+    evaluate,
     files,
     folders,
     gansynth,
@@ -46,7 +48,20 @@ from helpers import (
     widgets,
 )
 from helpers.audio import Audio
-from helpers.evaluation import agreement
+from helpers.evaluation import (
+    agreement,
+    classifier,
+    describing,
+    embedding,
+    evaluating,
+    listening_result,
+    listening_test,
+    metrics,
+    pitch,
+    results,
+    selfcheck,
+)
+from helpers.evaluation import pictures as pictures_of_notes
 from helpers.gansynth import hub
 from helpers.gansynth.config import NUM_PITCHES, Config
 from helpers.instruments import Instrument, Timeline
@@ -102,15 +117,21 @@ ELSEWHERE = {
     "demo.main": "renders for a minute; it is made of calls that are here",
     "generate.chosen_instruments": "called by generate.main",
     "generate.run": "called by generate.main",
+    "evaluate.run": "called by evaluate.main",
+    "evaluation.describing.described": "called by evaluation.evaluate",
+    "evaluation.evaluating.evaluate": "listens for a minute; it is made of calls that are here",
+    "evaluation.selfcheck.self_check": "listens for twenty seconds; it is made of calls that are here",
+    "evaluation.results.check_alike": "called by evaluation.compare",
     "files.as_path": lambda g: files.as_path("~"),
     "files.claimed": "called by files.replacing",
     "files.in_turn": "called by Bank.keep",
+    "files.locked": "called by files.in_turn",
+    "midi.loading.parse": "called by midi.load",
     "files.naming": "called by files.replacing",
     "files.partial_file": "called by files.replacing",
     "files.partial_folder": "called by Trainer.save",
     "files.remove_abandoned": "called by files.replacing",
     "files.settle": "called by midi_sources.keep",
-    "instruments.read_instrument": "called by instruments.load",
     "midi_sources.download": "needs the network",
     "render.mixing.Mixer": "called by render.render",
     "render.mixing.is_stereo": "called by render.render",
@@ -145,6 +166,19 @@ class Model(Stub):
 
     def generate(self, z, pitches, *args, **how):
         return super().generate(np.broadcast_to(z, (len(pitches), np.shape(z)[-1])), pitches, *args, **how)
+
+
+NOISE, PITCHES = np.random.RandomState(0).normal(size=(8, 16000)).astype(np.float32), np.arange(60, 68) // 2
+EVALUATION = results.Evaluation(
+    "a",
+    "f",
+    "r",
+    9,
+    dict.fromkeys(results.ROWS, 9),
+    0,
+    {row: {"in_tune": results.Score(1.0)} for row in results.ROWS},
+    {},
+)
 
 
 class Given:
@@ -190,6 +224,15 @@ class Given:
         button.run()
         return button
 
+    def compared(self):
+        """A listening test with one answer."""
+        page = listening_test({"a": [self.clip], "b": [self.clip]}, self.folder / "test.html")
+        key = page.with_suffix(".key.json")
+        answers = self.folder / "answers.csv"
+        test = json.loads(key.read_text("utf-8"))["test"]
+        answers.write_text(f"test,session,listener,question,answer\n{test},1,Ada,1,2\n")
+        return listening_result(answers, key=key)
+
     def step(self, trainer=None):
         trainer = trainer or self.trainer()
         drawn = np.zeros((4, SMALL.frames, SMALL.bins, 2), np.float32), np.arange(4, dtype=np.int32)
@@ -205,6 +248,39 @@ def used(context):
 CALLS = {
     "evaluation.agreement.draw": lambda g: agreement.draw(g.clip, g.song),
     "evaluation.agreement.measure": lambda g: agreement.measure(g.clip, g.song),
+    "evaluate.main": lambda g: evaluate.main([f"--compare={results.write(EVALUATION, g.folder / 'a.json')}"]),
+    "evaluate.parser": lambda g: evaluate.parser(),
+    "evaluation.classifier.taught": lambda g: classifier.taught(NOISE, NOISE, PITCHES, PITCHES, 0),
+    "evaluation.describing.describe": lambda g: describing.describe(NOISE, PITCHES, 16000),
+    "evaluation.embedding.musicnn": lambda g: embedding.musicnn(NOISE, 16000),
+    "evaluation.evaluating.round_trip": lambda g: evaluating.round_trip(NOISE[0, :4096], Config.from_dict(train.TINY)),
+    "evaluation.metrics.bootstrap": lambda g: metrics.bootstrap(np.mean, np.arange(20), 0),
+    "evaluation.metrics.cells": lambda g: metrics.cells(NOISE, 2)(NOISE),
+    "evaluation.metrics.diversity": lambda g: metrics.diversity(NOISE, PITCHES, np.arange(len(NOISE))),
+    "evaluation.metrics.entropy": lambda g: metrics.entropy(np.eye(3)),
+    "evaluation.metrics.frechet": lambda g: metrics.frechet(NOISE[:, :3], NOISE[:, 3:6]),
+    "evaluation.metrics.frechet_from": lambda g: metrics.frechet_from(NOISE[:, :3]),
+    "evaluation.metrics.inception_score": lambda g: metrics.inception_score(np.eye(3)),
+    "evaluation.metrics.kid": lambda g: metrics.kid(NOISE[:, :3], NOISE[:, 3:6]),
+    "evaluation.metrics.kid_from": lambda g: metrics.kid_from(NOISE[:, :3]),
+    "evaluation.metrics.ndb": lambda g: metrics.ndb([0, 1], [1, 1], 2),
+    "evaluation.metrics.share_interval": lambda g: metrics.share_interval(np.ones(9, bool), np.arange(9), 0),
+    "evaluation.pictures.log_mel": lambda g: pictures_of_notes.log_mel(NOISE, 16000),
+    "evaluation.pictures.semitones": lambda g: pictures_of_notes.semitones(NOISE, 16000),
+    "evaluation.pitch.heard": lambda g: pitch.heard(16000, 16000),
+    "evaluation.pitch.pyin": lambda g: pitch.pyin(NOISE[0], 60, 16000),
+    "evaluation.pitch.swift_f0": lambda g: pitch.swift_f0(NOISE[0], 60, 16000),
+    "evaluation.results.Table": lambda g: str(results.Table({"a": EVALUATION})),
+    "evaluation.results.compare": lambda g: results.compare({"a": EVALUATION}),
+    "evaluation.results.plot": lambda g: results.plot({"a": EVALUATION}),
+    "evaluation.results.read": lambda g: results.read(results.write(EVALUATION, g.folder / "b.json")),
+    "evaluation.results.write": lambda g: results.write(EVALUATION, g.folder / "c.json"),
+    "evaluation.selfcheck.harmonicity": lambda g: selfcheck.harmonicity(NOISE[0], 60, 16000),
+    "evaluation.selfcheck.steepest": lambda g: selfcheck.steepest(NOISE),
+    "evaluation.listening.listening_result": lambda g: g.compared(),
+    "evaluation.listening.listening_test": lambda g: listening_test(
+        {"a": [g.clip], "b": [g.clip]}, g.folder / "test.html"
+    ),
     "limits.check_length": lambda g: limits.check_length(g.song),
     "audio.file_kind": lambda g: audio.file_kind("a.mp3"),
     "audio.loudness": lambda g: audio.loudness(g.clip),
@@ -299,6 +375,12 @@ CALLS = {
     "render.generating.generate_notes": lambda g: list(
         render.generate_notes(g.model, planning.plan(g.song, g.rendering.report.recipe.parts), progress=False)
     ),
+    "render.mixing.is_still": lambda g: mixing.is_still(g.curves()[0], 0.0, 1.0),
+    "render.mixing.in_words": lambda g: mixing.in_words(g.timeline),
+    "render.original.plan": lambda g: original.plan(g.song, g.rendering.report.recipe.parts),
+    "render.single.note": lambda g: render.note(g.model, g.cello, 60),
+    "render.types.changed_settings": lambda g: render.types.changed_settings(render.Settings(), {"release": 0.5}),
+    "instruments.check_model": lambda g: instruments.check_model(g.cello, g.model),
     "render.mixing.levels": lambda g: mixing.levels(
         g.curves()[0],
         1.0,
@@ -489,11 +571,12 @@ def test_every_public_function_is_called_or_has_a_reason():
 
 
 @pytest.mark.parametrize("name", CALLS)
+@pytest.mark.slow
 def test_a_call_leaves_everything_as_it_was(name, given, unusual, capsys):
     before, figures = state(), plt.get_fignums()
     CALLS[name](given)
     assert differences(before, state()) == {}
-    shows = name.rpartition(".")[2] in SHOW and name != "training.trainer.draw"
+    shows = name.rpartition(".")[2] in SHOW and name not in ("training.trainer.draw", "evaluation.results.compare")
     assert bool(unusual) == (plt.get_fignums() != figures) == shows, "only what shows a figure may use pyplot"
 
 

@@ -99,6 +99,7 @@ def test_curves_are_running_means():
     (distance,) = (line for line in axes[0].lines if line.get_label() == "distance")
     np.testing.assert_array_equal(distance.get_xdata(), 8 * np.arange(1, 41))
     np.testing.assert_allclose(distance.get_ydata(), [1, *np.arange(1.5, 40)])  # of two steps of forty
+    assert [ax.get_xlabel() for ax in axes] == ["images", "images"]
     assert [line.get_label() for line in axes[1].lines][:2] == ["real notes", "generated"]
     assert [line.get_xdata()[0] for line in axes[1].lines[2:]] == [80, 160, 240, 320]
 

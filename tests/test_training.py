@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,11 +20,14 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 from inputs import DATA, RATE, formula_data, golden
+from matplotlib.figure import Figure
 
 from helpers import gansynth, train
+from helpers.evaluation import evaluating, results
+from helpers.files import LOCK
 from helpers.gansynth import checkpoint
 from helpers.gansynth.config import MIN_PITCH, NUM_PITCHES, Config
-from helpers.training import loop
+from helpers.training import loop, pictures
 from helpers.training import trainer as training
 
 # Three stages of 4 x 32 pixels at most, each of a few steps, and notes of 100 samples.
@@ -94,6 +98,7 @@ def test_a_short_schedule_of_batches_is_for_the_last_resolutions():
     assert [training.batch_size(Config(), settings, stage) for stage in range(13)] == [16] * 11 + [8] * 2
 
 
+@pytest.mark.slow
 def test_one_iteration_is_the_originals():
     """All losses to 1e-4 (measured: equal), the variables to a thousandth of the step that they take.
 
@@ -151,6 +156,13 @@ def test_every_note_comes_once_in_an_epoch(count, size, seed):
     for epoch in (order[:count], order[count : 2 * count]):
         assert sorted(epoch) == list(range(count))
     np.testing.assert_array_equal(training.Shuffled(notes, seed)(size, size)[1], batches(size, size)[1])
+
+
+def test_every_epoch_and_every_seed_has_an_order_of_its_own():
+    notes = SomeNotes(40, Config.from_dict(SMALL | {"num_resolutions": 1, "audio_length": 40}))
+    notes.labels = np.arange(40)
+    orders = [training.Shuffled(notes, seed)(40 * epoch, 40)[1].tolist() for seed in (0, 1) for epoch in range(3)]
+    assert len({tuple(order) for order in [list(range(40)), *orders]}) == 7
 
 
 def test_draws_depend_on_seed_and_step_alone():
@@ -228,6 +240,7 @@ def test_without_growing_there_is_one_stage():
 # Other ways to compute the same
 
 
+@pytest.mark.slow
 def test_xla_takes_the_same_step():
     notes, values = SomeNotes(), []
     for jit in (False, True):
@@ -283,10 +296,11 @@ def python(*args, **kwargs):
     return subprocess.Popen([sys.executable, *map(str, args)], env=environment, text=True, **kwargs)
 
 
+@pytest.mark.slow
 def test_two_devices_take_the_step_of_one():
     """With a batch of two equal halves, for which the standard deviation of a half is that of the whole."""
     process = python("-c", textwrap.dedent(MIRRORED), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    output, errors = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors[-3000:]
     assert output == "a batch of 3 cannot be shared equally among 2 devices\n"
 
@@ -323,6 +337,7 @@ def test_the_layout_is_the_published_one(saved):
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     stage = "stage_00001/model.ckpt-36"
     assert files == {
+        LOCK,
         "experiment.json",
         "generator.npz",
         "stage_00001/checkpoint",
@@ -425,6 +440,21 @@ def test_a_write_that_fails_leaves_the_checkpoint_before(saved, tmp_path, monkey
     with pytest.raises(OSError, match="No space"):
         trainer.save(run)  # the first checkpoint of a stage
     assert checkpoint.find(run)[1] == 1
+
+
+def test_the_index_gets_its_name_last(saved, tmp_path, monkeypatch):
+    """It makes a checkpoint of the files beside it, and so must never stand there before they do."""
+    run = shutil.copytree(saved[1], tmp_path / "run")
+    trainer = training.Trainer.restore(run)
+    trainer.global_step += 4
+    replace, named = os.replace, []
+    monkeypatch.setattr(
+        os, "replace", lambda source, target: (named.append(Path(target).name), replace(source, target))
+    )
+    trainer.save(run)
+    kept = [name for name in named if name.startswith("model.ckpt-40")]
+    assert kept == ["model.ckpt-40.data-00000-of-00001", "model.ckpt-40.index"]
+    assert named.index("checkpoint") > named.index(kept[-1])
 
 
 def test_a_published_checkpoint_goes_on():
@@ -531,6 +561,7 @@ def rows(out):
     return path.read_text().splitlines() if path.is_file() else []
 
 
+@pytest.mark.slow
 def test_a_run_leaves_everything(uninterrupted):
     with open(uninterrupted / loop.LOSSES, newline="") as file:
         table = list(csv.DictReader(file))
@@ -548,6 +579,7 @@ def test_a_run_leaves_everything(uninterrupted):
     assert model.generate(model.sample_z(2, 1), [40, 60]).shape == (2, 100)
 
 
+@pytest.mark.slow
 def test_curves_are_for_tensorboard_too(uninterrupted):
     from tensorflow.python.summary.summary_iterator import summary_iterator
 
@@ -564,6 +596,65 @@ def test_curves_are_for_tensorboard_too(uninterrupted):
         np.testing.assert_allclose(curves[name], wanted, rtol=1e-6)
 
 
+def test_what_is_measured_now_and_then_is_a_column_with_gaps(tmp_path):
+    with loop.Curves(tmp_path, 0) as curves:
+        curves.add(4, 0, {"loss": 1.5})
+        curves.add(8, 0, {"loss": 1.25, "evaluation/in_tune": 75.0})
+        curves.add(12, 1, {"loss": 1.0})
+    with loop.Curves(tmp_path, 8) as curves:  # goes on from image 8
+        curves.add(12, 1, {"loss": 0.5, "evaluation/in_tune": 80.0, "evaluation/ndb": 7.0})
+    assert rows(tmp_path) == [
+        "images,stage,loss,evaluation/in_tune,evaluation/ndb", "4,0,1.5,,", "8,0,1.25,75.0,", "12,1,0.5,80.0,7.0",
+    ]  # fmt: skip
+    with open(tmp_path / loop.LOSSES, newline="") as file:
+        table = list(csv.DictReader(file))
+    losses = {name: "1" for curves in pictures.PLOTTED.values() for name, _ in curves.values()}
+    pictures.plot_losses([{**row, **losses} for row in table], Figure().subplots(1, 2))  # gaps do not matter to it
+
+
+@pytest.mark.slow
+def test_evaluations_on_the_way(folder_of_notes, tmp_path, monkeypatch, capsys):
+    """They find their way to the curves and to files; one that finds nothing does not end the training."""
+    asked, out = [], tmp_path / "out"
+
+    def evaluate(model, reference, n, named, cache_dir, progress):
+        saved = checkpoint.read(out)
+        asked.append((model.name, model.fingerprint == saved.fingerprint(), len(reference), n, named))
+        if len(asked) == 1:
+            raise ValueError("none of the notes can be heard")
+        scores = {row: {"in_tune": results.Score(10.0 * len(asked))} for row in results.ROWS}
+        return results.Evaluation(
+            model.name, model.fingerprint, named, n, dict.fromkeys(results.ROWS, 1), 0, scores, {}
+        )
+
+    monkeypatch.setattr(evaluating, "evaluate", evaluate)
+    monkeypatch.setattr(evaluating, "MIN_NOTES", 3)
+    more = ("--images", "12", "--evaluate_every", "8", "--evaluate_notes", "5", "--log_every", "100")
+    assert train.main(flags(folder_of_notes, out, *more)) == 0
+    assert asked == [("out", True, 6, 5, str(folder_of_notes))] * 2  # at 8 and 12 images; saved before
+    with open(out / loop.LOSSES, newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [(row["images"], row["evaluation/in_tune"]) for row in table] == [("12", "20.0")]
+    assert "not evaluated at 8 images: none of the notes can be heard" in capsys.readouterr().out
+    (file,) = (out / "evaluations").iterdir()
+    assert file.name == "00000012.json"
+    assert results.read(file).scores[results.MODEL]["in_tune"].value == 20
+
+
+def test_what_cannot_be_evaluated_is_said_before_the_training(folder_of_notes, tmp_path, capsys):
+    for more, message in (
+        (("--evaluate_every", "0"), "--evaluate_every is 0"),
+        (("--evaluate_every", "8"), "has 6 notes; 96 are needed"),
+        (("--evaluate_every", "8", "--evaluate_notes", "9"), "n is 9"),
+        (("--evaluate_every", "8", "--reference", str(tmp_path / "nowhere")), "nowhere"),
+        (("--reference", str(folder_of_notes)), "--evaluate_every"),
+    ):
+        assert train.main(flags(folder_of_notes, tmp_path / "out", *more)) == 1
+        assert message in capsys.readouterr().err
+    assert not list(tmp_path.glob("out/stage_*"))
+
+
+@pytest.mark.slow
 def test_a_killed_run_goes_on_as_if_it_had_not_been(folder_of_notes, uninterrupted, tmp_path):
     """kill -9 at any moment, with a checkpoint written after each step: all losses are the same, bit for bit."""
     out = tmp_path / "out"
@@ -581,6 +672,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(folder_of_notes, uninterrupt
     assert not list(out.glob(".partial*"))
 
 
+@pytest.mark.slow
 def test_a_second_training_in_one_folder_refuses(folder_of_notes, tmp_path, capsys):
     out = tmp_path / "out"
     holding = "import sys, time; from pathlib import Path; from helpers.training import loop\n"
@@ -607,13 +699,14 @@ def test_a_folder_that_cannot_be_written_is_one_line(folder_of_notes, tmp_path, 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.slow
 def test_a_run_that_is_asked_to_end_saves_and_goes_on(folder_of_notes, uninterrupted, tmp_path, number):
     """The only checkpoint is the one that the signal asks for: the losses after it are those of an undisturbed run."""
     out = tmp_path / "out"
     patient = flags(folder_of_notes, out, "--save_seconds", "1e9")
     process = python("-c", SLOW_STEPS, *patient, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
     while len(rows(out)) <= 8 and process.poll() is None:
-        time.sleep(0.002)
+        time.sleep(0.02)
     process.send_signal(number)
     last = process.communicate()[1].strip().splitlines()[-1]
     assert process.returncode == 128 + number
@@ -656,6 +749,7 @@ def test_the_first_checkpoint_does_not_wait_for_the_second(eager, folder_of_note
     assert saved_at == [4, 12]
 
 
+@pytest.mark.slow
 def test_more_images_for_a_finished_run(eager, folder_of_notes, uninterrupted, tmp_path, capsys):
     out = tmp_path / "out"
     shutil.copytree(uninterrupted, out)
@@ -667,6 +761,7 @@ def test_more_images_for_a_finished_run(eager, folder_of_notes, uninterrupted, t
     assert checkpoint.find(out)[2].name == "model.ckpt-88"
 
 
+@pytest.mark.slow
 def test_continue_from_another_run(eager, folder_of_notes, uninterrupted, tmp_path, capsys):
     out = tmp_path / "out"
     arguments = flags(folder_of_notes, out, "--continue_from", str(uninterrupted), "--images", "84")[2:]
@@ -692,6 +787,7 @@ def test_mistakes_are_one_line(folder_of_notes, tmp_path, capsys, more, message)
     assert message in error
 
 
+@pytest.mark.slow
 def test_a_run_does_not_change_its_numbers(folder_of_notes, uninterrupted, tmp_path, capsys):
     other = tmp_path / "other.json"
     other.write_text(json.dumps(SMALL | {"fmap_max": 5}))
@@ -699,6 +795,7 @@ def test_a_run_does_not_change_its_numbers(folder_of_notes, uninterrupted, tmp_p
     assert "holds a run with fmap_max 4, not 5" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_spoilt_run_keeps_its_last_checkpoint(eager, folder_of_notes, uninterrupted, tmp_path, capsys, monkeypatch):
     out = tmp_path / "out"
     shutil.copytree(uninterrupted, out)

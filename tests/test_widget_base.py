@@ -10,7 +10,7 @@ import soundfile
 
 from helpers import audio
 from helpers.audio import Audio
-from helpers.widgets.base import LONGEST_MESSAGE, SCRIPTS, Control, Sound, quoted, tip
+from helpers.widgets.base import MAX_MESSAGE, SCRIPTS, Control, Sound, quoted, tip
 
 
 class Counter(Control):
@@ -38,7 +38,7 @@ def test_an_error_is_one_line_and_the_next_success_clears_it():
         raise ValueError("this is\nwrong: <b>\n" + "x" * 1000)
     assert "this is wrong: &lt;b&gt;" in counter.message
     assert 'role="alert"' in counter.message
-    assert len(counter.message) < LONGEST_MESSAGE + 200
+    assert len(counter.message) < MAX_MESSAGE + 200
     with counter.attempt():
         counter.say("done")
     assert "done" in counter.message

@@ -10,7 +10,7 @@ import soundfile
 import traitlets
 from inputs import RATE, Stub
 
-from helpers import instruments
+from helpers import files, instruments
 from helpers.instruments import Instrument
 from helpers.widgets import notes
 from helpers.widgets.browser import Browser
@@ -148,7 +148,7 @@ def test_stars_are_saved_at_once_and_there_again(browser, path):
     assert [i.name for i in instruments.load(path)] == ["Cello"]
     again._source.value = "starred"
     assert list(again.bank) == ["Cello"]
-    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    assert {p.name for p in path.parent.iterdir()} == {path.name, files.LOCK}
 
 
 def test_kept_can_be_set(browser, path):

@@ -35,7 +35,7 @@ def test_what_needs_no_download_is_ticked():
 def test_what_cannot_be_had_is_said_and_left_out_and_the_rest_goes_on():
     choice = Checkpoints(["demo", "acoustic_only", "all_instruments"])
     assert choice.get() == ["demo"]
-    assert "left out: cannot reach 127.0.0.1:1" in line(choice, "acoustic_only")
+    assert "left out: 127.0.0.1:1 cannot be reached" in line(choice, "acoustic_only")
     assert 'class="gansynth-error"' in line(choice, "all_instruments")
     assert "gansynth-error" not in line(choice, "demo")
     choice._boxes["acoustic_only"].value = False

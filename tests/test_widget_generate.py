@@ -215,7 +215,7 @@ def test_a_clip_is_saved_once_and_none_is_overwritten(outputs):
     generate.run()
     path = generate.save()
     assert path == generate.save() == outputs / "a _b_.wav"
-    assert audio.read(path).seconds == pytest.approx(generate.clip.seconds)
+    assert audio.read(path).duration == pytest.approx(generate.clip.duration)
     generate.run()
     assert generate.save() == outputs / "a _b_ 2.wav"
 
@@ -232,7 +232,7 @@ def test_the_download_button_gets_the_file(outputs, monkeypatch):
 
 
 def test_a_very_long_clip_stays_out_of_the_page(monkeypatch, outputs):
-    monkeypatch.setattr(module, "MOST_BYTES", 1000)
+    monkeypatch.setattr(module, "MAX_BYTES", 1000)
     generate = Generate(Stub(), SONG)
     generate.run()
     assert generate._sound.layout.display == "none"

@@ -30,8 +30,8 @@ class Unnamed(Stub):
 
     fingerprint = "f00dcafe" * 8
 
-    def generate(self, z, pitches, seconds=None, **how):
-        return super().generate(np.broadcast_to(z, (len(pitches), np.shape(z)[-1])), pitches, seconds, **how)
+    def generate(self, z, pitches, duration=None, **how):
+        return super().generate(np.broadcast_to(z, (len(pitches), np.shape(z)[-1])), pitches, duration, **how)
 
 
 class Named(Unnamed):
@@ -250,6 +250,7 @@ def test_entries_keep_their_share_of_another_song(bank):
     assert editor._fit.disabled
 
 
+@pytest.mark.slow
 def test_chosen_times_stay_until_they_are_fitted(bank):
     tune = Tune(bank, PRELUDE)
     editor = TimelineEditor(bank, tune, ["stub 1-0", "stub 1-1", "stub 1-2"])
@@ -290,7 +291,7 @@ def test_the_beginning_alone_and_the_whole(bank):
     assert "excerpt" not in tune.code()
     assert editor.entries[1][0] == pytest.approx(29.89 / 2, abs=0.01)
     tune.whole = False
-    assert tune.song.seconds == pytest.approx(20, abs=0.1)
+    assert tune.song.duration == pytest.approx(20, abs=0.1)
     mine = midi.load(PRELUDE)
     tune.song = mine
     assert (tune.song, tune.whole, tune.code()) == (mine, True, "")
@@ -423,7 +424,7 @@ def test_a_player_no_longer_follows_what_was_replaced(made):
 
 def test_a_long_reference_waits_for_a_clip(made, monkeypatch):
     tune, _, generate, player = made
-    monkeypatch.setattr(player_module, "LONGEST_LISTEN", 1.0)
+    monkeypatch.setattr(player_module, "MAX_LISTEN", 1.0)
     before = player.clips["original"]
     tune.load(PRELUDE)
     assert player._worker is None

@@ -4,6 +4,7 @@ import ast
 import html
 import io
 import re
+import threading
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -99,6 +100,19 @@ def test_time_is_where_the_player_says(panel):
         columns = np.arange(len(marked)) + 3.5
         middle = (columns * marked).sum() / marked.sum() / (last - first)
         assert middle == pytest.approx(0.6, abs=0.01)  # a hop is 0.016
+
+
+def test_every_panel_names_its_time_axis(monkeypatch):
+    named, here = [], threading.get_ident()
+
+    def png(figure):
+        if threading.get_ident() == here:  # controls of other tests may still be drawing, in threads of theirs
+            named.append([ax.get_xlabel() for ax in figure.axes if ax.get_visible()])
+        return b""
+
+    monkeypatch.setattr(module.drawing, "png", png)
+    module._pictures([sine(), sine()], "waveform", "paper")
+    assert named == [["time (s)"]] * 2
 
 
 def test_colours_are_shared():

@@ -143,9 +143,9 @@ def test_errors_are_one_line_and_the_editor_goes_on(editor):
 
 @pytest.mark.parametrize(
     ("entries", "message"),
-    [([], "1 to 100"), ([[0, "nobody"]], "no instrument"), ([[-1, "Cello"]], "have to rise"),
-     ([[0, "Cello"], [0.05, "Harp"]], "by 0.1 s"), ([[3, "Cello"], [1, "Harp"]], "have to rise"),
-     ([[float("nan"), "Cello"]], "have to rise")],
+    [([], "1 to 100"), ([[0, "nobody"]], "no instrument"), ([[-1, "Cello"]], "must rise"),
+     ([[0, "Cello"], [0.05, "Harp"]], "by 0.1 s"), ([[3, "Cello"], [1, "Harp"]], "must rise"),
+     ([[float("nan"), "Cello"]], "must rise")],
 )  # fmt: skip
 def test_wrong_entries_are_refused(editor, entries, message):
     before = editor.entries
@@ -204,8 +204,8 @@ def test_the_timeline_is_told_to_others_once_a_change(editor):
 def test_x_in_the_piano_roll_is_time():
     picture = matplotlib.image.imread(io.BytesIO(piano_roll(SONG)))[..., :3]
     blue = (picture[..., 2] - picture[..., 0] > 0.2).any(axis=0)
-    columns = np.flatnonzero(blue) / picture.shape[1] * SONG.seconds
-    pixel = SONG.seconds / picture.shape[1]
+    columns = np.flatnonzero(blue) / picture.shape[1] * SONG.duration
+    pixel = SONG.duration / picture.shape[1]
     for start, end in [(2, 3), (9, 10)]:
         inside = columns[(columns > start - 0.5) & (columns < end + 0.5)]
         assert inside.min() == pytest.approx(start, abs=1.5 * pixel)
@@ -225,6 +225,7 @@ def test_x_in_the_piano_roll_is_time():
     st.booleans(),
 )
 @settings(max_examples=40)
+@pytest.mark.slow
 def test_whatever_is_done_the_timeline_is_valid(acts, held):
     editor = TimelineEditor(BANK, SONG)
     editor.held = held

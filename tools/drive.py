@@ -23,6 +23,7 @@ import nbformat
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
+NO_CHROMIUM = "no Chromium was found (apt-get install chromium, or have google-chrome on the path)"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
     "--no-sandbox",
@@ -31,7 +32,13 @@ FLAGS = [
     "--autoplay-policy=no-user-gesture-required",
     "--mute-audio",
 ]
-PARTS = ("helpers", "notebooks", "data/midi", "data/checkpoints/demo")  # of the repository, that notebooks need
+PARTS = (
+    "helpers",
+    "notebooks",
+    "data/midi",
+    "data/checkpoints/demo",
+    "data/embeddings",
+)  # of the repository, that notebooks need
 THREADS = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 # JupyterLab's own settings: nothing that it asks or tells at the start, and all cells on the page, out of sight or not.
@@ -52,7 +59,7 @@ SHOWN_OUTPUT = 3000  # characters of a server's output in an error message
 def missing(*packages):
     """What a browser with these packages lacks on this machine, in one sentence; None where all is there."""
     if CHROMIUM is None:
-        return "there is no chromium, chromium-browser or google-chrome on this machine"
+        return NO_CHROMIUM
     for package in ("playwright", *packages):
         if importlib.util.find_spec(package) is None:
             return f"{package} is not installed (requirements-dev.txt)"

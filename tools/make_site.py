@@ -43,7 +43,7 @@ from helpers.files import replacing
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "outputs" / "site"
 
-MOST_BYTES = 8_000_000  # of a page; a larger one loads slowly and is too large for mail
+MAX_BYTES = 8_000_000  # of a page; a larger one loads slowly and is too large for mail
 LARGE_PICTURE = 40_000  # bytes of a PNG from which on it becomes a WebP
 WEBP_QUALITY = 80
 CARD = (640, 360)  # pixels of a picture in the index
@@ -426,7 +426,7 @@ def main(arguments: Sequence[str] | None = None, folder: Path = ROOT / "notebook
             print(f"{path.name} has no page: {error}", file=sys.stderr)
         else:
             size = target.stat().st_size
-            note = f", more than {MOST_BYTES / 1e6:g} MB" * (size > MOST_BYTES)
+            note = f", more than {MAX_BYTES / 1e6:g} MB" * (size > MAX_BYTES)
             print(f"{target}: {size / 1e6:.1f} MB{note}, {time.monotonic() - began:.0f} s", flush=True)
     write(options.output / "index.html", index(options.output, among).encode("utf-8"))
     print(options.output / "index.html")

@@ -8,14 +8,17 @@ Notebook: 06_compare.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .. import audio as sound
-from .. import drawing
+from .. import compiled, drawing
 from ..audio import Audio
 from ..midi import Song, plot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SAMPLE_RATE = 16000  # Hz at which a clip is listened to
 HOP = 512  # samples from frame to frame, 32 ms
@@ -62,11 +65,18 @@ def measure(clip: Audio, song: Song) -> Agreement:
 
     Raises:
       ValueError: the clip is empty or not finite, or the song has no pitched note.
+
+    >>> from helpers import midi, soundfont
+    >>> from helpers.evaluation import agreement
+    >>> song = midi.excerpt(midi.load("data/midi/bach_prelude.mid"), 0, 3)
+    >>> found = agreement.measure(soundfont.reference(song), song)
+    >>> found.chroma > 0.9, found.onsets > 0.9
+    (True, True)
     """
     return _judge(_listen(clip), *_expected(song))
 
 
-def draw(clip: Audio, song: Song, ax=None):
+def draw(clip: Audio, song: Song, ax: Axes | None = None) -> tuple[Axes, Agreement]:
     """Draw what was heard over the notes: the pitch, blue where it agrees and red where not, and onsets as ticks.
 
     Args, errors as for `measure`.
@@ -105,7 +115,7 @@ def _expected(song: Song) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _listen(clip: Audio) -> _Tracks:
-    import librosa
+    librosa = compiled.librosa()
 
     samples = sound.resample(Audio(np.asarray(clip.mono, np.float32), clip.sample_rate), SAMPLE_RATE).samples
     if not len(samples) or not np.isfinite(samples).all():
@@ -113,12 +123,19 @@ def _listen(clip: Audio) -> _Tracks:
             "the audio is empty or holds samples that are not finite numbers, so nothing can be heard in it"
         )
     samples = np.pad(samples, (0, max(0, PITCH_WINDOW - len(samples))))
-    shared = {"sr": SAMPLE_RATE, "hop_length": HOP}
-    # Without a tuning of its own: what is out of tune has to count as that.
-    options = {"bins_per_octave": CHROMA_BINS, "n_octaves": CHROMA_OCTAVES, "tuning": 0.0}
-    chroma = librosa.feature.chroma_cqt(y=samples, fmin=librosa.note_to_hz(LOWEST), **options, **shared)
-    limits = {"fmin": librosa.note_to_hz(LOWEST), "fmax": librosa.note_to_hz(HIGHEST)}
-    hertz, voiced, _ = librosa.pyin(samples, frame_length=PITCH_WINDOW, **limits, **shared)
+    lowest, highest = map(float, librosa.note_to_hz((LOWEST, HIGHEST)))
+    chroma = librosa.feature.chroma_cqt(
+        y=samples,
+        sr=SAMPLE_RATE,
+        hop_length=HOP,
+        fmin=lowest,
+        bins_per_octave=CHROMA_BINS,
+        n_octaves=CHROMA_OCTAVES,
+        tuning=0.0,  # not the clip's own: what is out of tune must count as that
+    )
+    hertz, voiced, _ = librosa.pyin(
+        samples, sr=SAMPLE_RATE, hop_length=HOP, frame_length=PITCH_WINDOW, fmin=lowest, fmax=highest
+    )
     pitch = np.full(len(hertz), np.nan)
     pitch[voiced] = librosa.hz_to_midi(hertz[voiced])
     onsets = librosa.onset.onset_detect(y=samples, sr=SAMPLE_RATE, hop_length=ONSET_HOP, units="time")
@@ -142,16 +159,10 @@ def _judge(tracks: _Tracks, notes: np.ndarray, starts: np.ndarray) -> Agreement:
 
 
 def _matched(starts: np.ndarray, heard: np.ndarray) -> int:
-    """How many pairs of a start and an onset lie within ONSET_SECONDS, each in one pair at most; both are sorted."""
-    i = j = pairs = 0
-    while i < len(starts) and j < len(heard):
-        if abs(starts[i] - heard[j]) <= ONSET_SECONDS:
-            i, j, pairs = i + 1, j + 1, pairs + 1
-        elif starts[i] < heard[j]:
-            i += 1
-        else:
-            j += 1
-    return pairs
+    """How many pairs of a start and an onset lie within ONSET_SECONDS, each in one pair at most."""
+    from mir_eval.util import match_events  # not mir_eval.onset: that warns when nothing was heard
+
+    return len(match_events(starts, heard, ONSET_SECONDS))
 
 
 def _nearest(seconds: np.ndarray, pitch: np.ndarray, notes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """From latent to audio in one graph, for accelerators: nothing goes back to the host but finished samples.
 
 The same steps as `spectral.denormalize` and `spectral.data_to_waves`, which are quicker on a CPU: there the mel matrix
-is sparse and phases are summed in float64. Here it is dense, and float32 has to do.
+is sparse and phases are summed in float64. Here it is dense, and float32 must do.
 
 Source: SPEC sections 5 and 6. Notebook: 04_generate.
 """
@@ -9,16 +9,17 @@ Source: SPEC sections 5 and 6. Notebook: 04_generate.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from . import spectral
-from .backend import keras, ops
+from .backend import Tensor, keras, ops
 from .config import OVERLAP, Config
 from .networks import Generator, Rows, denormalize
 
 COARSE = 2.0**12  # phases are summed in whole parts of this: exact in float32 up to 2^24 / COARSE half turns
 
 
-def wrapped_sum(frequency):
+def wrapped_sum(frequency: Tensor) -> Tensor:
     """Phase in half turns, in [-1, 1], from its advance per frame: [batch, frames, bins] both, float32.
 
     A plain sum over 128 frames loses four digits. The coarse part of each advance is a multiple of 1 / COARSE, so that
@@ -33,7 +34,7 @@ def wrapped_sum(frequency):
 class InverseTransform(keras.layers.Layer):
     """What the generator draws, normalised, [batch, n, bins, 2] -> float32 audio, [batch, all that n frames cover]."""
 
-    def __init__(self, config: Config, **kwargs):
+    def __init__(self, config: Config, **kwargs: Any):
         super().__init__(**kwargs)
         self.config = config
         self.matrix = None
@@ -41,7 +42,7 @@ class InverseTransform(keras.layers.Layer):
             self.matrix = ops.convert_to_tensor(spectral.mel_inverse_weights(config).toarray(), "float32")
         self.window = ops.convert_to_tensor(spectral.synthesis_window(config), "float32")
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         config = self.config
         data = denormalize(x, config)
         magnitude, frequency = ops.exp(data[..., 0]), data[..., 1]
@@ -61,10 +62,10 @@ class InverseTransform(keras.layers.Layer):
 class Player(keras.Model):
     """A generator and the inverse transform: [z, labels] -> the audio that the first frames cover."""
 
-    def __init__(self, generator: Generator, frames: Rows, **kwargs):
+    def __init__(self, generator: Generator, frames: Rows, **kwargs: Any):
         super().__init__(**kwargs)
         self.generator, self.frames = generator, frames
         self.inverse = InverseTransform(generator.config)
 
-    def call(self, inputs):
+    def call(self, inputs: tuple[Tensor, Tensor]) -> Tensor:
         return self.inverse(self.generator.call(*inputs, frames=self.frames))

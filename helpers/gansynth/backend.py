@@ -16,7 +16,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 EVERYTHING, FATAL_ONLY = "0", "3"
@@ -87,7 +87,9 @@ with quiet():
 
 logging.getLogger("tensorflow").addFilter(_is_news)
 
-__all__ = ["keras", "ops", "quiet", "tf", "unfused"]
+Tensor: TypeAlias = Any  # of the backend that Keras uses; neither Keras nor TensorFlow has types
+
+__all__ = ["Tensor", "keras", "ops", "quiet", "tf", "unfused"]
 
 
 @contextlib.contextmanager

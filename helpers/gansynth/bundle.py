@@ -23,7 +23,7 @@ MAX_ENTRIES = 10_000  # ... and 312 tensors ...
 MAX_KEY = 1000  # ... with names of up to 110 characters
 MAX_SHARDS = 1000
 MAX_RANK = 8
-MAX_SIDE = 1 << 40  # of a tensor that is not read; one that is has to have the shape that is expected
+MAX_SIDE = 1 << 40  # of a tensor that is not read; one that is must have the expected shape
 
 _FOOTER = 48
 _MAGIC = 0xDB4775248B80FB57
@@ -86,14 +86,18 @@ def _entry(message: bytes, sizes: list[int]) -> Entry:
     if not isinstance(dims, bytes):
         raise ValueError("its index is garbled")
     shape = _shape(dims)
-    shard, offset, size = (fields.get(number, 0) for number in (3, 4, 5))
-    if not all(isinstance(value, int) for value in (shard, offset, size)):
-        raise ValueError("its index is garbled")
+    shard, offset, size = (_whole(fields.get(number, 0)) for number in (3, 4, 5))
     if shard >= len(sizes) or offset + size > sizes[shard]:
         raise ValueError("its data file is cut short")
     if width and size != width * math.prod(shape):
         raise ValueError(f"a tensor of shape {list(shape)} is said to have {size} bytes")
     return Entry(name, shape)
+
+
+def _whole(value: int | bytes) -> int:
+    if not isinstance(value, int):
+        raise ValueError("its index is garbled")
+    return value
 
 
 def _shape(message: bytes) -> tuple[int, ...]:
@@ -136,14 +140,15 @@ def _repeated(message: bytes) -> Iterator[tuple[int, int | bytes]]:
         number, kind = tag >> 3, tag & 7
         if kind == _VARINT:
             value, at = _varint(message, at)
-        else:
-            size = {_FIXED64: 8, _FIXED32: 4}.get(kind)
-            if kind == _BYTES:
-                size, at = _varint(message, at)
-            if size is None or at + size > len(message):
-                raise ValueError("its index is garbled")
-            value, at = message[at : at + size], at + size
-        yield number, value
+            yield number, value
+            continue
+        size = {_FIXED64: 8, _FIXED32: 4}.get(kind)
+        if kind == _BYTES:
+            size, at = _varint(message, at)
+        if size is None or at + size > len(message):
+            raise ValueError("its index is garbled")
+        yield number, message[at : at + size]
+        at += size
 
 
 def _varint(content: bytes, at: int) -> tuple[int, int]:
@@ -168,8 +173,8 @@ def _rows(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     footer, at = content[-_FOOTER:], 0
     handle = []
     for _ in range(4):  # offset and size of a block that is not used here, and of the list of blocks
-        value, at = _varint(footer, at)
-        handle.append(value)
+        number, at = _varint(footer, at)
+        handle.append(number)
     previous, read = None, 0
     for _, place in _block(content, handle[2], handle[3]):
         offset, at = _varint(place, 0)

@@ -28,11 +28,12 @@ import tempfile
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import FailFast, Field
 
 from .. import jsonfile
 from ..errors import one_line
@@ -48,9 +49,9 @@ MAX_WEIGHTS = 1 << 26  # of a generator, 256 MB
 MAX_UNPACKED_BYTES = 4 << 30  # of a zip
 MAX_MEMBERS = 10_000  # of a zip
 SMALL_BYTES = 64 << 20  # what unpacks to less than this may be packed at any ratio; beyond it ...
-MAX_RATIO = 20  # ... weights pack hardly at all, and the zeros of an optimizer make 2.4 of it
+MAX_RATIO = 20  # ... weights barely compress, and the zeros of an optimizer make 2.4 of it
 MAX_HEADER_BYTES = 16 << 20  # of the JSON in our own format, unpacked; the bundled model's has 2 MB
-LARGEST_COUNT = 1 << 53  # of images
+MAX_COUNT = 1 << 53  # of images
 
 AVERAGE = "/ExponentialMovingAverage"  # after the name of the variable that it is the average of
 # What an instrument of the demo has are 256 numbers of about 1, and a name.
@@ -96,7 +97,7 @@ class Checkpoint:
         for name in sorted(self.weights):
             array = np.ascontiguousarray(self.weights[name], np.float32)
             digest.update(f"{name}{array.shape}".encode())
-            digest.update(array)
+            digest.update(array.data)
         return digest.hexdigest()
 
 
@@ -131,32 +132,34 @@ def variable_name(player: str, name: str) -> str:
     return f"{player.capitalize()}/{scope}/{layer}/{variable}"
 
 
-def read(path: str | os.PathLike) -> Checkpoint:
+def read(path: str | os.PathLike, shown_as: Path | None = None) -> Checkpoint:
     """Read a checkpoint of either kind.
 
     Args:
       path: a published model's folder or zip, a folder in our format, or its `.npz` file.
+      shown_as: what errors call it, if `path` means nothing to its owner.
 
     Raises:
       FileNotFoundError: nothing is there, or the folder holds no checkpoint.
       ValueError: it is not a checkpoint, or one of another shape than its experiment.json says.
     """
     path = as_path(path)
+    shown_as = shown_as or path
     if not path.exists():
-        raise FileNotFoundError(f"no checkpoint at {path}: there is no such file or folder")
+        raise FileNotFoundError(f"no checkpoint at {shown_as}: there is no such file or folder")
     if path.is_dir():
         if (path / COMPACT_NAME).is_file():
-            return _read_compact(path / COMPACT_NAME)
-        return _read_folder(path)
+            return _read_compact(path / COMPACT_NAME, shown_as / COMPACT_NAME)
+        return _read_folder(path, shown_as)
     if not path.is_file():  # a device or a pipe, which may never end
-        raise ValueError(f"{path} is not a checkpoint: it is no file")
+        raise ValueError(f"{shown_as} is not a checkpoint: it is no file")
     if path.suffix == ".npz":
-        return _read_compact(path)
+        return _read_compact(path, shown_as)
     if zipfile.is_zipfile(path):
         with tempfile.TemporaryDirectory(prefix="gansynth-") as folder:
-            extract_published(path, folder)
-            return _read_folder(Path(folder), shown_as=path)
-    raise ValueError(f"{path} is not a checkpoint: expected a folder, a .zip of one, or a .npz file")
+            extract_published(path, folder, shown_as)
+            return _read_folder(Path(folder), shown_as)
+    raise ValueError(f"{shown_as} is not a checkpoint: expected a folder, a .zip of one, or a .npz file")
 
 
 def write(checkpoint: Checkpoint, path: str | os.PathLike, dtype: str = "float32") -> Path:
@@ -179,27 +182,27 @@ def write(checkpoint: Checkpoint, path: str | os.PathLike, dtype: str = "float32
     }
     arrays = {name: np.asarray(array, dtype) for name, array in checkpoint.weights.items()}
     with replacing(path) as partial, open(partial, "wb") as file:
-        np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)
+        np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)  # type: ignore[arg-type]  # no weight is called allow_pickle
     return path
 
 
-def _read_compact(path: Path) -> Checkpoint:
+def _read_compact(path: Path, shown_as: Path) -> Checkpoint:
     try:
-        check_zip(path)
+        check_zip(path, shown_as)
         with zipfile.ZipFile(path) as archive:
             config, stage, step, about = _read_header(archive)
-            check_stage(config, stage, path)
+            check_stage(config, stage, shown_as)
             shapes = weight_shapes(config, config.num_blocks(stage), config.progress(stage, step))
             found = {name: _array_header(archive, f"{name}.npy") for name in shapes if _has(archive, f"{name}.npy")}
-            _check_weights(shapes, found, config, path)
+            _check_weights(shapes, found, config, shown_as)
             weights = {name: _read_array(archive, f"{name}.npy") for name in shapes}
     except (*_BAD_ZIP, KeyError, TypeError, OSError) as error:
-        raise ValueError(f"{path} is not a GANSynth checkpoint: {one_line(error)}") from None
+        raise ValueError(f"{shown_as} is not a GANSynth checkpoint: {one_line(error)}") from None
     except ValueError as error:
         said = str(error)
-        is_ours = said.startswith(str(path))
-        raise ValueError(said if is_ours else f"{path} is not a GANSynth checkpoint: {one_line(said)}") from None
-    return _checked(Checkpoint(config, weights, stage, step, about), path)
+        is_ours = said.startswith(str(shown_as))
+        raise ValueError(said if is_ours else f"{shown_as} is not a GANSynth checkpoint: {one_line(said)}") from None
+    return _checked(Checkpoint(config, weights, stage, step, about), shown_as)
 
 
 def _read_header(archive: zipfile.ZipFile) -> tuple[Config, int, int, dict[str, Any]]:
@@ -210,28 +213,46 @@ def _read_header(archive: zipfile.ZipFile) -> tuple[Config, int, int, dict[str, 
     kind, shape = _array_header(archive, "header.npy")
     if size > MAX_HEADER_BYTES or shape != () or kind.kind != "U":
         raise ValueError("its header is not the text that it must be")
-    rows = jsonfile.fields(jsonfile.parse(str(_read_array(archive, "header.npy", "U"))), "its header")
-    config = Config.from_dict(jsonfile.fields(rows.get("config"), "config"))
-    stage = jsonfile.whole(rows.get("stage"), "stage", 0, 2 * config.num_resolutions)
-    step = jsonfile.whole(rows.get("global_step"), "global_step", 0, LARGEST_COUNT)
-    about = jsonfile.fields(rows.get("about"), "about")
-    _check_instruments(about.get("instruments", []), config)
-    return config, stage, step, about
+    text = str(_read_array(archive, "header.npy", "U"))
+    header = jsonfile.checked(jsonfile.parse(text), _Header)
+    config = Config.from_dict(header.config)
+    if header.stage > 2 * config.num_resolutions:
+        raise ValueError(f"stage is {header.stage}; a model of {config.num_resolutions} blocks has fewer")
+    about = jsonfile.checked(header.about, _About)
+    _check_instruments(about.instruments, config)
+    return config, header.stage, header.global_step, header.about
 
 
-def _check_instruments(rows: Any, config: Config) -> None:
-    """Refuse named instruments that are not what `instruments.named` and `casting` expect."""
-    names = set()
-    for number, row in enumerate(jsonfile.items(rows, "instruments", MAX_INSTRUMENTS)):
-        what = f"instrument {number}"
-        row = jsonfile.fields(row, what)
-        names.add(jsonfile.text(row.get("name"), f"name of {what}", MAX_NAME))
-        if row.get("program") is not None:
-            jsonfile.whole(row["program"], f"program of {what}", 0, 127)
-        jsonfile.text(row.get("family", ""), f"family of {what}", MAX_NAME)
-        for value in jsonfile.items(row.get("z"), f"latent of {what}", MAX_INSTRUMENTS, config.latent_vector_size):
-            jsonfile.number(value, f"latent of {what}", -MAX_LATENT, MAX_LATENT)
-    if len(names) != len(rows):
+class _Header(jsonfile.Row):
+    """What stands in our own format beside the weights."""
+
+    config: dict[str, Any]
+    stage: Annotated[jsonfile.Whole, Field(ge=0)]
+    global_step: Annotated[jsonfile.Whole, Field(ge=0, le=MAX_COUNT)]
+    about: dict[str, Any]
+
+
+class _Named(jsonfile.Row):
+    """A named instrument, as `instruments.named` and `casting` expect it."""
+
+    name: Annotated[jsonfile.Text, Field(max_length=MAX_NAME)]
+    program: Annotated[jsonfile.Whole, Field(ge=0, le=127)] | None = None
+    family: Annotated[jsonfile.Text, Field(max_length=MAX_NAME)] = ""
+    z: list[Annotated[jsonfile.Number, Field(ge=-MAX_LATENT, le=MAX_LATENT)]]
+
+
+class _About(jsonfile.Row):
+    instruments: Annotated[list[_Named], Field(max_length=MAX_INSTRUMENTS), FailFast()] = Field(default_factory=list)
+
+
+def _check_instruments(instruments: Sequence[_Named], config: Config) -> None:
+    for instrument in instruments:
+        if len(instrument.z) != config.latent_vector_size:
+            raise ValueError(
+                f"the latent of {jsonfile.shortened(instrument.name)} has {len(instrument.z)} numbers; "
+                f"this model's have {config.latent_vector_size}"
+            )
+    if len({instrument.name for instrument in instruments}) != len(instruments):
         raise ValueError("two of its instruments have one name")
 
 
@@ -276,8 +297,8 @@ def find_stage(names: list[str]) -> str | None:
     return stages[-1] if stages else None
 
 
-def _read_folder(path: Path, shown_as: Path | None = None) -> Checkpoint:
-    return _read_tensors(*_find(path, shown_as or path), shown_as or path)
+def _read_folder(path: Path, shown_as: Path) -> Checkpoint:
+    return _read_tensors(*_find(path, shown_as), shown_as)
 
 
 def find(path: str | os.PathLike) -> tuple[Config, int, Path]:
@@ -327,7 +348,7 @@ def _newest(stage: Path) -> Path | None:
         named = re.search(r'^model_checkpoint_path: "(?:.*[/\\])?([^"/\\]+)"', text, re.M)
         if named and named[1] in steps:
             return stage / named[1]
-    return stage / max(steps, key=steps.get) if steps else None
+    return stage / max(steps, key=lambda name: steps[name]) if steps else None
 
 
 def _read_tensors(config: Config, stage: int, prefix: Path, shown_as: Path) -> Checkpoint:
@@ -343,7 +364,7 @@ def _read_tensors(config: Config, stage: int, prefix: Path, shown_as: Path) -> C
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         step = int(reader.get_tensor("global_step")) if counted else int(prefix.name.rsplit("-", 1)[1])
-        if not 0 <= step <= LARGEST_COUNT:
+        if not 0 <= step <= MAX_COUNT:
             raise ValueError(f"{shown_as} is damaged: its global_step is {step}")
         shapes = weight_shapes(config, config.num_blocks(stage), config.progress(stage, step))
         names = {name: published_name(name) for name in shapes}
@@ -373,7 +394,7 @@ def read_published(prefix: Path, expected: Mapping[str, np.ndarray]) -> dict[str
 
     Args:
       prefix: as from `find`.
-      expected: name -> an array of the shape and type that the variable has to have.
+      expected: name -> an array of the shape and type that the variable must have.
 
     Raises:
       ValueError: one is missing, does not fit or is not finite, or the file is damaged.
@@ -526,12 +547,13 @@ def _checked(checkpoint: Checkpoint, shown_as: Path) -> Checkpoint:
     return checkpoint
 
 
-def extract_published(archive: str | os.PathLike, folder: str | os.PathLike) -> list[str]:
+def extract_published(archive: str | os.PathLike, folder: str | os.PathLike, shown_as: Path | None = None) -> list[str]:
     """Unpack from a published zip what generation reads: experiment.json and the last stage, without its `.meta` graph.
 
     Args:
       archive: the zip.
       folder: where to; the archive's own top folder, if it has one, is left out.
+      shown_as: what errors call the archive, if its path means nothing to its owner.
 
     Returns:
       The relative paths that were written.
@@ -540,13 +562,14 @@ def extract_published(archive: str | os.PathLike, folder: str | os.PathLike) -> 
       ValueError: not a zip, not a checkpoint, or a member that would land outside `folder`.
     """
     folder = as_path(folder)
+    shown_as = shown_as or Path(archive)
     try:
-        check_zip(archive)
+        check_zip(archive, shown_as)
         with zipfile.ZipFile(archive) as source:
-            members = {_safe_name(info, archive): info for info in source.infolist() if not info.is_dir()}
+            members = {_safe_name(info, shown_as): info for info in source.infolist() if not info.is_dir()}
             roots = [name.parent for name in members if name.name == _EXPERIMENT]
             if not roots:
-                raise ValueError(f"{archive} is not a GANSynth checkpoint: there is no {_EXPERIMENT} in it")
+                raise ValueError(f"{shown_as} is not a GANSynth checkpoint: there is no {_EXPERIMENT} in it")
             root = min(roots, key=lambda p: len(p.parts))
             inside = {name.relative_to(root): info for name, info in members.items() if name.is_relative_to(root)}
             stage = find_stage([name.parts[0] for name in inside if len(name.parts) > 1])
@@ -560,16 +583,16 @@ def extract_published(archive: str | os.PathLike, folder: str | os.PathLike) -> 
                         shutil.copyfileobj(data, out)
                     written.append(str(name))
     except _BAD_ZIP as error:
-        raise ValueError(f"{archive} is not a usable zip archive: {one_line(error)}") from None
+        raise ValueError(f"{shown_as} is not a usable zip archive: {one_line(error)}") from None
     except OSError as error:
         # Else: a place that is said to lie before the file's beginning, or a member's name.
         if error.errno not in (errno.EINVAL, errno.ENAMETOOLONG):
             raise
-        raise ValueError(f"{archive} is not a usable zip archive: it is damaged") from None
+        raise ValueError(f"{shown_as} is not a usable zip archive: it is damaged") from None
     return written
 
 
-def check_zip(archive: str | os.PathLike) -> None:
+def check_zip(archive: str | os.PathLike, shown_as: Path | None = None) -> None:
     """Refuse a zip that would unpack to far more than a model can be, before anything of it is unpacked.
 
     The declared sizes are enough to look at: `zipfile` never delivers more of a member than it declares.
@@ -579,22 +602,23 @@ def check_zip(archive: str | os.PathLike) -> None:
       zipfile.BadZipFile: it is no zip.
     """
     archive = Path(archive)
+    shown_as = shown_as or archive
     with zipfile.ZipFile(archive) as source:
         members = source.infolist()
     size = sum(member.file_size for member in members)
     packed = archive.stat().st_size
     if size > MAX_UNPACKED_BYTES or len(members) > MAX_MEMBERS or size > max(SMALL_BYTES, MAX_RATIO * packed):
-        raise ValueError(f"{archive} would unpack to {size >> 20} MB in {len(members)} files, far too much")
+        raise ValueError(f"{shown_as} would unpack to {size >> 20} MB in {len(members)} files, far too much")
     if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
-        raise ValueError(f"{archive} is packed in another way than zips of models are")
+        raise ValueError(f"{shown_as} is packed in another way than zips of models are")
 
 
-def _safe_name(info: zipfile.ZipInfo, archive: str | os.PathLike) -> PurePosixPath:
+def _safe_name(info: zipfile.ZipInfo, shown_as: Path) -> PurePosixPath:
     """The member's path, if it stays inside the folder it is unpacked to and is a plain file."""
     name = PurePosixPath(info.filename.replace("\\", "/"))
     is_link = (info.external_attr >> 16) & 0o170000 == 0o120000
     if name.is_absolute() or ".." in name.parts or re.match(r"^[A-Za-z]:", str(name)) or is_link:
         raise ValueError(
-            f"{archive} is not to be trusted: its member {info.filename[:MAX_NAME]!r} points outside the archive"
+            f"{shown_as} is not to be trusted: its member {info.filename[:MAX_NAME]!r} points outside the archive"
         )
     return name

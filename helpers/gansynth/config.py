@@ -1,7 +1,7 @@
 """Every number of a GANSynth model, read from the `experiment.json` that lies beside its weights.
 
 The two published models were trained with the values below ("mel, progressive, high frequency resolution"). Training
-wrote its whole flag dictionary into `experiment.json`; a reader has to treat each key as optional, so each has a
+wrote its whole flag dictionary into `experiment.json`; a reader must treat each key as optional, so each has a
 default: the published value.
 
 Source: SPEC sections 1.1 and 2. Notebook: 02_checkpoints.
@@ -22,11 +22,11 @@ from .. import jsonfile
 
 MIN_PITCH = 24  # lowest MIDI pitch the models were trained on (C1, 32.7 Hz) ...
 MAX_PITCH = 84  # ... and the highest (C6, 1046.5 Hz)
-LARGEST = 2**53  # above any number of a model; NaN and infinity fail the comparison too
-LONGEST_SIDE = 4096  # frames or bins of a spectrogram; the published models have 128 and 1024
-LARGEST_LAYER = 1 << 24  # values of one note in one layer, 64 MB; twice the published models'
+MAX_NUMBER = 2**53  # above any number of a model; NaN and infinity fail the comparison too
+MAX_SIDE = 4096  # frames or bins of a spectrogram; the published models have 128 and 1024
+MAX_LAYER = 1 << 24  # values of one note in one layer, 64 MB; twice the published models'
 LOUDEST = 40.0  # the natural logarithm of the largest magnitude; the published models reach 13
-MOST_TURNS = 100.0  # the largest frequency, in units of pi a frame; the published models reach 1.25
+MAX_TURNS = 100.0  # the largest frequency, in units of pi a frame; the published models reach 1.25
 MAX_BYTES = 1 << 20  # of an experiment.json; the published ones have 2 kB
 OVERLAP = 4  # frames that cover each sample: a hop is a quarter of a frame
 NUM_PITCHES = MAX_PITCH - MIN_PITCH + 1  # 61: the width of the one-hot pitch condition
@@ -52,16 +52,16 @@ _RANGES = {
     "sample_rate": (4000, 192_000),
     "latent_vector_size": (1, 4096),
     "kernel_size": (1, 15),
-    "start_height": (1, LONGEST_SIDE),
-    "start_width": (1, LONGEST_SIDE),
+    "start_height": (1, MAX_SIDE),
+    "start_width": (1, MAX_SIDE),
     "num_resolutions": (1, 12),
     "scale_base": (2, 2),
-    "fmap_base": (1, LARGEST),
+    "fmap_base": (1, MAX_NUMBER),
     "fmap_decay": (0, 10),
     "fmap_max": (1, 4096),
-    "stable_stage_num_images": (1, LARGEST),
-    "transition_stage_num_images": (1, LARGEST),
-    "total_num_images": (1, LARGEST),
+    "stable_stage_num_images": (1, MAX_NUMBER),
+    "transition_stage_num_images": (1, MAX_NUMBER),
+    "total_num_images": (1, MAX_NUMBER),
 }
 
 
@@ -110,7 +110,7 @@ class Config:
         picture = f"{self.data_type} spectrograms of {self.frames} x {self.bins}"
         return f"Config({picture}, {self.audio_length / self.sample_rate:g} s at {self.sample_rate} Hz)"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # NumPy's numbers are numbers, but not for the JSON file of a model
             if isinstance(value := getattr(self, field.name), np.generic):
                 object.__setattr__(self, field.name, value.item())
@@ -124,7 +124,7 @@ class Config:
         if self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size is {self.kernel_size!r}; it must be odd")
         self._check_size()
-        for channel, limit in (("mag", LOUDEST), ("p", MOST_TURNS)):
+        for channel, limit in (("mag", LOUDEST), ("p", MAX_TURNS)):
             self._check_normalizer(channel, limit)
         if self.front_padding < 0:
             covered = self.audio_length + self.front_padding
@@ -132,18 +132,18 @@ class Config:
 
     def _check_size(self) -> None:
         """Refuse a spectrogram or a layer that no machine could be asked for, before anything is made of it."""
-        if max(self.frames, self.bins) > LONGEST_SIDE:
+        if max(self.frames, self.bins) > MAX_SIDE:
             raise ValueError(
                 f"num_resolutions is {self.num_resolutions}, so that a spectrogram has {self.frames} x {self.bins} "
-                f"values; a side can have {LONGEST_SIDE}"
+                f"values; a side can have {MAX_SIDE}"
             )
         for block in range(1, self.num_resolutions + 1):
             pixels = self.start_height * self.start_width * 4 ** (block - 1)
             channels = max(self.filters(max(block - 1, 1)), self.filters(block))
-            if pixels * channels > LARGEST_LAYER:
+            if pixels * channels > MAX_LAYER:
                 raise ValueError(
                     f"fmap_max is {self.fmap_max!r}, so that block {block} has {channels} filters of {pixels:,} values "
-                    f"a note; they may come to {LARGEST_LAYER:,}"
+                    f"a note; they may come to {MAX_LAYER:,}"
                 )
 
     def _check_normalizer(self, channel: str, limit: float) -> None:
@@ -184,7 +184,7 @@ class Config:
         return self.hop_length * (self.frames - 1) + self.frame_length - self.audio_length
 
     def filters(self, block: int) -> int:
-        """Channels of block 1 ... num_resolutions (block 0 is the width behind the discriminator's last one)."""
+        """Channels of block 1 ... num_resolutions (block 0 is the width after the discriminator's last one)."""
         return int(min(self.fmap_base / 2 ** (block * self.fmap_decay), self.fmap_max))
 
     def num_blocks(self, stage: int) -> int:
@@ -227,12 +227,12 @@ class Config:
           ValueError: it is too large, not JSON, or `from_dict` refuses what is in it.
           OSError: it cannot be read.
         """
-        source = path if source is None else source
+        named = os.fspath(path) if source is None else source
         try:
             text = jsonfile.read_text(path, MAX_BYTES)
         except ValueError as error:
-            raise ValueError(f"{source} is not valid JSON: {error}") from None
-        return cls.from_json(text, source)
+            raise ValueError(f"{named} is not valid JSON: {error}") from None
+        return cls.from_json(text, named)
 
     @classmethod
     def from_json(cls, text: str, source: str | Path = "experiment.json") -> Config:
@@ -242,7 +242,7 @@ class Config:
         except ValueError as error:
             raise ValueError(f"{source} is not valid JSON: {error}") from None
         if not isinstance(values, dict):
-            raise ValueError(f"{source} has to hold one JSON object, not a {type(values).__name__}")
+            raise ValueError(f"{source} must hold one JSON object, not a {type(values).__name__}")
         try:
             return cls.from_dict(values)
         except ValueError as error:
@@ -271,7 +271,7 @@ def _typed(key: str, value: Any, default: Any) -> Any:
         raise ValueError(f"{key} is {shown}; expected a {type(default).__name__} such as {default!r}")
     value = value.item() if isinstance(value, np.generic) else value
     whole = isinstance(default, int) and key not in ("fmap_base", "fmap_max")
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < MAX_NUMBER
     if not number or (whole and value != int(value)):
         kind = "whole number" if whole else "number"
         raise ValueError(f"{key} is {jsonfile.shortened(value)}; expected a {kind} such as {default!r}")

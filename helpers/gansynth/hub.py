@@ -25,9 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import filelock
-
-from .. import downloads, folders, jsonfile
+from .. import downloads, files, folders, jsonfile
 from ..downloads import Progress, sha256_of
 from ..errors import in_one_line
 
@@ -43,6 +41,7 @@ MAX_RECORD_BYTES = 4 << 20  # of what is noted about a download
 RECORD = "download.json"  # in an unpacked checkpoint: where it came from and the hashes of its files
 
 # What unpacking raises when the archive is at fault, and not the disk; the last two when members collide.
+_THE_ARCHIVE = Path("the archive")  # what errors call a download: its path is that of a temporary file
 _BAD_ARCHIVE = (ValueError, FileNotFoundError, zipfile.BadZipFile, zlib.error, FileExistsError, NotADirectoryError)
 
 
@@ -103,6 +102,10 @@ def locate(name_or_path: str | os.PathLike) -> Path:
       FileNotFoundError: neither a known name nor a path that exists.
       ValueError: a downloaded file is not what it was when it was unpacked.
       Whatever `download` and `from_drive` raise.
+
+    >>> from helpers.gansynth import hub
+    >>> hub.locate("demo").name
+    'demo'
     """
     name = os.fspath(name_or_path)
     if isinstance(name_or_path, str):
@@ -248,26 +251,23 @@ def _already(folder: Path, url: str | None, sha256: str | None) -> Path:
 def _alone(folder: Path, progress: Progress) -> Iterator[None]:
     """Wait until no other process downloads to `folder`."""
     home = _unfinished(folder)
-    lock = filelock.FileLock(str(home / f"{folder.name}.lock"))
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = home / f"{folder.name}.lock"
+
+    def tell() -> None:
+        if progress is True:
+            print(f"another process is downloading {folder.name}; waiting for it")
+
+    with contextlib.ExitStack() as held:
         try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            if progress is True:
-                print(f"another process is downloading {folder.name}; waiting for it")
-            lock.acquire(timeout=LOCK_SECONDS)
-    except filelock.Timeout:
-        raise TimeoutError(
-            f"another process has been downloading {folder.name} for too long: end it, or delete {lock.lock_file}"
-        ) from None
-    except OSError as error:
-        raise OSError(f"cannot write to {home}: {error.strerror}; set GANSYNTH_DATA to a folder of yours") from None
-    try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(files.locked(lock, LOCK_SECONDS, tell))
+        except TimeoutError:
+            raise TimeoutError(
+                f"another process has been downloading {folder.name} for too long: end it, or delete {lock}"
+            ) from None
+        except OSError as error:
+            raise OSError(f"cannot write to {home}: {error.strerror}; set GANSYNTH_DATA to a folder of yours") from None
         yield
-    finally:
-        lock.release()
 
 
 # ---- Unpack ----------------------------------------------------------------------------------------------------------
@@ -288,8 +288,8 @@ def _install(archive: Path, folder: Path, url: str, sha256: str | None = None) -
         if unpacking.exists():  # left by a process that was killed
             shutil.rmtree(unpacking)
         unpacking.mkdir()
-        checkpoint.extract_published(archive, unpacking)
-        checkpoint.read(unpacking)
+        checkpoint.extract_published(archive, unpacking, _THE_ARCHIVE)
+        checkpoint.read(unpacking, _THE_ARCHIVE)
         files = {p.relative_to(unpacking).as_posix(): sha256_of(p) for p in sorted(unpacking.rglob("*")) if p.is_file()}
         date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         record = {"url": url, "date": date, "bytes": size, "sha256": found, "files": files}
@@ -297,8 +297,7 @@ def _install(archive: Path, folder: Path, url: str, sha256: str | None = None) -
         os.replace(unpacking, folder)
     except _BAD_ARCHIVE as error:
         downloads.discard(archive)
-        reason = str(error).replace(str(unpacking), "the archive").replace(str(archive), "the archive")
-        raise ValueError(f"{url} did not deliver a usable checkpoint: {reason}; it was deleted") from None
+        raise ValueError(f"{url} did not deliver a usable checkpoint: {error}; it was deleted") from None
     except OSError as error:
         raise OSError(
             f"cannot unpack to {folder} ({error.strerror or error}): put that right and run it again"
@@ -316,8 +315,8 @@ def _check_zip(archive: Path) -> None:
     if not zipfile.is_zipfile(archive):
         with open(archive, "rb") as file:
             page = file.read(64).lstrip().lower().startswith((b"<!doctype", b"<html"))
-        raise ValueError(f"{archive} is {'a web page' if page else 'not a zip archive'}")
-    checkpoint.check_zip(archive)
+        raise ValueError(f"{_THE_ARCHIVE} is {'a web page' if page else 'not a zip archive'}")
+    checkpoint.check_zip(archive, _THE_ARCHIVE)
 
 
 def _locate_on_drive(link: str) -> Path:

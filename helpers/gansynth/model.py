@@ -38,7 +38,7 @@ class GANSynth:
       about: what travels with our own checkpoints (the demo's instrument names, for one).
       precision: of its convolutions.
       cache: where its notes are kept, if anywhere.
-      batch_size: notes that it makes at a time, unless it is told otherwise.
+      batch_size: notes that it makes at a time, where a call gives no other number.
     """
 
     def __init__(
@@ -82,7 +82,12 @@ class GANSynth:
         return self.config.sample_rate
 
     @property
-    def max_seconds(self) -> float:
+    def latent_vector_size(self) -> int:
+        """Numbers in a latent (256)."""
+        return self.config.latent_vector_size
+
+    @property
+    def max_duration(self) -> float:
         """Length of a whole note (4 s)."""
         return self.config.audio_length / self.config.sample_rate
 
@@ -101,6 +106,11 @@ class GANSynth:
         Returns:
           float64 [n, latent_vector_size].
 
+        >>> from helpers import gansynth
+        >>> model = gansynth.load("demo")
+        >>> model.sample_z(3, seed=1).shape
+        (3, 256)
+
         Notebook: 04_generate.
         """
         random = np.random.RandomState(seed)
@@ -114,7 +124,7 @@ class GANSynth:
         self,
         z: np.ndarray,
         pitches: Sequence[int] | np.ndarray,
-        seconds: float | Sequence[float] | None = None,
+        duration: float | Sequence[float] | np.ndarray | None = None,
         batch_size: int | None = None,
         progress: bool = True,
     ) -> np.ndarray:
@@ -123,7 +133,7 @@ class GANSynth:
         Args:
           z: latent vectors, [n, latent_vector_size]; a single vector plays all the pitches.
           pitches: MIDI numbers [n], each from MIN_PITCH to MAX_PITCH.
-          seconds: how much of each note to compute; the whole 4 s by default. Shorter is quicker and changes no sample.
+          duration: s, how much of each note to compute; all 4 s by default. Shorter is quicker and changes no sample.
             With a number for each note, rows are as long as the longest, and zero after a note's own end.
           batch_size: notes at a time, bounding memory; the model's `batch_size` by default.
           progress: show a bar when there is more than one batch.
@@ -133,12 +143,18 @@ class GANSynth:
 
         Raises:
           ValueError: a pitch outside the model's range, or arrays that do not fit each other.
+
+        >>> from helpers import gansynth
+        >>> model = gansynth.load("demo")
+        >>> notes = model.generate(model.sample_z(1, seed=1)[0], [60, 64, 67])
+        >>> notes.shape, notes.dtype
+        ((3, 64000), dtype('float32'))
         """
         z, pitches = self._checked_notes(z, pitches)
-        samples, longest = self._samples(seconds, len(pitches))
+        samples, longest = self._samples(duration, len(pitches))
         batch_size = self._checked_size(batch_size)
         waves = np.zeros((len(pitches), longest), np.float32)
-        missing = np.arange(len(pitches))
+        missing: np.ndarray = np.arange(len(pitches))
         if self.cache is not None:
             keys = self._keys(z, pitches)
             kept = [self.cache.get(key, needed) for key, needed in zip(keys, samples, strict=True)]
@@ -158,12 +174,14 @@ class GANSynth:
                 bar.update(len(rows))
         return waves
 
-    def cached(self, z: np.ndarray, pitches: Sequence[int] | np.ndarray, seconds: Sequence[float]) -> np.ndarray:
+    def cached(
+        self, z: np.ndarray, pitches: Sequence[int] | np.ndarray, durations: Sequence[float] | np.ndarray
+    ) -> np.ndarray:
         """Which notes `generate` would find in the cache, at a length for each: bool [n]."""
         z, pitches = self._checked_notes(z, pitches)
         if self.cache is None:
             return np.zeros(len(pitches), bool)
-        samples, _ = self._samples(seconds, len(pitches))
+        samples, _ = self._samples(durations, len(pitches))
         found = [self.cache.has(key, n) for key, n in zip(self._keys(z, pitches), samples, strict=True)]
         return np.array(found, bool)
 
@@ -198,16 +216,16 @@ class GANSynth:
             raise ValueError(f"the model plays MIDI pitches {MIN_PITCH} to {MAX_PITCH}, not {shown}")
         return z, pitches.astype(np.int32)
 
-    def _samples(self, seconds: float | Sequence[float] | None, n: int) -> tuple[np.ndarray, int]:
+    def _samples(self, duration: float | Sequence[float] | np.ndarray | None, n: int) -> tuple[np.ndarray, int]:
         """How many samples of each of n notes are wanted, and of the longest."""
-        seconds = np.asarray(self.max_seconds if seconds is None else seconds, np.float64)
-        if seconds.shape not in ((), (n,)):
+        wanted = np.asarray(self.max_duration if duration is None else duration, np.float64)
+        if wanted.shape not in ((), (n,)):
             raise ValueError(
-                f"seconds is one number or one for each of the {n} notes, not {list(seconds.shape)} of them"
+                f"duration is one number or one for each of the {n} notes, not {list(wanted.shape)} of them"
             )
-        for wrong in seconds[~((seconds > 0) & (seconds <= self.max_seconds))].flat:
-            raise ValueError(f"seconds is {wrong:g}; a note lasts above 0 and up to {self.max_seconds:g} s")
-        samples = np.maximum(1, np.rint(seconds * self.sample_rate).astype(np.int64))
+        for wrong in wanted[~((wanted > 0) & (wanted <= self.max_duration))].flat:
+            raise ValueError(f"duration is {wrong:g}; a note lasts above 0 and up to {self.max_duration:g} s")
+        samples = np.maximum(1, np.rint(wanted * self.sample_rate).astype(np.int64))
         return np.broadcast_to(samples, n), int(samples.max(initial=0))
 
     def _keys(self, z: np.ndarray, pitches: np.ndarray) -> list[str]:
@@ -309,6 +327,13 @@ def load(
 
     Raises:
       FileNotFoundError, ValueError, ConnectionError: one sentence on what is wrong.
+
+    >>> from helpers import gansynth
+    >>> model = gansynth.load("demo")
+    >>> model
+    GANSynth('demo', 6,135,554 weights, 9dd15578)
+    >>> model.sample_rate, model.max_duration
+    (16000, 4.0)
     """
     from . import hub
 

@@ -10,8 +10,9 @@ Notebook: 02_checkpoints, 08_train.
 from __future__ import annotations
 
 import math
+from typing import Any
 
-from .backend import keras, ops
+from .backend import Tensor, keras, ops
 from .config import NUM_PITCHES, Config, block_weights
 
 LEAKY_SLOPE = 0.2
@@ -23,13 +24,13 @@ DEVIATION_EPSILON = 1e-6  # inside the root of the minibatch's standard deviatio
 Rows = tuple[int, int]  # a half-open range of time frames
 
 
-def pixel_norm(x):
+def pixel_norm(x: Tensor) -> Tensor:
     """Scale each position's channel vector to unit mean square, summed in float32. x: [..., channels]."""
     power = ops.mean(ops.square(ops.cast(x, "float32")), axis=-1, keepdims=True)
     return x * ops.cast(ops.rsqrt(power + PIXEL_NORM_EPSILON), x.dtype)
 
 
-def newest_blocks(fade, num_blocks: int) -> dict:
+def newest_blocks(fade: Tensor | float, num_blocks: int) -> dict[int, Tensor | float]:
     """Share of each block in an image while the newest one is faded in; blocks without a share are left out.
 
     The same numbers as `block_weights`, as a function of what is left of the block below: fade = num_blocks - 1 -
@@ -40,17 +41,17 @@ def newest_blocks(fade, num_blocks: int) -> dict:
     return {num_blocks - 1: fade, num_blocks: 1.0 - fade}
 
 
-def downscale(x, factor: int = 2):
+def downscale(x: Tensor, factor: int = 2) -> Tensor:
     """Mean of squares of `factor` x `factor` pixels. x: [batch, time, frequency, channels]."""
     return x if factor == 1 else ops.average_pool(x, factor, factor, padding="valid")
 
 
-def upscale(x, factor: int = 2):
+def upscale(x: Tensor, factor: int = 2) -> Tensor:
     """Nearest-neighbour enlargement of both axes. x: [batch, time, frequency, channels]."""
     return ops.repeat(ops.repeat(x, factor, axis=1), factor, axis=2)
 
 
-def _first_values():
+def _first_values() -> keras.initializers.Initializer:
     """N(0, 1); with a seed, since Keras would draw one from Python's own random numbers, which are the user's."""
     return keras.initializers.RandomNormal(0, 1, seed=0)
 
@@ -63,36 +64,36 @@ class EqualizedConv2D(keras.layers.Layer):
 
     frozen = None
 
-    def __init__(self, filters: int, kernel_size: tuple[int, int], gain: float = HIDDEN_GAIN, **kwargs):
+    def __init__(self, filters: int, kernel_size: tuple[int, int], gain: float = HIDDEN_GAIN, **kwargs: Any):
         super().__init__(**kwargs)
         self.filters, self.kernel_size, self.gain = filters, kernel_size, gain
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         shape = (*self.kernel_size, input_shape[-1], self.filters)
         self.kernel = self.add_weight(shape=shape, initializer=_first_values(), name="kernel")
         self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
         self.scale = self.gain / math.sqrt(math.prod(shape[:-1]))
 
-    def effective_kernel(self):
+    def effective_kernel(self) -> Tensor:
         """What an image is convolved with: scaling it rather than the image takes a thousandth of the products."""
         return self.kernel * self.scale
 
-    def freeze(self, precision: str):
+    def freeze(self, precision: str) -> None:
         """Work out kernel and bias once and for all, for generating; later changes of the weights have no effect."""
         self.frozen = ops.cast(self.effective_kernel(), precision), ops.cast(self.bias, precision)
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         kernel, bias = (self.effective_kernel(), self.bias) if self.frozen is None else self.frozen
         x = self.convolve(ops.cast(x, kernel.dtype), kernel) + bias
         # When training in mixed precision only the convolution is in half precision, not what comes of it.
         return ops.cast(x, self.variable_dtype) if self.frozen is None else x
 
     @staticmethod
-    def convolve(x, kernel):
+    def convolve(x: Tensor, kernel: Tensor) -> Tensor:
         return ops.conv(x, kernel, padding="valid")
 
 
-def upscaling_kernel(kernel):
+def upscaling_kernel(kernel: Tensor) -> Tensor:
     """Doubling an image by repeating its pixels, and then a convolution: one transposed convolution of stride 2.
 
     Each pixel of the doubled image is one of four in a square, so several weights meet the same pixel of the small one
@@ -115,20 +116,20 @@ def upscaling_kernel(kernel):
 class UpscalingConv2D(EqualizedConv2D):
     """Nearest-neighbour enlargement by two and an `EqualizedConv2D` with zero padding, in one step."""
 
-    def effective_kernel(self):
+    def effective_kernel(self) -> Tensor:
         return upscaling_kernel(super().effective_kernel())
 
     @staticmethod
-    def convolve(x, kernel):
+    def convolve(x: Tensor, kernel: Tensor) -> Tensor:
         return ops.conv_transpose(x, kernel, strides=2, padding="same")
 
 
-def _slice_rows(x, start: int, stop: int):
+def _slice_rows(x: Tensor, start: int, stop: int) -> Tensor:
     """Rows start to stop of [batch, time, frequency, channels]: like x[:, start:stop], whose gradient is slow."""
     return ops.slice(x, (0, start, 0, 0), (ops.shape(x)[0], stop - start, *ops.shape(x)[2:]))
 
 
-def _take_rows(x, have: Rows, want: Rows, margin: int):
+def _take_rows(x: Tensor, have: Rows, want: Rows, margin: int) -> Tensor:
     """Rows `want` of an image of which x holds rows `have`, zeros where x has none, `margin` zero columns each side."""
     x = _slice_rows(x, max(want[0] - have[0], 0), min(want[1], have[1]) - have[0])
     before, after = max(have[0] - want[0], 0), max(want[1] - have[1], 0)
@@ -151,7 +152,7 @@ class Generator(keras.Model):
         num_blocks: int | None = None,
         progress: float | None = None,
         all_images: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ):
         """
         Args:
@@ -179,7 +180,7 @@ class Generator(keras.Model):
                 self.to_rgbs[str(b)] = EqualizedConv2D(2, (1, 1), gain=OUTPUT_GAIN, name=f"block{b}_to_rgb")
         self._build()
 
-    def _build(self):
+    def _build(self) -> None:
         channels = self.config.latent_vector_size + NUM_PITCHES
         for b, (conv0, conv1) in enumerate(self.convs, start=1):
             conv0.build((None, None, None, channels))
@@ -212,7 +213,7 @@ class Generator(keras.Model):
         """Time frames of a block's image."""
         return self.config.start_height * 2 ** (block - 1)
 
-    def call(self, z, labels, frames: Rows | None = None, fade=None):
+    def call(self, z: Tensor, labels: Tensor, frames: Rows | None = None, fade: Tensor | float | None = None) -> Tensor:
         """
         Args:
           z: latent vectors, [batch, latent_vector_size].
@@ -232,7 +233,7 @@ class Generator(keras.Model):
         x = ops.pad(x, [[0, 0], [rows, rows], [cols, cols], [0, 0]])
         return self.grow(self.convs[0][0](x), frames, fade)
 
-    def grow(self, x, frames: Rows | None = None, fade=None):
+    def grow(self, x: Tensor, frames: Rows | None = None, fade: Tensor | float | None = None) -> Tensor:
         """Everything after the first convolution: [batch, start_height, start_width, channels] -> as `call`."""
         frames = (0, self.config.frames) if frames is None else frames
         needed = self._rows_needed(frames)
@@ -261,7 +262,7 @@ class Generator(keras.Model):
         return image
 
     def _rows_needed(self, frames: Rows) -> dict[int, Rows]:
-        """Which rows each block has to deliver, so that the frames asked for come out exact."""
+        """Which rows each block must deliver, so that the frames asked for come out exact."""
         margin = self.config.kernel_size // 2
         needed: dict[int, Rows] = {}
         for b in range(self.num_blocks, 0, -1):
@@ -280,33 +281,33 @@ class Generator(keras.Model):
         return max(rows[0] - margin, 0), min(rows[1] + margin, self.height(block))
 
     @staticmethod
-    def _activate(x):
+    def _activate(x: Tensor) -> Tensor:
         return pixel_norm(ops.leaky_relu(x, negative_slope=LEAKY_SLOPE))
 
 
 class Window(keras.Model):
     """A generator that computes only some of its frames: [z, labels] -> as `Generator.call`."""
 
-    def __init__(self, generator: Generator, frames: Rows, **kwargs):
+    def __init__(self, generator: Generator, frames: Rows, **kwargs: Any):
         super().__init__(**kwargs)
         self.generator, self.frames = generator, frames
 
-    def call(self, inputs):
+    def call(self, inputs: tuple[Tensor, Tensor]) -> Tensor:
         return self.generator.call(*inputs, frames=self.frames)
 
 
-def _normalizer(config: Config, dtype) -> tuple:
+def _normalizer(config: Config, dtype: Any) -> tuple[Tensor, Tensor]:
     scale = ops.convert_to_tensor([config.mag_normalizer_a, config.p_normalizer_a], dtype)
     return scale, ops.convert_to_tensor([config.mag_normalizer_b, config.p_normalizer_b], dtype)
 
 
-def normalize(data, config: Config):
+def normalize(data: Tensor, config: Config) -> Tensor:
     """`spectral.normalize` for tensors, with a gradient. [..., 2] both."""
     scale, offset = _normalizer(config, data.dtype)
     return ops.clip(data * scale + offset, -1.0, 1.0)
 
 
-def denormalize(images, config: Config):
+def denormalize(images: Tensor, config: Config) -> Tensor:
     """`spectral.denormalize` for tensors, with a gradient. [..., 2] both."""
     scale, offset = _normalizer(config, images.dtype)
     return (images - offset) / scale
@@ -315,17 +316,17 @@ def denormalize(images, config: Config):
 class EqualizedDense(keras.layers.Layer):
     """Dense layer whose weights are stored near N(0, 1) and scaled by sqrt(1 / inputs) at run time."""
 
-    def __init__(self, units: int, **kwargs):
+    def __init__(self, units: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.units = units
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         shape = (input_shape[-1], self.units)
         self.kernel = self.add_weight(shape=shape, initializer=_first_values(), name="kernel")
         self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
         self.scale = OUTPUT_GAIN / math.sqrt(input_shape[-1])
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         return ops.matmul(x, self.kernel) * self.scale + self.bias
 
 
@@ -337,7 +338,7 @@ class Discriminator(keras.Model):
     normalisation; block 1 sees the standard deviation over the batch as one more channel. Source: SPEC section 9.
     """
 
-    def __init__(self, config: Config, num_blocks: int | None = None, **kwargs):
+    def __init__(self, config: Config, num_blocks: int | None = None, **kwargs: Any):
         """
         Args:
           config: the model's numbers.
@@ -359,7 +360,7 @@ class Discriminator(keras.Model):
         self.classification_logits = EqualizedDense(NUM_PITCHES, name="classification_logits")
         self._build()
 
-    def _build(self):
+    def _build(self) -> None:
         for b, ((conv0, conv1), from_rgb) in enumerate(zip(self.convs, self.from_rgbs, strict=True), start=1):
             from_rgb.build((None, None, None, 2))
             channels = self.config.filters(b)
@@ -376,7 +377,7 @@ class Discriminator(keras.Model):
         layers |= {"1/logits": self.logits, "classification_logits": self.classification_logits}
         return {f"{n}/{kind}": getattr(layer, kind) for n, layer in layers.items() for kind in ("kernel", "bias")}
 
-    def call(self, data, fade=0.0):
+    def call(self, data: Tensor, fade: Tensor | float = 0.0) -> tuple[Tensor, Tensor]:
         """
         Args:
           data: [batch, frames, bins, 2] in data units, as large as a finished note's at any stage of the training.
@@ -388,7 +389,7 @@ class Discriminator(keras.Model):
         features = self.features(data, fade)
         return self.logits(features)[:, 0], self.classification_logits(features)
 
-    def features(self, data, fade=0.0):
+    def features(self, data: Tensor, fade: Tensor | float = 0.0) -> Tensor:
         """What both answers are read from: [batch, filters(0)]."""
         image = normalize(data, self.config)
         x = self._look(image, self.num_blocks)
@@ -402,21 +403,21 @@ class Discriminator(keras.Model):
         x = self._activate(conv1(self._activate(conv0(self._pad(append_deviation(x))))))
         return ops.reshape(x, (-1, self.config.filters(0)))
 
-    def _look(self, image, block: int):
+    def _look(self, image: Tensor, block: int) -> Tensor:
         """The image as a block's input."""
         small = downscale(image, 2 ** (self.config.num_resolutions - block))
         return self._activate(self.from_rgbs[block - 1](small))
 
-    def _pad(self, x):
+    def _pad(self, x: Tensor) -> Tensor:
         margin = self.config.kernel_size // 2
         return ops.pad(x, [[0, 0], [margin, margin], [margin, margin], [0, 0]])
 
     @staticmethod
-    def _activate(x):
+    def _activate(x: Tensor) -> Tensor:
         return ops.leaky_relu(x, negative_slope=LEAKY_SLOPE)
 
 
-def append_deviation(x):
+def append_deviation(x: Tensor) -> Tensor:
     """One more channel that holds, everywhere, the mean over all places of the standard deviation over the batch.
 
     So a batch of equal images gives itself away. x: [batch, time, frequency, channels].

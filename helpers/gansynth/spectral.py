@@ -134,11 +134,11 @@ def _mel_matrices(bins: int, sample_rate: int) -> tuple[scipy.sparse.csr_array, 
     return to_mel, to_linear
 
 
-def _hz_to_mel(hz):
+def _hz_to_mel(hz: float | np.ndarray) -> np.ndarray:
     return MEL_HIGH_Q * np.log1p(np.asarray(hz) / MEL_BREAK_HZ)
 
 
-def _mel_to_hz(mel):
+def _mel_to_hz(mel: float | np.ndarray) -> np.ndarray:
     return MEL_BREAK_HZ * np.expm1(np.asarray(mel) / MEL_HIGH_Q)
 
 

@@ -9,7 +9,20 @@
 Notebook: 03_midi.
 """
 
-from .loading import load
+from .loading import load, parse
 from .song import Changes, Note, Original, Song, Track, bars, excerpt, note_name, pedalled, plot
 
-__all__ = ["Changes", "Note", "Original", "Song", "Track", "bars", "excerpt", "load", "note_name", "pedalled", "plot"]
+__all__ = [
+    "Changes",
+    "Note",
+    "Original",
+    "Song",
+    "Track",
+    "bars",
+    "excerpt",
+    "load",
+    "note_name",
+    "parse",
+    "pedalled",
+    "plot",
+]

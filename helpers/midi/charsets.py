@@ -15,7 +15,7 @@ from collections.abc import Iterable
 WESTERN = "cp1252"
 RUSSIAN = ("cp1251", "koi8-r")  # each has the other's small letters for capitals
 CANDIDATES = (WESTERN, "cp932", *RUSSIAN)  # of equally good ones the first is taken
-MOST_BYTES = 1 << 16  # that are looked at
+MAX_BYTES = 1 << 16  # that are looked at
 
 _WORD = re.compile(r"[^\W\d_]+")
 _TYPOGRAPHY = {
@@ -36,7 +36,7 @@ def guess(texts: Iterable[bytes]) -> str:
     Returns:
       The name of a codec.
     """
-    sample = b"\n".join(text for text in texts if not _is_utf8(text))[:MOST_BYTES]
+    sample = b"\n".join(text for text in texts if not _is_utf8(text))[:MAX_BYTES]
     return min(CANDIDATES, key=lambda encoding: _oddness(sample, encoding))
 
 
@@ -54,7 +54,7 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def _oddness(sample: bytes, encoding: str) -> float:
-    """How many places of a text are hardly possible in the languages that have the encoding."""
+    """How many places of a text are almost impossible in the languages that have the encoding."""
     text = sample.decode(encoding, "replace")
     odd = 3.0 * text.count("\ufffd")
     if encoding == "cp932":

@@ -35,6 +35,16 @@ def load(path: str | os.PathLike) -> Song:
     Raises:
       FileNotFoundError, IsADirectoryError: there is no such file.
       ValueError: it is not a MIDI file, is damaged, or holds no notes.
+
+    >>> from helpers import midi
+    >>> song = midi.load("data/midi/study.mid")
+    >>> print(song)
+    study: 241 notes, 29.9 s, 62 to 84 bpm, 4/4
+      1 Flute (program 73): 29 notes, G4 to C6; bend, expression
+      2 Piano (program 0): 80 notes, B3 to F5; pan, pedal
+      3 Strings (program 48): 10 notes, G2 to G3; pan, volume
+      4 Bass (program 32): 37 notes, B0 to C2; volume
+      5 Drums (drums): 85 notes, C2 to C♯3; volume
     """
     path = as_path(path)
     if path.is_dir():
@@ -43,8 +53,23 @@ def load(path: str | os.PathLike) -> Song:
         raise FileNotFoundError(f"no MIDI file at {path}: there is no such file")
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"{path} has {path.stat().st_size >> 20} MB; a MIDI file is far smaller")
+    return parse(path.read_bytes(), str(path), path.suffix)
+
+
+def parse(content: bytes, name: str, suffix: str = "") -> Song:
+    """Read the content of a Standard MIDI File; see `load`.
+
+    Args:
+      content: of the file.
+      name: of the song, without folders and ending; errors call the file by it.
+      suffix: the file's ending, if `name` does not have it; it tells formats apart that look alike.
+
+    Raises:
+      ValueError: as `load`.
+    """
+    path = Path(name)
     try:
-        file = smf.read(smf.unpacked(path.read_bytes(), MAX_BYTES), path.suffix.lower())
+        file = smf.read(smf.unpacked(content, MAX_BYTES), (suffix or path.suffix).lower())
     except ValueError as error:
         raise ValueError(f"{path} {error}") from None
     if not file.division:
@@ -61,8 +86,8 @@ def load(path: str | os.PathLike) -> Song:
         raise ValueError(f"{path} is a damaged MIDI file: no note stands before the damage")
     if not song.notes:
         raise ValueError(f"{path} holds no notes")
-    if not song.seconds <= MAX_SECONDS:
-        raise ValueError(f"{path} claims to last {song.seconds / 3600:.0f} hours; its times must be damaged")
+    if not song.duration <= MAX_SECONDS:
+        raise ValueError(f"{path} claims to last {song.duration / 3600:.0f} hours; its times must be damaged")
     return song
 
 

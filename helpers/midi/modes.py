@@ -8,7 +8,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 DRUM_CHANNEL = 9  # counted from 0: what musicians call channel 10
@@ -60,7 +60,7 @@ class Modes:
     A place is a port and a channel: port * 16 + channel.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         # (tick, number in the order of reading, what it sets, value), of one place, and of all places of a port
         self._of_place: dict[int, list[tuple[int, int, str, Any]]] = defaultdict(list)
         self._of_port: dict[int, list[tuple[int, int, str, Any]]] = defaultdict(list)
@@ -93,7 +93,7 @@ class Modes:
         elif maker == 0x43 and message[1] & 0xF0 == 0x10 and message[2] == 0x4C and len(message) >= 7:
             self._each(self._xg, tick, port, message[3:6], message[6:])
 
-    def _each(self, take, tick: int, port: int, address: bytes, values: bytes) -> None:
+    def _each(self, take: Callable[..., None], tick: int, port: int, address: bytes, values: bytes) -> None:
         """A message may set several addresses in a row; of a tuning, four are one number of four bits each."""
         high, middle, low = address
         if low == 0 and len(values) >= 4 and (high, middle) in ((0x40, 0x00), (0x00, 0x00)):

@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..casting import program_name
-from ..limits import MOST_CHANGES, MOST_NOTES
+from ..limits import MAX_CHANGES, MAX_NOTES
 from . import charsets, smf
 from .modes import DRUM_CHANNEL, Mode, Modes, Steps
 from .smf import Event, Remarks
@@ -21,8 +21,8 @@ from .song import (
     BEND_RANGE,
     CONTROLLERS,
     MICROSECONDS_PER_QUARTER,
+    MIN_DURATION,
     RESET,
-    SHORTEST,
     Changes,
     Note,
     Original,
@@ -30,7 +30,7 @@ from .song import (
     Track,
 )
 
-LONGEST_NAME = 80  # characters of a track's name
+MAX_NAME = 80  # characters of a track's name
 CHANNELS = 16  # of a port
 UNSAID = -1  # the program of notes before which their track names none
 FILM_29 = 30000 / 1001  # frames a second, where a file says 29
@@ -67,7 +67,7 @@ class Reader:
     A place is a port and a channel: port * 16 + channel.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.channels: dict[int, dict[int, _Channel]] = defaultdict(lambda: defaultdict(_Channel))  # by place and track
         self.groups: dict[_Group, _Played] = defaultdict(_Played)
         self.tempos: list[tuple[int, int]] = []
@@ -86,7 +86,7 @@ class Reader:
     def read(self, events: Iterable[Event], remarks: Remarks) -> None:
         """Take in the file's next track."""
         i, port, name = len(self.names), 0, b""
-        unread = charsets.MOST_BYTES
+        unread = charsets.MAX_BYTES
         programs: dict[int, int] = {}
         held: dict[int, dict[int, list[tuple[int, int, int]]]] = defaultdict(dict)  # by place and pitch
         hit: set[tuple[int, int, int]] = set()  # notes whose key also came up as they began, ending earlier ones
@@ -94,7 +94,7 @@ class Reader:
         silenced: dict[int, tuple[int, int]] = {}  # tick and controller of the last silence; a second one does nothing
         tick = 0
         for tick, status, first, second in events:
-            if status >= 0xF0:
+            if isinstance(second, bytes):
                 if status == smf.META:
                     if first in smf.TEXTS:
                         if first == smf.TRACK_NAME:
@@ -111,8 +111,8 @@ class Reader:
                 continue
             kind, place = status & 0xF0, port << 4 | status & 0x0F
             if kind == smf.NOTE_ON and second:
-                if self._notes == MOST_NOTES:
-                    remarks.count("note", f"after the first {MOST_NOTES:,}, left out")
+                if self._notes == MAX_NOTES:
+                    remarks.count("note", f"after the first {MAX_NOTES:,}, left out")
                     self.is_plain = False
                     continue
                 self._notes += 1
@@ -154,8 +154,8 @@ class Reader:
 
     def _can_change(self, remarks: Remarks, size: int = 1) -> bool:
         """Take in one more change of what is not a note, if there is room for it; `size` is that of how many it has."""
-        if self._changes + size > MOST_CHANGES:
-            remarks.count("change", f"of controllers, programs or tempo after the first {MOST_CHANGES:,}, passed over")
+        if self._changes + size > MAX_CHANGES:
+            remarks.count("change", f"of controllers, programs or tempo after the first {MAX_CHANGES:,}, passed over")
             self.is_plain = False
             return False
         self._changes += size
@@ -163,7 +163,7 @@ class Reader:
 
     def _can_tune(self, size: int) -> bool:
         """Make one more bend of so many changes out of a channel's tuning, if there is room for it."""
-        if self._tuned + size > MOST_CHANGES:
+        if self._tuned + size > MAX_CHANGES:
             self._untuned += 1
             return False
         self._tuned += size
@@ -355,7 +355,7 @@ class Reader:
                 rest = "without an end, held until its track ends or its key is struck again"
                 remarks.count("note", rest, len(left))
                 short = sum(start == end for _, _, start, end in notes)
-                remarks.count("note", f"without a length, given one of {SHORTEST:g} s", short)
+                remarks.count("note", f"without a length, given one of {MIN_DURATION:g} s", short)
                 shift = modes[place].shift
                 if not shift.is_constant:
                     self.is_plain = False
@@ -419,7 +419,7 @@ def _timed(notes: Sequence[_Raw], clock: _Clock) -> Iterator[Note]:
         if start == end:
             later = bisect.bisect_right(strikes[pitch], start)
             again = clock(strikes[pitch][later]) if later < len(strikes[pitch]) else math.inf
-            until = min(begin + SHORTEST, again)
+            until = min(begin + MIN_DURATION, again)
         yield Note(pitch, velocity, begin, until)
 
 
@@ -433,9 +433,8 @@ class _Clock:
           tempos: (tick, microseconds a quarter note), in order of ticks.
         """
         if division < 0:
-            frames, ticks = -(division >> 8), max(division & 0xFF, 1)
-            frames = FILM_29 if frames == 29 else frames
-            tempos, per_tick = [], 1.0 / (frames * ticks)
+            rate, ticks = -(division >> 8), max(division & 0xFF, 1)
+            tempos, per_tick = [], 1.0 / ((FILM_29 if rate == 29 else rate) * ticks)
         else:
             per_tick = MICROSECONDS_PER_QUARTER * 1e-6 / division
         self.ticks, self.seconds, self.per_tick = [0], [0.0], [per_tick]
@@ -463,9 +462,9 @@ def _from_start(changes: tuple, default: tuple) -> tuple:
 def _clean(name: str) -> str:
     """A name from a file, on one line."""
     name = " ".join("".join(c if c.isprintable() else " " for c in name).split())
-    if len(name) <= LONGEST_NAME:
+    if len(name) <= MAX_NAME:
         return name
-    return name[: LONGEST_NAME - 1].rsplit(" ", 1)[0] + "…"  # after a whole word, where there are several
+    return name[: MAX_NAME - 1].rsplit(" ", 1)[0] + "…"  # after a whole word, where there are several
 
 
 def _unique(name: str, taken: set[str]) -> str:
@@ -490,7 +489,7 @@ def _original_notes(file: smf.File) -> tuple[dict[tuple[int, int, int], list[_Ra
         programs: dict[int, int] = {}
         pressed: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
         for tick, status, first, second in file.events(i):
-            if status >= 0xF0:
+            if isinstance(second, bytes):
                 if status == smf.META and first == smf.PORT and second:
                     port = second[0]
                 continue

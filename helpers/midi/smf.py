@@ -24,17 +24,17 @@ NOTE_OFF, NOTE_ON, CONTROL, PROGRAM, PRESSURE, WHEEL = 0x80, 0x90, 0xB0, 0xC0, 0
 TRACK_NAME, PORT, END_OF_TRACK, TEMPO, METER = 0x03, 0x21, 0x2F, 0x51, 0x58  # kinds of meta events
 TEXTS = range(0x01, 0x10)  # kinds of meta events that are text
 
-MOST_TRACKS = 0xFFFF  # a head has two bytes for their number
-LONGEST_PAUSE = (1 << 28) - 1  # ticks; a number has four bytes of seven bits at most
-LONGEST_NUMBER = 8  # bytes; some programs write zeros in front
-LONGEST_SEARCH = 4096  # bytes before the file itself
+MAX_TRACKS = 0xFFFF  # a head has two bytes for their number
+MAX_PAUSE = (1 << 28) - 1  # ticks; a number has four bytes of seven bits at most
+MAX_NUMBER_BYTES = 8  # bytes; some programs write zeros in front
+MAX_SEARCH = 4096  # bytes before the file itself
 GZIP = b"\x1f\x8b"  # what files begin with that it has packed
-MOST_PACKED = 100  # files of gzip in a row; each is copied with all after it
+MAX_PACKED = 100  # files of gzip in a row; each is copied with all after it
 MACBINARY_HEAD = 128  # bytes
 
 # Bytes after status bytes that have no place in a file, the likeliest first. F4 and F5 are defined nowhere.
 _STRAY = {0xF1: (1, 0, 2), 0xF2: (2, 1, 0), 0xF3: (1, 0, 2), 0xF4: (0, 1, 2), 0xF5: (1, 0, 2)}
-MOST_STRAYS = 10_000  # in a track; each costs a look ahead
+MAX_STRAYS = 10_000  # in a track; each costs a look ahead
 _LOOKED_AHEAD = 8  # events that must make sense after one of those
 
 _MODULE = ", with samples of its own: OpenMPT exports it as MIDI"
@@ -60,13 +60,14 @@ _OTHERS = (
 )
 _SUFFIXES = {".mxl": f"compressed {_MUSICXML}", ".abc": _ABC, ".xm": f"a tracker module (.xm){_MODULE}"}
 
-Event = tuple[int, int, int, "int | bytes"]  # tick, status, and two data bytes; or of a meta event its kind and content
+# Tick, status, and two data bytes; or instead of these a meta event's kind, or 0 for an exclusive message, and content.
+Event = tuple[int, int, int, int | bytes]
 
 
 class Remarks:
     """What was passed over or mended in a file: each kind of thing once, with its number."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._sentences: list[str] = []
         self.is_damaged = False  # whether a track ends too early
@@ -95,7 +96,7 @@ class Span(NamedTuple):
 
     begin: int
     end: int  # as its length says
-    limit: int  # where they have to end: its length may be wrong
+    limit: int  # where they must end: its length may be wrong
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +129,7 @@ def unpacked(content: bytes, most: int) -> bytes:
     if content[:2] != GZIP:
         return content
     unpacked = bytearray()
-    for _ in range(MOST_PACKED):  # of several in a row the contents belong together
+    for _ in range(MAX_PACKED):  # of several in a row the contents belong together
         if content[:2] != GZIP:
             break
         unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
@@ -185,7 +186,7 @@ def _find_head(content: bytes, suffix: str, remarks: Remarks) -> int:
     if content[:4] == b"MThd":
         return 0
     is_riff = content[:4] == b"RIFF" and content[8:12] == b"RMID"
-    head = content.find(b"MThd") if is_riff else content.find(b"MThd", 0, LONGEST_SEARCH)
+    head = content.find(b"MThd") if is_riff else content.find(b"MThd", 0, MAX_SEARCH)
     other = (_SUFFIXES.get(suffix, "") if head < 0 else "") or _other(content)
     if head < 0 or other:
         raise ValueError(f"is {other}" if other else "is not a MIDI file: it does not begin with MThd")
@@ -205,7 +206,7 @@ def _other(content: bytes) -> str:
     for at, sign, what in _OTHERS:
         if content[at : at + len(sign)] == sign:
             return what
-    start = content[:LONGEST_SEARCH]
+    start = content[:MAX_SEARCH]
     if start[:4] == b"PK\x03\x04":
         if b"container.xml" in start or b".musicxml" in start or b"score.xml" in start:
             return f"compressed {_MUSICXML}"
@@ -228,7 +229,7 @@ def _is_chunk(content: bytes, at: int) -> bool:
 def _tracks(content: bytes, at: int, remarks: Remarks) -> list[Span]:
     """The tracks from a place in the file on; lengths are believed where another chunk or the end follows."""
     spans: list[Span] = []
-    while at < len(content) and len(spans) < MOST_TRACKS:
+    while at < len(content) and len(spans) < MAX_TRACKS:
         name, size = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], "big")
         begin, end = at + 8, at + 8 + size
         limit = end
@@ -258,11 +259,11 @@ class _DamagedError(Exception):
 def _number(data: bytes, at: int) -> tuple[int, int]:
     """A number of some bytes of seven bits each, and where it ends."""
     value = 0
-    for place in range(at, at + LONGEST_NUMBER):
+    for place in range(at, at + MAX_NUMBER_BYTES):
         byte = data[place]
         value = value << 7 | byte & 0x7F
         if byte < 0x80:
-            if value > LONGEST_PAUSE:
+            if value > MAX_PAUSE:
                 break
             return value, place + 1
     raise _DamagedError
@@ -336,7 +337,7 @@ def _events(data: bytes, length: int, remarks: Remarks) -> Iterator[Event]:
                     sysex = bytearray()
             else:
                 strays += 1
-                if strays > MOST_STRAYS:
+                if strays > MAX_STRAYS:
                     raise _DamagedError
                 remarks.count("event", "with a status byte that is not for files")
                 at = _behind_stray(data, at, status, running)

@@ -10,6 +10,7 @@ import dataclasses
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,10 +18,13 @@ from .. import drawing
 from ..errors import in_one_line
 from ..tables import counted, table
 
-SHORTEST = 0.1  # s of a note that begins and ends at one moment; nearly all drums have sounded by then
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MIN_DURATION = 0.1  # s of a note that begins and ends at one moment; nearly all drums have sounded by then
 MAX_BARS = 10_000
 MAX_BAR_LINES = 80  # more would be a grey wall
-MOST_NAMED = 14  # tracks in a legend; that many lines are as high as a piano roll
+MAX_NAMED = 14  # tracks in a legend; that many lines are as high as a piano roll
 MICROSECONDS_PER_QUARTER = 500_000  # a file that does not say: 120 to the minute
 BEND_RANGE = 2.0  # semitones at full bend, unless the file sets another
 PEDAL_DOWN = 64  # controller values from here on
@@ -44,10 +48,17 @@ Changes = tuple[tuple[float, float], ...]  # (second, value from then on), in or
 
 @dataclasses.dataclass(frozen=True, slots=True)  # a file can have millions
 class Note:
-    """One note. Times in seconds from the start of the song."""
+    """One note. Times in seconds from the start of the song.
 
-    pitch: int  # MIDI number, 60 is middle C
-    velocity: int  # 1 to 127
+    Attributes:
+      pitch: MIDI number; 60 is middle C.
+      velocity: 1 to 127.
+      start: s.
+      end: s.
+    """
+
+    pitch: int
+    velocity: int
     start: float
     end: float
 
@@ -60,12 +71,17 @@ class Note:
 class Track:
     """The notes of one instrument of a file, and what its controllers do meanwhile.
 
-    `controls` holds the changes of "volume" and "expression" (0 to 1), "pan" (-1 left to 1 right), "pedal" and
-    "sostenuto" (0 or 1) and "bend" (semitones); a name that never changes is not there.
+    Attributes:
+      name: no two tracks of a song have the same.
+      program: General MIDI program, counted from 0.
+      is_drum: whether its pitches are drums.
+      notes: in the order of their ends, as the file has it.
+      controls: the changes of "volume" and "expression" (0 to 1), "pan" (-1 left to 1 right), "pedal" and "sostenuto"
+        (0 or 1) and "bend" (semitones); a name that never changes is not there.
     """
 
-    name: str  # no two tracks of a song have the same
-    program: int  # General MIDI program, counted from 0
+    name: str
+    program: int
     is_drum: bool
     notes: tuple[Note, ...]
     controls: Mapping[str, Changes] = dataclasses.field(default_factory=dict)
@@ -97,14 +113,24 @@ class Original:
 
 @dataclasses.dataclass(frozen=True)
 class Song:
-    """A MIDI file, or a part of one."""
+    """A MIDI file, or a part of one.
+
+    Attributes:
+      name: of the file, without folders and ending.
+      tracks: in the order in which their first notes end.
+      tempos: (second, quarter notes a minute) for each change.
+      meters: (second, beats, of which note value) for each time signature.
+      unclosed: how many notes were left out, because they never end.
+      remarks: what was passed over or repaired in the file, in words.
+      original: what the original program reads in the file, if that differs.
+    """
 
     name: str
     tracks: tuple[Track, ...]
-    tempos: Changes = ((0.0, 60e6 / MICROSECONDS_PER_QUARTER),)  # quarter notes a minute
-    meters: tuple[tuple[float, int, int], ...] = ((0.0, 4, 4),)  # (second, beats, of which note value)
-    unclosed: int = 0  # notes that were left out, because they never end
-    remarks: tuple[str, ...] = ()  # what was passed over or mended in the file, in words
+    tempos: Changes = ((0.0, 60e6 / MICROSECONDS_PER_QUARTER),)
+    meters: tuple[tuple[float, int, int], ...] = ((0.0, 4, 4),)
+    unclosed: int = 0
+    remarks: tuple[str, ...] = ()
     original: Original | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def as_original(self) -> Song:
@@ -122,20 +148,20 @@ class Song:
         return [note for track in self.tracks for note in track.notes]
 
     @property
-    def seconds(self) -> float:
+    def duration(self) -> float:
         """End of the last note."""
         return max((note.end for note in self.notes), default=0.0)
 
     def __repr__(self) -> str:
         tracks, notes = counted(len(self.tracks), "track"), counted(len(self.notes), "note")
-        return f"Song({self.name!r}, {tracks}, {notes}, {self.seconds:.1f} s)"
+        return f"Song({self.name!r}, {tracks}, {notes}, {self.duration:.1f} s)"
 
     def _head(self) -> str:
         """Name, size, speed and time signatures, in a line."""
         speeds = sorted({round(tempo) for _, tempo in self.tempos})
         meters = list(dict.fromkeys(f"{beats}/{value}" for _, beats, value in self.meters))
         tempo = f"{speeds[0]}" if len(speeds) == 1 else f"{speeds[0]} to {speeds[-1]}"
-        return f"{self.name}: {len(self.notes)} notes, {self.seconds:.1f} s, {tempo} bpm, {', '.join(meters[:4])}"
+        return f"{self.name}: {len(self.notes)} notes, {self.duration:.1f} s, {tempo} bpm, {', '.join(meters[:4])}"
 
     def __str__(self) -> str:
         rows = [self._head()]
@@ -156,8 +182,14 @@ class Song:
 
 @in_one_line
 def excerpt(song: Song, start: float = 0.0, end: float | None = None) -> Song:
-    """The part of a song from `start` to `end` seconds, moved to begin at 0; notes that cross an edge are cut there."""
-    start, end = float(start), float(song.seconds if end is None else end)  # NumPy's would spread to every note
+    """The part of a song from `start` to `end` seconds, moved to begin at 0; notes that cross an edge are cut there.
+
+    >>> from helpers import midi
+    >>> song = midi.load("data/midi/bach_prelude.mid")
+    >>> midi.excerpt(song, 0, 4)
+    Song('bach_prelude', 1 track, 22 notes, 4.0 s)
+    """
+    start, end = float(start), float(song.duration if end is None else end)  # NumPy's would spread to every note
     if not 0 <= start < end:
         raise ValueError(f"an excerpt from {start} s to {end} s is empty; end must lie after start")
     tracks = _cut(song.tracks, start, end)
@@ -246,34 +278,44 @@ class _Pedal:
 
 
 def bars(song: Song) -> np.ndarray:
-    """Seconds at which the bars of a song begin, by its time signatures and tempos (the first 10,000 of them)."""
+    """Seconds at which the bars of a song begin, by its time signatures and tempos (the first 10,000 of them).
+
+    >>> from helpers import midi
+    >>> midi.bars(midi.load("data/midi/bach_prelude.mid"))[:4]
+    array([0., 3., 6., 9.])
+    """
     times = np.array([second for second, _ in song.tempos])
     per_second = np.array([tempo / 60 for _, tempo in song.tempos])
     quarters = np.concatenate([[0.0], np.cumsum(np.diff(times) * per_second[:-1])])
 
     def quarter_at(second: float) -> float:
-        i = max(np.searchsorted(times, second, side="right") - 1, 0)
+        i = max(int(np.searchsorted(times, second, side="right")) - 1, 0)
         return quarters[i] + (second - times[i]) * per_second[i]
 
     lines: list[float] = []
-    ends = [second for second, *_ in song.meters[1:]] + [song.seconds]
+    ends = [second for second, *_ in song.meters[1:]] + [song.duration]
     for (start, beats, value), end in zip(song.meters, ends, strict=True):
         first, length = quarter_at(start), 4 * beats / value
-        count = int(np.ceil(max(quarter_at(min(end, song.seconds)) - first, 0) / length - 1e-9))
+        count = int(np.ceil(max(quarter_at(min(end, song.duration)) - first, 0) / length - 1e-9))
         lines += [first + k * length for k in range(min(count, MAX_BARS - len(lines)))]
     at = np.maximum(np.searchsorted(quarters, lines, side="right") - 1, 0)
     return times[at] + (np.array(lines) - quarters[at]) / per_second[at]
 
 
 def note_name(pitch: int) -> str:
-    """60 -> "C4"."""
+    """The name of a MIDI pitch; the C in the middle of a piano is C4.
+
+    >>> from helpers import midi
+    >>> midi.note_name(60), midi.note_name(61)
+    ('C4', 'C♯4')
+    """
     return f"{('C', 'C♯', 'D', 'D♯', 'E', 'F', 'F♯', 'G', 'G♯', 'A', 'A♯', 'B')[pitch % 12]}{pitch // 12 - 1}"
 
 
-def plot(song: Song, ax=None):
+def plot(song: Song, ax: Axes | None = None) -> Axes:
     """Draw a piano roll: pitch names over seconds, a colour a track, paler where notes are soft, bar lines.
 
-    The legend names every track, or of more than `MOST_NAMED` those with the most notes and how many others there are.
+    The legend names every track, or of more than `MAX_NAMED` those with the most notes and how many others there are.
 
     Args:
       song: what to draw.
@@ -281,6 +323,11 @@ def plot(song: Song, ax=None):
 
     Returns:
       The axes.
+
+    >>> from helpers import midi
+    >>> ax = midi.plot(midi.load("data/midi/study.mid"))
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('time (s)', 'pitch')
     """
     from matplotlib.collections import PolyCollection
     from matplotlib.colors import to_rgb
@@ -295,8 +342,9 @@ def plot(song: Song, ax=None):
         colour = TRACK_COLOURS[i % len(TRACK_COLOURS)]
         notes = np.array([(n.start, n.start + max(n.duration, 0.01), n.pitch, n.velocity) for n in track.notes])
         left, right, pitch, velocity = notes.reshape(-1, 4).T
-        low, high = pitch - 0.45, pitch + 0.45
-        boxes = np.stack([(left, low), (right, low), (right, high), (left, high)]).transpose(2, 0, 1)
+        under, over = pitch - 0.45, pitch + 0.45
+        # Any, since matplotlib's types ask for a list, although an array of equal shapes will do and is far quicker.
+        boxes: Any = np.stack([(left, under), (right, under), (right, over), (left, over)]).transpose(2, 0, 1)
         shades = np.empty((len(boxes), 4))  # all at once: there may be a million
         shades[:, :3], shades[:, 3] = to_rgb(colour), 0.35 + 0.65 * velocity / 127
         ax.add_collection(PolyCollection(boxes, facecolors=shades, edgecolors="none"))
@@ -304,7 +352,7 @@ def plot(song: Song, ax=None):
     pitches = [note.pitch for note in song.notes] or [60]
     low, high = min(pitches) - 2, max(pitches) + 2
     naturals = [p for p in range(low, high + 1) if p % 12 in ((0, 4, 7) if high - low <= 36 else (0,))]
-    ax.set(xlim=(0, max(song.seconds, 0.1)), ylim=(low, high), xlabel="time (s)", ylabel="pitch")
+    ax.set(xlim=(0, max(song.duration, 0.1)), ylim=(low, high), xlabel="time (s)", ylabel="pitch")
     drawing.literal(ax.set_title(song.name))
     ax.set_yticks(naturals, [note_name(p) for p in naturals])
     ax.grid(axis="y", color="0.9")
@@ -315,11 +363,10 @@ def plot(song: Song, ax=None):
     ax.spines[["top", "right"]].set_visible(False)
     if len(handles) > 1:
         by_notes = sorted(handles, key=lambda i: -len(song.tracks[i].notes))
-        named = [handles[i] for i in sorted(by_notes[:MOST_NAMED])]
+        named = [handles[i] for i in sorted(by_notes[:MAX_NAMED])]
         if others := len(handles) - len(named):
             named.append(Patch(color="none", label=f"and {others} more"))
-        place = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
-        legend = ax.legend(handles=named, **place, frameon=False, fontsize="small")
+        legend = ax.legend(handles=named, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small")
         for text in legend.get_texts():
             drawing.literal(text)
     return ax

@@ -1,9 +1,10 @@
 """A song, instruments and a model -> audio: plan the notes, generate them, mix.
 
-    clip = render.render(model, song, timeline)                             # one timeline for all tracks
-    clip = render.render(model, song, {"Flute": a, "Strings": timeline})    # by track, the others cast
+    clip = render.render(model, song, timeline)    # one timeline for all tracks
+    clip = render.render(model, song, {"Flute": a, "Strings": timeline})    # by track
     print(clip.report)
-    clip = render.reproduce("clip.json")                                    # what clip.report.save() has written
+    clip = render.reproduce("clip.json")    # what clip.report.save() has written
+    clip = render.note(model, instrument, 60)    # one note
 
 Each step can be called alone: `resolve` (who plays), `plan` (which notes, with which latent and for how long),
 `generate_notes`, `shape_note` (the length and level of a note). `original` is how the original program did it.
@@ -16,14 +17,17 @@ from .generating import generate_notes
 from .mixing import shape_note
 from .planning import plan, resolve
 from .rendering import Clip, render, reproduce
-from .types import Part, Plan, Settings
+from .single import note
+from .types import Part, Plan, ResolvedPart, Settings
 
 __all__ = [
     "Clip",
     "Part",
     "Plan",
+    "ResolvedPart",
     "Settings",
     "generate_notes",
+    "note",
     "original",
     "plan",
     "render",

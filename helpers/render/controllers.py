@@ -11,13 +11,13 @@ import numpy as np
 
 from ..midi import Song, Track
 from .shaping import Curve
-from .types import Part, Settings
+from .types import ResolvedPart, Settings
 
 VOLUME, EXPRESSION = 100 / 127, 1.0  # of a track that does not say; General MIDI's
 BEND_LIMIT = 24.0  # semitones; damaged files ask for hundreds
 
 
-def curves(song: Song, parts: Sequence[Part], settings: Settings) -> list[dict[str, Curve]]:
+def curves(song: Song, parts: Sequence[ResolvedPart], settings: Settings) -> list[dict[str, Curve]]:
     """What moves each track: "volume", "expression", "pan" and "bend" over the seconds of the song.
 
     Tracks that share the changes of a controller share its curve: there may be a thousand of them.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # windows are of 1, 2 and 4, so that a rendering that is stopped early has its beginning.
 WINDOW = 8
 
-Progress = bool | Callable[[int, int], None]  # whether a bar is shown; or who is told (notes done, notes in all)
+Progress = bool | Callable[[int, int], None]  # a bar or none; or a function of (notes done, notes in all)
 
 
 def generate_notes(
@@ -40,7 +40,7 @@ def generate_notes(
     sound_of = plan.sounds
     _, first = np.unique(sound_of, return_index=True)
     longest, begins = np.zeros(len(first)), np.full(len(first), np.inf)
-    np.maximum.at(longest, sound_of, plan.seconds)
+    np.maximum.at(longest, sound_of, plan.durations)
     np.minimum.at(begins, sound_of, plan.starts)
     notes_of = np.split(np.argsort(sound_of, kind="stable"), np.cumsum(np.bincount(sound_of))[:-1])
     in_time = np.argsort(begins, kind="stable")

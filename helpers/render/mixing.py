@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .. import soundfont
+from .. import audio, soundfont
 from ..audio import SILENCE, Audio, mix, to_peak
+from ..instruments import Timeline
 from ..midi import Song, Track
 from . import shaping
 from .controllers import curves
 from .shaping import Curve, Loop
-from .types import DEFAULTS, Part, Plan, Settings, is_heard
+from .types import DEFAULTS, Plan, ResolvedPart, Settings, is_heard
 
 CUT_FADE = 0.010  # s; where a rendering was stopped
 BLOCK = 1 << 14  # samples of a note that are mixed at a time; with their levels they stay in the processor's cache
@@ -25,6 +26,7 @@ LEVEL_EVERY = 16  # samples, a millisecond; in between, a level that moves is on
 # plays both, in the mean of thirteen pieces (`make bench-balance`).
 NOTE_LEVEL = 0.2
 NOTE_PEAK = 1.0  # likewise at most; a sharper pluck stays softer, or it would push the whole clip down for its peak
+NAMES_SHOWN = 3  # of a timeline's instruments in a report
 DRUM_TAIL = 1.0  # s that the clip goes on after the start of the last drum note
 
 
@@ -76,7 +78,7 @@ def shape_note(
 
 
 def levels(moves: Mapping[str, Curve], gain: float, times: np.ndarray, channels: int) -> np.ndarray:
-    """How loud a track is at given seconds: [n] -> [channels, n], or [channels, 1] where nothing moves.
+    """How loud a track is at given seconds: [n] -> [channels, n].
 
     Volume and expression count by their squares, as General MIDI has it. Pan keeps the power from side to side; in the
     centre both sides are as loud as the one channel of a mono clip.
@@ -94,25 +96,44 @@ def levels(moves: Mapping[str, Curve], gain: float, times: np.ndarray, channels:
     return level * np.sqrt(2) * np.stack([np.cos(angle), np.sin(angle)])
 
 
-class Mixer:
-    """A clip in the making: all that is needed to add a note to it."""
+def is_still(moves: Mapping[str, Curve], start: float, end: float) -> bool:
+    """Whether the level and the place of a track stay as they are from one second to another."""
+    ranges = (moves[kind].between(start, end) for kind in ("volume", "expression", "pan"))
+    return all(low == high for low, high in ranges)
 
-    def __init__(self, song: Song, parts: Sequence[Part], settings: Settings, notes: Plan, rate: int, channels: int):
-        self.parts, self.settings, self.notes, self.rate = parts, settings, notes, rate
+
+class Mixer:
+    """A clip in the making: all that is needed to add a note to it.
+
+    Attributes:
+      clip: float32 [channels, samples].
+      done: bool [notes]; which of them are in it.
+    """
+
+    def __init__(self, song: Song, parts: Sequence[ResolvedPart], settings: Settings, notes: Plan, sample_rate: int):
+        self.song, self.parts, self.settings = song, parts, settings
+        self.notes, self.sample_rate = notes, sample_rate
         self.moves = curves(song, parts, settings)
-        self.starts = (notes.starts * rate).astype(np.int64)
-        self.clip = np.zeros((channels, self._length()), np.float32)
+        self.starts = (notes.starts * sample_rate).astype(np.int64)
+        self.clip: np.ndarray = np.zeros((2 if self._is_stereo() else 1, self._length()), np.float32)
         self.done = np.zeros(len(notes), bool)
+
+    def _is_stereo(self) -> bool:
+        """As it was chosen, or else whether a track that is heard stands left or right of the centre."""
+        if self.settings.stereo is not None:
+            return bool(self.settings.stereo)
+        moves = zip(self.moves, is_heard(self.parts), strict=True)
+        return any(heard and curve["pan"].values.any() for curve, heard in moves)
 
     def _length(self) -> int:
         """Samples of the clip."""
-        held = (self.notes.holds * self.rate).astype(np.int64)
-        return int(np.max(self.starts + held, initial=0)) + int(self.settings.release * self.rate)
+        held = (self.notes.holds * self.sample_rate).astype(np.int64)
+        return int(np.max(self.starts + held, initial=0)) + int(self.settings.release * self.sample_rate)
 
     def add(self, rows: np.ndarray, wave: np.ndarray) -> None:
         """Mix all notes that have one sound."""
-        loop = shaping.find_loop(wave, self.rate) if self.notes.loops[rows].any() else None
-        loudest = loudness_of(wave, self.rate) if self.settings.level == "loudness" else None
+        loop = shaping.find_loop(wave, self.sample_rate) if self.notes.loops[rows].any() else None
+        loudest = loudness_of(wave, self.sample_rate) if self.settings.level == "loudness" else None
         for i in rows:
             self._place(i, self._note(i, wave, loop, loudest))
 
@@ -122,69 +143,97 @@ class Mixer:
         for first in range(0, len(note), BLOCK):
             block = note[first : first + BLOCK]
             points = np.arange(first, first + len(block) + LEVEL_EVERY, LEVEL_EVERY)
-            level = levels(moves, gain, self.notes.starts[i] + points / self.rate, len(self.clip))
-            if level.shape[1] > 1:
+            times = self.notes.starts[i] + points / self.sample_rate
+            if is_still(moves, times[0], times[-1]):
+                level = levels(moves, gain, times[:1], len(self.clip))
+            else:
+                level = levels(moves, gain, times, len(self.clip))
                 level = shaping.interpolated(level, LEVEL_EVERY)[:, : len(block)]
             mix(self.clip, block * level, self.starts[i] + first)
 
     def _note(self, i: int, wave: np.ndarray, loop: Loop | None, loudest: float | None) -> np.ndarray:
         notes, bends = self.notes, self.moves[self.notes.tracks[i]]["bend"]
-        samples = int(notes.holds[i] * self.rate) + int(self.settings.release * self.rate)
-        times = notes.starts[i] + np.arange(samples) / self.rate if notes.bent[i] else None
+        semitones = None
+        if notes.bent[i]:
+            samples = int(notes.holds[i] * self.sample_rate) + int(self.settings.release * self.sample_rate)
+            semitones = bends(notes.starts[i] + np.arange(samples) / self.sample_rate)
         return shape_note(
             wave,
             notes.holds[i],
             notes.velocities[i],
             self.settings,
-            self.rate,
+            self.sample_rate,
             loop if notes.loops[i] else None,
-            None if times is None else np.broadcast_to(bends(times), samples),
+            semitones,
             loudest,
         )
 
     def done_before(self, second: float) -> bool:
         """Whether all notes that begin before are done."""
-        return bool(self.done[self.starts < round(second * self.rate)].all())
+        return bool(self.done[self.starts < round(second * self.sample_rate)].all())
 
     def finished(self, until: float | None = None) -> float | None:
         """Cut the clip at `until`, or where the first note that is not done begins; that second, or None if all are."""
         if until is None and self.done.all():
             return None
-        cut = int(self.starts[~self.done].min()) if until is None else round(until * self.rate)
+        cut = int(np.min(self.starts[~self.done])) if until is None else round(until * self.sample_rate)
         self.done[self.starts >= cut] = False
         self.clip = self.clip[:, :cut].copy()
-        fade = self.clip[:, -int(CUT_FADE * self.rate) :]
+        fade = self.clip[:, -int(CUT_FADE * self.sample_rate) :]
         fade *= np.linspace(1.0, 0.0, fade.shape[1], dtype=np.float32)
-        return cut / self.rate
+        return cut / self.sample_rate
+
+    def mastered(self, stopped_at: float | None) -> tuple[Audio, float, dict[int, int]]:
+        """The clip as it leaves: with the drums, at its sample rate and loudness.
+
+        Args:
+          stopped_at: what `finished` returned.
+
+        Returns:
+          The audio [samples, channels], its loudness in LUFS, and how many notes each drum track has played.
+        """
+        settings = self.settings
+        played: dict[int, int] = {}
+        clip = audio.resample(Audio(self.clip.T, self.sample_rate), settings.sample_rate or self.sample_rate)
+        if settings.drums == "synth":
+            clip, played = with_drums(clip, self.song, self.parts, settings, stopped_at)
+        factor, loudness = audio.loudness_factor(clip, settings.loudness)
+        samples = clip.samples  # in place: at 48 kHz a long clip fills a gigabyte
+        samples *= np.float32(factor)
+        return clip, loudness, played
+
+    def played_by(self, i: int) -> str:
+        """Who plays a track that is not muted, for the report."""
+        if self.song.tracks[i].is_drum:
+            return "soundfont" if self.settings.drums == "synth" else "left out"
+        return in_words(self.parts[i].timeline)
 
 
-def is_stereo(song: Song, parts: Sequence[Part], settings: Settings) -> bool:
-    """As it was chosen, or else whether a track that is heard stands left or right of the centre."""
-    if settings.faithful or settings.stereo is not None:
-        return bool(settings.stereo)
-    moves = zip(curves(song, parts, settings), is_heard(parts), strict=True)
-    return any(heard and curve["pan"].values.any() for curve, heard in moves)
+def in_words(timeline: Timeline | None) -> str:
+    """The names of a timeline's instruments in a few words."""
+    names = [instrument.name for instrument in timeline.instruments] if timeline else []
+    return " > ".join(names[:NAMES_SHOWN]) + (f" > … ({len(names)})" if len(names) > NAMES_SHOWN else "")
 
 
 def with_drums(
-    clip: Audio, song: Song, parts: Sequence[Part], settings: Settings, until: float | None
+    clip: Audio, song: Song, parts: Sequence[ResolvedPart], settings: Settings, until: float | None
 ) -> tuple[Audio, dict[int, int]]:
     """The clip, [samples, channels], with its drum tracks added, and how many notes each of them has played."""
     drums = [i for i, heard in enumerate(is_heard(parts)) if heard and song.tracks[i].is_drum]
-    samples, rate, channels = clip.samples, clip.sample_rate, clip.samples.shape[1]
+    samples, sample_rate, channels = clip.samples, clip.sample_rate, clip.samples.shape[1]
     last = max((note.start for i in drums for note in song.tracks[i].notes), default=-DRUM_TAIL)
-    missing = int((last + DRUM_TAIL) * rate) - len(samples)
+    missing = int((last + DRUM_TAIL) * sample_rate) - len(samples)
     if until is None and missing > 0:
         samples = np.concatenate([samples, np.zeros((missing, channels), np.float32)])
     played = [_drums_heard(song.tracks[i], parts[i], settings, until) for i in drums]
-    for number, start, piece in soundfont.play_all(played, rate):
+    for number, start, piece in soundfont.play_all(played, sample_rate):
         gain = np.float32(10 ** (parts[drums[number]].gain / 20))
         mix(samples.T, gain * (piece if channels == 2 else piece.mean(axis=1, keepdims=True)).T, start)
     counts = {i: len(track.notes) for i, track in zip(drums, played, strict=True)}
-    return Audio(samples, rate), counts
+    return Audio(samples, sample_rate), counts
 
 
-def _drums_heard(track: Track, part: Part, settings: Settings, until: float | None) -> Track:
+def _drums_heard(track: Track, part: ResolvedPart, settings: Settings, until: float | None) -> Track:
     """A drum track as far as it is heard, with its controllers as the settings and the part say."""
     controls = dict(track.controls) if settings.controllers else {}
     if part.pan is not None:

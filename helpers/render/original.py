@@ -13,9 +13,9 @@ from .. import audio
 from ..audio import Audio, mix
 from ..gansynth.config import MAX_PITCH
 from ..midi import Note, Song
-from .mixing import Mixer
+from .mixing import Mixer, in_words
 from .shaping import ATTACK, HELD, RELEASE
-from .types import UNCLOSED, Part, Plan
+from .types import UNCLOSED, Plan, ResolvedPart
 
 LOWEST = 36  # notes below are dropped, though the model plays them
 TAIL = 3.0  # s after the last note
@@ -31,11 +31,18 @@ def _plays(note: Note) -> bool:
     return LOWEST <= note.pitch <= MAX_PITCH
 
 
-def plan(song: Song, parts: Sequence[Part]) -> Plan:
-    song = song.as_original()
+def plan(song: Song, parts: Sequence[ResolvedPart]) -> Plan:
+    """What the original plays: `notes`, each for as long as it is written up to three seconds.
+
+    Raises:
+      ValueError: there are none, or nobody is to play them.
+    """
+    song, timeline = song.as_original(), parts[0].timeline
     played = notes(song)
     if not played:
         raise ValueError(f"{song.name} has no notes between {LOWEST} and {MAX_PITCH}, so nothing is played")
+    if timeline is None:
+        raise ValueError(f"nobody plays {song.name}; the original needs a timeline")
     tracks = [i for i, track in enumerate(song.tracks) for note in track.notes if _plays(note)]
     starts = np.array([note.start for note in played])
     written = np.array([note.duration for note in played])
@@ -47,9 +54,9 @@ def plan(song: Song, parts: Sequence[Part]) -> Plan:
         holds=holds,
         pitches=np.array([note.pitch for note in played]),
         velocities=np.array([note.velocity for note in played]),
-        z=parts[0].instrument.z(starts, extrapolate=True),
+        z=timeline.z(starts, extrapolate=True),
         tracks=np.array(tracks),
-        seconds=holds + RELEASE,
+        durations=holds + RELEASE,
         loops=np.zeros(len(played), bool),
         bent=np.zeros(len(played), bool),
         end=max(note.end for note in played),
@@ -78,15 +85,20 @@ class OriginalMixer(Mixer):
     """A clip in the making, of one channel: notes are cut, levelled by their peaks and added as in the original."""
 
     def _length(self) -> int:
-        return int(self.notes.end + TAIL) * self.rate
+        return int(self.notes.end + TAIL) * self.sample_rate
+
+    def _is_stereo(self) -> bool:
+        return False
 
     def add(self, rows: np.ndarray, wave: np.ndarray) -> None:
         for i in rows:
-            note = shape_note(wave, self.notes.holds[i], self.notes.velocities[i], self.rate)
+            note = shape_note(wave, self.notes.holds[i], self.notes.velocities[i], self.sample_rate)
             mix(self.clip, note, self.starts[i])
 
+    def mastered(self, stopped_at: float | None) -> tuple[Audio, float, dict[int, int]]:
+        """The clip with its highest positive sample at PEAK."""
+        clip = Audio(self.clip.T / self.clip.max() * np.float32(PEAK), self.sample_rate)
+        return clip, audio.loudness(clip), {}
 
-def levelled(clip: Audio) -> tuple[Audio, float]:
-    """The clip with its highest positive sample at PEAK, and its loudness in LUFS."""
-    clip = Audio(clip.samples / clip.samples.max() * np.float32(PEAK), clip.sample_rate)
-    return clip, audio.loudness(clip)
+    def played_by(self, i: int) -> str:
+        return in_words(self.parts[i].timeline)  # drums too

@@ -5,47 +5,62 @@ Notebook: 07_songs.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .. import instruments, midi
 from ..gansynth.config import MAX_PITCH, MIN_PITCH
 from ..instruments import Instrument, Timeline
-from ..limits import BENDING, LONGEST_NOTE, LONGEST_TOTAL
+from ..limits import BENDING, MAX_NOTE_DURATION, MAX_TOTAL_DURATION
 from ..midi import Note, Song
-from . import original
 from .controllers import curves
 from .shaping import BEND_ROOM, HELD, LEVEL_SPAN, Curve
-from .types import DEFAULTS, UNCLOSED, Part, Plan, Settings, is_heard
+from .types import DEFAULTS, UNCLOSED, Part, Parts, Plan, ResolvedPart, Settings, is_heard
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-SHORTEST_SOUND = LEVEL_SPAN  # s; a shorter sound would have another level
+MIN_SOUND = LEVEL_SPAN  # s; a shorter sound would have another level
 
 
 def resolve(
     model: GANSynth,
     song: Song,
-    parts: Instrument | Timeline | Mapping[str | int, Instrument | Timeline | Part] | None = None,
+    parts: Parts | None = None,
     default: Instrument | Timeline | None = None,
     seed: int = 0,
-) -> tuple[Part, ...]:
-    """One `Part` for each track of a song, with a Timeline, from what `render` is given.
+) -> tuple[ResolvedPart, ...]:
+    """Who plays each track of a song, from what `render` is given.
 
-    Only drums may be left without one, when nothing is said about them.
+    Args:
+      model, song, parts, default, seed: as for `render`.
+
+    Returns:
+      One for each track. Only drums may be left without a timeline, when nothing is said about them.
 
     Raises:
       ValueError: a key is no track of the song, or an instrument belongs to another model.
+
+    Notebook: 07_songs.
+
+    >>> from helpers import gansynth, instruments, midi, render
+    >>> model, song = gansynth.load("demo"), midi.load("data/midi/study.mid")
+    >>> bank = instruments.bank(model)
+    >>> for part in render.resolve(model, song, {"Flute": bank["Harp"], "Piano": render.Part(mute=True)}):
+    ...     print(part.timeline, part.mute)
+    Timeline(Harp at 0 s) False
+    Timeline(Grand Piano at 0 s) True
+    Timeline(String Ensemble at 0 s) False
+    Timeline(Acoustic Bass at 0 s) False
+    None False
     """
     if isinstance(parts, (Instrument, Timeline)):
-        parts, default = {}, parts
+        parts, default = None, parts
     wanted: dict[int, tuple[int, Part]] = {}  # index -> (how exactly its key meant it, part)
-    for key, value in (parts or {}).items():
+    for key, value in parts.items() if parts else ():
         part = value if isinstance(value, Part) else Part(value)
         exactness, meant = _tracks_meant(song, key)
         for i in meant:
@@ -56,13 +71,10 @@ def resolve(
     for i in range(len(song.tracks)):
         part = wanted[i][1] if i in wanted else Part()
         player = part.instrument or default or (assigned[i + 1].instrument if i + 1 in assigned else None)
-        player = Timeline.hold(player) if isinstance(player, Instrument) else player
-        resolved.append(dataclasses.replace(part, instrument=player))
-    for part in resolved:
-        for instrument in part.instrument.instruments if part.instrument else ():
-            if instrument.fingerprint and instrument.fingerprint != model.fingerprint:
-                owner = instrument.checkpoint or "another model"
-                raise ValueError(f"{instrument.name!r} was made for {owner}; on {model.name} it is another sound")
+        timeline = Timeline.hold(player) if isinstance(player, Instrument) else player
+        for instrument in timeline.instruments if timeline else ():
+            instruments.check_model(instrument, model)
+        resolved.append(ResolvedPart(timeline, part.mute, part.solo, part.gain, part.pan))
     return tuple(resolved)
 
 
@@ -97,33 +109,94 @@ def fold(pitch: int, low: int, high: int) -> int:
 
 def transposition(pitches: Sequence[int], low: int, high: int) -> int:
     """The semitones by which most pitches come to lie in low ... high; of several the smallest move."""
-    pitches = np.asarray(pitches)
+    written = np.asarray(pitches)
     moves = sorted(range(low - 127, high + 1), key=lambda move: (abs(move), move))
-    return min(moves, key=lambda move: int(np.sum((pitches + move < low) | (pitches + move > high))))
+    return min(moves, key=lambda move: int(np.sum((written + move < low) | (written + move > high))))
 
 
-def plan(song: Song, parts: Sequence[Part], settings: Settings = DEFAULTS, max_seconds: float = 4.0) -> Plan:
+class _Written(NamedTuple):
+    """The notes that a song gives a model to play, before anything is done to them."""
+
+    notes: list[tuple[int, Note]]  # with the index of the track
+    skipped: Counter[str]  # why -> notes
+    pedalled: int  # that the pedal makes longer
+    on_drums: int  # that the soundfont player takes
+
+
+def plan(song: Song, parts: Sequence[ResolvedPart], settings: Settings = DEFAULTS, max_duration: float = 4.0) -> Plan:
     """Decide for each note its pitch, latent and length.
+
+    How the original does it is `original.plan`.
 
     Args:
       song: what to play.
       parts: one for each track, as `resolve` gives them.
       settings: how.
-      max_seconds: the longest sound that the model makes.
+      max_duration: the longest sound that the model makes.
 
     Raises:
-      ValueError: no note is left to play.
+      ValueError: no note is left to play, or too much is bent.
+
+    Notebook: 04_generate, 07_songs.
     """
-    if settings.faithful:
-        return original.plan(song, parts)
+    written = _written(song, parts, settings)
+    skipped = written.skipped
+    heights = [note.pitch for _, note in written.notes]
+    transposed = transposition(heights, MIN_PITCH, MAX_PITCH) if settings.pitch == "shift" else 0
+    moved: Counter[str] = Counter()
+    rows: list[tuple[int, Note, int]] = []
+    for i, note in written.notes:
+        wanted = note.pitch + transposed
+        pitch = fold(wanted, MIN_PITCH, MAX_PITCH)
+        if pitch == wanted:
+            rows.append((i, note, pitch))
+        elif settings.pitch == "drop":
+            skipped[f"outside {midi.note_name(MIN_PITCH)} to {midi.note_name(MAX_PITCH)}"] += 1
+        else:
+            moved[f"{midi.note_name(wanted)} to {midi.note_name(pitch)}"] += 1
+            rows.append((i, note, pitch))
+    if not rows and not written.on_drums:
+        why = "; ".join(f"{count} {reason}" for reason, count in skipped.items())
+        raise ValueError(f"{song.name} has nothing to play: {why or 'it holds no notes'}")
+
+    tracks = np.array([i for i, _, _ in rows], np.int64)
+    starts = np.array([note.start for _, note, _ in rows], np.float64)
+    durations = np.array([note.duration for _, note, _ in rows], np.float64)
+    can_loop = settings.sustain == "loop" and max_duration >= HELD
+    holds, bent, speeds = _holds(
+        song, parts, settings, tracks, starts, durations, MAX_NOTE_DURATION if can_loop else HELD
+    )
+    needed = (holds + settings.release) * speeds + bent * BEND_ROOM
+    loops = can_loop & ((holds * speeds > HELD) | (needed > max_duration))
+    return Plan(
+        starts=starts,
+        holds=holds,
+        pitches=np.array([pitch for _, _, pitch in rows], np.int64),
+        velocities=np.array([note.velocity for _, note, _ in rows], np.int64),
+        z=_latents(parts, tracks, starts, settings.resolution),
+        tracks=tracks,
+        durations=np.where(loops, HELD, np.clip(needed, MIN_SOUND, max_duration)),
+        loops=loops,
+        bent=bent,
+        end=float(np.max(starts + holds, initial=0.0)),
+        transposed=transposed,
+        moved=dict(moved.most_common()),
+        skipped=dict(skipped),
+        pedalled=written.pedalled,
+        shortened=int(np.sum(holds < durations)),
+    )
+
+
+def _written(song: Song, parts: Sequence[ResolvedPart], settings: Settings) -> _Written:
+    """The notes of the tracks that are heard, and what becomes of the others."""
     notes: list[tuple[int, Note]] = []
     skipped: Counter[str] = Counter()
-    pedalled = drum_notes = 0
+    pedalled = on_drums = 0
     for i, (track, part, heard) in enumerate(zip(song.tracks, parts, is_heard(parts), strict=True)):
         if not heard:
             skipped["muted" if part.mute else "not soloed"] += len(track.notes)
         elif track.is_drum and settings.drums == "synth":
-            drum_notes += len(track.notes)
+            on_drums += len(track.notes)
         elif track.is_drum:
             skipped["drums (drums='synth' plays them)"] += len(track.notes)
         else:
@@ -132,61 +205,43 @@ def plan(song: Song, parts: Sequence[Part], settings: Settings = DEFAULTS, max_s
             notes += [(i, note) for note in ringing]
     if song.unclosed:
         skipped[UNCLOSED] = song.unclosed
+    return _Written(notes, skipped, pedalled, on_drums)
 
-    move = transposition([n.pitch for _, n in notes], MIN_PITCH, MAX_PITCH) if settings.pitch == "shift" else 0
-    moved: Counter[str] = Counter()
-    played: list[tuple[int, Note, int]] = []
-    for i, note in notes:
-        wanted = note.pitch + move
-        pitch = fold(wanted, MIN_PITCH, MAX_PITCH)
-        if pitch != wanted:
-            if settings.pitch == "drop":
-                skipped[f"outside {midi.note_name(MIN_PITCH)} to {midi.note_name(MAX_PITCH)}"] += 1
-                continue
-            moved[f"{midi.note_name(wanted)} to {midi.note_name(pitch)}"] += 1
-        played.append((i, note, pitch))
-    if not played and not drum_notes:
-        why = "; ".join(f"{count} {reason}" for reason, count in skipped.items())
-        raise ValueError(f"{song.name} has nothing to play: {why or 'it holds no notes'}")
 
-    starts = np.array([note.start for _, note, _ in played], np.float64)
-    written = np.array([note.duration for _, note, _ in played], np.float64)
-    can_loop = settings.sustain == "loop" and max_seconds >= HELD
-    tracks = np.array([i for i, _, _ in played], np.int64)
+def _holds(
+    song: Song,
+    parts: Sequence[ResolvedPart],
+    settings: Settings,
+    tracks: np.ndarray,
+    starts: np.ndarray,
+    durations: np.ndarray,
+    longest: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How long notes are held, within `longest` and what `limits` allows; which are bent; and their `_bent` speeds."""
     bends = [moves["bend"] for moves in curves(song, parts, settings)]
-    holds = np.minimum(written, LONGEST_NOTE if can_loop else HELD)
+    holds = np.minimum(durations, longest)
     bent, speeds = _bent(bends, tracks, starts, starts + holds + settings.release)
-    if settings.release * BENDING * speeds[bent].sum() > LONGEST_TOTAL:  # whatever the notes are shortened to
+    if settings.release * BENDING * speeds[bent].sum() > MAX_TOTAL_DURATION:  # whatever the notes are shortened to
         raise ValueError(
             f"{song.name} bends {bent.sum():,} notes, which takes too long; controllers=False plays them without"
         )
-    holds = _within(np.minimum(holds, LONGEST_NOTE / speeds), LONGEST_TOTAL, 1 + BENDING * speeds * bent)
-    bent, speeds = _bent(bends, tracks, starts, starts + holds + settings.release)
-    needed = (holds + settings.release) * speeds + bent * BEND_ROOM
-    loops = ((holds * speeds > HELD) | (needed > max_seconds)) & can_loop
-    width = next((len(part.instrument.instruments[0].z) for part in parts if part.instrument), 0)
-    z = np.empty((len(played), width))
-    step = settings.resolution
-    moments = starts if step is None else np.round(starts / step) * step
-    for i in set(tracks.tolist()):
-        z[tracks == i] = parts[i].instrument.z(moments[tracks == i])
-    return Plan(
-        starts=starts,
-        holds=holds,
-        pitches=np.array([pitch for _, _, pitch in played], np.int64),
-        velocities=np.array([note.velocity for _, note, _ in played], np.int64),
-        z=z,
-        tracks=tracks,
-        seconds=np.where(loops, HELD, np.clip(needed, SHORTEST_SOUND, max_seconds)),
-        loops=loops,
-        bent=bent,
-        end=float(np.max(starts + holds, initial=0.0)),
-        transposed=move,
-        moved=dict(moved.most_common()),
-        skipped=dict(skipped),
-        pedalled=pedalled,
-        shortened=int(np.sum(holds < written)),
-    )
+    holds = _within(np.minimum(holds, MAX_NOTE_DURATION / speeds), MAX_TOTAL_DURATION, 1 + BENDING * speeds * bent)
+    return holds, *_bent(bends, tracks, starts, starts + holds + settings.release)
+
+
+def _latents(
+    parts: Sequence[ResolvedPart], tracks: np.ndarray, starts: np.ndarray, resolution: float | None
+) -> np.ndarray:
+    """The latent of each note, [n, latent_vector_size], at its start or at the step of `resolution` nearest to it."""
+    timelines = [part.timeline for part in parts]
+    size = next((len(timeline.instruments[0].z) for timeline in timelines if timeline), 0)
+    moments = starts if resolution is None else np.round(starts / resolution) * resolution
+    z = np.empty((len(tracks), size))
+    for i in np.unique(tracks):
+        timeline = timelines[i]
+        assert timeline is not None, "only drums have none, and they are not played by the model"
+        z[tracks == i] = timeline.z(moments[tracks == i])
+    return z
 
 
 def _bent(

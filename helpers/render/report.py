@@ -10,27 +10,30 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import FailFast, Field
 
 from .. import __version__, jsonfile
+from ..errors import one_line
 from ..files import as_path, replacing
-from ..instruments import Timeline, read_instrument
+from ..instruments import InstrumentRow, Timeline
 from ..limits import MAX_SECONDS, MAX_TRACKS
 from ..midi import Changes, Note, Song, Track
 from ..tables import counted, table
-from .types import Part, Settings
+from .types import ResolvedPart, Settings, changed_settings
 
 FILE_FORMAT = 3
 LEVELLED_BY_PEAK = 2  # the format before, when there was no choice; 1 counted the batches of a stopped rendering
 MAX_BYTES = 64 << 20  # of such a file; a symphony of 100,000 notes has 5 MB
 MAX_BATCH = 2**31 - 1  # that a person may have asked for; `render.reproduce` takes fewer
 MAX_CHANGES = 1_000_000
+MAX_TEMPO = 60e6  # quarter notes a minute
 MAX_CONTROL = 10_000.0  # damaged scores ask for bends of hundreds of semitones
 MAX_NUMBER = 1e6
 MAX_MESSAGE = 300  # characters of what is wrong
-MOST_REMARKS = 100  # on one file; there are fewer kinds
+MAX_REMARKS = 100  # on one file; there are fewer kinds
 KINDS = {  # of notes that are played otherwise than written or otherwise than the model makes them
     "shortened": "{} let go before the end that the file gives",
     "looped": "{} held longer than the model's own, by repeating the steady part",
@@ -42,18 +45,31 @@ MOVES_SHOWN = 8  # pitches listed one by one in the table; the file has all
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """All that a clip depends on."""
+    """All that a clip depends on.
 
-    model: str  # its name,
-    source: str  # where it was loaded from,
-    fingerprint: str  # the hash of its weights,
-    precision: str  # and what it computed with
+    Attributes:
+      model: name of the model.
+      source: where it was loaded from.
+      fingerprint: hash of its weights.
+      precision: of its computation.
+      song: what was played.
+      parts: who played, one for each track.
+      settings: how.
+      seed: of the instruments that were drawn; they are in `parts`.
+      batch_size: notes generated at a time.
+      stopped_at: s; where the clip was cut, if the rendering was stopped.
+    """
+
+    model: str
+    source: str
+    fingerprint: str
+    precision: str
     song: Song
-    parts: tuple[Part, ...]  # one for each track
+    parts: tuple[ResolvedPart, ...]
     settings: Settings
-    seed: int  # of the instruments that were drawn; they are in `parts`
+    seed: int
     batch_size: int
-    stopped_at: float | None  # s; where the clip was cut, if the rendering was stopped
+    stopped_at: float | None
 
     def __repr__(self) -> str:
         return f"Recipe({self.song.name!r}, played by {self.model!r} {self.fingerprint[:8]}, seed {self.seed})"
@@ -61,46 +77,80 @@ class Recipe:
 
 @dataclasses.dataclass(frozen=True)
 class TrackReport:
-    """One row of the table."""
+    """One row of the table.
 
-    number: int  # as in the song's description, from 1
+    Attributes:
+      number: as in the song's description, from 1.
+      name: of the track.
+      played_by: names of its instruments, or why it is silent.
+      notes: how many it has.
+      rendered: how many of them are in the clip.
+    """
+
+    number: int
     name: str
-    played_by: str  # names of its instruments, or why it is silent
+    played_by: str
     notes: int
     rendered: int
 
 
 @dataclasses.dataclass(frozen=True)
 class RenderReport:
-    """What `render` did with a song. `print` it, or `save` it and make the clip again with `render.reproduce`."""
+    """What `render` did with a song. `print` it, or `save` it and make the clip again with `render.reproduce`.
+
+    Attributes:
+      song: its name.
+      model: its name.
+      tracks: one row each.
+      notes: how many the song has.
+      rendered: how many of them are in the clip, drums included; fewer than planned where the rendering was stopped.
+      distinct: sounds that were generated: equal latents at equal pitches are one.
+      drum_notes: how many the soundfont player played.
+      transposed: semitones, of the whole song.
+      moved: "C7 to C6" -> how many notes.
+      skipped: why -> how many notes.
+      pedalled: how many notes the sustain pedal made longer.
+      shortened: how many notes are let go before they end.
+      looped: how many notes are held longer than the model's own.
+      bent: how many notes the pitch wheel moves.
+      duration: s.
+      sample_rate: Hz.
+      channels: 1 or 2.
+      loudness: LUFS; None for silence.
+      peak: 1 is full scale.
+      elapsed: s that the rendering took.
+      stopped_at: s of the song, if it was stopped.
+      remarks: what was passed over or repaired in the song's file.
+      recipe: what `reproduce` needs.
+    """
 
     song: str
     model: str
     tracks: tuple[TrackReport, ...]
-    notes: int  # in the song
-    rendered: int  # of them, drums included; fewer than planned where the rendering was stopped
-    distinct: int  # sounds that were generated: equal latents at equal pitches are one
-    drum_notes: int  # played by the soundfont player
-    transposed: int  # semitones, of the whole song
-    moved: Mapping[str, int]  # "C7 to C6" -> how many notes
-    skipped: Mapping[str, int]  # why -> how many notes
-    pedalled: int  # notes that the sustain pedal made longer
-    shortened: int  # notes let go before they end
-    looped: int  # notes held longer than the model's own
+    notes: int
+    rendered: int
+    distinct: int
+    drum_notes: int
+    transposed: int
+    moved: Mapping[str, int]
+    skipped: Mapping[str, int]
+    pedalled: int
+    shortened: int
+    looped: int
     bent: int
-    seconds: float
+    duration: float
     sample_rate: int
     channels: int
-    loudness: float | None  # LUFS; None for silence
+    loudness: float | None
     peak: float
-    elapsed: float  # s that the rendering took
-    stopped_at: float | None = None  # s of the song, if it was stopped
-    remarks: tuple[str, ...] = ()  # what was passed over or mended in the song's file
+    elapsed: float
+    stopped_at: float | None = None
+    remarks: tuple[str, ...] = ()
     recipe: Recipe | None = dataclasses.field(default=None, repr=False)
 
     def __repr__(self) -> str:
         played = f"{self.rendered:,} of {counted(self.notes, 'note')}"
-        return f"RenderReport({self.song!r}, {played}, {self.seconds:.1f} s, {self._level()})"
+        return f"RenderReport({self.song!r}, {played}, {self.duration:.1f} s, {self._level()})"
 
     def _level(self) -> str:
         return "silent" if self.loudness is None else f"{self.loudness:.1f} LUFS, peak {self.peak:.2f}"
@@ -108,7 +158,7 @@ class RenderReport:
     def _facts(self) -> list[tuple[str, str]]:
         """What holds for the whole clip: (label, text) in lines."""
         channels = "mono" if self.channels == 1 else "stereo"
-        sound = f"{self.seconds:.1f} s, {self.sample_rate} Hz, {channels}, {self._level()}"
+        sound = f"{self.duration:.1f} s, {self.sample_rate} Hz, {channels}, {self._level()}"
         made = f"{self.rendered} of {_notes(self.notes)}, from {self.distinct} distinct sounds, in {self.elapsed:.1f} s"
         rows = [("song", self.song), ("model", self.model), ("audio", sound), ("rendered", made)]
         rows += [("file", remark) for remark in self.remarks]
@@ -174,7 +224,7 @@ def _plain(value: Any) -> Any:
 
 def _rows(recipe: Recipe) -> dict[str, Any]:
     """A recipe as values for JSON. Timelines stand once each, however many tracks they play."""
-    timelines = list({id(part.instrument): part.instrument for part in recipe.parts if part.instrument}.values())
+    timelines = list({id(part.timeline): part.timeline for part in recipe.parts if part.timeline}.values())
     return {
         "model": {
             "name": recipe.model,
@@ -189,13 +239,14 @@ def _rows(recipe: Recipe) -> dict[str, Any]:
         "parts": [
             {
                 **{name: getattr(part, name) for name in ("mute", "solo", "gain", "pan")},
-                "timeline": timelines.index(part.instrument) if part.instrument else None,
+                "timeline": timelines.index(part.timeline) if part.timeline else None,
             }
             for part in recipe.parts
         ],
         "timelines": [
             {
                 "at": timeline.at.tolist(),
+                "held": timeline.held,
                 "instruments": [
                     {**dataclasses.asdict(instrument), "z": instrument.z.tolist()}
                     for instrument in timeline.instruments
@@ -230,131 +281,126 @@ def read_recipe(path: str | os.PathLike) -> Recipe:
     if not path.is_file():
         raise FileNotFoundError(f"no report at {path}: there is no such file")
     try:
-        rows = jsonfile.fields(jsonfile.parse(jsonfile.read_text(path, MAX_BYTES)), "the file", ("format",))
-        if rows["format"] not in (LEVELLED_BY_PEAK, FILE_FORMAT):
-            found = jsonfile.shortened(rows["format"])
-            raise ValueError(f"its format is {found}, and {FILE_FORMAT} is what can be read")
-        return _recipe(rows, {"level": "peak"} if rows["format"] == LEVELLED_BY_PEAK else {})
+        return _recipe(jsonfile.checked(jsonfile.parse(jsonfile.read_text(path, MAX_BYTES)), _File))
     except ValueError as error:
         raise ValueError(f"{path} is not the report of a rendering: {str(error)[:MAX_MESSAGE]}") from None
 
 
-def _recipe(rows: dict[str, Any], unsaid: dict[str, Any]) -> Recipe:
-    """A recipe from values of a file, each checked. `unsaid` are settings that files of its format do not have."""
-    jsonfile.fields(rows, "the file", ("model", "settings", "seed", "batch_size", "parts", "timelines", "song"))
-    model = jsonfile.fields(rows["model"], "model", ("name", "source", "fingerprint", "precision"))
-    song, settings = _song(rows["song"]), _settings({**unsaid, **jsonfile.fields(rows["settings"], "settings")})
-    timelines = [_timeline(row) for row in jsonfile.items(rows["timelines"], "timelines", MAX_TRACKS)]
+# The file, as `_rows` writes it. Long lists fail at the first wrong value, or a hostile file would fill the memory with
+# what is wrong with the others.
+_Second = Annotated[jsonfile.Number, Field(ge=0, le=MAX_SECONDS)]
+_Time = Annotated[jsonfile.Number, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
+_Tempo = Annotated[jsonfile.Number, Field(ge=0, le=MAX_TEMPO)]
+_Control = Annotated[jsonfile.Number, Field(ge=-MAX_CONTROL, le=MAX_CONTROL)]
+_Pitch = Annotated[jsonfile.Whole, Field(ge=0, le=127)]
+_Velocity = Annotated[jsonfile.Whole, Field(ge=1, le=127)]
+
+
+class _Model(jsonfile.Row):
+    name: jsonfile.Text
+    source: jsonfile.Text
+    fingerprint: jsonfile.Text
+    precision: jsonfile.Text
+
+
+class _Part(jsonfile.Row):
+    timeline: Annotated[jsonfile.Whole, Field(ge=0)] | None
+    mute: jsonfile.Flag
+    solo: jsonfile.Flag
+    gain: Annotated[jsonfile.Number, Field(ge=-100, le=40)]
+    pan: Annotated[jsonfile.Number, Field(ge=-1, le=1)] | None
+
+
+class _Timeline(jsonfile.Row):
+    instruments: Annotated[list[InstrumentRow], Field(max_length=MAX_CHANGES), FailFast()]
+    at: Annotated[list[_Time], Field(max_length=MAX_CHANGES), FailFast()]
+    held: jsonfile.Flag = False
+
+
+class _Track(jsonfile.Row):
+    name: jsonfile.Text
+    program: Annotated[jsonfile.Whole, Field(ge=0, le=127)]
+    is_drum: jsonfile.Flag
+    notes: Annotated[list[tuple[_Pitch, _Velocity, _Second, _Second]], FailFast()]
+    controls: dict[jsonfile.Text, Annotated[list[tuple[_Time, _Control]], FailFast()]]
+
+
+class _Song(jsonfile.Row):
+    name: jsonfile.Text
+    tracks: Annotated[list[_Track], Field(max_length=MAX_TRACKS), FailFast()]
+    tempos: Annotated[list[tuple[_Time, _Tempo]], FailFast()]
+    meters: Annotated[
+        list[tuple[_Time, Annotated[jsonfile.Whole, Field(ge=0, le=255)], Annotated[jsonfile.Whole, Field(ge=0)]]],
+        Field(max_length=MAX_CHANGES),
+        FailFast(),
+    ]
+    unclosed: Annotated[jsonfile.Whole, Field(ge=0, le=MAX_CHANGES)]
+    remarks: Annotated[list[jsonfile.Text], Field(max_length=MAX_REMARKS)] = Field(default_factory=list)
+
+
+class _File(jsonfile.Row):
+    format: Annotated[jsonfile.Whole, Field(ge=LEVELLED_BY_PEAK, le=FILE_FORMAT)]
+    model: _Model
+    settings: dict[str, Any]
+    seed: Annotated[jsonfile.Whole, Field(ge=0, le=2**32 - 1)]
+    batch_size: Annotated[jsonfile.Whole, Field(ge=1, le=MAX_BATCH)]
+    stopped_at: _Second | None = None
+    parts: Annotated[list[_Part], Field(max_length=MAX_TRACKS), FailFast()]
+    timelines: Annotated[list[_Timeline], Field(max_length=MAX_TRACKS), FailFast()]
+    song: _Song
+
+
+def _recipe(file: _File) -> Recipe:
+    """What a file says, where its parts go together."""
+    song, timelines = _song(file.song), [_timeline(row) for row in file.timelines]
+    settings = _settings(file.settings, {"level": "peak"} if file.format == LEVELLED_BY_PEAK else {})
     if len({len(instrument.z) for timeline in timelines for instrument in timeline.instruments}) > 1:
         raise ValueError("its latents are of several lengths")
-    parts = tuple(_part(row, timelines) for row in jsonfile.items(rows["parts"], "parts", MAX_TRACKS))
-    if len(parts) != len(song.tracks):
-        raise ValueError(f"it has {len(parts)} parts for {len(song.tracks)} tracks")
+    if len(file.parts) != len(song.tracks):
+        raise ValueError(f"it has {len(file.parts)} parts for {len(song.tracks)} tracks")
+    parts = tuple(_part(row, timelines) for row in file.parts)
     for part, track in zip(parts, song.tracks, strict=True):
-        if part.instrument is None and (settings.faithful or not track.is_drum):
+        if part.timeline is None and (settings.faithful or not track.is_drum):
             raise ValueError(f"nobody plays track {jsonfile.shortened(track.name)}")
-    stopped_at = rows.get("stopped_at")
-    return Recipe(
-        **{key: jsonfile.text(model[key], key) for key in ("source", "fingerprint", "precision")},
-        model=jsonfile.text(model["name"], "the model's name"),
-        song=song,
-        parts=parts,
-        settings=settings,
-        seed=jsonfile.whole(rows["seed"], "seed", 0, 2**32 - 1),
-        batch_size=jsonfile.whole(rows["batch_size"], "batch_size", 1, MAX_BATCH),
-        stopped_at=None if stopped_at is None else jsonfile.number(stopped_at, "stopped_at", 0, MAX_SECONDS),
-    )
+    made_with = file.model.name, file.model.source, file.model.fingerprint, file.model.precision
+    return Recipe(*made_with, song, parts, settings, file.seed, file.batch_size, file.stopped_at)
 
 
-def _settings(row: dict[str, Any]) -> Settings:
-    """Settings of a file: each of the type that the field has."""
-    kinds = {field.name: field.type for field in dataclasses.fields(Settings)}
-    for name, value in row.items():
-        if name not in kinds:
-            raise ValueError(f"{jsonfile.shortened(name)} is no setting")
-        kind, _, none = kinds[name].partition(" | ")
-        if not (none and value is None):
-            check = {"str": jsonfile.text, "bool": jsonfile.flag}.get(kind)
-            if check is not None:
-                check(value, name)
-            else:
-                jsonfile.number(value, name, -MAX_NUMBER, MAX_NUMBER)
-    return Settings(**row)
+def _settings(row: dict[str, Any], unsaid: dict[str, Any]) -> Settings:
+    """Settings of a file. `unsaid` are those that files of its format do not have."""
+    try:
+        return changed_settings(Settings(), {**unsaid, **row})
+    except TypeError as error:
+        raise ValueError(one_line(error)) from None
 
 
-def _timeline(row: Any) -> Timeline:
-    row = jsonfile.fields(row, "a timeline", ("instruments", "at"))
-    players = [
-        read_instrument(instrument, "an instrument")
-        for instrument in jsonfile.items(row["instruments"], "the instruments of a timeline", MAX_CHANGES)
-    ]
-    at = jsonfile.items(row["at"], "the times of a timeline", MAX_CHANGES, len(players))
-    return Timeline(players, [jsonfile.number(second, "a time", -MAX_NUMBER, MAX_NUMBER) for second in at])
+def _timeline(row: _Timeline) -> Timeline:
+    return Timeline([instrument.instrument() for instrument in row.instruments], row.at, row.held)
 
 
-def _part(row: Any, timelines: Sequence[Timeline]) -> Part:
-    row = jsonfile.fields(row, "a part", ("timeline", "mute", "solo", "gain", "pan"))
-    timeline, pan = row["timeline"], row["pan"]
-    return Part(
-        None if timeline is None else timelines[jsonfile.whole(timeline, "timeline", 0, len(timelines) - 1)],
-        jsonfile.flag(row["mute"], "mute"),
-        jsonfile.flag(row["solo"], "solo"),
-        jsonfile.number(row["gain"], "gain", -100, 40),
-        None if pan is None else jsonfile.number(pan, "pan", -1, 1),
-    )
+def _part(row: _Part, timelines: Sequence[Timeline]) -> ResolvedPart:
+    if row.timeline is not None and row.timeline >= len(timelines):
+        raise ValueError(f"a part names timeline {row.timeline} of {len(timelines)}")
+    timeline = None if row.timeline is None else timelines[row.timeline]
+    return ResolvedPart(timeline, row.mute, row.solo, row.gain, row.pan)
 
 
-def _song(row: Any) -> Song:
-    row = jsonfile.fields(row, "song", ("name", "tempos", "meters", "unclosed", "tracks"))
-    return Song(
-        jsonfile.text(row["name"], "the song's name"),
-        tuple(_track(track) for track in jsonfile.items(row["tracks"], "tracks", MAX_TRACKS)),
-        _changes(row["tempos"], "tempos", 60e6),
-        tuple(_meter(meter) for meter in jsonfile.items(row["meters"], "meters", MAX_CHANGES)),
-        jsonfile.whole(row["unclosed"], "unclosed", 0, MAX_CHANGES),
-        tuple(
-            jsonfile.text(remark, "a remark on the file")
-            for remark in jsonfile.items(row.get("remarks", []), "remarks on the file", MOST_REMARKS)
-        ),
-    )
+def _song(row: _Song) -> Song:
+    tracks = tuple(_track(track) for track in row.tracks)
+    return Song(row.name, tracks, _in_order(row.tempos, "tempos"), tuple(row.meters), row.unclosed, tuple(row.remarks))
 
 
-def _meter(row: Any) -> tuple[float, int, int]:
-    second, beats, value = jsonfile.items(row, "a meter", 3, 3)
-    return (
-        jsonfile.number(second, "the second of a meter", 0, MAX_NUMBER),
-        jsonfile.whole(beats, "the beats of a meter", 0, 255),
-        jsonfile.whole(value, "the note value of a meter", 0, 1 << 255),
-    )
+def _track(row: _Track) -> Track:
+    for *_, start, end in row.notes:
+        if end < start:
+            raise ValueError(f"a note ends at {end:g} s and begins at {start:g}")
+    controls = {kind: _in_order(changes, jsonfile.shortened(kind)) for kind, changes in row.controls.items()}
+    return Track(row.name, row.program, row.is_drum, tuple(Note(*note) for note in row.notes), controls)
 
 
-def _track(row: Any) -> Track:
-    row = jsonfile.fields(row, "a track", ("name", "program", "is_drum", "notes", "controls"))
-    controls = jsonfile.fields(row["controls"], "controls")
-    return Track(
-        jsonfile.text(row["name"], "a track's name"),
-        jsonfile.whole(row["program"], "program", 0, 127),
-        jsonfile.flag(row["is_drum"], "is_drum"),
-        tuple(_note(note) for note in jsonfile.items(row["notes"], "notes", jsonfile.MAX_LISTS)),
-        {kind: _changes(changes, jsonfile.shortened(kind), MAX_CONTROL) for kind, changes in controls.items()},
-    )
-
-
-def _note(row: Any) -> Note:
-    pitch, velocity, start, end = jsonfile.items(row, "a note", 4, 4)
-    return Note(
-        jsonfile.whole(pitch, "a pitch", 0, 127),
-        jsonfile.whole(velocity, "a velocity", 1, 127),
-        jsonfile.number(start, "the beginning of a note", 0, MAX_SECONDS),
-        jsonfile.number(end, "the end of a note", start, MAX_SECONDS),
-    )
-
-
-def _changes(rows: Any, what: str, largest: float) -> Changes:
-    """Values over time: [second, value] each, in the order of time."""
-    changes, before = [], 0.0
-    for row in jsonfile.items(rows, what, jsonfile.MAX_LISTS):
-        second, value = jsonfile.items(row, what, 2, 2)
-        before = jsonfile.number(second, f"a second of {what}", before, MAX_NUMBER)
-        changes.append((before, jsonfile.number(value, what, -largest, largest)))
+def _in_order(changes: list[tuple[float, float]], what: str) -> Changes:
+    """Values over time: (second, value) each."""
+    seconds = [second for second, _ in changes]
+    if seconds != sorted(seconds) or min(seconds, default=0.0) < 0:
+        raise ValueError(f"the changes of {what} are not in the order of time")
     return tuple(changes)

@@ -25,7 +25,7 @@ HELD = 3.0  # s
 LOOP_FROM, LOOP_TO = 1.0, 2.9  # s; the steady part: after the attack, and before the spectral frames see the release
 LOOP_ENDS = 5  # places tried for the end of the loop, spread over ...
 LOOP_END_RANGE = 0.4  # s before LOOP_TO
-LOOP_SHORTEST = 0.3  # s; shorter ones sound like a machine
+MIN_LOOP = 0.3  # s; shorter ones sound like a machine
 LOOP_STEADY = 3.0  # dB a second; what changes more slowly is taken for steady, or a held organ would fade
 LOOP_SEAM = 0.1  # s of crossfade, and what is compared to find the place
 BEND_ROOM = 0.005  # s of a sound beyond a bent note's end that interpolation looks at
@@ -61,14 +61,19 @@ def _quarter_sine(samples: int) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Loop:
-    """A stretch of a wave that can be repeated: it ends where it sounds as it did where it began."""
+    """A stretch of a wave that can be repeated: it ends where it sounds as it did where it began.
 
-    start: int  # samples; playing goes on here ...
-    end: int  # ... when it has come here
-    decay: float  # level at the end, as a multiple of that at the start, by the trend of the steady part
-    likeness: (
-        float  # of the two places: 1 where they are the same but for the decay, 0 where they have nothing in common
-    )
+    Attributes:
+      start: sample at which playing goes on ...
+      end: ... when it has come to this one.
+      decay: level at the end, as a multiple of that at the start, by the trend of the steady part.
+      likeness: of the two places: 1 where they are the same but for the decay, 0 where they have nothing in common.
+    """
+
+    start: int
+    end: int
+    decay: float
+    likeness: float
 
 
 def find_loop(wave: np.ndarray, sample_rate: int = 16000) -> Loop:
@@ -99,7 +104,7 @@ def find_loop(wave: np.ndarray, sample_rate: int = 16000) -> Loop:
     for seconds in np.linspace(LOOP_TO, LOOP_TO - LOOP_END_RANGE, LOOP_ENDS):
         end = int(seconds * sample_rate)
         pattern = wave[end - seam : end]
-        places = wave[first - seam : end - int(LOOP_SHORTEST * sample_rate)]
+        places = wave[first - seam : end - int(MIN_LOOP * sample_rate)]
         products = correlate(places, pattern, mode="valid", method="fft")
         starts = first + np.arange(len(products))
         decays = np.exp(slope * (end - starts))
@@ -187,17 +192,16 @@ class Curve:
         self.knots, self.values = np.array(knots[1:] or [0.0]), np.array(values[1:] or [default], np.float64)
 
     def __call__(self, times: np.ndarray) -> np.ndarray:
-        """Values at rising seconds: [n] -> float64 [n], or [1] where it is the same at all of them."""
-        low, high = self.between(times[0], times[-1]) if len(times) else (0.0, 0.0)
-        return np.array([low]) if low == high else np.interp(times, self.knots, self.values)
+        """Values at some seconds: [n] -> float64 [n]."""
+        return np.interp(times, self.knots, self.values)
 
     def between(self, start: float, end: float) -> tuple[float, float]:
         """The lowest and the highest value from one second to another."""
         if len(self.values) == 1:
             return self.values[0], self.values[0]
         inside = self.values[np.searchsorted(self.knots, start, "right") : np.searchsorted(self.knots, end, "left")]
-        edges = np.interp([start, end], self.knots, self.values)
-        return float(min(edges.min(), inside.min(initial=np.inf))), float(max(edges.max(), inside.max(initial=-np.inf)))
+        reached = np.concatenate([np.interp([start, end], self.knots, self.values), inside])
+        return float(np.min(reached)), float(np.max(reached))
 
 
 def loudest(wave: np.ndarray, sample_rate: int) -> float:

@@ -1,4 +1,7 @@
-"""What a rendering is asked for and what it plans: `Settings`, a `Part` for each track, the `Plan` of the notes.
+"""What a rendering is asked for and what it plans.
+
+`Settings` and a `Part` for a track are what a person asks for, a `ResolvedPart` is what that comes to, and the `Plan`
+has the notes.
 
 Notebook: 07_songs.
 """
@@ -19,7 +22,7 @@ from ..tables import counted, table
 from .shaping import ATTACK, RELEASE
 
 UNCLOSED = "never end in the file"  # why notes are skipped
-LONGEST_FADE = 30.0  # s
+MAX_FADE = 30.0  # s
 CHOICES = {
     "drums": ("skip", "synth"),
     "pitch": ("fold", "drop", "shift"),
@@ -46,7 +49,36 @@ def _plain_numbers(values: Any) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How a song is played; the arguments of `render` of the same names."""
+    """How a song is played; each is an argument of `render` as well.
+
+    Attributes:
+      drums: "skip" leaves drum tracks out, "synth" plays them with a soundfont. They never sound as pitches.
+      pitch: what becomes of notes outside the model's range, C1 to C6: "fold" moves them by octaves, "drop" leaves them
+        out, "shift" first transposes the whole song to where most notes fit, and folds the rest.
+      sustain: "loop" repeats the steady part of a sound for as long as the note is held; "once" lets go after three
+        seconds.
+      controllers: follow volume, expression, pan, sustain pedal and pitch bend. A bend reads the sound faster or
+        slower, so that its formants move along; bends beyond two octaves stop there.
+      attack: s.
+      release: s.
+      level: what two instruments have in common at one velocity: "loudness", so that neither drowns the other, or
+        "peak", as in the original.
+      velocity: how much velocity counts: a note's level is (velocity / 127) to this power. 1 is the original's, 2 that
+        of General MIDI and of the soundfont, 0 makes all equal.
+      loudness: LUFS of the clip, or as near to it as it gets without clipping (no limiter is used); None: as loud as it
+        goes.
+      sample_rate: Hz of the clip, 16000, 22050, 44100 or 48000; None: the model's.
+      stereo: two channels or one; None: two if a track is panned.
+      resolution: s; the instruments of a timeline move on in steps of this, so that chords and repeated notes share
+        their sounds, which makes it quicker; None: each note has the instrument of its own moment.
+      faithful: exactly the original's notes, envelope, levels and mix, with one timeline (`Timeline.original`) and none
+        of the choices above.
+
+    Raises:
+      ValueError: a value is out of range, or is no choice.
+
+    Notebook: 04_generate, 07_songs.
+    """
 
     drums: str = "skip"
     pitch: str = "fold"
@@ -62,7 +94,7 @@ class Settings:
     resolution: float | None = None
     faithful: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _plain_numbers(self)
         for name, known in {
             **CHOICES,
@@ -74,8 +106,8 @@ class Settings:
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it can be {', '.join(map(repr, known))}")
         for name, low, high in (
-            ("attack", 0.0, LONGEST_FADE),
-            ("release", 0.0, LONGEST_FADE),
+            ("attack", 0.0, MAX_FADE),
+            ("release", 0.0, MAX_FADE),
             ("velocity", 0.0, 10.0),
             ("loudness", -70.0, 0.0),
             ("resolution", 0.001, 3600.0),
@@ -90,17 +122,39 @@ class Settings:
 DEFAULTS = Settings()
 
 
+def changed_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+    """The settings with some of them changed.
+
+    Raises:
+      TypeError: there is no setting of such a name.
+      ValueError: as `Settings`.
+    """
+    known = [field.name for field in dataclasses.fields(Settings)]
+    for name in changes:
+        if name not in known:
+            raise TypeError(f"render has no setting {name!r}; there are {', '.join(known)}")
+    return dataclasses.replace(settings, **changes)
+
+
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """Who plays a track, and how it stands in the mix."""
+    """Who is to play a track, and how it stands in the mix.
 
-    instrument: Instrument | Timeline | None = None  # None: the default
+    Attributes:
+      instrument: who plays; None: whoever `resolve` finds.
+      mute: leave the track out.
+      solo: only tracks that have this are heard.
+      gain: dB.
+      pan: from -1, left, to 1, right; None: as the file says.
+    """
+
+    instrument: Instrument | Timeline | None = None
     mute: bool = False
-    solo: bool = False  # only the tracks that have this are heard
-    gain: float = 0.0  # dB
-    pan: float | None = None  # from -1, left, to 1, right; None: as the file says
+    solo: bool = False
+    gain: float = 0.0
+    pan: float | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _plain_numbers(self)
         if self.instrument is not None and not isinstance(self.instrument, (Instrument, Timeline)):
             raise ValueError(f"a track is played by an Instrument or a Timeline, not by {self.instrument!r}")
@@ -110,25 +164,67 @@ class Part:
             raise ValueError(f"a pan of {self.pan} is outside -1 (left) to 1 (right)")
 
 
+# Who plays: one for all tracks, or one for each, by the track's number, name or program. The keys are Any, since to a
+# type checker a dict with numbers for keys is no mapping from numbers or names.
+Parts = Instrument | Timeline | Mapping[Any, Instrument | Timeline | Part]
+
+
+@dataclasses.dataclass(frozen=True)
+class ResolvedPart:
+    """Who plays a track, and how it stands in the mix: what `resolve` makes of a `Part`.
+
+    Attributes:
+      timeline: who plays; None for drums that are given no instrument.
+      mute: as in `Part`, like the others.
+      solo: only tracks that have this are heard.
+      gain: dB.
+      pan: from -1 to 1; None: as the file says.
+    """
+
+    timeline: Timeline | None
+    mute: bool = False
+    solo: bool = False
+    gain: float = 0.0
+    pan: float | None = None
+
+
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What is to be generated and where it goes; arrays of one length, a row a note."""
+    """What is to be generated and where it goes; arrays of one length, a row a note.
 
-    starts: np.ndarray  # s
-    holds: np.ndarray  # s from start to release
-    pitches: np.ndarray  # MIDI numbers inside the model's range
-    velocities: np.ndarray  # 1 to 127
-    z: np.ndarray  # [n, latent_vector_size]
-    tracks: np.ndarray  # index into the song's tracks
-    seconds: np.ndarray  # s of the sound that must be generated
-    loops: np.ndarray  # bool; held longer than the sound lasts
-    bent: np.ndarray  # bool; the pitch wheel is used meanwhile
-    end: float  # s at which the last note ends, not counting its release
-    transposed: int = 0  # semitones, all notes
-    moved: Mapping[str, int] = dataclasses.field(default_factory=dict)  # "C7 to C6" -> notes
-    skipped: Mapping[str, int] = dataclasses.field(default_factory=dict)  # why -> notes
-    pedalled: int = 0  # notes that the pedal made longer
-    shortened: int = 0  # notes that are let go before they end
+    Attributes:
+      starts: s.
+      holds: s from start to release.
+      pitches: MIDI numbers inside the model's range.
+      velocities: 1 to 127.
+      z: latents, [n, latent_vector_size].
+      tracks: index into the song's tracks.
+      durations: s of the sound that must be generated.
+      loops: bool; held longer than the sound lasts.
+      bent: bool; the pitch wheel is used meanwhile.
+      end: s at which the last note ends, not counting its release.
+      transposed: semitones, all notes.
+      moved: "C7 to C6" -> how many notes.
+      skipped: why -> how many notes.
+      pedalled: how many notes the pedal made longer.
+      shortened: how many notes are let go before they end.
+    """
+
+    starts: np.ndarray
+    holds: np.ndarray
+    pitches: np.ndarray
+    velocities: np.ndarray
+    z: np.ndarray
+    tracks: np.ndarray
+    durations: np.ndarray
+    loops: np.ndarray
+    bent: np.ndarray
+    end: float
+    transposed: int = 0
+    moved: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    skipped: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    pedalled: int = 0
+    shortened: int = 0
 
     def __len__(self) -> int:
         return len(self.pitches)
@@ -162,7 +258,7 @@ class Plan:
         return np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs], np.int64)
 
 
-def is_heard(parts: Sequence[Part]) -> list[bool]:
+def is_heard(parts: Sequence[Part] | Sequence[ResolvedPart]) -> list[bool]:
     """Which tracks sound, by mute and solo."""
     solo = any(part.solo for part in parts)
     return [not part.mute and (part.solo or not solo) for part in parts]

@@ -11,8 +11,8 @@ Where notes come from, and what each way costs (G = 10^9 bytes; the cache comes 
     .tfrecord             NSynth as "tfrecord", a file or a folder of them: samples as float32, 256 kB a note, so about
                           74 GB for the notes to train on. Read twice from end to end, never unpacked
     tfds:nsynth/          the 60,788 notes that GANSynth was trained on, if `tensorflow_datasets` is installed. What it
-      gansynth_subset     has prepared on this disk is used, else its public bucket is streamed: about 16 GB go by and
-                          nothing but the cache is kept. (Preparing them oneself downloads 78 GB.)
+      gansynth_subset     has prepared on this disk is used, else its public bucket is streamed: it reads 16 GB, and
+                          keeps nothing but the cache. (Preparing them oneself downloads 78 GB.)
     soundfont:            rendered here from any General MIDI soundfont: soundfont:FILE.sf2, or the 6 MB one that comes
                           with pretty_midi. Nothing to download
 
@@ -39,22 +39,22 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import filelock
 import numpy as np
 from tqdm.auto import tqdm
 
 from .. import jsonfile
 from ..errors import one_line
-from ..files import as_path, replacing
+from ..files import as_path, locked, replacing
 from ..gansynth import spectral
 from ..gansynth.config import MAX_PITCH, MIN_PITCH, NUM_PITCHES, Config
 from ..terminal import say
 
 SOURCES = ("acoustic", "electronic", "synthetic")  # NSynth's, in its order
+TRAINED_SOURCES = ("acoustic",)  # of them, those that a model is trained on if nothing else is said
 FAMILIES = (
     "bass", "brass", "flute", "guitar", "keyboard", "mallet", "organ", "reed", "string", "synth_lead", "vocal",
 )  # fmt: skip
@@ -88,17 +88,32 @@ _INSTRUMENT = re.compile(f"(?P<family>{'|'.join(FAMILIES)})_(?P<source>{'|'.join
 
 _Play = Callable[[bytes, bytes], np.ndarray]  # a soundfont and a score -> samples [n, 2]
 Sound = Callable[[], tuple[np.ndarray, int]]  # samples [n] or [n, channels] and their rate; ValueError if it has none
+Item = tuple["Entry", Sound] | str  # a note, or in words why it is none
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """What is known of a note beside its sound."""
+    """What is known of a note beside its sound.
+
+    Attributes:
+      name: of the note.
+      pitch: MIDI number.
+      velocity: 0 to 127.
+      family: one of FAMILIES.
+      source: one of SOURCES.
+    """
 
     name: str
-    pitch: int  # MIDI
-    velocity: int  # 0 to 127
-    family: str | None = None  # one of FAMILIES
-    source: str | None = None  # one of SOURCES
+    pitch: int
+    velocity: int
+    family: str | None = None
+    source: str | None = None
+
+    @property
+    def instrument(self) -> str:
+        """What plays it, by names like NSynth's: guitar_acoustic_010-060-100 -> guitar_acoustic_010; else the name."""
+        found = _NAME.fullmatch(self.name.rpartition("/")[2])
+        return found["instrument"] if found else self.name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +121,7 @@ class _Source:
     """Somewhere that notes come from."""
 
     identity: list[Any]  # JSON that changes whenever the notes could
-    items: Callable[[], Iterator[tuple[Entry, Sound] | str]]  # always in one order; a str tells of a problem
+    items: Callable[[], Iterator[Item]]  # always in one order
     count: int | None = None  # of items, at most; None if going through them without their sounds is quick
 
 
@@ -150,7 +165,7 @@ def open_data(
     cache_dir: str | os.PathLike,
     *,
     pitches: tuple[int, int] = (MIN_PITCH, MAX_PITCH),
-    sources: Sequence[str] = ("acoustic",),
+    sources: Sequence[str] = TRAINED_SOURCES,
     families: Sequence[str] | None = None,
     programs: Sequence[int] = PROGRAMS,
     velocities: Sequence[int] = VELOCITIES,
@@ -176,18 +191,22 @@ def open_data(
       FileNotFoundError, ImportError: the source is not there, or a package that it takes is not.
       ValueError: it is none that is known, or has no note that can be used; or one of the choices makes no sense.
       OSError: the cache does not fit on its disk, or cannot be written.
+
+    >>> from helpers import train
+    >>> from helpers.gansynth.config import Config
+    >>> from helpers.training import dataset
+    >>> small = Config.from_dict(train.TINY)
+    >>> notes = dataset.open_data(
+    ...     "soundfont:", small, "outputs/cache", pitches=(60, 62), programs=[42], velocities=[100], progress=False
+    ... )
+    spectrograms of up to 3 notes: ...
+    >>> data, labels = notes.batch([0, 1, 2]), notes.labels
+    >>> data.shape, labels.tolist()
+    ((3, 16, 512, 2), [36, 37, 38])
     """
     _check_choices(pitches, sources, families, programs, velocities)
     found = _find(source, config, pitches, programs, velocities)
-
-    def wanted(item: tuple[Entry, Sound] | str) -> bool:
-        if isinstance(item, str):
-            return True
-        entry = item[0]
-        if not pitches[0] <= entry.pitch <= pitches[1] or entry.source not in (None, *sources):
-            return False
-        return families is None or entry.family in families
-
+    wanted = functools.partial(_is_wanted, pitches=pitches, sources=sources, families=families)
     numbers = [config.data_type, config.audio_length, config.sample_rate, config.frames, config.bins]
     numbers += [config.mag_normalizer_a, config.mag_normalizer_b, config.p_normalizer_a, config.p_normalizer_b]
     choices = [list(pitches), sorted(sources), None if families is None else sorted(families)]
@@ -208,6 +227,64 @@ def open_data(
     if len(opened.problems) > SHOWN_PROBLEMS:
         say(f"... and {len(opened.problems) - SHOWN_PROBLEMS} more problems")
     return opened
+
+
+class Sounds:
+    """The notes of a source as they sound, read when they are asked for and kept nowhere.
+
+    Attributes:
+      entries: what is known of each note.
+      problems: a line for each item that is no note.
+      identity: a text that changes whenever the notes could.
+    """
+
+    def __init__(self, found: _Source, wanted: Callable[[Item], bool], config: Config):
+        self._found, self._wanted, self._config = found, wanted, config
+        items = list(self._items())
+        self.entries = [item[0] for item in items if not isinstance(item, str)]
+        self.problems = [one_line(item) for item in items if isinstance(item, str)]
+        names = hashlib.sha256("\n".join(entry.name for entry in self.entries).encode()).hexdigest()
+        self.identity = json.dumps([found.identity, names])  # the names tell which of them were asked for
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def _items(self) -> Iterator[Item]:
+        return filter(self._wanted, self._found.items())
+
+    def read(self, indices: Sequence[int] | np.ndarray) -> Iterator[tuple[int, np.ndarray | str]]:
+        """The notes with these numbers, in the source's order: (number, samples [audio_length], or what is wrong)."""
+        asked = set(np.asarray(indices, np.intp).tolist())
+        notes = (item for item in self._items() if not isinstance(item, str))
+        for number, (entry, sound) in enumerate(notes):
+            if number not in asked:
+                continue
+            try:
+                yield number, _checked(*sound(), self._config)
+            except ValueError as error:
+                yield number, one_line(f"{entry.name} {error}")
+
+
+def open_sounds(
+    source: str | os.PathLike,
+    config: Config,
+    *,
+    pitches: tuple[int, int] = (MIN_PITCH, MAX_PITCH),
+    sources: Sequence[str] = SOURCES,
+    families: Sequence[str] | None = None,
+    programs: Sequence[int] = PROGRAMS,
+    velocities: Sequence[int] = VELOCITIES,
+) -> Sounds:
+    """The notes of a source without spectrograms, for listening to them. Arguments and errors as for `open_data`."""
+    _check_choices(pitches, sources, families, programs, velocities)
+    found = _find(source, config, pitches, programs, velocities)
+    wanted = functools.partial(_is_wanted, pitches=pitches, sources=sources, families=families)
+    sounds = Sounds(found, wanted, config)
+    if not len(sounds):
+        problems = sounds.problems
+        why = f"{len(problems)} problems, the first: {problems[0]}" if problems else "none is of the kinds asked for"
+        raise ValueError(f"{source} has no note that can be used: {why}")
+    return sounds
 
 
 def crop_or_pad(wave: np.ndarray, length: int) -> np.ndarray:
@@ -231,9 +308,19 @@ def _check_choices(
     for name, chosen, known in (("sources", sources, SOURCES), ("families", families, FAMILIES)):
         if isinstance(chosen, str) or not set(chosen or ()) <= set(known):
             raise ValueError(f"{name} is {chosen!r}; expected some of {', '.join(known)}")
-    for name, chosen, low in (("programs", programs, 0), ("velocities", velocities, 1)):
-        if not chosen or not all(low <= value <= 127 for value in chosen):
-            raise ValueError(f"{name} is {list(chosen)!r}; expected some numbers from {low} to 127")
+    for name, numbers, low in (("programs", programs, 0), ("velocities", velocities, 1)):
+        if not numbers or not all(low <= number <= 127 for number in numbers):
+            raise ValueError(f"{name} is {list(numbers)!r}; expected some numbers from {low} to 127")
+
+
+def _is_wanted(item: Item, pitches: tuple[int, int], sources: Sequence[str], families: Sequence[str] | None) -> bool:
+    """Whether a note is of the kinds asked for; problems always are."""
+    if isinstance(item, str):
+        return True
+    entry = item[0]
+    if not pitches[0] <= entry.pitch <= pitches[1] or entry.source not in (None, *sources):
+        return False
+    return families is None or entry.family in families
 
 
 def _find(
@@ -295,7 +382,7 @@ def _folder(path: Path, config: Config) -> _Source:
         if file.suffix.lower() in (".wav", ".flac") and not file.name.startswith(".") and file.is_file()
     )
 
-    def items():
+    def items() -> Iterator[Item]:
         for file in files:
             shown = file.relative_to(path).with_suffix("").as_posix()
             name = _NAME.fullmatch(file.stem)
@@ -309,7 +396,7 @@ def _folder(path: Path, config: Config) -> _Source:
             except ValueError as error:
                 yield str(error)
                 continue
-            yield entry, lambda file=file: _read(file, config.audio_length)
+            yield entry, functools.partial(_read, file, config.audio_length)
 
     return _Source(["folder", [_stat(file, file.relative_to(path).as_posix()) for file in files]], items)
 
@@ -322,11 +409,11 @@ def _examples(path: Path, config: Config) -> _Source:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{listing} is not valid JSON: {error}") from None
     if not isinstance(examples, dict):
-        raise ValueError(f"{listing} has to hold one JSON object, not a {type(examples).__name__}")
+        raise ValueError(f"{listing} must hold one JSON object, not a {type(examples).__name__}")
     # Only what lies there is opened, so no name can lead out of the folder.
     there = {file.name: file for file in sorted((path / "audio").glob("*")) if file.is_file()}
 
-    def items():
+    def items() -> Iterator[Item]:
         for name, values in examples.items():
             values = values if isinstance(values, dict) else {}
             family = values.get("instrument_family_str")
@@ -340,7 +427,7 @@ def _examples(path: Path, config: Config) -> _Source:
             if file is None:
                 yield f"{name} has no sound in {path / 'audio'}"
                 continue
-            yield entry, lambda file=file: _read(file, config.audio_length)
+            yield entry, functools.partial(_read, file, config.audio_length)
 
     return _Source(["examples", _stat(listing, ""), [_stat(file, name) for name, file in there.items()]], items)
 
@@ -351,7 +438,7 @@ def _read(path: Path, length: int) -> tuple[np.ndarray, int]:
 
     try:
         with soundfile.SoundFile(path) as file:
-            samples, rate = file.read(length, dtype="float32"), file.samplerate
+            samples, sample_rate = file.read(length, dtype="float32"), file.samplerate
         with open(path, "rb") as file:
             head = file.read(8)
     except (soundfile.SoundFileError, OSError) as error:
@@ -360,7 +447,7 @@ def _read(path: Path, length: int) -> tuple[np.ndarray, int]:
     promised = int.from_bytes(head[4:], "little")
     if head[:4] == b"RIFF" and path.stat().st_size < promised + 8 < 1 << 32:
         raise ValueError(f"is broken: it ends after {path.stat().st_size} of {promised + 8} bytes")
-    return samples, rate
+    return samples, sample_rate
 
 
 # ----------------------------------------------------------------------------------------------- NSynth as tf.Examples
@@ -373,7 +460,7 @@ def _is_tfrecord(path: Path) -> bool:
 def _tfrecords(files: Sequence[Path]) -> _Source:
     """NSynth's tfrecord: a `tf.train.Example` a note, with the features that NSynth's site lists."""
 
-    def items():
+    def items() -> Iterator[Item]:
         from google.protobuf.message import DecodeError
 
         from ..gansynth.backend import tf
@@ -423,15 +510,16 @@ def _example(features: Any, where: str) -> tuple[Entry, Sound]:
 
     def first(key: str) -> Any:
         feature = features.get(key)
-        values = getattr(feature, feature.WhichOneof("kind")).value if feature and feature.WhichOneof("kind") else ()
+        kind = feature.WhichOneof("kind") if feature else None
+        values = getattr(feature, kind).value if kind else []
         value = values[0] if len(values) else None
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
-    kind = first("instrument_family_str"), first("instrument_source")
-    entry = _entry(first("note_str") or where, first("pitch"), first("velocity"), *kind)
+    family, origin = first("instrument_family_str"), first("instrument_source")
+    entry = _entry(first("note_str") or where, first("pitch"), first("velocity"), family, origin)
     samples = np.array(features["audio"].float_list.value, np.float32) if "audio" in features else np.zeros(0)
-    rate = first("sample_rate") or NSYNTH_RATE
-    return entry, lambda: (samples, rate)
+    sample_rate = first("sample_rate") or NSYNTH_RATE
+    return entry, lambda: (samples, sample_rate)
 
 
 def _tfds(name: str) -> _Source:
@@ -450,7 +538,7 @@ def _tfds(name: str) -> _Source:
     except Exception as error:  # of many kinds, from no such name to no network
         raise ValueError(f"tfds:{name} cannot be opened: {one_line(error) or type(error).__name__}") from None
 
-    def items():
+    def items() -> Iterator[Item]:
         examples = iter(tfds.as_numpy(builder.as_dataset(split="train")))
         while True:
             try:
@@ -466,9 +554,13 @@ def _tfds(name: str) -> _Source:
             except ValueError as error:
                 yield str(error)
                 continue
-            yield entry, lambda example=example: (example["audio"], NSYNTH_RATE)
+            yield entry, functools.partial(_tfds_sound, example)
 
     return _Source(["tfds", name, version, count], items, count)
+
+
+def _tfds_sound(example: Mapping[str, Any]) -> tuple[np.ndarray, int]:
+    return example["audio"], NSYNTH_RATE
 
 
 # -------------------------------------------------------------------------------------------------------- soundfonts
@@ -495,7 +587,7 @@ def _soundfont(
     play = play_apart if name else play_with
     keys = [(velocity, pitch) for velocity in velocities for pitch in range(pitches[0], pitches[1] + 1)]
 
-    def items():
+    def items() -> Iterator[Item]:
         content = path.read_bytes()
         try:
             _render(content, 0, keys[:1], config, play)
@@ -508,7 +600,7 @@ def _soundfont(
             render = functools.cache(functools.partial(_rendered, content, program, keys, config, play))
             for i, (velocity, pitch) in enumerate(keys):
                 entry = _entry(f"{path.stem}_{program:03d}-{pitch:03d}-{velocity:03d}", pitch, velocity, family)
-                yield entry, lambda i=i, render=render: (_sound_of(render(), i), config.sample_rate)
+                yield entry, functools.partial(_nth_sound, render, i, config.sample_rate)
 
     return _Source(
         ["soundfont", _stat(path, path.name), list(programs), list(velocities)], items, len(programs) * len(keys)
@@ -525,10 +617,11 @@ def _rendered(
         return f"cannot be played: {error}"
 
 
-def _sound_of(rendered: np.ndarray | str, i: int) -> np.ndarray:
+def _nth_sound(render: Callable[[], np.ndarray | str], i: int, sample_rate: int) -> tuple[np.ndarray, int]:
+    rendered = render()
     if isinstance(rendered, str):
         raise ValueError(rendered)
-    return rendered[i]
+    return rendered[i], sample_rate
 
 
 def _render(content: bytes, program: int, keys: Sequence[tuple[int, int]], config: Config, play: _Play) -> np.ndarray:
@@ -545,8 +638,8 @@ def _render(content: bytes, program: int, keys: Sequence[tuple[int, int]], confi
         samples = resample(Audio(samples, PLAYER_RATE), config.sample_rate).samples
         samples = np.pad(samples, (0, max(len(some) * slot - len(samples), 0)))[: len(some) * slot]
         notes.append(samples.reshape(len(some), slot)[:, : config.audio_length])
-    notes = np.concatenate(notes)
-    return notes * np.float32(PEAK / max(np.abs(notes).max(), SILENCE))
+    waves = np.concatenate(notes)
+    return waves * np.float32(PEAK / max(np.abs(waves).max(), SILENCE))
 
 
 def _score(program: int, keys: Sequence[tuple[int, int]], seconds: float) -> bytes:
@@ -590,20 +683,15 @@ def _row_bytes(config: Config) -> int:
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Wait until no other process builds this cache."""
-    lock = filelock.FileLock(str(folder.with_suffix(".lock")))
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+    waiting = f"another process is building the cache in {folder}; waiting for it"
+    with contextlib.ExitStack() as held:
         try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            say(f"another process is building the cache in {folder}; waiting for it")
-            lock.acquire()
-    except OSError as error:
-        raise OSError(f"cannot write to {folder.parent}: {error.strerror}; choose another folder for caches") from None
-    try:
+            held.enter_context(locked(folder.with_suffix(".lock"), on_wait=lambda: say(waiting)))
+        except OSError as error:
+            raise OSError(
+                f"cannot write to {folder.parent}: {error.strerror}; choose another folder for caches"
+            ) from None
         yield
-    finally:
-        lock.release()
 
 
 def _open(folder: Path, config: Config) -> Notes | None:
@@ -642,8 +730,8 @@ def _build(
     partial, row_bytes = folder.with_suffix(".partial"), _row_bytes(config)
     count = source.count
     if count is None:
-        items = tqdm(source.items(), desc="list", unit="note", leave=False, disable=not progress)
-        count = sum(not isinstance(item, str) and wanted(item) for item in items)
+        listed = tqdm(source.items(), desc="list", unit="note", leave=False, disable=not progress)
+        count = sum(not isinstance(item, str) and wanted(item) for item in listed)
     done = _resume(partial, row_bytes)
     there = sum(isinstance(outcome, Entry) for outcome in done)
     say(f"spectrograms of up to {count:,} notes: {_size(count * row_bytes)} in {folder}")
@@ -675,7 +763,7 @@ def _build(
     os.replace(partial, folder)
 
 
-def _analyse(batch: Sequence[tuple[Entry, Sound] | str], config: Config) -> tuple[list[Entry | str], list[bytes]]:
+def _analyse(batch: Sequence[Item], config: Config) -> tuple[list[Entry | str], list[bytes]]:
     """What becomes of some items, and the packed spectrograms of those that are notes."""
     outcomes: list[Entry | str] = []
     rows = []
@@ -695,10 +783,10 @@ def _analyse(batch: Sequence[tuple[Entry, Sound] | str], config: Config) -> tupl
     return outcomes, rows
 
 
-def _checked(samples: np.ndarray, rate: int, config: Config) -> np.ndarray:
+def _checked(samples: np.ndarray, sample_rate: int, config: Config) -> np.ndarray:
     """One note as the model hears it, [audio_length]."""
-    if rate != config.sample_rate:
-        raise ValueError(f"has {rate} Hz; convert it to the model's {config.sample_rate} Hz first")
+    if sample_rate != config.sample_rate:
+        raise ValueError(f"has {sample_rate} Hz; convert it to the model's {config.sample_rate} Hz first")
     if samples.ndim != 1:
         raise ValueError(f"has {samples.shape[1]} channels; mix them down to one first")
     wave = crop_or_pad(samples, config.audio_length)

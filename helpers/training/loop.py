@@ -12,23 +12,22 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import filelock
 import numpy as np
 from tqdm.auto import tqdm
 
 from .. import audio
-from ..files import naming, replacing
+from ..files import locked, naming, replacing
 from ..gansynth import spectral
 from ..gansynth.backend import tf
 from ..gansynth.checkpoint import COMPACT_NAME
 from ..gansynth.config import MIN_PITCH
 from ..gansynth.model import GANSynth
 from .pictures import plot_data
-from .trainer import last_stage
+from .trainer import Trainer, last_stage
 
 SAVE_SECONDS = 600  # between checkpoints, as in the original ...
 FIRST_SAVE_SECONDS = 60  # ... and to the first one, so that little is lost while it is seen whether all is well
@@ -38,6 +37,22 @@ WITHOUT_END = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}, {rate_fmt}{postfix}
 SAMPLE_NOTES = 4
 LOSSES, LOGS, SAMPLES = "losses.csv", "logs", "samples"
 LOCK = ".training.lock"
+
+Batch = tuple[np.ndarray, np.ndarray]  # spectrograms [n, frames, bins, 2] in data units, and labels [n]
+Batches = Callable[[int, int], Batch]  # (images seen so far, batch size) -> the next batch
+
+
+class Measuring(NamedTuple):
+    """How good the generator is on the way, for the curves.
+
+    Attributes:
+      every: images between two measurements.
+      measure: the generator and the images that it has seen -> name -> number. It may take minutes, and may find
+        nothing.
+    """
+
+    every: int
+    measure: Callable[[GANSynth, int], Mapping[str, float]]
 
 
 @contextlib.contextmanager
@@ -50,19 +65,13 @@ def alone(out: Path) -> Iterator[None]:
       BlockingIOError: another training is running there.
       OSError: the folder cannot be written to.
     """
-    lock = filelock.FileLock(str(out / LOCK), timeout=0)
-    with naming(out / LOCK):
-        out.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as held:
         try:
-            lock.acquire()
-        except filelock.Timeout:
+            with naming(out / LOCK):
+                held.enter_context(locked(out / LOCK, wait=0))
+        except TimeoutError:
             raise BlockingIOError(f"another training is running in {out}: end it, or choose another --out") from None
-        except NotImplementedError:  # a file system without locks, such as a mounted Google Drive
-            pass
-    try:
         yield
-    finally:
-        lock.release()
 
 
 class Stopped(Exception):
@@ -80,7 +89,7 @@ class Signals:
     signals; in another one nothing is received.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.received: int | None = None
         self._before: dict[int, Any] = {}
 
@@ -89,25 +98,34 @@ class Signals:
             self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
 
-    def _note(self, number: int, _) -> None:
+    def _note(self, number: int, _: object) -> None:
         self.received = number
         self.__exit__()
 
 
-def train(trainer, batches: Callable, out: Path, sample_every: int, log_every: int, save_seconds: float) -> list[Path]:
+def train(
+    trainer: Trainer,
+    batches: Batches,
+    out: Path,
+    sample_every: int,
+    log_every: int,
+    save_seconds: float,
+    measuring: Measuring | None = None,
+) -> list[Path]:
     """Train until the end, with a progress bar; the arguments are those of the command line.
 
-    A checkpoint is written after a minute, then every `save_seconds`, at the end of each stage, and when Ctrl-C or
-    SIGTERM asks for an end.
+    A checkpoint is written after a minute, then every `save_seconds`, at the end of each stage, before the generator is
+    measured, and when Ctrl-C or SIGTERM asks for an end.
 
     Args:
       trainer: a `training.Trainer`, changed in place.
       batches: (step, size) -> the notes that follow the first `step` and their labels, as `training.Shuffled`.
+      measuring: what is measured of the generator on the way, if anything.
 
     Returns:
       The last generator and the last samples.
@@ -137,8 +155,13 @@ def train(trainer, batches: Callable, out: Path, sample_every: int, log_every: i
             bar.update(now - before)
             bar.set_description(f"stage {trainer.stage}", refresh=False)
             bar.set_postfix({"G": values["generator_loss"], "D": values["discriminator_loss"]}, refresh=False)
-            if now // log_every > before // log_every:
-                curves.add(now, trainer.stage, values)
+            measured: Mapping[str, float] = {}
+            if measuring and (now // measuring.every > before // measuring.every or trainer.finished):
+                trainer.save(out)  # measuring takes a while, in which the run may be killed
+                save_at = time.monotonic() + save_seconds
+                measured = measuring.measure(GANSynth(trainer.average(), out.name), now)
+            if measured or now // log_every > before // log_every:
+                curves.add(now, trainer.stage, {**values, **measured})
             if now // sample_every > before // sample_every or trainer.finished:
                 written = sample(trainer, z, pitches, out / SAMPLES)
             if signals.received and not trainer.finished:
@@ -151,13 +174,15 @@ def train(trainer, batches: Callable, out: Path, sample_every: int, log_every: i
     return [out / COMPACT_NAME, *written]
 
 
-def _bar(trainer) -> tqdm:
+def _bar(trainer: Trainer) -> tqdm:
     """A bar over all images; in a log file it has a line every half minute."""
-    often = {} if sys.stderr.isatty() else {"mininterval": LOG_FILE_SECONDS, "maxinterval": LOG_FILE_SECONDS}
-    return tqdm(total=trainer.config.total_num_images, initial=trainer.global_step, unit="image", **often)
+    bar = tqdm(total=trainer.config.total_num_images, initial=trainer.global_step, unit="image")
+    if not sys.stderr.isatty():
+        bar.mininterval = bar.maxinterval = LOG_FILE_SECONDS
+    return bar
 
 
-def _is_last(trainer) -> bool:
+def _is_last(trainer: Trainer) -> bool:
     """Whether the images that follow take as long as those of now, so that the end can be foretold."""
     return trainer.stage == last_stage(trainer.config)
 
@@ -165,37 +190,41 @@ def _is_last(trainer) -> bool:
 class Ahead:
     """A source of batches that reads the next one while the networks are busy with this one."""
 
-    def __init__(self, batches: Callable[[int, int], Any]):
+    def __init__(self, batches: Batches):
         self._batches, self._pool = batches, ThreadPoolExecutor(1)
-        self._next: tuple[tuple[int, int], Any] | None = None
+        self._next: tuple[tuple[int, int], Future[Batch]] | None = None
 
     def __enter__(self) -> Ahead:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def __call__(self, step: int, size: int):
-        key, future = self._next or (None, None)
-        batch = future.result() if key == (step, size) else self._batches(step, size)
+    def __call__(self, step: int, size: int) -> Batch:
+        if self._next is not None and self._next[0] == (step, size):
+            batch = self._next[1].result()
+        else:
+            batch = self._batches(step, size)
         following = (step + size, size)
         self._next = following, self._pool.submit(self._batches, *following)
         return batch
 
 
 class Curves:
-    """Losses as a table in a file and for TensorBoard. A run that goes on forgets what came after its checkpoint."""
+    """Numbers as a table in a file and for TensorBoard. A run that goes on forgets what came after its checkpoint.
+
+    What is measured now and then has a column too, which is empty in the rows between.
+    """
 
     def __init__(self, out: Path, step: int):
-        path, rows = out / LOSSES, []
-        if path.is_file():
-            with open(path, newline="", errors="replace") as file:
+        self._path, rows = out / LOSSES, []
+        if self._path.is_file():
+            with open(self._path, newline="", errors="replace") as file:
                 rows = list(csv.reader(file))
-        before = [row for row in rows[1:] if len(row) == len(rows[0]) and row[0].isdigit() and int(row[0]) <= step]
-        with replacing(path) as partial, open(partial, "w", newline="") as file:
-            csv.writer(file).writerows(rows[:1] + before)
-        self._is_new = not rows
-        self._file = open(path, "a", newline="", buffering=1)  # noqa: SIM115  closed on exit
+        self._columns = rows[0] if rows else []
+        self._rewrite(
+            [row for row in rows[1:] if len(row) == len(rows[0]) and row[0].isdigit() and int(row[0]) <= step]
+        )
         self._summaries = tf.summary.create_file_writer(str(out / LOGS))
         # What makes a number a curve in TensorBoard; `tf.summary.scalar` would need TensorBoard itself.
         self._kind = tf.compat.v1.SummaryMetadata()
@@ -204,16 +233,28 @@ class Curves:
     def __enter__(self) -> Curves:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
         self._summaries.close()
 
+    def _rewrite(self, rows: list[list[str]]) -> None:
+        """Write the file anew, and open it for more."""
+        with replacing(self._path) as partial, open(partial, "w", newline="") as file:
+            csv.writer(file).writerows([self._columns, *rows] if self._columns else [])
+        self._file = open(self._path, "a", newline="", buffering=1)  # noqa: SIM115  closed on exit
+
+    def _add_columns(self, names: list[str]) -> None:
+        self._file.close()
+        with open(self._path, newline="") as file:
+            rows = list(csv.reader(file))[1:]
+        self._columns = [*self._columns, *names]
+        self._rewrite([[*row, *[""] * len(names)] for row in rows])
+
     def add(self, step: int, stage: int, values: Mapping[str, float]) -> None:
-        table = csv.writer(self._file)
-        if self._is_new:
-            table.writerow(["images", "stage", *values])
-            self._is_new = False
-        table.writerow([step, stage, *values.values()])
+        row = {"images": step, "stage": stage, **values}
+        if new := [name for name in row if name not in self._columns]:
+            self._add_columns(new)
+        csv.writer(self._file).writerow([row.get(name, "") for name in self._columns])
         with self._summaries.as_default():
             for name, value in {**values, "stage": float(stage)}.items():
                 tf.summary.write(name, tf.constant(value, tf.float32), step, self._kind)
@@ -227,10 +268,10 @@ def _sample_pitches(pitch_counts: np.ndarray) -> np.ndarray:
     return MIN_PITCH + np.searchsorted(shares, wanted)
 
 
-def sample(trainer, z: np.ndarray, pitches: np.ndarray, folder: Path) -> list[Path]:
+def sample(trainer: Trainer, z: np.ndarray, pitches: np.ndarray, folder: Path) -> list[Path]:
     """Write what the averaged generator makes of these latents and pitches: IMAGES.wav, in a row, and IMAGES.png."""
     data = GANSynth(trainer.average()).generate_data(z, pitches, batch_size=len(z))
     wave = spectral.data_to_waves(data, trainer.config).ravel()
-    wave = wave * np.float32(0.9 / max(np.abs(wave).max(), 1e-9))
+    clip = audio.Audio(wave * np.float32(0.9 / max(np.abs(wave).max(), 1e-9)), trainer.config.sample_rate)
     path = folder / f"{trainer.global_step:08d}.wav"
-    return [audio.write(audio.Audio(wave, trainer.config.sample_rate), path), plot_data(data, path.with_suffix(".png"))]
+    return [audio.write(clip, path), plot_data(data, path.with_suffix(".png"))]

@@ -8,12 +8,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import drawing
 from ..files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
 
 # Pictures: the channels of a spectrogram with their colours and range, and the curves of a training with their signs.
 CHANNELS = (("log magnitude", "magma", -14, 6), ("instantaneous frequency", "twilight", -1, 1))
@@ -39,7 +43,7 @@ def plot_data(data: np.ndarray, path: Path) -> Path:
     return path
 
 
-def draw_row(data: np.ndarray, axes: Sequence[Any], channel: int = 0):
+def draw_row(data: np.ndarray, axes: Sequence[Axes] | np.ndarray, channel: int = 0) -> AxesImage:
     """Draw one channel of spectrograms [n, frames, bins, 2] into n axes, without ticks.
 
     Args:
@@ -58,8 +62,10 @@ def draw_row(data: np.ndarray, axes: Sequence[Any], channel: int = 0):
     return image
 
 
-def plot_losses(history: Iterable[Mapping[str, Any]], axes: Sequence[Any] | None = None):
-    """Draw the curves of a training: how far real and generated notes are told apart, and the pitch accuracy.
+def plot_losses(
+    history: Iterable[Mapping[str, Any]], axes: Sequence[Axes] | np.ndarray | None = None
+) -> Sequence[Axes] | np.ndarray:
+    """Draw the curves of a training: how well the discriminator tells notes apart, and the pitch accuracy.
 
     Each curve is a running mean over a twentieth of the run so far; vertical lines are where a stage begins.
 
@@ -74,7 +80,8 @@ def plot_losses(history: Iterable[Mapping[str, Any]], axes: Sequence[Any] | None
     Raises:
       ValueError: there is no row.
     """
-    rows = [{name: float(value) for name, value in row.items()} for row in history]
+    # What is measured now and then is empty in between.
+    rows = [{name: float(value) for name, value in row.items() if value != ""} for row in history]
     if not rows:
         raise ValueError("there are no losses to draw yet")
     if axes is None:

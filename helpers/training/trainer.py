@@ -62,7 +62,7 @@ class Settings:
     gen_gl_consistency_loss_weight: float = 0.0
     average_decay: float = 0.999  # of the generator's moving averages, a step; the original knows no other
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         sizes = tuple(np.array(self.batch_size_schedule).tolist())
         object.__setattr__(self, "batch_size_schedule", sizes)
         if not sizes or not all(isinstance(size, int) and size > 0 for size in sizes):
@@ -182,8 +182,7 @@ class Shuffled:
 
     def __call__(self, step: int, size: int) -> tuple[np.ndarray, np.ndarray]:
         """The `size` notes that follow the first `step`: float32 [size, frames, bins, 2] and int32 labels [size]."""
-        places = np.arange(step, step + size)
-        epochs, places = np.divmod(places, len(self._notes))
+        epochs, places = np.divmod(np.arange(step, step + size), len(self._notes))
         indices = np.array([self._order(int(e))[p] for e, p in zip(epochs, places, strict=True)])
         return self._notes.batch(indices), np.asarray(self._notes.labels, np.int32)[indices]
 
@@ -206,11 +205,12 @@ def draw(seed: int, step: int, size: int, latent_size: int, pitch_counts: np.nda
     """The draws of the step that follows `step` images; pitches are as frequent as in `pitch_counts` [61]."""
     rng = np.random.RandomState([seed, step])
     shares = np.asarray(pitch_counts, np.float64) / np.sum(pitch_counts)
-    values = []
-    for _ in (GENERATOR, DISCRIMINATOR):
-        values.append(rng.normal(size=(size, latent_size)).astype(np.float32))
-        values.append(rng.choice(NUM_PITCHES, size, p=shares).astype(np.int32))
-    return Draws(*values, mix=rng.uniform(size=size).astype(np.float32))
+
+    def notes() -> tuple[np.ndarray, np.ndarray]:
+        z = rng.normal(size=(size, latent_size)).astype(np.float32)
+        return z, rng.choice(NUM_PITCHES, size, p=shares).astype(np.int32)
+
+    return Draws(*notes(), *notes(), rng.uniform(size=size).astype(np.float32))
 
 
 class Trainer:
@@ -410,7 +410,7 @@ class Trainer:
         """Arrays [batch, ...] as tensors, cut up among the devices."""
         replicas = self.strategy.num_replicas_in_sync
 
-        def part(context) -> tuple[tf.Tensor, ...]:
+        def part(context: tf.distribute.ValueContext) -> tuple[tf.Tensor, ...]:
             size = len(arrays[0]) // replicas
             start = context.replica_id_in_sync_group * size
             return tuple(tf.constant(array[start : start + size]) for array in arrays)
@@ -433,7 +433,9 @@ class Trainer:
         """The plain number 0 in a stable stage, where blocks below the newest need not draw."""
         return fade if self.stage % 2 else 0.0
 
-    def _generator_pass(self, z, labels, fade) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
+    def _generator_pass(
+        self, z: tf.Tensor, labels: tf.Tensor, fade: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
         """Losses of the generator and their gradients. z [n, latent_vector_size], labels [n], fade a scalar."""
         settings, fade = self.settings, self._fade_now(fade)
         with tf.GradientTape() as tape:
@@ -448,7 +450,15 @@ class Trainer:
         }
         return measured, self._gradients(tape, loss, GENERATOR)
 
-    def _discriminator_pass(self, z, labels, mix, data, real_labels, fade):
+    def _discriminator_pass(
+        self,
+        z: tf.Tensor,
+        labels: tf.Tensor,
+        mix: tf.Tensor,
+        data: tf.Tensor,
+        real_labels: tf.Tensor,
+        fade: tf.Tensor,
+    ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
         """Losses of the discriminator and their gradients. data: [n, frames, bins, 2], all others [n, ...]."""
         settings, fade = self.settings, self._fade_now(fade)
         real = losses.blend(data, fade, self.num_blocks, self.config.num_resolutions)
@@ -486,7 +496,13 @@ class Trainer:
         powers = [variables[f"{_OPTIMIZER}/{player}_train/{beta}"] for beta in ("beta1_power", "beta2_power")]
         power1, power2 = (tf.identity(power) for power in powers)
 
-        def update(weight, first, second, average, gradient):
+        def update(
+            weight: tf.Variable,
+            first: tf.Variable,
+            second: tf.Variable,
+            average: tf.Variable | None,
+            gradient: tf.Tensor,
+        ) -> None:
             tf.raw_ops.ResourceApplyAdam(
                 var=weight.handle,
                 m=first.handle,
@@ -568,7 +584,7 @@ class Trainer:
         *,
         seed: int | None = None,
         config: Config | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> Trainer:
         """Go on from a checkpoint in the published layout, one's own or a published model's.
 

@@ -18,7 +18,7 @@ from .. import audio
 from ..audio import Audio
 
 SCRIPTS = Path(__file__).parent / "scripts"  # one .js, and one .css where it has looks of its own, for each that draws
-LONGEST_MESSAGE = 300  # characters of an error that are shown
+MAX_MESSAGE = 300  # characters of an error that are shown
 
 
 def script(*names: str) -> str:
@@ -78,8 +78,8 @@ class Control(ipywidgets.VBox):
         text = " ".join(text.split()) or type(error).__name__
         if isinstance(error, KeyboardInterrupt):
             text = "interrupted"
-        if len(text) > LONGEST_MESSAGE:
-            text = text[: LONGEST_MESSAGE - 1] + "…"
+        if len(text) > MAX_MESSAGE:
+            text = text[: MAX_MESSAGE - 1] + "…"
         self._write(f'<span class="gansynth-error" role="alert">{html.escape(text)}</span>', line)
 
     def _write(self, text: str, line: Line | None) -> None:
@@ -122,7 +122,7 @@ class Sound(anywidget.AnyWidget):
     value = traitlets.Bytes().tag(sync=True)
     clip = traitlets.Int(0).tag(sync=True)
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.layout.display = "none"  # until there is something to hear
 

@@ -23,7 +23,7 @@ from .tune import shown
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-MOST = 200  # instruments drawn at a time; more would be no grid to look through
+MAX_SHOWN = 200  # instruments drawn at a time; more would be no grid to look through
 LAST_SEED = 2**32 - 1
 NAMED, RANDOM, STARRED = "by name", "random", "starred"
 
@@ -81,12 +81,12 @@ class Browser(Control):
         count: int = DRAWN,
         path: str | os.PathLike | None = None,
     ):
-        if not 1 <= count <= MOST:
-            raise ValueError(f"count is {count}; the grid has room for 1 to {MOST} instruments")
+        if not 1 <= count <= MAX_SHOWN:
+            raise ValueError(f"count is {count}; the grid has room for 1 to {MAX_SHOWN} instruments")
         given = model if isinstance(model, Bank) else bank
         self._is_shared, self._count = isinstance(given, Bank), count
-        self._given = None if given is None or self._is_shared else checked_bank(given)
-        self.shelf = given if self._is_shared else instruments.bank(model_of(model), path=path)
+        self._given = None if given is None or isinstance(given, Bank) else checked_bank(given)
+        self.shelf = given if isinstance(given, Bank) else instruments.bank(model_of(model), path=path)
         self._banks: dict[str, dict[str, Instrument]] = {}
         self._build()
         children = [self._choice, self._found, self._grid, self._line, self._piano, self._sound]
@@ -144,7 +144,7 @@ class Browser(Control):
         self._source.value = RANDOM
 
     @traitlets.observe("seed")
-    def _on_seed(self, _) -> None:
+    def _on_seed(self, _: traitlets.Bunch) -> None:
         with self.attempt(self._found):
             self._draw()
         self._show()
@@ -169,7 +169,7 @@ class Browser(Control):
         self.kept = list(starred)
         self._show()
 
-    def _on_choice(self, _) -> None:
+    def _on_choice(self, _: traitlets.Bunch) -> None:
         self.say("")
         self._show()
 
@@ -205,21 +205,21 @@ class Browser(Control):
         raise ValueError(f"there is no instrument {name!r} here")
 
     @traitlets.validate("selected")
-    def _known(self, proposal) -> str:
+    def _known(self, proposal: traitlets.Bunch) -> str:
         if proposal.value:
             self._find(proposal.value)
         return proposal.value
 
     @traitlets.observe("selected")
-    def _on_selected(self, change) -> None:
+    def _on_selected(self, change: traitlets.Bunch) -> None:
         self.instrument = self._find(change.new) if change.new else None
         self.changed()
 
     @traitlets.observe("pitch")
-    def _on_pitch(self, _) -> None:
+    def _on_pitch(self, _: traitlets.Bunch) -> None:
         self.changed()
 
-    def _on_card(self, _, content: dict, __) -> None:
+    def _on_card(self, _: Grid, content: dict, __: list) -> None:
         if "play" in content:
             self.play(content["play"])
         elif "star" in content:
@@ -240,7 +240,7 @@ class Browser(Control):
             self.say(f"{len(self.kept)} kept in {shown(self.shelf.path)}")
 
     @traitlets.validate("kept")
-    def _saved(self, proposal) -> list[str]:
+    def _saved(self, proposal: traitlets.Bunch) -> list[str]:
         """Bring the bank to these names; only what is saved is kept."""
         before, names = self.shelf.kept, proposal.value
         new = [self._find(name) for name in names if name not in before]

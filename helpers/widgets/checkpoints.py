@@ -67,18 +67,18 @@ class Checkpoints(Control):
         box.observe(self._on_box, "value")
         return box
 
-    def _on_box(self, _) -> None:
+    def _on_box(self, _: traitlets.Bunch) -> None:
         self.ticked = [name for name, box in self._boxes.items() if box.value]
 
     @traitlets.validate("ticked")
-    def _known(self, proposal) -> list[str]:
+    def _known(self, proposal: traitlets.Bunch) -> list[str]:
         for name in proposal.value:
             if name not in self._boxes:
                 raise ValueError(f"there is no checkpoint {name!r}; there are {', '.join(self._boxes)}")
         return [name for name in self._boxes if name in proposal.value]
 
     @traitlets.observe("ticked")
-    def _on_ticked(self, change) -> None:
+    def _on_ticked(self, change: traitlets.Bunch) -> None:
         for name, box in self._boxes.items():
             box.value = name in change.new
         self.changed()

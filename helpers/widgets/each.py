@@ -9,6 +9,7 @@ import functools
 import gc
 import html
 from collections.abc import Callable
+from typing import Any
 
 import ipywidgets
 import traitlets
@@ -52,7 +53,12 @@ class GenerateEach(Generate):
     clips = traitlets.Dict()
 
     def __init__(
-        self, checkpoints: Checkpoints, tune: Tune, seed: int = 1, seconds: float = SECONDS_PER_INSTRUMENT, **settings
+        self,
+        checkpoints: Checkpoints,
+        tune: Tune,
+        seed: int = 1,
+        seconds: float = SECONDS_PER_INSTRUMENT,
+        **settings: Any,
     ):
         self.checkpoints, self._drawn_with, self._seconds = checkpoints, seed, seconds
         self._made: dict[str, render.Clip] = {}
@@ -60,7 +66,7 @@ class GenerateEach(Generate):
         self._rows = ipywidgets.VBox()
         super().__init__(None, tune, **settings)
         # In place of one clip and its report there is a row for each.
-        self.children = [self._rows if child is self._result else child for child in self.children]
+        self.set_trait("children", [self._rows if child is self._result else child for child in self.children])
         self._report.layout.display = "none"
         checkpoints.observe(lambda _: self._on_ticked(), "ticked")
 
@@ -105,7 +111,7 @@ class GenerateEach(Generate):
     def _render_one(self, name: str, song: Song, parts: dict[int, Part]) -> render.Clip:
         model = gansynth.load(name)
         among = named(model).values() or None
-        timeline = Timeline.random(model, song.seconds, self._drawn_with, self._seconds, among)
+        timeline = Timeline.random(model, song.duration, self._drawn_with, self._seconds, among)
         return render.render(
             model,
             song,
@@ -137,7 +143,7 @@ class GenerateEach(Generate):
                 f"for name in [{', '.join(map(literal, self.checkpoints.ticked))}]:",
                 "    model = gansynth.load(name)",
                 "    among = instruments.named(model).values() or None",
-                f"    timeline = instruments.Timeline.random(model, song.seconds, {self._drawn_with}"
+                f"    timeline = instruments.Timeline.random(model, song.duration, {self._drawn_with}"
                 f"{every}, among=among)",
                 f"    clips[name] = render.render(model, song, timeline{settings})",
             ]

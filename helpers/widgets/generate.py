@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anywidget
 import ipywidgets
@@ -23,7 +23,7 @@ from .. import audio, render, runtime, spectrograms
 from ..files import numbered, plain_name
 from ..instruments import Bank, Instrument, Timeline
 from ..midi import Song
-from ..render.types import Part
+from ..render.types import Part, changed_settings
 from .base import SCRIPTS, Control, Line, Sound, tip
 from .notes import model_of
 from .tune import Tune, literal, shown
@@ -32,7 +32,24 @@ if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
 REFRESH = 0.1  # s between two looks at the progress
-MOST_BYTES = 50_000_000  # of a clip that goes to the page: 26 minutes in mono at 16 kHz
+MAX_BYTES = 50_000_000  # of a clip that goes to the page: 26 minutes in mono at 16 kHz
+
+
+class HasParts(Protocol):
+    """A `Tune`, a `Mixer`, or whatever else knows what to play."""
+
+    @property
+    def song(self) -> Song | None: ...
+
+    @property
+    def parts(self) -> dict[int, Part]: ...
+
+
+class HasTimeline(Protocol):
+    """A control that makes a timeline."""
+
+    @property
+    def timeline(self) -> Timeline | None: ...
 
 
 class Generate(Control):
@@ -65,8 +82,17 @@ class Generate(Control):
     drums = traitlets.Unicode("skip")
     stale = traitlets.Unicode()
 
-    def __init__(self, model: GANSynth | Bank, source, instruments=None, **settings):
-        inspect.signature(render.render).bind(None, None, progress=None, stop=None, **settings)
+    def __init__(
+        self,
+        model: GANSynth | Bank | None,
+        source: HasParts | Song,
+        instruments: Instrument | Timeline | HasTimeline | None = None,
+        **settings: Any,
+    ):
+        arguments = inspect.signature(render.render)
+        arguments.bind(None, None, progress=None, stop=None, **settings)
+        by_name = {name: value for name, value in settings.items() if name not in arguments.parameters}
+        changed_settings(render.Settings(), by_name)  # what is wrong is said now, not when the button is pressed
         self._player, self.source, self.instruments = model, source, instruments
         self.set_trait("drums", settings.pop("drums", "skip"))
         self.settings = settings
@@ -113,6 +139,7 @@ class Generate(Control):
     @property
     def model(self) -> GANSynth:
         """What plays."""
+        assert self._player is not None, "only GenerateEach has no model, and loads its own"
         return model_of(self._player)
 
     @property
@@ -156,7 +183,7 @@ class Generate(Control):
         if song is None:
             return ""
         is_of_tune = isinstance(tune, Tune) and tune.song is song
-        what = f"{self._who()} will play {tune.about if is_of_tune else f'{song.name}, {song.seconds:.0f} s'}"
+        what = f"{self._who()} will play {tune.about if is_of_tune else f'{song.name}, {song.duration:.0f} s'}"
         if not drums or self.settings.get("faithful"):
             return what
         tracks = "1 drum track" if drums == 1 else f"{drums} drum tracks"
@@ -295,7 +322,8 @@ class Generate(Control):
     def _chosen(self) -> tuple[Song | None, dict[int, Part], Instrument | Timeline | None]:
         """The song, its parts, and who plays what they leave open."""
         song, parts = (self.source, {}) if isinstance(self.source, Song) else (self.source.song, self.source.parts)
-        return song, parts, getattr(self.instruments, "timeline", self.instruments)
+        given = self.instruments
+        return song, parts, given if given is None or isinstance(given, (Instrument, Timeline)) else given.timeline
 
     def _progress(self, done: int, total: int) -> None:
         now = time.monotonic()
@@ -318,14 +346,14 @@ class Generate(Control):
         """The clip to hear, to read about and to download; or nothing, so that no older one is taken for the result."""
         self._report.value = f'<pre class="gansynth-report">{html.escape(str(clip.report))}</pre>' if clip else ""
         self._download.ready = clip is not None
-        if clip is not None and 2 * clip.samples.size <= MOST_BYTES:
+        if clip is not None and 2 * clip.samples.size <= MAX_BYTES:
             self._sound.load(clip)
         else:
             self._sound.layout.display = "none"
-        if clip is not None and 2 * clip.samples.size > MOST_BYTES:
+        if clip is not None and 2 * clip.samples.size > MAX_BYTES:
             self.say("the clip is too long for a player in this page: the button saves it")
 
-    def _switch(self, change) -> None:
+    def _switch(self, change: traitlets.Bunch) -> None:
         self._start.disabled, self._cancel.disabled = change.new, not change.new
         self._show_age()
 
@@ -348,7 +376,7 @@ class Generate(Control):
         """Save the clip and send it to the page that asks for it."""
         with self.attempt():
             path = self.save()
-            fits = path.stat().st_size <= MOST_BYTES
+            fits = path.stat().st_size <= MAX_BYTES
             self.say(f"saved as {shown(path)}" + ("" if fits else ", which is too large to come through this page"))
             if fits:
                 self._download.send({"name": path.name}, [path.read_bytes()])

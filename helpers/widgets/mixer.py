@@ -14,7 +14,7 @@ import traitlets
 from ..midi import Track
 from ..render.types import Part
 from .base import Control, tip
-from .tune import MOST_ROWS, label, parts_code, row_of
+from .tune import MAX_ROWS, label, parts_code, row_of
 
 if TYPE_CHECKING:
     from ..midi import Song
@@ -79,7 +79,7 @@ class Mixer(Control):
         row = row_of(self._rows, number)
         for name, value in place.items():
             low, high, _ = {"gain": GAIN, "pan": PAN}[name]
-            if not (name == "pan" and value is None) and not low <= value <= high:
+            if not (name == "pan" if value is None else low <= value <= high):
                 raise ValueError(f"{name} is {value}; it lies between {low:g} and {high:g}")
         if "gain" in place:
             row["gain"].value = place["gain"]
@@ -90,7 +90,7 @@ class Mixer(Control):
 
     def _show(self) -> None:
         """Show a new song."""
-        tracks = self.song.tracks[:MOST_ROWS] if self.song else ()
+        tracks = self.song.tracks[:MAX_ROWS] if self.song else ()
         self._rows = [self._row(track) for track in tracks]
         cells = []
         for number, (track, row) in enumerate(zip(tracks, self._rows, strict=True), start=1):
@@ -115,11 +115,11 @@ class Mixer(Control):
         tip(pan, f"Where {track.name} stands, from -1, left, to 1, right")
         tip(written, f"{track.name} stands, and moves, as the file says")
 
-        def moved(change) -> None:
+        def moved(change: traitlets.Bunch) -> None:
             if round(change.new, 2) != as_written:
                 written.value = False
 
-        def restored(change) -> None:
+        def restored(change: traitlets.Bunch) -> None:
             if change.new:
                 pan.value = as_written
 

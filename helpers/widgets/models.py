@@ -47,7 +47,7 @@ class Models(Control):
         self._list.add_class("gansynth-wide")
         self._line, self._about = Line(), ipywidgets.HTML()
         super().__init__("Model", [ipywidgets.HBox([self._list]), self._line, self._about], [self._line])
-        self._list.observe(lambda change: self._filling or self.start(change.new), "value")
+        self._list.observe(lambda change: None if self._filling else self.start(change.new), "value")
         self.observe(lambda change: setattr(self._list, "disabled", change.new), "running")
         bank.on_change(self._show)
         self._show()

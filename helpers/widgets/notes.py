@@ -6,27 +6,22 @@ Notebook: 05_instruments.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import anywidget
-import numpy as np
 import traitlets
 
-from .. import instruments
+from .. import instruments, render
 from ..audio import Audio
 from ..gansynth.config import MAX_PITCH, MIN_PITCH
-from ..instruments import KEPT, Bank, Instrument
+from ..instruments import KEPT, Bank, Instrument, check_model
 from ..midi import note_name
-from ..render import shape_note
 from .base import SCRIPTS, Sound, quoted
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-PREVIEW_SECONDS = 2.0  # of a note that is only tried out; half of the model's four, in half the time
-PREVIEW_HOLD = 1.7  # s of it until it is let go
-PREVIEW_VELOCITY = 127
 REMEMBERED = 100  # notes, the last ones that were heard: 13 MB
 MIDDLE_C = 60
 
@@ -54,7 +49,7 @@ def drawn_bank(model: GANSynth, count: int, seed: int) -> tuple[dict[str, Instru
 
 
 def checked_bank(bank: Mapping[str, Instrument]) -> dict[str, Instrument]:
-    """A copy of a bank, in which each instrument has the name that it goes by there.
+    """A copy of a bank, in which each instrument has its name there.
 
     Raises:
       ValueError: it is no dict of instruments, or has none, or those of more than one model.
@@ -62,7 +57,7 @@ def checked_bank(bank: Mapping[str, Instrument]) -> dict[str, Instrument]:
     if not isinstance(bank, Mapping) or not all(isinstance(instrument, Instrument) for instrument in bank.values()):
         raise ValueError("a bank is a dict of instruments by name, such as instruments.named(model)")
     if not bank:
-        raise ValueError("a bank has to hold at least one instrument")
+        raise ValueError("a bank must hold at least one instrument")
     if len({(instrument.fingerprint, len(instrument.z)) for instrument in bank.values()}) > 1:
         raise ValueError("the instruments of a bank must belong to one model")
     return {str(name): renamed(instrument, str(name)) for name, instrument in bank.items()}
@@ -106,31 +101,18 @@ class Preview(Sound):
     def play_note(self, instrument: Instrument, pitch: int) -> Audio:
         """Generate a note, unless it is remembered, and play it; the clip."""
         key = (instrument.z.tobytes(), pitch)
-        clip = self._heard.pop(key, None) or self._generate(instrument, pitch)
+        check_model(instrument, self._model)  # what is remembered was made by this one
+        clip = self._heard.pop(key, None) or render.note(self._model, instrument, pitch)
         self._heard[key] = clip
         if len(self._heard) > REMEMBERED:
             self._heard.popitem(last=False)
         self.play(clip)
         return clip
 
-    def _generate(self, instrument: Instrument, pitch: int) -> Audio:
-        model = self._model
-        if instrument.fingerprint and instrument.fingerprint != model.fingerprint:
-            owner = instrument.checkpoint or "another model"
-            raise ValueError(f"{instrument.name!r} was made for {owner}; on {model.name} it is another sound")
-        wave = model.generate(instrument.z, [pitch], seconds=PREVIEW_SECONDS, progress=False)[0]
-        samples = shape_note(wave, PREVIEW_HOLD, PREVIEW_VELOCITY, sample_rate=model.sample_rate)
-        peak = float(np.abs(samples).max())  # equally loud, a sharp pluck may peak far above the others
-        return Audio((samples / max(peak, 1.0)).astype("float32"), model.sample_rate)
-
 
 def note_code(instrument: str, pitch: int) -> str:
     """The code of `Preview.play_note`; `instrument` is that of the instrument."""
-    shape = f"{PREVIEW_HOLD:g}, {PREVIEW_VELOCITY}, sample_rate=model.sample_rate"
-    return (
-        f"wave = model.generate({instrument}.z, [{pitch}], seconds={PREVIEW_SECONDS:g})[0]\n"
-        f"clip = audio.Audio(render.shape_note(wave, {shape}), model.sample_rate)"
-    )
+    return f"clip = render.note(model, {instrument}, {pitch})"
 
 
 class Piano(anywidget.AnyWidget):
@@ -150,6 +132,6 @@ class Piano(anywidget.AnyWidget):
     highest = traitlets.Int(MAX_PITCH).tag(sync=True)
     names = traitlets.List(traitlets.Unicode(), [note_name(p) for p in range(MIN_PITCH, MAX_PITCH + 1)]).tag(sync=True)
 
-    def on_key(self, call) -> None:
+    def on_key(self, call: Callable[[int], None]) -> None:
         """Call `call(pitch)` whenever a key is pressed."""
         self.on_msg(lambda _, content, __: call(content.get("key")))

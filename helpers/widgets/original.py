@@ -48,15 +48,18 @@ class Original(Control):
         self.say("" if song else "choose a score first")
         if song is not None:
             with drawing.plain():
-                ax = midi.plot(song, Figure(ROLL_INCHES, ROLL_DPI, layout="constrained").subplots())
-                ax.set_title("")  # the tune says what it is
-                self._roll.show(ax)
+                figure = Figure(ROLL_INCHES, ROLL_DPI, layout="constrained")
+                midi.plot(song, figure.subplots()).set_title("")  # the tune says what it is
+                self._roll.show(figure)
         self.changed()
 
     def listen(self) -> None:
         """Play the tune as a General MIDI soundfont plays it."""
         with self.attempt():
-            self._sound.play(self._tune.reference())
+            clip = self._tune.reference()
+            if clip is None:
+                raise ValueError("choose a score first")
+            self._sound.play(clip)
 
     def code(self) -> str:
         return "midi.plot(song); audio.play(soundfont.reference(song))" if self._tune.song else ""

@@ -5,6 +5,7 @@ Notebook: 05_instruments.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -77,7 +78,7 @@ class BlendPad(Control):
         bank: Mapping[str, Instrument] | None = None,
     ):
         given = model if isinstance(model, Bank) else bank
-        self._bank = instruments.bank(model) if given is None else shared(given)
+        self._bank = instruments.bank(model_of(model)) if given is None else shared(given)
         self._shelf = self._bank if isinstance(self._bank, Bank) else None  # where blends are kept
         self._model = model_of(model if self._shelf is None else self._shelf)
         self._brought: list[Instrument] = []  # corners that are not in the bank
@@ -96,9 +97,9 @@ class BlendPad(Control):
         self.corners = names
         self._name.value = self._free_name()
         for i, choice in enumerate(self._choices):
-            choice.observe(lambda change, i=i: self._filling or self._choose(i, change.new), "value")
+            choice.observe(lambda change, i=i: None if self._filling else self._choose(i, change.new), "value")
         if self._shelf is not None:
-            self._shelf.on_change(self._follow)
+            self._shelf.on_change(functools.partial(self._follow, self._shelf))
 
     @property
     def bank(self) -> Mapping[str, Instrument]:
@@ -133,7 +134,7 @@ class BlendPad(Control):
         traitlets.dlink((self, "corners"), (self._square, "names"))
 
     @traitlets.validate("corners")
-    def _known(self, proposal) -> list[str]:
+    def _known(self, proposal: traitlets.Bunch) -> list[str]:
         if len(proposal.value) != 4:
             raise ValueError(f"a square has four corners, not {len(proposal.value)}")
         for name in proposal.value:
@@ -142,7 +143,7 @@ class BlendPad(Control):
         return proposal.value
 
     @traitlets.observe("corners")
-    def _on_corners(self, _) -> None:
+    def _on_corners(self, _: traitlets.Bunch) -> None:
         self._fill()
         self._blend()
 
@@ -155,10 +156,10 @@ class BlendPad(Control):
             choice.value = name
         self._filling = False
 
-    def _follow(self) -> None:
+    def _follow(self, shelf: Bank) -> None:
         """Bring the corners up to date with the bank, which others change as well."""
-        if self._model is not self._shelf.model:
-            self._model, self._brought = self._shelf.model, []
+        if self._model is not shelf.model:
+            self._model, self._brought = shelf.model, []
             self._sound.use(self._model)
         four = self._four()
         corners = [name if name in self.bank else four[i] for i, name in enumerate(self.corners)]
@@ -172,31 +173,36 @@ class BlendPad(Control):
         self.corners = [name if i == corner else kept for i, kept in enumerate(self.corners)]
 
     @traitlets.observe("x", "y")
-    def _blend(self, _=None) -> None:
+    def _blend(self, _: traitlets.Bunch | None = None) -> None:
         if self.corners:
             with self.attempt():
                 corners = [self.bank[name] for name in self.corners]
                 self.instrument = blend_square(corners, round(self.x, DIGITS), round(self.y, DIGITS))
                 self.changed()
 
+    @property
+    def _blended(self) -> Instrument:
+        assert self.instrument is not None, "there is a blend as soon as there are corners"
+        return self.instrument
+
     @traitlets.observe("pitch")
-    def _on_pitch(self, _) -> None:
+    def _on_pitch(self, _: traitlets.Bunch) -> None:
         self.changed()
 
     def _on_release(self, content: dict) -> None:
         with self.attempt():
             self.x, self.y = content["x"], content["y"]
-            self._sound.play_note(self.instrument, self.pitch)
+            self._sound.play_note(self._blended, self.pitch)
 
     def _on_key(self, pitch: int) -> None:
         with self.attempt():
             self.pitch = pitch
-            self._sound.play_note(self.instrument, self.pitch)
+            self._sound.play_note(self._blended, self.pitch)
 
     def play(self) -> None:
         """Play the blend at the chosen pitch."""
         with self.attempt():
-            self._sound.play_note(self.instrument, self.pitch)
+            self._sound.play_note(self._blended, self.pitch)
 
     # ------------------------------------------------------------------------------------------------------ keeping
 
@@ -205,7 +211,7 @@ class BlendPad(Control):
         with self.attempt():
             if self._shelf is None:
                 self._shelf = instruments.bank(self._model)
-            kept = self._shelf.keep(self.instrument, name.strip() or self._free_name())
+            kept = self._shelf.keep(self._blended, name.strip() or self._free_name())
             self.say(f"kept as {kept.name} in {shown(self._shelf.path)}")
             self._name.value = self._free_name()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 import anywidget
 import ipywidgets
@@ -21,12 +21,15 @@ from .. import audio, drawing, soundfont, spectrograms
 from ..audio import Audio
 from ..midi import Song
 from .base import SCRIPTS, Control, Line, quoted, script
-from .tune import LONGEST_LISTEN
+from .tune import MAX_LISTEN
 
 if TYPE_CHECKING:
     from .each import GenerateEach
     from .generate import Generate
     from .tune import Tune
+
+    Source: TypeAlias = Audio | Tune | Generate | GenerateEach
+    Reference: TypeAlias = tuple[Song | None, Audio | None, str]  # a tune's song, its rendering, or what went wrong
 
 PICTURE = (9.3, 3.0)  # inches
 DPI = 100  # dots an inch: as wide as a control is at its widest
@@ -107,13 +110,13 @@ class Player(Control):
 
     def __init__(
         self,
-        clips: Mapping[str, Audio | Tune | Generate | GenerateEach] | None = None,
+        clips: Mapping[str, Source] | None = None,
         panel: str = "cqt",
         mode: str = "paper",
     ):
-        self.sources: dict[str, Audio | Tune | Generate | GenerateEach] = {}
+        self.sources: dict[str, Source] = {}
         self._following: list[tuple[traitlets.HasTraits, str]] = []
-        self._references: dict[str, tuple[Song, Audio | None, str]] = {}  # name -> song, clip, or what went wrong
+        self._references: dict[str, Reference] = {}  # by name
         self._worker: threading.Thread | None = None  # makes references
         self._lock = threading.RLock()  # clips arrive in the threads that make them
         self._drawn: dict[tuple[str, str | None], list[bytes]] = {}  # pictures of these clips that there are already
@@ -139,14 +142,14 @@ class Player(Control):
         else:
             self.set(clips)
 
-    def set(self, clips: Mapping[str, Audio | Tune | Generate | GenerateEach]) -> None:
+    def set(self, clips: Mapping[str, Source]) -> None:
         """Replace the clips. The one of the same name stays chosen, and the position stays if it is in them.
 
         Where one of them cannot be played, an error says so and those of before stay.
         """
         with self.attempt():
             _check(clips)
-            references = {name: self._reference(tune) for name, tune in clips.items() if _has(tune, "song")}
+            references = {name: self._reference(tune) for name, tune in clips.items() if _is_tune(tune)}
             sounds = _sounds(_existing(clips, references))
             with self._lock:
                 for control, trait in self._following:
@@ -165,12 +168,12 @@ class Player(Control):
 
     # ---- Following ---------------------------------------------------------------------------------------------------
 
-    def _on_source(self, change) -> None:
+    def _on_source(self, change: traitlets.Bunch) -> None:
         """A control has another song or another clip, perhaps in a thread of its own.
 
         The reference of another song is made at once, or, where that takes long, as soon as there is a new clip.
         """
-        is_quick = change.name == "song" and (change.new is None or change.new.seconds <= LONGEST_LISTEN)
+        is_quick = change.name == "song" and (change.new is None or change.new.duration <= MAX_LISTEN)
         if (is_quick or change.name == "clip") and any(True for _ in self._wanted()):
             self._make_references()
         with self.attempt():
@@ -184,19 +187,21 @@ class Player(Control):
                 self._show_ages()
         self.changed()
 
-    def _reference(self, tune: Tune) -> tuple[Song | None, Audio | None, str]:
+    def _reference(self, tune: Tune) -> Reference:
         """A tune's song, its reference rendering, and what went wrong with it."""
         song = tune.song
         try:
-            return song, tune.reference() if hasattr(tune, "reference") else song and soundfont.reference(song), ""
+            if hasattr(tune, "reference"):
+                return song, tune.reference(), ""
+            return song, None if song is None else soundfont.reference(song), ""
         except Exception as error:
             return song, None, str(error)
 
-    def _wanted(self) -> Iterator[str]:
-        """The names whose reference is that of another song than their tune's."""
+    def _wanted(self) -> Iterator[tuple[str, Tune]]:
+        """The tunes whose reference is that of another song than theirs, with their names."""
         for name, source in self.sources.items():
-            if _has(source, "song") and source.song is not self._references[name][0]:
-                yield name
+            if _is_tune(source) and source.song is not self._references[name][0]:
+                yield name, source
 
     def _make_references(self) -> None:
         """Make what is wanted in a thread of its own: a minute of music takes about a second.
@@ -211,11 +216,11 @@ class Player(Control):
     def _make(self) -> None:
         while True:
             with self._lock:
-                name = next(self._wanted(), None)
-                if name is None:
+                wanted = next(self._wanted(), None)
+                if wanted is None:
                     self._worker = None
                     return
-                tune = self.sources[name]
+            name, tune = wanted
             made = self._reference(tune)
             with self._lock:
                 if self.sources.get(name) is tune:
@@ -226,13 +231,13 @@ class Player(Control):
     @property
     def songs(self) -> dict[str, Song]:
         """What each clip of a control plays, by its name; that need not be what its tune has been changed to."""
-        found = {}
+        found: dict[str, Song] = {}
         for name, source in self.sources.items():
-            if _has(source, "clip"):
+            if _renders(source):
                 if source.played is not None:
-                    found |= dict.fromkeys(source.clips if _has(source, "clips") else [name], source.played)
-            elif _has(source, "song") and self._references[name][0] is not None:
-                found[name] = self._references[name][0]
+                    found |= dict.fromkeys(_names(name, source), source.played)
+            elif _is_tune(source) and (song := self._references[name][0]) is not None:
+                found[name] = song
         return found
 
     def wait(self, timeout: float | None = None) -> dict[str, Audio]:
@@ -253,13 +258,13 @@ class Player(Control):
     def _show(self, sounds: list[bytes]) -> None:
         """Show the clips that there are now, whose sounds these are."""
         clips = _existing(self.sources, self._references)
-        names, longest = list(clips), max((clip.seconds for clip in clips.values()), default=0.0)
+        names, longest = list(clips), max((clip.duration for clip in clips.values()), default=0.0)
         chosen = names.index(self.current) if self.current in clips else 0
         self._drawn = {}
         with self.deck.hold_sync():
             self.deck.playing = False
             self.deck.sounds = sounds
-            self.deck.seconds = [clip.seconds for clip in clips.values()]
+            self.deck.seconds = [clip.duration for clip in clips.values()]
             self.deck.pictures = []
             if self.deck.position >= longest:
                 self.deck.position = 0.0
@@ -272,14 +277,15 @@ class Player(Control):
 
     def _show_ages(self) -> None:
         """Say which clips are out of date, and which ones there are not yet."""
-        stale, missing, broken = {}, [], []
+        stale: dict[str, str] = {}
+        missing, broken = [], []
         for name, source in self.sources.items():
-            if _has(source, "clip"):
+            if _renders(source):
                 if source.clip is None:
                     missing.append(name)
                 elif source.stale:
-                    stale |= dict.fromkeys(source.clips if _has(source, "clips") else [name], source.stale)
-            elif _has(source, "song"):
+                    stale |= dict.fromkeys(_names(name, source), source.stale)
+            elif _is_tune(source):
                 song, _, error = self._references[name]
                 if song is not source.song:
                     stale[name] = "the tune has changed" + (", it is being made anew" if self._worker else "")
@@ -324,29 +330,29 @@ class Player(Control):
         with self.deck.hold_sync():
             self.deck.pictures, self.deck.picture = pictures, what
 
-    def _on_choice(self, _) -> None:
+    def _on_choice(self, _: traitlets.Bunch) -> None:
         self._show_modes()
         with self.attempt():
             self._draw()
         self.changed()
 
     @traitlets.validate("current")
-    def _known(self, proposal) -> str:
+    def _known(self, proposal: traitlets.Bunch) -> str:
         if proposal["value"] in self.clips:
             return proposal["value"]
         known = f"there are {', '.join(self.clips)}" if self.clips else "there is none yet"
         self.complain(f"there is no clip {proposal['value']!r}; {known}")
         return self.current
 
-    def _on_current(self, change) -> None:
+    def _on_current(self, change: traitlets.Bunch) -> None:
         self.deck.current = list(self.clips).index(change["new"])
         self.changed()
 
-    def _on_deck(self, change) -> None:
+    def _on_deck(self, change: traitlets.Bunch) -> None:
         if 0 <= change["new"] < len(self.clips):
             self.current = list(self.clips)[change["new"]]
 
-    def _on_trouble(self, change) -> None:
+    def _on_trouble(self, change: traitlets.Bunch) -> None:
         if change["new"]:
             self.complain(change["new"])
         else:
@@ -366,35 +372,56 @@ def _choice(options: Mapping[str, tuple[str, str]]) -> ipywidgets.ToggleButtons:
     return choice
 
 
-def _has(source: Any, trait: str) -> bool:
-    """Whether that is a control with a clip, or with a song."""
+def _has(source: object, trait: str) -> bool:
     return isinstance(source, traitlets.HasTraits) and source.has_trait(trait)
 
 
-def _check(clips: Mapping[str, Audio | Tune | Generate | GenerateEach]) -> None:
+def _renders(source: object) -> TypeGuard[Generate]:
+    """Whether that is a control with a clip."""
+    return _has(source, "clip")
+
+
+def _renders_each(source: object) -> TypeGuard[GenerateEach]:
+    """Whether that is a control with several clips."""
+    return _has(source, "clips")
+
+
+def _is_tune(source: object) -> TypeGuard[Tune]:
+    """Whether that is a control with a song."""
+    return _has(source, "song")
+
+
+def _names(name: str, source: Generate) -> list[str]:
+    """What the clips of a control are called, which is called `name` itself."""
+    return list(source.clips) if _renders_each(source) else [name]
+
+
+def _check(clips: Mapping[str, Source]) -> None:
     if not isinstance(clips, Mapping) or not clips:
         raise ValueError('there is no clip; give a dict from names to clips, like {"A": clip}')
     for name, source in clips.items():
         if not isinstance(name, str) or not name.strip():
             raise ValueError(f"the name of a clip must be text, not {name!r}")
-        if not (isinstance(source, Audio) or _has(source, "clip") or _has(source, "song")):
+        if not (isinstance(source, Audio) or _renders(source) or _is_tune(source)):
             raise ValueError(f"{name!r} must be an audio.Audio, a Tune or a Generate, not a {type(source).__name__}")
 
 
 def _existing(
-    sources: Mapping[str, Audio | Tune | Generate | GenerateEach],
-    references: Mapping[str, tuple[Song, Audio | None, str]],
+    sources: Mapping[str, Source],
+    references: Mapping[str, Reference],
 ) -> dict[str, Audio]:
     """The clips that there are, of the sources in their order."""
-    found = {}
+    found: dict[str, Audio] = {}
     for name, source in sources.items():
-        clip = source
-        if _has(source, "clips"):
+        if _renders_each(source):
             found |= source.clips
             continue
-        if _has(source, "clip"):
+        clip: Audio | None
+        if _renders(source):
             clip = source.clip
-        elif _has(source, "song"):
+        elif isinstance(source, Audio):
+            clip = source
+        else:
             clip = references[name][1]
         if clip is not None:
             found[name] = clip

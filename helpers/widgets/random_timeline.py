@@ -81,9 +81,9 @@ class RandomTimeline(Control):
         model, song = self._bank.model, self._tune.song
         self._source.layout.display = "" if named(model) else "none"
         self.timeline = None
-        if song is not None and song.seconds > 0:
+        if song is not None and song.duration > 0:
             among = list(self._bank.own.values()) if self._among else None
-            self.timeline = Timeline.random(model, song.seconds, self.seed, self.seconds, among)
+            self.timeline = Timeline.random(model, song.duration, self.seed, self.seconds, among)
         names = [instrument.name for instrument, _ in self.timeline.stops] if self.timeline else []
         self._words.value = html.escape(" › ".join(names))
         self.changed()
@@ -91,6 +91,6 @@ class RandomTimeline(Control):
     def code(self) -> str:
         among = ", among=instruments.named(model).values()" if self._among else ""
         return (
-            f"timeline = instruments.Timeline.random(model, song.seconds, seed={self.seed}, "
+            f"timeline = instruments.Timeline.random(model, song.duration, seed={self.seed}, "
             f"secs_per_instrument={self.seconds:g}{among})"
         )

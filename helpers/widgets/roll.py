@@ -14,7 +14,7 @@ from .. import drawing
 from .base import SCRIPTS, script
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 class Roll(anywidget.AnyWidget):
@@ -32,8 +32,9 @@ class Roll(anywidget.AnyWidget):
     axes = traitlets.List(traitlets.Float(), [0.0, 0.0, 1.0, 1.0]).tag(sync=True)
     seconds = traitlets.Float(0.0).tag(sync=True)
 
-    def show(self, ax: Axes) -> None:
-        """Show the figure that these axes are the only ones of."""
-        picture = drawing.png(ax.figure)  # which also moves the axes to where there is room for their labels
+    def show(self, figure: Figure) -> None:
+        """Show a figure with a single pair of axes."""
+        (ax,) = figure.axes
+        picture = drawing.png(figure)  # which also moves the axes to where there is room for their labels
         with self.hold_sync():
             self.value, self.axes, self.seconds = picture, list(ax.get_position().bounds), float(ax.get_xlim()[1])

@@ -25,7 +25,7 @@ from ..files import as_path, plain_name, replacing
 from ..page import Section
 from .base import Control, Line, quoted, tip
 from .comparison import Comparison
-from .generate import MOST_BYTES, Download
+from .generate import MAX_BYTES, Download
 from .player import Player
 from .tune import shown
 
@@ -240,7 +240,7 @@ class TakeHome(Control):
         with (
             tempfile.TemporaryDirectory() as folder,
             replacing(path) as partial,
-            zipfile.ZipFile(partial, "w") as archive,  # not compressed: sound gets hardly smaller
+            zipfile.ZipFile(partial, "w") as archive,  # not compressed: sound barely gets smaller
         ):
             for number, (name, clip) in enumerate(self.player.clips.items(), start=1):
                 wav = audio.write(clip, Path(folder) / f"{number:02}_{plain_name(name, 'clip')}.wav")
@@ -254,7 +254,7 @@ class TakeHome(Control):
     def _give(self, path: Path, button: Download) -> None:
         """Say where a file is, and send it to the reader's computer if the page can carry it."""
         size = path.stat().st_size
-        fits = size <= MOST_BYTES
+        fits = size <= MAX_BYTES
         about = f"{size / 1e6:.1f} MB" if fits else "which is too large to come through this page"
         self.say(f"saved as {shown(path.absolute())}, {about}")
         if fits:

@@ -6,7 +6,9 @@ Notebook: 05_instruments.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import anywidget
 import ipywidgets
@@ -22,8 +24,8 @@ from .notes import shared, with_more
 GAP = 0.1  # s that entries are apart at least
 DIGITS = 3  # times are kept to the millisecond
 WITHOUT_SONG = 60.0  # s that are shown as long as there is no song
-SHORTEST = 0.1  # s of a piano roll; that of a song without length is still as wide
-MOST = 100  # entries; each is a row of three fields
+MIN_DURATION = 0.1  # s of a piano roll; that of a song without length is still as wide
+MAX_ENTRIES = 100  # entries; each is a row of three fields
 PICTURE = (10.0, 1.8)  # inches of the piano roll, at 100 pixels each; the browser stretches it
 LINEAR, HELD = "linear", "held"
 
@@ -50,7 +52,7 @@ class Ribbon(anywidget.AnyWidget):
     picture = traitlets.Bytes().tag(sync=True)
     picture_seconds = traitlets.Float().tag(sync=True)
     seconds = traitlets.Float(WITHOUT_SONG).tag(sync=True)
-    entries = traitlets.List().tag(sync=True)
+    entries: traitlets.List[list[Any]] = traitlets.List().tag(sync=True)
     colours = traitlets.List(traitlets.Unicode()).tag(sync=True)
     held = traitlets.Bool().tag(sync=True)
     gap = traitlets.Float(GAP).tag(sync=True)
@@ -82,7 +84,7 @@ class TimelineEditor(Control):
     """
 
     song = traitlets.Instance(Song, allow_none=True)
-    entries = traitlets.List()
+    entries: traitlets.List[list[Any]] = traitlets.List()
     held = traitlets.Bool()
     timeline = traitlets.Instance(Timeline, allow_none=True)
 
@@ -127,7 +129,7 @@ class TimelineEditor(Control):
             names = list(self.bank)[:1] if timeline is None else list(timeline)
             self._place([i / len(names) for i in range(len(names))], names)
         if isinstance(self._bank, Bank):
-            self._bank.on_change(self._follow)
+            self._bank.on_change(functools.partial(self._follow, self._bank))
 
     @property
     def bank(self) -> Mapping[str, Instrument]:
@@ -136,7 +138,7 @@ class TimelineEditor(Control):
 
     @property
     def _end(self) -> float:
-        return WITHOUT_SONG if self.song is None else max(self.song.seconds, SHORTEST)
+        return WITHOUT_SONG if self.song is None else max(self.song.duration, MIN_DURATION)
 
     @property
     def seconds(self) -> float:
@@ -146,22 +148,22 @@ class TimelineEditor(Control):
     # ------------------------------------------------------------------------------------------------------- traits
 
     @traitlets.validate("entries")
-    def _checked(self, proposal) -> list[list]:
+    def _checked(self, proposal: traitlets.Bunch) -> list[list]:
         entries = [[round(float(second), DIGITS), str(name)] for second, name in proposal.value]
-        if not 1 <= len(entries) <= MOST:
-            raise ValueError(f"a timeline has 1 to {MOST} entries here, not {len(entries)}")
+        if not 1 <= len(entries) <= MAX_ENTRIES:
+            raise ValueError(f"a timeline has 1 to {MAX_ENTRIES} entries here, not {len(entries)}")
         for _, name in entries:
             if name not in self.bank:
                 raise ValueError(f"there is no instrument {name!r} in the bank")
         times = np.array([second for second, _ in entries])
         if not np.isfinite(times).all() or times[0] < 0 or (np.diff(times) < GAP - 1e-6).any():
             raise ValueError(
-                f"the times of a timeline have to rise from 0, by {GAP:g} s at least, unlike {times.tolist()}"
+                f"the times of a timeline must rise from 0, by {GAP:g} s at least, unlike {times.tolist()}"
             )
         return entries
 
     @traitlets.validate("timeline")
-    def _taken(self, proposal) -> Timeline:
+    def _taken(self, proposal: traitlets.Bunch) -> Timeline | None:
         """A timeline from elsewhere is written down as entries, and made again from them."""
         if proposal.value is self._made:
             return proposal.value
@@ -181,7 +183,7 @@ class TimelineEditor(Control):
         return self._make()
 
     @traitlets.observe("entries", "held")
-    def _on_entries(self, change) -> None:
+    def _on_entries(self, change: traitlets.Bunch) -> None:
         if self._filling:
             return
         if change.name == "entries" and [second for second, _ in change.old] != [second for second, _ in change.new]:
@@ -189,11 +191,11 @@ class TimelineEditor(Control):
         self.timeline = self._make()
 
     @traitlets.observe("timeline")
-    def _on_timeline(self, _) -> None:
+    def _on_timeline(self, _: traitlets.Bunch) -> None:
         self._show()
 
     @traitlets.observe("song")
-    def _on_song(self, change) -> None:
+    def _on_song(self, change: traitlets.Bunch) -> None:
         with self.attempt():
             self._ribbon.picture, self._ribbon.picture_seconds = b"", 0.0
             if change.new is not None:
@@ -225,15 +227,15 @@ class TimelineEditor(Control):
         self.timeline = self._make()
 
     def _say_what_is_late(self) -> None:
-        """Entries after the end of the song are not heard, so that something has to say so."""
+        """Entries after the end of the song are not heard, so something must say so."""
         late = sum(second > self._end for second, _ in self.entries)
         if late and self.song is not None and not self.message:
             entries = "1 entry lies" if late == 1 else f"{late} entries lie"
             self.say(f"{entries} after the end ({self._end:.4g} s); press Fit")
 
-    def _follow(self) -> None:
+    def _follow(self, bank: Bank) -> None:
         """Bring the entries up to date with the bank, which others change as well."""
-        model, used = self._bank.model, [name for _, name in self.entries]
+        model, used = bank.model, [name for _, name in self.entries]
         self._brought = [brought for brought in self._brought if brought.fingerprint in ("", model.fingerprint)]
         gone = [name for name in dict.fromkeys(used) if name not in self.bank]
         free = [name for name in self.bank if name not in used] or list(self.bank)
@@ -363,8 +365,8 @@ class TimelineEditor(Control):
         tip(time, "The second at which the instrument is reached")
         tip(instrument, "The instrument")
         tip(remove, "Remove this entry")
-        time.observe(lambda change: self._filling or self.move(entry, change.new), "value")
-        instrument.observe(lambda change: self._filling or self.choose(entry, change.new), "value")
+        time.observe(lambda change: None if self._filling else self.move(entry, change.new), "value")
+        instrument.observe(lambda change: None if self._filling else self.choose(entry, change.new), "value")
         remove.on_click(lambda _: self.remove(entry))
         return ipywidgets.HBox([time, instrument, remove])
 

@@ -38,9 +38,9 @@ NO_SCORE = "choose a score"
 UNHEARD = "0.88"  # the grey of notes that are not heard
 # In the app, addresses are fetched only where the environment has this as "1": its network is not its visitors'.
 MAY_FETCH = "GANSYNTH_APP_DOWNLOADS"
-LONGEST_LISTEN = 180.0  # s that are played at most; an hour would take a minute to make
+MAX_LISTEN = 180.0  # s that are played at most; an hour would take a minute to make
 AUTOMATIC = "automatic"  # who plays, as long as no model is known
-MOST_ROWS = 40  # tracks with controls; a row is some widgets, and a page of thousands does not load
+MAX_ROWS = 40  # tracks with controls; a row is some widgets, and a page of thousands does not load
 
 
 class Tune(Control):
@@ -170,15 +170,15 @@ class Tune(Control):
 
     def _beginning(self) -> Song | None:
         """The score, or as much of it as is to be played."""
-        score = self._score
-        if score is None or self.whole or not self._is_long or not any(n.start < self._seconds for n in score.notes):
+        score, seconds = self._score, self._seconds
+        if score is None or seconds is None or self.whole or score.duration <= seconds:
             return score
-        return midi.excerpt(score, 0.0, self._seconds)
+        return midi.excerpt(score, 0.0, seconds) if any(note.start < seconds for note in score.notes) else score
 
     @property
     def _is_long(self) -> bool:
         """Whether there is a choice between the beginning and the whole."""
-        return self._score is not None and self._seconds is not None and self._score.seconds > self._seconds
+        return self._score is not None and self._seconds is not None and self._score.duration > self._seconds
 
     def _on_song(self) -> None:
         """Show a new song. One that was set from outside has no path, and is all there is."""
@@ -204,9 +204,11 @@ class Tune(Control):
     @property
     def about(self) -> str:
         """What is played, in words: the song's name and how much of it there is."""
-        if self.song is None:
+        if self.song is None or self._score is None:
             return "no score yet"
-        part = "" if self.song is self._score else f", the first {self.song.seconds:.0f} of {self._score.seconds:.0f} s"
+        part = (
+            "" if self.song is self._score else f", the first {self.song.duration:.0f} of {self._score.duration:.0f} s"
+        )
         return f"{self.song.name}{part}"
 
     def _refresh(self) -> None:
@@ -220,13 +222,13 @@ class Tune(Control):
         self._list.value = self._path or ""  # None would be a field without text
         self._list.observe(self._listed, "value")
 
-    def _listed(self, change) -> None:
+    def _listed(self, change: traitlets.Bunch) -> None:
         if change.new:
             self.load(change.new)
         else:
             self._refresh()
 
-    def _uploaded(self, change) -> None:
+    def _uploaded(self, change: traitlets.Bunch) -> None:
         """ipywidgets 7 hands over {name: {"metadata": …, "content": …}}, 8 ({"name": …, "content": …}, …)."""
         files = change.new.values() if isinstance(change.new, Mapping) else change.new
         for file in files:
@@ -235,7 +237,7 @@ class Tune(Control):
         if files:
             self._upload.set_trait("value", type(self._upload.value)())  # so that the same file can come again
 
-    def _dropped(self, _, message: Mapping[str, Any], buffers: list[memoryview]) -> None:
+    def _dropped(self, _: ipywidgets.Widget, message: Mapping[str, Any], buffers: list[memoryview]) -> None:
         if buffers:
             self.upload(bytes(buffers[0]), str(message.get("name", "")))
         else:
@@ -284,13 +286,13 @@ class Tune(Control):
         return dataclasses.replace(self.song, tracks=tuple(track for track, is_on in tracks if is_on))
 
     def _is_heard(self) -> list[bool]:
-        parts = self.parts
-        return is_heard([parts.get(number, Part()) for number in range(1, len(self.song.tracks) + 1)])
+        parts, tracks = self.parts, self.song.tracks if self.song else ()
+        return is_heard([parts.get(number, Part()) for number in range(1, len(tracks) + 1)])
 
     def _show(self) -> None:
         """Show a new song."""
         tracks = self.song.tracks if self.song else ()
-        self._rows = [self._row(track) for track in tracks[:MOST_ROWS]]
+        self._rows = [self._row(track) for track in tracks[:MAX_ROWS]]
         cells = []
         for number, row in enumerate(self._rows, start=1):
             cells += [label(number, tracks[number - 1]), row["mute"], row["solo"]]
@@ -298,8 +300,9 @@ class Tune(Control):
         self._tracks.children = cells
         self._name_players()
         about = str(self.song).splitlines()[0] if self.song else "no score yet"
-        about += f"; the first {self._seconds:g} of {self._score.seconds:.0f} s" if self.song is not self._score else ""
-        rest = f"; tracks {MOST_ROWS + 1} to {len(tracks)} are played as they are" if len(tracks) > MOST_ROWS else ""
+        if self._score is not None and self.song is not self._score:
+            about += f"; the first {self._seconds:g} of {self._score.duration:.0f} s"
+        rest = f"; tracks {MAX_ROWS + 1} to {len(tracks)} are played as they are" if len(tracks) > MAX_ROWS else ""
         remarks = f"; in the file: {', '.join(self._score.remarks)}" if self._score and self._score.remarks else ""
         self._about.value = html.escape(about + rest + remarks)
         self._length.layout.display = "" if self._is_long else "none"
@@ -317,9 +320,9 @@ class Tune(Control):
         tip(solo, f"Hear {track.name} and other solo tracks alone")
         row = {"mute": mute, "solo": solo, "instrument": instrument}
         for widget in (mute, solo):
-            widget.observe(lambda _: self._filling or self._draw(), "value")
+            widget.observe(lambda _: None if self._filling else self._draw(), "value")
         for widget in row.values():
-            widget.observe(lambda _: self._filling or self._chosen(), "value")
+            widget.observe(lambda _: None if self._filling else self._chosen(), "value")
         return row
 
     # ---- Who plays ---------------------------------------------------------------------------------------------------
@@ -362,10 +365,10 @@ class Tune(Control):
 
     def _name_players(self) -> None:
         """Bring the lists of instruments up to date."""
-        players = self._players()
+        players, tracks = self._players(), self.song.tracks if self.song else ()
         with self._quietly():
-            for number, row in enumerate(self._rows, start=1):
-                track, (player, why), field = self.song.tracks[number - 1], players[number], row["instrument"]
+            for number, (track, row) in enumerate(zip(tracks, self._rows, strict=False), start=1):
+                (player, why), field = players[number], row["instrument"]
                 names = [] if track.is_drum else [(name, name) for name in self.bank]
                 options, value = ((player, ""), *names), field.value
                 if field.options != options:
@@ -398,12 +401,12 @@ class Tune(Control):
             figure = Figure(ROLL_INCHES, ROLL_DPI, layout="constrained")
             ax = midi.plot(self.song, figure.subplots())
             ax.set_title("")  # the line above has it
-            if ax.get_legend():
-                ax.get_legend().remove()  # the tracks below have the colours
+            if legend := ax.get_legend():
+                legend.remove()  # the tracks below have the colours
             for notes, is_on in zip(ax.collections, self._is_heard(), strict=False):  # bar lines come last
                 if not is_on:
                     notes.set(facecolor=UNHEARD, zorder=0.5)
-            self._roll.show(ax)
+            self._roll.show(figure)
 
     def reference(self) -> Audio | None:
         """The song as a General MIDI soundfont plays it, to compare with; None without a song.
@@ -423,12 +426,13 @@ class Tune(Control):
             song = self.heard()
             if song is None or not song.tracks:
                 raise ValueError("choose a score first" if song is None else "all tracks are muted")
-            is_long = song.seconds > LONGEST_LISTEN
+            is_long = song.duration > MAX_LISTEN
             self.say("making the sound …")
             if is_long:
-                song = midi.excerpt(song, 0.0, LONGEST_LISTEN)
-            self._sound.play(self.reference() if song == self.song else soundfont.reference(song))
-            self.say(f"the first {LONGEST_LISTEN:.0f} s" if is_long else "")
+                song = midi.excerpt(song, 0.0, MAX_LISTEN)
+            clip = self.reference() if song == self.song else None
+            self._sound.play(soundfont.reference(song) if clip is None else clip)
+            self.say(f"the first {MAX_LISTEN:.0f} s" if is_long else "")
 
     def code(self) -> str:
         """The lines that load the score and choose for its tracks."""

@@ -10,7 +10,7 @@ import pytest
 from controls import control
 from playwright.sync_api import expect
 
-NOTE_SECONDS = 2.0  # notes.PREVIEW_SECONDS
+NOTE_SECONDS = 2.0  # of `render.note`
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_search_and_hear(there):
     heard = controls.hear(there.browser, card(there, "Grand Piano, soft").click)
     assert heard["seconds"] == pytest.approx(NOTE_SECONDS, abs=0.01)
     expect(card(there, "Grand Piano, soft")).to_have_attribute("aria-pressed", "true")
-    controls.code(there.browser, r'model\.generate\(bank\["Grand Piano, soft"\]\.z, \[60\], seconds=2\)')
+    controls.code(there.browser, r'render\.note\(model, bank\["Grand Piano, soft"\], 60\)')
     search.fill("no such thing")
     there.browser.get_by_text("no instrument by name has “no such thing” in its name").wait_for()
     search.fill("")
@@ -100,9 +100,9 @@ def test_the_piano_changes_the_pitch(there):
     )
     assert high["sound"] != low["sound"]
     expect(piano).to_have_attribute("aria-valuetext", "C5")
-    controls.code(there.browser, r'bank\["Violin"\]\.z, \[72\]')
+    controls.code(there.browser, r'bank\["Violin"\], 72\)')
     controls.hear(there.browser, lambda: piano.press("PageDown"))
-    controls.code(there.browser, r'bank\["Violin"\]\.z, \[60\]')
+    controls.code(there.browser, r'bank\["Violin"\], 60\)')
 
 
 def test_the_pad_blends(there):

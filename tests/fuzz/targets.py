@@ -20,13 +20,14 @@ from hypothesis import strategies as st
 from inputs import DATA, Stub
 
 from helpers import instruments, midi, render
+from helpers.evaluation import listening_result
 from helpers.gansynth import checkpoint
 from helpers.gansynth.config import Config
 from helpers.midi import Note, Song, Track
 
 FOUND = Path(__file__).parent / "found"  # inputs that were findings once: target/name
 MOST_EDITS = 8
-LONGEST_MESSAGE = 600  # characters, without the path
+MAX_MESSAGE = 600  # characters, without the path
 ODD_BYTES = (
     b"\0",
     b"\xff",
@@ -70,7 +71,7 @@ def check(target: Target, content: bytes) -> None:
         assert type(refused) is ValueError, f"{type(refused).__name__}: {message[:200]}"
         assert message, "it says nothing"
         assert "\n" not in message, message[:200]
-        assert len(message) <= LONGEST_MESSAGE, message[:200]
+        assert len(message) <= MAX_MESSAGE, message[:200]
 
 
 def inputs(target: Target) -> st.SearchStrategy[bytes]:
@@ -136,7 +137,7 @@ def _changed(content: bytes, changes: list[tuple[list[int], int]]) -> bytes:
 
 def _read_song(path: Path) -> None:
     song = midi.load(path)
-    assert np.isfinite(song.seconds)
+    assert np.isfinite(song.duration)
     assert all(0 <= note.start <= note.end for note in song.notes)
 
 
@@ -180,6 +181,15 @@ def _published(name: str) -> bytes:
 def _reproduce(path: Path) -> None:
     clip = render.reproduce(path, Stub(), progress=False)
     assert np.isfinite(clip.samples).all()
+
+
+def _read_answers(path: Path) -> None:
+    """The answers to a listening test, or the key to them, whichever the file is."""
+    key, answers = path.with_suffix(".json"), path.with_suffix(".csv")
+    for file, content in ((key, _key()[0]), (answers, _answers()[0])):
+        if file != path:
+            file.write_bytes(content)
+    str(listening_result(answers, key=key))
 
 
 # ---- The seeds -------------------------------------------------------------------------------------------------------
@@ -234,6 +244,16 @@ def _reports() -> list[bytes]:
     return [clip.report.to_json().encode()]
 
 
+def _key() -> list[bytes]:
+    questions = [{"question": 1, "item": "1", "a": "x", "b": "y"}, {"question": 2, "item": "2", "a": "y", "b": "x"}]
+    return [json.dumps({"test": "0" * 16, "systems": ["x", "y"], "questions": questions}).encode()]
+
+
+def _answers() -> list[bytes]:
+    rows = [f'{"0" * 16},{listener:016x},"\'=A, B",{i},{1 + i}' for listener in (1, 2) for i in (1, 2)]
+    return ["\r\n".join(["test,session,listener,question,answer", *rows, ""]).encode()]
+
+
 TARGETS = {
     "midi": Target(_read_song, "a.mid", _songs),
     "compact": Target(_read_model, "a.npz", _compact),
@@ -242,4 +262,6 @@ TARGETS = {
     "experiment": Target(_read_experiment, "a.json", lambda: [_published("experiment.json")], True),
     "instruments": Target(instruments.load, "a.json", _instruments, True),
     "reproduce": Target(_reproduce, "a.json", _reports, True),
+    "answers": Target(_read_answers, "a.csv", _answers),
+    "key": Target(_read_answers, "a.json", _key, True),
 }

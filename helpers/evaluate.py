@@ -1,0 +1,171 @@
+"""The command line: `python -m helpers.evaluate`, how good a model is, in numbers.
+
+    python -m helpers.evaluate --checkpoint demo --quick                                # is it what it should be? 30 s
+    python -m helpers.evaluate --checkpoint demo --reference soundfont: --n 1000 --output outputs/demo.json
+    python -m helpers.evaluate --checkpoint runs/mine --reference notes/ --output outputs/mine.json
+    python -m helpers.evaluate --compare outputs/demo.json outputs/mine.json --picture outputs/both.png
+
+What was heard is kept in --cache_dir. So a command that was stopped goes on where it was, and a second model is
+compared with the same reference in a quarter of the time.
+
+Notebook: 12_measure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import folders
+from .files import as_path, replacing
+from .terminal import say
+
+if TYPE_CHECKING:
+    from .evaluation.results import Evaluation
+    from .gansynth import GANSynth
+
+CACHE = folders.ROOT / "outputs" / "cache" / "evaluation"
+PROGRAMS = tuple(
+    range(0, 96, 2)
+)  # of a soundfont, for a checkpoint that names no programs of its own: NSynth's families
+VELOCITIES = (100,)
+PICTURE_DPI = 120
+
+
+def parser() -> argparse.ArgumentParser:
+    flags = argparse.ArgumentParser(
+        prog="python -m helpers.evaluate", description="Measure a model, or compare results that are there."
+    )
+    what = flags.add_mutually_exclusive_group(required=True)
+    what.add_argument("--checkpoint", metavar="NAME", help="a checkpoint by name, or its folder, zip or .npz")
+    what.add_argument("--compare", nargs="+", metavar="FILE", help="results files, to print as one table")
+    flags.add_argument("--quick", action="store_true", help="48 notes and no reference: is it what it should be?")
+    flags.add_argument(
+        "--reference", metavar="NOTES", help="a folder of notes, a .tfrecord, tfds:NAME or soundfont:[FILE.sf2]"
+    )
+    flags.add_argument("--n", type=int, default=1000, help="notes of each kind (default %(default)s)")
+    flags.add_argument("--seed", type=int, default=0, help="of everything random (default %(default)s)")
+    flags.add_argument(
+        "--voices", action="store_true", help="the instruments that the checkpoint names, in place of random ones"
+    )
+    flags.add_argument("--programs", metavar="LIST", help="of a soundfont: General MIDI programs from 0, as in 0,24,40")
+    flags.add_argument("--output", metavar="FILE", help="results, as .json")
+    flags.add_argument("--picture", metavar="FILE", help="the same as a picture, .png")
+    flags.add_argument("--cache_dir", default=str(CACHE), help="where what was heard is kept (default %(default)s)")
+    return flags
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the flags say; the exit status is 1 if `--quick` finds something wrong."""
+    _check(args)
+    if args.compare:
+        from .evaluation import results
+
+        found = {Path(file).stem: results.read(file) for file in args.compare}
+        if len(found) < len(args.compare):
+            raise ValueError("two of the results files have the same name: rename one")
+        say(results.compare(found))
+        _draw(found, args.picture)
+        return 0
+    from .gansynth import load
+
+    model = load(args.checkpoint)
+    if args.quick:
+        from .evaluation import selfcheck
+
+        checked = selfcheck.self_check(model, args.seed)
+        say(checked)
+        return int(not checked.is_right)
+    _measure(model, args)
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Everything that can be known to be wrong before anything is loaded."""
+    if args.checkpoint and not args.quick and not args.reference:
+        raise ValueError(
+            "say what to compare with: --reference soundfont:, a folder of notes, or --quick for no reference"
+        )
+    for flag, suffix in (("output", ".json"), ("picture", ".png")):
+        value = getattr(args, flag)
+        if value and Path(value).suffix.lower() != suffix:
+            raise ValueError(f"--{flag} is {value}; its name must end in {suffix}")
+    if args.output and (args.compare or args.quick):
+        raise ValueError("--output is for the results of one model against a --reference")
+
+
+def _measure(model: GANSynth, args: argparse.Namespace) -> None:
+    import numpy as np
+
+    from .evaluation import evaluating, results
+    from .instruments import named
+    from .training import dataset
+
+    z = None
+    if args.voices:
+        voices = named(model)
+        if not voices:
+            raise ValueError(f"{model.name} names no instruments: leave --voices out")
+        z = np.stack([voice.z for voice in voices.values()])
+    programs = _programs(args.programs) if args.programs else _own_programs(model) or PROGRAMS
+    sounds = dataset.open_sounds(args.reference, model.config, programs=programs, velocities=VELOCITIES)
+    found = evaluating.evaluate(
+        model,
+        sounds,
+        args.n,
+        args.seed,
+        z=z,
+        cache_dir=args.cache_dir,
+        named=args.reference,
+        progress=sys.stderr.isatty(),
+    )
+    say(found)
+    if args.output:
+        say(results.write(found, args.output))
+    _draw({model.name: found}, args.picture)
+
+
+def _draw(found: dict[str, Evaluation], picture: str | None) -> None:
+    if not picture:
+        return
+    from matplotlib.figure import Figure
+
+    from .evaluation import results
+
+    path = as_path(picture)
+    with replacing(path) as partial:
+        results.plot(found, Figure(layout="constrained")).savefig(partial, dpi=PICTURE_DPI)
+    say(path)
+
+
+def _programs(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    except ValueError:
+        raise ValueError(f"--programs is {text!r}; expected numbers from 0 to 127, as in 0,24,40") from None
+
+
+def _own_programs(model: GANSynth) -> tuple[int, ...]:
+    """The General MIDI programs of the instruments that a checkpoint names, in their order."""
+    rows = model.about.get("instruments", ())
+    return tuple(dict.fromkeys(row["program"] for row in rows if isinstance(row.get("program"), int)))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; a user's mistake is one line on standard error and exit status 1."""
+    args = parser().parse_args(argv)
+    try:
+        return run(args)
+    except (ValueError, OSError, ImportError) as error:
+        say(f"error: {error}", sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        say("stopped; the same command goes on from here", sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

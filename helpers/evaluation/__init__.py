@@ -1,0 +1,27 @@
+"""How good a sound or a model is, in numbers with their conditions; a listening test, for what no number says.
+
+    evaluation.self_check(model)                                    # is this checkpoint what it should be?
+    evaluation.evaluate(model, reference, n=1000)                   # how good is it?
+    evaluation.compare({"demo": found, "mine": other})              # which is better?
+    evaluation.listening_test(clips, "outputs/test.html")           # which do people prefer?
+    agreement.measure(clip, song)                                   # does a clip keep to its score?
+
+Notebook: 06_compare, 12_measure.
+"""
+
+from . import agreement, results
+from .evaluating import evaluate
+from .listening import listening_result, listening_test
+from .results import Evaluation, compare
+from .selfcheck import self_check
+
+__all__ = [
+    "Evaluation",
+    "agreement",
+    "compare",
+    "evaluate",
+    "listening_result",
+    "listening_test",
+    "results",
+    "self_check",
+]

@@ -1,0 +1,370 @@
+"""How good a model is: its notes against a reference's, in numbers with intervals, beside what they can be at best.
+
+    reference = dataset.open_sounds("soundfont:", model.config)
+    found = evaluation.evaluate(model, reference, n=500, seed=0)
+    found                                        # a table
+    results.write(found, "outputs/mine.json")
+
+One number says little: most depend on how many notes there are and on the tools that listen. So three rows are measured
+in one run, with as many notes each. "model" are notes of random latents. "reference" are notes of the reference that
+the others are not compared with: what a perfect model would score. "round trip" are the same notes, made into the
+model's spectrograms and back: what its representation costs, and the best that it could draw.
+
+Notebook: 12_measure.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from ..files import as_path
+from ..gansynth import spectral
+from ..tables import counted
+from . import classifier, metrics
+from .describing import BATCH, Notes, Stream, described
+from .metrics import Interval
+from .pitch import DISAGREE_CENTS, IN_TUNE_CENTS, SWIFT_LOWEST
+from .results import MODEL, OTHER, ROUND_TRIP, ROWS, Evaluation, Score
+
+if TYPE_CHECKING:
+    from ..gansynth import GANSynth
+    from ..gansynth.config import Config
+
+FORMAT = 2  # of what is measured and kept: another number is measured anew
+FIXED = "compared with"  # the notes that the three rows are
+NOTES_A_LATENT = 4  # so that an instrument is heard at several pitches
+MIN_NOTES = 48
+
+# Fewer notes than these, and a number means nothing.
+MIN_NDB = 500  # ten a cell
+MIN_KERNEL = 100
+MIN_FRECHET = 3  # for each feature
+MIN_CLASS = 4  # notes of an instrument that the classifier is taught
+PRINCIPAL = 32  # components of the log-mel pictures that distances are measured in
+SIGNED = ("kid_musicnn", "kid_mel")  # metrics that can be below 0
+MANY, FEWER = 3000, 50  # beyond so many notes, so many resamples
+
+Statistic = Callable[[np.ndarray], float]  # the numbers of some notes -> a number
+
+
+class Entry(Protocol):
+    """What has to be known of a note of a reference."""
+
+    @property
+    def pitch(self) -> int: ...
+    @property
+    def instrument(self) -> str: ...
+
+
+class Reference(Protocol):
+    """Notes to compare with, as `training.dataset.Sounds` gives them."""
+
+    @property
+    def entries(self) -> Sequence[Entry]: ...
+    @property
+    def identity(self) -> str: ...
+    def read(self, indices: np.ndarray) -> Iterator[tuple[int, np.ndarray | str]]: ...
+
+
+def evaluate(
+    model: GANSynth,
+    reference: Reference,
+    n: int = 1000,
+    seed: int = 0,
+    *,
+    z: np.ndarray | None = None,
+    cache_dir: str | Path | None = None,
+    named: str = "reference",
+    progress: bool = True,
+) -> Evaluation:
+    """Measure a model against a reference.
+
+    Args:
+      model: that makes notes.
+      reference: notes to compare with, at the model's sample rate: `training.dataset.open_sounds`.
+      n: notes in each row. The reference should have twice as many; with fewer, all rows are shorter.
+      seed: of the latents, of the choice of notes, of cells, classifier and resamples.
+      z: instruments to judge in place of random latents, [count, latent_vector_size].
+      cache_dir: where what was heard of each note is kept, so that an interrupted call goes on, and a second model is
+        compared with the same reference in a quarter of the time; None for nowhere.
+      named: what the result calls the reference.
+      progress: show bars.
+
+    Raises:
+      ValueError: there are fewer than MIN_NOTES usable notes for each row, or an argument makes no sense.
+
+    Example:
+      reference = dataset.open_sounds("soundfont:", model.config, programs=range(0, 96, 8))
+      found = evaluation.evaluate(model, reference, n=100)
+    """
+    check_size(len(reference.entries), n, named)
+    fixed, other = _split(reference.entries, n, seed)
+    keep = _Keeper(None if cache_dir is None else as_path(cache_dir), model.sample_rate, progress)
+    stream, pitches, instruments = _thrice(reference, fixed, other, model.config)
+    key = [FORMAT, reference.identity, len(fixed), seed, _transform(model.config)]
+    numbers, heard, problems = keep(OTHER, key, stream, pitches, instruments, untracked=len(fixed))
+    ends = np.searchsorted(numbers, np.cumsum([0, len(fixed), len(other), len(other)]))
+    rows = zip((FIXED, OTHER, ROUND_TRIP), itertools.pairwise(ends), strict=True)
+    notes = {row: heard.at(np.arange(first, last)) for row, (first, last) in rows}
+
+    pitches = np.random.RandomState(seed).permutation(notes[OTHER].pitches)  # or a latent would get neighbours
+    latents = _latents(model, len(pitches), seed, z)
+    which = np.arange(len(pitches)) % len(latents)
+    key = [FORMAT, model.fingerprint, model.precision, _digest(latents), pitches.tolist()]
+    _, notes[MODEL], silent = keep(MODEL, key, _generating(model, latents[which], pitches), pitches, which)
+    return _judged(model, notes, named, seed, (*problems, *silent))
+
+
+def check_size(size: int, n: int, named: str) -> None:
+    """Raise a ValueError if a reference of so many notes, or so many notes of each kind, tell nothing."""
+    if n < MIN_NOTES:
+        raise ValueError(f"n is {n}; fewer than {MIN_NOTES} notes tell nothing")
+    if size < 2 * MIN_NOTES:
+        raise ValueError(
+            f"{named} has {counted(size, 'note')}; {2 * MIN_NOTES} are needed, half of them to compare the others with"
+        )
+
+
+# --------------------------------------------------------------------------------------------------------- the notes
+
+
+def _split(entries: Sequence[Entry], n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of `n` notes to compare with and of `n` others, both with the same instruments, in rising order."""
+    rng = np.random.RandomState(seed)
+    chosen = rng.permutation(len(entries))[: 2 * n]
+    instruments = np.array([entries[i].instrument for i in chosen])
+    # Every second note of each instrument: what is left of both is that one half has these notes and one those.
+    order = np.argsort(instruments, kind="stable")
+    return np.sort(chosen[order[::2]]), np.sort(chosen[order[1::2]])
+
+
+def _thrice(
+    reference: Reference, fixed: np.ndarray, other: np.ndarray, config: Config
+) -> tuple[Stream, np.ndarray, np.ndarray]:
+    """The reference's notes as one stream, so that they are read once, with all pitches and instruments.
+
+    First those to compare with, then the others, and then these as they come back from the model's spectrograms, which
+    it could draw at best.
+    """
+    numbers = np.concatenate([fixed, other, other])
+    entries = [reference.entries[i] for i in numbers]
+    _, instruments = np.unique([entry.instrument for entry in entries], return_inverse=True)
+
+    def stream(asked: np.ndarray) -> Iterator[tuple[int, np.ndarray | str]]:
+        places: dict[int, list[int]] = {}
+        for place in asked.tolist():
+            places.setdefault(int(numbers[place]), []).append(place)
+        for number, wave in reference.read(np.array(sorted(places))):
+            for place in places[number]:
+                is_trip = place >= len(fixed) + len(other)
+                if not isinstance(wave, str):
+                    yield place, round_trip(wave, config) if is_trip else wave
+                elif not is_trip:  # said once
+                    yield place, wave
+
+    return stream, np.array([entry.pitch for entry in entries]), instruments
+
+
+def round_trip(wave: np.ndarray, config: Config) -> np.ndarray:
+    """A note, float32 [samples], as it comes back from a model's normalised spectrograms."""
+    data = spectral.normalize(spectral.waves_to_data(wave[None], config), config)
+    return spectral.data_to_waves(spectral.denormalize(data, config), config)[0]
+
+
+def _generating(model: GANSynth, z: np.ndarray, pitches: np.ndarray) -> Stream:
+    def stream(asked: np.ndarray) -> Iterator[tuple[int, np.ndarray | str]]:
+        for i in range(0, len(asked), BATCH):
+            some = asked[i : i + BATCH]
+            for number, wave in zip(some.tolist(), model.generate(z[some], pitches[some], progress=False), strict=True):
+                usable = np.isfinite(wave).all() and np.any(wave)
+                yield number, wave if usable else f"note {number} of the model is silent or not finite"
+
+    return stream
+
+
+def _latents(model: GANSynth, count: int, seed: int, z: np.ndarray | None) -> np.ndarray:
+    if z is None:
+        return model.sample_z(-(-count // NOTES_A_LATENT), seed)
+    z = np.asarray(z, np.float64)
+    if z.ndim != 2 or z.shape[1] != model.latent_vector_size or not len(z) or not np.isfinite(z).all():
+        raise ValueError(f"z has shape {list(z.shape)}; expected finite numbers [count, {model.latent_vector_size}]")
+    return z[:count]
+
+
+def _transform(config: Config) -> list[Any]:
+    """The numbers that the round trip depends on."""
+    sizes = [config.data_type, config.audio_length, config.sample_rate, config.frames, config.bins]
+    return [*sizes, config.mag_normalizer_a, config.mag_normalizer_b, config.p_normalizer_a, config.p_normalizer_b]
+
+
+def _digest(array: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+class _Keeper:
+    """`described`, each kind of notes in a folder of its own."""
+
+    def __init__(self, folder: Path | None, sample_rate: int, progress: bool):
+        self._folder, self._sample_rate, self._progress = folder, sample_rate, progress
+
+    def __call__(
+        self,
+        name: str,
+        key: list[Any],
+        stream: Stream,
+        pitches: np.ndarray,
+        instruments: np.ndarray,
+        untracked: int = 0,
+    ) -> tuple[np.ndarray, Notes, list[str]]:
+        digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
+        folder = self._folder and self._folder / digest
+        return described(stream, pitches, instruments, self._sample_rate, folder, name, self._progress, untracked)
+
+
+# ------------------------------------------------------------------------------------------------------- the numbers
+
+
+def _judged(model: GANSynth, notes: dict[str, Notes], named: str, seed: int, problems: tuple[str, ...]) -> Evaluation:
+    """Everything that is computed from what was heard."""
+    fixed = notes.pop(FIXED)
+    size = min(len(fixed.pitches), *(len(row.pitches) for row in notes.values()))
+    if size < MIN_NOTES:
+        raise ValueError(f"{named} has {counted(size, 'usable note')} for each row; at least {MIN_NOTES} are needed")
+    rng = np.random.RandomState(seed)
+    notes = {row: found.at(np.sort(rng.permutation(len(found.pitches))[:size])) for row, found in notes.items()}
+    distances = _Distances(fixed.at(np.sort(rng.permutation(len(fixed.pitches))[:size])), seed)
+    return Evaluation(
+        model.name,
+        model.fingerprint,
+        named,
+        size,
+        {row: len(np.unique(found.instruments)) for row, found in notes.items()},
+        seed,
+        {row: _scores(notes[row], distances, seed) for row in ROWS},
+        distances.accuracy(notes[OTHER]),
+        problems,
+    )
+
+
+def _scores(notes: Notes, distances: _Distances, seed: int) -> dict[str, Score]:
+    """The numbers of one row."""
+    found: dict[str, Score] = {}
+    resamples = metrics.RESAMPLES if len(notes.pitches) <= MANY else FEWER
+    for name, cents, lowest in (("", notes.pyin, 0), ("_swift_f0", notes.swift_f0, SWIFT_LOWEST)):
+        judged = np.flatnonzero(notes.pitches >= lowest)  # a note without a pitch is not in tune
+        if len(judged) < MIN_NOTES:
+            continue
+        found[f"in_tune{name}"] = _share(np.abs(cents) <= IN_TUNE_CENTS, notes, seed, judged)
+        heard = np.flatnonzero(np.isfinite(cents))
+        found[f"cents{name}"] = _score(_of(np.median, np.abs(cents)), notes, seed, resamples, heard)
+    apart = np.abs(notes.pyin - notes.swift_f0)
+    both = np.flatnonzero(np.isfinite(apart))
+    if len(both) >= MIN_NOTES:
+        found["disagree"] = _share(apart > DISAGREE_CENTS, notes, seed, both)
+    for name, statistic in distances.statistics(notes).items():
+        found[name] = _score(statistic, notes, seed, resamples, lowest=-np.inf if name in SIGNED else 0.0)
+    return {name: score for name, score in found.items() if np.isfinite(score.value)}
+
+
+def _share(right: np.ndarray, notes: Notes, seed: int, among: np.ndarray) -> Score:
+    """How many of some notes are right, in per cent."""
+    interval = metrics.share_interval(right[among], notes.instruments[among], seed)
+    return Score(100 * float(np.mean(right[among])), interval and Interval(100 * interval.low, 100 * interval.high))
+
+
+def _score(
+    statistic: Statistic,
+    notes: Notes,
+    seed: int,
+    resamples: int,
+    among: np.ndarray | None = None,
+    lowest: float = 0.0,
+) -> Score:
+    """A number of some notes, with its interval; `lowest` is the least that it can be."""
+    among = np.arange(len(notes.pitches)) if among is None else among
+    if not len(among):
+        return Score(float("nan"))
+    interval = metrics.bootstrap(lambda i: statistic(among[i]), notes.instruments[among], seed, resamples)
+    return Score(statistic(among), interval and Interval(max(interval.low, lowest), interval.high))
+
+
+class _Distances:
+    """What the rows are compared with: fixed notes of the reference, and what was learnt from them."""
+
+    def __init__(self, fixed: Notes, seed: int):
+        from sklearn.decomposition import PCA
+
+        self._size = len(fixed.pitches)
+        components = min(PRINCIPAL, self._size // MIN_FRECHET)
+        self._mel = PCA(components, random_state=seed).fit(fixed.mel)
+        self._features = {"musicnn": fixed.musicnn, "mel": self._mel.transform(fixed.mel)}
+        self._kid = {name: metrics.kid_from(self._scaled(name, x)) for name, x in self._features.items()}
+        self._frechet = {
+            name: metrics.frechet_from(self._scaled(name, x))
+            for name, x in self._features.items()
+            if self._size >= MIN_FRECHET * x.shape[1]
+        }
+        if self._size >= MIN_NDB:
+            self._cell = metrics.cells(self._features["mel"], seed=seed)
+            self._cells = self._cell(self._features["mel"])
+        self._classifier = self._taught(fixed, seed)
+        if self._classifier is not None and self._size >= MIN_FRECHET * classifier.HIDDEN:
+            self._fid = metrics.frechet_from(self._classifier.features(fixed.mel))
+
+    def _scaled(self, name: str, x: np.ndarray) -> np.ndarray:
+        """Features in units of the reference's spread, root mean square over all: the kernel has a scale of its own."""
+        whole = self._features[name]
+        return (x - whole.mean(axis=0)) / max(float(np.sqrt(np.mean(whole.var(axis=0)))), 1e-9)
+
+    @staticmethod
+    def _taught(fixed: Notes, seed: int) -> classifier.Classifier | None:
+        names, counts = np.unique(fixed.instruments, return_counts=True)
+        enough = np.isin(fixed.instruments, names[counts >= MIN_CLASS])
+        if np.sum(counts >= MIN_CLASS) < 2 or len(np.unique(fixed.pitches)) < 2:
+            return None
+        of = fixed.at(np.flatnonzero(enough))
+        return classifier.taught(of.mel, of.semitones, of.pitches, of.instruments, seed)
+
+    def accuracy(self, other: Notes) -> dict[str, float]:
+        """The classifier's, on notes that it was not taught."""
+        if self._classifier is None:
+            return {}
+        pitch, instrument = self._classifier.pitch, self._classifier.instrument
+        return {
+            "pitch": float(np.mean(pitch.predict(other.semitones) == other.pitches)),
+            "instrument": float(np.mean(instrument.predict(other.mel) == other.instruments)),
+        }
+
+    def statistics(self, notes: Notes) -> dict[str, Statistic]:
+        """Each metric as a function of the numbers of some of the notes."""
+        features = {"musicnn": notes.musicnn, "mel": self._mel.transform(notes.mel)}
+        found: dict[str, Statistic] = {
+            "diversity": lambda i: metrics.diversity(notes.mel[i], notes.pitches[i], notes.instruments[i])
+        }
+        for name, x in features.items():
+            scaled = self._scaled(name, x)
+            if self._size >= MIN_KERNEL:
+                found[f"kid_{name}"] = _of(self._kid[name], scaled, 1000)
+            if name in self._frechet:
+                found[f"fad_{name}"] = _of(self._frechet[name], scaled)
+        if self._size >= MIN_NDB:
+            found["ndb"] = _of(functools.partial(metrics.ndb, self._cells), self._cell(features["mel"]))
+        if self._classifier is not None:
+            found["pitch_entropy"] = _of(metrics.entropy, self._classifier.pitch.predict_proba(notes.semitones))
+            found["inception"] = _of(metrics.inception_score, self._classifier.instrument.predict_proba(notes.mel))
+            if self._size >= MIN_FRECHET * classifier.HIDDEN:
+                found["fid"] = _of(self._fid, self._classifier.features(notes.mel))
+        return found
+
+
+def _of(function: Callable[[np.ndarray], float], x: np.ndarray, factor: float = 1) -> Statistic:
+    """A function of rows of x as one of their numbers."""
+    return lambda indices: factor * float(function(x[indices]))

@@ -1,0 +1,82 @@
+"""What of a note's sound is compared: a log-mel picture of a few hundred numbers, and how loud each semitone is.
+
+    pictures.log_mel(waves, 16000)      # float32 [n, 512], dB
+    pictures.semitones(waves, 16000)    # float32 [n, 97], dB
+
+The picture shows which bands sound when: a timbre, at one pitch. The semitones show the pitch. Both are independent of
+a note's level. They are this project's own, and the bundled model was fitted with losses of the same kind, so a
+distance in them is to be read beside one that nobody here has chosen (`embedding.musicnn`).
+
+Notebook: 12_measure.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from .. import compiled
+
+BANDS, FRAME, HOP = 64, 1024, 256  # mel bands; samples at 16 kHz, and as many seconds at other rates
+EDGES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.0, 4.0)  # s between which power is averaged: finer where notes begin
+RANGE = 60.0  # dB below a picture's loudest cell where silence begins
+REFERENCE_RATE = 16000  # Hz
+
+LOWEST, COUNT = 24, 97  # MIDI pitch of the first semitone, and how many
+SEMITONE_FRAME = 16384  # samples at 16 kHz: 1 Hz, where the lowest semitones are 2 Hz apart
+SEMITONE_SECONDS = (0.1, 1.2)
+
+
+def log_mel(waves: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Log-mel pictures of notes.
+
+    Args:
+      waves: [n, samples].
+      sample_rate: Hz.
+
+    Returns:
+      float32 [n, BANDS * times], dB below the loudest cell of each note, from -RANGE to 0. Band after band; notes of
+      four seconds have eight times, shorter ones fewer.
+
+    >>> import numpy as np
+    >>> from helpers.evaluation import pictures
+    >>> a4 = np.sin(2 * np.pi * 440 * np.arange(64000) / 16000)
+    >>> pictures.log_mel(a4[None], 16000).shape
+    (1, 512)
+    """
+    librosa = compiled.librosa()
+    frame, hop = (round(size * sample_rate / REFERENCE_RATE) for size in (FRAME, HOP))
+    found = []
+    for wave in np.asarray(waves, np.float32):
+        mel = librosa.feature.melspectrogram(y=wave, sr=sample_rate, n_fft=frame, hop_length=hop, n_mels=BANDS)
+        edges = [round(edge * sample_rate / hop) for edge in EDGES]
+        parts = [mel[:, a:b].mean(axis=1) for a, b in itertools.pairwise(edges) if a < mel.shape[1] - 1]
+        found.append(_decibels(np.stack(parts, axis=1)).ravel())
+    return np.stack(found)
+
+
+def semitones(waves: np.ndarray, sample_rate: int) -> np.ndarray:
+    """The level of each semitone from MIDI LOWEST on, [n, COUNT], dB below the loudest, from -RANGE to 0.
+
+    Args:
+      waves: [n, samples].
+      sample_rate: Hz.
+    """
+    start, stop = (round(seconds * sample_rate) for seconds in SEMITONE_SECONDS)
+    part = np.asarray(waves, np.float32)[:, min(start, waves.shape[1] // 4) : stop]
+    size = round(SEMITONE_FRAME * sample_rate / REFERENCE_RATE)
+    part = part[:, :size]
+    power = np.abs(np.fft.rfft(part * np.hanning(part.shape[1]).astype(np.float32), size)) ** 2
+    hertz = np.fft.rfftfreq(size, 1 / sample_rate)
+    number = np.full(len(hertz), -1)
+    number[1:] = np.rint(69 + 12 * np.log2(hertz[1:] / 440)) - LOWEST
+    levels = np.stack([power[:, number == i].sum(axis=1) for i in range(COUNT)], axis=1)
+    return np.stack([_decibels(row) for row in levels])
+
+
+def _decibels(power: np.ndarray) -> np.ndarray:
+    loudest = power.max(initial=0.0)
+    if loudest <= 0:
+        return np.full(power.shape, -RANGE, np.float32)
+    return (10 * np.log10(np.maximum(power / loudest, 10 ** (-RANGE / 10)))).astype(np.float32)

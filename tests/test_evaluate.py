@@ -1,0 +1,128 @@
+"""helpers.evaluate: the command line."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from helpers import evaluate, gansynth
+from helpers.evaluation import evaluating, results, selfcheck
+from helpers.evaluation.results import ROWS, Evaluation, Score
+from helpers.training import dataset
+
+
+@pytest.fixture
+def found():
+    scores = {row: {"in_tune": Score(90.0)} for row in ROWS}
+    return Evaluation("demo", "abc", "soundfont:", 100, dict.fromkeys(ROWS, 25), 0, scores, {})
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--checkpoint=demo"], "say what to compare with"),
+        (
+            ["--checkpoint=demo", "--reference=soundfont:", "--output=a.txt"],
+            "--output is a.txt; its name must end in .json",
+        ),
+        (["--checkpoint=demo", "--quick", "--picture=a.svg"], "--picture is a.svg; its name must end in .png"),
+        (["--checkpoint=demo", "--quick", "--output=a.json"], "--output is for the results of one model"),
+        (["--compare", "a/x.json", "b/x.json"], "No such file"),
+        (["--checkpoint=demo", "--reference=/nowhere"], "no notes at /nowhere"),
+        (["--checkpoint=demo", "--reference=soundfont:", "--programs=0,x"], "--programs is '0,x'"),
+        (["--checkpoint=demo", "--reference=soundfont:", "--n=3"], "n is 3; fewer than 48 notes"),
+    ],
+)
+def test_a_mistake_is_one_line(flags, message, capsys):
+    assert evaluate.main(flags) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+
+
+def test_results_are_compared_and_drawn(found, tmp_path, capsys):
+    files = [str(results.write(found, tmp_path / f"{name}.json")) for name in ("demo", "mine")]
+    assert evaluate.main(["--compare", *files, f"--picture={tmp_path / 'both.png'}"]) == 0
+    out = capsys.readouterr().out
+    assert "demo" in out.splitlines()[0]
+    assert "mine" in out.splitlines()[0]
+    assert (tmp_path / "both.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_files_of_one_name_are_refused(found, tmp_path, capsys):
+    files = [str(results.write(found, tmp_path / folder / "demo.json")) for folder in ("a", "b")]
+    assert evaluate.main(["--compare", *files]) == 1
+    assert "the same name" in capsys.readouterr().err
+
+
+@pytest.fixture
+def asked(monkeypatch, found):
+    """What `evaluate` was called with."""
+    calls = {}
+
+    def evaluate_(model, reference, n, seed, **options):
+        calls.update(options, model=model, reference=reference, n=n, seed=seed)
+        return found
+
+    monkeypatch.setattr(evaluating, "evaluate", evaluate_)
+    return calls
+
+
+def test_flags_arrive(asked, found, tmp_path):
+    path = tmp_path / "demo.json"
+    flags = [
+        "--checkpoint=demo",
+        "--reference=soundfont:",
+        "--n=77",
+        "--seed=5",
+        f"--output={path}",
+        f"--cache_dir={tmp_path}",
+    ]
+    assert evaluate.main(flags) == 0
+    assert (asked["n"], asked["seed"], asked["named"], asked["z"]) == (77, 5, "soundfont:", None)
+    assert asked["cache_dir"] == str(tmp_path)
+    assert results.read(path) == found
+
+
+def test_a_checkpoint_is_compared_with_the_programs_that_it_names(asked, monkeypatch):
+    opened = {}
+    monkeypatch.setattr(dataset, "open_sounds", lambda source, config, **options: opened.update(options))
+    evaluate.main(["--checkpoint=demo", "--reference=soundfont:"])
+    assert opened["programs"][:3] == (0, 4, 6)
+    assert len(opened["programs"]) == 40
+    evaluate.main(["--checkpoint=demo", "--reference=soundfont:", "--programs=24,40,24"])
+    assert opened["programs"] == (24, 40)
+
+
+def test_voices_are_the_instruments_that_the_checkpoint_names(asked, monkeypatch):
+    monkeypatch.setattr(dataset, "open_sounds", lambda *_, **__: None)
+    evaluate.main(["--checkpoint=demo", "--reference=soundfont:", "--voices"])
+    assert np.shape(asked["z"]) == (80, 256)
+
+
+@pytest.mark.parametrize(("level", "status"), [(-20.0, 0), (-60.0, 1)])
+def test_a_quick_look_tells_by_its_exit_status(level, status, monkeypatch, capsys):
+    finding = selfcheck.Finding("level", level, "dB", -30.0, -14.0)
+    monkeypatch.setattr(
+        selfcheck, "self_check", lambda model, seed: selfcheck.SelfCheck("demo", {"level": finding}, "Quiet.")
+    )
+    assert evaluate.main(["--checkpoint=demo", "--quick"]) == status
+    assert ("probably wrong. Quiet." in capsys.readouterr().out) == bool(status)
+
+
+def test_sounds_are_those_that_training_would_read(tmp_path):
+    """The notes of `open_data` as they sound, with their instruments."""
+    config = dataclasses.replace(gansynth.load("demo").config, audio_length=16000)
+    options = {"programs": [40, 73], "pitches": (60, 61), "velocities": [100]}
+    sounds = dataset.open_sounds("soundfont:", config, **options)
+    assert [(entry.pitch, entry.instrument) for entry in sounds.entries] == [
+        (60, "TimGM6mb_040"), (61, "TimGM6mb_040"), (60, "TimGM6mb_073"), (61, "TimGM6mb_073"),
+    ]  # fmt: skip
+    others = dataset.open_sounds("soundfont:", config, **options | {"pitches": (60, 62)})
+    assert others.identity != sounds.identity  # or what was heard of one would be taken for the other
+    read = dict(sounds.read([1, 2]))
+    assert sorted(read) == [1, 2]
+    assert all(wave.shape == (16000,) and np.abs(wave).max() > 0.1 for wave in read.values())
+    with pytest.raises(ValueError, match="has no note that can be used"):
+        dataset.open_sounds(tmp_path, config)

@@ -1,0 +1,185 @@
+"""Would the tests notice? Changes lines of helpers, one at a time, and runs the tests of the changed module.
+
+    python tools/mutate.py helpers/casting.py helpers/midi/*.py --count 100 --seed 1
+
+Every change is one that a person could make by mistake: another comparison, operator or number, a condition turned
+round, a value that is not returned, a call that is left out, two arguments in the wrong order. The tests are the files
+that import the module or its package, without what is marked `slow` or `browser`. A change that no test notices is
+shown as a diff: write a test for it, or see that it changes nothing (an equivalent one). The repository itself is not
+touched: all of this happens in a copy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import difflib
+import importlib
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAIRS = (
+    (ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Eq, ast.NotEq), (ast.Is, ast.IsNot), (ast.In, ast.NotIn),
+    (ast.And, ast.Or), (ast.Add, ast.Sub), (ast.Mult, ast.Div), (ast.BitOr, ast.BitAnd), (ast.LShift, ast.RShift),
+)  # fmt: skip
+OTHER = dict(PAIRS) | {b: a for a, b in PAIRS} | dict.fromkeys((ast.FloorDiv, ast.Mod, ast.Pow), ast.Mult)
+MANY = 16  # whole numbers from here on are doubled; one more of a limit of thousands is no mistake that matters
+HOME = {"bundle": "checkpoint", "reading": "midi", "loading": "midi", "song": "midi"}  # tests under another name
+CALLS_ALL = "test_state"  # imports every module, and looks at no result
+INERT = {"annotation", "returns", "decorator_list"}  # fields of nodes that do nothing when a function is called
+OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-m", "not slow and not browser")
+PACKAGES = ("tensorflow", "keras", "librosa", "scipy.signal", "matplotlib.pyplot", "hypothesis", "pretty_midi")
+LIMIT = 1200  # s for the tests of one change; those that take longer have noticed it
+
+
+class Mutant(NamedTuple):
+    """One change of a module."""
+
+    path: Path  # from ROOT
+    line: int
+    first: int  # where in the file, in bytes
+    last: int
+    text: str  # in place of what stands there
+
+    def source(self) -> str:
+        """The module with this change."""
+        content = (ROOT / self.path).read_bytes()
+        return (content[: self.first] + self.text.encode() + content[self.last :]).decode()
+
+
+def _changed(node: ast.AST) -> Iterator[ast.AST]:
+    """What could stand in place of a node."""
+    new = copy.deepcopy(node)
+    if isinstance(node, ast.Compare):
+        new.ops[0] = OTHER[type(node.ops[0])]()
+        yield new
+    elif isinstance(node, (ast.BinOp, ast.BoolOp, ast.AugAssign)) and type(node.op) in OTHER:
+        new.op = OTHER[type(node.op)]()
+        yield new
+    elif isinstance(node, ast.Constant) and isinstance(node.value, (bool, int, float)):
+        small = not node.value or (isinstance(node.value, int) and node.value < MANY)
+        other = node.value + 1 if small else 2 * node.value
+        yield ast.Constant(not node.value if isinstance(node.value, bool) else other)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Not, ast.USub)):
+        yield node.operand
+    elif isinstance(node, ast.IfExp):
+        new.body, new.orelse = new.orelse, new.body
+        yield new
+    elif isinstance(node, ast.Return) and ast.unparse(node) not in ("return", "return None"):
+        yield ast.Return()
+    elif isinstance(node, ast.Raise) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)):
+        yield ast.Pass()
+    if isinstance(node, ast.Call) and len(node.args) > 1 and not any(isinstance(a, ast.Starred) for a in node.args[:2]):
+        new.args[:2] = reversed(new.args[:2])
+        yield new
+
+
+def _nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes of a module that something is done with; conditions of `if` among them, texts left out."""
+    for field, value in ast.iter_fields(node):
+        for child in value if isinstance(value, list) else [value]:
+            is_types_only = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+            if isinstance(child, ast.AST) and field not in INERT and not is_types_only:
+                yield child
+                yield from () if isinstance(child, ast.JoinedStr) else _nodes(child)
+
+
+def mutants(path: Path) -> list[Mutant]:
+    """All changes of a module, as many of them at a line as there are."""
+    content = (ROOT / path).read_bytes()
+    starts = [0]
+    for line in content.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    found = []
+    for node in _nodes(ast.parse(content)):
+        for other in _changed(node) if hasattr(node, "lineno") else ():
+            first, last = starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
+            text = ast.unparse(other) if isinstance(other, ast.stmt) else f"({ast.unparse(other)})"
+            found.append(Mutant(path, node.lineno, first, last, text))
+    return found
+
+
+def tests_of(path: Path) -> list[list[str]]:
+    """The test files of a module: those named like it, those that import just it, those that import its package."""
+    parts = path.with_suffix("").parts
+    module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+    package, named = module.rpartition(".")[0], f"test_{HOME.get(parts[-1], parts[-1])}"
+    ranked: list[list[str]] = [[], [], []]
+    for test in sorted((ROOT / "tests").glob("test_*.py")):
+        if test.stem == CALLS_ALL:
+            continue
+        names = set()
+        for node in ast.walk(ast.parse(test.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        rank = 0 if test.stem == named else 1 if module in names else 2 if package in names - {"helpers"} else None
+        if rank is not None:
+            ranked[rank].append(str(test.relative_to(ROOT)))
+    return [tests for tests in ranked if tests]
+
+
+def pass_all(folder: Path, tests: list[str]) -> bool:
+    """Whether tests pass in a copy of the repository. A fork runs them: it has the packages imported already."""
+    child = os.fork()
+    if not child:
+        signal.alarm(LIMIT)  # ends this process
+        os.chdir(folder)
+        sys.path.insert(0, str(folder))
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os._exit(pytest.main([*OPTIONS, *tests]))
+    return os.waitpid(child, 0)[1] == 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("modules", nargs="+", type=Path, help="files of helpers")
+    parser.add_argument("--count", type=int, default=100, help="how many lines are changed (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="which lines (default %(default)s)")
+    args = parser.parse_args()
+    os.environ.update(dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "CI"), "1"), TF_CPP_MIN_LOG_LEVEL="3")
+    sys.dont_write_bytecode = True
+    for name in PACKAGES:
+        importlib.import_module(name)
+    chance = random.Random(args.seed)
+    lines: dict[tuple[Path, int], list[Mutant]] = {}
+    for path in sorted(path.resolve().relative_to(ROOT) for path in args.modules):
+        for mutant in mutants(path):
+            lines.setdefault((path, mutant.line), []).append(mutant)
+    chosen = [chance.choice(lines[key]) for key in chance.sample(sorted(lines), min(args.count, len(lines)))]
+    survived = 0
+    with tempfile.TemporaryDirectory(prefix="mutate-") as temporary:
+        folder = Path(temporary) / "suite"
+        shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", ".venv*", "outputs", "__pycache__"))
+        if not pass_all(
+            folder, sorted({test for mutant in chosen for tests in tests_of(mutant.path) for test in tests})
+        ):
+            sys.exit("the tests fail, or take too long, without any change")
+        for number, mutant in enumerate(chosen, start=1):
+            began, before = time.monotonic(), (ROOT / mutant.path).read_text("utf-8")
+            (folder / mutant.path).write_text(mutant.source(), "utf-8")
+            passed = all(pass_all(folder, tests) for tests in tests_of(mutant.path))
+            (folder / mutant.path).write_text(before, "utf-8")
+            survived += passed
+            where = f"{mutant.path}:{mutant.line} in {time.monotonic() - began:.0f} s"
+            print(f"{number} {'survived' if passed else 'killed'} {where}", flush=True)
+            if passed:
+                diff = difflib.unified_diff(before.splitlines(), mutant.source().splitlines(), lineterm="", n=0)
+                print(*list(diff)[2:], sep="\n", flush=True)
+    print(f"{len(chosen) - survived} of {len(chosen)} changes were noticed ({1 - survived / len(chosen):.0%})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
