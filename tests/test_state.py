@@ -45,6 +45,7 @@ from helpers import (
     tables,
     terminal,
     train,
+    webpage,
     widgets,
 )
 from helpers.audio import Audio
@@ -443,6 +444,10 @@ CALLS = {
         ]
     ),
     "training.loop.sample": lambda g: loop.sample(g.trainer(), np.zeros((2, 8)), np.array([60, 61]), g.folder),
+    "webpage.checked_path": lambda g: webpage.checked_path("a.html"),
+    "webpage.data": lambda g: webpage.data(b"a", "text/plain"),
+    "webpage.policy": lambda g: webpage.policy("let a;"),
+    "webpage.write": lambda g: webpage.write(g.folder / "bare.html", "base.html", {"title": "a"}),
     "widgets.base.Sound": lambda g: base.Sound(),
     "widgets.base.Sound.play": lambda g: base.Sound().play(g.clip),
     "widgets.base.quoted": lambda g: base.quoted("a"),
