@@ -60,6 +60,7 @@ from helpers.evaluation import (
     metrics,
     pitch,
     results,
+    results_page,
     selfcheck,
 )
 from helpers.evaluation import pictures as pictures_of_notes
@@ -275,6 +276,10 @@ CALLS = {
     "evaluation.results.compare": lambda g: results.compare({"a": EVALUATION}),
     "evaluation.results.plot": lambda g: results.plot({"a": EVALUATION}),
     "evaluation.results.read": lambda g: results.read(results.write(EVALUATION, g.folder / "b.json")),
+    "evaluation.results_page.write": lambda g: results_page.write({"a": EVALUATION}, g.folder / "results.html"),
+    "evaluation.results.columns": lambda g: results.columns({"a": EVALUATION}),
+    "evaluation.results.left_out": lambda g: results.left_out({"a": EVALUATION}),
+    "evaluation.results.measured": lambda g: results.measured({"a": EVALUATION}),
     "evaluation.results.write": lambda g: results.write(EVALUATION, g.folder / "c.json"),
     "evaluation.selfcheck.harmonicity": lambda g: selfcheck.harmonicity(NOISE[0], 60, 16000),
     "evaluation.selfcheck.steepest": lambda g: selfcheck.steepest(NOISE),
