@@ -337,6 +337,8 @@ def test_paper_shows_every_number_and_no_link(chromium, which, request, tmp_path
     assert len(re.findall(r"−?\d+(?:\.\d+)? to −?\d+", text)) == columns * len(METRICS)
     assert ".json" not in text
     visit.page.emulate_media(media="print")
+    row = visit.page.evaluate("() => getComputedStyle(document.querySelector('.scores tbody tr')).display")
+    assert row == {"path": "table-row", "many": "grid"}[which]  # what is too wide for paper becomes blocks
     assert visit.page.evaluate("() => getComputedStyle(document.body.parentElement).backgroundColor") == (
         "rgb(255, 255, 255)"
     )
