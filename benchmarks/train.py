@@ -22,14 +22,12 @@ import numpy as np
 from memory import peak_memory
 from tqdm.auto import tqdm
 
-from helpers import compiled
+from helpers.evaluation.pitch import pyin
 from helpers.gansynth import GANSynth, spectral
 from helpers.gansynth.config import MIN_PITCH, NUM_PITCHES, Config
 from helpers.train import TINY
 from helpers.training import dataset
 from helpers.training import trainer as training
-
-librosa = compiled.librosa()
 
 IMAGES = 2_000
 PITCHES = (60, 71)  # C4 to B4
@@ -41,24 +39,15 @@ STEPS = 50  # losses are means over the first and over the last so many
 AT_ONCE = 8
 MOST = 1_000  # a larger factor says no more
 
-# The pitch tracker. It may answer anything from F2 to F#6, unvoiced or not, so that it can be wrong.
-LOWEST, HIGHEST = PITCHES[0] - 19, PITCHES[1] + 19
-FRAME = 1024  # samples
-LISTEN = (1 / 8, 3 / 4)  # the part of a note that is heard: behind the attack, before the key is let go
 IN_TUNE = 50  # cents
 
 STAGES, BATCH = (0, 6, 12), 4  # of the published architecture: 2 x 16 pixels, 16 x 128, all 128 x 1024
 
 
 def cents_off(waves: np.ndarray, pitches: np.ndarray, rate: int) -> np.ndarray:
-    """How far pyin hears each note from its pitch, median over its frames: cents, never below 0."""
-    start, stop = (int(share * waves.shape[1]) for share in LISTEN)
-    limits = {"fmin": librosa.midi_to_hz(LOWEST), "fmax": librosa.midi_to_hz(HIGHEST)}
-    off = []
-    for wave, pitch in zip(waves[:, start:stop], pitches, strict=True):
-        f0, _, _ = librosa.pyin(wave.astype(np.float64), sr=rate, frame_length=FRAME, fill_na=None, **limits)
-        off.append(abs(1200 * np.median(np.log2(f0 / librosa.midi_to_hz(pitch)))))
-    return np.array(off)
+    """How far pYIN hears each note from its pitch, in cents; infinitely far where it hears no pitch."""
+    off = np.array([abs(pyin(wave, pitch, rate)) for wave, pitch in zip(waves, pitches, strict=True)])
+    return np.where(np.isnan(off), np.inf, off)
 
 
 def told(trainer: training.Trainer, data: np.ndarray, labels: np.ndarray) -> float:

@@ -3,6 +3,7 @@
     python -m helpers.train --tiny --data soundfont: --out outputs/tiny                    # a look at it, on a laptop
     python -m helpers.train --data notes/ --out runs/mine                                  # the published model's size
     python -m helpers.train --data notes/ --out runs/fine --continue_from acoustic_only --images 11200000
+    python -m helpers.train --data notes/ --out runs/mine --evaluate_every 100000          # and how good it is by then
 
 It may be killed at any moment: the same command goes on from the last checkpoint. Ctrl-C and SIGTERM, which job queues
 send, let it write one first. What `--out` comes to hold:
@@ -11,6 +12,7 @@ send, let it write one first. What `--out` comes to hold:
     generator.npz                   the newest generator alone: `gansynth.load("runs/mine")`
     losses.csv, logs/               the curves, as a table and for TensorBoard
     samples/                        what the generator sounds and looks like on the way
+    evaluations/                    with --evaluate_every: how good it is, for `python -m helpers.evaluate --compare`
     cache/                          the notes' spectrograms, unless --cache_dir says otherwise
 
 Notebook: 08_train.
@@ -30,14 +32,16 @@ from .gansynth.config import Config
 from .terminal import say
 
 if TYPE_CHECKING:
+    from .gansynth import GANSynth
     from .gansynth.backend import tf
+    from .training.loop import Measuring
 
 SAVE_SECONDS = 600  # between checkpoints, as in the original
 SAMPLE_EVERY = 10_000  # images
 LOG_EVERY = 800  # images
 TINY_SAMPLE_EVERY, TINY_LOG_EVERY = 400, 8
-CACHE = "cache"
-
+CACHE, EVALUATIONS = "cache", "evaluations"
+EVALUATE_NOTES = 200  # half a minute on two cores
 
 # A quarter of a second with a sixteenth of the published model's pixels: an image takes 0.05 s on two cores. There are
 # only some hundred steps, so batches are small, learning rates higher than the published ones, and the averages soon
@@ -80,6 +84,15 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--strategy", choices=("mirrored",), help="share each batch among all the GPUs")
     flags.add_argument("--sample_every", type=int, metavar="N", help=f"images between samples (default {SAMPLE_EVERY})")
     flags.add_argument("--log_every", type=int, metavar="N", help=f"images between log entries (default {LOG_EVERY})")
+    flags.add_argument("--evaluate_every", type=int, metavar="N", help="images between evaluations; by default none")
+    flags.add_argument("--reference", metavar="NOTES", help="what evaluations compare with (default --data)")
+    flags.add_argument(
+        "--evaluate_notes",
+        type=int,
+        metavar="N",
+        default=EVALUATE_NOTES,
+        help="of each kind in an evaluation (default %(default)s)",
+    )
     flags.add_argument(
         "--save_seconds",
         type=float,
@@ -91,10 +104,12 @@ def parser() -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> list[Path]:
     """Do what the flags say and return the files worth looking at."""
-    for name in ("images", "batch_size", "sample_every", "log_every", "save_seconds"):
+    for name in ("images", "batch_size", "sample_every", "log_every", "save_seconds", "evaluate_every"):
         value = getattr(args, name)
         if value is not None and not value > 0:
             raise ValueError(f"--{name} is {value}; it must be above 0")
+    if args.reference and not args.evaluate_every:
+        raise ValueError("--reference is for evaluations on the way: say how often with --evaluate_every")
     out = as_path(args.out)
     from .training import loop
 
@@ -108,6 +123,7 @@ def _run(args: argparse.Namespace, out: Path) -> list[Path]:
 
     origin, config = _origin(args, out)
     Settings.of(config)  # a wrong number is reported before the data are read
+    measuring = _measuring(args, config, out)
     notes = dataset.open_data(args.data, config, args.cache_dir or out / CACHE)
     say(notes)
     options: dict[str, Any] = {"precision": args.precision, "strategy": _strategy(args.strategy)}
@@ -121,7 +137,38 @@ def _run(args: argparse.Namespace, out: Path) -> list[Path]:
     sample_every = args.sample_every or (TINY_SAMPLE_EVERY if args.tiny else SAMPLE_EVERY)
     log_every = args.log_every or (TINY_LOG_EVERY if args.tiny else LOG_EVERY)
     batches = Shuffled(notes, trainer.seed)
-    return loop.train(trainer, batches, out, sample_every, log_every, args.save_seconds)
+    return loop.train(trainer, batches, out, sample_every, log_every, args.save_seconds, measuring)
+
+
+def _measuring(args: argparse.Namespace, config: Config, out: Path) -> Measuring | None:
+    """What `--evaluate_every` asks for: evaluations on the way, each also written as a results file."""
+    if not args.evaluate_every:
+        return None
+    from .evaluation import evaluating, results
+    from .training import dataset
+    from .training.loop import Measuring
+
+    source = args.reference or args.data
+    sounds = dataset.open_sounds(source, config, sources=dataset.TRAINED_SOURCES)
+    evaluating.check_size(len(sounds), args.evaluate_notes, source)
+
+    def measure(model: GANSynth, images: int) -> dict[str, float]:
+        try:
+            found = evaluating.evaluate(
+                model,
+                sounds,
+                args.evaluate_notes,
+                cache_dir=as_path(args.cache_dir or out / CACHE) / EVALUATIONS,
+                named=source,
+                progress=False,
+            )
+        except ValueError as error:  # at its beginning a generator may be silent, which must not end the training
+            say(f"not evaluated at {images:,} images: {error}")
+            return {}
+        results.write(found, out / EVALUATIONS / f"{images:08d}.json")
+        return {f"evaluation/{name}": score.value for name, score in found.scores[results.MODEL].items()}
+
+    return Measuring(args.evaluate_every, measure)
 
 
 def _origin(args: argparse.Namespace, out: Path) -> tuple[Path | None, Config]:

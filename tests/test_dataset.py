@@ -348,15 +348,17 @@ def fake_tfds(examples, prepared=True):
     return types.SimpleNamespace(builder=builder, as_numpy=iter)
 
 
+def tfds_example(name, pitch, source=0, samples=1000):
+    numbers = {"family": np.int64(8), "source": np.int64(source), "label": np.int64(3)}
+    return {
+        "id": name.encode(), "pitch": np.int64(pitch), "velocity": np.int64(50), "instrument": numbers,
+        "audio": wave(pitch, samples),
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("prepared", [True, False])
 def test_tfds(opened, monkeypatch, prepared):
-    def one(name, pitch, source=0, samples=1000):
-        numbers = {"family": np.int64(8), "source": np.int64(source), "label": np.int64(3)}
-        return {
-            "id": name.encode(), "pitch": np.int64(pitch), "velocity": np.int64(50), "instrument": numbers,
-            "audio": wave(pitch, samples),
-        }  # fmt: skip
-
+    one = tfds_example
     examples = [one("a", 60), one("b", 61, source=2), one("c", 200), one("d", 62, samples=0), one("e", 63)]
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", fake_tfds(examples, prepared))
     notes = opened("tfds:nsynth/gansynth_subset")
@@ -365,6 +367,37 @@ def test_tfds(opened, monkeypatch, prepared):
     assert [problem.split()[0] for problem in notes.problems] == ["c", "d"]
     with pytest.raises(ValueError, match=r"tfds:nsynth/none cannot be opened: no such data set: nsynth/none$"):
         opened("tfds:nsynth/none")
+
+
+def sources_of_three(tmp_path, monkeypatch):
+    """The same two notes and a silent one between them, as each kind of source."""
+    names, waves = [GUITAR.format(pitch) for pitch in (60, 61, 62)], [wave(60), np.zeros(1000), wave(62)]
+    for name, samples in zip(names, waves, strict=True):
+        write(tmp_path / "folder", name, samples)
+        write(tmp_path / "json" / "audio", name, samples)
+    listing = {name: example(60 + i) for i, name in enumerate(names)}
+    (tmp_path / "json" / "examples.json").write_text(json.dumps(listing))
+    records = [record(name, samples, pitch=60 + i) for i, (name, samples) in enumerate(zip(names, waves, strict=True))]
+    examples = [tfds_example(name, 60 + i) | {"audio": waves[i]} for i, name in enumerate(names)]
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", fake_tfds(examples))
+    tfrecord = write_tfrecord(tmp_path / "a.tfrecord", records)
+    return {"folder": tmp_path / "folder", "json": tmp_path / "json", "tfrecord": tfrecord,
+            "tfds": "tfds:nsynth/gansynth_subset"}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["folder", "json", "tfrecord", "tfds"])
+def test_sounds_of_each_kind_of_source(tmp_path, monkeypatch, kind):
+    """As evaluations read them: notes by number, in any order and again, and what is wrong with one in its place."""
+    sounds = dataset.open_sounds(sources_of_three(tmp_path, monkeypatch)[kind], SMALL)
+    assert [(entry.pitch, entry.instrument) for entry in sounds.entries] == [
+        (pitch, "guitar_acoustic_010") for pitch in (60, 61, 62)
+    ]
+    for _ in range(2):
+        assert dict(sounds.read([1])) == {1: f"{GUITAR.format(61)} is silent"}
+        read = dict(sounds.read([2, 0]))
+        assert sorted(read) == [0, 2]
+        for number, found in read.items():
+            np.testing.assert_allclose(found, wave(60 + number), atol=1e-4)
 
 
 def test_tfds_breaks_off(tmp_path, opened, monkeypatch):

@@ -57,7 +57,7 @@ class Model:
         return np.stack([self.change(wave(int(a), p), int(a), p) for (a,), p in zip(z, pitches, strict=True)])
 
 
-def cheap(waves, pitches, sample_rate):
+def cheap(waves, pitches, sample_rate, tracked):
     """In place of `describing.describe`, which takes half a second a note: right values of its kind."""
     spectrum = np.log10(1e-3 + np.abs(np.fft.rfft(waves, axis=1))[:, :2048].reshape(len(waves), 64, 32).mean(axis=2))
     cents = np.zeros(len(waves))
@@ -109,9 +109,9 @@ def test_what_would_mean_nothing_is_not_there(quick):
 def test_notes_without_a_pitch_are_not_in_tune(monkeypatch):
     """A model of noise must not be judged by the few notes in which a tracker finds something."""
 
-    def deaf(waves, pitches, sample_rate):
+    def deaf(waves, pitches, sample_rate, tracked):
         cents = np.where(np.arange(len(waves)) % 2, np.nan, 0.0)
-        return cheap(waves, pitches, sample_rate) | {"pyin": cents, "swift_f0": cents}
+        return cheap(waves, pitches, sample_rate, tracked) | {"pyin": cents, "swift_f0": cents}
 
     monkeypatch.setattr(describing, "describe", deaf)
     scores = evaluating.evaluate(Model(), Tones(), n=80, progress=False).scores[MODEL]
@@ -119,8 +119,10 @@ def test_notes_without_a_pitch_are_not_in_tune(monkeypatch):
 
 
 def test_swift_f0_is_not_asked_for_what_it_cannot_hear(monkeypatch):
-    def deaf(waves, pitches, sample_rate):
-        return cheap(waves, pitches, sample_rate) | {"swift_f0": np.where(np.asarray(pitches) < 31, np.nan, 0.0)}
+    def deaf(waves, pitches, sample_rate, tracked):
+        return cheap(waves, pitches, sample_rate, tracked) | {
+            "swift_f0": np.where(np.asarray(pitches) < 31, np.nan, 0.0)
+        }
 
     monkeypatch.setattr(describing, "describe", deaf)
     scores = evaluating.evaluate(Model(), Tones(60, (28, 48)), n=60, progress=False).scores[MODEL]

@@ -20,12 +20,14 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 from inputs import DATA, RATE, formula_data, golden
+from matplotlib.figure import Figure
 
 from helpers import gansynth, train
+from helpers.evaluation import evaluating, results
 from helpers.files import LOCK
 from helpers.gansynth import checkpoint
 from helpers.gansynth.config import MIN_PITCH, NUM_PITCHES, Config
-from helpers.training import loop
+from helpers.training import loop, pictures
 from helpers.training import trainer as training
 
 # Three stages of 4 x 32 pixels at most, each of a few steps, and notes of 100 samples.
@@ -592,6 +594,64 @@ def test_curves_are_for_tensorboard_too(uninterrupted):
     for name in table[0].keys() - {"images"}:
         wanted = [(int(row["images"]), float(row[name])) for row in table]
         np.testing.assert_allclose(curves[name], wanted, rtol=1e-6)
+
+
+def test_what_is_measured_now_and_then_is_a_column_with_gaps(tmp_path):
+    with loop.Curves(tmp_path, 0) as curves:
+        curves.add(4, 0, {"loss": 1.5})
+        curves.add(8, 0, {"loss": 1.25, "evaluation/in_tune": 75.0})
+        curves.add(12, 1, {"loss": 1.0})
+    with loop.Curves(tmp_path, 8) as curves:  # goes on from image 8
+        curves.add(12, 1, {"loss": 0.5, "evaluation/in_tune": 80.0, "evaluation/ndb": 7.0})
+    assert rows(tmp_path) == [
+        "images,stage,loss,evaluation/in_tune,evaluation/ndb", "4,0,1.5,,", "8,0,1.25,75.0,", "12,1,0.5,80.0,7.0",
+    ]  # fmt: skip
+    with open(tmp_path / loop.LOSSES, newline="") as file:
+        table = list(csv.DictReader(file))
+    losses = {name: "1" for curves in pictures.PLOTTED.values() for name, _ in curves.values()}
+    pictures.plot_losses([{**row, **losses} for row in table], Figure().subplots(1, 2))  # gaps do not matter to it
+
+
+@pytest.mark.slow
+def test_evaluations_on_the_way(folder_of_notes, tmp_path, monkeypatch, capsys):
+    """They find their way to the curves and to files; one that finds nothing does not end the training."""
+    asked, out = [], tmp_path / "out"
+
+    def evaluate(model, reference, n, named, cache_dir, progress):
+        saved = checkpoint.read(out)
+        asked.append((model.name, model.fingerprint == saved.fingerprint(), len(reference), n, named))
+        if len(asked) == 1:
+            raise ValueError("none of the notes can be heard")
+        scores = {row: {"in_tune": results.Score(10.0 * len(asked))} for row in results.ROWS}
+        return results.Evaluation(
+            model.name, model.fingerprint, named, n, dict.fromkeys(results.ROWS, 1), 0, scores, {}
+        )
+
+    monkeypatch.setattr(evaluating, "evaluate", evaluate)
+    monkeypatch.setattr(evaluating, "MIN_NOTES", 3)
+    more = ("--images", "12", "--evaluate_every", "8", "--evaluate_notes", "5", "--log_every", "100")
+    assert train.main(flags(folder_of_notes, out, *more)) == 0
+    assert asked == [("out", True, 6, 5, str(folder_of_notes))] * 2  # at 8 and 12 images; saved before
+    with open(out / loop.LOSSES, newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [(row["images"], row["evaluation/in_tune"]) for row in table] == [("12", "20.0")]
+    assert "not evaluated at 8 images: none of the notes can be heard" in capsys.readouterr().out
+    (file,) = (out / "evaluations").iterdir()
+    assert file.name == "00000012.json"
+    assert results.read(file).scores[results.MODEL]["in_tune"].value == 20
+
+
+def test_what_cannot_be_evaluated_is_said_before_the_training(folder_of_notes, tmp_path, capsys):
+    for more, message in (
+        (("--evaluate_every", "0"), "--evaluate_every is 0"),
+        (("--evaluate_every", "8"), "has 6 notes; 96 are needed"),
+        (("--evaluate_every", "8", "--evaluate_notes", "9"), "n is 9"),
+        (("--evaluate_every", "8", "--reference", str(tmp_path / "nowhere")), "nowhere"),
+        (("--reference", str(folder_of_notes)), "--evaluate_every"),
+    ):
+        assert train.main(flags(folder_of_notes, tmp_path / "out", *more)) == 1
+        assert message in capsys.readouterr().err
+    assert not list(tmp_path.glob("out/stage_*"))
 
 
 @pytest.mark.slow

@@ -40,17 +40,12 @@ from make_demo_checkpoint import CONFIG, INSTRUMENTS, VOICES
 from tqdm.auto import tqdm
 
 from helpers import compiled
+from helpers.evaluation.pitch import pyin
 from helpers.files import replacing
 from helpers.gansynth import spectral
 from helpers.gansynth.config import MIN_PITCH, NUM_PITCHES
 from helpers.instruments import slerp
 
-# Tuning. pyin answers in steps of 10 cents, counted from its lowest frequency. Counted from a note of the scale, the
-# steps around a pitch are ..., 20, 30, ..., so that the limit of 25 cents falls between two of them; 50 includes 55.
-# Near the top, where a period is 15 samples, it is off by one more step for bright sounds: the source notes' as well.
-LISTEN_SECONDS = (0.2, 0.7)  # the part of a note that is heard: behind the attack, before soft notes fade
-LOWEST_HEARD, HIGHEST_HEARD = 24.49971474885933, 2200.0  # Hz; MIDI 19, and an octave above the highest note
-HEARD_FRAME = 2048  # samples: four periods of the lowest note
 IN_TUNE = (25, 50)  # cents
 
 DISTANCE_RANGE = 80  # dB below a source's loudest bin, where silence begins
@@ -98,14 +93,9 @@ def part(wave: np.ndarray, seconds: tuple[float, float]) -> np.ndarray:
     return wave[slice(*(int(t * CONFIG.sample_rate) for t in seconds))]
 
 
-def cents_off(wave: np.ndarray, pitch: int) -> float:
-    """Median deviation in cents that pyin hears in LISTEN_SECONDS of a note, NaN where it hears no pitch."""
-    librosa = compiled.librosa()
-
-    heard, rate = part(wave, LISTEN_SECONDS), CONFIG.sample_rate
-    f0, voiced, _ = librosa.pyin(heard, fmin=LOWEST_HEARD, fmax=HIGHEST_HEARD, sr=rate, frame_length=HEARD_FRAME)
-    found = f0[voiced & np.isfinite(f0)]
-    return float(np.median(1200 * np.log2(found / librosa.midi_to_hz(pitch)))) if len(found) else float("nan")
+def cents_off(wave: np.ndarray, note: int) -> float:
+    """How far pYIN hears a note from its pitch."""
+    return pyin(wave, note, CONFIG.sample_rate)
 
 
 def spectral_distance(note: np.ndarray, source: np.ndarray) -> float:
@@ -372,7 +362,7 @@ def tuning_elsewhere(model, z: np.ndarray, source_cents: np.ndarray) -> dict[str
     found = {}
     for kind, points in (("morphs", slerp(z[first], z[second], 0.5)), ("random", model.sample_z(MIXTURES, SEED))):
         pitches = random_pitches(rng)
-        cents = np.array(on_all_cores(cents_off, model.generate(points, pitches, duration=LISTEN_SECONDS[1]), pitches))
+        cents = np.array(on_all_cores(cents_off, model.generate(points, pitches), pitches))
         found[kind] = {f"in_tune_{limit}": counted_in_tune(np.zeros(MIXTURES), cents, limit) for limit in IN_TUNE}
         if kind == "morphs":
             ends = np.abs(source_cents[np.stack([first, second]), pitches - MIN_PITCH]).max(axis=0)

@@ -31,7 +31,7 @@ class Notes(NamedTuple):
     Attributes:
       pitches: MIDI numbers.
       instruments: a number each.
-      pyin, swift_f0: cents off their pitches by `pitch`; not a number where none is heard.
+      pyin, swift_f0: cents off their pitches by `pitch`; not a number where none is heard or asked for.
       mel, semitones: of `pictures`.
       musicnn: of `embedding`.
     """
@@ -49,19 +49,31 @@ class Notes(NamedTuple):
         return Notes(*(field[indices] for field in self))
 
 
-def describe(waves: np.ndarray, pitches: np.ndarray, sample_rate: int) -> dict[str, np.ndarray]:
-    """The fields of `Notes` that are heard: of samples [n, samples] at `sample_rate` Hz, with their MIDI pitches."""
+def describe(waves: np.ndarray, pitches: np.ndarray, sample_rate: int, tracked: np.ndarray) -> dict[str, np.ndarray]:
+    """The fields of `Notes` that are heard.
+
+    Args:
+      waves: samples [n, samples].
+      pitches: MIDI numbers [n].
+      sample_rate: Hz.
+      tracked: bool [n], whether the deviation from the pitch is asked for, a third of the work; None for all notes.
+    """
     import joblib
 
+    tracked = np.ones(len(waves), bool) if tracked is None else tracked
     listen = joblib.delayed(_listen)
     cores = min(MAX_CORES, joblib.cpu_count(), len(waves))
-    cents = joblib.Parallel(cores)(listen(wave, note, sample_rate) for wave, note in zip(waves, pitches, strict=True))
-    return {
-        **dict(zip(("pyin", "swift_f0"), np.array(cents).T, strict=True)),
+    heard = joblib.Parallel(cores, return_as="generator")(  # other processes listen while this one draws
+        listen(wave, note, sample_rate) for wave, note in zip(waves[tracked], pitches[tracked], strict=True)
+    )
+    drawn = {
         "mel": pictures.log_mel(waves, sample_rate),
         "semitones": pictures.semitones(waves, sample_rate),
         "musicnn": embedding.musicnn(waves, sample_rate),
     }
+    cents = np.full((2, len(waves)), np.nan)
+    cents[:, tracked] = np.array(list(heard)).reshape(-1, 2).T
+    return {"pyin": cents[0], "swift_f0": cents[1], **drawn}
 
 
 def _listen(wave: np.ndarray, note: int, sample_rate: int) -> tuple[float, float]:
@@ -76,6 +88,7 @@ def described(
     folder: Path | None = None,
     name: str = "notes",
     progress: bool = True,
+    untracked: int = 0,
 ) -> tuple[np.ndarray, Notes, list[str]]:
     """`describe` for many notes: in bounded memory, with a bar, and from where it was left the last time.
 
@@ -86,6 +99,7 @@ def described(
       folder: where what was measured is kept, a file for each BATCH; None for nowhere.
       name: what the bar says.
       progress: show it.
+      untracked: of so many notes, the first, no deviation from the pitch is asked for.
 
     Returns:
       (the numbers of the notes that could be heard, in rising order; these notes; a line for each that could not be).
@@ -106,7 +120,8 @@ def described(
                 usable = [(number, wave) for number, wave in batch if not isinstance(wave, str)]
                 if usable:
                     numbers = np.array([number for number, _ in usable], np.intp)
-                    part = describe(np.stack([wave for _, wave in usable]), pitches[numbers], sample_rate)
+                    waves = np.stack([wave for _, wave in usable])
+                    part = describe(waves, pitches[numbers], sample_rate, numbers >= untracked)
                     parts.append({NUMBERS: numbers, **part})
                     if folder is not None:
                         with replacing(folder / f"{numbers[0]:06d}.npz") as partial:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ..gansynth import GANSynth
     from ..gansynth.config import Config
 
-FORMAT = 1  # of what is measured and kept: another number is measured anew
+FORMAT = 2  # of what is measured and kept: another number is measured anew
 FIXED = "compared with"  # the notes that the three rows are
 NOTES_A_LATENT = 4  # so that an instrument is heard at several pitches
 MIN_NOTES = 48
@@ -105,18 +105,12 @@ def evaluate(
       reference = dataset.open_sounds("soundfont:", model.config, programs=range(0, 96, 8))
       found = evaluation.evaluate(model, reference, n=100)
     """
-    if n < MIN_NOTES:
-        raise ValueError(f"n is {n}; fewer than {MIN_NOTES} notes tell nothing")
+    check_size(len(reference.entries), n, named)
     fixed, other = _split(reference.entries, n, seed)
-    if len(fixed) < MIN_NOTES:
-        raise ValueError(
-            f"{named} has {counted(len(reference.entries), 'note')}; {2 * MIN_NOTES} are needed, half of them to "
-            "compare the others with"
-        )
     keep = _Keeper(None if cache_dir is None else as_path(cache_dir), model.sample_rate, progress)
     stream, pitches, instruments = _thrice(reference, fixed, other, model.config)
     key = [FORMAT, reference.identity, len(fixed), seed, _transform(model.config)]
-    numbers, heard, problems = keep(OTHER, key, stream, pitches, instruments)
+    numbers, heard, problems = keep(OTHER, key, stream, pitches, instruments, untracked=len(fixed))
     ends = np.searchsorted(numbers, np.cumsum([0, len(fixed), len(other), len(other)]))
     rows = zip((FIXED, OTHER, ROUND_TRIP), itertools.pairwise(ends), strict=True)
     notes = {row: heard.at(np.arange(first, last)) for row, (first, last) in rows}
@@ -127,6 +121,16 @@ def evaluate(
     key = [FORMAT, model.fingerprint, model.precision, _digest(latents), pitches.tolist()]
     _, notes[MODEL], silent = keep(MODEL, key, _generating(model, latents[which], pitches), pitches, which)
     return _judged(model, notes, named, seed, (*problems, *silent))
+
+
+def check_size(size: int, n: int, named: str) -> None:
+    """Raise a ValueError if a reference of so many notes, or so many notes of each kind, tell nothing."""
+    if n < MIN_NOTES:
+        raise ValueError(f"n is {n}; fewer than {MIN_NOTES} notes tell nothing")
+    if size < 2 * MIN_NOTES:
+        raise ValueError(
+            f"{named} has {counted(size, 'note')}; {2 * MIN_NOTES} are needed, half of them to compare the others with"
+        )
 
 
 # --------------------------------------------------------------------------------------------------------- the notes
@@ -212,11 +216,17 @@ class _Keeper:
         self._folder, self._sample_rate, self._progress = folder, sample_rate, progress
 
     def __call__(
-        self, name: str, key: list[Any], stream: Stream, pitches: np.ndarray, instruments: np.ndarray
+        self,
+        name: str,
+        key: list[Any],
+        stream: Stream,
+        pitches: np.ndarray,
+        instruments: np.ndarray,
+        untracked: int = 0,
     ) -> tuple[np.ndarray, Notes, list[str]]:
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
         folder = self._folder and self._folder / digest
-        return described(stream, pitches, instruments, self._sample_rate, folder, name, self._progress)
+        return described(stream, pitches, instruments, self._sample_rate, folder, name, self._progress, untracked)
 
 
 # ------------------------------------------------------------------------------------------------------- the numbers

@@ -29,10 +29,11 @@ HEARD_SECONDS, HEARD_SHARES = (0.2, 0.7), (1 / 8, 3 / 4)
 # pYIN answers in steps of 10 cents, counted from its lowest frequency. Counted from a note of the scale, the steps
 # around a pitch are ..., 20, 30, ..., so that the limit of 25 cents falls between two of them; 50 includes 55. Near the
 # top, where a period is 15 samples, it is off by one more step for bright sounds.
-# It looks from an octave and a semitone below the pitch, which takes a third of the time that all pitches take: a
-# sound that is lower is not in tune either way. Nothing is left out above, where it would be heard an octave too low.
-LOWEST_HEARD, HIGHEST_HEARD = 19, 2200.0  # MIDI, and Hz: an octave above the highest note
-BELOW = 13  # semitones
+# It looks from an octave and a semitone below the pitch to as far above, which takes a quarter of the time that all
+# pitches take. A sound outside is not in tune either way: one that is higher is heard at the shortest multiple of its
+# period that is looked for, and that lies within the highest octave.
+LOWEST_HEARD = 19  # MIDI
+AROUND = 13  # semitones
 FRAME_SECONDS = 0.128  # four periods of the lowest note
 IN_TUNE_CENTS = 25.0
 
@@ -65,8 +66,9 @@ def pyin(wave: np.ndarray, pitch: float, sample_rate: int) -> float:
     librosa = compiled.librosa()
     start, stop = heard(len(wave), sample_rate)
     frame = round(FRAME_SECONDS * sample_rate)
-    lowest = float(librosa.midi_to_hz(max(LOWEST_HEARD, round(pitch) - BELOW)))
-    f0, voiced, _ = librosa.pyin(wave[start:stop], fmin=lowest, fmax=HIGHEST_HEARD, sr=sample_rate, frame_length=frame)
+    lowest = max(LOWEST_HEARD, round(pitch) - AROUND)
+    fmin, fmax = (float(librosa.midi_to_hz(note)) for note in (lowest, lowest + 2 * AROUND))
+    f0, voiced, _ = librosa.pyin(wave[start:stop], fmin=fmin, fmax=fmax, sr=sample_rate, frame_length=frame)
     return _cents(f0[voiced & np.isfinite(f0)], pitch)
 
 

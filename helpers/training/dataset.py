@@ -54,6 +54,7 @@ from ..gansynth.config import MAX_PITCH, MIN_PITCH, NUM_PITCHES, Config
 from ..terminal import say
 
 SOURCES = ("acoustic", "electronic", "synthetic")  # NSynth's, in its order
+TRAINED_SOURCES = ("acoustic",)  # of them, those that a model is trained on if nothing else is said
 FAMILIES = (
     "bass", "brass", "flute", "guitar", "keyboard", "mallet", "organ", "reed", "string", "synth_lead", "vocal",
 )  # fmt: skip
@@ -164,7 +165,7 @@ def open_data(
     cache_dir: str | os.PathLike,
     *,
     pitches: tuple[int, int] = (MIN_PITCH, MAX_PITCH),
-    sources: Sequence[str] = ("acoustic",),
+    sources: Sequence[str] = TRAINED_SOURCES,
     families: Sequence[str] | None = None,
     programs: Sequence[int] = PROGRAMS,
     velocities: Sequence[int] = VELOCITIES,

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -40,6 +40,19 @@ LOCK = ".training.lock"
 
 Batch = tuple[np.ndarray, np.ndarray]  # spectrograms [n, frames, bins, 2] in data units, and labels [n]
 Batches = Callable[[int, int], Batch]  # (images seen so far, batch size) -> the next batch
+
+
+class Measuring(NamedTuple):
+    """How good the generator is on the way, for the curves.
+
+    Attributes:
+      every: images between two measurements.
+      measure: the generator and the images that it has seen -> name -> number. It may take minutes, and may find
+        nothing.
+    """
+
+    every: int
+    measure: Callable[[GANSynth, int], Mapping[str, float]]
 
 
 @contextlib.contextmanager
@@ -96,16 +109,23 @@ class Signals:
 
 
 def train(
-    trainer: Trainer, batches: Batches, out: Path, sample_every: int, log_every: int, save_seconds: float
+    trainer: Trainer,
+    batches: Batches,
+    out: Path,
+    sample_every: int,
+    log_every: int,
+    save_seconds: float,
+    measuring: Measuring | None = None,
 ) -> list[Path]:
     """Train until the end, with a progress bar; the arguments are those of the command line.
 
-    A checkpoint is written after a minute, then every `save_seconds`, at the end of each stage, and when Ctrl-C or
-    SIGTERM asks for an end.
+    A checkpoint is written after a minute, then every `save_seconds`, at the end of each stage, before the generator is
+    measured, and when Ctrl-C or SIGTERM asks for an end.
 
     Args:
       trainer: a `training.Trainer`, changed in place.
       batches: (step, size) -> the notes that follow the first `step` and their labels, as `training.Shuffled`.
+      measuring: what is measured of the generator on the way, if anything.
 
     Returns:
       The last generator and the last samples.
@@ -135,8 +155,13 @@ def train(
             bar.update(now - before)
             bar.set_description(f"stage {trainer.stage}", refresh=False)
             bar.set_postfix({"G": values["generator_loss"], "D": values["discriminator_loss"]}, refresh=False)
-            if now // log_every > before // log_every:
-                curves.add(now, trainer.stage, values)
+            measured: Mapping[str, float] = {}
+            if measuring and (now // measuring.every > before // measuring.every or trainer.finished):
+                trainer.save(out)  # measuring takes a while, in which the run may be killed
+                save_at = time.monotonic() + save_seconds
+                measured = measuring.measure(GANSynth(trainer.average(), out.name), now)
+            if measured or now // log_every > before // log_every:
+                curves.add(now, trainer.stage, {**values, **measured})
             if now // sample_every > before // sample_every or trainer.finished:
                 written = sample(trainer, z, pitches, out / SAMPLES)
             if signals.received and not trainer.finished:
@@ -186,18 +211,20 @@ class Ahead:
 
 
 class Curves:
-    """Losses as a table in a file and for TensorBoard. A run that goes on forgets what came after its checkpoint."""
+    """Numbers as a table in a file and for TensorBoard. A run that goes on forgets what came after its checkpoint.
+
+    What is measured now and then has a column too, which is empty in the rows between.
+    """
 
     def __init__(self, out: Path, step: int):
-        path, rows = out / LOSSES, []
-        if path.is_file():
-            with open(path, newline="", errors="replace") as file:
+        self._path, rows = out / LOSSES, []
+        if self._path.is_file():
+            with open(self._path, newline="", errors="replace") as file:
                 rows = list(csv.reader(file))
-        before = [row for row in rows[1:] if len(row) == len(rows[0]) and row[0].isdigit() and int(row[0]) <= step]
-        with replacing(path) as partial, open(partial, "w", newline="") as file:
-            csv.writer(file).writerows(rows[:1] + before)
-        self._is_new = not rows
-        self._file = open(path, "a", newline="", buffering=1)  # noqa: SIM115  closed on exit
+        self._columns = rows[0] if rows else []
+        self._rewrite(
+            [row for row in rows[1:] if len(row) == len(rows[0]) and row[0].isdigit() and int(row[0]) <= step]
+        )
         self._summaries = tf.summary.create_file_writer(str(out / LOGS))
         # What makes a number a curve in TensorBoard; `tf.summary.scalar` would need TensorBoard itself.
         self._kind = tf.compat.v1.SummaryMetadata()
@@ -210,12 +237,24 @@ class Curves:
         self._file.close()
         self._summaries.close()
 
+    def _rewrite(self, rows: list[list[str]]) -> None:
+        """Write the file anew, and open it for more."""
+        with replacing(self._path) as partial, open(partial, "w", newline="") as file:
+            csv.writer(file).writerows([self._columns, *rows] if self._columns else [])
+        self._file = open(self._path, "a", newline="", buffering=1)  # noqa: SIM115  closed on exit
+
+    def _add_columns(self, names: list[str]) -> None:
+        self._file.close()
+        with open(self._path, newline="") as file:
+            rows = list(csv.reader(file))[1:]
+        self._columns = [*self._columns, *names]
+        self._rewrite([[*row, *[""] * len(names)] for row in rows])
+
     def add(self, step: int, stage: int, values: Mapping[str, float]) -> None:
-        table = csv.writer(self._file)
-        if self._is_new:
-            table.writerow(["images", "stage", *values])
-            self._is_new = False
-        table.writerow([step, stage, *values.values()])
+        row = {"images": step, "stage": stage, **values}
+        if new := [name for name in row if name not in self._columns]:
+            self._add_columns(new)
+        csv.writer(self._file).writerow([row.get(name, "") for name in self._columns])
         with self._summaries.as_default():
             for name, value in {**values, "stage": float(stage)}.items():
                 tf.summary.write(name, tf.constant(value, tf.float32), step, self._kind)

@@ -80,7 +80,8 @@ def plot_losses(
     Raises:
       ValueError: there is no row.
     """
-    rows = [{name: float(value) for name, value in row.items()} for row in history]
+    # What is measured now and then is empty in between.
+    rows = [{name: float(value) for name, value in row.items() if value != ""} for row in history]
     if not rows:
         raise ValueError("there are no losses to draw yet")
     if axes is None:
