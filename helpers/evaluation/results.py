@@ -156,7 +156,7 @@ METRICS: dict[str, Metric] = {
         "",
         "higher",
         "whether instruments are clear, and how many there are",
-        "how like the reference's they sound",
+        "how much they sound like the reference's",
         2,
     ),
 }
