@@ -134,14 +134,19 @@ METRICS: dict[str, Metric] = {
         2,
     ),
     "kid_mel": Metric(
-        "KID, log-mel", "× 1000", "lower", "timbre, envelope, noise and late onsets", "small detuning and clicks", 2
+        "KID, log-mel",
+        "× 1000",
+        "lower",
+        "timbre, envelope, noise and late onsets",
+        "small detuning and rare clicks",
+        2,
     ),
     "fad_mel": Metric(
         "FAD, log-mel",
         "",
         "lower",
         "timbre, envelope, noise and late onsets",
-        "small detuning and clicks, and biased by the number of notes",
+        "small detuning and rare clicks, and biased by the number of notes",
         2,
     ),
     "fid": Metric(
