@@ -3,7 +3,10 @@
     python -m helpers.evaluate --checkpoint demo --quick                                # is it what it should be? 30 s
     python -m helpers.evaluate --checkpoint demo --reference soundfont: --n 1000 --output outputs/demo.json
     python -m helpers.evaluate --checkpoint runs/mine --reference notes/ --output outputs/mine.json
-    python -m helpers.evaluate --compare outputs/demo.json outputs/mine.json --picture outputs/both.png
+    python -m helpers.evaluate --compare outputs/demo.json outputs/mine.json --page outputs/both.html
+
+`--output` keeps the numbers, `--picture` draws them, and `--page` puts both with what they mean on one page to mail, to
+print and to put beside a paper.
 
 What was heard is kept in --cache_dir. So a command that was stopped goes on where it was, and a second model is
 compared with the same reference in a quarter of the time.
@@ -54,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--programs", metavar="LIST", help="of a soundfont: General MIDI programs from 0, as in 0,24,40")
     flags.add_argument("--output", metavar="FILE", help="results, as .json")
     flags.add_argument("--picture", metavar="FILE", help="the same as a picture, .png")
+    flags.add_argument("--page", metavar="FILE", help="both, and what the numbers mean, as one page, .html")
     flags.add_argument("--cache_dir", default=str(CACHE), help="where what was heard is kept (default %(default)s)")
     return flags
 
@@ -68,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         if len(found) < len(args.compare):
             raise ValueError("two of the results files have the same name: rename one")
         say(results.compare(found))
-        _draw(found, args.picture)
+        _show(found, args)
         return 0
     from .gansynth import load
 
@@ -89,12 +93,14 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError(
             "say what to compare with: --reference soundfont:, a folder of notes, or --quick for no reference"
         )
-    for flag, suffix in (("output", ".json"), ("picture", ".png")):
+    for flag, suffix in (("output", ".json"), ("picture", ".png"), ("page", ".html")):
         value = getattr(args, flag)
         if value and Path(value).suffix.lower() != suffix:
             raise ValueError(f"--{flag} is {value}; its name must end in {suffix}")
     if args.output and (args.compare or args.quick):
         raise ValueError("--output is for the results of one model against a --reference")
+    if args.quick and (args.picture or args.page):
+        raise ValueError("--picture and --page are for results against a --reference; --quick has none")
 
 
 def _measure(model: GANSynth, args: argparse.Namespace) -> None:
@@ -125,20 +131,22 @@ def _measure(model: GANSynth, args: argparse.Namespace) -> None:
     say(found)
     if args.output:
         say(results.write(found, args.output))
-    _draw({model.name: found}, args.picture)
+    _show({model.name: found}, args)
 
 
-def _draw(found: dict[str, Evaluation], picture: str | None) -> None:
-    if not picture:
-        return
-    from matplotlib.figure import Figure
+def _show(found: dict[str, Evaluation], args: argparse.Namespace) -> None:
+    """Write the picture and the page, where they are asked for."""
+    from .evaluation import results, results_page
 
-    from .evaluation import results
+    if args.picture:
+        from matplotlib.figure import Figure
 
-    path = as_path(picture)
-    with replacing(path) as partial:
-        results.plot(found, Figure(layout="constrained")).savefig(partial, dpi=PICTURE_DPI)
-    say(path)
+        path = as_path(args.picture)
+        with replacing(path) as partial:
+            results.plot(found, Figure()).savefig(partial, dpi=PICTURE_DPI)
+        say(path)
+    if args.page:
+        say(results_page.write(found, args.page))
 
 
 def _programs(text: str) -> tuple[int, ...]:

@@ -26,6 +26,13 @@ def found():
             "--output is a.txt; its name must end in .json",
         ),
         (["--checkpoint=demo", "--quick", "--picture=a.svg"], "--picture is a.svg; its name must end in .png"),
+        (
+            ["--checkpoint=demo", "--reference=soundfont:", "--page=a.htm"],
+            "--page is a.htm; its name must end in .html",
+        ),
+        (["--compare", "a/x.json", "--page=a.pdf"], "--page is a.pdf; its name must end in .html"),
+        (["--checkpoint=demo", "--quick", "--page=a.html"], "--picture and --page are for results against a --ref"),
+        (["--checkpoint=demo", "--quick", "--picture=a.png"], "--picture and --page are for results against a --ref"),
         (["--checkpoint=demo", "--quick", "--output=a.json"], "--output is for the results of one model"),
         (["--compare", "a/x.json", "b/x.json"], "No such file"),
         (["--checkpoint=demo", "--reference=/nowhere"], "no notes at /nowhere"),
@@ -48,6 +55,27 @@ def test_results_are_compared_and_drawn(found, tmp_path, capsys):
     assert "demo" in out.splitlines()[0]
     assert "mine" in out.splitlines()[0]
     assert (tmp_path / "both.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_results_are_put_on_a_page(found, tmp_path, capsys):
+    files = [str(results.write(found, tmp_path / f"{name}.json")) for name in ("demo", "mine")]
+    path = tmp_path / "both.html"
+    assert evaluate.main(["--compare", *files, f"--page={path}"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(path)
+    assert "<h1>Evaluation of demo and mine</h1>" in path.read_text("utf-8")
+
+
+def test_a_wrong_suffix_is_told_before_anything_is_loaded(monkeypatch, capsys):
+    monkeypatch.setattr(gansynth, "load", lambda *_: pytest.fail("loaded a model"))
+    assert evaluate.main(["--checkpoint=demo", "--reference=soundfont:", "--page=a.htm"]) == 1
+    assert "--page is a.htm" in capsys.readouterr().err
+
+
+def test_a_model_that_was_measured_is_put_on_a_page(asked, tmp_path, capsys):
+    path = tmp_path / "demo.html"
+    assert evaluate.main(["--checkpoint=demo", "--reference=soundfont:", f"--page={path}"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(path)
+    assert "<h1>Evaluation of demo</h1>" in path.read_text("utf-8")
 
 
 def test_files_of_one_name_are_refused(found, tmp_path, capsys):

@@ -26,6 +26,7 @@ LAYERS = (
         "runtime",
         "tables",
         "terminal",
+        "webpage",
     ),
 )
 APART = LAYERS[1]

@@ -45,6 +45,7 @@ from helpers import (
     tables,
     terminal,
     train,
+    webpage,
     widgets,
 )
 from helpers.audio import Audio
@@ -59,6 +60,7 @@ from helpers.evaluation import (
     metrics,
     pitch,
     results,
+    results_page,
     selfcheck,
 )
 from helpers.evaluation import pictures as pictures_of_notes
@@ -274,6 +276,10 @@ CALLS = {
     "evaluation.results.compare": lambda g: results.compare({"a": EVALUATION}),
     "evaluation.results.plot": lambda g: results.plot({"a": EVALUATION}),
     "evaluation.results.read": lambda g: results.read(results.write(EVALUATION, g.folder / "b.json")),
+    "evaluation.results_page.write": lambda g: results_page.write({"a": EVALUATION}, g.folder / "results.html"),
+    "evaluation.results.columns": lambda g: results.columns({"a": EVALUATION}),
+    "evaluation.results.left_out": lambda g: results.left_out({"a": EVALUATION}),
+    "evaluation.results.measured": lambda g: results.measured({"a": EVALUATION}),
     "evaluation.results.write": lambda g: results.write(EVALUATION, g.folder / "c.json"),
     "evaluation.selfcheck.harmonicity": lambda g: selfcheck.harmonicity(NOISE[0], 60, 16000),
     "evaluation.selfcheck.steepest": lambda g: selfcheck.steepest(NOISE),
@@ -443,6 +449,10 @@ CALLS = {
         ]
     ),
     "training.loop.sample": lambda g: loop.sample(g.trainer(), np.zeros((2, 8)), np.array([60, 61]), g.folder),
+    "webpage.checked_path": lambda g: webpage.checked_path("a.html"),
+    "webpage.data": lambda g: webpage.data(b"a", "text/plain"),
+    "webpage.policy": lambda g: webpage.policy("let a;"),
+    "webpage.write": lambda g: webpage.write(g.folder / "bare.html", "base.html", {"title": "a"}),
     "widgets.base.Sound": lambda g: base.Sound(),
     "widgets.base.Sound.play": lambda g: base.Sound().play(g.clip),
     "widgets.base.quoted": lambda g: base.quoted("a"),
