@@ -289,6 +289,15 @@ def test_what_was_measured_otherwise_is_not_compared(evaluation, field, value):
         results.compare({})
 
 
+def test_numbers_against_other_notes_of_one_source_are_not_compared(quick):
+    """Other programs of one soundfont, say: its name and the number of notes are the same."""
+    ours = evaluating.evaluate(Model(), Tones(24), n=48, progress=False)
+    theirs = evaluating.evaluate(Model(), Tones(24, (49, 55, 60, 67)), n=48, progress=False)
+    assert results.compare({"ours": ours, "again": evaluating.evaluate(Model(), Tones(24), n=48, progress=False)})
+    with pytest.raises(ValueError, match="theirs and ours were measured with different notes of reference"):
+        results.compare({"ours": ours, "theirs": theirs})
+
+
 def test_the_picture_has_a_panel_for_each_metric_and_a_line_for_each_row(evaluation):
     figure = results.plot({"demo": evaluation, "$mine": evaluation}, Figure())
     panels = [ax for ax in figure.axes if ax.get_visible()]

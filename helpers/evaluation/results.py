@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import Field
 
-from .. import drawing, jsonfile, tables
+from .. import __version__, drawing, jsonfile, tables
 from ..files import as_path, replacing
 from . import metrics
 from .metrics import Interval
@@ -188,6 +188,8 @@ class Evaluation:
       scores: row -> metric of METRICS -> Score. What would mean nothing is not there.
       classifier: its own accuracy on notes that it was not taught, "pitch" and "instrument", 0 to 1.
       problems: a line for each note of the reference or the model that could not be used.
+      reference_notes: a digest of which notes the reference has.
+      suite: the version of this package that measured.
     """
 
     model: str
@@ -199,6 +201,8 @@ class Evaluation:
     scores: Mapping[str, Mapping[str, Score]]
     classifier: Mapping[str, float]
     problems: tuple[str, ...] = ()
+    reference_notes: str = ""
+    suite: str = __version__
 
     def to_json(self) -> str:
         """The content of a results file."""
@@ -273,6 +277,11 @@ def check_alike(evaluations: Mapping[str, Evaluation]) -> None:
                     f"{name} was measured with {what} {theirs!r} and {first_name} with {ours!r}: their numbers cannot "
                     "be compared"
                 )
+        if first.reference_notes != other.reference_notes:
+            raise ValueError(
+                f"{name} and {first_name} were measured with different notes of {first.reference}: their numbers "
+                "cannot be compared"
+            )
 
 
 class Column(NamedTuple):
@@ -437,6 +446,8 @@ class _Evaluation(jsonfile.Row):
     scores: dict[jsonfile.Text, dict[jsonfile.Text, _Score]]
     classifier: dict[jsonfile.Text, Annotated[jsonfile.Number, Field(ge=0, le=1)]]
     problems: list[jsonfile.Text] = Field(default_factory=list)
+    reference_notes: jsonfile.Text = ""
+    suite: jsonfile.Text = ""
 
 
 def read(path: str | os.PathLike) -> Evaluation:
@@ -475,4 +486,6 @@ def read(path: str | os.PathLike) -> Evaluation:
         scores,
         found.classifier,
         tuple(found.problems),
+        found.reference_notes,
+        found.suite,
     )
