@@ -106,9 +106,19 @@ def evaluate(
       reference = dataset.open_sounds("soundfont:", model.config, programs=range(0, 96, 8))
       found = evaluation.evaluate(model, reference, n=100)
     """
+    from threadpoolctl import threadpool_limits
+
     check_size(len(reference.entries), n, named)
-    fixed, other = _split(reference.entries, n, seed)
     keep = _Keeper(None if cache_dir is None else as_path(cache_dir), model.sample_rate, progress)
+    with threadpool_limits(1, user_api="blas"):  # of many small products; threads wait longer than they compute
+        found = _evaluated(model, reference, n, seed, z, keep, named)
+    return dataclasses.replace(found, reference_notes=_which(reference.entries))
+
+
+def _evaluated(
+    model: GANSynth, reference: Reference, n: int, seed: int, z: np.ndarray | None, keep: _Keeper, named: str
+) -> Evaluation:
+    fixed, other = _split(reference.entries, n, seed)
     stream, pitches, instruments = _thrice(reference, fixed, other, model.config)
     key = [FORMAT, reference.identity, len(fixed), seed, _transform(model.config)]
     numbers, heard, problems = keep(OTHER, key, stream, pitches, instruments, untracked=len(fixed))
@@ -121,8 +131,7 @@ def evaluate(
     which = np.arange(len(pitches)) % len(latents)
     key = [FORMAT, model.fingerprint, model.precision, _digest(latents), pitches.tolist()]
     _, notes[MODEL], silent = keep(MODEL, key, _generating(model, latents[which], pitches), pitches, which)
-    found = _judged(model, notes, named, seed, (*problems, *silent))
-    return dataclasses.replace(found, reference_notes=_which(reference.entries))
+    return _judged(model, notes, named, seed, (*problems, *silent))
 
 
 def check_size(size: int, n: int, named: str) -> None:
