@@ -84,8 +84,8 @@ def test_three_rows_of_as_many_notes_each(quick):
 
 
 def test_a_right_model_scores_as_the_reference_against_itself_and_another_does_not(quick):
-    right = evaluating.evaluate(Model(), Tones(100), n=200, progress=False).scores
-    worse = evaluating.evaluate(Model(lambda x, z, p: np.diff(x, append=0)), Tones(100), n=200, progress=False).scores
+    right = evaluating.evaluate(Model(), Tones(60), n=120, progress=False).scores
+    worse = evaluating.evaluate(Model(lambda x, z, p: np.diff(x, append=0)), Tones(60), n=120, progress=False).scores
     for metric in ("kid_mel", "kid_musicnn"):
         assert right[MODEL][metric].interval.low < right[OTHER][metric].interval.high
         assert worse[MODEL][metric].interval.low > right[OTHER][metric].interval.high
@@ -106,7 +106,7 @@ def test_what_would_mean_nothing_is_not_there(quick):
     assert "ndb" not in more
 
 
-def test_notes_without_a_pitch_are_not_in_tune(monkeypatch):
+def test_notes_without_a_pitch_are_not_in_tune(quick, monkeypatch):
     """A model of noise must not be judged by the few notes in which a tracker finds something."""
 
     def deaf(waves, pitches, sample_rate, tracked):
@@ -118,7 +118,7 @@ def test_notes_without_a_pitch_are_not_in_tune(monkeypatch):
     assert scores["in_tune"].value == scores["in_tune_swift_f0"].value == pytest.approx(50, abs=5)
 
 
-def test_swift_f0_is_not_asked_for_what_it_cannot_hear(monkeypatch):
+def test_swift_f0_is_not_asked_for_what_it_cannot_hear(quick, monkeypatch):
     def deaf(waves, pitches, sample_rate, tracked):
         return cheap(waves, pitches, sample_rate, tracked) | {
             "swift_f0": np.where(np.asarray(pitches) < 31, np.nan, 0.0)
@@ -127,7 +127,7 @@ def test_swift_f0_is_not_asked_for_what_it_cannot_hear(monkeypatch):
     monkeypatch.setattr(describing, "describe", deaf)
     scores = evaluating.evaluate(Model(), Tones(60, (28, 48)), n=60, progress=False).scores[MODEL]
     assert "in_tune_swift_f0" not in scores  # about thirty notes are left
-    scores = evaluating.evaluate(Model(), Tones(140, (28, 48)), n=140, progress=False).scores[MODEL]
+    scores = evaluating.evaluate(Model(), Tones(105, (28, 48)), n=105, progress=False).scores[MODEL]
     assert scores["in_tune_swift_f0"].value == 100
 
 
