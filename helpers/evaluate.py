@@ -2,7 +2,7 @@
 
     python -m helpers.evaluate --checkpoint demo --quick                                # is it what it should be? 30 s
     python -m helpers.evaluate --checkpoint demo --reference soundfont: --n 1000 --output outputs/demo.json
-    python -m helpers.evaluate --checkpoint runs/mine --reference notes/ --output outputs/mine.json
+    python -m helpers.evaluate --checkpoint runs/mine --reference soundfont: --n 1000 --output outputs/mine.json
     python -m helpers.evaluate --compare outputs/demo.json outputs/mine.json --page outputs/both.html
 
 `--output` keeps the numbers, `--picture` draws them, and `--page` puts both with what they mean on one page to mail, to
@@ -24,23 +24,21 @@ from typing import TYPE_CHECKING
 
 from . import folders
 from .files import as_path, replacing
-from .terminal import say
+from .terminal import program, say
 
 if TYPE_CHECKING:
     from .evaluation.results import Evaluation
     from .gansynth import GANSynth
 
 CACHE = folders.ROOT / "outputs" / "cache" / "evaluation"
-PROGRAMS = tuple(
-    range(0, 96, 2)
-)  # of a soundfont, for a checkpoint that names no programs of its own: NSynth's families
+PROGRAMS = tuple(range(0, 96, 2))  # of a soundfont, if none are given: the same for every model; NSynth's families
 VELOCITIES = (100,)
 PICTURE_DPI = 120
 
 
 def parser() -> argparse.ArgumentParser:
     flags = argparse.ArgumentParser(
-        prog="python -m helpers.evaluate", description="Measure a model, or compare results that are there."
+        prog=program("helpers.evaluate"), description="Measure a model, or compare results that are there."
     )
     what = flags.add_mutually_exclusive_group(required=True)
     what.add_argument("--checkpoint", metavar="NAME", help="a checkpoint by name, or its folder, zip or .npz")
@@ -97,6 +95,12 @@ def _check(args: argparse.Namespace) -> None:
         value = getattr(args, flag)
         if value and Path(value).suffix.lower() != suffix:
             raise ValueError(f"--{flag} is {value}; its name must end in {suffix}")
+    if args.seed < 0:
+        raise ValueError(f"--seed is {args.seed}; it must be 0 or more")
+    if args.compare and (args.quick or args.reference or args.voices or args.programs):
+        raise ValueError("--compare reads results files: leave --quick, --reference, --voices and --programs out")
+    if args.quick and (args.reference or args.voices or args.programs):
+        raise ValueError("--quick needs no reference: leave --reference, --voices and --programs out")
     if args.output and (args.compare or args.quick):
         raise ValueError("--output is for the results of one model against a --reference")
     if args.quick and (args.picture or args.page):
@@ -116,7 +120,7 @@ def _measure(model: GANSynth, args: argparse.Namespace) -> None:
         if not voices:
             raise ValueError(f"{model.name} names no instruments: leave --voices out")
         z = np.stack([voice.z for voice in voices.values()])
-    programs = _programs(args.programs) if args.programs else _own_programs(model) or PROGRAMS
+    programs = _programs(args.programs) if args.programs else PROGRAMS
     sounds = dataset.open_sounds(args.reference, model.config, programs=programs, velocities=VELOCITIES)
     found = evaluating.evaluate(
         model,
@@ -125,7 +129,7 @@ def _measure(model: GANSynth, args: argparse.Namespace) -> None:
         args.seed,
         z=z,
         cache_dir=args.cache_dir,
-        named=args.reference,
+        named=f"{args.reference} (programs {args.programs})" if args.programs else args.reference,
         progress=sys.stderr.isatty(),
     )
     say(found)
@@ -154,12 +158,6 @@ def _programs(text: str) -> tuple[int, ...]:
         return tuple(dict.fromkeys(int(part) for part in text.split(",")))
     except ValueError:
         raise ValueError(f"--programs is {text!r}; expected numbers from 0 to 127, as in 0,24,40") from None
-
-
-def _own_programs(model: GANSynth) -> tuple[int, ...]:
-    """The General MIDI programs of the instruments that a checkpoint names, in their order."""
-    rows = model.about.get("instruments", ())
-    return tuple(dict.fromkeys(row["program"] for row in rows if isinstance(row.get("program"), int)))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

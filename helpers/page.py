@@ -180,7 +180,7 @@ def write(
     sound: str = "mp3",
     progress: bool = True,
 ) -> Path:
-    """Write one HTML file with a player, pictures and the making of every clip. Equal clips give equal bytes.
+    """Write one HTML file with a player, pictures and the settings of every clip. Equal clips give equal bytes.
 
     Args:
       clips: name -> audio, in the order of the page. What `render` returned shows its settings and can be made again

@@ -148,7 +148,7 @@ def test_all_that_is_random_has_the_seed(quick):
 
 
 def test_too_few_notes_are_refused():
-    with pytest.raises(ValueError, match="n is 10; fewer than 48 notes"):
+    with pytest.raises(ValueError, match="n is 10; at least 48 notes"):
         evaluating.evaluate(Model(), Tones(), n=10)
     with pytest.raises(ValueError, match="tones has 40 notes; 96 are needed"):
         evaluating.evaluate(Model(), Tones(10), n=100, named="tones")
@@ -166,9 +166,32 @@ def test_notes_that_cannot_be_used_are_left_out_of_all_rows(quick):
     assert 70 <= found.notes < 80
 
 
-def test_silent_notes_of_the_model_are_left_out(quick):
-    found = evaluating.evaluate(Model(lambda x, z, p: 0 * x if p == 48 else x), Tones(), n=80, progress=False)
-    assert found.notes < 80
+@pytest.mark.parametrize("nothing", [0.0, np.nan])
+def test_silent_notes_of_the_model_count_as_wrong(quick, nothing):
+    """Or a model that is silent where it fails would be better than one that is not."""
+    whole = evaluating.evaluate(Model(), Tones(), n=80, progress=False)
+    found = evaluating.evaluate(Model(lambda x, z, p: nothing * x if p == 48 else x), Tones(), n=80, progress=False)
+    assert found.notes == whole.notes == 80
+    assert 10 <= found.silent <= 30
+    assert whole.silent == 0
+    assert found.scores[MODEL]["fad_mel"].value > 2 * whole.scores[MODEL]["fad_mel"].value
+    assert f"{found.silent} notes of mine are silent or not finite" in str(results.compare({"mine": found}))
+
+
+def test_an_interval_contains_its_number(quick):
+    """A number at the least that it can be: resampled, it would lie below."""
+    for row in evaluating.evaluate(Model(), Tones(), n=80, progress=False).scores.values():
+        for name, (value, interval) in row.items():
+            assert interval is None or interval.low <= value <= interval.high, name
+
+
+def test_what_a_classifier_says_that_is_mostly_wrong_is_left_out(quick, monkeypatch):
+    names = {"pitch_entropy", "inception"}
+    assert names <= evaluating.evaluate(Model(), Tones(20, range(48, 56)), n=80, progress=False).scores[MODEL].keys()
+    monkeypatch.setattr(evaluating, "MIN_ACCURACY", 1.01)
+    found = evaluating.evaluate(Model(), Tones(20, range(48, 56)), n=80, progress=False)
+    assert not names & found.scores[MODEL].keys()
+    assert "classifier that errs too often" in str(results.compare({"mine": found}))
 
 
 # ---- What is kept
@@ -273,8 +296,8 @@ def test_a_table_has_each_model_and_the_two_rows_to_read_them_against(evaluation
     [row] = [line for line in lines if line.startswith("diversity")]
     assert "–" in row  # mine has none
     assert "100 notes in each column, against as many others of soundfont: (seed 0)." in lines
-    assert any(line.startswith("Too few notes for: ") and "NDB" in line for line in lines)
-    assert "1 note of demo or of its reference could not be used and is left out; the first: a problem" in lines
+    assert any(line.startswith("Left out, with too few notes") and "NDB" in line for line in lines)
+    assert "1 note of the reference could not be used and is left out; the first: a problem" in lines
 
 
 def test_names_are_escaped_in_a_notebook(evaluation):
@@ -294,7 +317,7 @@ def test_numbers_against_other_notes_of_one_source_are_not_compared(quick):
     ours = evaluating.evaluate(Model(), Tones(24), n=48, progress=False)
     theirs = evaluating.evaluate(Model(), Tones(24, (49, 55, 60, 67)), n=48, progress=False)
     assert results.compare({"ours": ours, "again": evaluating.evaluate(Model(), Tones(24), n=48, progress=False)})
-    with pytest.raises(ValueError, match="theirs and ours were measured with different notes of reference"):
+    with pytest.raises(ValueError, match="theirs and ours were measured with different notes of 'reference'"):
         results.compare({"ours": ours, "theirs": theirs})
 
 

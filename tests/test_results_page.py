@@ -122,7 +122,7 @@ def test_problems_are_shown_a_few_at_a_time(tmp_path):
     shown = [text for _, text in parsed.all("li")]
     assert shown == [*problems[:5], "and 2 more, in the results file"]
     parsed = Page(results_page.write({"a": evaluation()}, tmp_path / "a.html"))
-    assert "Notes left outnone" in parsed.text
+    assert "Notes of the reference left outnone" in parsed.text
     assert not parsed.all("li")
 
 

@@ -90,7 +90,7 @@ def described(
     progress: bool = True,
     untracked: int = 0,
 ) -> tuple[np.ndarray, Notes, list[str]]:
-    """`describe` for many notes: in bounded memory, with a bar, and from where it was left the last time.
+    """`describe` for many notes, with bounded memory and a progress bar; it resumes where it was stopped.
 
     Args:
       stream: gives the notes with some numbers, in any order.
@@ -99,7 +99,7 @@ def described(
       folder: where what was measured is kept, a file for each BATCH; None for nowhere.
       name: what the bar says.
       progress: show it.
-      untracked: of so many notes, the first, no deviation from the pitch is asked for.
+      untracked: how many notes at the beginning need no deviation from the pitch.
 
     Returns:
       (the numbers of the notes that could be heard, in rising order; these notes; a line for each that could not be).

@@ -7,8 +7,9 @@
 
 One number says little: most depend on how many notes there are and on the tools that listen. So three rows are measured
 in one run, with as many notes each. "model" are notes of random latents. "reference" are notes of the reference that
-the others are not compared with: what a perfect model would score. "round trip" are the same notes, made into the
-model's spectrograms and back: what its representation costs, and the best that it could draw.
+the others are not compared with, by the same instruments: the floor, which a copy of the reference would reach. A model
+with instruments of its own lies above it, the more so the fewer instruments there are. "round trip" are the same notes,
+made into the model's spectrograms and back: what its representation costs, and the best that it could draw.
 
 Notebook: 12_measure.
 """
@@ -20,7 +21,7 @@ import functools
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -49,6 +50,7 @@ MIN_NDB = 500  # ten a cell
 MIN_KERNEL = 100
 MIN_FRECHET = 3  # for each feature
 MIN_CLASS = 4  # notes of an instrument that the classifier is taught
+MIN_ACCURACY = 0.5  # of the classifier, or what it says of notes means nothing
 PRINCIPAL = 32  # components of the log-mel pictures that distances are measured in
 SIGNED = ("kid_musicnn", "kid_mel")  # metrics that can be below 0
 MANY, FEWER = 3000, 50  # beyond so many notes, so many resamples
@@ -57,7 +59,7 @@ Statistic = Callable[[np.ndarray], float]  # the numbers of some notes -> a numb
 
 
 class Entry(Protocol):
-    """What has to be known of a note of a reference."""
+    """What must be known about a note of a reference."""
 
     @property
     def pitch(self) -> int: ...
@@ -130,14 +132,16 @@ def _evaluated(
     latents = _latents(model, len(pitches), seed, z)
     which = np.arange(len(pitches)) % len(latents)
     key = [FORMAT, model.fingerprint, model.precision, _digest(latents), pitches.tolist()]
-    _, notes[MODEL], silent = keep(MODEL, key, _generating(model, latents[which], pitches), pitches, which)
-    return _judged(model, notes, named, seed, (*problems, *silent))
+    _, notes[MODEL], _ = keep(MODEL, key, _generating(model, latents[which], pitches), pitches, which)
+    silent = int(np.sum(np.ptp(notes[MODEL].mel, axis=1) == 0))
+    found = _judged(model, notes, named, seed, tuple(problems))
+    return dataclasses.replace(found, silent=silent, given=z is not None)
 
 
 def check_size(size: int, n: int, named: str) -> None:
     """Raise a ValueError if a reference of so many notes, or so many notes of each kind, tell nothing."""
     if n < MIN_NOTES:
-        raise ValueError(f"n is {n}; fewer than {MIN_NOTES} notes tell nothing")
+        raise ValueError(f"n is {n}; at least {MIN_NOTES} notes are needed")
     if size < 2 * MIN_NOTES:
         raise ValueError(
             f"{named} has {counted(size, 'note')}; {2 * MIN_NOTES} are needed, half of them to compare the others with"
@@ -195,8 +199,8 @@ def _generating(model: GANSynth, z: np.ndarray, pitches: np.ndarray) -> Stream:
         for i in range(0, len(asked), BATCH):
             some = asked[i : i + BATCH]
             for number, wave in zip(some.tolist(), model.generate(z[some], pitches[some], progress=False), strict=True):
-                usable = np.isfinite(wave).all() and np.any(wave)
-                yield number, wave if usable else f"note {number} of the model is silent or not finite"
+                # Not left out: a model that is silent where it fails would look better than one that is not.
+                yield number, wave if np.isfinite(wave).all() else np.zeros_like(wave)
 
     return stream
 
@@ -258,6 +262,7 @@ def _judged(model: GANSynth, notes: dict[str, Notes], named: str, seed: int, pro
     rng = np.random.RandomState(seed)
     notes = {row: found.at(np.sort(rng.permutation(len(found.pitches))[:size])) for row, found in notes.items()}
     distances = _Distances(fixed.at(np.sort(rng.permutation(len(fixed.pitches))[:size])), seed)
+    accuracy = distances.accuracy(notes[OTHER])
     return Evaluation(
         model.name,
         model.fingerprint,
@@ -265,13 +270,13 @@ def _judged(model: GANSynth, notes: dict[str, Notes], named: str, seed: int, pro
         size,
         {row: len(np.unique(found.instruments)) for row, found in notes.items()},
         seed,
-        {row: _scores(notes[row], distances, seed) for row in ROWS},
-        distances.accuracy(notes[OTHER]),
+        {row: _scores(notes[row], distances, accuracy, seed) for row in ROWS},
+        accuracy,
         problems,
     )
 
 
-def _scores(notes: Notes, distances: _Distances, seed: int) -> dict[str, Score]:
+def _scores(notes: Notes, distances: _Distances, accuracy: Mapping[str, float], seed: int) -> dict[str, Score]:
     """The numbers of one row."""
     found: dict[str, Score] = {}
     resamples = metrics.RESAMPLES if len(notes.pitches) <= MANY else FEWER
@@ -286,7 +291,7 @@ def _scores(notes: Notes, distances: _Distances, seed: int) -> dict[str, Score]:
     both = np.flatnonzero(np.isfinite(apart))
     if len(both) >= MIN_NOTES:
         found["disagree"] = _share(apart > DISAGREE_CENTS, notes, seed, both)
-    for name, statistic in distances.statistics(notes).items():
+    for name, statistic in distances.statistics(notes, accuracy).items():
         found[name] = _score(statistic, notes, seed, resamples, lowest=-np.inf if name in SIGNED else 0.0)
     return {name: score for name, score in found.items() if np.isfinite(score.value)}
 
@@ -310,7 +315,8 @@ def _score(
     if not len(among):
         return Score(float("nan"))
     interval = metrics.bootstrap(lambda i: statistic(among[i]), notes.instruments[among], seed, resamples)
-    return Score(statistic(among), interval and Interval(max(interval.low, lowest), interval.high))
+    value = statistic(among)  # it lies in its interval even where the least possible number cuts that off
+    return Score(value, interval and Interval(max(min(interval.low, value), lowest), max(interval.high, value)))
 
 
 class _Distances:
@@ -360,8 +366,8 @@ class _Distances:
             "instrument": float(np.mean(instrument.predict(other.mel) == other.instruments)),
         }
 
-    def statistics(self, notes: Notes) -> dict[str, Statistic]:
-        """Each metric as a function of the numbers of some of the notes."""
+    def statistics(self, notes: Notes, accuracy: Mapping[str, float]) -> dict[str, Statistic]:
+        """Each metric as a function of the numbers of some of the notes; none by a classifier that is mostly wrong."""
         features = {"musicnn": notes.musicnn, "mel": self._mel.transform(notes.mel)}
         found: dict[str, Statistic] = {
             "diversity": lambda i: metrics.diversity(notes.mel[i], notes.pitches[i], notes.instruments[i])
@@ -374,8 +380,9 @@ class _Distances:
                 found[f"fad_{name}"] = _of(self._frechet[name], scaled)
         if self._size >= MIN_NDB:
             found["ndb"] = _of(functools.partial(metrics.ndb, self._cells), self._cell(features["mel"]))
-        if self._classifier is not None:
+        if self._classifier is not None and accuracy["pitch"] >= MIN_ACCURACY:
             found["pitch_entropy"] = _of(metrics.entropy, self._classifier.pitch.predict_proba(notes.semitones))
+        if self._classifier is not None and accuracy["instrument"] >= MIN_ACCURACY:
             found["inception"] = _of(metrics.inception_score, self._classifier.instrument.predict_proba(notes.mel))
             if self._size >= MIN_FRECHET * classifier.HIDDEN:
                 found["fid"] = _of(self._fid, self._classifier.features(notes.mel))

@@ -187,9 +187,11 @@ class Evaluation:
       seed: of everything random.
       scores: row -> metric of METRICS -> Score. What would mean nothing is not there.
       classifier: its own accuracy on notes that it was not taught, "pitch" and "instrument", 0 to 1.
-      problems: a line for each note of the reference or the model that could not be used.
+      problems: a line for each note of the reference that could not be used.
       reference_notes: a digest of which notes the reference has.
       suite: the version of this package that measured.
+      silent: notes of the model that are silent or not finite. They count as out of tune.
+      given: whether the model played given instruments, such as those that it names, in place of random ones.
     """
 
     model: str
@@ -203,6 +205,8 @@ class Evaluation:
     problems: tuple[str, ...] = ()
     reference_notes: str = ""
     suite: str = __version__
+    silent: int = 0
+    given: bool = False
 
     def to_json(self) -> str:
         """The content of a results file."""
@@ -277,9 +281,9 @@ def check_alike(evaluations: Mapping[str, Evaluation]) -> None:
                     f"{name} was measured with {what} {theirs!r} and {first_name} with {ours!r}: their numbers cannot "
                     "be compared"
                 )
-        if first.reference_notes != other.reference_notes:
+        if "" not in (known := {first.reference_notes, other.reference_notes}) and len(known) > 1:
             raise ValueError(
-                f"{name} and {first_name} were measured with different notes of {first.reference}: their numbers "
+                f"{name} and {first_name} were measured with different notes of {first.reference!r}: their numbers "
                 "cannot be compared"
             )
 
@@ -348,13 +352,21 @@ def _remarks(evaluations: Mapping[str, Evaluation]) -> list[str]:
             "notes that it was not taught."
         )
     for name, found in evaluations.items():
-        if found.problems:
+        if found.given:
+            lines.append(f"{name} played given instruments, not random ones.")
+        if found.silent:
             lines.append(
-                f"{tables.counted(len(found.problems), 'note')} of {name} or of its reference could not be used and "
-                f"{'is' if len(found.problems) == 1 else 'are'} left out; the first: {found.problems[0]}"
+                f"{tables.counted(found.silent, 'note')} of {name} {'is' if found.silent == 1 else 'are'} silent or "
+                "not finite, and counted as out of tune."
             )
+    if problems := first.problems:
+        lines.append(
+            f"{tables.counted(len(problems), 'note')} of the reference could not be used and "
+            f"{'is' if len(problems) == 1 else 'are'} left out; the first: {problems[0]}"
+        )
     if missing := left_out(evaluations):
-        lines.append(f"Too few notes for: {'; '.join(METRICS[name].title for name in missing)}.")
+        titles = "; ".join(METRICS[name].title for name in missing)
+        lines.append(f"Left out, with too few notes or a classifier that errs too often: {titles}.")
     return lines
 
 
@@ -448,6 +460,8 @@ class _Evaluation(jsonfile.Row):
     problems: list[jsonfile.Text] = Field(default_factory=list)
     reference_notes: jsonfile.Text = ""
     suite: jsonfile.Text = ""
+    silent: Annotated[jsonfile.Whole, Field(ge=0)] = 0
+    given: jsonfile.Flag = False
 
 
 def read(path: str | os.PathLike) -> Evaluation:
@@ -464,6 +478,8 @@ def read(path: str | os.PathLike) -> Evaluation:
             raise ValueError(f"its schema is {found.schema_!r}, not {SCHEMA!r}")
         if set(found.scores) != set(ROWS) or not set(found.instruments) >= set(ROWS):
             raise ValueError(f"it must have the rows {', '.join(ROWS)}")
+        if found.classifier and set(found.classifier) != {"pitch", "instrument"}:
+            raise ValueError("its classifier must have the accuracies of pitch and instrument")
         if not any(name in METRICS for of_row in found.scores.values() for name in of_row):
             raise ValueError("it has no metric that is known here")
     except ValueError as error:
@@ -488,4 +504,6 @@ def read(path: str | os.PathLike) -> Evaluation:
         tuple(found.problems),
         found.reference_notes,
         found.suite,
+        found.silent,
+        found.given,
     )

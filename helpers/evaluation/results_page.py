@@ -116,6 +116,8 @@ def _model(name: str, found: Evaluation) -> dict[str, Any]:
         "own_name": found.model,
         "fingerprint": found.fingerprint,
         "instruments": found.instruments[MODEL],
+        "silent": found.silent,
+        "given": found.given,
         "problems": found.problems[:PROBLEMS_SHOWN],
         "more_problems": max(0, len(found.problems) - PROBLEMS_SHOWN),
         "file_name": plain_name(f"{name}.json", "evaluation.json"),
