@@ -375,7 +375,7 @@ class _Distances:
         for name, x in features.items():
             scaled = self._scaled(name, x)
             if self._size >= MIN_KERNEL:
-                found[f"kid_{name}"] = _of(self._kid[name], scaled, 1000)
+                found[f"kid_{name}"] = _times(1000, self._kid[name](scaled))
             if name in self._frechet:
                 found[f"fad_{name}"] = _of(self._frechet[name], scaled)
         if self._size >= MIN_NDB:
@@ -389,6 +389,10 @@ class _Distances:
         return found
 
 
-def _of(function: Callable[[np.ndarray], float], x: np.ndarray, factor: float = 1) -> Statistic:
+def _of(function: Callable[[np.ndarray], float], x: np.ndarray) -> Statistic:
     """A function of rows of x as one of their numbers."""
-    return lambda indices: factor * float(function(x[indices]))
+    return lambda indices: float(function(x[indices]))
+
+
+def _times(factor: float, statistic: Statistic) -> Statistic:
+    return lambda indices: factor * statistic(indices)

@@ -21,6 +21,7 @@ SIGNIFICANCE = 0.05  # of the test of each cell, as published: not corrected for
 CONFIDENCE = 0.95  # of intervals
 RESAMPLES = 200
 BLOCK = 1000  # rows of a kernel at a time
+WHOLE = 3000  # rows of a kernel that is kept: 72 MB
 MIN_INSTRUMENTS = 8  # of an interval
 
 
@@ -52,31 +53,51 @@ def kid(x: np.ndarray, y: np.ndarray) -> float:
     >>> abs(same) < 0.1 < moved
     True
     """
-    return kid_from(x)(y)
+    return kid_from(x)(y)(np.arange(len(y)))
 
 
-def kid_from(x: np.ndarray) -> Callable[[np.ndarray], float]:
-    """`kid` from one sample to others, with what concerns that one alone computed once."""
-    size = len(x)
-    of_x = (_kernel_sum(x, x) - _own(x)) / (size * (size - 1))
+def kid_from(x: np.ndarray) -> Callable[[np.ndarray], Callable[[np.ndarray], float]]:
+    """`kid` from one sample to many selections of others: `kid_from(x)(y)(rows)` is `kid(x, y[rows])`.
 
-    def to(y: np.ndarray) -> float:
-        of_y = (_kernel_sum(y, y) - _own(y)) / (len(y) * (len(y) - 1))
-        return float(of_x + of_y - 2 * _kernel_sum(x, y) / (size * len(y)))
+    What is the same for all of them is computed once. Of up to WHOLE notes that is the whole kernel, and a selection,
+    in which rows may repeat, costs a hundredth of what it costs alone.
+    """
+    x = np.asarray(x, np.float64)
+    of_x = (_kernel_sums(x, x).sum() - _own(x).sum()) / (len(x) * (len(x) - 1))
+
+    def to(y: np.ndarray) -> Callable[[np.ndarray], float]:
+        y = np.asarray(y, np.float64)
+        own, across = _own(y), _kernel_sums(y, x)
+        kernel = _kernel(y, y) if len(y) <= WHOLE else None
+
+        def among(rows: np.ndarray) -> float:
+            size = len(rows)
+            if kernel is None:
+                pairs = _kernel_sums(y[rows], y[rows]).sum()
+            else:
+                times = np.bincount(rows, minlength=len(y)).astype(np.float64)
+                pairs = times @ kernel @ times
+            of_y = (pairs - own[rows].sum()) / (size * (size - 1))
+            return float(of_x + of_y - 2 * across[rows].sum() / (len(x) * size))
+
+        return among
 
     return to
 
 
-def _kernel_sum(x: np.ndarray, y: np.ndarray) -> float:
-    """Over all pairs, some at a time: of 30,000 notes with each other the kernel has 7 GB."""
-    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    blocks = (x[i : i + BLOCK] @ y.T for i in range(0, len(x), BLOCK))
-    return sum(float(((block / x.shape[1] + 1) ** 3).sum()) for block in blocks)
+def _kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    root = x @ y.T / x.shape[1] + 1
+    return root * root * root  # ten times as fast as a power
 
 
-def _own(x: np.ndarray) -> float:
-    """The sum of the kernel of each note with itself."""
-    return float(((np.sum(np.asarray(x, np.float64) ** 2, axis=1) / x.shape[1] + 1) ** 3).sum())
+def _kernel_sums(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Of each row of x with all of y, some at a time: of 30,000 notes with each other the kernel has 7 GB."""
+    return np.concatenate([_kernel(x[i : i + BLOCK], y).sum(axis=1) for i in range(0, len(x), BLOCK)])
+
+
+def _own(x: np.ndarray) -> np.ndarray:
+    """The kernel of each note with itself."""
+    return (np.sum(x**2, axis=1) / x.shape[1] + 1) ** 3
 
 
 def frechet(x: np.ndarray, y: np.ndarray) -> float:
