@@ -68,7 +68,7 @@ def test_centroid_is_the_centre_of_mass(check):
         ([4, 3, 3, 1], 0),
         ([1, 3, 2.5, 5], 0.125),
         ([5, 2.5, 3, 1], 0.125),
-        ([0, 4, 2, 1], 0.75),  # up, and by and by most of it back
+        ([0, 4, 2, 1], 0.75),  # up, and gradually most of it back
         ([1, 3, 2, 1], 1),
         ([2, 2, 2, 2], 0),
     ],

@@ -7,7 +7,7 @@
     python tools/check_demo_checkpoint.py       --work WORK --checkpoint data/checkpoints/demo
 
 `render` needs the `fluidsynth` program (Debian: fluidsynth, fluid-soundfont-gm); everything else is in
-requirements.txt. What came of it is told in data/checkpoints/demo/README.md.
+requirements.txt. The result is described in data/checkpoints/demo/README.md.
 
 How the fit works. Each instrument has a fixed latent, so the first convolution is, for these notes, the sum of a table
 by instrument and a table by pitch. The tables are trained in its place (through the convolution a pitch would learn
@@ -25,7 +25,7 @@ so:
 
 Kernels are trained by Muon, whose step has every direction of a kernel alike: after the same minutes the spectra's
 error was two thirds of Adam's, and the frequencies' less than half. Frequencies are compared on the linear axis,
-behind the mel-to-linear matrix, because that is what is heard.
+after the mel-to-linear matrix, because that is what is heard.
 
 A voice is an instrument played loud or soft; each has a latent of its own. Half of what is learned lies between two
 voices and has to sound like a crossfade of both: of magnitudes, because then the spectral centroid goes straight from
@@ -116,7 +116,7 @@ HELD_SECONDS = 3.0  # as in NSynth: held for three seconds of four
 SLOT_SECONDS = 6.0  # a note, and time to ring out before the next
 RENDER_RATE = 32000  # Hz; resampled to 16 kHz with a proper filter
 PEAK = 0.9  # of each instrument's loudest note
-STEADY_FRAMES = slice(8, 92)  # behind the attack and before the release
+STEADY_FRAMES = slice(8, 92)  # after the attack and before the release
 
 # Fitting.
 QUIETEST = -12.0  # log power below which a mean spectrum is not followed

@@ -1,6 +1,6 @@
 """What `make docs` gives to pdoc: `helpers`, and each module that its package does not name in `__all__`.
 
-pdoc finds all others by itself, and complains of what it is told twice.
+pdoc finds all others by itself, and warns of what is named twice.
 """
 
 import importlib
