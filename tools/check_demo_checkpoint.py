@@ -62,7 +62,7 @@ PENALTY = 10.0  # of the support vector machine
 NEIGHBOURS = 5  # pitches that are held out together, every third such group at a time
 
 # Clicks. How steep a note may be depends on how bright it is, so the source note says it: the largest jump of a sample,
-# relative to the note's peak, may be twice as large (6 dB). Hardly any source note differs by as much from its neighbour
+# relative to the note's peak, may be twice as large (6 dB). Hardly any source note differs as much from its neighbour
 # in pitch, or from itself after the round trip. In bright notes smaller clicks go unnoticed.
 ATTACK_SAMPLES = CONFIG.sample_rate // 50  # 20 ms that a stroke may begin in
 JUMP_FACTOR = 2.0
@@ -263,7 +263,7 @@ def taught_classifier(measured: dict[str, dict[str, dict]], heard: np.ndarray):
 
 
 def recognise(measured: dict[str, dict[str, dict]]):
-    """Add to all that was measured whether its family is recognised, [pitches], and return the classifier of all pitches.
+    """Add to what was measured whether its family is recognised, [pitches]; return the classifier of all pitches.
 
     "recognised" is by a classifier that knows the loud and soft source notes of all pitches, "recognised_unheard" by
     one that knows none of the pitch that it is asked about.
