@@ -9,7 +9,7 @@
 print and to put beside a paper.
 
 What was heard is kept in --cache_dir. So a command that was stopped goes on where it was, and a second model is
-compared with the same reference in a quarter of the time.
+compared with the same reference in less than half the time.
 
 Notebook: 12_measure.
 """

@@ -97,7 +97,7 @@ def evaluate(
       seed: of the latents, of the choice of notes, of cells, classifier and resamples.
       z: instruments to judge in place of random latents, [count, latent_vector_size].
       cache_dir: where what was heard of each note is kept, so that an interrupted call goes on, and a second model is
-        compared with the same reference in a quarter of the time; None for nowhere.
+        compared with the same reference in less than half the time; None for nowhere.
       named: what the result calls the reference.
       progress: show bars.
 
