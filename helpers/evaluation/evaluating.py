@@ -375,7 +375,7 @@ class _Distances:
         for name, x in features.items():
             scaled = self._scaled(name, x)
             if self._size >= MIN_KERNEL:
-                found[f"kid_{name}"] = _times(1000, self._kid[name](scaled))
+                found[f"kid_{name}"] = _times(1000, self._kid[name](scaled, notes.instruments))
             if name in self._frechet:
                 found[f"fad_{name}"] = _of(self._frechet[name], scaled)
         if self._size >= MIN_NDB:

@@ -87,7 +87,11 @@ METRICS: dict[str, Metric] = {
         "timbre and clicks",
     ),
     "cents": Metric(
-        "deviation from the pitch, pYIN", "cents", "lower", "the tuning of the median note", "a minority of wrong notes"
+        "deviation from the pitch, pYIN",
+        "cents",
+        "lower",
+        "the tuning of the median note",
+        "a minority of wrong notes, and less than its steps of 10 cents",
     ),
     "cents_swift_f0": Metric(
         "deviation from the pitch, SwiftF0",
