@@ -49,7 +49,9 @@ class Notes(NamedTuple):
         return Notes(*(field[indices] for field in self))
 
 
-def describe(waves: np.ndarray, pitches: np.ndarray, sample_rate: int, tracked: np.ndarray) -> dict[str, np.ndarray]:
+def describe(
+    waves: np.ndarray, pitches: np.ndarray, sample_rate: int, tracked: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """The fields of `Notes` that are heard.
 
     Args:
