@@ -255,6 +255,7 @@ CALLS = {
     "evaluation.classifier.taught": lambda g: classifier.taught(NOISE, NOISE, PITCHES, PITCHES, 0),
     "evaluation.describing.describe": lambda g: describing.describe(NOISE, PITCHES, 16000),
     "evaluation.embedding.musicnn": lambda g: embedding.musicnn(NOISE, 16000),
+    "evaluation.evaluating.check_size": lambda g: evaluating.check_size(100, 48, "notes"),
     "evaluation.evaluating.round_trip": lambda g: evaluating.round_trip(NOISE[0, :4096], Config.from_dict(train.TINY)),
     "evaluation.metrics.bootstrap": lambda g: metrics.bootstrap(np.mean, np.arange(20), 0),
     "evaluation.metrics.cells": lambda g: metrics.cells(NOISE, 2)(NOISE),
@@ -433,6 +434,7 @@ CALLS = {
     "spectrograms.rainbowgram": lambda g: spectrograms.rainbowgram(g.clip, mode="detune"),
     "spectrograms.waveform": lambda g: spectrograms.waveform(g.clip),
     "terminal.is_control": lambda g: terminal.is_control("\x1b"),
+    "terminal.program": lambda g: terminal.program("helpers.train"),
     "terminal.say": lambda g: terminal.say("a word"),
     "training.pictures.draw_row": lambda g: pictures.draw_row(
         formula_data(2), matplotlib.figure.Figure().subplots(1, 2)
