@@ -41,7 +41,7 @@ SAMPLE_EVERY = 10_000  # images
 LOG_EVERY = 800  # images
 TINY_SAMPLE_EVERY, TINY_LOG_EVERY = 400, 8
 CACHE, EVALUATIONS = "cache", "evaluations"
-EVALUATE_NOTES = 200  # half a minute on two cores
+EVALUATE_NOTES = 200  # a minute on two cores for a full-size model
 
 # A quarter of a second with a sixteenth of the published model's pixels: an image takes 0.05 s on two cores. There are
 # only some hundred steps, so batches are small, learning rates higher than the published ones, and the averages soon

@@ -55,6 +55,17 @@ def pytest_xdist_make_scheduler(config, log):
     return ByFile(config, log)
 
 
+@pytest.fixture(scope="module")
+def chromium():
+    """A real browser, for pages on a disk."""
+    import drive
+
+    if lack := drive.missing():
+        pytest.skip(lack)
+    with drive.chromium() as browser:
+        yield browser
+
+
 @pytest.fixture(scope="session")
 def tiny():
     """A model of the published layout with few filters: quick, and as good as the published ones for its numbers."""

@@ -38,6 +38,10 @@ def found():
         (["--checkpoint=demo", "--reference=/nowhere"], "no notes at /nowhere"),
         (["--checkpoint=demo", "--reference=soundfont:", "--programs=0,x"], "--programs is '0,x'"),
         (["--checkpoint=demo", "--reference=soundfont:", "--n=3"], "n is 3; at least 48 notes"),
+        (["--checkpoint=demo", "--reference=soundfont:", "--seed=-1"], "--seed is -1; it must be 0 or more"),
+        (["--compare", "a.json", "--reference=soundfont:"], "--compare reads results files"),
+        (["--compare", "a.json", "--quick"], "--compare reads results files"),
+        (["--checkpoint=demo", "--quick", "--voices"], "--quick needs no reference"),
     ],
 )
 def test_a_mistake_is_one_line(flags, message, capsys):

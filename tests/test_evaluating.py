@@ -131,6 +131,18 @@ def test_swift_f0_is_not_asked_for_what_it_cannot_hear(quick, monkeypatch):
     assert scores["in_tune_swift_f0"].value == 100
 
 
+def test_trackers_hear_what_is_judged_and_not_what_it_is_compared_with(quick, monkeypatch):
+    heard = []
+
+    def counting(waves, pitches, sample_rate, tracked):
+        heard.append((len(waves), int(np.sum(tracked))))
+        return cheap(waves, pitches, sample_rate, tracked)
+
+    monkeypatch.setattr(describing, "describe", counting)
+    evaluating.evaluate(Model(), Tones(), n=64, progress=False)
+    assert np.sum(heard, axis=0).tolist() == [4 * 64, 3 * 64]
+
+
 def test_the_halves_of_a_reference_have_the_same_instruments_and_no_common_note():
     entries = Tones(30).entries
     fixed, other = evaluating._split(entries, 60, seed=3)
@@ -272,6 +284,7 @@ def test_results_are_read_back_as_they_were(evaluation, tmp_path):
         ({"notes": 0}, "notes"),
         ({"scores": {}}, "it must have the rows model, reference, round trip"),
         ({"scores": {row: {"in_tune": {"value": "x", "interval": None}} for row in ROWS}}, "scores"),
+        ({"classifier": {"pitch": 0.5}}, "its classifier must have the accuracies of pitch and instrument"),
     ],
 )
 def test_other_files_are_refused_in_a_sentence(evaluation, tmp_path, change, message):

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import drive
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -502,14 +501,6 @@ def test_it_can_be_imported_alone_and_without_tensorflow(module):
 
 
 # ------------------------------------------------------------------------------------------------- in a real browser
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if lack := drive.missing():
-        pytest.skip(lack)
-    with drive.chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

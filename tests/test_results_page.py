@@ -7,7 +7,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import drive
 import pytest
 from matplotlib.figure import Figure
 from webpages import Page, Visit, content
@@ -252,14 +251,6 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(evaluations, name, message
 
 
 # ---------------------------------------------------------------------------------------------------- in a real browser
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if lack := drive.missing():
-        pytest.skip(lack)
-    with drive.chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,7 @@ def describe(
       waves: samples [n, samples].
       pitches: MIDI numbers [n].
       sample_rate: Hz.
-      tracked: bool [n], whether the deviation from the pitch is asked for, a third of the work; None for all notes.
+      tracked: bool [n], whether the deviation from the pitch is asked for, a quarter of the work; None for all notes.
     """
     import joblib
 
