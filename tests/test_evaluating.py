@@ -332,6 +332,7 @@ def test_numbers_against_other_notes_of_one_source_are_not_compared(quick):
     assert results.compare({"ours": ours, "again": evaluating.evaluate(Model(), Tones(24), n=48, progress=False)})
     with pytest.raises(ValueError, match="theirs and ours were measured with different notes of 'reference'"):
         results.compare({"ours": ours, "theirs": theirs})
+    assert results.compare({"ours": ours, "unknown": dataclasses.replace(theirs, reference_notes="")})
 
 
 def test_the_picture_has_a_panel_for_each_metric_and_a_line_for_each_row(evaluation):
