@@ -17,6 +17,7 @@
 #             FUZZ="--seconds 60 zip" for less
 # make test-colab     the notebooks on Colab's versions of everything; COLAB_PYTHON=... names a Python 3.13
 # make repository   after a fork: its address, that of the git remote "origin", in every notebook; URL=... names another
+# make clean  without .venv, caches, site and pictures of pages; what you made in outputs/ stays
 # Each sets up .venv from python3 first, if that has not been done.
 
 PYTHON ?= python3
@@ -59,7 +60,8 @@ app: $(VENV)/ready-app
 		--MappingKernelManager.cull_idle_timeout=1200 $(APP) # of pages that were closed, Voilà keeps the kernels otherwise
 
 docs: $(VENV)/ready-dev
-	$(BIN)/pdoc --docformat google --no-show-source --output-directory outputs/site/reference helpers
+	$(BIN)/pdoc --docformat google --no-show-source --template-directory docs/reference --output-directory outputs/site/reference \
+		$$($(BIN)/python tools/modules.py)
 	$(BIN)/python tools/make_site.py
 
 html: $(VENV)/ready
@@ -90,8 +92,7 @@ bench-train: $(VENV)/ready
 	$(BIN)/python benchmarks/train.py
 
 clean:
-	rm -rf $(VENV) $(COLAB) build gansynth_suite.egg-info
-	find outputs -mindepth 1 ! -path outputs/README.md -delete
+	rm -rf $(VENV) $(COLAB) build gansynth_suite.egg-info outputs/cache outputs/site outputs/look
 
 $(VENV)/ready: pyproject.toml requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \

@@ -73,9 +73,9 @@ def fetch(url: str, most_bytes: int, seconds: float, shown_as: str | None = None
     Raises:
       ValueError: not a web address.
       TooLargeError: a ValueError too.
-      ConnectionError: the server is not on the public internet, cannot be reached, breaks off, is too slow, or leads on
-        and on.
-      OSError: the server does not hand the file out; see `refusal`.
+      ConnectionError: the server is not on the public internet, cannot be reached, breaks off, is too slow, or
+        redirects too often.
+      OSError: the server refuses to serve the file; see `refusal`.
     """
     shown_as = shown_as or url
     deadline = time.monotonic() + seconds
@@ -97,7 +97,7 @@ def fetch(url: str, most_bytes: int, seconds: float, shown_as: str | None = None
             place = _split(urllib.parse.urljoin(place.url, leads_to))
         except ValueError:
             raise unreachable(shown_as) from None
-    raise ConnectionError(f"{shown_as} leads on and on to other addresses; give the last one")
+    raise ConnectionError(f"{shown_as} redirects too often; give the last address")
 
 
 class _Refusal(OSError):

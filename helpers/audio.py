@@ -1,6 +1,6 @@
-"""Sound as plain values: level it, resample it, write it, play it, and hear a score without a neural network.
+"""Sound as plain values: level it, resample it, write it and play it.
 
-Notebook: 03_midi (the reference rendering), 04_generate, 07_songs (loudness, rates, files, drums).
+Notebook: 04_generate, 07_songs (loudness, rates, files).
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def to_loudness(audio: Audio, target: float | None = LOUDNESS) -> Audio:
 
 
 def resample(audio: Audio, sample_rate: int) -> Audio:
-    """Change the sampling rate, by soxr at high quality: to the last bit what librosa makes of it.
+    """Change the sample rate, by soxr at high quality: to the last bit what librosa makes of it.
 
     >>> import numpy as np
     >>> from helpers import audio

@@ -27,7 +27,7 @@ PARTS = ("core.audio", "core.constantq", "core.pitch", "util.utils", "feature.sp
 
 @functools.cache
 def librosa() -> ModuleType:
-    """The module, with everything that is compiled at import; after the first call at once.
+    """The module, with everything that is compiled at import; immediate after the first call.
 
     Raises:
       ImportError: it is not installed.

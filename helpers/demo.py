@@ -15,7 +15,7 @@ PROGRAMME = {"Cello": 0, "Clarinet": 30, "Harp": 60, "Church Organ": 90, "Trumpe
 
 
 def _from_here(path: Path) -> Path:
-    """As short as it can be told from the folder that this runs in."""
+    """Relative to the current folder where that is possible."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 

@@ -1,4 +1,4 @@
-"""Files from the web and from Google Drive: resumed where they broke off, bounded in size, and said so in a sentence.
+"""Files from the web and from Google Drive: resumed where they broke off, bounded in size, with errors of one sentence.
 
 `gansynth.hub` downloads checkpoints with it, `midi_sources` reads links to Drive with it.
 
@@ -211,7 +211,7 @@ def from_drive(link_or_id: str, destination: str | os.PathLike | None = None, pr
 
     Raises:
       ValueError: not the link of one file, or the file is larger than any checkpoint.
-      PermissionError: Drive does not hand the file out.
+      PermissionError: Drive refuses to serve the file.
       ConnectionError: no network.
     """
     import gdown  # slow to import, and only needed here; this call works with its versions 5.2 and 6

@@ -48,9 +48,10 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def partial_file(folder: Path, suffix: str = "") -> Iterator[Path]:
-    """A new file in a folder, hidden and with the user's own permissions; at the end of the block it is deleted.
+    """A new file in a folder, hidden and with the user's own permissions; at the end of the block it is deleted,
+    unless it has been given a name by then.
 
-    Unless it has been given a name by then. What processes that were killed have left in the folder is deleted too.
+    What processes that were killed have left in the folder is deleted too.
     """
     folder.mkdir(parents=True, exist_ok=True)
     remove_abandoned(folder)

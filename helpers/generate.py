@@ -31,7 +31,7 @@ from .gansynth.config import MAX_PITCH, MIN_PITCH
 from .gansynth.model import BATCH_SIZE, PRECISIONS
 from .instruments import SECONDS_PER_INSTRUMENT, Instrument, Timeline
 from .render.types import CHOICES, DEFAULTS, Settings
-from .terminal import say
+from .terminal import program, say
 
 if TYPE_CHECKING:
     from .gansynth import GANSynth
@@ -46,7 +46,7 @@ NAMES_SHOWN = 8  # of a checkpoint's instruments, where one was asked for that i
 
 
 def parser() -> argparse.ArgumentParser:
-    flags = argparse.ArgumentParser(prog="python -m helpers.generate", description="Play a MIDI file with GANSynth.")
+    flags = argparse.ArgumentParser(prog=program("helpers.generate"), description="Play a MIDI file with GANSynth.")
     model = flags.add_mutually_exclusive_group()
     model.add_argument("--ckpt_dir", default=CKPT_DIR, help="a checkpoint's folder or zip (default %(default)s)")
     model.add_argument(

@@ -72,7 +72,7 @@ class Instrument:
 
 
 def check_model(instrument: Instrument, model: GANSynth, where: str = "") -> None:
-    """See that a model can play an instrument as it was meant.
+    """Check that a model can play an instrument as it was meant.
 
     Args:
       instrument: one without a fingerprint, made by hand, may be played by any model that takes its latent.

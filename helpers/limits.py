@@ -46,7 +46,7 @@ MAX_LONG_WORK = 60_000.0  # ... up to this
 
 
 def check_length(song: Song) -> None:
-    """See that a song is no longer than a clip can be.
+    """Check that a song is no longer than a clip can be.
 
     Raises:
       ValueError: it is.

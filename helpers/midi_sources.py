@@ -103,7 +103,7 @@ def download(url: str) -> Path:
     Raises:
       ValueError: not a web address, the file is too large, or what `midi.load` finds wrong with it.
       ConnectionError: the server cannot be reached, is too slow or broke off.
-      OSError: the server does not hand the file out. From Google Drive it is a PermissionError.
+      OSError: the server refuses to serve the file. From Google Drive it is a PermissionError.
     """
     url = url.strip()
     on_drive = is_drive_link(url)

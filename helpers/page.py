@@ -12,9 +12,7 @@ Notebook: 06_compare.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import hashlib
 import io
 import json
 import os
@@ -27,22 +25,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from . import __version__, audio, casting, drawing, midi, spectrograms
+from . import audio, casting, drawing, midi, spectrograms, webpage
 from .audio import Audio
-from .files import as_path, replacing
 from .midi import Song, note_name
 from .midi.song import TRACK_COLOURS
 from .render.types import DEFAULTS, is_heard
 
 if TYPE_CHECKING:
-    import jinja2
     from matplotlib.axes import Axes
 
     from .evaluation.agreement import Agreement
     from .instruments import Timeline
     from .render.report import Recipe, RenderReport
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 # Every number of this module.
 SOUNDS = ("mp3", "flac")  # what the clips of a page can be encoded as
@@ -186,7 +180,7 @@ def write(
     sound: str = "mp3",
     progress: bool = True,
 ) -> Path:
-    """Write one HTML file with a player, pictures and the making of every clip. Equal clips give equal bytes.
+    """Write one HTML file with a player, pictures and the settings of every clip. Equal clips give equal bytes.
 
     Args:
       clips: name -> audio, in the order of the page. What `render` returned shows its settings and can be made again
@@ -215,8 +209,8 @@ def write(
     >>> path.read_text("utf-8")[:15]
     '<!DOCTYPE html>'
     """
-    path, observations, agreement = as_path(path), observations or {}, agreement or {}
-    _check(clips, path, template, {"observation on": observations, "agreement of": agreement})
+    path, observations, agreement = webpage.checked_path(path), observations or {}, agreement or {}
+    _check(clips, template, {"observation on": observations, "agreement of": agreement})
     if sound not in SOUNDS:
         raise ValueError(f"sound is {sound!r}; it can be {' or '.join(map(repr, SOUNDS))}")
     sounds = _encoded(clips, sound)
@@ -238,7 +232,6 @@ def write(
                 "made": _made(reports.get(name), f"{number:02}_{_safe(name)}.json"),
             }
         )
-    script = (TEMPLATES / "page.js").read_text("utf-8")
     long = sum(clip.duration * clip.channels for clip in clips.values()) > MAX_COMPARED
     values = {
         "title": title,
@@ -247,27 +240,19 @@ def write(
         "is_template": bool(template),
         "agreement": agreement,
         "is_compared": len(clips) > 1 and not long,
-        "script": script,
-        "script_hash": base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
         "sound": sound,
         "keys": {name: _gradient(name) for name in ("magma", "rainbow")},
         "introduction": introduction,
         "score": _score(song) if song else None,
         "sections": sections,
         "imports": IMPORTS,
-        "version": __version__,
     }
-    with replacing(path) as partial:
-        _environment().get_template("page.html").stream(values).dump(str(partial), errors="replace")
+    webpage.write(path, "page.html", values, script="page.js", media=True)
     return path
 
 
-def _check(
-    clips: Mapping[str, Audio], path: Path, template: Sequence[Section], more: Mapping[str, Mapping[str, Any]]
-) -> None:
+def _check(clips: Mapping[str, Audio], template: Sequence[Section], more: Mapping[str, Mapping[str, Any]]) -> None:
     """`more` is what else is said of clips, by their names."""
-    if path.suffix.lower() != ".html":
-        raise ValueError(f"the name of the page must end in .html, which {path.name} does not")
     if not isinstance(clips, Mapping):
         raise ValueError(f"clips must be a dict from names to clips, not a {type(clips).__name__}")
     if not clips:
@@ -288,21 +273,6 @@ def _check(
             raise ValueError(f"there is an {what} {strangers[0]!r}, but no clip of this name")
     if len({section.name for section in template}) < len(template):
         raise ValueError("two sections of the template have one name")
-
-
-def _environment() -> jinja2.Environment:
-    import jinja2
-
-    loader = jinja2.FileSystemLoader(TEMPLATES)
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["paragraphs"] = lambda text: [part for part in re.split(r"\n\s*\n", text.strip()) if part]
-    return environment
-
-
-def _data(content: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def _safe(name: str) -> str:
@@ -362,7 +332,7 @@ def _plot(draw: Callable[[Axes], object], seconds: float, height: float, lossles
         background = {"transparent": True} if lossless else {"facecolor": ax.get_facecolor()}
         options = {"lossless": lossless, "quality": WEBP_QUALITY, "method": 6}
         figure.savefig(content, format="webp", **background, pil_kwargs=options)
-    return _Plot(_data(content.getvalue(), "image/webp"), seconds, times, pitches, height=round(height * DPI))
+    return _Plot(webpage.data(content.getvalue(), "image/webp"), seconds, times, pitches, height=round(height * DPI))
 
 
 def _percent(part: float, whole: float) -> str:
@@ -393,7 +363,7 @@ def _clip(clip: Audio, sound: tuple[bytes, str], longest: float) -> dict[str, An
         "loudness": f"{loudness:.1f}".replace("-", "−") if np.isfinite(loudness) else "silent",
         "peak": f"{clip.peak:.2f}",
         "format": format,
-        "sound": _data(content, "audio/mpeg" if format.startswith("MP3") else "audio/flac"),
+        "sound": webpage.data(content, "audio/mpeg" if format.startswith("MP3") else "audio/flac"),
         "cqt": _plot(lambda ax: spectrograms.cqt(clip, ax=ax), end, PICTURE_HEIGHT),
         "rainbowgram": _plot(lambda ax: spectrograms.rainbowgram(clip, ax=ax), end, PICTURE_HEIGHT),
     }
@@ -454,7 +424,7 @@ def _made(report: RenderReport | None, file_name: str) -> dict[str, Any] | None:
         "changed": [f"{key}={value!r}" for key, value in settings.items() if value != getattr(DEFAULTS, key)],
         "players": _players(report, recipe),
         "file_name": file_name,
-        "file": _data(report.to_json().encode("utf-8"), "application/json"),
+        "file": webpage.data(report.to_json().encode("utf-8"), "application/json"),
     }
 
 

@@ -25,7 +25,9 @@ import tempfile
 from pathlib import Path
 
 from .files import as_path
-from .folders import ROOT
+from .folders import PACKAGE, ROOT
+
+REQUIREMENTS = PACKAGE.parent / "requirements.txt"  # of a clone; an installed package came with what it needs
 
 COLAB, VOILA, JUPYTER, PLAIN = "Colab", "Voilà", "a Jupyter notebook", "plain Python"
 
@@ -75,7 +77,7 @@ def here() -> None:
 # ---- What is installed -----------------------------------------------------------------------------------------------
 
 
-def missing(requirements: Path = ROOT / "requirements.txt") -> list[str]:
+def missing(requirements: Path = REQUIREMENTS) -> list[str]:
     """The lines of `requirements` whose package is not installed, whatever its version; none without that file."""
     if not requirements.exists():
         return []
@@ -152,7 +154,7 @@ def _hardware() -> str:
 
 
 def outputs() -> Path:
-    """The folder for results, made if it is not there: `outputs` in the repository.
+    """The folder for results, made if it is not there: `outputs` in the repository, or in the current folder.
 
     In Colab, once Google Drive is mounted, that is a link to a folder in the Drive, so that results outlive the
     session; unless it has files already, which then stay where they are.

@@ -155,7 +155,7 @@ def work(track: Track) -> float:
 
 
 def check(tracks: Sequence[Track], name: str) -> None:
-    """See that playing some tracks is no more work than `limits` says.
+    """Check that playing some tracks is no more work than `limits` says.
 
     Args:
       tracks: what is to be played.

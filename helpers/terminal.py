@@ -12,10 +12,17 @@ import contextlib
 import os
 import sys
 import unicodedata
+from pathlib import Path
 from typing import TextIO
 
 KEPT = "\n\t"  # of the control characters
 CONTROLS = ("Cc", "Cf", "Zl", "Zp")  # Unicode's categories: controls, invisible formats, separators of lines
+
+
+def program(module: str) -> str:
+    """What a command line was called by: the name of an installed command, or `python -m` and the module."""
+    called = Path(sys.argv[0]).stem
+    return called if called.startswith("gansynth_") else f"python -m {module}"
 
 
 def say(text: object, stream: TextIO | None = None) -> None:

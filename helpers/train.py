@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from .files import as_path
 from .gansynth.config import Config
-from .terminal import say
+from .terminal import program, say
 
 if TYPE_CHECKING:
     from .gansynth import GANSynth
@@ -41,7 +41,7 @@ SAMPLE_EVERY = 10_000  # images
 LOG_EVERY = 800  # images
 TINY_SAMPLE_EVERY, TINY_LOG_EVERY = 400, 8
 CACHE, EVALUATIONS = "cache", "evaluations"
-EVALUATE_NOTES = 200  # half a minute on two cores
+EVALUATE_NOTES = 200  # a minute on two cores for a full-size model
 
 # A quarter of a second with a sixteenth of the published model's pixels: an image takes 0.05 s on two cores. There are
 # only some hundred steps, so batches are small, learning rates higher than the published ones, and the averages soon
@@ -65,9 +65,9 @@ TINY = {
 
 
 def parser() -> argparse.ArgumentParser:
-    flags = argparse.ArgumentParser(prog="python -m helpers.train", description="Train GANSynth on your own notes.")
+    flags = argparse.ArgumentParser(prog=program("helpers.train"), description="Train GANSynth on your own notes.")
     size = flags.add_mutually_exclusive_group()
-    size.add_argument("--config", metavar="FILE", help="an experiment.json; by default the published models' numbers")
+    size.add_argument("--config", metavar="FILE", help="an experiment.json; default: the published hyper-parameters")
     size.add_argument("--tiny", action="store_true", help="a small model that shows falling losses within minutes")
     size.add_argument(
         "--continue_from", metavar="CHECKPOINT", help="a published folder or name, or another run's --out"
@@ -75,12 +75,12 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--data", required=True, help="a folder of notes, a .tfrecord, tfds:NAME or soundfont:[FILE.sf2]"
     )
-    flags.add_argument("--out", required=True, help="where everything goes; a run that is there already goes on")
+    flags.add_argument("--out", required=True, help="where everything goes; an existing run is continued")
     flags.add_argument("--cache_dir", help="where the spectrograms go (default OUT/cache)")
     flags.add_argument("--images", type=int, metavar="N", help="when to stop, counted from the very first image")
-    flags.add_argument("--batch_size", type=int, help="images of a step (default as in the numbers, 8)")
-    flags.add_argument("--seed", type=int, help="of everything random (default 0)")
-    flags.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of the convolutions")
+    flags.add_argument("--batch_size", type=int, help="images per step (default from the hyper-parameters, 8)")
+    flags.add_argument("--seed", type=int, help="seed of everything random (default 0)")
+    flags.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of convolutions")
     flags.add_argument("--strategy", choices=("mirrored",), help="share each batch among all the GPUs")
     flags.add_argument("--sample_every", type=int, metavar="N", help=f"images between samples (default {SAMPLE_EVERY})")
     flags.add_argument("--log_every", type=int, metavar="N", help=f"images between log entries (default {LOG_EVERY})")
@@ -153,6 +153,7 @@ def _measuring(args: argparse.Namespace, config: Config, out: Path) -> Measuring
     evaluating.check_size(len(sounds), args.evaluate_notes, source)
 
     def measure(model: GANSynth, images: int) -> dict[str, float]:
+        say(f"evaluating at {images:,} images ...")
         try:
             found = evaluating.evaluate(
                 model,
@@ -162,7 +163,7 @@ def _measuring(args: argparse.Namespace, config: Config, out: Path) -> Measuring
                 named=source,
                 progress=False,
             )
-        except ValueError as error:  # at its beginning a generator may be silent, which must not end the training
+        except (ValueError, RuntimeError) as error:  # RuntimeError: Ctrl-C has ended the processes that listen
             say(f"not evaluated at {images:,} images: {error}")
             return {}
         results.write(found, out / EVALUATIONS / f"{images:08d}.json")
@@ -172,7 +173,7 @@ def _measuring(args: argparse.Namespace, config: Config, out: Path) -> Measuring
 
 
 def _origin(args: argparse.Namespace, out: Path) -> tuple[Path | None, Config]:
-    """The folder of the checkpoint to go on from, if there is one, and the numbers to train with."""
+    """The folder of the checkpoint to go on from, if there is one, and the hyper-parameters to train with."""
     from .gansynth import checkpoint, hub
 
     origin, asked = None, None
@@ -199,12 +200,12 @@ def _origin(args: argparse.Namespace, out: Path) -> tuple[Path | None, Config]:
 
 
 def _check_same(asked: Config, saved: Config, out: Path) -> None:
-    """A run goes on with the numbers it was begun with; how long it lasts and its batches may change."""
+    """A run goes on with the hyper-parameters it was begun with; how long it lasts and its batches may change."""
     names = {f.name for f in dataclasses.fields(Config)} - {"extra", "assumed", "total_num_images"}
     for name in sorted(names):
         old, new = getattr(saved, name), getattr(asked, name)
         if old != new:
-            raise ValueError(f"{out} holds a run with {name} {old!r}, not {new!r}: choose another --out or its numbers")
+            raise ValueError(f"{out} holds a run with {name} {old!r}, not {new!r}: choose another --out, or that")
 
 
 def _strategy(name: str | None) -> tf.distribute.Strategy | None:

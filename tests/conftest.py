@@ -2,9 +2,14 @@
 
 import os
 
+# Two processes with two threads each would wait for each other on two cores: a small matrix product takes 30 times as
+# long.
+_threads = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"
 for _name, _value in {
-    "TF_NUM_INTRAOP_THREADS": "2",
+    "TF_NUM_INTRAOP_THREADS": _threads,
     "TF_NUM_INTEROP_THREADS": "1",
+    "OMP_NUM_THREADS": _threads,
+    "OPENBLAS_NUM_THREADS": _threads,
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "MPLBACKEND": "Agg",
 }.items():
@@ -48,6 +53,17 @@ def pytest_xdist_make_scheduler(config, log):
             return nodeid if file.endswith(SPREAD) else file
 
     return ByFile(config, log)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A real browser, for pages on a disk."""
+    import drive
+
+    if lack := drive.missing():
+        pytest.skip(lack)
+    with drive.chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -113,8 +113,8 @@ def test_a_whole_number_is_an_int_however_it_was_written(key):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{}", "none of the model's numbers"),
-        ('{"unknown": 1}', "none of the model's numbers"),
+        ("{}", "none of the model's hyper-parameters"),
+        ('{"unknown": 1}', "none of the model's hyper-parameters"),
         ("", "not valid JSON"),
         ('{"kernel_size": 3', "not valid JSON"),
         ("[1, 2]", "one JSON object, not a list"),

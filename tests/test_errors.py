@@ -8,7 +8,7 @@ import pytest
 from inputs import DATA
 
 from helpers import audio, gansynth, instruments, midi, midi_sources, render
-from helpers.errors import in_one_line
+from helpers.errors import in_one_line, one_line
 from helpers.gansynth import hub
 from helpers.instruments import Timeline
 
@@ -92,3 +92,8 @@ def test_elsewhere_it_is_an_ordinary_exception():
 def test_the_decorator_leaves_name_and_docstring():
     assert Timeline.__init__.__doc__.strip().startswith("Args")
     assert gansynth.load.__name__ == "load"
+
+
+def test_a_message_of_others_is_one_line_of_bounded_length():
+    assert one_line("a\nb\x1b[31m c ") == "a b [31m c"
+    assert len(one_line(10_000 * "x")) == 400

@@ -26,11 +26,22 @@ def found():
             "--output is a.txt; its name must end in .json",
         ),
         (["--checkpoint=demo", "--quick", "--picture=a.svg"], "--picture is a.svg; its name must end in .png"),
+        (
+            ["--checkpoint=demo", "--reference=soundfont:", "--page=a.htm"],
+            "--page is a.htm; its name must end in .html",
+        ),
+        (["--compare", "a/x.json", "--page=a.pdf"], "--page is a.pdf; its name must end in .html"),
+        (["--checkpoint=demo", "--quick", "--page=a.html"], "--picture and --page are for results against a --ref"),
+        (["--checkpoint=demo", "--quick", "--picture=a.png"], "--picture and --page are for results against a --ref"),
         (["--checkpoint=demo", "--quick", "--output=a.json"], "--output is for the results of one model"),
         (["--compare", "a/x.json", "b/x.json"], "No such file"),
         (["--checkpoint=demo", "--reference=/nowhere"], "no notes at /nowhere"),
         (["--checkpoint=demo", "--reference=soundfont:", "--programs=0,x"], "--programs is '0,x'"),
-        (["--checkpoint=demo", "--reference=soundfont:", "--n=3"], "n is 3; fewer than 48 notes"),
+        (["--checkpoint=demo", "--reference=soundfont:", "--n=3"], "n is 3; at least 48 notes"),
+        (["--checkpoint=demo", "--reference=soundfont:", "--seed=-1"], "--seed is -1; it must be 0 or more"),
+        (["--compare", "a.json", "--reference=soundfont:"], "--compare reads results files"),
+        (["--compare", "a.json", "--quick"], "--compare reads results files"),
+        (["--checkpoint=demo", "--quick", "--voices"], "--quick needs no reference"),
     ],
 )
 def test_a_mistake_is_one_line(flags, message, capsys):
@@ -48,6 +59,27 @@ def test_results_are_compared_and_drawn(found, tmp_path, capsys):
     assert "demo" in out.splitlines()[0]
     assert "mine" in out.splitlines()[0]
     assert (tmp_path / "both.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_results_are_put_on_a_page(found, tmp_path, capsys):
+    files = [str(results.write(found, tmp_path / f"{name}.json")) for name in ("demo", "mine")]
+    path = tmp_path / "both.html"
+    assert evaluate.main(["--compare", *files, f"--page={path}"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(path)
+    assert "<h1>Evaluation of demo and mine</h1>" in path.read_text("utf-8")
+
+
+def test_a_wrong_suffix_is_told_before_anything_is_loaded(monkeypatch, capsys):
+    monkeypatch.setattr(gansynth, "load", lambda *_: pytest.fail("loaded a model"))
+    assert evaluate.main(["--checkpoint=demo", "--reference=soundfont:", "--page=a.htm"]) == 1
+    assert "--page is a.htm" in capsys.readouterr().err
+
+
+def test_a_model_that_was_measured_is_put_on_a_page(asked, tmp_path, capsys):
+    path = tmp_path / "demo.html"
+    assert evaluate.main(["--checkpoint=demo", "--reference=soundfont:", f"--page={path}"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(path)
+    assert "<h1>Evaluation of demo</h1>" in path.read_text("utf-8")
 
 
 def test_files_of_one_name_are_refused(found, tmp_path, capsys):
@@ -85,12 +117,11 @@ def test_flags_arrive(asked, found, tmp_path):
     assert results.read(path) == found
 
 
-def test_a_checkpoint_is_compared_with_the_programs_that_it_names(asked, monkeypatch):
+def test_no_checkpoint_chooses_what_it_is_compared_with(asked, monkeypatch):
     opened = {}
     monkeypatch.setattr(dataset, "open_sounds", lambda source, config, **options: opened.update(options))
     evaluate.main(["--checkpoint=demo", "--reference=soundfont:"])
-    assert opened["programs"][:3] == (0, 4, 6)
-    assert len(opened["programs"]) == 40
+    assert opened["programs"] == evaluate.PROGRAMS
     evaluate.main(["--checkpoint=demo", "--reference=soundfont:", "--programs=24,40,24"])
     assert opened["programs"] == (24, 40)
 

@@ -84,8 +84,8 @@ def test_three_rows_of_as_many_notes_each(quick):
 
 
 def test_a_right_model_scores_as_the_reference_against_itself_and_another_does_not(quick):
-    right = evaluating.evaluate(Model(), Tones(100), n=200, progress=False).scores
-    worse = evaluating.evaluate(Model(lambda x, z, p: np.diff(x, append=0)), Tones(100), n=200, progress=False).scores
+    right = evaluating.evaluate(Model(), Tones(60), n=120, progress=False).scores
+    worse = evaluating.evaluate(Model(lambda x, z, p: np.diff(x, append=0)), Tones(60), n=120, progress=False).scores
     for metric in ("kid_mel", "kid_musicnn"):
         assert right[MODEL][metric].interval.low < right[OTHER][metric].interval.high
         assert worse[MODEL][metric].interval.low > right[OTHER][metric].interval.high
@@ -106,7 +106,7 @@ def test_what_would_mean_nothing_is_not_there(quick):
     assert "ndb" not in more
 
 
-def test_notes_without_a_pitch_are_not_in_tune(monkeypatch):
+def test_notes_without_a_pitch_are_not_in_tune(quick, monkeypatch):
     """A model of noise must not be judged by the few notes in which a tracker finds something."""
 
     def deaf(waves, pitches, sample_rate, tracked):
@@ -118,7 +118,7 @@ def test_notes_without_a_pitch_are_not_in_tune(monkeypatch):
     assert scores["in_tune"].value == scores["in_tune_swift_f0"].value == pytest.approx(50, abs=5)
 
 
-def test_swift_f0_is_not_asked_for_what_it_cannot_hear(monkeypatch):
+def test_swift_f0_is_not_asked_for_what_it_cannot_hear(quick, monkeypatch):
     def deaf(waves, pitches, sample_rate, tracked):
         return cheap(waves, pitches, sample_rate, tracked) | {
             "swift_f0": np.where(np.asarray(pitches) < 31, np.nan, 0.0)
@@ -127,8 +127,20 @@ def test_swift_f0_is_not_asked_for_what_it_cannot_hear(monkeypatch):
     monkeypatch.setattr(describing, "describe", deaf)
     scores = evaluating.evaluate(Model(), Tones(60, (28, 48)), n=60, progress=False).scores[MODEL]
     assert "in_tune_swift_f0" not in scores  # about thirty notes are left
-    scores = evaluating.evaluate(Model(), Tones(140, (28, 48)), n=140, progress=False).scores[MODEL]
+    scores = evaluating.evaluate(Model(), Tones(105, (28, 48)), n=105, progress=False).scores[MODEL]
     assert scores["in_tune_swift_f0"].value == 100
+
+
+def test_trackers_hear_what_is_judged_and_not_what_it_is_compared_with(quick, monkeypatch):
+    heard = []
+
+    def counting(waves, pitches, sample_rate, tracked):
+        heard.append((len(waves), int(np.sum(tracked))))
+        return cheap(waves, pitches, sample_rate, tracked)
+
+    monkeypatch.setattr(describing, "describe", counting)
+    evaluating.evaluate(Model(), Tones(), n=64, progress=False)
+    assert np.sum(heard, axis=0).tolist() == [4 * 64, 3 * 64]
 
 
 def test_the_halves_of_a_reference_have_the_same_instruments_and_no_common_note():
@@ -148,7 +160,7 @@ def test_all_that_is_random_has_the_seed(quick):
 
 
 def test_too_few_notes_are_refused():
-    with pytest.raises(ValueError, match="n is 10; fewer than 48 notes"):
+    with pytest.raises(ValueError, match="n is 10; at least 48 notes"):
         evaluating.evaluate(Model(), Tones(), n=10)
     with pytest.raises(ValueError, match="tones has 40 notes; 96 are needed"):
         evaluating.evaluate(Model(), Tones(10), n=100, named="tones")
@@ -166,9 +178,32 @@ def test_notes_that_cannot_be_used_are_left_out_of_all_rows(quick):
     assert 70 <= found.notes < 80
 
 
-def test_silent_notes_of_the_model_are_left_out(quick):
-    found = evaluating.evaluate(Model(lambda x, z, p: 0 * x if p == 48 else x), Tones(), n=80, progress=False)
-    assert found.notes < 80
+@pytest.mark.parametrize("nothing", [0.0, np.nan])
+def test_silent_notes_of_the_model_count_as_wrong(quick, nothing):
+    """Or a model that is silent where it fails would be better than one that is not."""
+    whole = evaluating.evaluate(Model(), Tones(), n=80, progress=False)
+    found = evaluating.evaluate(Model(lambda x, z, p: nothing * x if p == 48 else x), Tones(), n=80, progress=False)
+    assert found.notes == whole.notes == 80
+    assert 10 <= found.silent <= 30
+    assert whole.silent == 0
+    assert found.scores[MODEL]["fad_mel"].value > 2 * whole.scores[MODEL]["fad_mel"].value
+    assert f"{found.silent} notes of mine are silent or not finite" in str(results.compare({"mine": found}))
+
+
+def test_an_interval_contains_its_number(quick):
+    """A number at the least that it can be: resampled, it would lie below."""
+    for row in evaluating.evaluate(Model(), Tones(), n=80, progress=False).scores.values():
+        for name, (value, interval) in row.items():
+            assert interval is None or interval.low <= value <= interval.high, name
+
+
+def test_what_a_classifier_says_that_is_mostly_wrong_is_left_out(quick, monkeypatch):
+    names = {"pitch_entropy", "inception"}
+    assert names <= evaluating.evaluate(Model(), Tones(20, range(48, 56)), n=80, progress=False).scores[MODEL].keys()
+    monkeypatch.setattr(evaluating, "MIN_ACCURACY", 1.01)
+    found = evaluating.evaluate(Model(), Tones(20, range(48, 56)), n=80, progress=False)
+    assert not names & found.scores[MODEL].keys()
+    assert "classifier that errs too often" in str(results.compare({"mine": found}))
 
 
 # ---- What is kept
@@ -249,6 +284,7 @@ def test_results_are_read_back_as_they_were(evaluation, tmp_path):
         ({"notes": 0}, "notes"),
         ({"scores": {}}, "it must have the rows model, reference, round trip"),
         ({"scores": {row: {"in_tune": {"value": "x", "interval": None}} for row in ROWS}}, "scores"),
+        ({"classifier": {"pitch": 0.5}}, "its classifier must have the accuracies of pitch and instrument"),
     ],
 )
 def test_other_files_are_refused_in_a_sentence(evaluation, tmp_path, change, message):
@@ -273,8 +309,8 @@ def test_a_table_has_each_model_and_the_two_rows_to_read_them_against(evaluation
     [row] = [line for line in lines if line.startswith("diversity")]
     assert "–" in row  # mine has none
     assert "100 notes in each column, against as many others of soundfont: (seed 0)." in lines
-    assert any(line.startswith("Too few notes for: ") and "NDB" in line for line in lines)
-    assert "1 note of demo or of its reference could not be used and is left out; the first: a problem" in lines
+    assert any(line.startswith("Left out, with too few notes") and "NDB" in line for line in lines)
+    assert "1 note of the reference could not be used and is left out; the first: a problem" in lines
 
 
 def test_names_are_escaped_in_a_notebook(evaluation):
@@ -287,6 +323,16 @@ def test_what_was_measured_otherwise_is_not_compared(evaluation, field, value):
         results.compare({"demo": evaluation, "mine": dataclasses.replace(evaluation, **{field: value})})
     with pytest.raises(ValueError, match="no evaluation"):
         results.compare({})
+
+
+def test_numbers_against_other_notes_of_one_source_are_not_compared(quick):
+    """Other programs of one soundfont, say: its name and the number of notes are the same."""
+    ours = evaluating.evaluate(Model(), Tones(24), n=48, progress=False)
+    theirs = evaluating.evaluate(Model(), Tones(24, (49, 55, 60, 67)), n=48, progress=False)
+    assert results.compare({"ours": ours, "again": evaluating.evaluate(Model(), Tones(24), n=48, progress=False)})
+    with pytest.raises(ValueError, match="theirs and ours were measured with different notes of 'reference'"):
+        results.compare({"ours": ours, "theirs": theirs})
+    assert results.compare({"ours": ours, "unknown": dataclasses.replace(theirs, reference_notes="")})
 
 
 def test_the_picture_has_a_panel_for_each_metric_and_a_line_for_each_row(evaluation):

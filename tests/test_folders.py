@@ -67,6 +67,7 @@ def test_the_wheel_has_every_module_and_all_that_they_read(installed):
     assert {line.split(" = ")[0] for line in names.read_text().splitlines() if " = " in line} == {
         "gansynth_generate",
         "gansynth_train",
+        "gansynth_evaluate",
     }
 
 

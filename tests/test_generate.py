@@ -328,3 +328,16 @@ def test_faithful_instruments_last_to_the_end_of_the_note_listed_last(calls, tmp
     assert asked(calls, tmp_path, *flags).parts.at.tolist() == expected.at.tolist()
     ours = asked(calls, tmp_path, "--seed", 31, "--secs_per_instrument", 5).parts
     assert ours.at.tolist() == instruments.Timeline.random(Stub(), 90.0, 31, 5.0).at.tolist()
+
+
+def test_random_notes_reach_from_the_lowest_pitch_to_the_highest(monkeypatch, tmp_path):
+    asked = []
+
+    def made(z, pitches, progress):
+        asked.extend(pitches.tolist())
+        return np.zeros((len(z), 4), np.float32)
+
+    model = SimpleNamespace(sample_z=lambda n, seed: np.zeros((n, 4)), generate=made, sample_rate=16000)
+    generate.random_notes(model, 30, 1, tmp_path)  # a seed that draws both
+    assert (min(asked), max(asked)) == (24, 84)
+    assert len(list(tmp_path.iterdir())) == 30

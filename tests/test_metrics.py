@@ -43,6 +43,18 @@ def test_kid_needs_no_more_memory_than_its_blocks(monkeypatch):
     assert metrics.kid(x, y) == pytest.approx(whole)
 
 
+def test_kid_of_a_selection_is_that_of_its_rows():
+    x, y = gaussian(70, 4, 1), gaussian(30, 4, 2)
+    among = metrics.kid_from(x)(y)
+    for rows in (np.arange(30), np.arange(7, 19), np.random.RandomState(0).randint(30, size=40)):
+        assert among(rows) == pytest.approx(metrics.kid(x, y[rows]))
+    groups = np.arange(30) % 7
+    of_groups = metrics.kid_from(x)(y, groups)
+    for chosen in ([0, 1, 2, 3, 4, 5, 6], [3], [5, 0, 5, 5, 2]):
+        rows = np.concatenate([np.flatnonzero(groups == i) for i in chosen])
+        assert of_groups(rows) == pytest.approx(metrics.kid(x, y[rows]))
+
+
 # ---- The Frechet distance
 
 
@@ -145,11 +157,11 @@ def test_intervals_over_instruments_cover_the_truth_and_those_over_notes_do_not(
 def test_intervals_of_a_distance_between_distributions_cover_it():
     """KID from a fixed sample to N(0.3, I) in two dimensions, whose value ten samples of 2,000 tell."""
     fixed = metrics.kid_from(gaussian(400, 2, 1))
-    truth = np.mean([fixed(gaussian(2000, 2, 2 + i, mean=0.3)) for i in range(10)])
+    truth = np.mean([fixed(gaussian(2000, 2, 2 + i, mean=0.3))(np.arange(2000)) for i in range(10)])
     covered, rounds = 0, 50
     for seed in range(rounds):
         y = gaussian(200, 2, 100 + seed, mean=0.3)
-        low, high = metrics.bootstrap(lambda i, y=y: fixed(y[i]), np.arange(200) // 4, seed, resamples=100)
+        low, high = metrics.bootstrap(fixed(y), np.arange(200) // 4, seed, resamples=100)
         covered += low <= truth <= high
     assert covered / rounds >= 0.85
 

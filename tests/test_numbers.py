@@ -6,6 +6,8 @@ import re
 import pytest
 from inputs import DATA
 
+from helpers.evaluation import results
+
 ROOT = DATA.parents[1]
 README, GUIDE = (" ".join((ROOT / name).read_text("utf-8").split()) for name in ("README.md", "docs/guide.md"))
 BENCHMARKS = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
@@ -53,3 +55,21 @@ def test_speed():
 def test_balance(row, text):
     (cells,) = rows(row)
     assert text.format("", "", *map(number, cells[2:])) in GUIDE
+
+
+@pytest.mark.parametrize(("name", "table"), [("fluidr3", 0), ("timgm6mb", 1)])
+def test_the_model_card_has_the_evaluations(name, table):
+    folder = ROOT / "data" / "checkpoints" / "demo"
+    drawn, voices = (results.read(folder / "evaluation" / f"{name}{kind}.json") for kind in ("", "_voices"))
+    columns = [drawn.scores["model"], voices.scores["model"], drawn.scores["reference"], drawn.scores["round trip"]]
+    card = (folder / "README.md").read_text("utf-8").split("### Against its sources")[1]
+    lines = [line.strip("| ").split(" | ") for line in card.splitlines() if line.startswith("| ")]
+    shown = [cells for cells in lines if len(cells) == 5]
+    rows = shown[table * len(shown) // 2 :][: len(shown) // 2]
+    assert len(rows) == 11
+    for title, *cells in rows:
+        (metric,) = [
+            m for m, known in results.METRICS.items() if title in (known.title, f"{known.title}, {known.unit}")
+        ]
+        for cell, scores in zip(cells, columns, strict=True):
+            assert cell.startswith(f"{scores[metric].value:.{results.METRICS[metric].digits}f}".replace("-", "−"))

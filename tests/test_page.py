@@ -9,10 +9,8 @@ import re
 import shutil
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
-import drive
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -21,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inputs import RATE, Stub
 from PIL import Image
+from webpages import Page, Visit, content
 
 from helpers import audio, demo, midi, page, render
 from helpers.audio import Audio
@@ -31,7 +30,6 @@ from helpers.render import report
 from helpers.render.types import Part
 
 NASTY = "<script>alert('1')</script> & \"quotes\" $\\frac$"
-VOID = {"meta", "link", "img", "br", "hr", "input"}
 WORDS = {
     "author": NASTY,
     "date": "1 May",
@@ -89,49 +87,9 @@ def path(clips, tmp_path_factory):
     return write(tmp_path_factory.mktemp("page") / "new" / "page.html", clips, NASTY, **WORDS)
 
 
-class Page(HTMLParser):
-    """A page as a list of elements, each with tag, attributes and text; tags have to nest."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.elements, self.open = [], []
-        self.html = path.read_bytes().decode("utf-8")
-        self.feed(self.html)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes), []))
-        if tag not in VOID:
-            self.open.append(self.elements[-1])
-
-    def handle_endtag(self, tag):
-        assert self.open.pop()[0] == tag
-
-    def handle_data(self, data):
-        for _, _, text in self.open:
-            text.append(data)
-
-    def all(self, tag):
-        return [(attributes, "".join(text)) for t, attributes, text in self.elements if t == tag]
-
-    def attributes(self, tag, name):
-        return [attributes[name] for attributes, _ in self.all(tag) if name in attributes]
-
-    @property
-    def text(self):
-        return " ".join("".join(self.elements[0][2]).split())
-
-
 @pytest.fixture(scope="module")
 def parsed(path):
     return Page(path)
-
-
-def content(address, kind):
-    head, data = address.split(",")
-    assert head == f"data:{kind};base64"
-    return base64.b64decode(data, validate=True)
 
 
 # ------------------------------------------------------------------------------------------------------------ structure
@@ -543,28 +501,6 @@ def test_it_can_be_imported_alone_and_without_tensorflow(module):
 
 
 # ------------------------------------------------------------------------------------------------- in a real browser
-
-
-class Visit:
-    """The page, open in Chromium, and what it asked for and complained about."""
-
-    def __init__(self, chromium, path, **options):
-        self.page = chromium.new_page(**options)
-        self.said, self.asked = [], []
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.said.append(dialog.message), dialog.dismiss()))
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.goto(path.as_uri())
-        self.page.wait_for_function("() => [...document.querySelectorAll('audio')].every(a => a.readyState >= 1)")
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if lack := drive.missing():
-        pytest.skip(lack)
-    with drive.chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -209,3 +209,13 @@ def test_values_between_points_are_on_straight_lines(step):
     found = shaping.interpolated(points, step)
     expected = [np.interp(np.arange(8 * step) / step, np.arange(9), row) for row in points]
     np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_unlike_ends_of_a_loop_are_faded_by_power():
+    """Their sum has the power of either; ends that cancel each other are not made louder still, nor softer."""
+    wave = np.ones(RATE)
+    loop = Loop(RATE // 4, RATE // 2, 1.0, -0.9)
+    seam = int(shaping.LOOP_SEAM * RATE)
+    middle = extend(wave, loop, RATE)[loop.end - seam // 2]
+    assert middle == pytest.approx(np.sqrt(2), rel=0.01)
+    assert extend(wave, Loop(RATE // 4, RATE // 2, 1.0, 1.0), RATE)[loop.end - seam // 2] == pytest.approx(1, rel=0.01)

@@ -65,3 +65,11 @@ def test_an_instrument_of_another_model_is_refused():
         render.note(Stub(), Instrument("far", np.ones(4), "violins", "abc"), 60)
     with pytest.raises(ValueError, match="'short' has a latent of 2 numbers; stub takes 4"):
         instruments.check_model(Instrument("short", [1.0, 2.0]), Stub())
+
+
+@pytest.mark.parametrize("pitch", [[60], "C4", 60.5, 23, 85, None])
+def test_a_pitch_is_one_whole_number(pitch):
+    with pytest.raises(ValueError, match=r"^pitch is .*; it must be a whole number from 24 to 84$"):
+        render.note(Stub(), ONE, pitch)
+    of_numpy, plain = (render.note(Stub(), ONE, number).samples for number in (np.int64(60), 60))
+    np.testing.assert_array_equal(of_numpy, plain)

@@ -45,6 +45,7 @@ from helpers import (
     tables,
     terminal,
     train,
+    webpage,
     widgets,
 )
 from helpers.audio import Audio
@@ -59,6 +60,7 @@ from helpers.evaluation import (
     metrics,
     pitch,
     results,
+    results_page,
     selfcheck,
 )
 from helpers.evaluation import pictures as pictures_of_notes
@@ -253,6 +255,7 @@ CALLS = {
     "evaluation.classifier.taught": lambda g: classifier.taught(NOISE, NOISE, PITCHES, PITCHES, 0),
     "evaluation.describing.describe": lambda g: describing.describe(NOISE, PITCHES, 16000),
     "evaluation.embedding.musicnn": lambda g: embedding.musicnn(NOISE, 16000),
+    "evaluation.evaluating.check_size": lambda g: evaluating.check_size(100, 48, "notes"),
     "evaluation.evaluating.round_trip": lambda g: evaluating.round_trip(NOISE[0, :4096], Config.from_dict(train.TINY)),
     "evaluation.metrics.bootstrap": lambda g: metrics.bootstrap(np.mean, np.arange(20), 0),
     "evaluation.metrics.cells": lambda g: metrics.cells(NOISE, 2)(NOISE),
@@ -274,6 +277,10 @@ CALLS = {
     "evaluation.results.compare": lambda g: results.compare({"a": EVALUATION}),
     "evaluation.results.plot": lambda g: results.plot({"a": EVALUATION}),
     "evaluation.results.read": lambda g: results.read(results.write(EVALUATION, g.folder / "b.json")),
+    "evaluation.results_page.write": lambda g: results_page.write({"a": EVALUATION}, g.folder / "results.html"),
+    "evaluation.results.columns": lambda g: results.columns({"a": EVALUATION}),
+    "evaluation.results.left_out": lambda g: results.left_out({"a": EVALUATION}),
+    "evaluation.results.measured": lambda g: results.measured({"a": EVALUATION}),
     "evaluation.results.write": lambda g: results.write(EVALUATION, g.folder / "c.json"),
     "evaluation.selfcheck.harmonicity": lambda g: selfcheck.harmonicity(NOISE[0], 60, 16000),
     "evaluation.selfcheck.steepest": lambda g: selfcheck.steepest(NOISE),
@@ -427,6 +434,7 @@ CALLS = {
     "spectrograms.rainbowgram": lambda g: spectrograms.rainbowgram(g.clip, mode="detune"),
     "spectrograms.waveform": lambda g: spectrograms.waveform(g.clip),
     "terminal.is_control": lambda g: terminal.is_control("\x1b"),
+    "terminal.program": lambda g: terminal.program("helpers.train"),
     "terminal.say": lambda g: terminal.say("a word"),
     "training.pictures.draw_row": lambda g: pictures.draw_row(
         formula_data(2), matplotlib.figure.Figure().subplots(1, 2)
@@ -443,6 +451,10 @@ CALLS = {
         ]
     ),
     "training.loop.sample": lambda g: loop.sample(g.trainer(), np.zeros((2, 8)), np.array([60, 61]), g.folder),
+    "webpage.checked_path": lambda g: webpage.checked_path("a.html"),
+    "webpage.data": lambda g: webpage.data(b"a", "text/plain"),
+    "webpage.policy": lambda g: webpage.policy("let a;"),
+    "webpage.write": lambda g: webpage.write(g.folder / "bare.html", "base.html", {"title": "a"}),
     "widgets.base.Sound": lambda g: base.Sound(),
     "widgets.base.Sound.play": lambda g: base.Sound().play(g.clip),
     "widgets.base.quoted": lambda g: base.quoted("a"),

@@ -51,3 +51,17 @@ def test_that_nobody_takes_it_ends_nothing():
 @given(st.text(), st.sampled_from(["utf-8", "cp1252", "ascii", "shift-jis"]))
 def test_any_text_can_be_said(text, encoding):
     assert said(text, encoding).endswith("\n")
+
+
+@pytest.mark.parametrize(
+    ("called", "name"),
+    [
+        ("/usr/bin/gansynth_train", "gansynth_train"),
+        (r"gansynth_train.exe", "gansynth_train"),
+        ("/site-packages/helpers/train.py", "python -m helpers.train"),
+        ("pytest", "python -m helpers.train"),
+    ],
+)
+def test_a_command_line_says_what_it_was_called_by(monkeypatch, called, name):
+    monkeypatch.setattr(sys, "argv", [called])
+    assert terminal.program("helpers.train") == name

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 import time
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -620,8 +621,8 @@ def test_evaluations_on_the_way(folder_of_notes, tmp_path, monkeypatch, capsys):
     def evaluate(model, reference, n, named, cache_dir, progress):
         saved = checkpoint.read(out)
         asked.append((model.name, model.fingerprint == saved.fingerprint(), len(reference), n, named))
-        if len(asked) == 1:
-            raise ValueError("none of the notes can be heard")
+        if len(asked) <= 2:
+            raise (ValueError("none of the notes can be heard"), BrokenProcessPool("ended by Ctrl-C"))[len(asked) - 1]
         scores = {row: {"in_tune": results.Score(10.0 * len(asked))} for row in results.ROWS}
         return results.Evaluation(
             model.name, model.fingerprint, named, n, dict.fromkeys(results.ROWS, 1), 0, scores, {}
@@ -629,16 +630,18 @@ def test_evaluations_on_the_way(folder_of_notes, tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(evaluating, "evaluate", evaluate)
     monkeypatch.setattr(evaluating, "MIN_NOTES", 3)
-    more = ("--images", "12", "--evaluate_every", "8", "--evaluate_notes", "5", "--log_every", "100")
+    more = ("--images", "12", "--evaluate_every", "4", "--evaluate_notes", "5", "--log_every", "100")
     assert train.main(flags(folder_of_notes, out, *more)) == 0
-    assert asked == [("out", True, 6, 5, str(folder_of_notes))] * 2  # at 8 and 12 images; saved before
+    assert asked == [("out", True, 6, 5, str(folder_of_notes))] * 3  # saved before
     with open(out / loop.LOSSES, newline="") as file:
         table = list(csv.DictReader(file))
-    assert [(row["images"], row["evaluation/in_tune"]) for row in table] == [("12", "20.0")]
-    assert "not evaluated at 8 images: none of the notes can be heard" in capsys.readouterr().out
+    assert [(row["images"], row["evaluation/in_tune"]) for row in table] == [("12", "30.0")]
+    said = capsys.readouterr().out
+    assert "not evaluated at 4 images: none of the notes can be heard" in said
+    assert "not evaluated at 8 images: ended by Ctrl-C" in said
     (file,) = (out / "evaluations").iterdir()
     assert file.name == "00000012.json"
-    assert results.read(file).scores[results.MODEL]["in_tune"].value == 20
+    assert results.read(file).scores[results.MODEL]["in_tune"].value == 30
 
 
 def test_what_cannot_be_evaluated_is_said_before_the_training(folder_of_notes, tmp_path, capsys):

@@ -148,7 +148,7 @@ def test_download_says_what_is_wrong(site, kept):
     for url, kind, match in [
         (f"{site.url}/page", ValueError, "/page is a web page and not a MIDI file: copy the link of the file itself"),
         (f"{site.url}/none", OSError, "HTTP 404"),
-        (f"{site.url}/round", ConnectionError, "leads on and on"),
+        (f"{site.url}/round", ConnectionError, "redirects too often"),
         (f"{site.url}/file", ConnectionError, "cannot be reached"),
         (f"{site.url}/large", ValueError, "more than 8 MB"),
         (f"{site.url}/broken", ConnectionError, "cannot be reached"),

@@ -50,7 +50,7 @@ QUIETEST = -60.0  # dB below the loudest part of the envelope
 PENALTY = 10.0  # of the support vector machine
 
 # Clicks. How steep a note may be depends on how bright it is, so the source note says it: the largest jump of a sample,
-# relative to the note's peak, may be twice as large (6 dB). Hardly a source note differs by as much from its neighbour
+# relative to the note's peak, may be twice as large (6 dB). Hardly any source note differs as much from its neighbour
 # in pitch. In bright notes smaller clicks go unnoticed.
 ATTACK_SAMPLES = CONFIG.sample_rate // 50  # 20 ms that a stroke may begin in
 JUMP_FACTOR = 2.0
@@ -93,7 +93,7 @@ def spectral_distance(note: np.ndarray, source: np.ndarray) -> float:
 
 
 def largest_jump(wave: np.ndarray) -> float:
-    """The largest difference of neighbouring samples behind the attack, relative to the note's peak."""
+    """The largest difference of neighbouring samples after the attack, relative to the note's peak."""
     jumps = np.abs(np.diff(wave[ATTACK_SAMPLES:].astype(np.float64)))
     return float(jumps.max() / max(np.abs(wave).max(), 1e-9))
 
@@ -106,7 +106,7 @@ def stroke_milliseconds(wave: np.ndarray) -> float:
 
 
 def descriptors(wave: np.ndarray, pitch: int) -> np.ndarray:
-    """What the classifier is told of a note, whatever its level: float32 [47].
+    """What the classifier receives of a note, whatever its level: float32 [47].
 
     Mel-frequency cepstra (mean, deviation over time, mean of the attack), the envelope in dB, and the pitch.
     """
@@ -200,7 +200,7 @@ def taught_classifier(measured: dict[str, dict[str, dict]], heard: np.ndarray):
 
 
 def recognise(measured: dict[str, dict[str, dict]]) -> None:
-    """Add to all that was measured whether its family is told, [pitches].
+    """Add to all that was measured whether its family is recognised, [pitches].
 
     "recognised" is by a classifier that knows the loud and soft source notes of all pitches, "recognised_unheard" by
     one that knows none of the pitch that it is asked about.
@@ -277,7 +277,7 @@ def table(rows: dict[str, dict[str, dict]], kinds: list[str]) -> str:
 
 
 def rounded(value):
-    """Numbers for a compact file: four digits behind the point, None instead of NaN."""
+    """Numbers for a compact file: four decimals, None instead of NaN."""
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, (list, np.ndarray)):

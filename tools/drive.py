@@ -264,7 +264,7 @@ def open_run(page, kind, server, notebook, seconds=CELL_SECONDS):
 def new_page(browser):
     """A fresh window, and the list of its errors: what scripts threw, and what was written to the console as one.
 
-    Resources that Jupyter's own pages ask for in vain are left out.
+    Resources that are missing in Jupyter's own pages are left out.
     """
     page, errors = browser.new_context(viewport=WINDOW).new_page(), []
     page.set_default_timeout(PATIENCE)

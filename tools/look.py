@@ -68,7 +68,7 @@ VOILA_THEME = """theme => new Promise(done => {
     document.body.dataset.jpThemeLight = String(theme === "light");
     document.body.dataset.jpThemeName = theme === "light" ? "JupyterLab Light" : "JupyterLab Dark";
 })"""
-# JupyterLab adds an empty screen behind the last cell.
+# JupyterLab adds an empty screen after the last cell.
 HEIGHT = """scroller => {
     const cells = scroller.querySelectorAll(".jp-Notebook > .jp-Cell, .jp-WindowedPanel-viewport > .jp-Cell");
     const last = scroller.matches(".jp-WindowedPanel-outer") && [...cells].at(-1);

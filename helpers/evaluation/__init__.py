@@ -3,13 +3,14 @@
     evaluation.self_check(model)                                    # is this checkpoint what it should be?
     evaluation.evaluate(model, reference, n=1000)                   # how good is it?
     evaluation.compare({"demo": found, "mine": other})              # which is better?
+    results_page.write({"demo": found}, "outputs/demo.html")        # the same as a page, to put beside a paper
     evaluation.listening_test(clips, "outputs/test.html")           # which do people prefer?
     agreement.measure(clip, song)                                   # does a clip keep to its score?
 
 Notebook: 06_compare, 12_measure.
 """
 
-from . import agreement, results
+from . import agreement, results, results_page
 from .evaluating import evaluate
 from .listening import listening_result, listening_test
 from .results import Evaluation, compare
@@ -23,5 +24,6 @@ __all__ = [
     "listening_result",
     "listening_test",
     "results",
+    "results_page",
     "self_check",
 ]

@@ -1,4 +1,4 @@
-"""A classifier of pitch and instrument, taught on a reference: inception score, FID and pitch entropy go by it.
+"""A classifier of pitch and instrument, trained on a reference: inception score, FID and pitch entropy use it.
 
 The paper's was a network trained on NSynth that was never published. So these numbers can be compared between models
 that were measured with one classifier, taught on one reference, and with no number of another paper.

@@ -49,14 +49,16 @@ class Notes(NamedTuple):
         return Notes(*(field[indices] for field in self))
 
 
-def describe(waves: np.ndarray, pitches: np.ndarray, sample_rate: int, tracked: np.ndarray) -> dict[str, np.ndarray]:
+def describe(
+    waves: np.ndarray, pitches: np.ndarray, sample_rate: int, tracked: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """The fields of `Notes` that are heard.
 
     Args:
       waves: samples [n, samples].
       pitches: MIDI numbers [n].
       sample_rate: Hz.
-      tracked: bool [n], whether the deviation from the pitch is asked for, a third of the work; None for all notes.
+      tracked: bool [n], whether the deviation from the pitch is asked for, a quarter of the work; None for all notes.
     """
     import joblib
 
@@ -90,7 +92,7 @@ def described(
     progress: bool = True,
     untracked: int = 0,
 ) -> tuple[np.ndarray, Notes, list[str]]:
-    """`describe` for many notes: in bounded memory, with a bar, and from where it was left the last time.
+    """`describe` for many notes, with bounded memory and a progress bar; it resumes where it was stopped.
 
     Args:
       stream: gives the notes with some numbers, in any order.
@@ -99,7 +101,7 @@ def described(
       folder: where what was measured is kept, a file for each BATCH; None for nowhere.
       name: what the bar says.
       progress: show it.
-      untracked: of so many notes, the first, no deviation from the pitch is asked for.
+      untracked: how many notes at the beginning need no deviation from the pitch.
 
     Returns:
       (the numbers of the notes that could be heard, in rising order; these notes; a line for each that could not be).

@@ -36,7 +36,7 @@ COLUMNS = 187  # three seconds
 COMPRESSION = 10000  # log10(1 + 10000 x)
 
 LEVEL = 0.1  # root mean square that each note is brought to, -20 dB: the picture depends on the level
-BATCH = 16  # notes at a time: a layer's output takes 9 MB a note
+BATCH = 4  # notes at a time, for the sake of the processor's cache: a layer's output takes 9 MB a note
 TIMBRAL, TEMPORAL, MIDDLE = (0, 1), (2, 3, 4), (5, 6, 7)  # the numbers of its convolutions, by what they are for
 
 

@@ -28,13 +28,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import __version__, audio, jsonfile
+from .. import audio, jsonfile, webpage
 from ..audio import Audio
 from ..errors import in_one_line, one_line
 from ..files import as_path, replacing
 from ..tables import counted, table
-
-TEMPLATES = Path(__file__).parents[1] / "templates"
 
 # ------------------------------------------------------------------------------------------------------ of the page
 
@@ -117,9 +115,7 @@ def listening_test(
     >>> evaluation.listening_test(clips, "outputs/test.html").name
     'test.html'
     """
-    path = as_path(path)
-    if path.suffix.lower() != ".html":
-        raise ValueError(f"the name of the page must end in .html, which {path.name} does not")
+    path = webpage.checked_path(path)
     if sound not in SOUNDS:
         raise ValueError(f"sound is {sound!r}; it can be {' or '.join(map(repr, SOUNDS))}")
     systems = _systems(clips)
@@ -135,7 +131,6 @@ def listening_test(
         "questions": [{"question": i, **pair._asdict()} for i, pair in enumerate(asked, start=1)],
     }
     test = _fingerprint(key, question, sounds.values())
-    script = (TEMPLATES / "listening.js").read_text("utf-8")
     values = {
         "title": title,
         "question": question,
@@ -149,25 +144,11 @@ def listening_test(
             "clips": {number[place]: base64.b64encode(sounds[place]).decode("ascii") for place in numbers},
             "questions": [[number[pair.a, pair.item], number[pair.b, pair.item]] for pair in asked],
         },
-        "script": script,
-        "script_hash": base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
-        "version": __version__,
     }
     with replacing(path.with_suffix(".key.json")) as partial:  # first: without it, the page would be of no use
         partial.write_text(json.dumps({"test": test, **key}, indent=1), "utf-8")
-    with replacing(path) as partial:
-        _template().stream(values).dump(str(partial), errors="replace")
+    webpage.write(path, "listening.html", values, script="listening.js")
     return path
-
-
-def _template() -> Any:
-    import jinja2
-
-    loader = jinja2.FileSystemLoader(TEMPLATES)
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("listening.html")
 
 
 def _systems(clips: Mapping[str, Sequence[Audio] | Mapping[str, Audio]]) -> dict[str, dict[str, Audio]]:

@@ -52,31 +52,54 @@ def kid(x: np.ndarray, y: np.ndarray) -> float:
     >>> abs(same) < 0.1 < moved
     True
     """
-    return kid_from(x)(y)
+    return kid_from(x)(y, np.zeros(len(y)))(np.arange(len(y)))
 
 
-def kid_from(x: np.ndarray) -> Callable[[np.ndarray], float]:
-    """`kid` from one sample to others, with what concerns that one alone computed once."""
-    size = len(x)
-    of_x = (_kernel_sum(x, x) - _own(x)) / (size * (size - 1))
+def kid_from(x: np.ndarray) -> Callable[..., Callable[[np.ndarray], float]]:
+    """`kid` from one sample to many selections of others: `kid_from(x)(y, groups)(rows)` is `kid(x, y[rows])`.
 
-    def to(y: np.ndarray) -> float:
-        of_y = (_kernel_sum(y, y) - _own(y)) / (len(y) * (len(y) - 1))
-        return float(of_x + of_y - 2 * _kernel_sum(x, y) / (size * len(y)))
+    What is the same for all selections is computed once: the kernel's sums between the groups of y. So a selection must
+    consist of whole groups, which may repeat; without `groups`, each row is one.
+    """
+    x = np.asarray(x, np.float64)
+    of_x = (_kernel_sums(x, x, np.zeros(len(x), np.intp)).sum() - _own(x).sum()) / (len(x) * (len(x) - 1))
+
+    def to(y: np.ndarray, groups: np.ndarray | None = None) -> Callable[[np.ndarray], float]:
+        y = np.asarray(y, np.float64)
+        groups = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
+        sizes, own = np.bincount(groups), np.bincount(groups, _own(y))
+        within = _kernel_sums(y, y, groups)
+        pairs = np.zeros_like(within[: len(sizes)])
+        np.add.at(pairs, groups, within)
+        across = np.bincount(groups, _kernel_sums(y, x, np.zeros(len(x), np.intp))[:, 0])
+
+        def among(rows: np.ndarray) -> float:
+            size, times = len(rows), np.bincount(groups[rows], minlength=len(sizes)) / sizes
+            of_y = (times @ pairs @ times - own @ times) / (size * (size - 1))
+            return float(of_x + of_y - 2 * across @ times / (len(x) * size))
+
+        return among
 
     return to
 
 
-def _kernel_sum(x: np.ndarray, y: np.ndarray) -> float:
-    """Over all pairs, some at a time: of 30,000 notes with each other the kernel has 7 GB."""
-    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    blocks = (x[i : i + BLOCK] @ y.T for i in range(0, len(x), BLOCK))
-    return sum(float(((block / x.shape[1] + 1) ** 3).sum()) for block in blocks)
+def _kernel_sums(x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """The kernel of each row of x with all of y, summed by groups of y: [rows of x, groups].
+
+    Some rows at a time: of 30,000 notes with each other the kernel has 7 GB.
+    """
+    order = np.argsort(groups, kind="stable")
+    firsts = np.concatenate([[0], np.cumsum(np.bincount(groups))[:-1]])
+    found = []
+    for i in range(0, len(x), BLOCK):
+        root = x[i : i + BLOCK] @ y[order].T / x.shape[1] + 1
+        found.append(np.add.reduceat(root * root * root, firsts, axis=1))  # ten times as fast as a power
+    return np.concatenate(found)
 
 
-def _own(x: np.ndarray) -> float:
-    """The sum of the kernel of each note with itself."""
-    return float(((np.sum(np.asarray(x, np.float64) ** 2, axis=1) / x.shape[1] + 1) ** 3).sum())
+def _own(x: np.ndarray) -> np.ndarray:
+    """The kernel of each note with itself."""
+    return (np.sum(x**2, axis=1) / x.shape[1] + 1) ** 3
 
 
 def frechet(x: np.ndarray, y: np.ndarray) -> float:

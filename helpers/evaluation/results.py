@@ -3,6 +3,7 @@
     results.write(found, "outputs/demo.json")
     results.compare({"demo": results.read("outputs/demo.json"), "mine": mine})       # a table
     results.plot({"demo": demo, "mine": mine})                                      # a picture
+    results_page.write({"demo": demo, "mine": mine}, "outputs/both.html")           # both, with what the numbers mean
 
 Notebook: 12_measure.
 """
@@ -13,13 +14,13 @@ import dataclasses
 import html
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import Field
 
-from .. import drawing, jsonfile, tables
+from .. import __version__, drawing, jsonfile, tables
 from ..files import as_path, replacing
 from . import metrics
 from .metrics import Interval
@@ -32,9 +33,14 @@ MODEL, OTHER, ROUND_TRIP = "model", "reference", "round trip"
 ROWS = (MODEL, OTHER, ROUND_TRIP)
 MAX_BYTES = 5_000_000  # of a results file
 SCHEMA = "gansynth-suite evaluation 1"
-COLUMNS = 3  # of panels in a picture
-PANEL = (3.3, 0.42, 0.75)  # inches: width, height of a row, height around the rows
-HEADINGS = {MODEL: "model", OTHER: "reference against itself", ROUND_TRIP: "its round trip"}
+ACROSS = 3  # panels of a picture
+PANEL = (3.3, 0.42, 0.9)  # inches: width, height of a row, height around the rows
+GAP = 0.12  # inches below and above a panel
+LABELS = 1.6  # inches beside the panels
+LONGEST_LABEL = 28  # characters of a name beside a picture
+MODEL_COLOUR, OTHER_COLOUR = "#1f4e9c", "0.45"
+HEADINGS = {OTHER: "reference against itself", ROUND_TRIP: "its round trip"}
+BETTER = {"higher": "higher is better", "lower": "lower is better", "like": "closer to the reference is better"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Metric:
     Attributes:
       title: as the table has it.
       unit: of the number.
-      better: "higher", "lower", or "like" the reference's.
+      better: a key of BETTER.
       sees, blind: in words.
       digits: after the decimal point.
     """
@@ -56,37 +62,111 @@ class Metric:
     blind: str
     digits: int = 1
 
+    @property
+    def label(self) -> str:
+        """The title with its unit."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
+
+    def rounded(self, value: float) -> str:
+        return f"{round(value, self.digits) + 0.0:.{self.digits}f}"  # never "-0.0"
+
 
 METRICS: dict[str, Metric] = {
     "in_tune": Metric(
-        f"in tune within {IN_TUNE_CENTS:g} cents, pYIN", "%", "higher", "wrong and unsteady pitches", "timbre"
+        f"in tune within {IN_TUNE_CENTS:g} cents, pYIN",
+        "%",
+        "higher",
+        "wrong and unsteady pitches",
+        "timbre and clicks",
     ),
     "in_tune_swift_f0": Metric(
-        f"in tune within {IN_TUNE_CENTS:g} cents, SwiftF0", "%", "higher", "wrong and unsteady pitches", "timbre"
+        f"in tune within {IN_TUNE_CENTS:g} cents, SwiftF0",
+        "%",
+        "higher",
+        "wrong and unsteady pitches",
+        "timbre and clicks",
     ),
-    "cents": Metric("deviation from the pitch, pYIN", "cents", "lower", "the median note's tuning", "single notes"),
+    "cents": Metric(
+        "deviation from the pitch, pYIN",
+        "cents",
+        "lower",
+        "the tuning of the median note",
+        "a minority of wrong notes, and less than its steps of 10 cents",
+    ),
     "cents_swift_f0": Metric(
-        "deviation from the pitch, SwiftF0", "cents", "lower", "the median note's tuning", "single notes"
+        "deviation from the pitch, SwiftF0",
+        "cents",
+        "lower",
+        "the tuning of the median note",
+        "a minority of wrong notes",
     ),
     "disagree": Metric(
-        f"trackers over {DISAGREE_CENTS:g} cents apart", "%", "like", "how far the trackers can be trusted", "the model"
+        f"trackers over {DISAGREE_CENTS:g} cents apart",
+        "%",
+        "like",
+        "notes on which a tracker errs",
+        "which of the two is right",
     ),
     "pitch_entropy": Metric(
-        "pitch entropy", "bits", "lower", "notes with no clear pitch, or with two", "a clear pitch that is wrong", 2
+        "pitch entropy",
+        "bits",
+        "lower",
+        "notes with no clear pitch, or with two",
+        "a clear pitch that is wrong",
+        2,
     ),
     "diversity": Metric(
-        "diversity within a pitch", "dB", "like", "one instrument for all", "whether it is music: noise is diverse"
+        "diversity within a pitch", "dB", "like", "one instrument in place of many", "whether the sounds are any good"
     ),
     "ndb": Metric(
-        f"NDB of {metrics.CELLS}", "cells", "lower", "kinds of sound missing or too frequent", "fine detail", 0
+        f"NDB of {metrics.CELLS}",
+        "cells",
+        "lower",
+        "kinds of sound that are missing or too frequent",
+        "differences within a kind",
+        0,
     ),
-    "kid_musicnn": Metric("KID, musicnn", "x 1000", "lower", "timbre and pitch as a listener of music", "clicks", 2),
-    "fad_musicnn": Metric("FAD, musicnn", "", "lower", "the same; depends on the number of notes", "clicks", 2),
-    "kid_mel": Metric("KID, log-mel", "x 1000", "lower", "spectrum and envelope", "pitch finer than a band", 2),
-    "fad_mel": Metric("FAD, log-mel", "", "lower", "the same; depends on the number of notes", "finer pitch", 2),
-    "fid": Metric("FID, our classifier", "", "lower", "what tells the reference's instruments apart", "the rest", 1),
+    "kid_musicnn": Metric(
+        "KID, musicnn", "× 1000", "lower", "timbre, clicks, noise and late onsets", "small detuning", 2
+    ),
+    "fad_musicnn": Metric(
+        "FAD, musicnn",
+        "",
+        "lower",
+        "timbre, clicks, noise and late onsets",
+        "small detuning, and biased by the number of notes",
+        2,
+    ),
+    "kid_mel": Metric(
+        "KID, log-mel",
+        "× 1000",
+        "lower",
+        "timbre, envelope, noise and late onsets",
+        "small detuning and rare clicks",
+        2,
+    ),
+    "fad_mel": Metric(
+        "FAD, log-mel",
+        "",
+        "lower",
+        "timbre, envelope, noise and late onsets",
+        "small detuning and rare clicks, and biased by the number of notes",
+        2,
+    ),
+    "fid": Metric(
+        "FID, our classifier",
+        "",
+        "lower",
+        "what tells the reference's instruments apart",
+        "everything else, and biased by the number of notes",
+    ),
     "inception": Metric(
-        "inception score, our classifier", "", "higher", "clear instruments, and many of them", "likeness to them", 2
+        "inception score, our classifier",
+        "",
+        "higher",
+        "whether instruments are clear, and how many there are",
+        "how much they sound like the reference's",
+        2,
     ),
 }
 
@@ -111,7 +191,11 @@ class Evaluation:
       seed: of everything random.
       scores: row -> metric of METRICS -> Score. What would mean nothing is not there.
       classifier: its own accuracy on notes that it was not taught, "pitch" and "instrument", 0 to 1.
-      problems: a line for each note of the reference or the model that could not be used.
+      problems: a line for each note of the reference that could not be used.
+      reference_notes: a digest of which notes the reference has.
+      suite: the version of this package that measured.
+      silent: notes of the model that are silent or not finite. They count as out of tune.
+      given: whether the model played given instruments, such as those that it names, in place of random ones.
     """
 
     model: str
@@ -123,6 +207,19 @@ class Evaluation:
     scores: Mapping[str, Mapping[str, Score]]
     classifier: Mapping[str, float]
     problems: tuple[str, ...] = ()
+    reference_notes: str = ""
+    suite: str = __version__
+    silent: int = 0
+    given: bool = False
+
+    def to_json(self) -> str:
+        """The content of a results file."""
+        values = {"schema": SCHEMA, **dataclasses.asdict(self)}
+        values["scores"] = {
+            row: {name: {"value": score.value, "interval": score.interval} for name, score in scores.items()}
+            for row, scores in self.scores.items()
+        }
+        return json.dumps(values, indent=1, allow_nan=False) + "\n"
 
     def __str__(self) -> str:
         return str(Table({self.model: self}))
@@ -188,34 +285,60 @@ def check_alike(evaluations: Mapping[str, Evaluation]) -> None:
                     f"{name} was measured with {what} {theirs!r} and {first_name} with {ours!r}: their numbers cannot "
                     "be compared"
                 )
+        if "" not in (known := {first.reference_notes, other.reference_notes}) and len(known) > 1:
+            raise ValueError(
+                f"{name} and {first_name} were measured with different notes of {first.reference!r}: their numbers "
+                "cannot be compared"
+            )
+
+
+class Column(NamedTuple):
+    """A column of a table, and a row of a picture's panel."""
+
+    heading: str
+    is_model: bool
+    scores: Mapping[str, Score]
+
+
+def columns(evaluations: Mapping[str, Evaluation]) -> list[Column]:
+    """Each model, and then what to read them against."""
+    first = next(iter(evaluations.values()))
+    models = [Column(name, True, found.scores[MODEL]) for name, found in evaluations.items()]
+    return models + [Column(heading, False, first.scores[row]) for row, heading in HEADINGS.items()]
+
+
+def measured(evaluations: Mapping[str, Evaluation]) -> list[str]:
+    """The metrics that any of the columns has, in the order of METRICS."""
+    found = columns(evaluations)
+    return [name for name in METRICS if any(name in column.scores for column in found)]
+
+
+def left_out(evaluations: Mapping[str, Evaluation]) -> list[str]:
+    """The metrics that no model has, because there were too few notes."""
+    return [name for name in METRICS if not any(name in found.scores[MODEL] for found in evaluations.values())]
 
 
 def _cells(evaluations: Mapping[str, Evaluation]) -> tuple[list[str], list[list[str]]]:
-    """Names of the columns, and rows of text: a metric each, the models and then the two rows to read them against."""
-    first = next(iter(evaluations.values()))
-    columns = [(name, found.scores[MODEL]) for name, found in evaluations.items()]
-    columns += [(HEADINGS[row], first.scores[row]) for row in (OTHER, ROUND_TRIP)]
-    present = [name for name in METRICS if any(name in scores for _, scores in columns)]
-    head = ["", *(name for name, _ in columns), "better"]
-    return head, [
-        [_title(name), *(_number(name, scores.get(name)) for _, scores in columns), METRICS[name].better]
-        for name in present
+    """Names of the columns, and rows of text, a metric each."""
+    shown = columns(evaluations)
+    return ["", *(column.heading for column in shown), "better"], [
+        [
+            METRICS[name].label,
+            *(_number(METRICS[name], column.scores.get(name)) for column in shown),
+            METRICS[name].better,
+        ]
+        for name in measured(evaluations)
     ]
 
 
-def _title(name: str) -> str:
-    metric = METRICS[name]
-    return f"{metric.title}, {metric.unit}" if metric.unit else metric.title
-
-
-def _number(name: str, score: Score | None) -> str:
+def _number(metric: Metric, score: Score | None) -> str:
     if score is None:
         return "–"
-    digits = METRICS[name].digits
-    shown = f"{score.value:.{digits}f}"
+    shown = metric.rounded(score.value)
     if score.interval is None:
         return shown
-    return f"{shown} ({score.interval.low:.{digits}f} to {score.interval.high:.{digits}f})"
+    low, high = map(metric.rounded, score.interval)
+    return f"{shown} ({low} to {high})"
 
 
 def _remarks(evaluations: Mapping[str, Evaluation]) -> list[str]:
@@ -233,48 +356,51 @@ def _remarks(evaluations: Mapping[str, Evaluation]) -> list[str]:
             "notes that it was not taught."
         )
     for name, found in evaluations.items():
-        if found.problems:
+        if found.given:
+            lines.append(f"{name} played given instruments, not random ones.")
+        if found.silent:
             lines.append(
-                f"{tables.counted(len(found.problems), 'note')} of {name} or of its reference could not be used and "
-                f"{'is' if len(found.problems) == 1 else 'are'} left out; the first: {found.problems[0]}"
+                f"{tables.counted(found.silent, 'note')} of {name} {'is' if found.silent == 1 else 'are'} silent or "
+                "not finite, and counted as out of tune."
             )
-    left_out = [
-        METRICS[name].title
-        for name in METRICS
-        if not any(name in found.scores[MODEL] for found in evaluations.values())
-    ]
-    if left_out:
-        lines.append(f"Too few notes for: {'; '.join(left_out)}.")
+    if problems := first.problems:
+        lines.append(
+            f"{tables.counted(len(problems), 'note')} of the reference could not be used and "
+            f"{'is' if len(problems) == 1 else 'are'} left out; the first: {problems[0]}"
+        )
+    if missing := left_out(evaluations):
+        titles = "; ".join(METRICS[name].title for name in missing)
+        lines.append(f"Left out, with too few notes or a classifier that errs too often: {titles}.")
     return lines
 
 
 # ------------------------------------------------------------------------------------------------------------ picture
 
 
-def plot(evaluations: Mapping[str, Evaluation], figure: Figure | None = None) -> Figure:
+def plot(evaluations: Mapping[str, Evaluation], figure: Figure | None = None, only: Sequence[str] = ()) -> Figure:
     """The same as a picture: a panel for each metric, a point and its interval for each row.
 
     Args:
       evaluations: as for `compare`, and so are the errors.
       figure: to draw in, whose size is set; by default a new one of pyplot's, which notebooks show.
+      only: which metrics of METRICS to draw; by default all that were measured.
 
     Returns:
       the figure.
     """
     check_alike(evaluations)
-    first = next(iter(evaluations.values()))
-    rows = [(name, found.scores[MODEL], "#1f4e9c") for name, found in evaluations.items()]
-    rows += [(HEADINGS[row], first.scores[row], "0.45") for row in (OTHER, ROUND_TRIP)]
-    present = [name for name in METRICS if any(name in scores for _, scores, _ in rows)]
-    lines = -(-len(present) // COLUMNS)
+    present, rows = only or measured(evaluations), columns(evaluations)
+    across = min(ACROSS, len(present))
+    lines = -(-len(present) // across)
     width, line, around = PANEL
     with drawing.plain():
         if figure is None:
             import matplotlib.pyplot as plt
 
-            figure = plt.figure(layout="constrained")
-        figure.set_size_inches(COLUMNS * width + 1.6, lines * (around + line * len(rows)))
-        axes = figure.subplots(lines, COLUMNS, sharey=True, squeeze=False).ravel()
+            figure = plt.figure()
+        figure.set_layout_engine("constrained", h_pad=GAP)
+        figure.set_size_inches(across * width + LABELS, lines * (around + line * len(rows)))
+        axes = figure.subplots(lines, across, sharey=True, squeeze=False).ravel()
         for ax, name in zip(axes, present, strict=False):
             _panel(ax, name, rows)
         for ax in axes[len(present) :]:
@@ -282,27 +408,31 @@ def plot(evaluations: Mapping[str, Evaluation], figure: Figure | None = None) ->
     return figure
 
 
-def _panel(ax: Any, name: str, rows: list[tuple[str, Mapping[str, Score], str]]) -> None:
-    for y, (_, scores, colour) in enumerate(rows):
-        score = scores.get(name)
+def _panel(ax: Any, name: str, rows: list[Column]) -> None:
+    for y, row in enumerate(rows):
+        score = row.scores.get(name)
         if score is None:
             continue
+        colour = MODEL_COLOUR if row.is_model else OTHER_COLOUR
         if score.interval is not None:
             ax.plot(score.interval, [y, y], color=colour, linewidth=2, solid_capstyle="butt")
         ax.plot(score.value, y, "o", color=colour, markersize=6)
-    ax.set_yticks(range(len(rows)), [label for label, _, _ in rows])
+    ax.set_yticks(range(len(rows)), [_short(row.heading) for row in rows])
     for label in ax.get_yticklabels():
         drawing.literal(label)
     ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.set_title(METRICS[name].title, fontsize="medium")
-    better = {"higher": "higher is better", "lower": "lower is better", "like": "like the reference's"}[
-        METRICS[name].better
-    ]
-    ax.set_xlabel(", ".join(filter(None, (METRICS[name].unit, better))), fontsize="small")
+    # Both end at the right: where they are wider than the panel, the labels of the rows leave room for them.
+    ax.set_title(METRICS[name].title, fontsize="medium", x=1, horizontalalignment="right")
+    better = BETTER[METRICS[name].better]
+    ax.set_xlabel(", ".join(filter(None, (METRICS[name].unit, better))), fontsize="small", loc="right")
     ax.margins(x=0.12)
     ax.grid(axis="x", color="0.9")
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"
 
 
 # -------------------------------------------------------------------------------------------------------------- files
@@ -310,14 +440,9 @@ def _panel(ax: Any, name: str, rows: list[tuple[str, Mapping[str, Score], str]])
 
 def write(evaluation: Evaluation, path: str | os.PathLike) -> Path:
     """Write a results file, JSON that `read` reads back."""
-    values = {"schema": SCHEMA, **dataclasses.asdict(evaluation)}
-    values["scores"] = {
-        row: {name: {"value": score.value, "interval": score.interval} for name, score in scores.items()}
-        for row, scores in evaluation.scores.items()
-    }
     path = as_path(path)
     with replacing(path) as partial:
-        partial.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", "utf-8")
+        partial.write_text(evaluation.to_json(), "utf-8")
     return path
 
 
@@ -337,6 +462,10 @@ class _Evaluation(jsonfile.Row):
     scores: dict[jsonfile.Text, dict[jsonfile.Text, _Score]]
     classifier: dict[jsonfile.Text, Annotated[jsonfile.Number, Field(ge=0, le=1)]]
     problems: list[jsonfile.Text] = Field(default_factory=list)
+    reference_notes: jsonfile.Text = ""
+    suite: jsonfile.Text = ""
+    silent: Annotated[jsonfile.Whole, Field(ge=0)] = 0
+    given: jsonfile.Flag = False
 
 
 def read(path: str | os.PathLike) -> Evaluation:
@@ -353,6 +482,10 @@ def read(path: str | os.PathLike) -> Evaluation:
             raise ValueError(f"its schema is {found.schema_!r}, not {SCHEMA!r}")
         if set(found.scores) != set(ROWS) or not set(found.instruments) >= set(ROWS):
             raise ValueError(f"it must have the rows {', '.join(ROWS)}")
+        if found.classifier and set(found.classifier) != {"pitch", "instrument"}:
+            raise ValueError("its classifier must have the accuracies of pitch and instrument")
+        if not any(name in METRICS for of_row in found.scores.values() for name in of_row):
+            raise ValueError("it has no metric that is known here")
     except ValueError as error:
         raise ValueError(f"{path} is no results file of an evaluation: {error}") from None
     scores = {
@@ -373,4 +506,8 @@ def read(path: str | os.PathLike) -> Evaluation:
         scores,
         found.classifier,
         tuple(found.problems),
+        found.reference_notes,
+        found.suite,
+        found.silent,
+        found.given,
     )

@@ -1,4 +1,4 @@
-"""Keras and TensorFlow, imported without the lines that TensorFlow's C++ code writes on standard error meanwhile.
+"""Keras and TensorFlow, imported without the lines that TensorFlow's C++ code prints to standard error.
 
     from .backend import keras, tf
 

@@ -2,13 +2,14 @@
 
 A published model is a folder (or a zip of one):
 
-    experiment.json                                  the numbers, see config.py
+    experiment.json                                  the hyper-parameters, see config.py
     stage_00012/checkpoint                           names the newest step, by a path that is often stale
     stage_00012/model.ckpt-11000000.index, .data-*   the tensors; only the last stage counts
 
 Of its 312 tensors, generation needs 30: the moving averages of the generator's weights, not the weights themselves.
 Training goes on from all of them, and writes all of them.
-Our compact format is one `.npz` file with the same 30 arrays, float32 or float16, and the numbers as JSON.
+Our compact format is one `.npz` file with the same 30 arrays, float32 or float16, and the hyper-parameters as
+JSON.
 
 Weights are called `block/layer/kind` here, for example `7/conv1/kernel`. Source: SPEC sections 1 and 4.
 Notebook: 02_checkpoints, 08_train.
@@ -305,7 +306,7 @@ def find(path: str | os.PathLike) -> tuple[Config, int, Path]:
     """The newest checkpoint in a folder in the published layout.
 
     Returns:
-      Its numbers, its stage, and its path without the suffixes .index and .data-*.
+      Its hyper-parameters, its stage, and its path without the suffixes .index and .data-*.
 
     Raises:
       FileNotFoundError: there is none.
@@ -406,7 +407,7 @@ def read_published(prefix: Path, expected: Mapping[str, np.ndarray]) -> dict[str
         if name not in present:
             raise ValueError(f"{prefix} is not a whole training's state: it has no {name}")
         if present[name].shape != array.shape:
-            shapes = f"{list(present[name].shape)}, where the numbers call for {list(array.shape)}"
+            shapes = f"{list(present[name].shape)}, where the hyper-parameters call for {list(array.shape)}"
             raise ValueError(f"{prefix} does not fit its experiment.json: {name} has shape {shapes}")
         if not present[name].dtype:
             raise ValueError(f"{prefix} is not a training's state: {name} does not hold numbers")
@@ -506,7 +507,7 @@ def _name_newest(stage_folder: Path, keep: int) -> None:
 
 
 def check_stage(config: Config, stage: int, shown_as: Path | str) -> None:
-    """Raise a ValueError if a model of these numbers has no such stage; `shown_as` is what the message is about."""
+    """Raise a ValueError if such a model has no such stage; `shown_as` is what the message is about."""
     if stage < 0 or config.num_blocks(stage) > config.num_resolutions:
         last = 2 * config.num_resolutions - 2
         raise ValueError(f"{shown_as} is of stage {stage}; a model of {config.num_resolutions} blocks has 0 to {last}")
@@ -527,7 +528,7 @@ def _check_weights(
             guess = f" (not given there, so assumed: {', '.join(config.assumed)})" if config.assumed else ""
             raise ValueError(
                 f"{shown_as} does not fit its experiment.json: {name} has shape {list(there)}, "
-                f"where the numbers call for {list(shape)}{guess}"
+                f"where the hyper-parameters call for {list(shape)}{guess}"
             )
         if str(dtype) not in WEIGHT_TYPES:
             raise ValueError(f"{shown_as} is damaged: {name} does not hold numbers such as weights are")

@@ -1,4 +1,4 @@
-"""Every number of a GANSynth model, read from the `experiment.json` that lies beside its weights.
+"""Every hyper-parameter of a GANSynth model, read from the `experiment.json` that lies beside its weights.
 
 The two published models were trained with the values below ("mel, progressive, high frequency resolution"). Training
 wrote its whole flag dictionary into `experiment.json`; a reader must treat each key as optional, so each has a
@@ -213,7 +213,9 @@ class Config:
         """
         fields = {f.name: f for f in dataclasses.fields(cls) if f.name not in ("extra", "assumed")}
         if not any(key in values for key in fields):
-            raise ValueError(f"none of the model's numbers is given; expected keys like {', '.join(ARCHITECTURE_KEYS)}")
+            raise ValueError(
+                f"none of the model's hyper-parameters is given; expected keys like {', '.join(ARCHITECTURE_KEYS)}"
+            )
         known = {key: _typed(key, value, fields[key].default) for key, value in values.items() if key in fields}
         extra = {key: value for key, value in values.items() if key not in fields}
         assumed = tuple(key for key in ARCHITECTURE_KEYS if key not in values)

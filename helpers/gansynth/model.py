@@ -31,7 +31,7 @@ class GANSynth:
     """A loaded model. Notes come out as float32 audio at `sample_rate` Hz, not normalised (peaks may exceed 1).
 
     Attributes:
-      config: the model's numbers.
+      config: the model's hyper-parameters.
       name: what it was loaded as.
       source: what `load` was given to find it; empty if it was made in another way.
       fingerprint: SHA-256 of its weights; saved beside instruments, because a latent means nothing to another model.

@@ -156,7 +156,7 @@ class Generator(keras.Model):
     ):
         """
         Args:
-          config: the model's numbers.
+          config: the model's hyper-parameters.
           num_blocks: blocks that exist; all of them by default.
           progress: how far the newest block is faded in (`Config.progress`); complete by default.
           all_images: give every block its `to_rgb`, as training needs, and not only those that are seen at `progress`.
@@ -341,7 +341,7 @@ class Discriminator(keras.Model):
     def __init__(self, config: Config, num_blocks: int | None = None, **kwargs: Any):
         """
         Args:
-          config: the model's numbers.
+          config: the model's hyper-parameters.
           num_blocks: blocks that exist; all of them by default.
         """
         super().__init__(**kwargs)

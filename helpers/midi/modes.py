@@ -67,7 +67,7 @@ class Modes:
         self._read = 0
 
     def set(self, tick: int, place: int, what: str, value: Any) -> None:
-        """Put down a message to one channel: "bank", "coarse" or "fine" (semitones)."""
+        """Record a message to one channel: "bank", "coarse" or "fine" (semitones)."""
         self._read += 1
         self._of_place[place].append((tick, self._read, what, value))
 

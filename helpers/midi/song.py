@@ -69,7 +69,7 @@ class Note:
 
 @dataclasses.dataclass(frozen=True)
 class Track:
-    """The notes of one instrument of a file, and what its controllers do meanwhile.
+    """The notes of one instrument of a file, and what its controllers do.
 
     Attributes:
       name: no two tracks of a song have the same.

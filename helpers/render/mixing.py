@@ -31,7 +31,7 @@ DRUM_TAIL = 1.0  # s that the clip goes on after the start of the last drum note
 
 
 def loudness_of(wave: np.ndarray, sample_rate: int) -> float:
-    """What brings a sound to the common level when divided by: `shaping.loudest`, or more where its peak is sharp."""
+    """The divisor that brings a sound to the common level: `shaping.loudest`, or more where its peak is sharp."""
     peak = float(np.abs(wave[: round(shaping.LEVEL_SPAN * sample_rate)]).max(initial=0.0))
     return max(shaping.loudest(wave, sample_rate), peak * NOTE_LEVEL / NOTE_PEAK)
 
@@ -138,7 +138,7 @@ class Mixer:
             self._place(i, self._note(i, wave, loop, loudest))
 
     def _place(self, i: int, note: np.ndarray) -> None:
-        """Mix a note at the level and the place that its track has meanwhile, block by block."""
+        """Mix a note at the level and the place that its track has at each moment, block by block."""
         moves, gain = self.moves[self.notes.tracks[i]], self.parts[self.notes.tracks[i]].gain
         for first in range(0, len(note), BLOCK):
             block = note[first : first + BLOCK]

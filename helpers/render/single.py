@@ -12,6 +12,7 @@ import numpy as np
 from .. import audio
 from ..audio import Audio
 from ..errors import in_one_line
+from ..gansynth.config import MAX_PITCH, MIN_PITCH
 from ..instruments import Instrument, check_model
 from ..limits import MAX_NOTE_DURATION
 from . import shaping
@@ -60,6 +61,8 @@ def note(
     Audio(2.00 s, 16000 Hz, mono, peak 0.56)
     """
     check_model(instrument, model)
+    if not (isinstance(pitch, (int, np.integer)) and MIN_PITCH <= pitch <= MAX_PITCH):
+        raise ValueError(f"pitch is {pitch!r}; it must be a whole number from {MIN_PITCH} to {MAX_PITCH}")
     if not 0 < hold <= MAX_NOTE_DURATION:
         raise ValueError(f"hold is {hold:g}; a note is held for more than 0 and up to {MAX_NOTE_DURATION:g} s")
     if not 1 <= velocity <= 127:

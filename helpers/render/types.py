@@ -201,7 +201,7 @@ class Plan:
       tracks: index into the song's tracks.
       durations: s of the sound that must be generated.
       loops: bool; held longer than the sound lasts.
-      bent: bool; the pitch wheel is used meanwhile.
+      bent: bool; the pitch wheel moves during the note.
       end: s at which the last note ends, not counting its release.
       transposed: semitones, all notes.
       moved: "C7 to C6" -> how many notes.

@@ -224,7 +224,7 @@ class Trainer:
     replica sees that of its own share, as is usual, and so a step depends a little on how many there are.
 
     Attributes:
-      config, settings: the numbers.
+      config, settings: the hyper-parameters.
       seed: with `global_step`, all that chance depends on.
       stage: 0 (2 x 16 pixels) to `last_stage`; odd ones fade a new block in.
       global_step: images seen.
@@ -246,7 +246,7 @@ class Trainer:
     ):
         """
         Args:
-          config: the model's numbers, and in `extra` those of the training (see `Settings`).
+          config: the model's hyper-parameters, and in `extra` those of the training (see `Settings`).
           pitch_counts: how many notes there are of each pitch, [61]; equally many by default.
           seed: of the first weights, of latent vectors and labels.
           stage: where to begin; by default 0, or the last one if training is not progressive.
@@ -592,7 +592,7 @@ class Trainer:
           path: the folder with experiment.json and stage_000NN/.
           pitch_counts: as for a new Trainer, and so are `kwargs`.
           seed: by default the one it was begun with, or 0.
-          config: other numbers than the checkpoint's, for the same networks.
+          config: other hyper-parameters than the checkpoint's, for the same networks.
 
         Raises:
           FileNotFoundError: there is none.

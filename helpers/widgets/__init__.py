@@ -1,4 +1,4 @@
-"""Controls for notebooks: thin hands on the other modules, each with the code that does the same.
+"""Controls for notebooks: thin wrappers around the other modules, each with the code that does the same.
 
     bank = instruments.bank(model)                      the instruments that all controls share
 

@@ -64,7 +64,7 @@ def checked_bank(bank: Mapping[str, Instrument]) -> dict[str, Instrument]:
 
 
 def renamed(instrument: Instrument, name: str) -> Instrument:
-    """The instrument by another name."""
+    """The instrument under another name."""
     if instrument.name == name:
         return instrument
     return Instrument(name, instrument.z, instrument.checkpoint, instrument.fingerprint, instrument.seed)
