@@ -339,7 +339,7 @@ def bank(model: GANSynth, seed: int = 1, count: int = DRAWN, path: str | os.Path
     >>> from helpers import gansynth, instruments
     >>> bank = instruments.bank(gansynth.load("demo"))
     >>> bank
-    Bank(demo: 80 instruments, 0 kept)
+    Bank(demo: 134 instruments, 0 kept)
     >>> bank["Cello"]
     Instrument('Cello')
     """
