@@ -113,6 +113,20 @@ def loudness(audio: Audio) -> float:
     return _gated(_block_loudness(audio))
 
 
+def momentary_loudness(audio: Audio) -> float:
+    """Loudness of the loudest 0.4 seconds in LUFS, minus infinity for silence: what counts for a single note.
+
+    Source: "maximum momentary loudness" of EBU Tech 3341; the filters of ITU-R BS.1770-4.
+
+    >>> import numpy as np
+    >>> from helpers import audio
+    >>> tone = audio.Audio(0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000), sample_rate=16000)
+    >>> print(f"{audio.momentary_loudness(tone):.0f} LUFS")
+    -10 LUFS
+    """
+    return float(_block_loudness(audio).max())
+
+
 def _block_loudness(audio: Audio) -> np.ndarray:
     """Loudness of each gating block, LUFS.
 

@@ -1,0 +1,285 @@
+"""Directions of the latent space: unsupervised ones, and named ones that turn an instrument "brighter" or "longer".
+
+    turn = timbre.directions(atlas)
+    print(turn)                                              # which names hold, and how well
+    turn.steer(bank["Cello"], brightness=1)                  # one standard deviation brighter
+
+Notebook: 09_explore.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..errors import in_one_line
+from ..instruments import Instrument
+from ..tables import table
+from .descriptors import NAMES
+
+if TYPE_CHECKING:
+    from ..gansynth import GANSynth
+    from .atlases import Atlas
+
+NAMED_FROM = 0.5  # correlation on held-out latents that a direction must have to be named
+FOLDS = 10
+PENALTIES = np.logspace(-2, 4, 13)  # of the ridge regression; the best by leave-one-out is taken
+MIN_INSTRUMENTS = 50  # that directions can be learned from
+FAINT = 1e-3  # of the largest singular value: what the first layer passes on less of is not heard
+ALONG = 0.3  # standard deviations of another descriptor, for one of the named: what moves as much is said
+CONFIDENCE = 1.96  # standard errors of Fisher's z: 95 %
+
+MORE = {  # what more and less of a descriptor is called
+    "brightness": ("brighter", "darker"),
+    "attack": ("slower to begin", "quicker to begin"),
+    "decay": ("longer", "shorter"),
+    "sustain": ("more sustained", "less sustained"),
+    "noisiness": ("noisier", "purer"),
+    "odd_even": ("hollower", "less hollow"),
+    "fundamental": ("rounder", "thinner"),
+    "inharmonicity": ("more metallic", "less metallic"),
+    "tremolo": ("more trembling", "steadier in level"),
+    "vibrato": ("with more vibrato", "with less vibrato"),
+    "loudness": ("louder", "softer"),
+}
+
+
+class Axes(NamedTuple):
+    """Unsupervised directions, the one that changes the first layer most at the front.
+
+    Attributes:
+      vectors: unit vectors in the latent space, [axes, latent_vector_size], at right angles to each other.
+      gains: how much each changes the output of the first layer, per unit: its singular values, [axes].
+    """
+
+    vectors: np.ndarray
+    gains: np.ndarray
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Of the variance behind the first layer, [axes]; they sum to 1."""
+        return self.gains**2 / np.sum(self.gains**2)
+
+
+def axes(model: GANSynth) -> Axes:
+    """The directions of the latent space that the first layer distinguishes, by singular values.
+
+    The first layer is linear before its activation, so a principal component analysis of its outputs for normally
+    distributed latents (GANSpace, Haerkoenen et al. 2020) has the singular vectors of its kernel for axes, which need
+    no samples (SeFa, Shen & Zhou 2021). The pitch, which enters beside the latent, is left as it is.
+
+    >>> from helpers import gansynth, timbre
+    >>> len(timbre.axes(gansynth.load("demo")).gains)
+    16
+
+    Notebook: 09_explore.
+    """
+    kernel = np.asarray(model.network.named_weights()["1/conv0/kernel"])
+    rows = kernel[:, :, : model.latent_vector_size].transpose(2, 0, 1, 3).reshape(model.latent_vector_size, -1)
+    vectors, gains, _ = np.linalg.svd(rows.astype(np.float64), full_matrices=False)
+    heard = gains > FAINT * gains[0]
+    vectors = vectors.T[heard]
+    signs = np.sign(vectors[np.arange(len(vectors)), np.abs(vectors).argmax(axis=1)])  # an SVD leaves them open
+    return Axes(vectors * signs[:, None], gains[heard])
+
+
+def move(instrument: Instrument, vector: np.ndarray, amount: float, name: str | None = None) -> Instrument:
+    """An instrument moved along a direction; the length of its latent stays.
+
+    Args:
+      instrument: from where.
+      vector: direction, [latent_vector_size].
+      amount: how many times the vector is added.
+      name: of the new one; by default the old one's with the amount.
+
+    Raises:
+      ValueError: the vector has another size, or nothing would be left.
+    """
+    vector = np.asarray(vector, np.float64)
+    if vector.shape != instrument.z.shape:
+        raise ValueError(
+            f"the direction has shape {vector.shape}; {instrument.name!r} needs one of {instrument.z.shape}"
+        )
+    moved = instrument.z + amount * vector
+    length = np.linalg.norm(moved)
+    if not np.isfinite(length) or length < 1e-9:
+        raise ValueError(f"{instrument.name!r} cannot be moved by {amount:g}: no latent would be left")
+    z = moved * np.linalg.norm(instrument.z) / length
+    return dataclasses.replace(instrument, name=name or f"{instrument.name} {amount:+g}", z=z, seed=None)
+
+
+class Direction(NamedTuple):
+    """A direction along which one descriptor rises.
+
+    Attributes:
+      name: the descriptor.
+      vector: what is added to a latent for one standard deviation of it, [latent_vector_size].
+      r: correlation of what the regression says with what is heard, of latents that it was not fitted to.
+      interval: the 95 % interval of r.
+      others: what else moves along it, in standard deviations: descriptor -> amount, those of `ALONG` and more.
+    """
+
+    name: str
+    vector: np.ndarray
+    r: float
+    interval: tuple[float, float]
+    others: dict[str, float]
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it deserves its name."""
+        return self.r >= NAMED_FROM
+
+    def __str__(self) -> str:
+        beside = [MORE[name][int(amount < 0)] for name, amount in self.others.items()]
+        return MORE[self.name][0] + (f", and {', '.join(beside)}" if beside else "")
+
+
+class Directions(Mapping[str, Direction]):
+    """The named directions of a model, by descriptor. `directions` makes it.
+
+    Attributes:
+      weak: those whose correlation is too low for a name, by descriptor.
+      deviations: standard deviation of each descriptor among the instruments, in its unit, by name.
+      instruments: how many they were learned from.
+    """
+
+    def __init__(self, found: Sequence[Direction], slopes: np.ndarray, deviations: np.ndarray, count: int):
+        self._named = {direction.name: direction for direction in found if direction.is_named}
+        self.weak = {direction.name: direction for direction in found if not direction.is_named}
+        self._slopes = dict(zip(NAMES, slopes, strict=True))
+        self.deviations = dict(zip(NAMES, deviations.tolist(), strict=True))
+        self.instruments = count
+
+    def __getitem__(self, name: str) -> Direction:
+        if name in self._named:
+            return self._named[name]
+        if name in self.weak:
+            weak = self.weak[name]
+            raise KeyError(f"{name} has no direction here: its correlation on held-out latents is only {weak.r:.2f}")
+        raise KeyError(f"nothing is called {name!r}; there are {', '.join(self._named)}")
+
+    def __iter__(self):
+        return iter(self._named)
+
+    def __len__(self) -> int:
+        return len(self._named)
+
+    @in_one_line
+    def steer(self, instrument: Instrument, keep: Sequence[str] = (), **amounts: float) -> Instrument:
+        """An instrument with more or less of something.
+
+        Args:
+          instrument: from where.
+          keep: descriptors that shall stay as they are, as far as the regression knows.
+          **amounts: descriptor -> standard deviations, as in brightness=1, decay=-0.5.
+
+        Returns:
+          The shortest move that brings it about, of the same length. It is an estimate: listen, or describe it again.
+
+        Raises:
+          ValueError: a descriptor without a direction, or no number.
+
+        >>> from helpers import gansynth, timbre
+        >>> atlas = timbre.atlas(gansynth.load("demo"))
+        >>> timbre.directions(atlas).steer(atlas["Cello"], brightness=1)
+        Instrument('Cello, brightness +1')
+
+        Notebook: 09_explore.
+        """
+        for name in (*amounts, *keep):
+            if name not in self._named:
+                try:
+                    self[name]
+                except KeyError as error:
+                    raise ValueError(error.args[0]) from None
+        if not amounts:
+            raise ValueError(f"say what to change, as in brightness=1; there are {', '.join(self)}")
+        wanted = np.array([*(float(amount) for amount in amounts.values()), *(0.0 for _ in keep)])
+        if not np.isfinite(wanted).all():
+            raise ValueError("an amount is a finite number of standard deviations")
+        slopes = np.stack([self._slopes[name] for name in (*amounts, *keep)])
+        changes = ", ".join(f"{name} {amount:+g}" for name, amount in amounts.items())
+        return move(instrument, np.linalg.pinv(slopes) @ wanted, 1.0, f"{instrument.name}, {changes}")
+
+    def _rows(self) -> list[tuple[str, str, str, str]]:
+        everything = {**self._named, **self.weak}
+        return [
+            (
+                name,
+                f"{found.r:.2f}",
+                f"{found.interval[0]:.2f} to {found.interval[1]:.2f}",
+                str(found) if found.is_named else "not named",
+            )
+            for name, found in sorted(everything.items(), key=lambda item: -item[1].r)
+        ]
+
+    def __str__(self) -> str:
+        rows = [("descriptor", "r", "95 % interval", "one standard deviation more"), *self._rows()]
+        return "\n".join(f"{name:14s} {r:>5s}  {interval:14s} {more}" for name, r, interval, more in rows)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        title = f"of {self.instruments} instruments, each predicted from the others"
+        return table(self._rows(), ("descriptor", "r", "95 % interval", "one standard deviation more"), title)
+
+
+@in_one_line
+def directions(atlas: Atlas, seed: int = 0) -> Directions:
+    """Learn directions from an atlas: ridge regression of each descriptor on the latents.
+
+    Args:
+      atlas: instruments and what they sound like, `MIN_INSTRUMENTS` at least.
+      seed: of the folds.
+
+    Returns:
+      The directions. How well each predicts instruments that it was not fitted to is said with it, and those below
+      `NAMED_FROM` get no name. That is all that is claimed: with the demo, whose random instruments lie between its
+      own, "held-out" ones lie between the same.
+
+    Raises:
+      ValueError: there are too few instruments.
+
+    Notebook: 09_explore.
+    """
+    if len(atlas) < MIN_INSTRUMENTS:
+        raise ValueError(f"directions need {MIN_INSTRUMENTS} instruments to learn from; this atlas has {len(atlas)}")
+    basis = axes(atlas.model).vectors
+    x = np.stack([instrument.z for instrument in atlas.instruments]) @ basis.T
+    deviations = atlas.values.std(axis=0)
+    moving = deviations > 1e-6
+    y = (atlas.values - atlas.values.mean(axis=0)) / np.where(moving, deviations, 1.0)
+    folds = np.random.default_rng(seed).permutation(len(x)) % FOLDS
+    guessed = np.zeros_like(y)
+    for fold in range(FOLDS):
+        slopes, offset = _ridge(x[folds != fold], y[folds != fold])
+        guessed[folds == fold] = x[folds == fold] @ slopes.T + offset
+    slopes, _ = _ridge(x, y)
+    r = [float(np.corrcoef(guessed[:, i], y[:, i])[0, 1]) if moving[i] else 0.0 for i in range(len(NAMES))]
+    found = []
+    for i, name in enumerate(NAMES):
+        norm = max(float(slopes[i] @ slopes[i]), 1e-12)
+        vector = slopes[i] / norm
+        beside = {other: float(slopes[j] @ vector) for j, other in enumerate(NAMES) if j != i and r[j] >= NAMED_FROM}
+        strong = {other: amount for other, amount in beside.items() if abs(amount) >= ALONG}
+        ranked = dict(sorted(strong.items(), key=lambda item: -abs(item[1])))
+        found.append(Direction(name, vector @ basis, r[i], _interval(r[i], len(x)), ranked))
+    return Directions(found, slopes @ basis, deviations, len(x))
+
+
+def _ridge(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Slopes [targets, features] and offsets [targets]; each target has the penalty that suits it."""
+    from sklearn.linear_model import RidgeCV
+
+    fitted = RidgeCV(PENALTIES, alpha_per_target=True).fit(x, y)
+    return fitted.coef_, fitted.intercept_
+
+
+def _interval(r: float, n: int) -> tuple[float, float]:
+    """95 % of a correlation, by Fisher's z."""
+    z, error = np.arctanh(np.clip(r, -0.9999, 0.9999)), CONFIDENCE / np.sqrt(n - 3)
+    return float(np.tanh(z - error)), float(np.tanh(z + error))
