@@ -34,7 +34,7 @@ LOBE = 4  # bins on either side of a partial in a Blackman-Harris window
 HIGHEST = 0.45  # of the sample rate, where partials end
 MEL_BANDS, CEPSTRA = 40, 12
 INHARMONIC_PARTIALS = 10  # higher ones of a stretched spectrum lie where the next one is expected
-SPREAD, WIDEST = 0.02, 0.35  # how far a partial may wander: of its frequency, but at most of the fundamental
+SPREAD, WIDEST = 0.03, 0.35  # how far a partial may wander: of its frequency, but at most of the fundamental
 
 # The envelope.
 ENVELOPE_STEP = 0.005  # s
@@ -234,12 +234,15 @@ def brightness(partials: Partials) -> float:
     """
     amplitudes = np.sqrt(partials.bands)
     amplitudes[amplitudes < amplitudes.max() * 10 ** (-FLOOR / 20)] = 0.0
+    if not amplitudes.any():  # a click, or what has no alternating part
+        return 0.0
     return float(np.log2(np.average(np.arange(1, len(amplitudes) + 1), weights=amplitudes)))
 
 
 def noisiness(partials: Partials) -> float:
     """Energy of what is not a partial over all energy, dB. Timbre Toolbox: "noisiness", there as a share."""
-    return float(_ratio_db(partials.noise, partials.noise + partials.energies.sum()))
+    energy = partials.noise + partials.energies.sum()
+    return float(_ratio_db(partials.noise, energy)) if energy > 0 else 0.0
 
 
 def odd_even(partials: Partials) -> float:

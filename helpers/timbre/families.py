@@ -47,9 +47,12 @@ def accuracy() -> tuple[float, int]:
 
 
 def features(described: np.ndarray) -> np.ndarray:
-    """What the classifier receives: [n, features], of descriptors and cepstra [n, pitches, both]."""
-    numbers, shapes = np.split(described, [len(NAMES)], axis=2)
-    return np.concatenate([np.delete(np.nanmedian(numbers, axis=1), _LOUDNESS, axis=1), np.nanmean(shapes, axis=1)], 1)
+    """What the classifier receives: [n, features], of descriptors and cepstra [n, pitches, both].
+
+    All of them at all pitches, but for the loudness; a pitch that is silent has what the others have in the median.
+    """
+    kept = np.delete(described, _LOUDNESS, axis=2)
+    return np.where(np.isnan(kept), np.nanmedian(kept, axis=1, keepdims=True), kept).reshape(len(kept), -1)
 
 
 def probabilities(described: np.ndarray) -> np.ndarray:
