@@ -68,10 +68,10 @@ IMPORTS = "from helpers import gansynth, instruments, midi, render, soundfont"  
 _ABOUT = {
     "demo": (
         "The demo checkpoint",
-        "Played by the small model that comes with the suite. It was fitted to 40 General MIDI instruments, acoustic "
-        "and electronic, without an adversary: it shows how everything works, and not how good GANSynth can sound. "
-        "Random instruments follow each other and morph in between. Listen for voices that you recognise, and for "
-        "blurred ones that lie between them.",
+        "Played by the small model that comes with the suite. It was fitted to 94 instruments of free soundfonts, "
+        "acoustic and electronic, without an adversary: it shows how everything works, and not how good GANSynth can "
+        "sound. Random instruments follow each other and morph in between. Listen for voices that you recognise, and "
+        "for new ones that lie between two of them.",
     ),
     "acoustic_only": (
         "Acoustic instruments only",

@@ -129,7 +129,7 @@ def test_no_checkpoint_chooses_what_it_is_compared_with(asked, monkeypatch):
 def test_voices_are_the_instruments_that_the_checkpoint_names(asked, monkeypatch):
     monkeypatch.setattr(dataset, "open_sounds", lambda *_, **__: None)
     evaluate.main(["--checkpoint=demo", "--reference=soundfont:", "--voices"])
-    assert np.shape(asked["z"]) == (80, 256)
+    assert np.shape(asked["z"]) == (134, 256)
 
 
 @pytest.mark.parametrize(("level", "status"), [(-20.0, 0), (-60.0, 1)])

@@ -34,7 +34,6 @@ PITCHES = (48, 60, 72)
 IN_TUNE = 25  # cents
 SEED = 0
 RATE = CONFIG.sample_rate
-SEARCHED = 600  # random latents among which the one nearest to an unlearned instrument is looked for
 
 
 def describe(note: np.ndarray, pitch: int) -> list[float]:

@@ -331,7 +331,7 @@ def load(
     >>> from helpers import gansynth
     >>> model = gansynth.load("demo")
     >>> model
-    GANSynth('demo', 6,135,554 weights, 9dd15578)
+    GANSynth('demo', 9,941,250 weights, 083bbfb3)
     >>> model.sample_rate, model.max_duration
     (16000, 4.0)
     """

@@ -102,11 +102,11 @@ def render(
     >>> cello = instruments.bank(model)["Cello"]
     >>> clip = render.render(model, song, cello, progress=False)
     >>> clip
-    Clip(4.30 s, 16000 Hz, mono, peak 0.62)
+    Clip(4.30 s, 16000 Hz, mono, peak 0.68)
     >>> print(clip.report)
     song       bach_prelude
     model      demo
-    audio      4.3 s, 16000 Hz, mono, -16.0 LUFS, peak 0.62
+    audio      4.3 s, 16000 Hz, mono, -16.0 LUFS, peak 0.68
     rendered   22 of 22 notes, from 6 distinct sounds, in ... s
     1  BWV 1007 Prelude (Mutopia, public domain)  22/22  Cello
     """

@@ -58,7 +58,7 @@ def note(
     >>> from helpers import gansynth, instruments, render
     >>> model = gansynth.load("demo")
     >>> render.note(model, instruments.bank(model)["Cello"], 60)
-    Audio(2.00 s, 16000 Hz, mono, peak 0.56)
+    Audio(2.00 s, 16000 Hz, mono, peak 0.55)
     """
     check_model(instrument, model)
     if not (isinstance(pitch, (int, np.integer)) and MIN_PITCH <= pitch <= MAX_PITCH):
