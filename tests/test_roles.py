@@ -116,6 +116,10 @@ class TestRolesOf:
         tune, quick = line(*[72] * 6), line(*[60] * 16, beats=0.5)
         assert names(tune, quick) == ["melody", "counter-line"]
 
+    @pytest.mark.parametrize(("second", "role"), [(3.75, "counter-line"), (4.0, "chords")])
+    def test_a_voice_and_a_half_plays_chords(self, second, role):
+        assert names(TUNE, chord(60) + chord(64, end=second)) == ["melody", role]
+
     def test_a_pedal_makes_chords_of_a_line(self):
         broken = line(60, 64, 67, 72, 60, 64, 67, 72)
         pedal = Track("piano", 0, False, broken, {"pedal": ((0.0, 1.0), (8.0, 0.0))})

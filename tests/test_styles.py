@@ -113,6 +113,11 @@ class TestStyles:
             timbre.style(name)
         assert str(error.value) == f"there is no style {name!r}; {nearest}"
 
+    def test_no_more_than_five_are_named(self):
+        with pytest.raises(ValueError, match="there is no style 'jazz'") as error:
+            timbre.style("jazz")
+        assert str(error.value).count(",") == 4
+
     @given(st.sampled_from(timbre.style_names()))
     def test_shares_add_up(self, name):
         style = timbre.style(name)
@@ -224,6 +229,19 @@ class TestCast:
         with pytest.raises(ValueError, match="no candidate"):
             timbre.cast(band(0), [], "tango")
 
+    @pytest.mark.parametrize(
+        ("family", "probability", "message"),
+        [
+            ("strings", 0.5, "'stub 1-0' is of the family 'strings'; the families are bass, brass, flute, "),
+            ("string", 1.5, "'stub 1-0' has a probability of 1.5; it lies between 0 and 1"),
+            ("string", float("nan"), "'stub 1-0' has a probability of nan"),
+        ],
+    )
+    def test_candidates_are_checked(self, family, probability, message):
+        [player] = instruments.sample(Stub(), 1, seed=1)
+        with pytest.raises(ValueError, match=message):
+            timbre.cast(band(0), [Candidate(player, family, probability)], "tango")
+
     def test_an_unknown_style(self, demo):
         with pytest.raises(ValueError, match="the nearest names are tango, lighttango"):
             timbre.cast(band(0), demo, "tangoo")
@@ -247,6 +265,10 @@ class TestGuessedFamilies:
             "that family (bass), with a probability of 89%",
         ]
         assert set(cast.lacking) == {BANDONEON, PIANO}
+
+    def test_what_is_known_comes_before_what_is_guessed(self):
+        [known] = instruments.sample(Stub(), 1, seed=2)
+        assert who(timbre.cast(band(VIOLIN), [*guessed("string"), Candidate(known, "string")], "tango")) == [known.name]
 
     def test_one_that_plays_twice_says_so(self):
         cast = timbre.cast(band(VIOLIN, STRINGS), guessed("string"), "tango")

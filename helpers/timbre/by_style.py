@@ -48,7 +48,7 @@ class Candidate(NamedTuple):
     """An instrument that may be cast, and what is known or guessed of it."""
 
     instrument: Instrument
-    family: str  # NSynth's, as in `casting.FAMILIES`
+    family: str  # one of `casting.FAMILIES`, which are NSynth's; "" if it is like none
     probability: float = 1.0  # that the family is right; 1 where it is known
     program: int | None = None  # General MIDI's, counted from 0, where it is known
 
@@ -132,7 +132,8 @@ def cast(
       seed: of what is drawn, where neither the file nor the style names a program that has a counterpart.
 
     Raises:
-      ValueError: there is no such style, or nothing is known of the model's instruments.
+      ValueError: there is no such style, nothing is known of the model's instruments, or a candidate has a family that
+        does not exist or a probability outside 0 to 1.
 
     Notebook: 09_explore.
 
@@ -186,6 +187,8 @@ def _candidates(players: GANSynth | Bank | Sequence[Candidate]) -> list[Candidat
     if isinstance(players, Sequence):
         if not players:
             raise ValueError("there is no candidate to be cast")
+        for candidate in players:
+            _check(candidate)
         return sorted(players, key=lambda candidate: -candidate.probability)
     model = players.model if isinstance(players, Bank) else players
     instruments = named(model)
@@ -193,6 +196,15 @@ def _candidates(players: GANSynth | Bank | Sequence[Candidate]) -> list[Candidat
         raise ValueError(f"{model.name} has no named instruments: give the candidates of an atlas instead of the model")
     rows = model.about["instruments"]
     return [Candidate(instruments[row["name"]], row.get("family", ""), program=row.get("program")) for row in rows]
+
+
+def _check(candidate: Candidate) -> None:
+    instrument, family, probability, _ = candidate
+    if family not in FAMILIES:
+        known = ", ".join(sorted(set(FAMILIES) - {""}))
+        raise ValueError(f"{instrument.name!r} is of the family {family!r}; the families are {known}")
+    if not 0 <= probability <= 1:
+        raise ValueError(f"{instrument.name!r} has a probability of {probability:g}; it lies between 0 and 1")
 
 
 def _suits(candidate: Candidate, program: int) -> bool:
