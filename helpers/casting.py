@@ -48,6 +48,7 @@ _RUNS = (
     ("", 13),  # 115: percussion and sound effects
 )
 FAMILIES = tuple(family for family, programs in _RUNS for _ in range(programs))
+ASKED = "it is the program that the track asks for"  # why a voice is cast
 PLUCKED = (45, 46)  # pizzicato and harp: strings, but no neighbours of bowed ones
 
 
@@ -95,7 +96,7 @@ def cast(programs: Mapping[int, int], voices: Sequence[Voice]) -> dict[int, tupl
     plays: dict[int, list[int]] = {}  # voice -> its tracks
     for track, program in programs.items():
         if program in mains and mains[program] not in plays:
-            cast[track] = mains[program], "it is the program that the track asks for"
+            cast[track] = mains[program], ASKED
             plays[mains[program]] = [track]
     for track, program in programs.items():
         if track in cast:

@@ -98,5 +98,10 @@ def make_study():
 
 
 @pytest.fixture(scope="session")
+def count_styles():
+    return _script("count_styles")
+
+
+@pytest.fixture(scope="session")
 def balance():
     return _script("balance", "benchmarks")

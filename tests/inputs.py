@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from helpers.casting import FAMILIES
 from helpers.midi import Song, Track
 
 DATA = Path(__file__).parent / "data"
@@ -97,3 +98,31 @@ class Stub:
 def song_of(*notes, is_drum=False, controls=None) -> Song:
     """One track of these notes."""
     return Song("song", (Track("track", 0, is_drum, tuple(notes), controls or {}),))
+
+
+def misfits(cast, model, keep: bool) -> list[str]:
+    """The tracks of a cast (`timbre.cast`) without somebody of the right family, where the model has such a family.
+
+    Right is the family of the program that the file names or, if it names none or `keep` is False, that of a program of
+    the style: one for the track's part, as far as there is any in the model.
+    """
+    rows = {row["name"]: row for row in model.about["instruments"]}
+    programs, families = ({row[key] for row in rows.values()} for key in ("program", "family"))
+    tracks = dict(enumerate(cast.song.tracks, start=1))
+    is_chosen = any(tracks[number].program for number in cast)
+    wrong = []
+    for number, track in tracks.items():
+        if track.is_drum or not track.notes:
+            if number in cast:
+                wrong.append(f"{track.name}: somebody plays it")
+            continue
+        parts = {"melody": "lines", "counter-line": "lines", "chords": "chords", "bass": "bass"}
+        part = cast.style.parts.get(parts[cast.roles[number].name], {})
+        own = [track.program] if keep and is_chosen and track.has_program else []
+        for wanted in (own, part, cast.style.programs):
+            if here := [p for p in wanted if p in programs or FAMILIES[p] in families]:
+                row = rows[cast[number].instrument.name]
+                if not any(row["program"] == p or row["family"] == FAMILIES[p] for p in here):
+                    wrong.append(f"{track.name}: {row['name']}")
+                break
+    return wrong

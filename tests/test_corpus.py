@@ -24,9 +24,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from inputs import DATA, RATE, Stub
+from inputs import DATA, RATE, Stub, misfits
 
-from helpers import midi, render
+from helpers import casting, midi, render, timbre
+from helpers.gansynth import checkpoint
 from helpers.render import planning
 
 try:
@@ -342,3 +343,63 @@ def test_damaged_files_render_or_say_why(fetched, tmp_path, capsys):
     assert not tally.failures, "\n".join(tally.failures)
     assert tally.rendered >= 0.1 * DAMAGED  # else the damage says nothing about rendering,
     assert sum(tally.reasons.values()) >= 0.1 * DAMAGED  # or nothing about refusing
+
+
+# ---- Who plays it, by a style ----------------------------------------------------------------------------------------
+
+# Songs of several tracks, with the track that has the tune, where the file says so.
+SONGS = {
+    "Aicha.mid": "Chant",
+    "All The Small Things.mid": "Vocals",
+    "Funkytown.mid": "Vocal",
+    "Girls Just Want to Have Fun.mid": "Melody",
+    "I Gotta Feeling.mid": "",
+    "In Too Deep.mid": "",
+    "Les Yeux Revolvers.mid": "",
+    "Mr. Blue Sky.mid": "Melody",
+    "Shut Up.mid": "",
+    "What a Fool Believes.mid": "Lead Voca",
+    "RunTimeError_unexpected_EOF.mid": "Melody",
+    "ValueError_Control168.mid": "melody",
+    "k525MIDIMvt1.mid": "Viola",  # the first violin
+    "mahler.mid": "",
+}
+
+
+def songs(corpus):
+    contents = {name.rpartition("/")[2]: content for name, content in corpus.items()}
+    return {name: midi.parse(contents[name], name) for name in SONGS}
+
+
+@pytest.mark.slow
+def test_every_track_of_songs_has_somebody_of_the_right_family(corpus):
+    demo = Stub()
+    demo.about = checkpoint.read(DATA.parents[1] / "data" / "checkpoints" / "demo").about
+    for name, song in songs(corpus).items():
+        for style in ("tango", "rock", "bigband"):
+            for keep in (True, False):
+                assert misfits(timbre.cast(song, demo, style, keep=keep), demo, keep) == [], (name, style, keep)
+
+
+@pytest.mark.slow
+def test_the_tune_is_found_in_most_songs(corpus):
+    """The rule was chosen on these, so it may do worse on others."""
+    right = {}
+    for name, song in songs(corpus).items():
+        if tune := SONGS[name]:
+            melody = next(n for n, role in timbre.roles_of(song).items() if role.name == "melody")
+            right[name] = song.tracks[melody - 1].name == tune
+    assert len(right) == 9
+    assert sum(right.values()) >= 8, right
+
+
+@pytest.mark.slow
+def test_what_plays_on_a_bass_is_a_bass(corpus):
+    found = [
+        timbre.roles_of(song)[number].name
+        for song in songs(corpus).values()
+        for number, track in enumerate(song.tracks, start=1)
+        if casting.FAMILIES[track.program] == "bass" and len(track.notes) > 100 and not track.is_drum
+    ]
+    assert len(found) >= 10
+    assert found.count("bass") == len(found), found

@@ -237,6 +237,23 @@ def test_a_head_track_sets_the_programs_of_channels(read):
     assert [track.program for track in song.tracks] == [73, 40, 11]  # its own counts before the head's
 
 
+@pytest.mark.parametrize(
+    ("tracks", "expected"),
+    [
+        ([note(0)], [False]),
+        ([program(0, 0) + note(0)], [True]),  # a piano on purpose
+        ([note(0) + program(1500, 0) + note(2000)], [True]),  # one player, who is named later
+        ([note(0) + program(1500, 73) + note(2000)], [False, True]),
+        ([program(0, 73), note(0)], [True]),  # by the head
+        ([program(0, 73, channel=1), note(0)], [False]),  # of another channel
+        ([program(0, 73) + note(0), note(500, 64)], [True, True]),  # by another track of the channel
+        ([program(0, 73) + note(0), note(0, 64, channel=1)], [True, False]),
+    ],
+)
+def test_a_track_knows_whether_the_file_names_its_program(read, tracks, expected):
+    assert [track.has_program for track in read(*tracks).tracks] == expected
+
+
 def test_notes_may_be_closed_by_velocity_0(read):
     closing = mido.Message("note_on", note=60, velocity=0)
     assert times(read([note(0)[0], (250, closing)])) == [(0.0, 0.25)]

@@ -63,7 +63,7 @@ THREADS = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NU
 def checkout(tmp_path_factory):
     """A copy of what the notebooks need, so that what they write stays out of the repository."""
     folder = tmp_path_factory.mktemp("checkout")
-    for part in ("helpers", "notebooks", "data/midi", "data/checkpoints/demo", "data/embeddings"):
+    for part in ("helpers", "notebooks", "data/midi", "data/checkpoints/demo", "data/embeddings", "data/styles"):
         ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
         shutil.copytree(ROOT / part, folder / part, ignore=ignored)
     shutil.copy(ROOT / "requirements.txt", folder)

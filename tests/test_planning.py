@@ -56,6 +56,7 @@ def players(parts, default=C):
         ({"program 73": A, "Melody": B}, ["c", "b", "a", "c"]),
         ({"Melody": B, "program 73": A}, ["c", "b", "a", "c"]),  # whatever the order
         ({2: ONE, "Melody": B}, ["c", "a", "c", "c"]),
+        ({1: instruments.Assignment(B, "as it will do")}, ["b", "c", "c", "c"]),
         ({"Melody": Part(B, gain=-3)}, ["c", "b", "c", "c"]),
         ({"Melody": Part(mute=True)}, ["c", "c", "c", "c"]),
     ],

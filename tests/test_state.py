@@ -44,6 +44,7 @@ from helpers import (
     spectrograms,
     tables,
     terminal,
+    timbre,
     train,
     webpage,
     widgets,
@@ -69,6 +70,7 @@ from helpers.gansynth.config import NUM_PITCHES, Config
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note
 from helpers.render import controllers, mixing, original, planning, report, shaping
+from helpers.timbre import roles
 from helpers.training import loop, pictures
 from helpers.training import trainer as training
 from helpers.widgets import base, notes, timeline, tune
@@ -436,6 +438,12 @@ CALLS = {
     "terminal.is_control": lambda g: terminal.is_control("\x1b"),
     "terminal.program": lambda g: terminal.program("helpers.train"),
     "terminal.say": lambda g: terminal.say("a word"),
+    "timbre.by_style.cast": lambda g: timbre.cast(g.song, [timbre.Candidate(g.flute, "flute")], "tango"),
+    "timbre.roles.on_top": lambda g: roles.on_top({1: g.song.tracks[0].notes}),
+    "timbre.roles.roles_of": lambda g: timbre.roles_of(g.song),
+    "timbre.roles.texture": lambda g: roles.texture(g.song.tracks[0].notes),
+    "timbre.styles.style": lambda g: timbre.style("tango"),
+    "timbre.styles.style_names": lambda g: timbre.style_names(),
     "training.pictures.draw_row": lambda g: pictures.draw_row(
         formula_data(2), matplotlib.figure.Figure().subplots(1, 2)
     ),

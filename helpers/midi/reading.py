@@ -78,6 +78,7 @@ class Reader:
         self.bend_ranges: dict[int, list[tuple[int, float]]] = defaultdict(list)  # ticks and semitones, by place
         self.fine_tunings: dict[int, tuple[int, int]] = {}  # both bytes of each place
         self.modes = Modes()
+        self.named: set[_Player] = set()  # those whose program the file names
         self.is_plain = True  # whether the original program reads the same notes, in the same order
         self._notes = self._changes = 0  # that were taken in
         self._tuned = self._untuned = 0  # changes of bends that follow a tuning, and tracks that do not follow theirs
@@ -288,7 +289,8 @@ class Reader:
             title = _unique(title, taken)
             taken.add(title.lower())
             controls = self._controls(place, i, is_drum, clock)
-            tracks.append(Track(title, program, is_drum, tuple(_timed(notes, clock)), controls))
+            has_program = (place, i, program, is_drum) in self.named
+            tracks.append(Track(title, program, is_drum, tuple(_timed(notes, clock)), controls, has_program))
         return tuple(tracks)
 
     def _controls(self, place: int, i: int, is_drum: bool, clock: _Clock) -> dict[str, Changes]:
@@ -344,8 +346,12 @@ class Reader:
         modes = self._modes
         for (place, i, program), played in self.groups.items():
             programs = Steps(program) if program != UNSAID else self._programs_of(place, i)
+            is_named = program != UNSAID or self._is_named_by_others(place, i)
             for (number, is_drum), (closed, left) in _split(played, programs, modes[place]).items():
-                others = players.setdefault((place, i, number, is_drum), [])  # with its program, once unsaid
+                player = place, i, number, is_drum
+                if is_named:
+                    self.named.add(player)
+                others = players.setdefault(player, [])  # with its program, once unsaid
                 self.is_plain &= not others and len(closed) == len(played.closed)
                 if is_drum:
                     others += closed
@@ -373,6 +379,11 @@ class Reader:
     def _programs_of(self, place: int, i: int) -> Steps:
         """The programs of notes before which their track sets none; another track, the head perhaps, may set them."""
         return Steps(0) if self.channels[place][i].programs else self._programs_by_others[place]
+
+    def _is_named_by_others(self, place: int, i: int) -> bool:
+        """Whether another track sets them."""
+        channel = self.channels[place]
+        return not channel[i].programs and any(said.programs for said in channel.values())
 
     @functools.cached_property
     def _programs_by_others(self) -> dict[int, Steps]:

@@ -78,6 +78,7 @@ class Track:
       notes: in the order of their ends, as the file has it.
       controls: the changes of "volume" and "expression" (0 to 1), "pan" (-1 left to 1 right), "pedal" and "sostenuto"
         (0 or 1) and "bend" (semitones); a name that never changes is not there.
+      has_program: whether the file names the program; if it does not, `program` is what players take then: 0, a piano.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Track:
     is_drum: bool
     notes: tuple[Note, ...]
     controls: Mapping[str, Changes] = dataclasses.field(default_factory=dict)
+    has_program: bool = dataclasses.field(default=True, compare=False)  # no matter of how it sounds
 
     def __repr__(self) -> str:
         return f"Track({self.name!r}, {self.kind}, {counted(len(self.notes), 'note')})"

@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import instruments, midi
 from ..gansynth.config import MAX_PITCH, MIN_PITCH
-from ..instruments import Instrument, Timeline
+from ..instruments import Assignment, Instrument, Timeline
 from ..limits import BENDING, MAX_NOTE_DURATION, MAX_TOTAL_DURATION
 from ..midi import Note, Song
 from .controllers import curves
@@ -61,7 +61,8 @@ def resolve(
         parts, default = None, parts
     wanted: dict[int, tuple[int, Part]] = {}  # index -> (how exactly its key meant it, part)
     for key, value in parts.items() if parts else ():
-        part = value if isinstance(value, Part) else Part(value)
+        given = value.instrument if isinstance(value, Assignment) else value
+        part = given if isinstance(given, Part) else Part(given)
         exactness, meant = _tracks_meant(song, key)
         for i in meant:
             if i not in wanted or wanted[i][0] <= exactness:

@@ -76,7 +76,7 @@ def render(
       song: what to play.
       parts: who plays. One instrument or timeline for all tracks, or one for each: a dict from a track's number (as
         `print(song)` has it), name or program ("program 73", "Flute") to an instrument, a timeline, or a `Part`, which
-        also mutes, solos, pans and sets the gain.
+        also mutes, solos, pans and sets the gain; what `instruments.assign` and `timbre.cast` return will do as it is.
       default: who plays the tracks that `parts` leaves open. By default each gets an instrument of its own, that of its
         General MIDI program where the model has it (see `instruments.assign`).
       settings: how: what becomes of drums and of notes outside the model's range, envelope, levels, sample rate, ….

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..audio import LOUDNESS, RATES
-from ..instruments import Instrument, Timeline
+from ..instruments import Assignment, Instrument, Timeline
 from ..tables import counted, table
 from .shaping import ATTACK, RELEASE
 
@@ -166,7 +166,7 @@ class Part:
 
 # Who plays: one for all tracks, or one for each, by the track's number, name or program. The keys are Any, since to a
 # type checker a dict with numbers for keys is no mapping from numbers or names.
-Parts = Instrument | Timeline | Mapping[Any, Instrument | Timeline | Part]
+Parts = Instrument | Timeline | Mapping[Any, Instrument | Timeline | Part | Assignment]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,14 +4,18 @@
     atlas.find("bright plucked")
     timbre.directions(atlas).steer(atlas["Cello"], brightness=1)
     timbre.reach(model, atlas["Cello"], centroid=1500)       # by gradient
+    timbre.cast(song, model, style="tango")                  # an instrument for each track, each with the reason
 
 Notebook: 09_explore.
 """
 
 from .atlases import Atlas, Description, Match, Matches, atlas
+from .by_style import Candidate, Cast, cast
 from .descriptors import DESCRIPTORS, NAMES, Descriptor, describe_note
 from .reaching import Reached, reach
+from .roles import Role, roles_of
 from .steering import Axes, Direction, Directions, axes, directions, move
+from .styles import Style, style, style_names
 from .wording import words
 
 __all__ = [
@@ -19,6 +23,8 @@ __all__ = [
     "NAMES",
     "Atlas",
     "Axes",
+    "Candidate",
+    "Cast",
     "Description",
     "Descriptor",
     "Direction",
@@ -26,11 +32,17 @@ __all__ = [
     "Match",
     "Matches",
     "Reached",
+    "Role",
+    "Style",
     "atlas",
     "axes",
+    "cast",
     "describe_note",
     "directions",
     "move",
     "reach",
+    "roles_of",
+    "style",
+    "style_names",
     "words",
 ]

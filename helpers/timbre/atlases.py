@@ -27,6 +27,7 @@ from ..folders import APP, BUNDLED
 from ..instruments import Instrument, check_model
 from ..tables import table
 from . import families, wording
+from .by_style import Candidate
 from .descriptors import CEPSTRA, NAMES, SILENCE, cepstra, describe_note
 
 if TYPE_CHECKING:
@@ -246,6 +247,14 @@ class Atlas:
     def neighbours(self, of: Instrument | str, n: int = 5) -> Matches:
         """The instruments that sound most like one, the nearest first; not itself."""
         return self.find(like=of, n=n)
+
+    def candidates(self) -> list[Candidate]:
+        """All instruments as `cast` takes them, each with its most probable family: for models that name none."""
+        best = self.probabilities.argmax(axis=1)
+        return [
+            Candidate(instrument, families.FAMILIES[family], float(self.probabilities[number, family]))
+            for number, (instrument, family) in enumerate(zip(self.instruments, best, strict=True))
+        ]
 
     def diverse(self, n: int = 8) -> list[Instrument]:
         """A handful that differ as much as possible: each next one is farthest from those before.
