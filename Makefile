@@ -12,6 +12,7 @@
 # make bench-balance  how loud each track is, against a soundfont's rendering; SCORES="FILE FILE" for scores of your own
 # make bench-spectra  seconds and memory of the pictures
 # make bench-widgets  how quickly controls answer
+# make bench-explore  how well instruments are steered and found, and how long it takes
 # make bench-train    what a tiny training learns in 2,000 images, in numbers
 # make fuzz   all MIDI files of other packages, and damaged files for all that reads files, ten minutes for each reader;
 #             FUZZ="--seconds 60 zip" for less
@@ -30,7 +31,7 @@ JOBS ?= 2
 FUZZ ?=
 
 .PHONY: demo test quick docs fuzz test-colab lab app html look repository clean
-.PHONY: bench bench-render bench-balance bench-spectra bench-widgets bench-train
+.PHONY: bench bench-render bench-balance bench-spectra bench-widgets bench-explore bench-train
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -87,6 +88,9 @@ bench-spectra: $(VENV)/ready
 
 bench-widgets: $(VENV)/ready
 	$(BIN)/python benchmarks/widgets.py
+
+bench-explore: $(VENV)/ready
+	$(BIN)/python benchmarks/explore.py
 
 bench-train: $(VENV)/ready
 	$(BIN)/python benchmarks/train.py

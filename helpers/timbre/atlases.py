@@ -106,6 +106,7 @@ class Atlas:
       instruments: [n].
       values: median over `PITCHES` of each descriptor, [n, descriptors], in the order of `NAMES`.
       spread: half of the difference between the pitches, the same shape.
+      features: the values, and after them the mean over pitches of cepstra: what is compared, [n, features].
       probabilities: of each family, [n, families], in the order of `families.FAMILIES`.
     """
 
@@ -116,9 +117,9 @@ class Atlas:
         numbers, shapes = np.split(described[heard], [len(NAMES)], axis=2)
         self.values = np.nanmedian(numbers, axis=1)
         self.spread = (np.nanmax(numbers, axis=1) - np.nanmin(numbers, axis=1)) / 2
-        self._cepstra = np.nanmean(shapes, axis=1)
+        self.features = np.concatenate([self.values, np.nanmean(shapes, axis=1)], axis=1)
         self.probabilities = families.probabilities(described[heard])
-        deviations = np.concatenate([self.values, self._cepstra], axis=1).std(axis=0)
+        deviations = self.features.std(axis=0)
         self._scale = np.where(deviations > 1e-6, deviations, np.inf)
 
     def __len__(self) -> int:
@@ -236,13 +237,11 @@ class Atlas:
         if isinstance(to, str):
             to = self[to]
         number = self._number(to)
-        rows = np.concatenate([self.values, self._cepstra], axis=1)
         if number is None:
-            other = Atlas(self.model, [to], describe(self.model, [to], progress=False))
-            row = np.concatenate([other.values[0], other._cepstra[0]])
+            row = Atlas(self.model, [to], describe(self.model, [to], progress=False)).features[0]
         else:
-            row = rows[number]
-        return np.sqrt(np.mean(((rows - row) / self._scale) ** 2, axis=1))
+            row = self.features[number]
+        return np.sqrt(np.mean(((self.features - row) / self._scale) ** 2, axis=1))
 
     def neighbours(self, of: Instrument | str, n: int = 5) -> Matches:
         """The instruments that sound most like one, the nearest first; not itself."""
@@ -261,7 +260,7 @@ class Atlas:
 
         The first is the one that is nearest to the middle of all.
         """
-        rows = np.concatenate([self.values, self._cepstra], axis=1) / self._scale
+        rows = self.features / self._scale
         chosen = [int(np.argmin(np.sum((rows - rows.mean(axis=0)) ** 2, axis=1)))]
         nearest = np.full(len(rows), np.inf)
         while len(chosen) < min(n, len(rows)):

@@ -37,8 +37,8 @@ class _Taught(NamedTuple):
 @functools.cache
 def _taught() -> _Taught:
     content = json.loads(Path(__file__).with_name("families.json").read_text("utf-8"))
-    arrays = (np.array(content[name]) for name in ("mean", "scale", "weights", "bias"))
-    return _Taught(*arrays, content["accuracy"], content["instruments"])
+    mean, scale, weights, bias = (np.array(content[name]) for name in ("mean", "scale", "weights", "bias"))
+    return _Taught(mean, scale, weights, bias, content["accuracy"], content["instruments"])
 
 
 def accuracy() -> tuple[float, int]:
@@ -71,6 +71,8 @@ def named(word: str) -> str | None:
     ('organ', 'string', None)
     """
     word = word.lower().replace("-", "_")
+    if not word:
+        return None
     for family in FAMILIES:
         if word in (
             family,

@@ -10,7 +10,7 @@ Notebook: 09_explore.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -162,7 +162,7 @@ class Directions(Mapping[str, Direction]):
             raise KeyError(f"{name} has no direction here: its correlation on held-out latents is only {weak.r:.2f}")
         raise KeyError(f"nothing is called {name!r}; there are {', '.join(self._named)}")
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self._named)
 
     def __len__(self) -> int:

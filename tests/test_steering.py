@@ -1,0 +1,136 @@
+"""Directions, and the ways along them."""
+
+import numpy as np
+import pytest
+from test_atlases import TYPICAL
+
+from helpers import gansynth, instruments, timbre
+from helpers.timbre import steering
+from helpers.timbre.descriptors import CEPSTRA, NAMES
+
+
+@pytest.fixture(scope="module")
+def model():
+    return gansynth.load("demo")
+
+
+@pytest.fixture(scope="module")
+def known(tiny):
+    """An atlas of 300 instruments whose brightness and decay follow from the latent, and whose attack is chance."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(300, tiny.latent_vector_size))
+    bright, long = np.linalg.qr(rng.normal(size=(tiny.latent_vector_size, 2)))[0].T
+    values = np.tile([TYPICAL[name] for name in NAMES], (300, 1))
+    values[:, NAMES.index("brightness")] += z @ bright
+    values[:, NAMES.index("decay")] += 0.5 * (z @ bright) + 0.2 * (z @ long)
+    values[:, NAMES.index("attack")] += rng.normal(size=300)
+    described = np.concatenate([values, np.zeros((300, CEPSTRA))], axis=1)[:, None].repeat(3, axis=1)
+    chosen = [instruments.Instrument(str(i), one, tiny.name, tiny.fingerprint) for i, one in enumerate(z)]
+    atlas = timbre.Atlas(tiny, chosen, described)
+    return atlas, bright, long
+
+
+def test_axes_are_the_singular_vectors_of_the_first_layer(tiny):
+    found = timbre.axes(tiny)
+    kernel = np.asarray(tiny.network.named_weights()["1/conv0/kernel"])[:, :, :256]
+    changed = [np.linalg.norm(np.einsum("hwio,i->hwo", kernel, vector)) for vector in found.vectors]
+    assert np.allclose(changed, found.gains, rtol=1e-4)
+    assert np.allclose(found.vectors @ found.vectors.T, np.eye(len(found.vectors)), atol=1e-6)
+    assert (np.diff(found.gains) <= 0).all()
+    assert found.shares.sum() == pytest.approx(1)
+
+
+def test_the_demo_hears_sixteen_axes_and_nothing_else(model):
+    found = timbre.axes(model)
+    assert len(found.gains) == 16
+    z = model.sample_z(1, 0)[0]
+    heard = found.vectors.T @ (found.vectors @ z)
+    deaf = np.random.RandomState(0).normal(size=256)
+    deaf -= found.vectors.T @ (found.vectors @ deaf)
+    deaf *= np.linalg.norm(z - heard) / np.linalg.norm(deaf)
+    one, other = (model.generate_data(row[None], [60])[0, :, :, 0] for row in (z, heard + deaf))
+    moved = model.generate_data((z + 2 * found.vectors[0])[None], [60])[0, :, :, 0]
+    assert np.abs(other - one).mean() < 0.2 * np.abs(moved - one).mean()
+
+
+def test_moves_keep_the_length(known):
+    atlas, bright, _ = known
+    start = atlas.instruments[0]
+    moved = timbre.move(start, bright, 2.0)
+    assert np.linalg.norm(moved.z) == pytest.approx(np.linalg.norm(start.z))
+    assert moved.z @ bright > start.z @ bright
+    assert moved.name == "0 +2"
+    assert timbre.move(start, bright, 0.0).z == pytest.approx(start.z)
+
+
+@pytest.mark.parametrize(
+    ("vector", "amount", "message"),
+    [(np.ones(3), 1.0, "direction has shape"), (np.ones(256), np.nan, "cannot be moved by nan")],
+)
+def test_moves_that_lead_nowhere_are_refused(known, vector, amount, message):
+    with pytest.raises(ValueError, match=message):
+        timbre.move(known[0].instruments[0], vector, amount)
+
+
+def test_what_follows_from_the_latent_is_named_and_chance_is_not(known):
+    atlas, bright, _ = known
+    turn = timbre.directions(atlas)
+    assert "brightness" in turn
+    assert "attack" in turn.weak
+    assert abs(turn.weak["attack"].r) < 0.4
+    found = turn["brightness"]
+    assert found.r > 0.6
+    assert found.interval[0] < found.r < found.interval[1]
+    assert found.vector @ bright / np.linalg.norm(found.vector) > 0.6
+    assert found.others["decay"] > 0.5
+    assert str(found) == "brighter, and longer"
+    assert "not named" in str(turn)
+    assert "brighter, and longer" in turn._repr_html_()
+
+
+def test_one_is_one_standard_deviation(known):
+    atlas, bright, _ = known
+    turn = timbre.directions(atlas)
+    slopes = turn._slopes["brightness"]
+    start = atlas.instruments[3]
+    moved = turn.steer(start, brightness=1.5)
+    scale = np.linalg.norm(start.z + 1.5 * turn["brightness"].vector) / np.linalg.norm(start.z)
+    assert slopes @ (moved.z * scale - start.z) == pytest.approx(1.5, rel=1e-6)
+    assert moved.name == "3, brightness +1.5"
+    assert (moved.z @ bright) > start.z @ bright
+
+
+def test_what_is_to_stay_stays(known):
+    atlas, _, _ = known
+    turn = timbre.directions(atlas)
+    start = atlas.instruments[5]
+    kept = turn.steer(start, keep=["decay"], brightness=1)
+    free = turn.steer(start, brightness=1)
+    slope = turn._slopes["decay"]
+    assert abs(slope @ (kept.z - start.z)) < 0.3 * abs(slope @ (free.z - start.z))
+
+
+@pytest.mark.parametrize(
+    ("amounts", "message"),
+    [
+        ({"attack": 1}, "attack has no direction here: its correlation on held-out latents is only"),
+        ({"colour": 1}, "nothing is called 'colour'; there are"),
+        ({}, "say what to change, as in brightness=1"),
+        ({"brightness": np.inf}, "finite number of standard deviations"),
+    ],
+)
+def test_what_cannot_be_steered_is_said(known, amounts, message):
+    atlas = known[0]
+    with pytest.raises(ValueError, match=message):
+        timbre.directions(atlas).steer(atlas.instruments[0], **amounts)
+
+
+def test_few_instruments_teach_no_directions(known):
+    atlas = known[0]
+    few = timbre.Atlas(atlas.model, atlas.instruments[:20], np.zeros((20, 3, len(NAMES) + CEPSTRA)))
+    with pytest.raises(ValueError, match="need 50 instruments to learn from; this atlas has 20"):
+        timbre.directions(few)
+
+
+def test_every_descriptor_has_words_for_more_and_less():
+    assert set(steering.MORE) == set(NAMES)
