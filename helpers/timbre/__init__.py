@@ -10,6 +10,7 @@ Notebook: 09_explore.
 
 from .atlases import Atlas, Description, Match, Matches, atlas
 from .descriptors import DESCRIPTORS, NAMES, Descriptor, describe_note
+from .layouts import Layout, layout
 from .reaching import Reached, reach
 from .steering import Axes, Direction, Directions, axes, directions, move
 from .wording import words
@@ -23,6 +24,7 @@ __all__ = [
     "Descriptor",
     "Direction",
     "Directions",
+    "Layout",
     "Match",
     "Matches",
     "Reached",
@@ -30,6 +32,7 @@ __all__ = [
     "axes",
     "describe_note",
     "directions",
+    "layout",
     "move",
     "reach",
     "words",
