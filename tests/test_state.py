@@ -19,7 +19,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from inputs import DATA, Stub, formula_data, harmonic_wave, song_of
+from inputs import DATA, Stub, atlas_of, directions_of, formula_data, harmonic_wave, song_of
 
 import helpers
 from helpers import (
@@ -44,6 +44,7 @@ from helpers import (
     spectrograms,
     tables,
     terminal,
+    timbre,
     train,
     webpage,
     widgets,
@@ -436,6 +437,7 @@ CALLS = {
     "terminal.is_control": lambda g: terminal.is_control("\x1b"),
     "terminal.program": lambda g: terminal.program("helpers.train"),
     "terminal.say": lambda g: terminal.say("a word"),
+    "timbre.layouts.layout": lambda g: timbre.layout(atlas_of(g.model)),
     "training.pictures.draw_row": lambda g: pictures.draw_row(
         formula_data(2), matplotlib.figure.Figure().subplots(1, 2)
     ),
@@ -488,6 +490,8 @@ CALLS = {
     "widgets.player.Player.set": lambda g: widgets.Player().set(g.clips),
     "widgets.random_timeline.RandomTimeline": lambda g: widgets.RandomTimeline(g.shelf(), g.tune()),
     "widgets.takehome.TakeHome": lambda g: widgets.TakeHome(widgets.Player(g.clips), path=g.folder / "a.html").make(),
+    "widgets.steering.Steering": lambda g: widgets.Steering(directions_of(), g.shelf()).reset(),
+    "widgets.timbre_map.TimbreMap": lambda g: widgets.TimbreMap(atlas_of(g.model), g.shelf()).play("stub 0-1"),
     "widgets.timeline.TimelineEditor": lambda g: g.editor(),
     "widgets.timeline.TimelineEditor.add": lambda g: g.editor().add(0.1, "Flute"),
     "widgets.timeline.piano_roll": lambda g: timeline.piano_roll(g.song),

@@ -41,6 +41,10 @@ class Layout(NamedTuple):
     shares: tuple[float, float]
     meanings: tuple[str, str]
 
+    def __repr__(self) -> str:
+        across, up = self.shares
+        return f"Layout({len(self.points)} instruments, {across:.0%} and {up:.0%} of the variance)"
+
 
 @in_one_line
 def layout(atlas: Atlas, by: str = DESCRIPTORS) -> Layout:
@@ -59,7 +63,8 @@ def layout(atlas: Atlas, by: str = DESCRIPTORS) -> Layout:
       ValueError: `by` is something else, or the atlas has a single instrument.
 
     >>> from helpers import gansynth, timbre
-    >>> timbre.layout(timbre.atlas(gansynth.load("demo"))).points.shape
+    >>> places = timbre.layout(timbre.atlas(gansynth.load("demo")))
+    >>> places.points.shape
     (512, 2)
 
     Notebook: 09_explore.

@@ -19,7 +19,7 @@ from ..instruments import Bank, Instrument, Timeline
 from ..timbre import Atlas, Layout, families, layout, wording
 from ..timbre.layouts import BY, DESCRIPTORS
 from .base import SCRIPTS, Control, Line, quoted, tip
-from .notes import MIDDLE_C, Piano, Preview, note_code, with_more
+from .notes import MIDDLE_C, Piano, Preview, note_code
 from .tune import shown
 
 MATCHES = 12  # instruments that a search lights up
@@ -125,9 +125,7 @@ class TimbreMap(Control):
         self._bank = instruments.bank(atlas.model) if bank is None else bank
         if other := _stranger(atlas, self._bank):
             raise ValueError(other)
-        with_more({}, atlas.instruments)  # says what is wrong with their names
-        self.atlas = atlas
-        self._numbers = {instrument.name: number for number, instrument in enumerate(atlas.instruments)}
+        self.atlas, self._numbers = atlas, _numbered(atlas)
         self._query, self._example = "", ""  # of the last search
         self._build()
         children = [self._choice, self._found, self._plane, self._keeping, self._drawing, self._line, self._age]
@@ -388,6 +386,16 @@ class TimbreMap(Control):
         return f"atlas[{quoted(name)}]"
 
 
+def _numbered(atlas: Atlas) -> dict[str, int]:
+    """The number of each name."""
+    numbers: dict[str, int] = {}
+    for number, instrument in enumerate(atlas.instruments):
+        first = numbers.setdefault(instrument.name, number)
+        if not np.array_equal(atlas.instruments[first].z, instrument.z):
+            raise ValueError(f"two different instruments are called {instrument.name!r}; give one another name")
+    return numbers
+
+
 def _guess(family: str, probability: float) -> str:
     """A family with how sure that is: "probably string (81 %)"."""
     return f"{'probably' if probability >= SURE else 'perhaps'} {family.replace('_', ' ')} ({probability:.0%})"
@@ -396,7 +404,7 @@ def _guess(family: str, probability: float) -> str:
 def _axes(places: Layout) -> list[str]:
     """What to write beside the axes."""
     return [
-        f"{arrow} {meaning + ', ' if meaning else ''}{share:.0%} of the variance"
+        f"{arrow} {f'{meaning} ({share:.0%} of the variance)' if meaning else f'{share:.0%} of the variance'}"
         for arrow, meaning, share in zip("→↑", places.meanings, places.shares, strict=True)
     ]
 

@@ -109,9 +109,9 @@ function render({ model, el }) {
     name.textContent = title + (model.get("kept").includes(shown) ? " ★" : "");
     words.textContent = sound;
     guess.textContent = family;
-    // Beside the point, on the side that has more room, and never outside of the map.
+    // Beside the point, and never outside of the map.
     const [width, height] = size(), [x, y] = places[shown];
-    const room = Math.max(0, width - label.offsetWidth), left = x > width / 2 ? x - label.offsetWidth - 14 : x + 14;
+    const room = Math.max(0, width - label.offsetWidth), left = x + 14 > room ? x - label.offsetWidth - 14 : x + 14;
     label.style.left = `${Math.min(room, Math.max(0, left))}px`;
     label.style.top = `${Math.min(height - label.offsetHeight, Math.max(0, y - label.offsetHeight / 2))}px`;
   };
