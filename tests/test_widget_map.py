@@ -220,12 +220,13 @@ def test_one_instrument_is_no_path(explore):
     assert "Timeline" not in explore.code()
 
 
-def test_impossible_paths_are_refused(explore):
+def test_impossible_paths_are_refused(explore, answers):
     with pytest.raises(ValueError, match="no instrument of the atlas is called 'nobody'"):
         explore.path = ["nobody"]
     send(explore, path=list(range(41)))
     assert "up to 40 instruments here, not 41" in explore.message
     assert explore.path == []
+    assert answers == [{"drawn": True}]  # so that the page shows the path that there is
 
 
 def test_a_timeline_is_played_and_edited_elsewhere(explore, bank):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
+from typing import Any
 
 import ipywidgets
 import traitlets
@@ -51,7 +52,7 @@ class Steering(Control):
     """
 
     start = traitlets.Unicode()
-    amounts: traitlets.Dict[str, float] = traitlets.Dict()
+    amounts: traitlets.Dict[str, Any] = traitlets.Dict()
     instrument = traitlets.Instance(Instrument, allow_none=True)
     pitch = traitlets.Int(MIDDLE_C, min=MIN_PITCH, max=MAX_PITCH)
 

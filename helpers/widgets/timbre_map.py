@@ -45,7 +45,8 @@ SIGNS = {
 
 
 class Plane(anywidget.AnyWidget):
-    """The points. It sends {hear: point}, {keep: point} and {path: [point, ...]}, and waits for {heard: point}.
+    """The points. It sends {hear: point}, {keep: point} and {path: [point, ...]}, and hears {heard: point} and
+    {drawn: true} when that is done.
 
     Traits:
       points: [across, down] of each, from 0 to 1.
@@ -320,6 +321,7 @@ class TimbreMap(Control):
         elif "path" in content:
             with self.attempt():
                 self.path = [self._name(number) for number in content["path"]]
+            self._plane.send({"drawn": True})
 
     def keep(self, name: str | None = None) -> None:
         """Keep an instrument in the bank, by default the one that was chosen last."""

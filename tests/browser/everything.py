@@ -32,9 +32,9 @@ CELLS = (
     "tune = widgets.Tune(bank, '../data/midi/study.mid')\ntune",
     "browser = widgets.Browser(model, bank, path='stars.json')\nbrowser",
     "pad = widgets.BlendPad(model, list(bank)[:4], bank)\npad",
-    "explore = widgets.TimbreMap(atlas_of(model), instruments.bank(model))\n"
+    "explore = widgets.TimbreMap(atlas_of(model), instruments.bank(model, path='map.json'))\n"
     "explore.path = ['stub 0-3', 'stub 0-8']\nexplore",
-    "steering = widgets.Steering(directions_of(), instruments.bank(model))\nsteering",
+    "steering = widgets.Steering(directions_of(), instruments.bank(model, path='map.json'))\nsteering",
     "players = instruments.Timeline([bank[name] for name in list(bank)[:6]], at=[0, 9, 20, 21, 25, 29])\n"
     "editor = widgets.TimelineEditor(bank, tune, players)\neditor",
     "mixer = widgets.Mixer(tune)\nmixer",

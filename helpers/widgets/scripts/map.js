@@ -1,5 +1,6 @@
 // Instruments as points on a plane, each in the colour and shape of its family. Sends {hear: point}, {keep: point} and
-// {path: [point, ...]}. Notes take a moment to generate: the next one is asked for when {heard} has come back.
+// {path: [point, ...]}. Notes take a moment to generate: the next one is asked for when {heard} has come back. {drawn}
+// says that a path has arrived.
 const SVG = "http://www.w3.org/2000/svg";
 const REST = 120; // ms that the mouse rests on a point, or passes after an arrow key, until it is heard
 const NEAR = 16, FINGER = 28; // pixels from a point at which mouse and finger still hit it
@@ -7,6 +8,7 @@ const STROKE = 6; // pixels that a press moves to be a stroke and no click
 const REACH = 12; // pixels from a stroke at which it passes a point
 const SPACING = 24; // pixels along a stroke from one passed point to the next
 const MARGIN = 18; // pixels
+const FAR = 1e4; // pixels; more than any map has
 const SHAPES = { // of about equal area
   circle: "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z",
   square: "M-4.4-4.4h8.8v8.8h-8.8z",
@@ -46,16 +48,17 @@ function render({ model, el }) {
   const [name, words, guess] = ["name", "", ""].map((kind) => add(kind, label));
 
   let places = [], marks = []; // pixels, and the element, of each point
-  let selected = -1, hovered = -1, heard = -1, busy = false, waiting = -1, timer;
+  let selected = -1, hovered = -1, heard = -1, busy = false, waiting = -1, mouse = "", rest, pause;
   let press = null; // {id, x, y, isMouse, stroke}; a stroke is {x, y, length, last, inside, path}
-  let drawn = null; // by Shift and arrow keys, and not sent yet
+  let drawn = null, isSent = true; // a path that Python has not answered yet
 
   const size = () => [stage.clientWidth || 600, stage.clientHeight || 400];
   const lay = () => {
     const [width, height] = size();
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     places = model.get("points").map(([x, y]) => [MARGIN + x * (width - 2 * MARGIN), MARGIN + y * (height - 2 * MARGIN)]);
-    marks.forEach((mark, i) => mark.setAttribute("transform", `translate(${places[i]})`));
+    const scale = Math.min(1.2, Math.max(0.65, Math.sqrt((width * height) / places.length) / 24)); // many need to be small
+    marks.forEach((mark, i) => mark.setAttribute("transform", `translate(${places[i]}) scale(${scale})`));
     paint();
   };
   const build = () => {
@@ -131,16 +134,24 @@ function render({ model, el }) {
     heard = i;
     model.send({ hear: i });
   };
-  const answered = (message) => {
-    if (message.heard === undefined) return;
-    busy = false;
-    if (waiting >= 0 && waiting !== heard) hear(waiting);
-    waiting = -1;
-  };
   const keep = (i) => model.send({ keep: i });
   const send = () => {
-    if (drawn) model.send({ path: drawn });
-    drawn = null;
+    if (!isSent) model.send({ path: drawn });
+    isSent = true;
+  };
+  const drawPath = (passed) => {
+    [drawn, isSent] = [passed, false];
+    paintPath();
+  };
+  const answered = (message) => {
+    if (message.heard !== undefined) {
+      busy = false;
+      if (waiting >= 0 && waiting !== heard) hear(waiting);
+      waiting = -1;
+    } else if (message.drawn && isSent) {
+      drawn = null;
+      paintPath();
+    }
   };
 
   const at = (event) => {
@@ -155,15 +166,15 @@ function render({ model, el }) {
     });
     return best;
   };
-  // The next point in a direction: what lies to the side counts as farther away than what lies ahead.
+  // The next point in a direction: one that lies to the side counts as farther away, and far to the side comes last.
   const next = ([dx, dy]) => {
     if (selected < 0) return nearest(size().map((side) => side / 2), Infinity);
     const [x, y] = places[selected];
     let best = -1, least = Infinity;
     places.forEach(([px, py], i) => {
       const ahead = (px - x) * dx + (py - y) * dy, aside = Math.abs((px - x) * dy) + Math.abs((py - y) * dx);
-      if (i === selected || ahead < 0.5 || aside > 1.5 * ahead) return;
-      if (ahead + 2 * aside < least) [best, least] = [i, ahead + 2 * aside];
+      const distance = ahead + 2 * aside + (aside > 1.5 * ahead ? FAR : 0);
+      if (i !== selected && ahead >= 0.5 && distance < least) [best, least] = [i, distance];
     });
     return best;
   };
@@ -190,17 +201,20 @@ function render({ model, el }) {
   };
 
   const point = (event) => {
+    const here = `${event.clientX} ${event.clientY}`;
+    if (here === mouse) return; // it is the page that has moved
+    mouse = here;
     const i = nearest(at(event), NEAR);
     svg.classList.toggle("over", i >= 0);
     if (i === hovered) return;
     hovered = i;
     paintLabel();
-    clearTimeout(timer);
-    if (i >= 0 && model.get("hover")) timer = setTimeout(() => (choose(i), hear(i)), REST);
+    clearTimeout(rest);
+    if (i >= 0 && model.get("hover")) rest = setTimeout(() => (choose(i), hear(i)), REST);
   };
   svg.addEventListener("pointerdown", (event) => {
     if (event.button || press) return;
-    clearTimeout(timer);
+    clearTimeout(rest);
     svg.setPointerCapture(event.pointerId);
     svg.focus({ preventScroll: true });
     const [x, y] = at(event);
@@ -223,7 +237,7 @@ function render({ model, el }) {
     const { stroke, isMouse } = press;
     press = null;
     if (stroke) {
-      drawn = stroke.path;
+      drawPath(stroke.path);
       send();
     } else {
       const i = nearest(at(event), isMouse ? NEAR : FINGER), isKnown = i === selected && i === heard;
@@ -240,7 +254,7 @@ function render({ model, el }) {
     paint();
   });
   svg.addEventListener("pointerleave", () => {
-    clearTimeout(timer);
+    clearTimeout(rest);
     hovered = -1;
     paintLabel();
   });
@@ -252,20 +266,20 @@ function render({ model, el }) {
       if (i >= 0) {
         hovered = -1;
         choose(i);
-        clearTimeout(timer);
-        timer = setTimeout(() => (hear(i), send()), REST);
+        clearTimeout(rest);
+        clearTimeout(pause);
+        pause = setTimeout(() => (hear(i), send()), REST);
       }
       if (i >= 0 && event.shiftKey) {
         const before = path();
-        drawn = before.at(-1) === from ? [...before, i] : [from, i].filter((stop) => stop >= 0);
-        paintPath();
+        drawPath(before.at(-1) === from ? [...before, i] : [from, i].filter((stop) => stop >= 0));
       }
     } else if (event.key === "Enter" && !event.shiftKey) {
       if (selected >= 0) keep(selected);
     } else if (event.key === " ") {
       if (selected >= 0) hear(selected);
     } else if (event.key === "Delete" || event.key === "Backspace") {
-      drawn = [];
+      drawPath([]);
       send();
     } else return;
     event.preventDefault();
@@ -293,7 +307,8 @@ function render({ model, el }) {
   room.observe(stage);
   return () => {
     room.disconnect();
-    clearTimeout(timer);
+    clearTimeout(rest);
+    clearTimeout(pause);
     model.off("change:points", lay);
     model.off("change:selected", takeSelected);
     model.off("change:axes", takeAxes);
