@@ -112,7 +112,7 @@ def test_the_page_is_answered_even_if_nothing_can_be_heard(explore, answers):
 
 def test_the_piano_changes_the_pitch(explore):
     explore._piano._handle_custom_msg({"key": 48}, [])
-    assert explore.atlas.model.asked == []  # nobody has been chosen
+    assert (explore.atlas.model.asked, explore.message) == ([], "")  # nobody has been chosen
     send(explore, hear=3)
     explore._piano._handle_custom_msg({"key": 50}, [])
     assert explore.atlas.model.asked[-1][1] == explore.pitch == 50
