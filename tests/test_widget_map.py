@@ -163,7 +163,7 @@ def test_a_search_lights_up_what_is_found(explore):
     assert explore._plane.lit == [int(name.split("-")[1]) for name in found]
     assert explore.selected == found[0]
     assert explore.atlas.model.asked == []
-    assert f"The best first: {', '.join(found)}" in explore.message
+    assert f"The best first: {'; '.join(found)}" in explore.message
     assert 'found = atlas.find("bright plucked", n=12)' in explore.code()
     explore._search.value = ""
     assert (explore.matches, explore._plane.lit, explore.message) == ([], [], "")
@@ -183,14 +183,17 @@ def test_words_that_compare_do_so_with_the_chosen_one(explore):
 
 def test_similar_ones(explore):
     assert explore._similar.disabled
+    explore._search.value = "bright"
     explore.selected = "stub 0-9"
     explore._similar.click()
+    assert explore._search.value == ""  # nobody was asked for words
     assert explore.matches == [m.instrument.name for m in explore.atlas.neighbours("stub 0-9", n=12)]
     assert 'found = atlas.find(like=atlas["stub 0-9"], n=12)' in explore.code()
 
 
 def test_an_unknown_word_is_one_sentence_and_darkens_what_was_lit(explore):
     explore.search("bright")
+    assert explore._search.value == "bright"
     explore.search("brigt")
     assert explore.message.startswith('<span class="gansynth-error" role="alert">nothing is known of &quot;brigt&quot;')
     assert explore._plane.lit == []

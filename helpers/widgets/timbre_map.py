@@ -128,6 +128,7 @@ class TimbreMap(Control):
             raise ValueError(other)
         self.atlas, self._numbers = atlas, _numbered(atlas)
         self._query, self._example = "", ""  # of the last search
+        self._filling = False  # whether the search field is being written to, and not by a person
         self._build()
         children = [self._choice, self._found, self._plane, self._keeping, self._drawing, self._line, self._age]
         children += [self._piano, self._sound]
@@ -168,7 +169,7 @@ class TimbreMap(Control):
         self._drawing = ipywidgets.HBox([self._words, self._seconds, self._clear])
         self._piano, self._sound = Piano(), Preview(self.atlas.model)
 
-        self._search.observe(lambda change: self.search(change.new), "value")
+        self._search.observe(lambda change: None if self._filling else self.search(change.new), "value")
         self._similar.on_click(lambda _: self._like_this())
         self._star.on_click(lambda _: self._on_star())
         self._clear.on_click(lambda _: setattr(self, "path", []))
@@ -247,6 +248,9 @@ class TimbreMap(Control):
           like: name of an example; by default, if `query` compares, the chosen instrument.
         """
         self._query, self._example, self.matches = "", "", []
+        self._filling = True
+        self._search.value = query
+        self._filling = False
         with self.attempt(self._found):
             compares = [word for word in query.lower().replace(",", " ").split() if word in wording.COMPARATIVES]
             if compares and not (like or self.selected):
@@ -258,7 +262,7 @@ class TimbreMap(Control):
             self.matches = [match.instrument.name for match in found]
             if found and not like:
                 self.selected = self.matches[0]
-            self.say(f"The best first: {', '.join(self.matches)}" if found else "", self._found)
+            self.say(f"The best first: {'; '.join(self.matches)}" if found else "", self._found)
         self.changed()
 
     def _like_this(self) -> None:
