@@ -250,13 +250,13 @@ def test_the_code_does_what_was_done(explore, bank):
     explore.search("bright")
     explore.path = ["stub 0-3", "stub 0-8", "stub 0-5"]
     explore.keep("stub 0-8")
-    kept = instruments.bank(Model(), path="other.json")
-    names = {"model": Model(), "atlas": explore.atlas, "bank": kept}
-    names |= {"instruments": instruments, "render": render, "timbre": timbre}
-    exec(explore.code(), names)
+    code = explore.code()
+    bank.discard("stub 0-8")
+    names = {"model": Model(), "atlas": explore.atlas, "instruments": instruments, "render": render, "timbre": timbre}
+    exec(code, names)
     assert [match.instrument.name for match in names["found"]] == explore.matches
     assert names["timeline"].stops == explore.timeline.stops
-    assert kept.kept == bank.kept == ["stub 0-8"]
+    assert names["bank"].kept == instruments.bank(Model()).kept == ["stub 0-8"]
     assert len(names["clip"].samples) == 32000
 
 

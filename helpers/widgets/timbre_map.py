@@ -19,7 +19,7 @@ from ..instruments import Bank, Instrument, Timeline
 from ..timbre import Atlas, Layout, families, layout, wording
 from ..timbre.layouts import BY, DESCRIPTORS
 from .base import SCRIPTS, Control, Line, quoted, tip
-from .notes import MIDDLE_C, Piano, Preview, note_code
+from .notes import MIDDLE_C, Piano, Preview, bank_code, note_code
 from .tune import shown
 
 MATCHES = 12  # instruments that a search lights up
@@ -153,10 +153,7 @@ class TimbreMap(Control):
         self._choice = ipywidgets.HBox([self._search, self._similar, self._by])
         self._plane = self._drawn_plane()
         self._star = ipywidgets.Button(description="Keep", icon="star", layout={"width": "110px"})
-        tip(
-            self._star,
-            "Keep the chosen instrument, or take it out again: bank.keep(...), bank.discard(...)",
-        )
+        tip(self._star, "Keep the chosen instrument, or take it out again: bank.keep(...), bank.discard(...)")
         self._hover = ipywidgets.Checkbox(description="play what the mouse rests on", indent=False)
         self._keeping = ipywidgets.HBox([self._star, self._hover])
         self._seconds = ipywidgets.BoundedFloatText(
@@ -170,7 +167,7 @@ class TimbreMap(Control):
         self._piano, self._sound = Piano(), Preview(self.atlas.model)
 
         self._search.observe(lambda change: None if self._filling else self.search(change.new), "value")
-        self._similar.on_click(lambda _: self._like_this())
+        self._similar.on_click(lambda _: self.search(like=self.selected))
         self._star.on_click(lambda _: self._on_star())
         self._clear.on_click(lambda _: setattr(self, "path", []))
         self._plane.on_msg(self._on_plane)
@@ -264,9 +261,6 @@ class TimbreMap(Control):
                 self.selected = self.matches[0]
             self.say(f"The best first: {'; '.join(self.matches)}" if found else "", self._found)
         self.changed()
-
-    def _like_this(self) -> None:
-        self.search(like=self.selected)
 
     @traitlets.observe("matches")
     def _on_matches(self, change: traitlets.Bunch) -> None:
@@ -381,7 +375,7 @@ class TimbreMap(Control):
         if self.selected:
             lines.append(note_code(self._code_of(self.selected), self.pitch))
         if self._is_kept:
-            lines.append(f"bank.keep({self._code_of(self.selected)})")
+            lines += [bank_code(self._bank), f"bank.keep({self._code_of(self.selected)})"]
         if self.timeline:
             players, at = ", ".join(map(self._code_of, self.path)), ", ".join(f"{time:.12g}" for time in self._times)
             lines.append(f"timeline = instruments.Timeline([{players}], at=[{at}])")
