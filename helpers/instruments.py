@@ -268,13 +268,15 @@ class Bank(Mapping[str, Instrument]):
           The instrument as it is in the bank.
 
         Raises:
-          ValueError: it belongs to another model, another instrument has its name, the name is empty, or the file
-            cannot be read.
+          ValueError: it belongs to another model, another instrument has its name, the name is empty or too long, or
+            the file cannot be read.
           OSError: the file cannot be written.
         """
         name = (instrument.name if name is None else str(name)).strip()
         if not name:
             raise ValueError("an instrument needs a name to be kept under")
+        if len(name) > MAX_NAME:  # `load` would refuse the whole file
+            raise ValueError(f"a name has up to {MAX_NAME} characters, and {name[:40]!r}… has {len(name)}")
         check_model(instrument, self.model)
         kept = Instrument(name, instrument.z, self.model.name, self.model.fingerprint, instrument.seed)
         with in_turn(self.path.parent):

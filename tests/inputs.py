@@ -95,6 +95,33 @@ class Stub:
         return (sines * np.sign(z[:, :1])).astype(np.float32)
 
 
+def atlas_of(model, n=60, seed=0):
+    """An atlas of random instruments of a model, whose descriptors are drawn and not heard."""
+    from helpers import instruments, timbre
+    from helpers.timbre.descriptors import CEPSTRA
+
+    random = np.random.RandomState(seed)
+    described = np.repeat(random.normal(size=(n, 1, len(timbre.NAMES) + CEPSTRA)), 3, axis=1)
+    return timbre.Atlas(model, instruments.sample(model, n, seed), described)
+
+
+def directions_of(size=4):
+    """Two named directions of latents, along the first axis and the second, and one that is too weak for a name."""
+    from helpers import timbre
+
+    vectors, names = np.eye(size), ("brightness", "decay", "vibrato")
+    slopes = np.zeros((len(timbre.NAMES), size))
+    for name, vector in zip(names, vectors, strict=False):
+        slopes[timbre.NAMES.index(name)] = vector
+    found = [
+        timbre.Direction(name, vector, r, (r - 0.05, r + 0.05), others)
+        for name, vector, r, others in zip(
+            names, vectors, (0.87, 0.91, 0.2), ({"fundamental": -0.5}, {}, {}), strict=False
+        )
+    ]
+    return timbre.Directions(found, slopes, np.ones(len(timbre.NAMES)), 60)
+
+
 def song_of(*notes, is_drum=False, controls=None) -> Song:
     """One track of these notes."""
     return Song("song", (Track("track", 0, is_drum, tuple(notes), controls or {}),))

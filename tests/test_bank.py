@@ -107,6 +107,7 @@ def test_what_cannot_be_kept_changes_nothing(bank, path):
         (stranger("Cello"), None, "another instrument is called 'Cello'"),
         (bank["Cello"], "new", "another instrument is called 'new'"),
         (stranger(), " ", "needs a name"),
+        (stranger(), "x" * 201, "up to 200 characters"),
         (stranger(checkpoint="foreign", fingerprint="f"), None, "made for foreign"),
         (Instrument("short", [1.0]), None, "has a latent of 1 numbers; named takes 4"),
     ]:

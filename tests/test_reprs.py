@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from inputs import Stub
 
-from helpers import instruments, render
+from helpers import instruments, render, timbre
 from helpers.evaluation import agreement
 from helpers.gansynth import hub
 from helpers.gansynth.checkpoint import Checkpoint
@@ -54,6 +54,7 @@ def objects(clip, plan):
             "Checkpoint(6 weights, stage 12, 1,000",
         ),
         "Entry": (hub.listing()[0], "Entry('demo', bundled)"),
+        "Layout": (timbre.Layout(np.zeros((9, 2)), (0.33, 0.2), ("", "")), "Layout(9 instruments, 33% and 20% of the"),
         "Agreement": (agreement.Agreement(0.5, 1.0, 0.25), "Agreement(chroma=0.5, onsets=1.0, pitch=0.25)"),
         "Instrument": (dataclasses.replace(BANK[0], seed=np.int64(3)), "Instrument('voice 0')"),
     }

@@ -19,7 +19,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from inputs import DATA, Stub, formula_data, harmonic_wave, song_of
+from inputs import DATA, Stub, atlas_of, directions_of, formula_data, harmonic_wave, song_of
 
 import helpers
 from helpers import (
@@ -70,7 +70,7 @@ from helpers.gansynth.config import NUM_PITCHES, Config
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note
 from helpers.render import controllers, mixing, original, planning, report, shaping
-from helpers.timbre import roles
+from helpers.timbre import atlases, descriptors, families, reaching, roles, steering, wording
 from helpers.training import loop, pictures
 from helpers.training import trainer as training
 from helpers.widgets import base, notes, timeline, tune
@@ -249,6 +249,12 @@ def used(context):
         return inside
 
 
+WAVE = harmonic_wave(60, 0)
+PARTIALS = descriptors.partials_of(WAVE, 262.0, 16000)
+LEVEL = descriptors.envelope(WAVE, 262.0, 16000)
+DESCRIBED = np.ones((2, 3, len(descriptors.NAMES) + descriptors.CEPSTRA))
+TIMBRE = dict.fromkeys(descriptors.NAMES, 0.0)
+
 CALLS = {
     "evaluation.agreement.draw": lambda g: agreement.draw(g.clip, g.song),
     "evaluation.agreement.measure": lambda g: agreement.measure(g.clip, g.song),
@@ -412,6 +418,7 @@ CALLS = {
     "render.shaping.find_loop": lambda g: shaping.find_loop(g.note),
     "render.shaping.k_weighted": lambda g: shaping.k_weighted(g.note, 16000),
     "render.shaping.loudest": lambda g: shaping.loudest(g.note, 16000),
+    "audio.momentary_loudness": lambda g: audio.momentary_loudness(g.clip),
     "audio.mix": lambda g: audio.mix(np.zeros(70000, np.float32), g.note, 0),
     "render.original.envelope": lambda g: original.envelope(0.2),
     "render.original.shape_note": lambda g: original.shape_note(g.note, 0.2, 90),
@@ -438,12 +445,43 @@ CALLS = {
     "terminal.is_control": lambda g: terminal.is_control("\x1b"),
     "terminal.program": lambda g: terminal.program("helpers.train"),
     "terminal.say": lambda g: terminal.say("a word"),
+    "timbre.atlases.Atlas": lambda g: atlas_of(g.model).find("bright"),
+    "timbre.atlases.atlas": lambda g: timbre.atlas(g.model, 2, folder=g.folder, progress=False),
+    "timbre.atlases.describe": lambda g: atlases.describe(g.model, [g.flute], progress=False),
+    "timbre.descriptors.attack_seconds": lambda g: descriptors.attack_seconds(LEVEL),
+    "timbre.descriptors.brightness": lambda g: descriptors.brightness(PARTIALS),
+    "timbre.descriptors.cepstra": lambda g: descriptors.cepstra(WAVE, 16000),
+    "timbre.descriptors.decay_seconds": lambda g: descriptors.decay_seconds(LEVEL),
+    "timbre.descriptors.describe_note": lambda g: timbre.describe_note(WAVE, 60, 16000),
+    "timbre.descriptors.envelope": lambda g: descriptors.envelope(WAVE, 262.0, 16000),
+    "timbre.descriptors.inharmonicity": lambda g: descriptors.inharmonicity(PARTIALS),
+    "timbre.descriptors.noisiness": lambda g: descriptors.noisiness(PARTIALS),
+    "timbre.descriptors.odd_even": lambda g: descriptors.odd_even(PARTIALS),
+    "timbre.descriptors.partials_of": lambda g: descriptors.partials_of(WAVE, 262.0, 16000),
+    "timbre.descriptors.sustain": lambda g: descriptors.sustain(LEVEL),
+    "timbre.descriptors.tremolo": lambda g: descriptors.tremolo(LEVEL),
+    "timbre.descriptors.vibrato": lambda g: descriptors.vibrato(WAVE, PARTIALS, LEVEL, 16000),
+    "timbre.families.accuracy": lambda g: families.accuracy(),
+    "timbre.families.features": lambda g: families.features(DESCRIBED),
+    "timbre.families.named": lambda g: families.named("cello"),
+    "timbre.families.probabilities": lambda g: families.probabilities(DESCRIBED),
+    "timbre.reaching.reach": lambda g: reaching.reach(g.model, g.flute, 900),
+    "timbre.steering.Directions": lambda g: directions_of().steer(Instrument("one", np.ones(4)), brightness=1),
+    "timbre.steering.axes": lambda g: steering.axes(g.model),
+    "timbre.steering.directions": lambda g: steering.directions(atlas_of(g.model)),
+    "timbre.steering.move": lambda g: steering.move(g.flute, np.ones(256), 1.0),
+    "timbre.wording.in_words": lambda g: wording.in_words(TIMBRE),
+    "timbre.wording.known": lambda g: wording.known("warm"),
+    "timbre.wording.margin": lambda g: wording.margin("bright", TIMBRE),
+    "timbre.wording.vocabulary": lambda g: wording.vocabulary(),
+    "timbre.wording.words": lambda g: wording.words(TIMBRE),
     "timbre.by_style.cast": lambda g: timbre.cast(g.song, [timbre.Candidate(g.flute, "flute")], "tango"),
     "timbre.roles.on_top": lambda g: roles.on_top({1: g.song.tracks[0].notes}),
     "timbre.roles.roles_of": lambda g: timbre.roles_of(g.song),
     "timbre.roles.texture": lambda g: roles.texture(g.song.tracks[0].notes),
     "timbre.styles.style": lambda g: timbre.style("tango"),
     "timbre.styles.style_names": lambda g: timbre.style_names(),
+    "timbre.layouts.layout": lambda g: timbre.layout(atlas_of(g.model)),
     "training.pictures.draw_row": lambda g: pictures.draw_row(
         formula_data(2), matplotlib.figure.Figure().subplots(1, 2)
     ),
@@ -496,6 +534,8 @@ CALLS = {
     "widgets.player.Player.set": lambda g: widgets.Player().set(g.clips),
     "widgets.random_timeline.RandomTimeline": lambda g: widgets.RandomTimeline(g.shelf(), g.tune()),
     "widgets.takehome.TakeHome": lambda g: widgets.TakeHome(widgets.Player(g.clips), path=g.folder / "a.html").make(),
+    "widgets.steering.Steering": lambda g: widgets.Steering(directions_of(), g.shelf()).reset(),
+    "widgets.timbre_map.TimbreMap": lambda g: widgets.TimbreMap(atlas_of(g.model), g.shelf()).play("stub 0-1"),
     "widgets.timeline.TimelineEditor": lambda g: g.editor(),
     "widgets.timeline.TimelineEditor.add": lambda g: g.editor().add(0.1, "Flute"),
     "widgets.timeline.piano_roll": lambda g: timeline.piano_roll(g.song),

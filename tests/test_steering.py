@@ -125,6 +125,13 @@ def test_what_cannot_be_steered_is_said(known, amounts, message):
         timbre.directions(atlas).steer(atlas.instruments[0], **amounts)
 
 
+def test_an_instrument_of_another_model_is_refused(known):
+    atlas, _, _ = known
+    foreign = instruments.Instrument("Cello", np.ones(256), "demo", "another")
+    with pytest.raises(ValueError, match="'Cello' was made for demo; these directions are those of tiny"):
+        timbre.directions(atlas).steer(foreign, brightness=1)
+
+
 def test_few_instruments_teach_no_directions(known):
     atlas = known[0]
     few = timbre.Atlas(atlas.model, atlas.instruments[:20], np.zeros((20, 3, len(NAMES) + CEPSTRA)))

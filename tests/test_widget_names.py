@@ -5,7 +5,7 @@ import html.parser
 import ipywidgets
 import numpy as np
 import pytest
-from inputs import Stub
+from inputs import Stub, atlas_of, directions_of
 
 from helpers import gansynth, instruments, runtime
 from helpers.audio import Audio
@@ -19,7 +19,9 @@ from helpers.widgets import (
     Original,
     Player,
     RandomTimeline,
+    Steering,
     TakeHome,
+    TimbreMap,
     TimelineEditor,
     Tune,
     each,
@@ -111,6 +113,14 @@ def failed(bank, tune):
     return browser
 
 
+def explored(bank, tune):
+    """One with a path, whose names it shows as HTML."""
+    atlas = atlas_of(Model())
+    explore = TimbreMap(atlas, bank)
+    explore.path = [instrument.name for instrument in atlas.instruments[:3]]
+    return explore
+
+
 CONTROLS = {
     "a tune": lambda bank, tune: tune,
     "a clip": generated,
@@ -119,11 +129,13 @@ CONTROLS = {
     "checkpoints": checkpoints,
     "an error": failed,
     "random instruments": RandomTimeline,
+    "a map": explored,
 }
 NAMED_BY_SCRIPTS = {
     "the original": lambda bank, tune: Original(tune),
     "a mixer": lambda bank, tune: Mixer(tune),
     "a timeline": lambda bank, tune: TimelineEditor(bank, SONG),
+    "sliders": lambda bank, tune: Steering(directions_of(), bank),
     "a pad": lambda bank, tune: BlendPad(bank.model, bank[:4]),
     "instruments": lambda bank, tune: Browser(bank),
     "a player": lambda bank, tune: Player({NASTY: SINE}),

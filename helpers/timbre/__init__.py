@@ -12,6 +12,7 @@ Notebook: 09_explore.
 from .atlases import Atlas, Description, Match, Matches, atlas
 from .by_style import Candidate, Cast, cast
 from .descriptors import DESCRIPTORS, NAMES, Descriptor, describe_note
+from .layouts import Layout, layout
 from .reaching import Reached, reach
 from .roles import Role, roles_of
 from .steering import Axes, Direction, Directions, axes, directions, move
@@ -29,6 +30,7 @@ __all__ = [
     "Descriptor",
     "Direction",
     "Directions",
+    "Layout",
     "Match",
     "Matches",
     "Reached",
@@ -39,6 +41,7 @@ __all__ = [
     "cast",
     "describe_note",
     "directions",
+    "layout",
     "move",
     "reach",
     "roles_of",

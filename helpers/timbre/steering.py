@@ -145,9 +145,19 @@ class Directions(Mapping[str, Direction]):
       weak: those whose correlation is too low for a name, by descriptor.
       deviations: standard deviation of each descriptor among the instruments, in its unit, by name.
       instruments: how many they were learned from.
+      checkpoint, fingerprint: of the model that they hold for.
     """
 
-    def __init__(self, found: Sequence[Direction], slopes: np.ndarray, deviations: np.ndarray, count: int):
+    def __init__(
+        self,
+        found: Sequence[Direction],
+        slopes: np.ndarray,
+        deviations: np.ndarray,
+        count: int,
+        checkpoint: str = "",
+        fingerprint: str = "",
+    ):
+        self.checkpoint, self.fingerprint = checkpoint, fingerprint
         self._named = {direction.name: direction for direction in found if direction.is_named}
         self.weak = {direction.name: direction for direction in found if not direction.is_named}
         self._slopes = dict(zip(NAMES, slopes, strict=True))
@@ -181,7 +191,7 @@ class Directions(Mapping[str, Direction]):
           The shortest move that brings it about, of the same length. It is an estimate: listen, or describe it again.
 
         Raises:
-          ValueError: a descriptor without a direction, or no number.
+          ValueError: a descriptor without a direction, no number, or an instrument of another model.
 
         >>> from helpers import gansynth, timbre
         >>> atlas = timbre.atlas(gansynth.load("demo"))
@@ -196,6 +206,11 @@ class Directions(Mapping[str, Direction]):
                     self[name]
                 except KeyError as error:
                     raise ValueError(error.args[0]) from None
+        if self.fingerprint and instrument.fingerprint not in ("", self.fingerprint):
+            owner = instrument.checkpoint or "another model"
+            raise ValueError(
+                f"{instrument.name!r} was made for {owner}; these directions are those of {self.checkpoint}"
+            )
         if not amounts:
             raise ValueError(f"say what to change, as in brightness=1; there are {', '.join(self)}")
         wanted = np.array([*(float(amount) for amount in amounts.values()), *(0.0 for _ in keep)])
@@ -268,7 +283,8 @@ def directions(atlas: Atlas, seed: int = 0) -> Directions:
         strong = {other: amount for other, amount in beside.items() if abs(amount) >= ALONG}
         ranked = dict(sorted(strong.items(), key=lambda item: -abs(item[1])))
         found.append(Direction(name, vector @ basis, r[i], _interval(r[i], len(x)), ranked))
-    return Directions(found, slopes @ basis, deviations, len(x))
+    model = atlas.model
+    return Directions(found, slopes @ basis, deviations, len(x), model.name, model.fingerprint)
 
 
 def _ridge(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,8 @@
     mixer = widgets.Mixer(tune)                         how loud each track is, and where it stands
     browser = widgets.Browser(bank)                     instruments to hear and to keep
     pad = widgets.BlendPad(bank)                        a point between four instruments
+    explore = widgets.TimbreMap(atlas, bank)            a map of many instruments: hear, search, keep, draw a path
+    steering = widgets.Steering(directions, bank)       an instrument made brighter, longer, purer
     editor = widgets.TimelineEditor(bank, tune)         which instrument when
     button = widgets.Generate(bank, tune, editor)       render, with progress and cancel
     player = widgets.Player({"original": tune, "custom": button})   clips to compare, over their pictures
@@ -37,7 +39,9 @@ from .original import Original
 from .pad import BlendPad
 from .player import Player
 from .random_timeline import RandomTimeline
+from .steering import Steering
 from .takehome import TakeHome
+from .timbre_map import TimbreMap
 from .timeline import TimelineEditor
 from .tune import Tune
 
@@ -53,7 +57,9 @@ __all__ = [
     "Original",
     "Player",
     "RandomTimeline",
+    "Steering",
     "TakeHome",
+    "TimbreMap",
     "TimelineEditor",
     "Tune",
 ]

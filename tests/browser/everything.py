@@ -5,7 +5,9 @@ from pathlib import Path
 
 import drive
 
-TITLES = ("Tune", "Instrument browser", "Blend pad", "Timeline", "Mixer", "Generate", "Player")
+TITLES = (
+    "Tune", "Instrument browser", "Blend pad", "Timbre map", "Steering", "Timeline", "Mixer", "Generate", "Player",
+)  # fmt: skip
 NAMES = ("Flute", "Trumpet", "Vibraphone", "Cello", "Electric Piano, soft", "Acoustic Bass", "Glockenspiel", "Harp")
 MORE = 60  # further instruments, so that the browser has pages
 
@@ -13,7 +15,7 @@ SETUP = f"""
 import sys
 sys.path[:0] = ["..", "."]
 import numpy as np
-from inputs import Stub
+from inputs import Stub, atlas_of, directions_of
 from helpers import audio, instruments, midi, render, soundfont, widgets
 
 class Model(Stub):
@@ -30,6 +32,9 @@ CELLS = (
     "tune = widgets.Tune(bank, '../data/midi/study.mid')\ntune",
     "browser = widgets.Browser(model, bank, path='stars.json')\nbrowser",
     "pad = widgets.BlendPad(model, list(bank)[:4], bank)\npad",
+    "explore = widgets.TimbreMap(atlas_of(model), instruments.bank(model, path='map.json'))\n"
+    "explore.path = ['stub 0-3', 'stub 0-8']\nexplore",
+    "steering = widgets.Steering(directions_of(), instruments.bank(model, path='map.json'))\nsteering",
     "players = instruments.Timeline([bank[name] for name in list(bank)[:6]], at=[0, 9, 20, 21, 25, 29])\n"
     "editor = widgets.TimelineEditor(bank, tune, players)\neditor",
     "mixer = widgets.Mixer(tune)\nmixer",

@@ -59,6 +59,8 @@ def test_the_keys_of_the_piano_the_pad_the_cards_and_the_timeline(there):
         ("Instrument browser", ".card .name"),
         ("Blend pad", ".gansynth-piano svg"),
         ("Blend pad", ".square"),
+        ("Timbre map", ".stage > svg"),
+        ("Steering", "[role='slider']"),
         ("Timeline", ".handle"),
         ("Mixer", "[role='slider']"),
         ("Player", ".gansynth-player-slider"),

@@ -1,0 +1,319 @@
+// Instruments as points on a plane, each in the colour and shape of its family. Sends {hear: point}, {keep: point} and
+// {path: [point, ...]}. Notes take a moment to generate: the next one is asked for when {heard} has come back. {drawn}
+// says that a path has arrived.
+const SVG = "http://www.w3.org/2000/svg";
+const REST = 120; // ms that the mouse rests on a point, or passes after an arrow key, until it is heard
+const NEAR = 16, FINGER = 28; // pixels from a point at which mouse and finger still hit it
+const STROKE = 6; // pixels that a press moves to be a stroke and no click
+const REACH = 12; // pixels from a stroke at which it passes a point
+const SPACING = 24; // pixels along a stroke from one passed point to the next
+const MARGIN = 18; // pixels
+const FAR = 1e4; // pixels; more than any map has
+const SHAPES = { // of about equal area
+  circle: "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z",
+  square: "M-4.4-4.4h8.8v8.8h-8.8z",
+  triangle: "M0-6.2L5.8 4.2H-5.8z",
+  diamond: "M0-6.4L6.4 0L0 6.4L-6.4 0z",
+};
+const WAYS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
+
+function draw(parent, kind, attributes = {}) {
+  const element = document.createElementNS(SVG, kind);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  parent.append(element);
+  return element;
+}
+
+function render({ model, el }) {
+  const add = (kind, parent, text = "", tag = "div") => {
+    const element = document.createElement(tag);
+    element.className = kind;
+    element.textContent = text;
+    parent.append(element);
+    return element;
+  };
+  const up = add("axis", el), stage = add("stage", el);
+  const right = add("axis across", el), about = add("hint", el), legend = add("legend", el);
+  const hint = add("hint", el);
+  add("mouse", hint, "Point at an instrument to hear it, click to keep it, drag for a timeline. Keys: arrows move, Enter keeps, Shift and arrows draw.", "span");
+  add("touch", hint, "Tap an instrument to hear it, and again to keep it. Drag for a timeline.", "span");
+  const svg = draw(stage, "svg", {
+    tabindex: 0, role: "application",
+    "aria-label": "Map of instruments. Arrow keys move and play, Space plays again, Enter keeps, Shift and arrow keys draw a path, Delete clears it",
+  });
+  const dots = draw(svg, "g"), route = draw(svg, "polyline", { class: "route" }), stops = draw(svg, "g");
+  const stars = draw(svg, "g"), ring = draw(svg, "circle", { class: "ring", r: 10 });
+  const label = add("label", stage);
+  label.setAttribute("role", "status");
+  const [name, words, guess] = ["name", "", ""].map((kind) => add(kind, label));
+
+  let places = [], marks = []; // pixels, and the element, of each point
+  let selected = -1, hovered = -1, heard = -1, busy = false, waiting = -1, mouse = "", rest, pause;
+  let press = null; // {id, x, y, isMouse, stroke}; a stroke is {x, y, length, last, inside, path}
+  let drawn = null, isSent = true; // a path that Python has not answered yet
+
+  const size = () => [stage.clientWidth || 600, stage.clientHeight || 400];
+  const lay = () => {
+    const [width, height] = size();
+    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    places = model.get("points").map(([x, y]) => [MARGIN + x * (width - 2 * MARGIN), MARGIN + y * (height - 2 * MARGIN)]);
+    const scale = Math.min(1.2, Math.max(0.65, Math.sqrt((width * height) / places.length) / 24)); // many need to be small
+    marks.forEach((mark, i) => mark.setAttribute("transform", `translate(${places[i]}) scale(${scale})`));
+    paint();
+  };
+  const build = () => {
+    const families = model.get("families"), members = model.get("members");
+    marks = members.map((family) =>
+      draw(dots, "path", { d: SHAPES[families[family].shape], fill: families[family].colour, class: "dot" }));
+    dots.replaceChildren(...marks);
+    about.textContent = model.get("about");
+    legend.replaceChildren(...families.map(({ name, colour, shape }, family) => {
+      const count = members.filter((member) => member === family).length;
+      const entry = document.createElement("span");
+      const sign = draw(entry, "svg", { viewBox: "-7 -7 14 14", "aria-hidden": true });
+      draw(sign, "path", { d: SHAPES[shape], fill: colour, class: "dot" });
+      entry.append(`${name} (${count})`);
+      entry.hidden = !count;
+      return entry;
+    }));
+    lay();
+  };
+
+  const path = () => press?.stroke?.path ?? drawn ?? model.get("path");
+  const paint = () => {
+    const lit = new Set(model.get("lit"));
+    svg.classList.toggle("searched", lit.size > 0);
+    marks.forEach((mark, i) => mark.classList.toggle("lit", lit.has(i)));
+    dots.append(...marks.filter((_, i) => lit.has(i))); // above the others
+    stars.replaceChildren();
+    for (const i of model.get("kept")) draw(stars, "text", { x: places[i][0] + 6, y: places[i][1] - 4, class: "star" }).textContent = "★";
+    paintPath();
+    paintLabel();
+  };
+  const paintPath = () => {
+    const passed = path();
+    const line = passed.map((i) => places[i]);
+    if (press?.stroke) line.push([press.stroke.x, press.stroke.y]);
+    route.setAttribute("points", line.join(" "));
+    stops.replaceChildren();
+    passed.forEach((i, n) => {
+      const stop = draw(stops, "g", { transform: `translate(${places[i]})`, class: "stop" });
+      draw(stop, "circle", { r: 8 });
+      draw(stop, "text", { y: 3.5 }).textContent = n + 1;
+    });
+  };
+  const paintLabel = () => {
+    const shown = hovered >= 0 ? hovered : selected;
+    label.hidden = shown < 0 || Boolean(press?.stroke);
+    ring.setAttribute("visibility", selected < 0 ? "hidden" : "visible");
+    if (selected >= 0) ring.setAttribute("transform", `translate(${places[selected]})`);
+    if (label.hidden) return;
+    const [title, sound, family] = model.get("labels")[shown];
+    name.textContent = title + (model.get("kept").includes(shown) ? " ★" : "");
+    words.textContent = sound;
+    guess.textContent = family;
+    // Beside the point, and never outside of the map.
+    const [width, height] = size(), [x, y] = places[shown];
+    const room = Math.max(0, width - label.offsetWidth), left = x + 14 > room ? x - label.offsetWidth - 14 : x + 14;
+    label.style.left = `${Math.min(room, Math.max(0, left))}px`;
+    label.style.top = `${Math.min(height - label.offsetHeight, Math.max(0, y - label.offsetHeight / 2))}px`;
+  };
+
+  const choose = (i) => {
+    selected = i;
+    model.set("selected", i);
+    model.save_changes();
+    paintLabel();
+  };
+  const hear = (i) => {
+    if (busy) {
+      waiting = i;
+      return;
+    }
+    busy = true;
+    heard = i;
+    model.send({ hear: i });
+  };
+  const keep = (i) => model.send({ keep: i });
+  const send = () => {
+    if (!isSent) model.send({ path: drawn });
+    isSent = true;
+  };
+  const drawPath = (passed) => {
+    [drawn, isSent] = [passed, false];
+    paintPath();
+  };
+  const answered = (message) => {
+    if (message.heard !== undefined) {
+      busy = false;
+      if (waiting >= 0 && waiting !== heard) hear(waiting);
+      waiting = -1;
+    } else if (message.drawn && isSent) {
+      drawn = null;
+      paintPath();
+    }
+  };
+
+  const at = (event) => {
+    const box = svg.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  };
+  const nearest = ([x, y], within) => {
+    let best = -1, least = within;
+    places.forEach(([px, py], i) => {
+      const distance = Math.hypot(px - x, py - y);
+      if (distance <= least) [best, least] = [i, distance];
+    });
+    return best;
+  };
+  // The next point in a direction: one that lies to the side counts as farther away, and far to the side comes last.
+  const next = ([dx, dy]) => {
+    if (selected < 0) return nearest(size().map((side) => side / 2), Infinity);
+    const [x, y] = places[selected];
+    let best = -1, least = Infinity;
+    places.forEach(([px, py], i) => {
+      const ahead = (px - x) * dx + (py - y) * dy, aside = Math.abs((px - x) * dy) + Math.abs((py - y) * dx);
+      const distance = ahead + 2 * aside + (aside > 1.5 * ahead ? FAR : 0);
+      if (i !== selected && ahead >= 0.5 && distance < least) [best, least] = [i, distance];
+    });
+    return best;
+  };
+
+  // Add the points that the stroke passes on its way to a place, in their order along it.
+  const extend = (stroke, [x, y]) => {
+    const [dx, dy] = [x - stroke.x, y - stroke.y], long = Math.hypot(dx, dy) || 1e-9;
+    const met = places.flatMap(([px, py], i) => {
+      const along = Math.min(long, Math.max(0, ((px - stroke.x) * dx + (py - stroke.y) * dy) / long));
+      const far = Math.hypot(px - stroke.x - (along * dx) / long, py - stroke.y - (along * dy) / long);
+      return far <= REACH ? [{ i, along, far }] : [];
+    });
+    met.sort((a, b) => a.along - b.along || a.far - b.far);
+    for (const { i, along } of met) {
+      const length = stroke.length + along;
+      if (stroke.inside.has(i) || length - stroke.last < SPACING) continue;
+      stroke.path.push(i);
+      stroke.last = length;
+    }
+    stroke.inside = new Set(met.map(({ i }) => i));
+    stroke.length += long;
+    [stroke.x, stroke.y] = [x, y];
+    paintPath();
+  };
+
+  const point = (event) => {
+    const here = `${event.clientX} ${event.clientY}`;
+    if (here === mouse) return; // it is the page that has moved
+    mouse = here;
+    const i = nearest(at(event), NEAR);
+    svg.classList.toggle("over", i >= 0);
+    if (i === hovered) return;
+    hovered = i;
+    paintLabel();
+    clearTimeout(rest);
+    if (i >= 0 && model.get("hover")) rest = setTimeout(() => (choose(i), hear(i)), REST);
+  };
+  svg.addEventListener("pointerdown", (event) => {
+    if (event.button || press) return;
+    clearTimeout(rest);
+    svg.setPointerCapture(event.pointerId);
+    svg.focus({ preventScroll: true });
+    const [x, y] = at(event);
+    press = { id: event.pointerId, x, y, isMouse: event.pointerType === "mouse", stroke: null };
+  });
+  svg.addEventListener("pointermove", (event) => {
+    if (!press) {
+      if (event.pointerType === "mouse") point(event);
+      return;
+    }
+    if (event.pointerId !== press.id) return;
+    const [x, y] = at(event);
+    if (!press.stroke && Math.hypot(x - press.x, y - press.y) < STROKE) return;
+    press.stroke ??= { x: press.x, y: press.y, length: 0, last: -SPACING, inside: new Set(), path: [] };
+    paintLabel();
+    extend(press.stroke, [x, y]);
+  });
+  svg.addEventListener("pointerup", (event) => {
+    if (event.pointerId !== press?.id) return;
+    const { stroke, isMouse } = press;
+    press = null;
+    if (stroke) {
+      drawPath(stroke.path);
+      send();
+    } else {
+      const i = nearest(at(event), isMouse ? NEAR : FINGER), isKnown = i === selected && i === heard;
+      if (i >= 0) {
+        choose(i);
+        if (!isKnown) hear(i);
+        if (isMouse || isKnown) keep(i);
+      }
+    }
+    paint();
+  });
+  svg.addEventListener("pointercancel", () => {
+    press = null;
+    paint();
+  });
+  svg.addEventListener("pointerleave", () => {
+    clearTimeout(rest);
+    hovered = -1;
+    paintLabel();
+  });
+  svg.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const way = WAYS[event.key];
+    if (way) {
+      const from = selected, i = next(way);
+      if (i >= 0) {
+        hovered = -1;
+        choose(i);
+        clearTimeout(rest);
+        clearTimeout(pause);
+        pause = setTimeout(() => (hear(i), send()), REST);
+      }
+      if (i >= 0 && event.shiftKey) {
+        const before = path();
+        drawPath(before.at(-1) === from ? [...before, i] : [from, i].filter((stop) => stop >= 0));
+      }
+    } else if (event.key === "Enter" && !event.shiftKey) {
+      if (selected >= 0) keep(selected);
+    } else if (event.key === " ") {
+      if (selected >= 0) hear(selected);
+    } else if (event.key === "Delete" || event.key === "Backspace") {
+      drawPath([]);
+      send();
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+
+  const takeSelected = () => {
+    selected = model.get("selected");
+    paintLabel();
+  };
+  const takeAxes = () => {
+    [right.textContent, up.textContent] = model.get("axes");
+  };
+  const marked = "change:lit change:kept change:path change:labels";
+  model.on("change:points", lay);
+  model.on("change:selected", takeSelected);
+  model.on("change:axes", takeAxes);
+  model.on(marked, paint);
+  model.on("msg:custom", answered);
+  el.classList.add("gansynth-map");
+  selected = model.get("selected");
+  takeAxes();
+  build();
+  const room = new ResizeObserver(lay);
+  room.observe(stage);
+  return () => {
+    room.disconnect();
+    clearTimeout(rest);
+    clearTimeout(pause);
+    model.off("change:points", lay);
+    model.off("change:selected", takeSelected);
+    model.off("change:axes", takeAxes);
+    model.off(marked, paint);
+    model.off("msg:custom", answered);
+  };
+}
+export default { render };
