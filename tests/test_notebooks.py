@@ -43,6 +43,7 @@ SHOWN = {
     "06_compare": {"pictures": 15, "players": 8, "controls": 1},
     "07_songs": {"pictures": 3, "players": 7, "controls": 3},
     "08_train": {"pictures": 6, "players": 5, "controls": 0},
+    "09_explore": {"pictures": 4, "players": 13, "controls": 2},
     "12_measure": {"pictures": 2, "players": 0, "controls": 0},
 }
 

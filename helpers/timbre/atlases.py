@@ -90,6 +90,8 @@ class Matches(list[Match]):
     def __str__(self) -> str:
         return "\n".join(str(match.description) for match in self)
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         rows = [
             (found.name, found.words, found.family.replace("_", " "), f"{found.probability:.0%}", f"{score:.1f}")

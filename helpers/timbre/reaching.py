@@ -6,6 +6,7 @@ Notebook: 09_explore.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +118,7 @@ def _brightness(model: GANSynth, z: np.ndarray, pitch: int) -> float:
         return np.inf
 
 
+@functools.lru_cache(maxsize=2)  # tracing takes longer than all steps
 def _slope(model: GANSynth, pitch: int) -> Callable[[np.ndarray], np.ndarray]:
     """A function z -> gradient of the brightness that the network draws, [latent_vector_size]."""
     import tensorflow as tf
