@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TOLERANCE = 0.02  # of the wanted centroid: near enough
 STEPS = 24  # at most
 LONGEST = 3.0  # of one step in the latent space; latents are about 16 long
-HALVINGS = 4  # of a step that does not help
+HALVINGS = 8  # of a step that does not help
 
 
 @dataclasses.dataclass(frozen=True)
