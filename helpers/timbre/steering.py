@@ -190,8 +190,8 @@ class Directions(Mapping[str, Direction]):
         Returns:
           The shortest move that should bring it about, the latent as long as before. The regression is an average over
           the whole space; from one instrument it may be less. On the demo, whose instruments are plateaus, one unit of
-          brightness brought 0.17 in the median, and attack or tremolo hardly moved (`make bench-explore`). So listen, or
-          describe the result; `reach` does that by itself.
+          brightness brought 0.17 in the median, and attack hardly moved (`make bench-explore`). So listen, or describe
+          the result; `reach` does that by itself.
 
         Raises:
           ValueError: a descriptor without a direction, no number, or an instrument of another model.
