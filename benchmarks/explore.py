@@ -6,7 +6,8 @@ For the demo and its bundled atlas. Nothing here decides a test; the numbers are
 
 steering: random instruments that the directions were not learned from, each moved by one, two and three halves of a
   standard deviation along each named direction, heard at C4: how often the descriptor moves the right way, by how
-  much, what else moves, and how far the pitch goes.
+  much, what else moves, and how far the pitch goes. What lies above the atlas' median is moved down, and what lies
+  below it up, because what is held throughout cannot be sustained more.
 reach: the same instruments, each asked for a centroid that another one has.
 families: each General MIDI program of the small soundfont that comes with pretty_midi, whose notes the demo never
   saw: whether the nearest voice of the demo is of its family, and whether the nearest other program is.
@@ -57,9 +58,11 @@ def steering(model: GANSynth, atlas: timbre.Atlas, count: int) -> None:
     right_all, tuned_all = [], []
     for name in turn:
         column, ways, pitches = timbre.NAMES.index(name), [], []
+        signs = np.where(before[:, column] < np.median(atlas.values[:, column]), 1.0, -1.0)
         for step in STEPS:
-            values, cents = heard(model, np.stack([turn.steer(one, **{name: step}).z for one in chosen]))
-            ways.append((values - before) / deviations)
+            turned = [turn.steer(one, **{name: step * sign}) for one, sign in zip(chosen, signs, strict=True)]
+            values, cents = heard(model, np.stack([one.z for one in turned]))
+            ways.append(signs[:, None] * (values - before) / deviations)
             pitches.append(np.abs(cents[usable]) <= IN_TUNE)
         moved = np.array(ways)  # [steps, instruments, descriptors]
         right, in_tune = moved[:, :, column] > 0, np.array(pitches)

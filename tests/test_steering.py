@@ -88,26 +88,66 @@ def test_what_follows_from_the_latent_is_named_and_chance_is_not(known):
     assert "brighter, and longer" in turn._repr_html_()
 
 
-def test_one_is_one_standard_deviation(known):
+def predicted(turn, instrument, name):
+    return turn._surface.values(instrument.z)[NAMES.index(name)]
+
+
+@pytest.mark.parametrize("amount", [-1.0, 0.5, 1.5])
+def test_one_is_one_standard_deviation(known, amount):
     atlas, bright, _ = known
     turn = timbre.directions(atlas)
-    slopes = turn._slopes["brightness"]
     start = atlas.instruments[3]
-    moved = turn.steer(start, brightness=1.5)
-    scale = np.linalg.norm(start.z + 1.5 * turn["brightness"].vector) / np.linalg.norm(start.z)
-    assert slopes @ (moved.z * scale - start.z) == pytest.approx(1.5, rel=1e-6)
-    assert moved.name == "3, brightness +1.5"
-    assert (moved.z @ bright) > start.z @ bright
+    moved = turn.steer(start, brightness=amount)
+    change = predicted(turn, moved, "brightness") - predicted(turn, start, "brightness")
+    assert change == pytest.approx(amount, abs=steering.ARRIVED)
+    assert (moved.z - start.z) @ bright * amount > 0
+    assert np.linalg.norm(moved.z) == pytest.approx(np.linalg.norm(start.z))
+    assert moved.name == f"3, brightness {amount:+g}"
 
 
 def test_what_is_to_stay_stays(known):
     atlas, _, _ = known
     turn = timbre.directions(atlas)
     start = atlas.instruments[5]
-    kept = turn.steer(start, keep=["decay"], brightness=1)
-    free = turn.steer(start, brightness=1)
-    slope = turn._slopes["decay"]
-    assert abs(slope @ (kept.z - start.z)) < 0.3 * abs(slope @ (free.z - start.z))
+    kept, free = turn.steer(start, keep=["decay"], brightness=1), turn.steer(start, brightness=1)
+    change = [predicted(turn, one, "decay") - predicted(turn, start, "decay") for one in (kept, free)]
+    assert abs(change[0]) <= steering.ARRIVED
+    assert change[1] > 0.3
+
+
+def test_where_nothing_is_to_be_had_the_way_ends(known):
+    atlas, _, _ = known
+    start = atlas.instruments[0]
+    moved = timbre.directions(atlas).steer(start, brightness=1000)
+    assert np.isfinite(moved.z).all()
+    assert np.linalg.norm(moved.z) == pytest.approx(np.linalg.norm(start.z))
+
+
+@pytest.fixture(scope="module")
+def hills():
+    """Coordinates, and a descriptor that is a wave across them."""
+    x = np.random.default_rng(2).uniform(-1, 1, size=(400, 3))
+    y = np.stack([np.sin(3 * x[:, 0]), x[:, 1]], axis=1)
+    basis = np.linalg.qr(np.random.default_rng(3).normal(size=(8, 3)))[0].T
+    return x, y, basis
+
+
+def test_kernels_see_what_a_line_cannot(hills):
+    x, y, basis = hills
+    surface = steering.Curved(x, y, basis)
+    other = np.random.default_rng(4).uniform(-0.8, 0.8, size=(50, 3))
+    found = np.array([surface.values(basis.T @ u) for u in other])
+    assert np.corrcoef(found[:, 0], np.sin(3 * other[:, 0]))[0, 1] > 0.99
+    assert surface.error < 0.02
+
+
+def test_slopes_are_those_of_the_values(hills):
+    surface = steering.Curved(*hills)
+    z, small = np.random.default_rng(5).normal(size=8) * 0.3, 1e-5
+    slopes = surface.slopes(z)
+    for axis in np.eye(8):
+        change = (surface.values(z + small * axis) - surface.values(z - small * axis)) / (2 * small)
+        assert slopes @ axis == pytest.approx(change, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 DESCRIPTORS, LATENTS = "descriptors", "latents"
 BY = (DESCRIPTORS, LATENTS)
-FARTHEST = (
-    3.0  # standard deviations at which a descriptor is cut off, so that one odd sound does not squeeze all others
-)
+FARTHEST = 3.0  # standard deviations at which a descriptor is cut off: one odd sound would squeeze all others
 MEANS_FROM = 0.5  # correlation of an axis with a descriptor that is a reason to name it
 MEANINGS = 2  # descriptors that an axis is named after, at most
 
@@ -78,7 +76,7 @@ def layout(atlas: Atlas, by: str = DESCRIPTORS) -> Layout:
     else:
         rows = np.stack([instrument.z for instrument in atlas.instruments])
     rows = rows - rows.mean(axis=0)
-    # A third of two instruments is nowhere: without the padding they would have one axis only.
+    # Two instruments have one axis only; the padding adds a second, of no length.
     left, lengths, _ = np.linalg.svd(np.vstack([rows, np.zeros_like(rows[:1])]), full_matrices=False)
     points = left[:-1, :2] * lengths[:2]
     shares = lengths[:2] ** 2 / max(float(np.sum(lengths**2)), 1e-12)

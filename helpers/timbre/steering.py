@@ -29,6 +29,11 @@ FOLDS = 10
 PENALTIES = np.logspace(-2, 4, 13)  # of the ridge regression; the best by leave-one-out is taken
 MIN_INSTRUMENTS = 50  # that directions can be learned from
 FAINT = 1e-3  # of the largest singular value: what the first layer passes on less of is not heard
+WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # of the kernel, over the median squared distance of two instruments
+KERNEL_PENALTY = 0.1
+STRIDE, STRIDES = 0.25, 40  # of a way: the length of a step in the latent space, and steps
+ARRIVED = 0.02  # standard deviations
+PATIENCE = 6  # steps that may lead away, before the way ends where it was best
 ALONG = 0.3  # standard deviations of another descriptor, for one of the named: what moves as much is said
 CONFIDENCE = 1.96  # standard errors of Fisher's z: 95 %
 
@@ -138,6 +143,57 @@ class Direction(NamedTuple):
         return MORE[self.name][0] + (f", and {', '.join(beside)}" if beside else "")
 
 
+class Linear:
+    """What descriptors a latent has, by linear regression: the same slopes everywhere."""
+
+    def __init__(self, slopes: np.ndarray):
+        """slopes: [descriptors, latent_vector_size], in standard deviations."""
+        self._slopes = slopes
+
+    def values(self, z: np.ndarray) -> np.ndarray:
+        """[descriptors], in standard deviations."""
+        return self._slopes @ z
+
+    def slopes(self, z: np.ndarray) -> np.ndarray:
+        """[descriptors, latent_vector_size]."""
+        return self._slopes
+
+
+class Curved:
+    """What descriptors a latent has, by kernel ridge regression: with slopes that depend on where it is.
+
+    The kernel is Gaussian. Its width is that of the smallest leave-one-out error.
+    """
+
+    def __init__(self, x: np.ndarray, y: np.ndarray, basis: np.ndarray):
+        """x: heard coordinates [n, axes]; y: standardised descriptors [n, descriptors]; basis: [axes, latent]."""
+        self._x, self._basis = x, basis
+        distances = np.sum((x[:, None] - x) ** 2, axis=2)
+        typical = float(np.median(distances[distances > 0])) if distances.any() else 1.0
+        best = np.inf
+        for width in WIDTHS:
+            kernel = np.exp(-width / typical * distances)
+            inverse = np.linalg.inv(kernel + KERNEL_PENALTY * np.eye(len(x)))
+            weights = inverse @ y
+            error = float(np.mean((weights / np.diag(inverse)[:, None]) ** 2))
+            if error < best:
+                best, self._weights, self._sharpness = error, weights, width / typical
+        self.error = best  # mean square, of leave-one-out predictions
+
+    def _kernel(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        away = self._basis @ z - self._x
+        return away, np.exp(-self._sharpness * np.sum(away**2, axis=1))
+
+    def values(self, z: np.ndarray) -> np.ndarray:
+        """[descriptors], in standard deviations."""
+        return self._kernel(z)[1] @ self._weights
+
+    def slopes(self, z: np.ndarray) -> np.ndarray:
+        """[descriptors, latent_vector_size]."""
+        away, near = self._kernel(z)
+        return -2 * self._sharpness * (self._weights * near[:, None]).T @ away @ self._basis
+
+
 class Directions(Mapping[str, Direction]):
     """The named directions of a model, by descriptor. `directions` makes it.
 
@@ -151,7 +207,7 @@ class Directions(Mapping[str, Direction]):
     def __init__(
         self,
         found: Sequence[Direction],
-        slopes: np.ndarray,
+        surface: Linear | Curved,
         deviations: np.ndarray,
         count: int,
         checkpoint: str = "",
@@ -160,7 +216,7 @@ class Directions(Mapping[str, Direction]):
         self.checkpoint, self.fingerprint = checkpoint, fingerprint
         self._named = {direction.name: direction for direction in found if direction.is_named}
         self.weak = {direction.name: direction for direction in found if not direction.is_named}
-        self._slopes = dict(zip(NAMES, slopes, strict=True))
+        self._surface = surface
         self.deviations = dict(zip(NAMES, deviations.tolist(), strict=True))
         self.instruments = count
 
@@ -188,10 +244,9 @@ class Directions(Mapping[str, Direction]):
           **amounts: descriptor -> standard deviations by the regression, as in brightness=1, decay=-0.5.
 
         Returns:
-          The shortest move that should bring it about, the latent as long as before. The regression is an average over
-          the whole space; from one instrument it may be less. On the demo, whose instruments are plateaus, one unit of
-          brightness brought 0.17 in the median, and attack hardly moved (`make bench-explore`). So listen, or describe
-          the result; `reach` does that by itself.
+          The instrument at the end of a way that goes, step by step, along the regression's slope from where it is,
+          the latent as long as before. It ends early where nothing more is to be had: what is held throughout cannot
+          be sustained more. It is an estimate: listen, or describe the result.
 
         Raises:
           ValueError: a descriptor without a direction, no number, or an instrument of another model.
@@ -219,9 +274,25 @@ class Directions(Mapping[str, Direction]):
         wanted = np.array([*(float(amount) for amount in amounts.values()), *(0.0 for _ in keep)])
         if not np.isfinite(wanted).all():
             raise ValueError("an amount is a finite number of standard deviations")
-        slopes = np.stack([self._slopes[name] for name in (*amounts, *keep)])
+        columns = [NAMES.index(name) for name in (*amounts, *keep)]
         changes = ", ".join(f"{name} {amount:+g}" for name, amount in amounts.items())
-        return move(instrument, np.linalg.pinv(slopes) @ wanted, 1.0, f"{instrument.name}, {changes}")
+        z = self._way(instrument.z, columns, wanted)
+        return dataclasses.replace(instrument, name=f"{instrument.name}, {changes}", z=z, seed=None)
+
+    def _way(self, z: np.ndarray, columns: Sequence[int], wanted: np.ndarray) -> np.ndarray:
+        """The end of the way to some changes of descriptors, or where it came nearest to them."""
+        length = np.linalg.norm(z)
+        goal = self._surface.values(z)[columns] + wanted
+        best, nearest, passed = z, float(np.abs(wanted).max()), 0
+        for _ in range(STRIDES):
+            if nearest <= ARRIVED or passed > PATIENCE:
+                break
+            step = np.linalg.pinv(self._surface.slopes(z)[columns]) @ (goal - self._surface.values(z)[columns])
+            z = z + step * min(1.0, STRIDE / max(float(np.linalg.norm(step)), 1e-9))
+            z = z * length / max(float(np.linalg.norm(z)), 1e-9)
+            off = float(np.abs(goal - self._surface.values(z)[columns]).max())
+            best, nearest, passed = (z, off, 0) if off < nearest else (best, nearest, passed + 1)
+        return best
 
     def _rows(self) -> list[tuple[str, str, str, str]]:
         everything = {**self._named, **self.weak}
@@ -287,7 +358,9 @@ def directions(atlas: Atlas, seed: int = 0) -> Directions:
         ranked = dict(sorted(strong.items(), key=lambda item: -abs(item[1])))
         found.append(Direction(name, vector @ basis, r[i], _interval(r[i], len(x)), ranked))
     model = atlas.model
-    return Directions(found, slopes @ basis, deviations, len(x), model.name, model.fingerprint)
+    curved, linear = Curved(x, y, basis), Linear(slopes @ basis)
+    is_curved = curved.error < float(np.mean((guessed - y) ** 2))  # both of instruments that were left out
+    return Directions(found, curved if is_curved else linear, deviations, len(x), model.name, model.fingerprint)
 
 
 def _ridge(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
