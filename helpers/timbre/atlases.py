@@ -184,7 +184,7 @@ class Atlas:
         >>> from helpers import gansynth, timbre
         >>> atlas = timbre.atlas(gansynth.load("demo"))
         >>> [match.instrument.name for match in atlas.find("violin", n=2)]
-        ['Violin', 'Violins']
+        ['Violin', 'Violin, soft']
 
         Notebook: 09_explore.
         """
@@ -232,7 +232,8 @@ class Atlas:
             known = ", ".join(wording.WORDS)
             raise ValueError(f'nothing is known of "{token}"{hint} Words are: {known}; and families, and names.')
         probable = 0.0 if family is None else self.probabilities[:, families.FAMILIES.index(family)]
-        return NAME_BONUS * (0.5 * called + 0.25 * within + 0.25 * probable)
+        exactly = np.array([one.name.lower() == token for one in self.instruments])
+        return NAME_BONUS * (0.25 * exactly + 0.25 * called + 0.25 * within + 0.25 * probable)
 
     def distances(self, to: Instrument | str) -> np.ndarray:
         """How different each instrument of the atlas sounds from one: root mean square of standard deviations, [n]."""

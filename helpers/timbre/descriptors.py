@@ -126,7 +126,7 @@ def describe_note(samples: np.ndarray, pitch: float, sample_rate: int, held: flo
     >>> sine = np.sin(2 * np.pi * 440 * seconds)
     >>> found = timbre.describe_note(sine, 69, 16000)
     >>> print(f"{found['brightness']:.2f} octaves, loudness {found['loudness']:.0f} LUFS")
-    0.00 octaves, loudness -3 LUFS
+    0.00 octaves, loudness -4 LUFS
 
     Notebook: 09_explore.
     """

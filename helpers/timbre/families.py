@@ -20,6 +20,7 @@ from .. import casting
 from .descriptors import NAMES
 
 FAMILIES = ("bass", "brass", "flute", "guitar", "keyboard", "mallet", "organ", "reed", "string", "synth_lead", "vocal")
+NO_FAMILY = ("drum", "effect")  # words of program names that would lead astray, as in "Steel Drums"
 _LOUDNESS = NAMES.index("loudness")  # it depends on how a source was levelled
 
 
@@ -71,7 +72,7 @@ def named(word: str) -> str | None:
     ('organ', 'string', None)
     """
     word = word.lower().replace("-", "_")
-    if not word:
+    if not word or word.rstrip("s") in NO_FAMILY:
         return None
     for family in FAMILIES:
         if word in (

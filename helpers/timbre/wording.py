@@ -71,7 +71,8 @@ def words(values: Mapping[str, float]) -> list[str]:
     """The words that hold for an instrument, what it has most of first: three at most.
 
     >>> from helpers import timbre
-    >>> values = dict.fromkeys(timbre.NAMES, 0.0) | {"brightness": 2.8, "attack": -1.8, "sustain": -40.0}
+    >>> values = dict.fromkeys(timbre.NAMES, 0.0) | {"brightness": 2.6, "attack": -1.8, "decay": 0.2, "sustain": -40.0}
+    >>> values |= {"noisiness": -30.0, "loudness": -12.0}
     >>> timbre.words(values)
     ['plucked', 'bright', 'short']
 
