@@ -88,7 +88,8 @@ def demo():
 
 
 @pytest.mark.slow
-def test_the_bundled_checkpoint_is_right_and_takes_another_axis_and_coarse_weights_amiss(demo):
+def test_the_bundled_checkpoint_is_right_and_takes_another_axis_and_coarse_weights_amiss(demo, monkeypatch):
+    monkeypatch.setattr(selfcheck, "INSTRUMENTS", 10)  # five may happen to be loud
     assert selfcheck.self_check(gansynth.load("demo")).is_right
     linear = dataclasses.replace(demo, config=dataclasses.replace(demo.config, data_type="linear"))
     assert "another frequency axis" in selfcheck.self_check(GANSynth(linear)).suspicion

@@ -27,7 +27,7 @@ def test_what_needs_no_download_is_ticked():
     choice = Checkpoints()
     assert choice.ticked == ["demo"]
     assert choice.get() == ["demo"]
-    assert "here, 12 MB" in line(choice, "demo")
+    assert "here, 13 MB" in line(choice, "demo")
     assert "downloaded when it is needed" in line(choice, "acoustic_only")
     assert choice.code() == 'names = ["demo"]'
 
