@@ -94,7 +94,13 @@ class Matches(list[Match]):
 
     def _repr_html_(self) -> str:
         rows = [
-            (found.name, found.words, found.family.replace("_", " "), f"{found.probability:.0%}", f"{score:.1f}")
+            (
+                found.name,
+                found.words,
+                found.family.replace("_", " "),
+                f"{found.probability:.0%}",
+                f"{score:.1f}".replace("-0.0", "0.0"),
+            )
             for _, score, found in self
         ]
         return table(rows, ("instrument", "what it sounds like", "probably", "", "score"))
