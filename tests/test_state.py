@@ -124,6 +124,8 @@ ELSEWHERE = {
     "generate.run": "called by generate.main",
     "evaluate.run": "called by evaluate.main",
     "evaluation.describing.described": "called by evaluation.evaluate",
+    "timbre.steering.Curved": "called by timbre.steering.directions",
+    "timbre.steering.Linear": "called by timbre.steering.Directions",
     "evaluation.evaluating.evaluate": "listens for a minute; it is made of calls that are here",
     "evaluation.selfcheck.self_check": "listens for twenty seconds; it is made of calls that are here",
     "evaluation.results.check_alike": "called by evaluation.compare",
