@@ -29,6 +29,7 @@ from helpers import casting, gansynth, instruments, timbre
 from helpers.evaluation.pitch import pyin
 from helpers.gansynth import GANSynth
 from helpers.gansynth.config import Config
+from helpers.midi import note_hertz
 from helpers.timbre import atlases
 from helpers.timbre.descriptors import cepstra
 from helpers.training.dataset import open_sounds
@@ -78,8 +79,7 @@ def steering(model: GANSynth, atlas: timbre.Atlas, count: int) -> None:
 def reach(model: GANSynth, count: int) -> None:
     chosen = instruments.sample(model, count, SEED)
     before, _ = heard(model, np.stack([one.z for one in chosen]))
-    fundamental = 440 * 2 ** ((PITCH - 69) / 12)
-    wanted = fundamental * 2 ** np.roll(before[:, 0], 1)
+    wanted = note_hertz(PITCH) * 2 ** np.roll(before[:, 0], 1)
     began = time.monotonic()
     found = [timbre.reach(model, one, centroid, PITCH) for one, centroid in zip(chosen, wanted, strict=True)]
     seconds = (time.monotonic() - began) / count

@@ -19,7 +19,7 @@ import importlib.util
 
 import pytest
 from hypothesis import settings
-from inputs import DATA
+from inputs import DATA, Player
 from skips import pytest_terminal_summary  # noqa: F401  a run ends by saying what was skipped, and why
 
 # A first call compiles, which no deadline foresees; and what CI reports must be repeatable.
@@ -72,6 +72,15 @@ def tiny():
     from helpers.gansynth import GANSynth, checkpoint
 
     return GANSynth(checkpoint.read(DATA / "checkpoints" / "tiny_stage12"), name="tiny")
+
+
+@pytest.fixture
+def bank(tmp_path, monkeypatch):
+    """A bank in a folder of its own."""
+    from helpers import instruments
+
+    monkeypatch.chdir(tmp_path)
+    return instruments.bank(Player())
 
 
 def _script(name, folder="tools"):

@@ -95,14 +95,41 @@ class Stub:
         return (sines * np.sign(z[:, :1])).astype(np.float32)
 
 
+class Player(Stub):
+    """A stub with a fingerprint, and one latent may play all the pitches, as with a real model."""
+
+    fingerprint = "a1b2c3d4" * 8
+
+    def generate(self, z, pitches, *given, **how):
+        return super().generate(np.broadcast_to(z, (len(pitches), np.shape(z)[-1])), pitches, *given, **how)
+
+
+class OtherPlayer(Player):
+    name, fingerprint = "other", "f00dcafe" * 8
+
+
+TYPICAL = {  # descriptors of a sound that no word fits
+    "brightness": 1.6, "attack": -1.0, "decay": 1.1, "sustain": -5.0, "noisiness": -30.0, "odd_even": 0.0,
+    "fundamental": -3.0, "inharmonicity": 1.0, "tremolo": 0.1, "vibrato": 0.1, "loudness": -13.0,
+}  # fmt: skip
+
+
+def described(spread=0.0, **changes):
+    """Typical descriptors but for some, and no cepstra, at the three pitches of an atlas: [3, numbers]."""
+    from helpers.timbre.descriptors import CEPSTRA, NAMES
+
+    values = [(TYPICAL | changes)[name] for name in NAMES] + [0.0] * CEPSTRA
+    return np.array([values]) + spread * np.array([[-1], [0], [1]])
+
+
 def atlas_of(model, n=60, seed=0):
     """An atlas of random instruments of a model, whose descriptors are drawn and not heard."""
     from helpers import instruments, timbre
     from helpers.timbre.descriptors import CEPSTRA
 
     random = np.random.RandomState(seed)
-    described = np.repeat(random.normal(size=(n, 1, len(timbre.NAMES) + CEPSTRA)), 3, axis=1)
-    return timbre.Atlas(model, instruments.sample(model, n, seed), described)
+    rows = np.repeat(random.normal(size=(n, 1, len(timbre.NAMES) + CEPSTRA)), 3, axis=1)
+    return timbre.Atlas(model, instruments.sample(model, n, seed), rows)
 
 
 def directions_of(size=4):

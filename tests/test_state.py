@@ -454,6 +454,7 @@ CALLS = {
     "terminal.is_control": lambda g: terminal.is_control("\x1b"),
     "terminal.program": lambda g: terminal.program("helpers.train"),
     "terminal.say": lambda g: terminal.say("a word"),
+    "midi.song.note_hertz": lambda g: midi.note_hertz(60),
     "timbre.atlases.Atlas": lambda g: atlas_of(g.model).find("bright"),
     "timbre.atlases.atlas": lambda g: timbre.atlas(g.model, 2, folder=g.folder, progress=False),
     "timbre.atlases.describe": lambda g: atlases.describe(g.model, [g.flute], progress=False),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_atlases import TYPICAL
+from inputs import TYPICAL
 
 from helpers import gansynth, instruments, timbre
 from helpers.timbre import steering
@@ -168,7 +168,7 @@ def test_what_cannot_be_steered_is_said(known, amounts, message):
 def test_an_instrument_of_another_model_is_refused(known):
     atlas, _, _ = known
     foreign = instruments.Instrument("Cello", np.ones(256), "demo", "another")
-    with pytest.raises(ValueError, match="'Cello' was made for demo; these directions are those of tiny"):
+    with pytest.raises(ValueError, match="'Cello' was made for demo; on tiny it is another sound"):
         timbre.directions(atlas).steer(foreign, brightness=1)
 
 

@@ -2,30 +2,11 @@
 
 import numpy as np
 import pytest
-from inputs import Stub, directions_of
+from inputs import OtherPlayer, Player, directions_of
 
 from helpers import instruments, render
 from helpers.instruments import Instrument
 from helpers.widgets import BlendPad, Steering
-
-
-class Model(Stub):
-    """One latent may play all the pitches, as with a real model."""
-
-    fingerprint = "a1b2c3d4" * 8
-
-    def generate(self, z, pitches, **how):
-        return super().generate(np.broadcast_to(z, (len(pitches), np.shape(z)[-1])), pitches, **how)
-
-
-class Other(Model):
-    name, fingerprint = "other", "f00dcafe" * 8
-
-
-@pytest.fixture
-def bank(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return instruments.bank(Model())
 
 
 @pytest.fixture
@@ -131,7 +112,7 @@ def test_what_is_kept_can_be_steered_further(steering, turn, bank):
 def test_the_code_does_what_was_done(steering, turn):
     steering.amounts = {"decay": -0.5, "brightness": 1}
     assert 'turned = turn.steer(bank["stub 1-5"], brightness=1, decay=-0.5)' in steering.code()
-    names = {"model": Model(), "turn": turn, "instruments": instruments, "render": render}
+    names = {"model": Player(), "turn": turn, "instruments": instruments, "render": render}
     exec(steering.code(), names)
     assert np.array_equal(names["turned"].z, steering.instrument.z)
     assert len(names["clip"].samples) == 32000
@@ -162,7 +143,7 @@ def test_an_error_is_one_line_and_the_control_goes_on(steering):
 def test_another_model_is_said_and_the_control_waits(steering, bank):
     steering.amounts = {"brightness": 1}
     before = steering.instrument
-    bank.use(Other())
+    bank.use(OtherPlayer())
     assert "These directions are stub&#x27;s; those of other need an atlas of it" in steering._age.value
     assert all(slider.disabled for slider in steering._sliders.values())
     assert steering._instrument.disabled

@@ -19,6 +19,7 @@ import numpy as np
 
 from .. import audio, compiled
 from ..audio import Audio
+from ..midi import note_hertz
 
 if TYPE_CHECKING:
     from swift_f0 import SwiftF0
@@ -108,7 +109,7 @@ def heard(samples: int, sample_rate: int) -> tuple[int, int]:
 def _cents(hertz: np.ndarray, pitch: float) -> float:
     if not len(hertz):
         return float("nan")
-    return float(np.median(1200 * np.log2(hertz / (440 * 2 ** ((pitch - 69) / 12)))))
+    return float(np.median(1200 * np.log2(hertz / note_hertz(pitch))))
 
 
 @functools.cache

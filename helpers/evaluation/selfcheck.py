@@ -19,6 +19,7 @@ import numpy as np
 
 from .. import tables
 from ..gansynth.config import MIN_PITCH
+from ..midi import note_hertz
 from . import describing, metrics, pictures, pitch
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def harmonicity(wave: np.ndarray, note: float, sample_rate: int) -> float:
     part = wave[start:stop]
     power = np.abs(np.fft.rfft(part * np.hanning(len(part)), 4 * len(part))) ** 2
     hertz = np.fft.rfftfreq(4 * len(part), 1 / sample_rate)
-    fundamental = 440 * 2 ** ((note - 69) / 12)
+    fundamental = note_hertz(note)
     number = np.maximum(np.rint(hertz / fundamental), 1)
     width = max(HARMONIC_WIDTH * fundamental, 2 * sample_rate / len(part))  # a window's own width at least
     return float(power[np.abs(hertz - number * fundamental) <= width].sum() / max(power.sum(), 1e-12))

@@ -10,7 +10,7 @@ Notebook: 03_midi.
 """
 
 from .loading import load, parse
-from .song import Changes, Note, Original, Song, Track, bars, excerpt, note_name, pedalled, plot
+from .song import Changes, Note, Original, Song, Track, bars, excerpt, note_hertz, note_name, pedalled, plot
 
 __all__ = [
     "Changes",
@@ -21,6 +21,7 @@ __all__ = [
     "bars",
     "excerpt",
     "load",
+    "note_hertz",
     "note_name",
     "parse",
     "pedalled",

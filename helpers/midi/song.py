@@ -314,6 +314,16 @@ def note_name(pitch: int) -> str:
     return f"{('C', 'C♯', 'D', 'D♯', 'E', 'F', 'F♯', 'G', 'G♯', 'A', 'A♯', 'B')[pitch % 12]}{pitch // 12 - 1}"
 
 
+def note_hertz(pitch: float) -> float:
+    """The frequency of a MIDI pitch in equal temperament, Hz; A4, 69, has 440.
+
+    >>> from helpers import midi
+    >>> midi.note_hertz(69), round(midi.note_hertz(60), 2)
+    (440.0, 261.63)
+    """
+    return float(440.0 * 2.0 ** ((pitch - 69) / 12))
+
+
 def plot(song: Song, ax: Axes | None = None) -> Axes:
     """Draw a piano roll: pitch names over seconds, a colour a track, paler where notes are soft, bar lines.
 

@@ -234,9 +234,8 @@ class Atlas:
         family = families.named(token)
         if family is None and not within.any():
             near = difflib.get_close_matches(token, [*wording.vocabulary(), *families.FAMILIES], n=3, cutoff=0.5)
-            hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            known = ", ".join(wording.WORDS)
-            raise ValueError(f'nothing is known of "{token}"{hint} Words are: {known}; and families, and names.')
+            hint = f"; did you mean {' or '.join(near)}?" if near else f"; words are {', '.join(wording.WORDS)}"
+            raise ValueError(f'nothing is known of "{token}"{hint}')
         probable = 0.0 if family is None else self.probabilities[:, families.FAMILIES.index(family)]
         exactly = np.array([one.name.lower() == token for one in self.instruments])
         return NAME_BONUS * (0.25 * exactly + 0.25 * called + 0.25 * within + 0.25 * probable)

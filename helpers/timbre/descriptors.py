@@ -20,6 +20,7 @@ import scipy.signal
 
 from .. import compiled
 from ..audio import Audio, momentary_loudness
+from ..midi import note_hertz
 
 HELD = 3.0  # s for which the key of a model's note is down, as in NSynth
 MIN_SECONDS = 0.5  # of a note that can be described
@@ -132,7 +133,7 @@ def describe_note(samples: np.ndarray, pitch: float, sample_rate: int, held: flo
     """
     wave = _checked(samples, pitch, sample_rate)
     tone = wave[: round(held * sample_rate)]
-    fundamental = 440.0 * 2.0 ** ((pitch - 69) / 12)
+    fundamental = note_hertz(pitch)
     partials = partials_of(tone, fundamental, sample_rate)
     level = envelope(tone, fundamental, sample_rate)
     return {

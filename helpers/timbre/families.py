@@ -19,7 +19,7 @@ import numpy as np
 from .. import casting
 from .descriptors import NAMES
 
-FAMILIES = ("bass", "brass", "flute", "guitar", "keyboard", "mallet", "organ", "reed", "string", "synth_lead", "vocal")
+FAMILIES = tuple(sorted(set(casting.FAMILIES) - {""}))  # NSynth's eleven; in this order the classifier has them
 NO_FAMILY = ("drum", "effect")  # words of program names that would lead astray, as in "Steel Drums"
 _LOUDNESS = NAMES.index("loudness")  # it depends on how a source was levelled
 

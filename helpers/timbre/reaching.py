@@ -16,6 +16,7 @@ from ..errors import in_one_line
 from ..gansynth import spectral
 from ..gansynth.config import MAX_PITCH, MIN_PITCH
 from ..instruments import Instrument, check_model
+from ..midi import note_hertz
 from . import steering
 from .descriptors import HELD, HIGHEST, describe_note
 
@@ -75,7 +76,7 @@ def reach(model: GANSynth, instrument: Instrument, centroid: float, pitch: int =
     check_model(instrument, model)
     if not (isinstance(pitch, (int, np.integer)) and MIN_PITCH <= pitch <= MAX_PITCH):
         raise ValueError(f"pitch is {pitch!r}; it must be a whole number from {MIN_PITCH} to {MAX_PITCH}")
-    fundamental, top = _hertz(pitch), HIGHEST * model.sample_rate
+    fundamental, top = note_hertz(pitch), HIGHEST * model.sample_rate
     if not fundamental <= centroid <= top:
         raise ValueError(f"a note of {fundamental:.0f} Hz has a centroid from there to {top:.0f} Hz, not {centroid:g}")
     goal = float(np.log2(centroid / fundamental))
@@ -105,10 +106,6 @@ def reach(model: GANSynth, instrument: Instrument, centroid: float, pitch: int =
     return Reached(reached, float(centroid), tuple(float(fundamental * 2**octaves) for octaves in way))
 
 
-def _hertz(pitch: int) -> float:
-    return float(440.0 * 2.0 ** ((pitch - 69) / 12))
-
-
 def _brightness(model: GANSynth, z: np.ndarray, pitch: int) -> float:
     """Of the note as it sounds, octaves; of silence none."""
     note = model.generate(z[None], [pitch], progress=False)[0]
@@ -126,8 +123,8 @@ def _slope(model: GANSynth, pitch: int) -> Callable[[np.ndarray], np.ndarray]:
     config = model.config
     frames = spectral.frames_for(round(min(HELD, model.max_duration) * config.sample_rate), config)
     bins = (1 + np.arange(config.bins)) * config.sample_rate / 2 / config.bins
-    numbers = np.rint(bins / _hertz(pitch)).astype(int)  # of the partial in whose band a bin lies
-    count = int(HIGHEST * config.sample_rate / _hertz(pitch))
+    numbers = np.rint(bins / note_hertz(pitch)).astype(int)  # of the partial in whose band a bin lies
+    count = int(HIGHEST * config.sample_rate / note_hertz(pitch))
     bands = tf.constant(np.eye(count + 2)[np.clip(numbers, 0, count + 1)][:, 1 : count + 1], tf.float32)
     to_linear: Any = None
     if config.data_type == "mel":

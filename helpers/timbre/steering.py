@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import in_one_line
-from ..instruments import Instrument
+from ..instruments import Instrument, check_model
 from ..tables import table
 from .descriptors import NAMES
 
@@ -201,7 +201,7 @@ class Directions(Mapping[str, Direction]):
       weak: those whose correlation is too low for a name, by descriptor.
       deviations: standard deviation of each descriptor among the instruments, in its unit, by name.
       instruments: how many they were learned from.
-      checkpoint, fingerprint: of the model that they hold for.
+      model: that they hold for; None for any that takes such latents.
     """
 
     def __init__(
@@ -210,10 +210,9 @@ class Directions(Mapping[str, Direction]):
         surface: Linear | Curved,
         deviations: np.ndarray,
         count: int,
-        checkpoint: str = "",
-        fingerprint: str = "",
+        model: GANSynth | None = None,
     ):
-        self.checkpoint, self.fingerprint = checkpoint, fingerprint
+        self.model = model
         self._named = {direction.name: direction for direction in found if direction.is_named}
         self.weak = {direction.name: direction for direction in found if not direction.is_named}
         self._surface = surface
@@ -264,11 +263,8 @@ class Directions(Mapping[str, Direction]):
                     self[name]
                 except KeyError as error:
                     raise ValueError(error.args[0]) from None
-        if self.fingerprint and instrument.fingerprint not in ("", self.fingerprint):
-            owner = instrument.checkpoint or "another model"
-            raise ValueError(
-                f"{instrument.name!r} was made for {owner}; these directions are those of {self.checkpoint}"
-            )
+        if self.model is not None:
+            check_model(instrument, self.model)
         if not amounts:
             raise ValueError(f"say what to change, as in brightness=1; there are {', '.join(self)}")
         wanted = np.array([*(float(amount) for amount in amounts.values()), *(0.0 for _ in keep)])
@@ -357,10 +353,9 @@ def directions(atlas: Atlas, seed: int = 0) -> Directions:
         strong = {other: amount for other, amount in beside.items() if abs(amount) >= ALONG}
         ranked = dict(sorted(strong.items(), key=lambda item: -abs(item[1])))
         found.append(Direction(name, vector @ basis, r[i], _interval(r[i], len(x)), ranked))
-    model = atlas.model
     curved, linear = Curved(x, y, basis), Linear(slopes @ basis)
     is_curved = curved.error < float(np.mean((guessed - y) ** 2))  # both of instruments that were left out
-    return Directions(found, curved if is_curved else linear, deviations, len(x), model.name, model.fingerprint)
+    return Directions(found, curved if is_curved else linear, deviations, len(x), atlas.model)
 
 
 def _ridge(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,32 +3,13 @@
 import numpy as np
 import pytest
 import traitlets
-from inputs import Stub, atlas_of, song_of
+from inputs import OtherPlayer, Player, atlas_of, song_of
 
 from helpers import instruments, render, timbre
 from helpers.instruments import Instrument
 from helpers.midi import Note
 from helpers.timbre import families
 from helpers.widgets import BlendPad, Generate, TimbreMap, TimelineEditor, timbre_map
-
-
-class Model(Stub):
-    """One latent may play all the pitches, as with a real model."""
-
-    fingerprint = "a1b2c3d4" * 8
-
-    def generate(self, z, pitches, *given, **how):
-        return super().generate(np.broadcast_to(z, (len(pitches), np.shape(z)[-1])), pitches, *given, **how)
-
-
-class Other(Model):
-    name, fingerprint = "other", "f00dcafe" * 8
-
-
-@pytest.fixture
-def bank(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return instruments.bank(Model())
 
 
 @pytest.fixture
@@ -252,11 +233,11 @@ def test_the_code_does_what_was_done(explore, bank):
     explore.keep("stub 0-8")
     code = explore.code()
     bank.discard("stub 0-8")
-    names = {"model": Model(), "atlas": explore.atlas, "instruments": instruments, "render": render, "timbre": timbre}
+    names = {"model": Player(), "atlas": explore.atlas, "instruments": instruments, "render": render, "timbre": timbre}
     exec(code, names)
     assert [match.instrument.name for match in names["found"]] == explore.matches
     assert names["timeline"].stops == explore.timeline.stops
-    assert names["bank"].kept == instruments.bank(Model()).kept == ["stub 0-8"]
+    assert names["bank"].kept == instruments.bank(Player()).kept == ["stub 0-8"]
     assert len(names["clip"].samples) == 32000
 
 
@@ -273,7 +254,7 @@ def test_names_with_quotes_are_code_too(bank):
 
 def test_another_model_is_said_and_the_map_stays(explore, bank):
     explore.keep("stub 0-5")
-    bank.use(Other())
+    bank.use(OtherPlayer())
     assert "This atlas is stub&#x27;s and the bank other&#x27;s" in explore._age.value
     assert explore._plane.kept == []
     explore.play("stub 0-7")
@@ -286,14 +267,14 @@ def test_another_model_is_said_and_the_map_stays(explore, bank):
 
 
 def test_what_is_no_atlas_and_no_bank_is_refused(bank):
-    atlas = atlas_of(Model())
+    atlas = atlas_of(Player())
     with pytest.raises(TypeError, match=r"timbre\.atlas\(model\) makes it, and not a Bank"):
         TimbreMap(bank)
     with pytest.raises(TypeError, match=r"instruments\.bank\(model\) makes it"):
         TimbreMap(atlas, {"a": atlas.instruments[0]})
     with pytest.raises(ValueError, match=r"This atlas is stub's and the bank other's"):
-        TimbreMap(atlas, instruments.bank(Other()))
-    twice = atlas_of(Model())
+        TimbreMap(atlas, instruments.bank(OtherPlayer()))
+    twice = atlas_of(Player())
     twice.instruments[1] = Instrument("stub 0-0", twice.instruments[1].z)
     with pytest.raises(ValueError, match="two different instruments are called 'stub 0-0'"):
         TimbreMap(twice, bank)
@@ -301,8 +282,8 @@ def test_what_is_no_atlas_and_no_bank_is_refused(bank):
 
 def test_a_bank_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    TimbreMap(atlas_of(Model())).keep("stub 0-1")
-    assert instruments.bank(Model()).kept == ["stub 0-1"]
+    TimbreMap(atlas_of(Player())).keep("stub 0-1")
+    assert instruments.bank(Player()).kept == ["stub 0-1"]
 
 
 def test_traits_are_checked(explore):
