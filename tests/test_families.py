@@ -9,7 +9,7 @@ from helpers.timbre import families
 
 @pytest.mark.parametrize(("word", "family"), [
     ("organs", "organ"), ("Strings", "string"), ("violin", "string"), ("sax", "reed"), ("synth", "synth_lead"),
-    ("voice", "vocal"), ("banjo", "guitar"), ("timpani", None), ("", None),
+    ("voice", "vocal"), ("banjo", "guitar"), ("timpani", None), ("drums", None), ("", None),
 ])  # fmt: skip
 def test_families_have_many_names(word, family):
     assert families.named(word) == family

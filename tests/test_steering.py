@@ -141,6 +141,33 @@ def test_kernels_see_what_a_line_cannot(hills):
     assert surface.error < 0.02
 
 
+def test_a_way_to_more_than_there_is_ends_on_the_hill(hills, monkeypatch):
+    monkeypatch.setattr(steering, "STRIDE", 0.8)  # so long that it steps over the top and back
+    x, y, basis = hills
+    surface = steering.Curved(x, y, basis)
+    found = [timbre.Direction(name, np.zeros(8), 0.9, (0.8, 1.0), {}) for name in NAMES[:2]]
+    turn = timbre.Directions(found, surface, np.ones(len(NAMES)), len(x))
+    start = basis.T @ np.array([-0.2, 0.1, 0.0]) + 0.5 * np.linalg.svd(basis)[2][-1]
+    end = turn.steer(instruments.Instrument("one", start), **{NAMES[0]: 5.0})
+    assert surface.values(end.z)[0] > 0.98
+
+
+def test_the_regression_that_predicts_better_is_followed(known, model):
+    assert isinstance(timbre.directions(known[0])._surface, steering.Linear)
+    assert isinstance(timbre.directions(timbre.atlas(model))._surface, steering.Curved)
+
+
+def test_the_width_is_that_of_the_smallest_error(hills, monkeypatch):
+    x, y, basis = hills
+    noisy = y + np.random.default_rng(6).normal(size=y.shape)
+    chosen = steering.Curved(x, noisy, basis).error
+    alone = []
+    for width in steering.WIDTHS:
+        monkeypatch.setattr(steering, "WIDTHS", (width,))
+        alone.append(steering.Curved(x, noisy, basis).error)
+    assert chosen == min(alone) < alone[-1]
+
+
 def test_slopes_are_those_of_the_values(hills):
     surface = steering.Curved(*hills)
     z, small = np.random.default_rng(5).normal(size=8) * 0.3, 1e-5
