@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Each may import what stands in its own line or in a line below; the packages beside `render` do not know each other.
 LAYERS = (
     ("evaluate", "generate", "train", "demo", "widgets", "page"),
+    ("export",),
     ("render", "training", "evaluation", "timbre"),
     ("instruments", "spectrograms", "soundfont", "midi_sources"),
     ("gansynth",),
@@ -32,7 +33,7 @@ LAYERS = (
         "webpage",
     ),
 )
-APART = LAYERS[1]
+APART = LAYERS[2]
 LEVEL = {name: level for level, names in enumerate(reversed(LAYERS)) for name in names}
 
 
