@@ -8,5 +8,6 @@ Notebook: 10_take_home.
 
 from .sampling import Evenness, Loop, Sampled, SampledInstrument, Step, Zone, sampled
 from .tuning import measured_cents
+from .writing import sampler
 
-__all__ = ["Evenness", "Loop", "Sampled", "SampledInstrument", "Step", "Zone", "measured_cents", "sampled"]
+__all__ = ["Evenness", "Loop", "Sampled", "SampledInstrument", "Step", "Zone", "measured_cents", "sampled", "sampler"]
