@@ -9,6 +9,7 @@ from .. import __version__
 from .naming import text
 from .sampling import Sampled
 
+MAX_LINE = 300  # characters
 TEXT = """\
 {titles}
 
@@ -52,7 +53,7 @@ def readme(sampled: Sampled, first: str) -> str:
         count=len(sampled.zones),
         rate=sampled.sample_rate,
         files="\n".join(f"{name.format(first):{width}}{what}" for name, what in FILES.items()),
-        evenness="\n".join(map(str, sampled.evenness())),
+        evenness="\n".join(text(str(even), MAX_LINE) for even in sampled.evenness()),
         loops=loops[sustained[0]] if len(set(sustained)) == 1 else "Some die away by themselves when a key is held.",
         several=SEVERAL if len(sampled.instruments) > 1 else "",
     )
