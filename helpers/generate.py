@@ -15,7 +15,6 @@ Notebook: 04_generate, 07_songs.
 from __future__ import annotations
 
 import argparse
-import difflib
 import itertools
 import sys
 import tempfile
@@ -29,7 +28,7 @@ import numpy as np
 from .files import as_path, numbered
 from .gansynth.config import MAX_PITCH, MIN_PITCH
 from .gansynth.model import BATCH_SIZE, PRECISIONS
-from .instruments import SECONDS_PER_INSTRUMENT, Instrument, Timeline
+from .instruments import SECONDS_PER_INSTRUMENT, Instrument, Timeline, choose, is_file, load
 from .render.types import CHOICES, DEFAULTS, Settings
 from .terminal import program, say
 
@@ -42,7 +41,6 @@ CKPT_DIR = "/tmp/gansynth/acoustic_only"
 OUTPUT_DIR = "/tmp/gansynth/samples"
 CLIP_NAME = "generated_clip.wav"
 REPORT_SUFFIX = ".json"  # beside the clip: what render.reproduce makes it from again
-NAMES_SHOWN = 8  # of a checkpoint's instruments, where one was asked for that it does not have
 
 
 def parser() -> argparse.ArgumentParser:
@@ -124,7 +122,7 @@ def _checked(args: argparse.Namespace) -> tuple[dict, Path]:
     Raises:
       ValueError, OSError: a flag is out of range or does not go with another, or nothing can be written there.
     """
-    from . import audio, instruments
+    from . import audio
 
     if args.batch_size is not None and args.batch_size < 1:
         raise ValueError(f"--batch_size is {args.batch_size}; it must be 1 or more")
@@ -138,8 +136,8 @@ def _checked(args: argparse.Namespace) -> tuple[dict, Path]:
         raise ValueError("--faithful plays random instruments, as the original does; leave out --instruments")
     settings = {name: getattr(args, name) for name in (*CHOICES, "sample_rate", "loudness", "faithful")}
     Settings(**settings)
-    if args.instruments and _is_of_a_file(args.instruments):
-        instruments.load(args.instruments)
+    if args.instruments and is_file(args.instruments):
+        load(args.instruments)
     path = as_path(args.output) if args.output else as_path(args.output_dir) / CLIP_NAME
     audio.file_kind(path)
     if path.is_dir():
@@ -167,7 +165,7 @@ def _parts(
     from .render import original
 
     if args.instruments:
-        chosen = chosen_instruments(args.instruments, model)
+        chosen = choose(args.instruments, model)
         if args.each_track:
             pitched = [number for number, track in enumerate(song.tracks, start=1) if not track.is_drum]
             return dict(zip(pitched, itertools.cycle(chosen), strict=False))
@@ -179,52 +177,6 @@ def _parts(
         seconds = notes[-1].end if notes else 0.0  # the end of the note listed last, not of the last one to end
         return Timeline.original(model, seconds, seed, args.secs_per_instrument)
     return Timeline.random(model, song.duration, seed, args.secs_per_instrument)
-
-
-def chosen_instruments(text: str, model: GANSynth) -> list[Instrument]:
-    """The instruments that `--instruments` names: all of a file, or those of the checkpoint's own.
-
-    Args:
-      text: the path of a file that `instruments.save` wrote, or names with commas between them, in any case. A name may
-        hold a comma itself: "Cello, soft, Harp" are two.
-      model: who is to play them.
-
-    Raises:
-      FileNotFoundError, ValueError: no such file or name, or the file is for another model.
-    """
-    from . import instruments
-
-    if _is_of_a_file(text):
-        chosen = instruments.load(text, model)
-        if not chosen:
-            raise ValueError(f"{text} holds no instruments")
-        return chosen
-    bank = {name.lower(): instrument for name, instrument in instruments.named(model).items()}
-    if not bank:
-        raise ValueError(f"the instruments of {model.name} have no names: give a file that instruments.save wrote")
-    words, chosen = [word.strip() for word in text.split(",")], []
-    while words:
-        lengths = range(len(words), 0, -1)
-        taken = next((n for n in lengths if ", ".join(words[:n]).lower() in bank), 0)
-        if not taken:
-            raise ValueError(f"{model.name} has no instrument {words[0]!r}; {_known(words[0], bank)}")
-        chosen.append(bank[", ".join(words[:taken]).lower()])
-        del words[:taken]
-    return chosen
-
-
-def _is_of_a_file(text: str) -> bool:
-    """Whether `--instruments` names a file, and not instruments."""
-    return text.lower().endswith(".json") or as_path(text).is_file()
-
-
-def _known(wanted: str, bank: dict[str, Instrument]) -> str:
-    """A hint: the names that are like the one that was asked for, or some of all."""
-    alike = difflib.get_close_matches(wanted.lower(), bank, n=3)
-    if alike:
-        return f"did you mean {' or '.join(repr(bank[name].name) for name in alike)}?"
-    names = [instrument.name for instrument in bank.values()]
-    return f"it has {', '.join(names[:NAMES_SHOWN])}" + (", …" if len(names) > NAMES_SHOWN else "")
 
 
 def _make_room(paths: Sequence[Path], overwrite: bool) -> None:

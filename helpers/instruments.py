@@ -9,6 +9,7 @@ Notebook: 05_instruments, 07_songs (an instrument for each track).
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import itertools
 import json
 import os
@@ -35,6 +36,7 @@ MAX_NAME = 200  # characters
 MAX_NUMBER = 1e6  # in a latent; those that are drawn are of about 1
 KEPT = Path("outputs/instruments.json")  # where the instruments that a person keeps are written
 DRAWN = 40  # random instruments in the bank of a model that has no names for any
+NAMES_SHOWN = 8  # of a checkpoint's instruments, where one was asked for that it does not have
 STOPS_SHOWN = 5  # of a timeline, on one line
 ORIGINAL_START = -0.0001  # s; the original's first instrument stands just before the first note
 PARALLEL = 1e-6  # radians: vectors nearer than this to the same or to opposite directions count as parallel
@@ -644,3 +646,51 @@ def load(path: str | os.PathLike, model: GANSynth | None = None) -> list[Instrum
         for instrument in loaded:
             check_model(instrument, model, f" in {path}")
     return loaded
+
+
+def is_file(text: str) -> bool:
+    """Whether what a person typed, as for `choose`, names a file and not instruments."""
+    return text.lower().endswith(".json") or as_path(text).is_file()
+
+
+def choose(text: str, model: GANSynth) -> list[Instrument]:
+    """The instruments that a person names on a command line: all of a file, or those of the checkpoint's own.
+
+    Args:
+      text: the path of a file that `save` wrote, or names with commas between them, in any case. A name may hold a
+        comma itself: "Cello, soft, Harp" are two.
+      model: who is to play them.
+
+    Raises:
+      FileNotFoundError, ValueError: no such file or name, or the file is for another model.
+
+    >>> from helpers import gansynth, instruments
+    >>> instruments.choose("cello, soft, Harp", gansynth.load("demo"))
+    [Instrument('Cello, soft'), Instrument('Harp')]
+    """
+    if is_file(text):
+        chosen = load(text, model)
+        if not chosen:
+            raise ValueError(f"{text} holds no instruments")
+        return chosen
+    bank = {name.lower(): instrument for name, instrument in named(model).items()}
+    if not bank:
+        raise ValueError(f"the instruments of {model.name} have no names: give a file that instruments.save wrote")
+    words, chosen = [word.strip() for word in text.split(",")], []
+    while words:
+        lengths = range(len(words), 0, -1)
+        taken = next((n for n in lengths if ", ".join(words[:n]).lower() in bank), 0)
+        if not taken:
+            raise ValueError(f"{model.name} has no instrument {words[0]!r}; {_known(words[0], bank)}")
+        chosen.append(bank[", ".join(words[:taken]).lower()])
+        del words[:taken]
+    return chosen
+
+
+def _known(wanted: str, bank: dict[str, Instrument]) -> str:
+    """A hint: the names that are like the one that was asked for, or some of all."""
+    alike = difflib.get_close_matches(wanted.lower(), bank, n=3)
+    if alike:
+        return f"did you mean {' or '.join(repr(bank[name].name) for name in alike)}?"
+    names = [instrument.name for instrument in bank.values()]
+    return f"it has {', '.join(names[:NAMES_SHOWN])}" + (", …" if len(names) > NAMES_SHOWN else "")

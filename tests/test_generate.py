@@ -135,12 +135,12 @@ def test_names_may_hold_commas_and_their_case_does_not_matter():
     model = SimpleNamespace(
         name="m", fingerprint="", about={"instruments": [named("Cello"), named("Cello, soft"), named("Harp")]}
     )
-    chosen = generate.chosen_instruments("cello, soft ,Harp,cello", model)
+    chosen = instruments.choose("cello, soft ,Harp,cello", model)
     assert [instrument.name for instrument in chosen] == ["Cello, soft", "Harp", "Cello"]
     with pytest.raises(ValueError, match="m has no instrument 'Celo'; did you mean 'Cello'"):
-        generate.chosen_instruments("Celo", model)
+        instruments.choose("Celo", model)
     with pytest.raises(ValueError, match="m has no instrument ''; it has Cello, Cello, soft, Harp"):
-        generate.chosen_instruments("Cello,,Harp", model)
+        instruments.choose("Cello,,Harp", model)
 
 
 def test_without_a_score_it_makes_random_notes(tmp_path):

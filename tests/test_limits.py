@@ -112,17 +112,25 @@ def test_tracks_that_bend_on_a_tuned_channel_are_no_copies_without_end(load, mon
     assert song.remarks == (f"{left} tracks without the tuning of the channel, which changes too often",)
 
 
-def test_many_tracks_of_a_channel_are_looked_through_once(load):
-    began = time.process_time()
-    song = load(*[NOTE] * 999, *[b"\0\xb0\x07\x40"] * 20_000)
-    assert len(song.tracks) == 999
-    assert time.process_time() - began < 2.5  # once for each track that plays took 4
+def test_many_tracks_of_a_channel_are_looked_through_once(load, monkeypatch):
+    looked = []
+
+    class Counted(reading._Channel):
+        def __getattribute__(self, name):
+            if name == "controls":
+                looked.append(1)
+            return super().__getattribute__(name)
+
+    monkeypatch.setattr(reading, "_Channel", Counted)
+    song = load(*[NOTE] * 99, *[b"\0\xb0\x07\x40"] * 2000)
+    assert len(song.tracks) == 99
+    assert len(looked) < 5 * 2099  # once for each track that plays would be 200,000
 
 
 def test_a_message_in_a_million_pieces(load):
     began = time.process_time()
     load(b"\0\xf0\x01\x41" + b"\0\xf7\x01\x41" * 300_000 + NOTE)
-    assert time.process_time() - began < 2.5  # copying it with each took minutes
+    assert time.process_time() - began < 60  # half a second; copying it with each took minutes
 
 
 def test_the_programs_of_a_track_share_its_controllers(load):

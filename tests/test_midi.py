@@ -1,7 +1,6 @@
 """helpers.midi: files in, songs out, pedals and bars, piano rolls."""
 
 import dataclasses
-import time
 from pathlib import Path
 
 import mido
@@ -817,6 +816,6 @@ def test_piano_roll_draws_on_given_axes(song):
 
 def test_a_piano_roll_of_very_many_notes():
     notes = tuple(Note(60 + i % 12, 64, i / 100, i / 100 + 0.1) for i in range(40_000))
-    began = time.process_time()
-    midi.plot(Song("many", (Track("one", 0, False, notes),))).figure.canvas.draw()
-    assert time.process_time() - began < 4  # a patch for each note took 6
+    ax = midi.plot(Song("many", (Track("one", 0, False, notes),)))
+    ax.figure.canvas.draw()
+    assert len(ax.get_children()) < 100  # a patch for each note took 6 s

@@ -30,6 +30,7 @@ from helpers import (
     drawing,
     errors,
     evaluate,
+    export,
     files,
     folders,
     gansynth,
@@ -66,6 +67,8 @@ from helpers.evaluation import (
     selfcheck,
 )
 from helpers.evaluation import pictures as pictures_of_notes
+from helpers.export import __main__ as export_main
+from helpers.export import sampling, tuning
 from helpers.gansynth import checkpoint, hub
 from helpers.gansynth.config import NUM_PITCHES, Config
 from helpers.instruments import Instrument, Timeline
@@ -119,8 +122,31 @@ ELSEWHERE = {
     "gansynth.hub.is_here": "called by render.reproduce",
     "gansynth.hub.locate": "called by gansynth.load",
     "gansynth.hub.verify": "called by gansynth.load",
+    "export.__main__.run": "called by export.__main__.main",
+    "export.bitwig.multisample": "called by export.sampler",
+    "export.decentsampler.dspreset": "called by export.sampler",
+    "export.decentsampler.library": "called by export.sampler",
+    "export.files.archive": "called by export.sampler",
+    "export.files.check_ours": "called by export.sampler",
+    "export.files.file_stems": "called by export.sampler",
+    "export.files.sample_names": "called by export.sampler",
+    "export.files.write_archive": "called by export.sampler",
+    "export.files.write_beside": "called by export.sampler",
+    "export.naming.pitch_text": "called by export.sampler",
+    "export.naming.stem": "called by export.sampler",
+    "export.naming.text": "called by export.sampler",
+    "export.naming.unique": "called by export.sampler",
+    "export.pictures.cover": "called by export.sampler",
+    "export.readme.readme": "called by export.sampler",
+    "export.sf2.sf2": "called by export.sampler",
+    "export.sfz.check_morph": "called by export.sampler",
+    "export.sfz.sfz": "called by export.sampler",
+    "export.sfz.wheel_places": "called by export.sampler",
+    "export.wav.pcm": "called by export.sampler",
+    "export.wav.wav": "called by export.sampler",
+    "instruments.choose": "called by generate.main",
+    "instruments.is_file": "called by generate.main",
     "demo.main": "renders for a minute; it is made of calls that are here",
-    "generate.chosen_instruments": "called by generate.main",
     "generate.run": "called by generate.main",
     "evaluate.run": "called by evaluate.main",
     "evaluation.describing.described": "called by evaluation.evaluate",
@@ -141,6 +167,7 @@ ELSEWHERE = {
     "files.settle": "called by midi_sources.keep",
     "midi_sources.download": "needs the network",
     "render.mixing.Mixer": "called by render.render",
+    "render.shaping.trend": "called by render.render",
     "render.mixing.is_stereo": "called by render.render",
     "render.mixing.with_drums": "called by render.render",
     "render.original.levelled": "called by render.render",
@@ -230,6 +257,9 @@ class Given:
         button = widgets.Generate(self.model, self.song, self.cello)
         button.run()
         return button
+
+    def sampled(self):
+        return export.sampled(self.model, [self.cello, self.flute], [60], progress=False)
 
     def compared(self):
         """A listening test with one answer."""
@@ -326,6 +356,18 @@ CALLS = {
     "drawing.literal": lambda g: drawing.literal(matplotlib.text.Text(text="日本 $a$")),
     "drawing.plain": lambda g: used(drawing.plain()),
     "drawing.png": lambda g: drawing.png(matplotlib.figure.Figure()),
+    "export.sampling.sampled": lambda g: g.sampled(),
+    "export.sampling.Sampled.evenness": lambda g: g.sampled().evenness(),
+    "export.sampling.key_ranges": lambda g: sampling.key_ranges([60, 63]),
+    "export.sampling.is_sustained": lambda g: sampling.is_sustained(WAVE[None, :48000], 16000),
+    "export.sampling.playable": lambda g: sampling.playable(WAVE[:48000], 60, 16000, 16000, True),
+    "export.tuning.measured_cents": lambda g: export.measured_cents(WAVE, 60, 16000),
+    "export.tuning.retuned": lambda g: tuning.retuned(WAVE, 1.0, 16000, 16000),
+    "export.writing.sampler": lambda g: export.sampler(g.sampled(), g.folder / "all.zip"),
+    "export.__main__.main": lambda g: export_main.main(
+        ["--checkpoint", str(TINY), "--instruments", str(g.bank_file), "--output", str(g.folder / "a.sfz")]
+    ),
+    "export.__main__.parser": lambda g: export_main.parser(),
     "errors.one_line": lambda g: errors.one_line("a\nb"),
     "errors.in_one_line": lambda g: errors.in_one_line(len)("a"),
     "files.numbered": lambda g: next(iter(files.numbered(g.file))),

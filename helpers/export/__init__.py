@@ -8,6 +8,17 @@ Notebook: 10_take_home.
 
 from .sampling import Evenness, Loop, Sampled, SampledInstrument, Step, Zone, sampled
 from .tuning import measured_cents
-from .writing import sampler
+from .writing import SAMPLER_ENDINGS, sampler
 
-__all__ = ["Evenness", "Loop", "Sampled", "SampledInstrument", "Step", "Zone", "measured_cents", "sampled", "sampler"]
+__all__ = [
+    "SAMPLER_ENDINGS",
+    "Evenness",
+    "Loop",
+    "Sampled",
+    "SampledInstrument",
+    "Step",
+    "Zone",
+    "measured_cents",
+    "sampled",
+    "sampler",
+]

@@ -184,3 +184,4 @@ WRITERS: dict[str, Callable[[Sampled, Path], None]] = {
     ".zip": _write_zip,
     "": _write_folder,
 }
+SAMPLER_ENDINGS = tuple(WRITERS)

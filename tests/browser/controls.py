@@ -4,8 +4,14 @@ import re
 
 IS_NEW = "([audio, before]) => audio.src && audio.src !== before && audio.duration > 0"
 DECODE = """async audio => {
-    const content = await (await fetch(audio.src)).arrayBuffer();
-    const clip = await new OfflineAudioContext(1, 1, 44100).decodeAudioData(content);
+    // What was played before may still be on its way, and another sound take its place while one is decoded.
+    let clip, source;
+    do {
+      source = audio.src;
+      const content = await (await fetch(source)).arrayBuffer();
+      clip = await new OfflineAudioContext(1, 1, 44100).decodeAudioData(content);
+      while (audio.src === source && !(audio.duration > 0)) await new Promise(done => setTimeout(done, 20));
+    } while (audio.src !== source);
     const wave = clip.getChannelData(0), level = Math.sqrt(wave.reduce((sum, x) => sum + x * x, 0) / wave.length);
     const sound = Array.from({ length: 200 }, (_, i) => wave[Math.floor(i * wave.length / 200)]);
     return { shown: audio.duration, seconds: clip.duration, level, sound };

@@ -1,0 +1,140 @@
+"""The command line: `python -m helpers.export`, instruments to take along.
+
+    python -m helpers.export --checkpoint demo --instrument Cello --output cello.sfz
+    python -m helpers.export --checkpoint demo --instruments "Cello,Flute,Harp" --output trio.sf2
+    python -m helpers.export --checkpoint demo --instruments outputs/instruments.json --output mine.zip
+    python -m helpers.export --checkpoint demo --instrument Cello --output cello.html       # a page that plays
+    python -m helpers.export --checkpoint demo --pad Cello,Flute,Trumpet,Harp --output pads # for NSynth Super
+    python -m helpers.export --checkpoint demo --output demo.onnx                           # the model itself
+
+The ending of --output says which format it is; a name without one is a folder of WAV files.
+
+Notebook: 10_take_home.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .. import export
+from ..files import as_path
+from ..instruments import choose, is_file, load
+from ..terminal import program, say
+from .sampling import PITCHES
+
+if TYPE_CHECKING:
+    from ..gansynth import GANSynth
+
+PAGE, NETWORK = ".html", ".onnx"
+CORNERS = 4
+
+
+def parser() -> argparse.ArgumentParser:
+    flags = argparse.ArgumentParser(
+        prog=program("helpers.export"), description="Write instruments of a checkpoint for samplers and hardware."
+    )
+    flags.add_argument(
+        "--checkpoint", required=True, metavar="NAME", help="a checkpoint by name, or its folder, zip or .npz"
+    )
+    what = flags.add_mutually_exclusive_group()
+    what.add_argument("--instrument", metavar="NAME", help="one of the checkpoint's instruments")
+    what.add_argument("--instruments", metavar="FILE|NAMES", help="several of them, or a file of instruments.save")
+    what.add_argument("--pad", metavar="FILE|NAMES", help="four instruments for the corners of an NSynth Super")
+    flags.add_argument(
+        "--output",
+        required=True,
+        metavar="PATH",
+        help=".sfz, .sf2, .dspreset, .dslibrary, .multisample, .zip (all of these), .html (a page that plays), .onnx "
+        "(the model), or a folder",
+    )
+    flags.add_argument(
+        "--pitches", metavar="LIST", help="MIDI numbers that are sampled, as in 36,48,60 (default every third)"
+    )
+    flags.add_argument("--sample_rate", type=int, metavar="HZ", help="of the samples (default the model's 16000)")
+    flags.add_argument("--resolution", type=int, metavar="CELLS", help="of a --pad, each way: 9 or 11 (default 11)")
+    return flags
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the flags say."""
+    pitches = _pitches(args.pitches) if args.pitches else None
+    _check(args)
+    from ..gansynth import load as load_model
+
+    model = load_model(args.checkpoint)
+    if as_path(args.output).suffix.lower() == NETWORK:
+        say(export.onnx(model, args.output))
+    elif args.pad:
+        _write_pads(model, args, pitches)
+    else:
+        _write_samples(model, args, pitches)
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Everything that can be known to be wrong before the model is loaded."""
+    ending = as_path(args.output).suffix.lower()
+    wanted = args.instrument or args.instruments or args.pad
+    if not wanted and ending != NETWORK:
+        raise ValueError("say what to export: --instrument, --instruments or --pad")
+    if wanted and ending == NETWORK:
+        raise ValueError("an .onnx file is the model itself: leave --instrument, --instruments and --pad out")
+    if args.pad and ending:
+        raise ValueError(f"--pad writes a folder, and {args.output} has an ending")
+    if args.resolution is not None and not args.pad:
+        raise ValueError("--resolution is that of a --pad")
+    if not args.pad and ending not in (*export.SAMPLER_ENDINGS, PAGE, NETWORK):
+        endings = ", ".join(ending for ending in (*export.SAMPLER_ENDINGS, PAGE, NETWORK) if ending)
+        raise ValueError(f"--output is {args.output}; it must end in {endings}, or have no ending for a folder")
+    if args.instruments and is_file(args.instruments):
+        load(args.instruments)
+
+
+def _pitches(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--pitches is {text!r}; expected MIDI numbers, as in 36,48,60") from None
+
+
+def _write_samples(model: GANSynth, args: argparse.Namespace, pitches: list[int] | None) -> None:
+    chosen = choose(args.instruments or args.instrument, model)
+    if args.instrument and len(chosen) > 1:
+        raise ValueError(f"--instrument is {args.instrument!r}, which is {len(chosen)}; use --instruments")
+    shown = sys.stderr.isatty()
+    if as_path(args.output).suffix.lower() == PAGE:
+        say(export.page(model, chosen, args.output, progress=shown))
+        return
+    made = export.sampled(model, chosen, pitches or PITCHES, sample_rate=args.sample_rate, progress=shown)
+    say(made)
+    for even in made.evenness():
+        say(even)
+    say(export.sampler(made, args.output))
+
+
+def _write_pads(model: GANSynth, args: argparse.Namespace, pitches: list[int] | None) -> None:
+    corners = choose(args.pad, model)
+    if len(corners) != CORNERS:
+        raise ValueError(f"--pad names {len(corners)} instruments; a pad has {CORNERS} corners")
+    how: dict = {name: value for name, value in (("pitches", pitches), ("resolution", args.resolution)) if value}
+    say(export.nsynth_super(model, corners, args.output, progress=sys.stderr.isatty(), **how))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; a user's mistake is one line on standard error and exit status 1."""
+    args = parser().parse_args(argv)
+    try:
+        return run(args)
+    except (ValueError, OSError, ImportError) as error:
+        say(f"error: {error}", sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        say("stopped; nothing was written", sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
