@@ -1,6 +1,12 @@
 """Instruments and songs to take along: samplers, hardware, stems, pages, ONNX.
 
+    cello = export.sampled(model, bank["Cello"])             # some notes, in tune, each with its loop
+    export.sampler(cello, "cello.sfz")                       # or .sf2, .dspreset, .dslibrary, .multisample, a folder
+
 Notebook: 10_take_home.
 """
 
-__all__: list[str] = []
+from .sampling import Evenness, Loop, Sampled, SampledInstrument, Step, Zone, sampled
+from .tuning import measured_cents
+
+__all__ = ["Evenness", "Loop", "Sampled", "SampledInstrument", "Step", "Zone", "measured_cents", "sampled"]

@@ -96,7 +96,7 @@ def find_loop(wave: np.ndarray, sample_rate: int = 16000) -> Loop:
         raise ValueError(f"a loop needs {LOOP_TO} s of a note, not {len(wave) / sample_rate:.2f} s")
     wave = np.asarray(wave, np.float64)
     seam, first = int(LOOP_SEAM * sample_rate), int(LOOP_FROM * sample_rate)
-    slope = _trend(wave[first : int(LOOP_TO * sample_rate)], seam)
+    slope = trend(wave[first : int(LOOP_TO * sample_rate)], seam)
     if abs(slope) * sample_rate * DECIBELS <= LOOP_STEADY:
         slope = 0.0
     power = np.concatenate([[0.0], np.cumsum(wave**2)])
@@ -116,8 +116,13 @@ def find_loop(wave: np.ndarray, sample_rate: int = 16000) -> Loop:
     return best
 
 
-def _trend(wave: np.ndarray, block: int) -> float:
-    """How the logarithm of a wave's level changes per sample, by a straight line through its blocks."""
+def trend(wave: np.ndarray, block: int) -> float:
+    """How the logarithm of a wave's level changes per sample, by a straight line through its blocks.
+
+    Args:
+      wave: [n], a few blocks at least.
+      block: samples.
+    """
     levels = np.sqrt(np.mean(wave[: len(wave) // block * block].reshape(-1, block) ** 2, axis=1))
     levels = np.maximum(levels, max(levels.max() * FLOOR, SILENCE))
     return float(np.polynomial.Polynomial.fit(np.arange(len(levels)), np.log(levels), 1).convert().coef[1]) / block

@@ -1,0 +1,356 @@
+"""An instrument of a model as a sampler wants it: some notes, in tune, each with a loop or its own end.
+
+    cello = export.sampled(model, bank["Cello"])
+    export.sampler(cello, "cello.sfz")
+
+What a player does with it is the same in every format, because everything that matters is in the samples: they are in
+tune, a loop ends where it sounds as it did where it began, and one gain for all leaves the loudness of a sound its own.
+
+Notebook: 10_take_home.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from ..audio import MAX_SAMPLE_RATE, PEAK, SILENCE, Audio, momentary_loudness
+from ..errors import in_one_line
+from ..gansynth.config import MAX_PITCH, MIN_PITCH
+from ..instruments import Instrument, blend, check_model, named
+from ..midi import note_hertz, note_name
+from ..render import shaping
+from ..render.shaping import DECIBELS, HELD, LOOP_FROM, LOOP_STEADY, LOOP_TO
+from ..timbre.descriptors import brightness, partials_of
+from .tuning import measured_cents, retuned
+
+if TYPE_CHECKING:
+    from ..gansynth import GANSynth
+
+# Every third pitch: a player transposes by a semitone at most, which nobody hears, and 21 notes are made in seconds.
+PITCHES = tuple(range(MIN_PITCH, MAX_PITCH + 1, 3))
+# Where the layers of an instrument end that has a soft voice: the soft one, one between, and the loud one.
+VELOCITIES = (42, 84, 127)
+SOFT = "{}, soft"  # the name of an instrument's soft voice among those of the bundled checkpoint
+BEYOND = 12  # semitones that the outermost notes are stretched over
+MAX_ZONES = 3000  # of an export; the whole bank of the bundled model at PITCHES, 280 MB
+MAX_LAYERS = 8
+TREND_BLOCK = 0.1  # s over which levels are compared
+GUARD = 64  # samples that are repeated after a loop's end, for players that interpolate across it
+RELEASE = 0.3  # s in which a player fades out a note that is let go; `render`'s own
+
+# A sound that dies away has no loop: it is played to its end, which is put where it has fallen by FALLEN, or MAX_FALL
+# after its beginning, and fades there.
+FALLEN, MAX_FALL, END_FADE = 50.0, 8.0, 0.25  # dB, s, s
+
+
+class Loop(NamedTuple):
+    """A stretch that a player repeats while a key is down: samples from `start` up to, and without, `end`."""
+
+    start: int
+    end: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Zone:
+    """A note, and the keys and velocities that it plays.
+
+    Attributes:
+      pitch: MIDI number that the note has.
+      low, high: the first and the last key.
+      soft, loud: the lowest and the highest velocity.
+      samples: float32 [n].
+      loop: what is repeated, or None for a note that ends by itself.
+      cents: by how much the model's note was too high; it is in tune now.
+    """
+
+    pitch: int
+    low: int
+    high: int
+    soft: int
+    loud: int
+    samples: np.ndarray
+    loop: Loop | None
+    cents: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SampledInstrument:
+    """A name, and zones that cover keys and velocities without a gap, by velocity and then by key."""
+
+    name: str
+    zones: tuple[Zone, ...]
+
+    @property
+    def is_sustained(self) -> bool:
+        """Whether its notes sound for as long as a key is down."""
+        return self.zones[0].loop is not None
+
+
+class Step(NamedTuple):
+    """How much louder and brighter a zone is than its neighbour below."""
+
+    pitch: int
+    loudness: float
+    centroid: float
+
+
+class Evenness(NamedTuple):
+    """How even the keys of an instrument are.
+
+    Attributes:
+      name: of the instrument.
+      steps: from each zone to the next one up: its pitch, LU, and octaves of the spectral centroid.
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+
+    def __str__(self) -> str:
+        if not self.steps:
+            return f"{self.name}: one note"
+        louder = max(self.steps, key=lambda step: abs(step.loudness))
+        brighter = max(self.steps, key=lambda step: abs(step.centroid))
+        middle = [float(np.median(np.abs([step[i] for step in self.steps]))) for i in (1, 2)]
+        return (
+            f"{self.name}, from note to note: loudness {middle[0]:.1f} LU in the median, {louder.loudness:+.1f} at most "
+            f"(to {note_name(louder.pitch)}); centroid {middle[1]:.2f} octaves, {brighter.centroid:+.2f} at most "
+            f"(to {note_name(brighter.pitch)})"
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sampled:
+    """Instruments of a model, ready to be written for a sampler.
+
+    Attributes:
+      instruments: each with its zones.
+      sample_rate: Hz.
+      model: the name of the checkpoint ...
+      fingerprint: ... and the hash of its weights.
+    """
+
+    instruments: tuple[SampledInstrument, ...]
+    sample_rate: int
+    model: str
+    fingerprint: str
+
+    @property
+    def zones(self) -> list[Zone]:
+        """The zones of all instruments."""
+        return [zone for instrument in self.instruments for zone in instrument.zones]
+
+    def evenness(self) -> list[Evenness]:
+        """How even each instrument is from note to note, in its loudest layer."""
+        return [_evenness(instrument, self.sample_rate) for instrument in self.instruments]
+
+    def __repr__(self) -> str:
+        names = [instrument.name for instrument in self.instruments]
+        shown = ", ".join(names[:3]) + (f", … ({len(names)})" if len(names) > 3 else "")
+        seconds = sum(len(zone.samples) for zone in self.zones) / self.sample_rate
+        return f"Sampled({shown}: {len(self.zones)} notes, {seconds:.0f} s at {self.sample_rate} Hz)"
+
+
+@in_one_line
+def sampled(
+    model: GANSynth,
+    instruments: Instrument | Sequence[Instrument],
+    pitches: Sequence[int] = PITCHES,
+    velocities: Sequence[int] | None = None,
+    sample_rate: int | None = None,
+    progress: bool = True,
+) -> Sampled:
+    """Sample instruments of a model: generate notes, tune them, and find their loops.
+
+    Args:
+      model: whose instruments they are.
+      instruments: one or several. All get the same gain, so that one that is softer stays softer.
+      pitches: MIDI numbers that are generated; keys between them are played by the nearest.
+      velocities: the highest velocity of each layer, rising to 127. An instrument whose soft voice the model has under
+        its name ("Cello, soft") gets a latent on the way from soft to loud for each; any other has one layer. By
+        default 42, 84 and 127.
+      sample_rate: Hz; the model's 16,000 by default.
+      progress: show a bar.
+
+    Raises:
+      ValueError: an instrument belongs to another model, a value is out of range, or it would be too much.
+
+    >>> from helpers import export, gansynth, instruments
+    >>> model = gansynth.load("demo")
+    >>> export.sampled(model, instruments.bank(model)["Flute"], pitches=[60, 66, 72], velocities=[127])
+    Sampled(Flute: 3 notes, 8 s at 16000 Hz)
+
+    Notebook: 10_take_home.
+    """
+    chosen = [instruments] if isinstance(instruments, Instrument) else list(instruments)
+    tops = _checked_velocities(velocities)
+    pitches, rate = _checked_pitches(pitches), _checked_rate(model, sample_rate)
+    if not chosen:
+        raise ValueError("there is no instrument to sample")
+    for instrument in chosen:
+        check_model(instrument, model)
+    layered = [_layers(model, instrument, tops) for instrument in chosen]
+    count = len(pitches) * sum(map(len, layered))
+    if count > MAX_ZONES:
+        raise ValueError(f"that makes {count:,} notes and an export can have {MAX_ZONES:,}; choose fewer pitches")
+    if model.max_duration < HELD:
+        raise ValueError(f"{model.name} makes notes of {model.max_duration:g} s; {HELD:g} are needed for a loop")
+    with tqdm(total=count, desc="sample", unit="note", disable=not progress) as bar:
+        made = [
+            SampledInstrument(instrument.name, tuple(_zones(model, layers, pitches, rate, bar)))
+            for instrument, layers in zip(chosen, layered, strict=True)
+        ]
+    return Sampled(tuple(_levelled(made)), rate, model.name, model.fingerprint)
+
+
+def _checked_velocities(velocities: Sequence[int] | None) -> tuple[int, ...]:
+    tops = VELOCITIES if velocities is None else tuple(velocities)
+    if not tops or list(tops) != sorted({int(top) for top in tops}) or not 1 <= tops[0] <= tops[-1] == 127:
+        raise ValueError(f"velocities are {list(tops)}; they rise from 1 or more to 127, as in [42, 84, 127]")
+    if len(tops) > MAX_LAYERS:
+        raise ValueError(f"there are {len(tops)} velocity layers; an instrument has up to {MAX_LAYERS}")
+    return tuple(int(top) for top in tops)
+
+
+def _checked_pitches(pitches: Sequence[int]) -> list[int]:
+    found = sorted({int(pitch) for pitch in pitches if float(pitch).is_integer()})
+    if not found or len(found) < len(list(pitches)) or found[0] < MIN_PITCH or found[-1] > MAX_PITCH:
+        raise ValueError(f"pitches are different whole numbers from {MIN_PITCH} to {MAX_PITCH}, at least one of them")
+    return found
+
+
+def _checked_rate(model: GANSynth, sample_rate: int | None) -> int:
+    rate = model.sample_rate if sample_rate is None else sample_rate
+    if not model.sample_rate <= rate <= MAX_SAMPLE_RATE:
+        raise ValueError(f"sample_rate is {rate}; it lies between {model.sample_rate} and {MAX_SAMPLE_RATE} Hz")
+    return rate
+
+
+def _layers(model: GANSynth, instrument: Instrument, tops: tuple[int, ...]) -> list[tuple[int, int, np.ndarray]]:
+    """The velocity layers of an instrument: lowest velocity, highest, latent."""
+    bank = named(model)
+    own, soft = bank.get(instrument.name), bank.get(SOFT.format(instrument.name))
+    if soft is None or own is None or (own.z != instrument.z).any() or len(tops) == 1:
+        return [(1, 127, instrument.z)]
+    bottoms = [1, *(top + 1 for top in tops[:-1])]
+    shares = np.arange(len(tops)) / (len(tops) - 1)
+    return [
+        (bottom, top, blend(soft, instrument, share).z)
+        for bottom, top, share in zip(bottoms, tops, shares, strict=True)
+    ]
+
+
+def _zones(
+    model: GANSynth, layers: list[tuple[int, int, np.ndarray]], pitches: list[int], rate: int, bar: tqdm
+) -> Iterator[Zone]:
+    """The zones of one instrument, layer by layer."""
+    sustained = None
+    ranges = key_ranges(pitches)
+    for soft, loud, z in reversed(layers):  # the loudest decides whether the instrument dies away
+        waves = _generated(model, z, pitches, bar)
+        sustained = is_sustained(waves, model.sample_rate) if sustained is None else sustained
+        for pitch, (low, high), wave in zip(pitches, ranges, waves, strict=True):
+            samples, loop, cents = playable(wave, pitch, model.sample_rate, rate, sustained)
+            yield Zone(pitch, low, high, soft, loud, samples, loop, cents)
+
+
+def _generated(model: GANSynth, z: np.ndarray, pitches: list[int], bar: tqdm) -> np.ndarray:
+    """The notes of one latent: [pitches, samples], as long as keys are held in the model's data."""
+    parts = []
+    for i in range(0, len(pitches), model.batch_size):
+        batch = pitches[i : i + model.batch_size]
+        parts.append(model.generate(z[None].repeat(len(batch), axis=0), batch, duration=HELD, progress=False))
+        bar.update(len(batch))
+    return np.concatenate(parts)
+
+
+def key_ranges(pitches: Sequence[int]) -> list[tuple[int, int]]:
+    """The first and last key that each of some rising pitches plays: those that are nearest to it, or as near as the
+    next one up; the outermost reach an octave further."""
+    between = [(below + above) // 2 for below, above in zip(pitches[:-1], pitches[1:], strict=True)]
+    lows = [max(pitches[0] - BEYOND, 0), *(key + 1 for key in between)]
+    highs = [*between, min(pitches[-1] + BEYOND, 127)]
+    return list(zip(lows, highs, strict=True))
+
+
+def is_sustained(waves: np.ndarray, sample_rate: int) -> bool:
+    """Whether the notes of an instrument, [n, samples], go on for as long as they are held: most of them do."""
+    return float(np.median([_decay(wave, sample_rate) for wave in waves])) > -LOOP_STEADY
+
+
+def _decay(wave: np.ndarray, sample_rate: int) -> float:
+    """How a note's level changes in its steady part, dB a second."""
+    steady = np.asarray(wave[int(LOOP_FROM * sample_rate) : int(LOOP_TO * sample_rate)], np.float64)
+    return shaping.trend(steady, int(TREND_BLOCK * sample_rate)) * sample_rate * DECIBELS
+
+
+def playable(
+    wave: np.ndarray, pitch: int, sample_rate: int, new_rate: int, sustained: bool
+) -> tuple[np.ndarray, Loop | None, float]:
+    """Turn a generated note into one that a sampler can play.
+
+    Args:
+      wave: [n], `HELD` seconds of a note.
+      pitch: MIDI number that it has.
+      sample_rate: Hz, of the wave.
+      new_rate: Hz, of what is returned.
+      sustained: whether it is to sound for as long as a key is down.
+
+    Returns:
+      float32 [samples], in tune and from a silent beginning; the loop, or None; and the cents that it was too high.
+    """
+    cents = measured_cents(wave, pitch, sample_rate)
+    note = retuned(wave, cents, sample_rate, new_rate).astype(np.float64)
+    note = np.pad(note, (0, max(0, int(np.ceil(LOOP_TO * new_rate)) - len(note))))
+    samples, loop = _looped(note, new_rate) if sustained else (_died_away(note, new_rate), None)
+    rise = shaping.envelope(shaping.ATTACK, release=0.0, sample_rate=new_rate)
+    samples[: len(rise)] *= rise
+    return samples.astype(np.float32), loop, cents
+
+
+def _looped(note: np.ndarray, sample_rate: int) -> tuple[np.ndarray, Loop]:
+    """A note that is as loud at the end of its loop as at the beginning, and goes over into it."""
+    first = int(LOOP_FROM * sample_rate)
+    slope = shaping.trend(note[first : int(LOOP_TO * sample_rate)], int(TREND_BLOCK * sample_rate))
+    note = note * np.exp(-slope * np.maximum(np.arange(len(note)) - first, 0))
+    found = shaping.find_loop(note, sample_rate)
+    return shaping.extend(note, found, found.end + GUARD, sample_rate), Loop(found.start, found.end)
+
+
+def _died_away(note: np.ndarray, sample_rate: int) -> np.ndarray:
+    """A note to its end, which lies further away than a model's notes are long."""
+    found = shaping.find_loop(note, sample_rate)
+    samples = shaping.extend(note, found, round(MAX_FALL * sample_rate), sample_rate)
+    block = int(TREND_BLOCK * sample_rate)
+    peaks = np.abs(samples[: len(samples) // block * block]).reshape(-1, block).max(axis=1)
+    heard = np.flatnonzero(peaks > peaks.max() * 10 ** (-FALLEN / 20))
+    fade = round(END_FADE * sample_rate)
+    last = min((int(heard[-1]) + 1) * block + fade, len(samples)) if len(heard) else fade
+    samples = samples[:last]
+    samples[-fade:] *= np.cos(np.linspace(0, np.pi / 2, fade))
+    return samples
+
+
+def _levelled(made: list[SampledInstrument]) -> Iterator[SampledInstrument]:
+    """All instruments with one gain, by which the loudest of all notes reaches the common peak."""
+    peak = max(float(np.abs(zone.samples).max(initial=0.0)) for instrument in made for zone in instrument.zones)
+    gain = np.float32(PEAK / max(peak, SILENCE))
+    for instrument in made:
+        zones = tuple(dataclasses.replace(zone, samples=zone.samples * gain) for zone in instrument.zones)
+        yield SampledInstrument(instrument.name, zones)
+
+
+def _evenness(instrument: SampledInstrument, sample_rate: int) -> Evenness:
+    zones = [zone for zone in instrument.zones if zone.loud == 127]
+    loudness = [momentary_loudness(Audio(zone.samples, sample_rate)) for zone in zones]
+    centroids = [np.log2(note_hertz(zone.pitch)) + brightness(_partials(zone, sample_rate)) for zone in zones]
+    steps = zip((zone.pitch for zone in zones[1:]), np.diff(loudness), np.diff(centroids), strict=True)
+    return Evenness(instrument.name, tuple(Step(pitch, float(louder), float(higher)) for pitch, louder, higher in steps))
+
+
+def _partials(zone: Zone, sample_rate: int):
+    return partials_of(zone.samples[: round(HELD * sample_rate)].astype(np.float64), note_hertz(zone.pitch), sample_rate)
