@@ -1,14 +1,15 @@
 """What Open NSynth Super plays from a folder of pads: an independent reader, in NumPy, of what its app reads.
 
-It knows nothing of our writer. `data/nsynth_super` has recordings of the app itself, which this must equal; of loops there are
-none, so that they are played by the description of the app's sampler (googlecreativelab/open-nsynth-super, 2019):
+It knows nothing of our writer. `data/nsynth_super` has recordings of the app itself, which this must equal; of loops
+there are none, so that those are played by the description of the app's sampler (googlecreativelab/open-nsynth-super,
+2019):
 
-- A note is held: forwards up to 4,000 samples before the loop's end, then backwards from that end, down to 4,000 samples
-  above the loop's beginning, then forwards from there, and so on. Where the loop is shorter than four crossfades, the
-  lower turn lies 8,000 samples further down.
+- A note is held: forwards up to 4,000 samples before the loop's end, then backwards from that end, down to 4,000
+  samples above the loop's beginning, then forwards from there, and so on. Where the loop is shorter than four
+  crossfades, the lower turn lies 8,000 samples further down.
 - At each turn, 4,000 *output* samples of what went on are faded into what begins, by a cubic near the square root.
-- The position in a row is a float of 32 bits, to which the speed is added for each output sample. So the pitch is off by
-  what rounding does to the speed: up to 5 cents below sample 32,768 and up to 10 above.
+- The position in a row is a float of 32 bits, to which the speed is added for each output sample. So the pitch is off
+  by what rounding does to the speed: up to 5 cents below sample 32,768 and up to 10 above.
 """
 
 import itertools
@@ -79,7 +80,8 @@ class App:
         time = np.arange(count)
         level = np.minimum(time / RISE, 1)
         off = round(held * self.output_rate)
-        level[off:] *= np.clip(1 - (time[off:] - off) / (release * self.rate), 0, 1) ** 2  # the app's clock: the row's rate
+        # The app counts output samples and takes them for samples of the row.
+        level[off:] *= np.clip(1 - (time[off:] - off) / (release * self.rate), 0, 1) ** 2
         return sound / 32767 * level * velocity / 127
 
     def _once(self, wave, start, speed, count):

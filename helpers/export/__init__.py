@@ -6,7 +6,19 @@
 Notebook: 10_take_home.
 """
 
+from .pads import Pads, nsynth_super
 from .sampling import Evenness, Loop, Sampled, SampledInstrument, Step, Zone, sampled
 from .tuning import measured_cents
 
-__all__ = ["Evenness", "Loop", "Sampled", "SampledInstrument", "Step", "Zone", "measured_cents", "sampled"]
+__all__ = [
+    "Evenness",
+    "Loop",
+    "Pads",
+    "Sampled",
+    "SampledInstrument",
+    "Step",
+    "Zone",
+    "measured_cents",
+    "nsynth_super",
+    "sampled",
+]
