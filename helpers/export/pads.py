@@ -67,8 +67,8 @@ FALL, DYING = 6.0, 0.5  # dB, share
 
 # How the partials are turned around a turn (`_with_turns`), in samples.
 MIRRORED = 4096  # are compared with their mirror image
-STEADY, ARRIVING = 2600, 4800  # to either side of the middle: turned all the way, and less and less
-SEGMENT = 16_384
+STEADY, ARRIVING = 2600, 6000  # to either side of the middle: turned all the way, and less and less
+SEGMENT = 18_000
 WINDOWS = 3  # of a crossfade, whose levels are measured: the shortest that hold a period of the lowest notes
 
 
