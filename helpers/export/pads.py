@@ -19,6 +19,7 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,8 +67,8 @@ OUTPUT_RATE = 48_000
 FALL, DYING = 6.0, 0.5  # dB, share
 
 # How the partials are turned around a turn (`_with_turns`), in samples.
-MIRRORED = 4096  # are compared with their mirror image
-STEADY, ARRIVING = 2600, 6000  # to either side of the middle: turned all the way, and less and less
+COMPARED = 4096  # of the Fourier transforms by which the two ways are compared
+STEADY, ARRIVING = 2600, 6000  # to either side of the middle: turned as far as needed, and less and less
 SEGMENT = 18_000
 WINDOWS = 3  # of a crossfade, whose levels are measured: the shortest that hold a period of the lowest notes
 
@@ -371,10 +372,12 @@ def _sound(
     peaks, turned, falls = np.zeros((3, len(z)))
     # A note that is brought up to its pitch becomes shorter.
     duration = min(LENGTH / SAMPLE_RATE * 2 ** (MAX_CENTS / 1200), model.max_duration)
+    batches = range(0, len(z), model.batch_size)
+    slices = (slice(first, first + model.batch_size) for first in batches)
+    waves = (model.generate(z[part], pitches[part], duration, progress=False) for part in slices)
     with open(path, "wb") as file:
-        for first in range(0, len(z), model.batch_size):
-            batch = slice(first, first + model.batch_size)
-            for row, wave in enumerate(model.generate(z[batch], pitches[batch], duration, progress=False), first):
+        for first, batch in zip(batches, _ahead(waves), strict=True):
+            for row, wave in enumerate(batch, first):
                 note = _in_tune(wave, int(pitches[row]), model.sample_rate)
                 peak = float(np.abs(note).max())
                 if peak >= SILENCE:
@@ -384,6 +387,15 @@ def _sound(
                 bar.update()
             _check_going(stop, folder)
     return _Measured(peaks, turned, falls)
+
+
+def _ahead(items: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """The same items, each made while the one before is dealt with."""
+    with ThreadPoolExecutor(1) as other:
+        coming = other.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = other.submit(next, items, None)
+            yield item
 
 
 def _check_going(stop: Callable[[], bool] | None, folder: Path) -> None:
@@ -429,44 +441,44 @@ def _finish(path: Path, levels: np.ndarray, pitches: Sequence[int], looping: boo
 
 
 def _with_turns(note: np.ndarray, pitch: int) -> np.ndarray:
-    """A note whose way back, at either turn, is neither in nor out of phase with its way there.
+    """A note whose ways there and back, where they are faded at a turn, are neither in nor out of phase.
 
-    A crossfade of a partial with its own mirror image is a hole, a bump or neither, by the partial's phase in the
-    middle between the two. It is neither where the two are uncorrelated, which is at most 45 degrees away. So the
-    partials are turned that far, a band around each, and back again outside.
+    A turn fades a partial into its own mirror image, which makes a hole, a bump or neither, by the phase between the
+    two. It is neither at a right angle. Turning the partial turns its mirror image the other way, so that 45 degrees
+    are enough to get there. Each partial is turned as far as it needs, and back again outside.
     """
-    note = note.copy()
-    hertz = note_hertz(pitch)
+    note, hertz = note.copy(), note_hertz(pitch)
+    edges = np.arange(0.5, SAMPLE_RATE / 2 / hertz) * hertz  # of a band around each partial
+    firsts = np.searchsorted(np.fft.rfftfreq(COMPARED, 1 / SAMPLE_RATE), edges)
+    bands = np.searchsorted(edges, np.fft.rfftfreq(SEGMENT, 1 / SAMPLE_RATE))
     for turn in (LOWER, UPPER):
+        there, back = (np.fft.rfft(way * np.hanning(len(way)), COMPARED) for way in _ways(note, turn))
+        apart = np.angle(np.add.reduceat(there * back.conj(), firsts))
+        needed = np.sign(turn.first - turn.last) * (np.copysign(np.pi / 2, apart) - apart) / 2
         middle = (turn.last + turn.first) / 2
-        begin = int(middle) - MIRRORED // 2 + 1
-        spectrum = np.fft.rfft(note[begin : begin + MIRRORED] * np.hanning(MIRRORED))
-        frequencies = np.fft.rfftfreq(MIRRORED, 1 / SAMPLE_RATE)
-        spectrum *= np.exp(2j * np.pi * frequencies * (middle - begin) / SAMPLE_RATE)  # phases, as in the middle
-        edges = np.searchsorted(frequencies, np.arange(0.5, SAMPLE_RATE / 2 / hertz) * hertz)
-        mirrored = np.add.reduceat(spectrum**2, edges)  # band by band, the correlation with the mirror image
-        doubled = np.angle(mirrored)
-        turned = np.concatenate([[0.0], (np.copysign(np.pi / 2, doubled) - doubled) / 2])  # nothing below the first
         start = int(middle) - SEGMENT // 2
         segment = note[start : start + SEGMENT]
-        bands = np.rint(np.fft.rfftfreq(SEGMENT, 1 / SAMPLE_RATE) / hertz).astype(int)
-        changed = np.fft.irfft(np.fft.rfft(segment) * np.exp(1j * turned[np.minimum(bands, len(turned) - 1)]))
+        spectrum = np.fft.rfft(segment) * np.exp(1j * np.concatenate([[0.0], needed])[bands])  # not below the first
         away = np.abs(start + np.arange(SEGMENT) - middle)
         share = np.clip((STEADY + ARRIVING - away) / ARRIVING, 0.0, 1.0)
-        note[start : start + SEGMENT] += share * (changed - segment)
+        note[start : start + SEGMENT] += share * (np.fft.irfft(spectrum) - segment)
     return note
 
 
-def _turn_levels(note: np.ndarray, turn: Turn) -> list[float]:
-    """The level of a turn against what the two ways would have if they were unlike each other, in dB, in `WINDOWS`."""
+def _ways(note: np.ndarray, turn: Turn) -> tuple[np.ndarray, np.ndarray]:
+    """What is faded into what at a turn, each as it is heard, at the note's own pitch."""
     count = CROSSFADE * SAMPLE_RATE // OUTPUT_RATE
-    way = 1 if turn.first > turn.last else -1
-    there = note[turn.last : turn.last + way * count : way]
-    back = note[turn.first : turn.first - way * count : -way]
-    fade = np.arange(count) / count
+    step = 1 if turn.first > turn.last else -1
+    return note[turn.last : turn.last + step * count : step], note[turn.first : turn.first - step * count : -step]
+
+
+def _turn_levels(note: np.ndarray, turn: Turn) -> list[float]:
+    """The level of a turn, against that of two sounds that have nothing to do with each other, in dB, in `WINDOWS`."""
+    there, back = _ways(note, turn)
+    fade = np.arange(len(there)) / len(there)
     there, back = there * np.sqrt(1 - fade), back * np.sqrt(fade)
     levels = []
-    for part in np.array_split(np.arange(count), WINDOWS):
+    for part in np.array_split(np.arange(len(there)), WINDOWS):
         alone = np.hypot(_rms(there[part]), _rms(back[part]))
         if alone >= 1:  # below that there is nothing but rounding
             levels.append(_decibels(max(_rms(there[part] + back[part]), 0.1) / alone))
