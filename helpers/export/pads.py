@@ -70,6 +70,7 @@ FALL, DYING = 6.0, 0.5  # dB, share
 COMPARED = 4096  # of the Fourier transforms by which the two ways are compared
 STEADY, ARRIVING = 2600, 6000  # to either side of the middle: turned as far as needed, and less and less
 SEGMENT = 18_000
+HOLE = -2.0  # dB
 WINDOWS = 3  # of a crossfade, whose levels are measured: the shortest that hold a period of the lowest notes
 
 
@@ -382,8 +383,9 @@ def _sound(
                 peak = float(np.abs(note).max())
                 if peak >= SILENCE:
                     peaks[row], falls[row] = peak, _fall(note)
-                    turned[row] = np.abs(_with_turns(note, int(pitches[row]))).max()
-                file.write(np.rint(note * (FULL / peak if peak >= SILENCE else 0.0)).astype("<i2").tobytes())
+                note = np.rint(note * (FULL / peak if peak >= SILENCE else 0.0))
+                turned[row] = np.abs(_with_turns(note, int(pitches[row]))).max() / FULL * peaks[row]
+                file.write(note.astype("<i2").tobytes())
                 bar.update()
             _check_going(stop, folder)
     return _Measured(peaks, turned, falls)
@@ -445,23 +447,41 @@ def _with_turns(note: np.ndarray, pitch: int) -> np.ndarray:
 
     A turn fades a partial into its own mirror image, which makes a hole, a bump or neither, by the phase between the
     two. It is neither at a right angle. Turning the partial turns its mirror image the other way, so that 45 degrees
-    are enough to get there. Each partial is turned as far as it needs, and back again outside.
+    are enough to get to one of the two right angles. Where that leaves a hole all the same, because the partial
+    wavers, the strongest is turned to the other.
+
+    Args:
+      note: [LENGTH], in the units of a row.
+      pitch: MIDI number.
     """
-    note, hertz = note.copy(), note_hertz(pitch)
-    edges = np.arange(0.5, SAMPLE_RATE / 2 / hertz) * hertz  # of a band around each partial
+    edges = np.arange(0.5, SAMPLE_RATE / 2 / note_hertz(pitch)) * note_hertz(pitch)  # of a band around each partial
     firsts = np.searchsorted(np.fft.rfftfreq(COMPARED, 1 / SAMPLE_RATE), edges)
     bands = np.searchsorted(edges, np.fft.rfftfreq(SEGMENT, 1 / SAMPLE_RATE))
     for turn in (LOWER, UPPER):
         there, back = (np.fft.rfft(way * np.hanning(len(way)), COMPARED) for way in _ways(note, turn))
-        apart = np.angle(np.add.reduceat(there * back.conj(), firsts))
+        both = np.add.reduceat(there * back.conj(), firsts)
+        apart = np.angle(both)
         needed = np.sign(turn.first - turn.last) * (np.copysign(np.pi / 2, apart) - apart) / 2
-        middle = (turn.last + turn.first) / 2
-        start = int(middle) - SEGMENT // 2
-        segment = note[start : start + SEGMENT]
-        spectrum = np.fft.rfft(segment) * np.exp(1j * np.concatenate([[0.0], needed])[bands])  # not below the first
-        away = np.abs(start + np.arange(SEGMENT) - middle)
-        share = np.clip((STEADY + ARRIVING - away) / ARRIVING, 0.0, 1.0)
-        note[start : start + SEGMENT] += share * (np.fft.irfft(spectrum) - segment)
+        turned = _turned(note, turn, np.concatenate([[0.0], needed])[bands])  # nothing below the first
+        if min(_turn_levels(turned, turn), default=0.0) < HOLE:
+            strongest = np.argmax(np.abs(both))
+            needed[strongest] -= np.copysign(np.pi / 2, needed[strongest])
+            other = _turned(note, turn, np.concatenate([[0.0], needed])[bands])
+            turned = max(turned, other, key=lambda one: min(_turn_levels(one, turn)))
+        note = turned
+    return note
+
+
+def _turned(note: np.ndarray, turn: Turn, angles: np.ndarray) -> np.ndarray:
+    """A note with the frequencies of a segment around a turn turned by so many radians, and less and less outside."""
+    middle = (turn.last + turn.first) / 2
+    start = int(middle) - SEGMENT // 2
+    segment = note[start : start + SEGMENT]
+    changed = np.fft.irfft(np.fft.rfft(segment) * np.exp(1j * angles))
+    away = np.abs(start + np.arange(SEGMENT) - middle)
+    share = np.clip((STEADY + ARRIVING - away) / ARRIVING, 0.0, 1.0)
+    note = note.copy()
+    note[start : start + SEGMENT] += share * (changed - segment)
     return note
 
 
