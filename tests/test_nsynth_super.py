@@ -190,6 +190,34 @@ def test_without_our_turns_there_are_holes(tmp_path, monkeypatch):
     assert pads.turns[0] < -3  # and we say so
 
 
+def test_where_a_wavering_partial_leaves_a_hole_the_other_angle_is_taken(monkeypatch):
+    def deepest(note):
+        note = pads_module._with_turns(note, 84)
+        return min(level for turn in (pads_module.LOWER, pads_module.UPPER) for level in turn_levels(note, turn))
+
+    turn_levels, time = pads_module._turn_levels, np.arange(60000) / RATE
+    random = np.random.RandomState(0)
+    notes = [
+        sum(3000 * np.cos(2 * np.pi * (1046.5 + off) * time + phase) for off, phase in random.uniform(-9, 9, (5, 2)))
+        for _ in range(20)
+    ]
+    with_choice = np.array([deepest(note) for note in notes])
+    monkeypatch.setattr(pads_module, "HOLE", -np.inf)
+    without = np.array([deepest(note) for note in notes])
+    assert (with_choice >= without).all()
+    assert (with_choice - without).max() > 1
+    assert (without < -2).any()
+
+
+def test_what_is_looped_has_the_one_gain_too(exported):
+    pads, app = exported
+    z = np.stack([instruments.blend_square(FOUR, x / 2, y / 2).z for y in range(3) for x in range(3)])
+    for row, pitch in enumerate(app.pitches):
+        expected = np.concatenate([Organ().generate(one[None], [pitch], 0.125) for one in z])  # before it is turned
+        got = app.rows()[row :: len(app.pitches), : expected.shape[1]]
+        np.testing.assert_allclose(got[:, 8:], (expected * 10 ** (pads.gain / 20) * 32767)[:, 8:], atol=3.0)
+
+
 def test_the_loop_is_where_the_app_turns(exported):
     pads, app = exported
     assert app.turns() == (pads_module.UPPER, pads_module.LOWER)
