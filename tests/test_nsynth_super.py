@@ -341,6 +341,7 @@ ONE = FOUR[0]
         (FOUR[:3], {}, "a pad has four corners, not 3"),
         ([*FOUR[:3], []], {}, "a corner has 0 instruments; the dial works with 1, 2 or 4"),
         ([*FOUR[:3], FOUR[:3]], {}, "a corner has 3 instruments"),
+        ([*FOUR[:3], "Harp"], {}, "a corner is 'Harp'; it must be an instrument or a list of instruments"),
         ([*FOUR[:3], [ONE, voice(0)]], {}, "an instrument is twice in one corner: voice 0, voice 0"),
         ([*FOUR[:3], Instrument("far", np.ones(8), "violins", "abc")], {}, "'far' was made for violins"),
         (FOUR, {"resolution": 1}, "resolution is 1; it must be a whole number from 2 to 11"),

@@ -210,24 +210,24 @@ def nsynth_super(
             _check_going(stop, folder)
         settings = _settings([[named[_key(one)] for one in dial] for dial in dials], pitches, resolution, loops)
         (partial / SETTINGS).write_text(json.dumps(settings, indent=4) + "\n", "utf-8")
-    sounding = peaks[peaks > 0]
+    sounding, made = peaks[peaks > 0], levels[peaks > 0]
     common = LOUDEST / sounding.max(initial=SILENCE)
     return Pads(
-        folder,
-        (*(folder / path.name for path in paths), folder / SETTINGS),
-        size,
-        resolution,
-        pitches,
-        loops,
-        dying,
-        LOOP_START,
-        LOOP_END,
-        _decibels(common / FULL),
-        _decibels(levels[levels > 0].min(initial=FULL) / FULL),
-        _decibels(levels.max(initial=0) / FULL),
-        int((levels[peaks > 0] > np.rint(common * sounding)).sum()),
-        int((peaks == 0).sum()),
-        (min(low for low, _ in turns), max(high for _, high in turns)) if loops else None,
+        folder=folder,
+        files=(*(folder / path.name for path in paths), folder / SETTINGS),
+        size=size,
+        resolution=int(resolution),
+        pitches=pitches,
+        looping=loops,
+        dying=dying,
+        loop_start=LOOP_START,
+        loop_end=LOOP_END,
+        gain=_decibels(common / FULL),
+        quietest=_decibels(made.min(initial=FULL) / FULL),
+        loudest=_decibels(made.max(initial=0) / FULL),
+        lifted=int((made > np.rint(common * sounding)).sum()),
+        silent=int((peaks == 0).sum()),
+        turns=(min(low for low, _ in turns), max(high for _, high in turns)) if loops else None,
     )
 
 
@@ -239,7 +239,9 @@ def _dials(model: GANSynth, corners: Sequence[Instrument | Sequence[Instrument]]
     if len(corners) != 4:
         raise ValueError(f"a pad has four corners, not {len(corners)}")
     dials = [[corner] if isinstance(corner, Instrument) else list(corner) for corner in corners]
-    for dial in dials:
+    for dial, corner in zip(dials, corners, strict=True):
+        if not all(isinstance(one, Instrument) for one in dial):
+            raise ValueError(f"a corner is {corner!r}; it must be an instrument or a list of instruments")
         if len(dial) not in DIAL:
             raise ValueError(f"a corner has {len(dial)} instruments; the dial works with 1, 2 or 4")
         if len({_key(one) for one in dial}) < len(dial):
