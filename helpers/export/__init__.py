@@ -9,6 +9,7 @@ Notebook: 10_take_home.
 from .pads import Pads, nsynth_super
 from .sampling import Evenness, Loop, Sampled, SampledInstrument, Step, Zone, sampled
 from .tuning import measured_cents
+from .writing import sampler
 
 __all__ = [
     "Evenness",
@@ -21,4 +22,5 @@ __all__ = [
     "measured_cents",
     "nsynth_super",
     "sampled",
+    "sampler",
 ]

@@ -15,9 +15,7 @@ import dataclasses
 import itertools
 import json
 import os
-import re
 import shutil
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -33,6 +31,7 @@ from ..gansynth.config import MAX_PITCH, MIN_PITCH
 from ..instruments import Instrument, blend_square, check_model
 from ..midi import note_hertz
 from ..tables import counted
+from .naming import stem
 from .tuning import MAX_CENTS, measured_cents, retuned
 
 if TYPE_CHECKING:
@@ -297,8 +296,7 @@ def _named(dials: list[list[Instrument]]) -> dict[tuple[str, bytes], _Name]:
     for one in itertools.chain(*dials):
         if _key(one) in named:
             continue
-        plain = unicodedata.normalize("NFKD", one.name[:200]).encode("ascii", "ignore").decode()
-        words = re.findall("[a-z0-9]+", plain.lower()) or ["voice"]
+        words = stem(one.name).lower().strip("-").split("-")
         name = _free("".join(words)[:MAX_NAME], MAX_NAME, taken)
         display = _free(_shortened(words), MAX_DISPLAY, taken)
         initials = "".join(word[0] for word in words[:2]) if len(words) > 1 else words[0][:2]

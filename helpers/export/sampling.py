@@ -12,6 +12,7 @@ Notebook: 10_take_home.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,7 +26,7 @@ from ..instruments import Instrument, blend, check_model, named
 from ..midi import note_hertz, note_name
 from ..render import shaping
 from ..render.shaping import DECIBELS, HELD, LOOP_FROM, LOOP_STEADY, LOOP_TO
-from ..timbre.descriptors import brightness, partials_of
+from ..timbre.descriptors import Partials, brightness, partials_of
 from .tuning import measured_cents, retuned
 
 if TYPE_CHECKING:
@@ -117,9 +118,9 @@ class Evenness(NamedTuple):
         brighter = max(self.steps, key=lambda step: abs(step.centroid))
         middle = [float(np.median(np.abs([step[i] for step in self.steps]))) for i in (1, 2)]
         return (
-            f"{self.name}, from note to note: loudness {middle[0]:.1f} LU in the median, {louder.loudness:+.1f} at most "
-            f"(to {note_name(louder.pitch)}); centroid {middle[1]:.2f} octaves, {brighter.centroid:+.2f} at most "
-            f"(to {note_name(brighter.pitch)})"
+            f"{self.name}, from note to note: loudness {middle[0]:.1f} LU in the median, "
+            f"{louder.loudness:+.1f} at most (to {note_name(louder.pitch)}); "
+            f"centroid {middle[1]:.2f} octaves, {brighter.centroid:+.2f} at most (to {note_name(brighter.pitch)})"
         )
 
 
@@ -271,7 +272,7 @@ def _generated(model: GANSynth, z: np.ndarray, pitches: list[int], bar: tqdm) ->
 def key_ranges(pitches: Sequence[int]) -> list[tuple[int, int]]:
     """The first and last key that each of some rising pitches plays: those that are nearest to it, or as near as the
     next one up; the outermost reach an octave further."""
-    between = [(below + above) // 2 for below, above in zip(pitches[:-1], pitches[1:], strict=True)]
+    between = [(below + above) // 2 for below, above in itertools.pairwise(pitches)]
     lows = [max(pitches[0] - BEYOND, 0), *(key + 1 for key in between)]
     highs = [*between, min(pitches[-1] + BEYOND, 127)]
     return list(zip(lows, highs, strict=True))
@@ -349,8 +350,12 @@ def _evenness(instrument: SampledInstrument, sample_rate: int) -> Evenness:
     loudness = [momentary_loudness(Audio(zone.samples, sample_rate)) for zone in zones]
     centroids = [np.log2(note_hertz(zone.pitch)) + brightness(_partials(zone, sample_rate)) for zone in zones]
     steps = zip((zone.pitch for zone in zones[1:]), np.diff(loudness), np.diff(centroids), strict=True)
-    return Evenness(instrument.name, tuple(Step(pitch, float(louder), float(higher)) for pitch, louder, higher in steps))
+    return Evenness(
+        instrument.name, tuple(Step(pitch, float(louder), float(higher)) for pitch, louder, higher in steps)
+    )
 
 
-def _partials(zone: Zone, sample_rate: int):
-    return partials_of(zone.samples[: round(HELD * sample_rate)].astype(np.float64), note_hertz(zone.pitch), sample_rate)
+def _partials(zone: Zone, sample_rate: int) -> Partials:
+    return partials_of(
+        zone.samples[: round(HELD * sample_rate)].astype(np.float64), note_hertz(zone.pitch), sample_rate
+    )

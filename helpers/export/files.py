@@ -1,0 +1,82 @@
+"""What goes into a folder or an archive: contents by name, written whole or not at all.
+
+Notebook: 10_take_home.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from ..files import partial_folder, replacing
+from .naming import pitch_text, stem, unique
+from .sampling import SampledInstrument
+
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of everything in an archive, so that the same instrument makes the same file
+AUDIO = (".wav", ".flac")
+
+Contents = Mapping[str, bytes]  # path in a folder, with "/" -> what the file holds
+
+
+def file_stems(instruments: tuple[SampledInstrument, ...]) -> list[str]:
+    """A name for the files of each instrument, no two alike."""
+    return unique(stem(instrument.name) for instrument in instruments)
+
+
+def sample_names(instrument: SampledInstrument, of: str, ending: str = ".wav") -> list[str]:
+    """The names of the files of an instrument's zones, as in "Cello-060-C4-v127.wav"."""
+    layered = len({zone.loud for zone in instrument.zones}) > 1
+    return [
+        f"{of}-{pitch_text(zone.pitch)}{f'-v{zone.loud:03d}' if layered else ''}{ending}" for zone in instrument.zones
+    ]
+
+
+def archive(contents: Contents) -> bytes:
+    """A zip whose entries are stored as they are, as Bitwig wants it; audio hardly shrinks."""
+    content = io.BytesIO()
+    _zip(contents, content)
+    return content.getvalue()
+
+
+def write_archive(contents: Contents, path: Path) -> None:
+    """The same as a file."""
+    with replacing(path) as partial, open(partial, "wb") as file:
+        _zip(contents, file)
+
+
+def _zip(contents: Contents, file: BinaryIO) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in contents.items():
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
+
+
+def write_beside(contents: Contents, folder: Path) -> None:
+    """Write a folder of samples, in place of the one that an earlier export has left there.
+
+    Raises:
+      ValueError: there is a folder of this name with something else in it.
+    """
+    if folder.exists():
+        check_ours(folder)
+    with partial_folder(folder.parent) as partial:
+        for name, content in contents.items():
+            (partial / name).write_bytes(content)
+        if folder.exists():
+            with partial_folder(folder.parent) as old:
+                os.replace(folder, old / folder.name)
+                os.replace(partial, folder)
+        else:
+            os.replace(partial, folder)
+
+
+def check_ours(folder: Path) -> None:
+    """Check that a folder may be replaced: it holds samples and pictures, and nothing else."""
+    others = (
+        [path.name for path in folder.iterdir() if path.suffix not in (*AUDIO, ".png")] if folder.is_dir() else [""]
+    )
+    if others:
+        raise ValueError(f"{folder} holds other things than samples; choose another name, or move it away")

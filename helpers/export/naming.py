@@ -1,0 +1,58 @@
+"""Names of instruments, which can be any text, as names of files and as text in other people's formats.
+
+Notebook: 10_take_home.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from ..errors import one_line
+from ..midi import note_name
+
+MAX_STEM = 40  # characters of a file's name before its ending
+OTHERWISE = "instrument"  # where nothing of a name is left
+# Windows takes these for devices, with any ending.
+RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+
+
+def stem(name: str, most: int = MAX_STEM) -> str:
+    """A name as a file name without its ending: letters, digits and hyphens of ASCII, which every player takes.
+
+    >>> from helpers.export import naming
+    >>> naming.stem("Flûte / 2 #1"), naming.stem("CON"), naming.stem("🎻")
+    ('Flute-2-1', 'CON-', 'instrument')
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii")
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", plain).strip("-")[:most].strip("-") or OTHERWISE
+    return f"{plain}-" if plain.lower() in RESERVED else plain
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """The same names with a number after those that were there before, whatever their case."""
+    taken: set[str] = set()
+    found = []
+    for name in names:
+        new, number = name, 2
+        while new.lower() in taken:
+            new, number = f"{name}-{number}", number + 1
+        taken.add(new.lower())
+        found.append(new)
+    return found
+
+
+def text(name: str, most: int = 100) -> str:
+    """A name as a line of text in a file: no control characters, no line breaks, not too long."""
+    return one_line(name)[:most].strip() or OTHERWISE
+
+
+def pitch_text(pitch: int) -> str:
+    """A pitch in the name of a file: its number, by which files sort, and its name, as in "061-Cs4".
+
+    >>> from helpers.export import naming
+    >>> naming.pitch_text(61)
+    '061-Cs4'
+    """
+    return f"{pitch:03d}-{note_name(pitch).replace('♯', 's')}"

@@ -1,0 +1,59 @@
+"""What stands in the README of an archive with every format.
+
+Notebook: 10_take_home.
+"""
+
+from __future__ import annotations
+
+from .. import __version__
+from .naming import text
+from .sampling import Sampled
+
+MAX_LINE = 300  # characters
+TEXT = """\
+{titles}
+
+Sampled from {model} ({fingerprint}), a GANSynth model, by gansynth-suite {version}: {count} notes at {rate} Hz.
+
+{files}
+
+{evenness}
+
+All notes are in tune and have one gain, so that a soft instrument stays soft. {loops}
+{several}"""
+
+
+SEVERAL = """
+In the soundfont each instrument is a preset. In the others the modulation wheel crossfades from the first to the last.
+"""
+
+# What is in the archive, and what opens it; {} is its name.
+FILES = {
+    "{}.sfz": 'sforzando, sfizz, Zynthian and other samplers; keep the folder "samples" beside it',
+    "{}.sf2": "FluidSynth, MuseScore, Zynthian and other soundfont players",
+    "{}.dslibrary": "DecentSampler: open it from the plugin's menu",
+    "*.multisample": "Bitwig Studio, Studio One: drag it onto a track",
+    "samples": "WAV files that know their pitch and loop, for everything that takes a folder",
+}
+
+
+def readme(sampled: Sampled, first: str) -> str:
+    """The text, for files that are called `first`."""
+    sustained = [instrument.is_sustained for instrument in sampled.instruments]
+    loops = {
+        True: "A held key sounds for as long as it is held.",
+        False: "A held key dies away by itself, as with a plucked string.",
+    }
+    width = max(len(name.format(first)) for name in FILES) + 3
+    return TEXT.format(
+        titles=", ".join(text(instrument.name) for instrument in sampled.instruments),
+        model=text(sampled.model),
+        fingerprint=sampled.fingerprint[:8],
+        version=__version__,
+        count=len(sampled.zones),
+        rate=sampled.sample_rate,
+        files="\n".join(f"{name.format(first):{width}}{what}" for name, what in FILES.items()),
+        evenness="\n".join(text(str(even), MAX_LINE) for even in sampled.evenness()),
+        loops=loops[sustained[0]] if len(set(sustained)) == 1 else "Some die away by themselves when a key is held.",
+        several=SEVERAL if len(sampled.instruments) > 1 else "",
+    )

@@ -1,0 +1,85 @@
+"""SFZ: a text that lists samples. Sforzando, sfizz, Zynthian and most free samplers play it.
+
+Several instruments become one that the modulation wheel moves through, from the first to the last: a crossfade of their
+sounds. What lies between two latents is another sound than that, so sample blends as well for a morph.
+
+Source: sfzformat.com. `loop_end` is the last sample that is played.
+
+Notebook: 10_take_home.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from .. import __version__
+from .naming import text
+from .sampling import RELEASE, Sampled, Zone
+
+WHEEL = 1  # the controller of the modulation wheel
+TOP = 127
+MAX_MORPHED = 8  # instruments on one wheel; with more, hardly a place of it plays only one
+
+
+def check_morph(sampled: Sampled) -> None:
+    """Check that not too many instruments share a wheel."""
+    if len(sampled.instruments) > MAX_MORPHED:
+        raise ValueError(
+            f"there are {len(sampled.instruments)} instruments, and {MAX_MORPHED} can share a wheel; "
+            "export them one by one, or as one .sf2 with a preset each"
+        )
+
+
+def sfz(sampled: Sampled, folder: str, names: Sequence[Sequence[str]]) -> str:
+    """The text of an SFZ file.
+
+    Args:
+      sampled: one instrument, or up to `MAX_MORPHED` for the modulation wheel.
+      folder: of the samples, as seen from the file.
+      names: of the samples in it, for each instrument and zone.
+    """
+    check_morph(sampled)
+    return "\n".join([*_head(sampled, folder), *_groups(sampled, names), ""])
+
+
+def _head(sampled: Sampled, folder: str) -> Iterator[str]:
+    morphed = len(sampled.instruments) > 1
+    titles = " > ".join(text(instrument.name) for instrument in sampled.instruments)
+    yield f"// {titles}"
+    yield f"// Sampled by gansynth-suite {__version__} from {text(sampled.model)} {sampled.fingerprint[:8]}."
+    yield ""
+    yield "<control>"
+    yield f"default_path={folder}/"
+    if morphed:
+        yield f"label_cc{WHEEL}=Morph"
+        yield f"set_cc{WHEEL}=0"
+    yield ""
+    yield "<global>"
+    yield f"ampeg_release={RELEASE:g}"
+
+
+def _groups(sampled: Sampled, names: Sequence[Sequence[str]]) -> Iterator[str]:
+    places = wheel_places(len(sampled.instruments))
+    for i, (instrument, files) in enumerate(zip(sampled.instruments, names, strict=True)):
+        yield ""
+        yield f"<group> // {text(instrument.name)}"
+        yield f"loop_mode={'loop_continuous' if instrument.is_sustained else 'no_loop'}"
+        if i > 0:
+            yield f"xfin_locc{WHEEL}={places[i - 1]} xfin_hicc{WHEEL}={places[i]}"
+        if i < len(places) - 1:
+            yield f"xfout_locc{WHEEL}={places[i]} xfout_hicc{WHEEL}={places[i + 1]}"
+        if len(places) > 1:
+            yield "xf_cccurve=power"  # the sounds are unlike, so that their powers add up
+        yield from (_region(zone, file) for zone, file in zip(instrument.zones, files, strict=True))
+
+
+def wheel_places(count: int) -> list[int]:
+    """Where on the wheel each of some instruments sounds alone."""
+    return [round(TOP * i / (count - 1)) for i in range(count)] if count > 1 else [0]
+
+
+def _region(zone: Zone, file: str) -> str:
+    keys = f"pitch_keycenter={zone.pitch} lokey={zone.low} hikey={zone.high}"
+    velocities = "" if (zone.soft, zone.loud) == (1, TOP) else f" lovel={zone.soft} hivel={zone.loud}"
+    loop = "" if zone.loop is None else f" loop_start={zone.loop.start} loop_end={zone.loop.end - 1}"
+    return f"<region> sample={file} {keys}{velocities}{loop}"

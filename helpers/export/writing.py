@@ -1,0 +1,186 @@
+"""A sampled instrument as files of one format, which the ending of a path chooses.
+
+Notebook: 10_take_home.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+from .. import audio
+from ..audio import Audio
+from ..errors import in_one_line
+from ..files import as_path, replacing
+from .bitwig import multisample
+from .decentsampler import dspreset, library
+from .files import Contents, archive, file_stems, sample_names, write_archive, write_beside
+from .naming import stem
+from .pictures import cover
+from .readme import readme
+from .sampling import Sampled, SampledInstrument
+from .sf2 import sf2
+from .sfz import MAX_MORPHED, sfz
+from .wav import wav
+
+PICTURE = "picture.png"
+SAMPLES = "samples"
+
+
+@in_one_line
+def sampler(sampled: Sampled, path: str | os.PathLike) -> Path:
+    """Write instruments for a sampler.
+
+    The ending of the path says for which. Of several instruments, a soundfont makes presets, a folder makes folders,
+    and SFZ and DecentSampler crossfade from the first to the last by the modulation wheel.
+
+        .sfz            sforzando, sfizz, Zynthian, …; the samples lie in a folder beside it, "NAME_sfz"
+        .sf2            FluidSynth, MuseScore, General MIDI players
+        .dspreset       DecentSampler; the samples lie in a folder beside it
+        .dslibrary      the same in one file
+        .multisample    Bitwig Studio, Studio One; one instrument
+        .zip            all of these, with a README
+        no ending       a folder of WAV files that know their pitch and loop
+
+    Args:
+      sampled: from `export.sampled`.
+      path: folders are made as needed.
+
+    Returns:
+      The path.
+
+    Raises:
+      ValueError: another ending, or more instruments than the format can hold.
+      OSError: it cannot be written. What was there before is there still.
+
+    >>> from helpers import export, gansynth, instruments
+    >>> model = gansynth.load("demo")
+    >>> flute = export.sampled(model, instruments.bank(model)["Flute"], pitches=[60, 66, 72], progress=False)
+    >>> export.sampler(flute, "outputs/flute.sfz").name
+    'flute.sfz'
+
+    Notebook: 10_take_home.
+    """
+    path = as_path(path)
+    ending = path.suffix.lower()
+    if ending not in WRITERS:
+        raise ValueError(f"{path.name} must end in {', '.join(filter(None, WRITERS))}, or have no ending for a folder")
+    WRITERS[ending](sampled, path)
+    return path
+
+
+def _write_sfz(sampled: Sampled, path: Path) -> None:
+    folder = _folder_of(path)
+    names = _names(sampled)
+    content = sfz(sampled, folder, names).encode("utf-8")
+    write_beside(_wavs(sampled, names), path.parent / folder)
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+
+
+def _folder_of(path: Path) -> str:
+    """The name of the folder of samples beside a file: of another file, whatever its name, it is another one."""
+    own = stem(path.stem)
+    told_apart = "" if own == path.stem else f"-{zlib.crc32(os.fsencode(path.stem)):08x}"
+    return f"{own}{told_apart}_{path.suffix[1:].lower()}"
+
+
+def _write_sf2(sampled: Sampled, path: Path) -> None:
+    content = sf2(sampled)
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+
+
+def _write_dspreset(sampled: Sampled, path: Path) -> None:
+    folder = _folder_of(path)
+    names = _names(sampled, ".flac")
+    content = dspreset(sampled, _inside(folder, names), f"{folder}/{PICTURE}")
+    write_beside({**_flacs(sampled, names), PICTURE: cover(sampled)}, path.parent / folder)
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+
+
+def _write_dslibrary(sampled: Sampled, path: Path) -> None:
+    write_archive(_dslibrary(sampled, path.stem), path)
+
+
+def _write_multisample(sampled: Sampled, path: Path) -> None:
+    if len(sampled.instruments) > 1:
+        raise ValueError(
+            f"a .multisample holds one instrument and these are {len(sampled.instruments)}; write them one by one"
+        )
+    write_archive(_multisample(sampled, sampled.instruments[0], _names(sampled)[0]), path)
+
+
+def _write_folder(sampled: Sampled, path: Path) -> None:
+    for instrument, own, names in zip(
+        sampled.instruments, file_stems(sampled.instruments), _names(sampled), strict=True
+    ):
+        folder = path / own if len(sampled.instruments) > 1 else path
+        for zone, name in zip(instrument.zones, names, strict=True):
+            with replacing(folder / name) as partial:
+                partial.write_bytes(wav(zone, sampled.sample_rate))
+
+
+def _write_zip(sampled: Sampled, path: Path) -> None:
+    names, first = _names(sampled), stem(path.stem)
+    contents = {f"{first}/README.txt": readme(sampled, first).encode("utf-8"), f"{first}/{first}.sf2": sf2(sampled)}
+    if len(sampled.instruments) <= MAX_MORPHED:
+        contents[f"{first}/{first}.sfz"] = sfz(sampled, SAMPLES, names).encode("utf-8")
+        contents[f"{first}/{first}.dslibrary"] = archive(_dslibrary(sampled, path.stem))
+    for instrument, own, files in zip(sampled.instruments, file_stems(sampled.instruments), names, strict=True):
+        contents[f"{first}/{own}.multisample"] = archive(_multisample(sampled, instrument, files))
+    contents |= {f"{first}/{SAMPLES}/{name}": content for name, content in _wavs(sampled, names).items()}
+    write_archive(contents, path)
+
+
+def _dslibrary(sampled: Sampled, name: str) -> Contents:
+    names = _names(sampled, ".flac")
+    samples = {f"Samples/{file}": content for file, content in _flacs(sampled, names).items()}
+    return {
+        "DSLibraryInfo.xml": library(name, PICTURE),
+        f"{stem(name)}.dspreset": dspreset(sampled, _inside("Samples", names), PICTURE),
+        PICTURE: cover(sampled),
+        **samples,
+    }
+
+
+def _multisample(sampled: Sampled, instrument: SampledInstrument, names: list[str]) -> Contents:
+    waves = {name: wav(zone, sampled.sample_rate) for zone, name in zip(instrument.zones, names, strict=True)}
+    return {"multisample.xml": multisample(instrument, sampled, names), **waves}
+
+
+def _names(sampled: Sampled, ending: str = ".wav") -> list[list[str]]:
+    """The names of the samples, for each instrument and zone."""
+    stems = file_stems(sampled.instruments)
+    return [sample_names(instrument, own, ending) for instrument, own in zip(sampled.instruments, stems, strict=True)]
+
+
+def _inside(folder: str, names: list[list[str]]) -> list[list[str]]:
+    return [[f"{folder}/{name}" for name in row] for row in names]
+
+
+def _wavs(sampled: Sampled, names: list[list[str]]) -> dict[str, bytes]:
+    flat = [name for row in names for name in row]
+    return {name: wav(zone, sampled.sample_rate) for name, zone in zip(flat, sampled.zones, strict=True)}
+
+
+def _flacs(sampled: Sampled, names: list[list[str]]) -> dict[str, bytes]:
+    flat = [name for row in names for name in row]
+    return {
+        name: audio.encode(Audio(zone.samples, sampled.sample_rate), "flac")[0]
+        for name, zone in zip(flat, sampled.zones, strict=True)
+    }
+
+
+WRITERS: dict[str, Callable[[Sampled, Path], None]] = {
+    ".sfz": _write_sfz,
+    ".sf2": _write_sf2,
+    ".dspreset": _write_dspreset,
+    ".dslibrary": _write_dslibrary,
+    ".multisample": _write_multisample,
+    ".zip": _write_zip,
+    "": _write_folder,
+}
