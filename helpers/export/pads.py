@@ -10,14 +10,15 @@ Source: the app's own code (googlecreativelab/open-nsynth-super, 2019). Notebook
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -48,6 +49,8 @@ MAX_BYTES = 64_000_000_000  # of all pads: 256, all that four instruments a corn
 # Its dials go back from the first instrument to the last only where their number is a power of two.
 DIAL = (1, 2, 4)
 MAX_NAME, MAX_DISPLAY = 24, 8  # characters of a name in the file's name, and of one on the display
+
+AT_ONCE = 2  # batches of notes: one leaves a sixth of two cores idle
 
 # Nothing limits the sum of what sounds: four notes at -12 dBFS reach full scale. In whole numbers, so that the peaks
 # are not below or above for having been rounded.
@@ -373,11 +376,15 @@ def _sound(
     peaks, turned, falls = np.zeros((3, len(z)))
     # A note that is brought up to its pitch becomes shorter.
     duration = min(LENGTH / SAMPLE_RATE * 2 ** (MAX_CENTS / 1200), model.max_duration)
-    batches = range(0, len(z), model.batch_size)
-    slices = (slice(first, first + model.batch_size) for first in batches)
-    waves = (model.generate(z[part], pitches[part], duration, progress=False) for part in slices)
-    with open(path, "wb") as file:
-        for first, batch in zip(batches, _ahead(waves), strict=True):
+    size = model.batch_size
+    firsts = range(0, len(z), size)
+
+    def make(first: int) -> np.ndarray:
+        part = slice(first, first + size)
+        return model.generate(z[part], pitches[part], duration, progress=False)
+
+    with open(path, "wb") as file, contextlib.closing(_ahead(make, firsts)) as batches:
+        for first, batch in zip(firsts, batches, strict=True):
             for row, wave in enumerate(batch, first):
                 note = _in_tune(wave, int(pitches[row]), model.sample_rate)
                 peak = float(np.abs(note).max())
@@ -391,13 +398,21 @@ def _sound(
     return _Measured(peaks, turned, falls)
 
 
-def _ahead(items: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """The same items, each made while the one before is dealt with."""
-    with ThreadPoolExecutor(1) as other:
-        coming = other.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = other.submit(next, items, None)
-            yield item
+def _ahead(make: Callable[[int], np.ndarray], numbers: Sequence[int]) -> Generator[np.ndarray, None, None]:
+    """`make` of each number in turn, `AT_ONCE` at a time, while the one before is dealt with."""
+    yield make(numbers[0])  # alone: the first one compiles the network for all
+    coming: collections.deque[Future[np.ndarray]] = collections.deque()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        try:
+            for number in numbers[1:]:
+                coming.append(pool.submit(make, number))
+                if len(coming) > AT_ONCE:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+        finally:
+            for future in coming:
+                future.cancel()
 
 
 def _check_going(stop: Callable[[], bool] | None, folder: Path) -> None:
