@@ -295,6 +295,9 @@ DESCRIBED = np.ones((2, 3, len(descriptors.NAMES) + descriptors.CEPSTRA))
 TIMBRE = dict.fromkeys(descriptors.NAMES, 0.0)
 
 CALLS = {
+    "export.pads.nsynth_super": lambda g: export.nsynth_super(
+        g.model, [g.cello, g.flute] * 2, g.folder / "pads", pitches=[60], resolution=2
+    ),
     "evaluation.agreement.draw": lambda g: agreement.draw(g.clip, g.song),
     "evaluation.agreement.measure": lambda g: agreement.measure(g.clip, g.song),
     "evaluate.main": lambda g: evaluate.main([f"--compare={results.write(EVALUATION, g.folder / 'a.json')}"]),

@@ -2,10 +2,12 @@
 
     cello = export.sampled(model, bank["Cello"])             # some notes, in tune, each with its loop
     export.sampler(cello, "cello.sfz")                       # or .sf2, .dspreset, .dslibrary, .multisample, a folder
+    export.nsynth_super(model, bank[:4], "pads")             # four corners of a touch pad
 
 Notebook: 10_take_home.
 """
 
+from .pads import Pads, nsynth_super
 from .sampling import Evenness, Loop, Sampled, SampledInstrument, Step, Zone, sampled
 from .tuning import measured_cents
 from .writing import SAMPLER_ENDINGS, sampler
@@ -14,11 +16,13 @@ __all__ = [
     "SAMPLER_ENDINGS",
     "Evenness",
     "Loop",
+    "Pads",
     "Sampled",
     "SampledInstrument",
     "Step",
     "Zone",
     "measured_cents",
+    "nsynth_super",
     "sampled",
     "sampler",
 ]
