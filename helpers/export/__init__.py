@@ -3,4 +3,6 @@
 Notebook: 10_take_home.
 """
 
-__all__: list[str] = []
+from .onnx_graph import onnx
+
+__all__ = ["onnx"]
