@@ -13,6 +13,7 @@ Notebook: 04_generate, 07_songs.
 """
 
 from . import original, report, shaping
+from .apart import stems
 from .generating import generate_notes
 from .mixing import shape_note
 from .planning import plan, resolve
@@ -36,4 +37,5 @@ __all__ = [
     "resolve",
     "shape_note",
     "shaping",
+    "stems",
 ]

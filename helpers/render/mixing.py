@@ -107,8 +107,12 @@ class Mixer:
 
     Attributes:
       clip: float32 [channels, samples].
+      buses: what the notes of each track are added to, by its index; the clip for those that are not there.
       done: bool [notes]; which of them are in it.
+      factor: what the clip was multiplied by in the end, to have its loudness.
     """
+
+    factor = 1.0
 
     def __init__(self, song: Song, parts: Sequence[ResolvedPart], settings: Settings, notes: Plan, sample_rate: int):
         self.song, self.parts, self.settings = song, parts, settings
@@ -116,6 +120,7 @@ class Mixer:
         self.moves = curves(song, parts, settings)
         self.starts = (notes.starts * sample_rate).astype(np.int64)
         self.clip: np.ndarray = np.zeros((2 if self._is_stereo() else 1, self._length()), np.float32)
+        self.buses: dict[int, np.ndarray] = {}
         self.done = np.zeros(len(notes), bool)
 
     def _is_stereo(self) -> bool:
@@ -137,8 +142,13 @@ class Mixer:
         for i in rows:
             self._place(i, self._note(i, wave, loop, loudest))
 
+    def bus(self, i: int) -> np.ndarray:
+        """What a note is added to."""
+        return self.buses.get(int(self.notes.tracks[i]), self.clip)
+
     def _place(self, i: int, note: np.ndarray) -> None:
         """Mix a note at the level and the place that its track has at each moment, block by block."""
+        bus = self.bus(i)
         moves, gain = self.moves[self.notes.tracks[i]], self.parts[self.notes.tracks[i]].gain
         for first in range(0, len(note), BLOCK):
             block = note[first : first + BLOCK]
@@ -149,7 +159,7 @@ class Mixer:
             else:
                 level = levels(moves, gain, times, len(self.clip))
                 level = shaping.interpolated(level, LEVEL_EVERY)[:, : len(block)]
-            mix(self.clip, block * level, self.starts[i] + first)
+            mix(bus, block * level, self.starts[i] + first)
 
     def _note(self, i: int, wave: np.ndarray, loop: Loop | None, loudest: float | None) -> np.ndarray:
         notes, bends = self.notes, self.moves[self.notes.tracks[i]]["bend"]
@@ -178,10 +188,15 @@ class Mixer:
             return None
         cut = int(np.min(self.starts[~self.done])) if until is None else round(until * self.sample_rate)
         self.done[self.starts >= cut] = False
-        self.clip = self.clip[:, :cut].copy()
-        fade = self.clip[:, -int(CUT_FADE * self.sample_rate) :]
-        fade *= np.linspace(1.0, 0.0, fade.shape[1], dtype=np.float32)
+        self.clip = self.cut_off(self.clip, cut)
         return cut / self.sample_rate
+
+    def cut_off(self, notes: np.ndarray, cut: int) -> np.ndarray:
+        """The first samples of [channels, samples], faded out."""
+        notes = notes[:, :cut].copy()
+        fade = notes[:, -int(CUT_FADE * self.sample_rate) :]
+        fade *= np.linspace(1.0, 0.0, fade.shape[1], dtype=np.float32)
+        return notes
 
     def mastered(self, stopped_at: float | None) -> tuple[Audio, float, dict[int, int]]:
         """The clip as it leaves: with the drums, at its sample rate and loudness.
@@ -192,15 +207,23 @@ class Mixer:
         Returns:
           The audio [samples, channels], its loudness in LUFS, and how many notes each drum track has played.
         """
-        settings = self.settings
-        played: dict[int, int] = {}
-        clip = audio.resample(Audio(self.clip.T, self.sample_rate), settings.sample_rate or self.sample_rate)
-        if settings.drums == "synth":
-            clip, played = with_drums(clip, self.song, self.parts, settings, stopped_at)
-        factor, loudness = audio.loudness_factor(clip, settings.loudness)
+        clip, played = self.mixed(self.clip, self.parts, stopped_at)
+        self.factor, loudness = audio.loudness_factor(clip, self.settings.loudness)
         samples = clip.samples  # in place: at 48 kHz a long clip fills a gigabyte
-        samples *= np.float32(factor)
+        samples *= np.float32(self.factor)
         return clip, loudness, played
+
+    def mixed(
+        self, notes: np.ndarray, parts: Sequence[ResolvedPart], stopped_at: float | None
+    ) -> tuple[Audio, dict[int, int]]:
+        """Notes of the model, [channels, samples], at the clip's sample rate and with the drums that `parts` let play.
+
+        Returns:
+          The audio [samples, channels], not levelled, and how many notes each drum track has played.
+        """
+        settings = self.settings
+        clip = audio.resample(Audio(notes.T, self.sample_rate), settings.sample_rate or self.sample_rate)
+        return with_drums(clip, self.song, parts, settings, stopped_at) if settings.drums == "synth" else (clip, {})
 
     def played_by(self, i: int) -> str:
         """Who plays a track that is not muted, for the report."""

@@ -121,6 +121,8 @@ class RenderReport:
       elapsed: s that the rendering took.
       stopped_at: s of the song, if it was stopped.
       remarks: what was passed over or repaired in the song's file.
+      factor: what the mix was multiplied by in the end, to have its loudness.
+      max_duration: s of the model's longest sound.
       recipe: what `reproduce` needs.
     """
 
@@ -146,6 +148,8 @@ class RenderReport:
     elapsed: float
     stopped_at: float | None = None
     remarks: tuple[str, ...] = ()
+    factor: float = 1.0
+    max_duration: float = 4.0
     recipe: Recipe | None = dataclasses.field(default=None, repr=False)
 
     def __repr__(self) -> str:
