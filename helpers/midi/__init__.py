@@ -4,13 +4,15 @@
     midi.plot(midi.excerpt(song, 0, 12))
 
 `smf` reads the bytes of a file, `modes` knows which channels play drums, `charsets` guesses the encoding of names,
-`reading` makes notes of events, and `loading` puts them together; `song` is what comes of it.
+`reading` makes notes of events, and `loading` puts them together; `song` is what comes of it, and `writing` makes a
+file of that again.
 
 Notebook: 03_midi.
 """
 
 from .loading import load, parse
 from .song import Changes, Note, Original, Song, Track, bars, excerpt, note_hertz, note_name, pedalled, plot
+from .writing import write
 
 __all__ = [
     "Changes",
@@ -26,4 +28,5 @@ __all__ = [
     "parse",
     "pedalled",
     "plot",
+    "write",
 ]

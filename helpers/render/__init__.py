@@ -13,7 +13,7 @@ Notebook: 04_generate, 07_songs.
 """
 
 from . import original, report, shaping
-from .apart import stems
+from .apart import played, stems
 from .generating import generate_notes
 from .mixing import shape_note
 from .planning import plan, resolve
@@ -31,6 +31,7 @@ __all__ = [
     "note",
     "original",
     "plan",
+    "played",
     "render",
     "report",
     "reproduce",

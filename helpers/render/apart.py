@@ -17,10 +17,15 @@ import numpy as np
 
 from ..audio import Audio
 from ..errors import in_one_line
+from ..midi import Changes, Note, Song, Track
+from . import original
+from .controllers import BEND_LIMIT
 from .generating import Progress
-from .mixing import Mixer
+from .mixing import SOUNDFONT, Mixer
+from .planning import plan
 from .rendering import Clip, fill, mixer_of, model_of
 from .report import Recipe, TrackReport
+from .types import ResolvedPart, Settings
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
@@ -118,3 +123,68 @@ def _alone(clip: Clip, mixer: Mixer, recipe: Recipe, i: int) -> Audio:
     samples[: len(stem.samples)] = stem.samples
     samples *= np.float32(clip.report.factor)
     return Audio(samples[:, 0] if clip.samples.ndim == 1 else samples, clip.sample_rate)
+
+
+@in_one_line
+def played(clip: Clip) -> Song:
+    """The song of a clip as it was played: what can be written with `midi.write`.
+
+    Tracks that are not heard are left out, and so are notes that were not played. The others are where `Settings.pitch`
+    has moved them, and as long as they are held, by the pedals too, so that these are left out. A track is named after
+    itself and who plays it, and has the program of that instrument, if the model knows one. Controllers are as they
+    were followed; the gains of a mix have no counterpart in MIDI.
+
+    Raises:
+      ValueError: the clip does not say how it was made.
+
+    >>> from helpers import gansynth, instruments, midi, render
+    >>> model = gansynth.load("demo")
+    >>> song = midi.excerpt(midi.load("data/midi/study.mid"), 0, 3)
+    >>> clip = render.render(model, song, instruments.bank(model)["Harp"], progress=False)
+    >>> render.played(clip).tracks[0]
+    Track('Piano: Harp', program 46, 4 notes)
+
+    Notebook: 10_take_home.
+    """
+    recipe = recipe_of(clip)
+    song, parts, settings = recipe.song, recipe.parts, recipe.settings
+    notes = original.plan(song, parts) if settings.faithful else plan(song, parts, settings, clip.report.max_duration)
+    until = np.inf if recipe.stopped_at is None else recipe.stopped_at
+    tracks = []
+    for i, (track, part, row) in enumerate(zip(song.tracks, parts, clip.report.tracks, strict=True)):
+        if not row.rendered:
+            continue
+        is_drum = track.is_drum and not settings.faithful
+        rows = np.flatnonzero(notes.tracks == i)
+        heard = (
+            track.notes
+            if is_drum
+            else [
+                Note(int(notes.pitches[k]), int(notes.velocities[k]), start, start + float(notes.holds[k]))
+                for k, start in zip(rows, notes.starts[rows].tolist(), strict=True)
+            ]
+        )
+        kept = [dataclasses.replace(note, end=min(note.end, until)) for note in heard if note.start < until]
+        tracks.append(
+            Track(
+                track.name if row.played_by in (track.name, SOUNDFONT) else f"{track.name}: {row.played_by}",
+                track.program if row.program is None else row.program,
+                is_drum,
+                tuple(sorted(kept, key=lambda note: note.end)),
+                _followed(track, part, settings, is_drum),
+            )
+        )
+    return Song(song.name, tuple(tracks), song.tempos, song.meters)
+
+
+def _followed(track: Track, part: ResolvedPart, settings: Settings, is_drum: bool) -> dict[str, Changes]:
+    """The controllers of a track that were followed while its notes sounded."""
+    controls = dict(track.controls) if settings.controllers and not settings.faithful else {}
+    if not is_drum:
+        controls.pop("pedal", None)
+        controls.pop("sostenuto", None)
+    if "bend" in controls:
+        controls["bend"] = tuple((at, min(max(bend, -BEND_LIMIT), BEND_LIMIT)) for at, bend in controls["bend"])
+    if part.pan is not None and not settings.faithful:
+        controls["pan"] = ((0.0, part.pan),)
+    return controls

@@ -27,6 +27,7 @@ LEVEL_EVERY = 16  # samples, a millisecond; in between, a level that moves is on
 NOTE_LEVEL = 0.2
 NOTE_PEAK = 1.0  # likewise at most; a sharper pluck stays softer, or it would push the whole clip down for its peak
 NAMES_SHOWN = 3  # of a timeline's instruments in a report
+SOUNDFONT = "soundfont"  # plays drums, in a report
 DRUM_TAIL = 1.0  # s that the clip goes on after the start of the last drum note
 
 
@@ -228,7 +229,7 @@ class Mixer:
     def played_by(self, i: int) -> str:
         """Who plays a track that is not muted, for the report."""
         if self.song.tracks[i].is_drum:
-            return "soundfont" if self.settings.drums == "synth" else "left out"
+            return SOUNDFONT if self.settings.drums == "synth" else "left out"
         return in_words(self.parts[i].timeline)
 
 

@@ -146,7 +146,7 @@ def _render(model: GANSynth, recipe: Recipe, progress: Progress, stop: Callable[
         song=song.name,
         remarks=song.remarks,
         model=model.name,
-        tracks=_track_reports(mixer, drum_notes),
+        tracks=_track_reports(model, mixer, drum_notes),
         notes=len(song.notes) + song.unclosed,
         rendered=int(mixer.done.sum()) + sum(drum_notes.values()),
         distinct=len(np.unique(notes.sounds[mixer.done])),
@@ -222,12 +222,15 @@ def fill(
             break
 
 
-def _track_reports(mixer: Mixer, drum_notes: Mapping[int, int]) -> tuple[TrackReport, ...]:
+def _track_reports(model: GANSynth, mixer: Mixer, drum_notes: Mapping[int, int]) -> tuple[TrackReport, ...]:
+    programs = {row["name"]: row.get("program") for row in model.about.get("instruments", [])}
     rows = []
     for i, (track, audible) in enumerate(zip(mixer.song.tracks, is_heard(mixer.parts), strict=True)):
         rendered = int(mixer.done[mixer.notes.tracks == i].sum()) + drum_notes.get(i, 0)
         player = mixer.played_by(i) if audible else "muted"
-        rows.append(TrackReport(i + 1, track.name, player, len(track.notes), rendered))
+        timeline = mixer.parts[i].timeline
+        program = programs.get(timeline.instruments[0].name) if timeline else None
+        rows.append(TrackReport(i + 1, track.name, player, len(track.notes), rendered, program))
     return tuple(rows)
 
 

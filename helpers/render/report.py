@@ -85,6 +85,7 @@ class TrackReport:
       played_by: names of its instruments, or why it is silent.
       notes: how many it has.
       rendered: how many of them are in the clip.
+      program: General MIDI program of its first instrument, if the model knows one.
     """
 
     number: int
@@ -92,6 +93,7 @@ class TrackReport:
     played_by: str
     notes: int
     rendered: int
+    program: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
