@@ -4,5 +4,6 @@ Notebook: 10_take_home.
 """
 
 from .onnx_graph import onnx
+from .songs import midi, project, stems
 
-__all__ = ["onnx"]
+__all__ = ["midi", "onnx", "project", "stems"]
