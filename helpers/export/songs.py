@@ -138,6 +138,7 @@ def project(clip: Clip, path: str | os.PathLike, model: GANSynth | None = None, 
     """
     path, names = as_path(path), _stem_names(clip)
     if path.suffix.lower() != ".zip":
+        _check_folder(path)
         _check_folder(path / STEMS, names.values())
         with _filling(path) as partial:
             _write_project(clip, partial, names, model, progress)
@@ -187,11 +188,11 @@ def _safe(name: str, otherwise: str) -> str:
     return plain.encode("utf-8")[:MAX_NAME_BYTES].decode("utf-8", "ignore").strip(" .") or otherwise
 
 
-def _check_folder(folder: Path, names: Iterable[str]) -> None:
-    """See that a folder for stems holds no other WAV files, before anything is made."""
+def _check_folder(folder: Path, names: Iterable[str] | None = None) -> None:
+    """See that a folder is none yet, or is one, and has no other WAV files than some, before anything is made."""
     if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is a file, and the stems need a folder")
-    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file, and a folder is to be there")
+    if names is None or not folder.is_dir():
         return
     known = {name.lower() for name in names}
     others = sorted(p.name for p in folder.iterdir() if p.suffix.lower() == ".wav" and p.name.lower() not in known)
