@@ -1,6 +1,7 @@
 """render.stems: tracks alone, which add up to the clip; render.played: the song as it was played."""
 
 import dataclasses
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -118,9 +119,15 @@ def test_what_waits_is_on_disk_and_gone_afterwards(tmp_path, monkeypatch):
     next(stems)
     stems.close()
     assert not list(tmp_path.iterdir())
-    free = apart.shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(apart.shutil, "disk_usage", lambda folder: free)
-    with pytest.raises(OSError, match=f"the stems need 15 MB while they are made, and {tmp_path} has 0"):
+
+
+def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
+    def full(*given):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(apart._Waiting, "add", full)
+    clip = play(midi.load(STUDY))
+    with pytest.raises(OSError, match=f"cannot be written: No space left on device; the disk of {tmp_path} is full"):
         parted(clip, folder=tmp_path)
 
 

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from ..audio import Audio
 from ..errors import in_one_line
+from ..files import naming
 from ..midi import Changes, Note, Song, Track
 from . import original
 from .controllers import BEND_LIMIT
@@ -30,7 +30,8 @@ from .types import ResolvedPart, Settings
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-DISK_MARGIN = 1.1  # times what the unfinished stems take, that must be free
+
+SAMPLE = np.dtype(np.float32)  # of what waits on disk; the machine's own, since it is gone afterwards
 
 
 def recipe_of(clip: Clip) -> Recipe:
@@ -70,7 +71,7 @@ def stems(
 
     Raises:
       ValueError: the clip does not say how it was made, or the model is another one.
-      OSError: there is no room for them on the disk.
+      OSError: the disk of `folder` is full.
 
     >>> from helpers import gansynth, midi, render
     >>> model = gansynth.load("demo")
@@ -92,29 +93,49 @@ def _stems(
     clip: Clip, recipe: Recipe, model: GANSynth, progress: Progress, folder: str | os.PathLike | None
 ) -> Iterator[tuple[TrackReport, Audio]]:
     mixer = mixer_of(model, recipe)
-    pitched = np.unique(mixer.notes.tracks).tolist()
     folder = Path(folder or tempfile.gettempdir())
-    with tempfile.TemporaryFile(dir=folder) as file:
-        _check_room(folder, len(pitched) * mixer.clip.nbytes)
-        waiting = np.memmap(file, np.float32, "w+", shape=(max(len(pitched), 1), *mixer.clip.shape))
-        mixer.buses = dict(zip(pitched, waiting, strict=False))
+    with naming(folder / "stems in the making"), tempfile.TemporaryFile(dir=folder) as file:
+        waiting = _Waiting(file, mixer)
+        mixer.put = waiting.add  # type: ignore[method-assign]
         fill(model, mixer, recipe, progress)
         for i, track in enumerate(clip.report.tracks):
             if track.rendered:
-                yield track, _alone(clip, mixer, recipe, i)
+                yield track, _alone(clip, mixer, waiting.track(i), recipe, i)
 
 
-def _check_room(folder: Path, needed: int) -> None:
-    """See that the disk has room, since one that is full while a file is mapped into memory ends the process."""
-    free = shutil.disk_usage(folder).free
-    if needed * DISK_MARGIN > free:
-        raise OSError(f"the stems need {needed / 1e6:,.0f} MB while they are made, and {folder} has {free / 1e6:,.0f}")
+class _Waiting:
+    """The notes of each track in one file, float32 [tracks, channels, samples]: on disk, or there is a mix a track."""
+
+    def __init__(self, file: IO[bytes], mixer: Mixer):
+        self._file, self._tracks, self._shape = file, mixer.notes.tracks, mixer.clip.shape
+        self._places = {int(i): place for place, i in enumerate(np.unique(mixer.notes.tracks))}
+        file.truncate(len(self._places) * mixer.clip.nbytes)  # zeros that take no room
+
+    def add(self, i: int, samples: np.ndarray, start: int) -> None:
+        """What `Mixer.put` does, on the note's own track."""
+        channels, length = self._shape
+        place = self._places[int(self._tracks[i])]
+        for channel, row in enumerate(np.atleast_2d(samples)):
+            at = ((place * channels + channel) * length + start) * SAMPLE.itemsize
+            self._file.seek(at)
+            room = np.frombuffer(
+                self._file.read(max(min(len(row), length - start), 0) * SAMPLE.itemsize), SAMPLE
+            ).copy()
+            room += row[: len(room)]
+            self._file.seek(at)
+            self._file.write(room.tobytes())
+
+    def track(self, i: int) -> np.ndarray:
+        """The notes of a track, [channels, samples]; zeros for drums, which come later."""
+        if i not in self._places:
+            return np.zeros(self._shape, SAMPLE)
+        size = int(np.prod(self._shape)) * SAMPLE.itemsize
+        self._file.seek(self._places[i] * size)
+        return np.frombuffer(self._file.read(size), SAMPLE).reshape(self._shape).copy()
 
 
-def _alone(clip: Clip, mixer: Mixer, recipe: Recipe, i: int) -> Audio:
-    """One track of a clip whose notes are on their buses."""
-    bus = mixer.buses.get(i)
-    notes = np.zeros_like(mixer.clip) if bus is None else np.array(bus)
+def _alone(clip: Clip, mixer: Mixer, notes: np.ndarray, recipe: Recipe, i: int) -> Audio:
+    """One track of a clip, from the notes that the model plays of it."""
     if recipe.stopped_at is not None:
         notes = mixer.cut_off(notes, round(recipe.stopped_at * mixer.sample_rate))
     only = [dataclasses.replace(part, mute=j != i, solo=False) for j, part in enumerate(recipe.parts)]

@@ -108,7 +108,6 @@ class Mixer:
 
     Attributes:
       clip: float32 [channels, samples].
-      buses: what the notes of each track are added to, by its index; the clip for those that are not there.
       done: bool [notes]; which of them are in it.
       factor: what the clip was multiplied by in the end, to have its loudness.
     """
@@ -121,7 +120,6 @@ class Mixer:
         self.moves = curves(song, parts, settings)
         self.starts = (notes.starts * sample_rate).astype(np.int64)
         self.clip: np.ndarray = np.zeros((2 if self._is_stereo() else 1, self._length()), np.float32)
-        self.buses: dict[int, np.ndarray] = {}
         self.done = np.zeros(len(notes), bool)
 
     def _is_stereo(self) -> bool:
@@ -143,13 +141,12 @@ class Mixer:
         for i in rows:
             self._place(i, self._note(i, wave, loop, loudest))
 
-    def bus(self, i: int) -> np.ndarray:
-        """What a note is added to."""
-        return self.buses.get(int(self.notes.tracks[i]), self.clip)
+    def put(self, i: int, samples: np.ndarray, start: int) -> None:
+        """Add samples of a note, [samples] or [channels, samples], from sample `start` on."""
+        mix(self.clip, samples, start)
 
     def _place(self, i: int, note: np.ndarray) -> None:
         """Mix a note at the level and the place that its track has at each moment, block by block."""
-        bus = self.bus(i)
         moves, gain = self.moves[self.notes.tracks[i]], self.parts[self.notes.tracks[i]].gain
         for first in range(0, len(note), BLOCK):
             block = note[first : first + BLOCK]
@@ -160,7 +157,7 @@ class Mixer:
             else:
                 level = levels(moves, gain, times, len(self.clip))
                 level = shaping.interpolated(level, LEVEL_EVERY)[:, : len(block)]
-            mix(bus, block * level, self.starts[i] + first)
+            self.put(i, block * level, self.starts[i] + first)
 
     def _note(self, i: int, wave: np.ndarray, loop: Loop | None, loudest: float | None) -> np.ndarray:
         notes, bends = self.notes, self.moves[self.notes.tracks[i]]["bend"]
