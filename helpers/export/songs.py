@@ -68,7 +68,7 @@ def stems(
     >>> song = midi.excerpt(midi.load("data/midi/study.mid"), 0, 3)
     >>> clip = render.render(model, song, progress=False)
     >>> [path.name for path in export.stems(clip, "outputs/stems", model, progress=False)]
-    ['02 Piano.wav', '03 Strings.wav', '04 Bass.wav']
+    ['01 Flute.wav', '02 Piano.wav', '03 Strings.wav', '04 Bass.wav']
 
     Notebook: 10_take_home.
     """
@@ -97,10 +97,11 @@ def midi(clip: Clip, path: str | os.PathLike) -> Path:
     >>> song = midi.excerpt(midi.load("data/midi/study.mid"), 0, 3)
     >>> clip = render.render(model, song, instruments.bank(model)["Harp"], progress=False)
     >>> print(midi.load(export.midi(clip, "outputs/played.mid")))
-    played: 13 notes, 3.0 s, 84 bpm, 4/4
-      1 Piano: Harp (program 46): 4 notes, A3 to A4; pan
-      2 Strings: Harp (program 46): 3 notes, A3 to E4; pan, volume
-      3 Bass: Harp (program 46): 6 notes, A1 to A1; volume
+    played: 21 notes, 3.0 s, 84 bpm, 4/4
+      1 Flute: Harp (program 46): 5 notes, G4 to E5; expression
+      2 Piano: Harp (program 46): 9 notes, C4 to E5; pan
+      3 Strings: Harp (program 46): 2 notes, C3 to E3; pan, volume
+      4 Bass: Harp (program 46): 5 notes, A1 to C2; volume
 
     Notebook: 10_take_home.
     """

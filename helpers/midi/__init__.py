@@ -13,9 +13,10 @@ Notebook: 03_midi.
 from .loading import load, parse
 from .note_sequences import from_note_sequence, to_note_sequence
 from .song import Changes, Note, Original, Song, Track, bars, excerpt, note_hertz, note_name, pedalled, plot
-from .writing import write
+from .writing import SUFFIXES, write
 
 __all__ = [
+    "SUFFIXES",
     "Changes",
     "Note",
     "Original",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import mido
 
 TICKS = 960  # a quarter note, as in most sequencers
-SUFFIXES = (".mid", ".midi")
+SUFFIXES = (".mid", ".midi")  # of what can be written
 CHANNELS, PORTS = 16, 128
 # Microseconds a quarter note that are written: the most that three bytes hold, and the least with which two hours fit
 # into the longest pause that a file can have. Times are right whatever the tempo.

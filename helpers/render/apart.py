@@ -79,6 +79,7 @@ def stems(
     >>> clip = render.render(model, song, progress=False)
     >>> for track, stem in render.stems(clip, model, progress=False):
     ...     print(track.name, stem.duration == clip.duration)
+    Flute True
     Piano True
     Strings True
     Bass True
@@ -163,7 +164,7 @@ def played(clip: Clip) -> Song:
     >>> song = midi.excerpt(midi.load("data/midi/study.mid"), 0, 3)
     >>> clip = render.render(model, song, instruments.bank(model)["Harp"], progress=False)
     >>> render.played(clip).tracks[0]
-    Track('Piano: Harp', program 46, 4 notes)
+    Track('Flute: Harp', program 46, 5 notes)
 
     Notebook: 10_take_home.
     """
