@@ -3,6 +3,7 @@
     python -m helpers.generate --checkpoint demo --midi_file data/midi/bach_prelude.mid --output_dir outputs
     python -m helpers.generate --checkpoint demo --midi_file song.mid --instruments "Cello,Harp" --output song.mp3
     python -m helpers.generate --checkpoint demo --midi_file song.mid --each_track --drums synth --sample_rate 44100
+    python -m helpers.generate --checkpoint demo --midi_file song.mid --each_track --stems out --midi_played played.mid
     python -m helpers.generate --ckpt_dir /models/acoustic_only --output_dir /tmp/notes      # random single notes
 
 All that can be known before is checked before the first note is generated. A file that is there already is kept under a
@@ -80,13 +81,15 @@ def parser() -> argparse.ArgumentParser:
     ours.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help="default %(default)s")
     ours.add_argument("--cache", action="store_true", help="keep generated notes, so that none is generated twice")
     ours.add_argument("--loudness", type=float, metavar="LUFS", default=DEFAULTS.loudness, help="default %(default)s")
+    ours.add_argument("--stems", metavar="FOLDER", help="a WAV for each track as well; together they are the clip")
+    ours.add_argument("--midi_played", metavar="FILE", help="the score as it was played as well: .mid or .midi")
     flags.add_argument("--tfds_data_dir", help="accepted for the sake of old scripts; no dataset is needed")
     return flags
 
 
 def run(args: argparse.Namespace) -> list[Path]:
     """Do what the flags say and return the files written."""
-    from . import audio, gansynth, midi, render, soundfont
+    from . import audio, export, gansynth, midi, render, soundfont
 
     settings, clip_path = _checked(args)
     if args.drums == "synth":
@@ -108,12 +111,17 @@ def run(args: argparse.Namespace) -> list[Path]:
         **settings,
     )
     report_path = clip_path.with_suffix(REPORT_SUFFIX)
-    _make_room([clip_path, report_path], args.overwrite)
+    written = [clip_path, report_path, *([as_path(args.midi_played)] if args.midi_played else [])]
+    _make_room(written, args.overwrite)
     as_it_is = args.faithful and audio.file_kind(clip_path) == "wav"  # to the last bit, as the original's
     audio.write(clip, clip_path, "float" if as_it_is else None)
     clip.report.save(report_path)
     say(clip.report)  # only now: whatever happens to what is printed, the clip is there
-    return [clip_path, report_path]
+    if args.midi_played:
+        export.midi(clip, args.midi_played)
+    if args.stems:
+        written += export.stems(clip, args.stems, model, progress=sys.stderr.isatty())
+    return written
 
 
 def _checked(args: argparse.Namespace) -> tuple[dict, Path]:
@@ -122,7 +130,7 @@ def _checked(args: argparse.Namespace) -> tuple[dict, Path]:
     Raises:
       ValueError, OSError: a flag is out of range or does not go with another, or nothing can be written there.
     """
-    from . import audio
+    from . import audio, midi
 
     if args.batch_size is not None and args.batch_size < 1:
         raise ValueError(f"--batch_size is {args.batch_size}; it must be 1 or more")
@@ -130,8 +138,8 @@ def _checked(args: argparse.Namespace) -> tuple[dict, Path]:
         raise ValueError(f"--secs_per_instrument is {args.secs_per_instrument}; it must be above 0")
     if args.seed is not None and not 0 <= args.seed < 2**32:
         raise ValueError(f"--seed is {args.seed}; it must lie between 0 and {2**32 - 1}")
-    if not args.midi_file and (args.output or args.instruments):
-        raise ValueError("--output and --instruments are for a score: name one with --midi_file")
+    if not args.midi_file and (args.output or args.instruments or args.stems or args.midi_played):
+        raise ValueError("--output, --instruments, --stems and --midi_played are for a score: name it with --midi_file")
     if args.faithful and args.instruments:
         raise ValueError("--faithful plays random instruments, as the original does; leave out --instruments")
     settings = {name: getattr(args, name) for name in (*CHOICES, "sample_rate", "loudness", "faithful")}
@@ -143,6 +151,12 @@ def _checked(args: argparse.Namespace) -> tuple[dict, Path]:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; --output names a file")
     _check_writable(path.parent)
+    if args.midi_played:
+        if as_path(args.midi_played).suffix.lower() not in midi.SUFFIXES:
+            raise ValueError(f"--midi_played is {args.midi_played!r}; it must end in {' or '.join(midi.SUFFIXES)}")
+        _check_writable(as_path(args.midi_played).parent)
+    if args.stems:
+        _check_writable(as_path(args.stems))
     return settings, path
 
 

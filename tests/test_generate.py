@@ -44,6 +44,23 @@ def test_a_script_for_the_original_runs_unchanged(tmp_path):
 
 
 @pytest.mark.slow
+def test_stems_and_the_midi_as_it_was_played(tmp_path, capsys):
+    score, played = DATA / "midi" / "small.mid", tmp_path / "played.mid"
+    flags = ["--midi_file", score, "--output_dir", tmp_path, "--seed", 2, "--each_track"]
+    for _ in range(2):  # a second time too
+        assert run("--ckpt_dir", TINY, *flags, "--stems", tmp_path / "stems", "--midi_played", played) == 0
+    samples, _ = soundfile.read(tmp_path / "generated_clip.wav")
+    stems = [soundfile.read(path)[0] for path in sorted((tmp_path / "stems").iterdir())]
+    assert len(stems) == 2
+    np.testing.assert_allclose(sum(stems), samples, atol=2**-15)
+    assert len(midi.load(played).tracks) == 2
+    assert (tmp_path / "played 2.mid").read_bytes() == played.read_bytes()
+    printed = capsys.readouterr().out
+    assert str(played) in printed
+    assert str(tmp_path / "stems") in printed
+
+
+@pytest.mark.slow
 def test_a_band_from_the_command_line(tmp_path, capsys):
     score = DATA / "midi" / "small.mid"
     flags = ["--midi_file", score, "--output_dir", tmp_path, "--seed", 2, "--each_track", "--pitch", "drop"]
@@ -190,6 +207,9 @@ def test_mistakes_get_one_sentence_and_a_status(tmp_path, capsys, empty_score, m
         ],
         "sample_rate is 8000": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--sample_rate", 8000],
         "for a score": ["--ckpt_dir", TINY, "--output", tmp_path / "x.wav"],
+        "are for a score": ["--ckpt_dir", TINY, "--stems", tmp_path / "stems"],
+        "it must end in .mid or .midi": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--midi_played", "x.wav"],
+        "nothing can be written to": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--stems", tmp_path / "text.mid"],
         "must end in": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "x.aac"],
         "is a folder": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "a.wav"],
         "text.mid is a file": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "text.mid" / "x.wav"],

@@ -3,12 +3,16 @@
     cello = export.sampled(model, bank["Cello"])             # some notes, in tune, each with its loop
     export.sampler(cello, "cello.sfz")                       # or .sf2, .dspreset, .dslibrary, .multisample, a folder
     export.nsynth_super(model, bank[:4], "pads")             # four corners of a touch pad
+    export.project(clip, "prelude")                          # stems, MIDI, report: drag them into a DAW
+    export.onnx(model, "demo.onnx")                          # the model itself
 
 Notebook: 10_take_home.
 """
 
+from .onnx_graph import onnx
 from .pads import Pads, nsynth_super
 from .sampling import Evenness, Loop, Sampled, SampledInstrument, Step, Zone, sampled
+from .songs import midi, project, stems
 from .tuning import measured_cents
 from .writing import SAMPLER_ENDINGS, sampler
 
@@ -22,7 +26,11 @@ __all__ = [
     "Step",
     "Zone",
     "measured_cents",
+    "midi",
     "nsynth_super",
+    "onnx",
+    "project",
     "sampled",
     "sampler",
+    "stems",
 ]

@@ -258,8 +258,8 @@ class Reader:
         return Song(
             name,
             tracks,
-            _from_start(tempos, Song.tempos),
-            _from_start(meters, Song.meters),
+            from_start(tempos, Song.tempos),
+            from_start(meters, Song.meters),
             remarks=tuple(file.remarks),
             original=None if self.is_plain else self._original(file, tracks, clock, of_file),
         )
@@ -280,13 +280,13 @@ class Reader:
 
     def _tracks(self, players: Mapping[_Player, Sequence[_Raw]], clock: _Clock) -> tuple[Track, ...]:
         encoding = charsets.guess(self.texts)
-        names = [_clean(charsets.decoded(raw, encoding)) for raw in self.names]
+        names = [clean(charsets.decoded(raw, encoding)) for raw in self.names]
         sharing = Counter(i for _, i, _, _ in players)
         taken: set[str] = set()
         tracks = []
         for (place, i, program, is_drum), notes in players.items():
             title = names[i] if names[i] and sharing[i] == 1 else "Drums" if is_drum else program_name(program)
-            title = _unique(title, taken)
+            title = unique(title, taken)
             taken.add(title.lower())
             controls = self._controls(place, i, is_drum, clock)
             has_program = (place, i, program, is_drum) in self.named
@@ -465,12 +465,12 @@ def _in_order(events: list[tuple]) -> list[tuple]:
     return [latest[tick] for tick in sorted(latest)]
 
 
-def _from_start(changes: tuple, default: tuple) -> tuple:
+def from_start(changes: tuple, default: tuple) -> tuple:
     """Changes that begin at second 0, with a default before the first if need be."""
     return changes if changes and changes[0][0] <= 0 else default + changes
 
 
-def _clean(name: str) -> str:
+def clean(name: str) -> str:
     """A name from a file, on one line."""
     name = " ".join("".join(c if c.isprintable() else " " for c in name).split())
     if len(name) <= MAX_NAME:
@@ -478,7 +478,7 @@ def _clean(name: str) -> str:
     return name[: MAX_NAME - 1].rsplit(" ", 1)[0] + "…"  # after a whole word, where there are several
 
 
-def _unique(name: str, taken: set[str]) -> str:
+def unique(name: str, taken: set[str]) -> str:
     """The name, or "name 2", "name 3", …, whichever is not taken."""
     candidates = [name, *(f"{name} {n}" for n in range(2, len(taken) + 3))]
     return next(candidate for candidate in candidates if candidate.lower() not in taken)

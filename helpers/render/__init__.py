@@ -5,6 +5,8 @@
     print(clip.report)
     clip = render.reproduce("clip.json")    # what clip.report.save() has written
     clip = render.note(model, instrument, 60)    # one note
+    for track, stem in render.stems(clip): …    # track by track
+    song = render.played(clip)    # as it was played
 
 Each step can be called alone: `resolve` (who plays), `plan` (which notes, with which latent and for how long),
 `generate_notes`, `shape_note` (the length and level of a note). `original` is how the original program did it.
@@ -13,7 +15,8 @@ Notebook: 04_generate, 07_songs.
 """
 
 from . import original, report, shaping
-from .generating import generate_notes
+from .apart import played, recipe_of, stems
+from .generating import Progress, generate_notes
 from .mixing import shape_note
 from .planning import plan, resolve
 from .rendering import Clip, render, reproduce
@@ -24,16 +27,20 @@ __all__ = [
     "Clip",
     "Part",
     "Plan",
+    "Progress",
     "ResolvedPart",
     "Settings",
     "generate_notes",
     "note",
     "original",
     "plan",
+    "played",
+    "recipe_of",
     "render",
     "report",
     "reproduce",
     "resolve",
     "shape_note",
     "shaping",
+    "stems",
 ]

@@ -27,6 +27,7 @@ LEVEL_EVERY = 16  # samples, a millisecond; in between, a level that moves is on
 NOTE_LEVEL = 0.2
 NOTE_PEAK = 1.0  # likewise at most; a sharper pluck stays softer, or it would push the whole clip down for its peak
 NAMES_SHOWN = 3  # of a timeline's instruments in a report
+SOUNDFONT = "soundfont"  # plays drums, in a report
 DRUM_TAIL = 1.0  # s that the clip goes on after the start of the last drum note
 
 
@@ -108,7 +109,10 @@ class Mixer:
     Attributes:
       clip: float32 [channels, samples].
       done: bool [notes]; which of them are in it.
+      factor: what the clip was multiplied by in the end, to have its loudness.
     """
+
+    factor = 1.0
 
     def __init__(self, song: Song, parts: Sequence[ResolvedPart], settings: Settings, notes: Plan, sample_rate: int):
         self.song, self.parts, self.settings = song, parts, settings
@@ -137,6 +141,10 @@ class Mixer:
         for i in rows:
             self._place(i, self._note(i, wave, loop, loudest))
 
+    def put(self, i: int, samples: np.ndarray, start: int) -> None:
+        """Add samples of a note, [samples] or [channels, samples], from sample `start` on."""
+        mix(self.clip, samples, start)
+
     def _place(self, i: int, note: np.ndarray) -> None:
         """Mix a note at the level and the place that its track has at each moment, block by block."""
         moves, gain = self.moves[self.notes.tracks[i]], self.parts[self.notes.tracks[i]].gain
@@ -149,7 +157,7 @@ class Mixer:
             else:
                 level = levels(moves, gain, times, len(self.clip))
                 level = shaping.interpolated(level, LEVEL_EVERY)[:, : len(block)]
-            mix(self.clip, block * level, self.starts[i] + first)
+            self.put(i, block * level, self.starts[i] + first)
 
     def _note(self, i: int, wave: np.ndarray, loop: Loop | None, loudest: float | None) -> np.ndarray:
         notes, bends = self.notes, self.moves[self.notes.tracks[i]]["bend"]
@@ -178,10 +186,15 @@ class Mixer:
             return None
         cut = int(np.min(self.starts[~self.done])) if until is None else round(until * self.sample_rate)
         self.done[self.starts >= cut] = False
-        self.clip = self.clip[:, :cut].copy()
-        fade = self.clip[:, -int(CUT_FADE * self.sample_rate) :]
-        fade *= np.linspace(1.0, 0.0, fade.shape[1], dtype=np.float32)
+        self.clip = self.cut_off(self.clip, cut)
         return cut / self.sample_rate
+
+    def cut_off(self, notes: np.ndarray, cut: int) -> np.ndarray:
+        """The first samples of [channels, samples], faded out."""
+        notes = notes[:, :cut].copy()
+        fade = notes[:, -int(CUT_FADE * self.sample_rate) :]
+        fade *= np.linspace(1.0, 0.0, fade.shape[1], dtype=np.float32)
+        return notes
 
     def mastered(self, stopped_at: float | None) -> tuple[Audio, float, dict[int, int]]:
         """The clip as it leaves: with the drums, at its sample rate and loudness.
@@ -192,20 +205,28 @@ class Mixer:
         Returns:
           The audio [samples, channels], its loudness in LUFS, and how many notes each drum track has played.
         """
-        settings = self.settings
-        played: dict[int, int] = {}
-        clip = audio.resample(Audio(self.clip.T, self.sample_rate), settings.sample_rate or self.sample_rate)
-        if settings.drums == "synth":
-            clip, played = with_drums(clip, self.song, self.parts, settings, stopped_at)
-        factor, loudness = audio.loudness_factor(clip, settings.loudness)
+        clip, played = self.mixed(self.clip, self.parts, stopped_at)
+        self.factor, loudness = audio.loudness_factor(clip, self.settings.loudness)
         samples = clip.samples  # in place: at 48 kHz a long clip fills a gigabyte
-        samples *= np.float32(factor)
+        samples *= np.float32(self.factor)
         return clip, loudness, played
+
+    def mixed(
+        self, notes: np.ndarray, parts: Sequence[ResolvedPart], stopped_at: float | None
+    ) -> tuple[Audio, dict[int, int]]:
+        """Notes of the model, [channels, samples], at the clip's sample rate and with the drums that `parts` let play.
+
+        Returns:
+          The audio [samples, channels], not levelled, and how many notes each drum track has played.
+        """
+        settings = self.settings
+        clip = audio.resample(Audio(notes.T, self.sample_rate), settings.sample_rate or self.sample_rate)
+        return with_drums(clip, self.song, parts, settings, stopped_at) if settings.drums == "synth" else (clip, {})
 
     def played_by(self, i: int) -> str:
         """Who plays a track that is not muted, for the report."""
         if self.song.tracks[i].is_drum:
-            return "soundfont" if self.settings.drums == "synth" else "left out"
+            return SOUNDFONT if self.settings.drums == "synth" else "left out"
         return in_words(self.parts[i].timeline)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .. import audio
-from ..audio import Audio, mix
+from ..audio import Audio
 from ..gansynth.config import MAX_PITCH
 from ..midi import Note, Song
 from .mixing import Mixer, in_words
@@ -93,11 +93,12 @@ class OriginalMixer(Mixer):
     def add(self, rows: np.ndarray, wave: np.ndarray) -> None:
         for i in rows:
             note = shape_note(wave, self.notes.holds[i], self.notes.velocities[i], self.sample_rate)
-            mix(self.clip, note, self.starts[i])
+            self.put(i, note, self.starts[i])
 
     def mastered(self, stopped_at: float | None) -> tuple[Audio, float, dict[int, int]]:
         """The clip with its highest positive sample at PEAK."""
         clip = Audio(self.clip.T / self.clip.max() * np.float32(PEAK), self.sample_rate)
+        self.factor = PEAK / float(self.clip.max())
         return clip, audio.loudness(clip), {}
 
     def played_by(self, i: int) -> str:

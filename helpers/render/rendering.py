@@ -136,7 +136,7 @@ def _whole(name: str, value: Any, least: int) -> int:
 def _render(model: GANSynth, recipe: Recipe, progress: Progress, stop: Callable[[], bool] | None = None) -> Clip:
     """`render` with everything decided; up to `recipe.stopped_at`, if that is where it was stopped before."""
     began = time.monotonic()
-    mixer = _mixer(model, recipe)
+    mixer = mixer_of(model, recipe)
     _mix(model, mixer, recipe, progress, stop)
     stopped_at = mixer.finished(recipe.stopped_at)
     clip, loudness, drum_notes = mixer.mastered(stopped_at)
@@ -146,7 +146,7 @@ def _render(model: GANSynth, recipe: Recipe, progress: Progress, stop: Callable[
         song=song.name,
         remarks=song.remarks,
         model=model.name,
-        tracks=_track_reports(mixer, drum_notes),
+        tracks=_track_reports(model, mixer, drum_notes),
         notes=len(song.notes) + song.unclosed,
         rendered=int(mixer.done.sum()) + sum(drum_notes.values()),
         distinct=len(np.unique(notes.sounds[mixer.done])),
@@ -165,12 +165,14 @@ def _render(model: GANSynth, recipe: Recipe, progress: Progress, stop: Callable[
         peak=clip.peak,
         elapsed=time.monotonic() - began,
         stopped_at=stopped_at,
+        factor=mixer.factor,
+        max_duration=model.max_duration,
         recipe=dataclasses.replace(recipe, stopped_at=stopped_at),
     )
     return Clip(samples, clip.sample_rate, report)
 
 
-def _mixer(model: GANSynth, recipe: Recipe) -> Mixer:
+def mixer_of(model: GANSynth, recipe: Recipe) -> Mixer:
     """The empty clip, and the plan of what comes into it."""
     song, parts, settings = recipe.song, recipe.parts, recipe.settings
     if settings.faithful:
@@ -195,26 +197,40 @@ def _check_cost(song: Song, parts: Sequence[ResolvedPart], settings: Settings) -
 def _mix(model: GANSynth, mixer: Mixer, recipe: Recipe, progress: Progress, stop: Callable[[], bool] | None) -> None:
     """Generate the notes and mix them, until all are done or an end is called for."""
     try:
-        for batch in generate_notes(model, mixer.notes, recipe.batch_size, progress):
-            for rows, wave in batch:
-                mixer.add(rows, wave)
-            for rows, _ in batch:  # only now: what an interrupt leaves half mixed is cut away
-                mixer.done[rows] = True
-            if stop is not None and stop():
-                break
-            if recipe.stopped_at is not None and mixer.done_before(recipe.stopped_at):
-                break
+        fill(model, mixer, recipe, progress, stop)
     except KeyboardInterrupt:
         if not mixer.done.any():
             raise
 
 
-def _track_reports(mixer: Mixer, drum_notes: Mapping[int, int]) -> tuple[TrackReport, ...]:
+def fill(
+    model: GANSynth,
+    mixer: Mixer,
+    recipe: Recipe,
+    progress: Progress = True,
+    stop: Callable[[], bool] | None = None,
+) -> None:
+    """Generate the notes and mix them, up to where the rendering was stopped before, or until `stop` says so."""
+    for batch in generate_notes(model, mixer.notes, recipe.batch_size, progress):
+        for rows, wave in batch:
+            mixer.add(rows, wave)
+        for rows, _ in batch:  # only now: what an interrupt leaves half mixed is cut away
+            mixer.done[rows] = True
+        if stop is not None and stop():
+            break
+        if recipe.stopped_at is not None and mixer.done_before(recipe.stopped_at):
+            break
+
+
+def _track_reports(model: GANSynth, mixer: Mixer, drum_notes: Mapping[int, int]) -> tuple[TrackReport, ...]:
+    programs = {row["name"]: row.get("program") for row in model.about.get("instruments", [])}
     rows = []
     for i, (track, audible) in enumerate(zip(mixer.song.tracks, is_heard(mixer.parts), strict=True)):
         rendered = int(mixer.done[mixer.notes.tracks == i].sum()) + drum_notes.get(i, 0)
         player = mixer.played_by(i) if audible else "muted"
-        rows.append(TrackReport(i + 1, track.name, player, len(track.notes), rendered))
+        timeline = mixer.parts[i].timeline
+        program = programs.get(timeline.instruments[0].name) if timeline else None
+        rows.append(TrackReport(i + 1, track.name, player, len(track.notes), rendered, program))
     return tuple(rows)
 
 
@@ -242,24 +258,39 @@ def reproduce(path: str | os.PathLike, model: GANSynth | None = None, progress: 
     >>> bool((again.samples == clip.samples).all())
     True
     """
-    from ..gansynth import load
-
     recipe = read_recipe(path)
-    if model is None:
-        if not recipe.source:
-            raise ValueError(f"{path} does not say where {recipe.model} came from; load it and pass it as model=")
-        # What a file says is no reason to go to the web, nor to open whatever it names.
-        if not hub.is_here(recipe.source):
-            raise ValueError(
-                f"{path} was made with {recipe.source!r}, which is not on this machine; load it and pass it as model="
-            )
-        model = load(recipe.source, recipe.precision)
-    if (model.fingerprint, model.precision) != (recipe.fingerprint, recipe.precision):
-        made_with = f"{recipe.model} {recipe.fingerprint[:8]} in {recipe.precision}"
-        raise ValueError(f"{path} was made with {made_with}, not with {model}")
+    model = model_of(recipe, model, str(path))
     for part in recipe.parts:
         for instrument in part.timeline.instruments if part.timeline else ():
             check_model(instrument, model, f" in {path}")
     check_length(recipe.song)
     batch_size = min(recipe.batch_size, max(MAX_AT_ONCE, model.batch_size))
     return _render(model, dataclasses.replace(recipe, batch_size=batch_size), progress)
+
+
+def model_of(recipe: Recipe, model: GANSynth | None, made: str) -> GANSynth:
+    """The model that a recipe is for.
+
+    Args:
+      recipe: what something was made by.
+      model: the model, if it cannot be found where it was then.
+      made: what that is, for errors.
+
+    Raises:
+      ValueError: it is not on this machine, or is another one.
+    """
+    from ..gansynth import load
+
+    if model is None:
+        if not recipe.source:
+            raise ValueError(f"{made} does not say where {recipe.model} came from; load it and pass it as model=")
+        # What a file says is no reason to go to the web, nor to open whatever it names.
+        if not hub.is_here(recipe.source):
+            raise ValueError(
+                f"{made} was made with {recipe.source!r}, which is not on this machine; load it and pass it as model="
+            )
+        model = load(recipe.source, recipe.precision)
+    if (model.fingerprint, model.precision) != (recipe.fingerprint, recipe.precision):
+        made_with = f"{recipe.model} {recipe.fingerprint[:8]} in {recipe.precision}"
+        raise ValueError(f"{made} was made with {made_with}, not with {model}")
+    return model

@@ -85,6 +85,7 @@ class TrackReport:
       played_by: names of its instruments, or why it is silent.
       notes: how many it has.
       rendered: how many of them are in the clip.
+      program: General MIDI program of its first instrument, if the model knows one.
     """
 
     number: int
@@ -92,6 +93,7 @@ class TrackReport:
     played_by: str
     notes: int
     rendered: int
+    program: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,6 +123,8 @@ class RenderReport:
       elapsed: s that the rendering took.
       stopped_at: s of the song, if it was stopped.
       remarks: what was passed over or repaired in the song's file.
+      factor: what the mix was multiplied by in the end, to have its loudness.
+      max_duration: s of the model's longest sound.
       recipe: what `reproduce` needs.
     """
 
@@ -146,6 +150,8 @@ class RenderReport:
     elapsed: float
     stopped_at: float | None = None
     remarks: tuple[str, ...] = ()
+    factor: float = 1.0
+    max_duration: float = 4.0
     recipe: Recipe | None = dataclasses.field(default=None, repr=False)
 
     def __repr__(self) -> str:

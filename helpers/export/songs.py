@@ -1,0 +1,264 @@
+"""A clip to go on with elsewhere: stems, the MIDI as it was played, and both with all else as a folder for a DAW.
+
+Notebook: 10_take_home.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import __version__, audio, instruments
+from ..errors import in_one_line
+from ..files import as_path, partial_folder, plain_name, replacing
+from ..instruments import Instrument
+from ..midi import Song
+from ..midi import write as write_midi
+from ..render import Clip, played, recipe_of
+from ..render import stems as play_stems
+from ..tables import counted
+
+if TYPE_CHECKING:
+    from ..gansynth import GANSynth
+    from ..render import Progress
+
+ENCODING = "float"  # of the sound files: a stem alone may go above full scale, where the mix does not
+MAX_NAME_BYTES = 160  # of a track's name in a file name; most file systems take 255 bytes for a whole one
+MIX, STEMS, MIDI, INSTRUMENTS, REPORT, README = (
+    "mix.wav",
+    "stems",
+    "song.mid",
+    "instruments.json",
+    "report.json",
+    "README.txt",
+)
+
+
+@in_one_line
+def stems(
+    clip: Clip, folder: str | os.PathLike, model: GANSynth | None = None, progress: Progress = True
+) -> list[Path]:
+    """Write a WAV file for each track of a clip that is heard, drums too: "01 Flute.wav", "02 Piano.wav", ….
+
+    All begin with the clip, are as long as it is, and have its sample rate, channels and level, so that together they
+    are the mix (the difference is more than 100 dB below it). They are 32-bit float, since alone a track may go above
+    full scale. The notes are generated once more, or come from the model's cache; one stem at a time is in memory.
+
+    Args:
+      clip: what `render.render` or `render.reproduce` gave.
+      folder: made as needed. Stems of an earlier call are replaced, all of them or none.
+      model: the model, if it cannot be found where it was loaded from.
+      progress: as for `render.render`.
+
+    Returns:
+      The files, in the order of the tracks.
+
+    Raises:
+      ValueError: the clip does not say how it was made, or the model is another one.
+      FileExistsError: the folder holds other WAV files, which would look like stems of this clip.
+      OSError: they cannot be written.
+
+    >>> from helpers import export, gansynth, midi, render
+    >>> model = gansynth.load("demo")
+    >>> song = midi.excerpt(midi.load("data/midi/study.mid"), 0, 3)
+    >>> clip = render.render(model, song, progress=False)
+    >>> [path.name for path in export.stems(clip, "outputs/stems", model, progress=False)]
+    ['01 Flute.wav', '02 Piano.wav', '03 Strings.wav', '04 Bass.wav']
+
+    Notebook: 10_take_home.
+    """
+    folder, names = as_path(folder), _stem_names(clip)
+    _check_folder(folder, names.values())
+    with _filling(folder) as partial:
+        _write_stems(clip, partial, names, model, progress)
+    return [folder / name for name in names.values()]
+
+
+@in_one_line
+def midi(clip: Clip, path: str | os.PathLike) -> Path:
+    """Write the song of a clip as it was played: what sounded, moved to where it sounded, and who played it.
+
+    `render.played` says what that is, and `midi.write` how it is written.
+
+    Args:
+      clip: what `render.render` or `render.reproduce` gave.
+      path: ends in .mid or .midi.
+
+    Raises:
+      ValueError: the clip does not say how it was made, or another ending.
+
+    >>> from helpers import export, gansynth, instruments, midi, render
+    >>> model = gansynth.load("demo")
+    >>> song = midi.excerpt(midi.load("data/midi/study.mid"), 0, 3)
+    >>> clip = render.render(model, song, instruments.bank(model)["Harp"], progress=False)
+    >>> print(midi.load(export.midi(clip, "outputs/played.mid")))
+    played: 21 notes, 3.0 s, 84 bpm, 4/4
+      1 Flute: Harp (program 46): 5 notes, G4 to E5; expression
+      2 Piano: Harp (program 46): 9 notes, C4 to E5; pan
+      3 Strings: Harp (program 46): 2 notes, C3 to E3; pan, volume
+      4 Bass: Harp (program 46): 5 notes, A1 to C2; volume
+
+    Notebook: 10_take_home.
+    """
+    return write_midi(played(clip), path)
+
+
+@in_one_line
+def project(clip: Clip, path: str | os.PathLike, model: GANSynth | None = None, progress: Progress = True) -> Path:
+    """Write all that there is of a clip as a folder or a zip: drag its stems and its MIDI file into a DAW.
+
+    In it are the mix, `stems`, the `midi` as it was played, the instruments (`instruments.load`), the report
+    (`render.reproduce`), and a README.txt that says what is what.
+
+    Args:
+      clip: what `render.render` or `render.reproduce` gave.
+      path: of the folder, or of a zip if it ends in .zip. Files of an earlier call are replaced, all of them or none.
+      model: the model, if it cannot be found where it was loaded from.
+      progress: as for `render.render`.
+
+    Returns:
+      The path.
+
+    Raises:
+      ValueError, FileExistsError, OSError: as `stems`.
+
+    >>> from helpers import export, gansynth, midi, render
+    >>> model = gansynth.load("demo")
+    >>> song = midi.excerpt(midi.load("data/midi/study.mid"), 0, 3)
+    >>> clip = render.render(model, song, progress=False)
+    >>> folder = export.project(clip, "outputs/study_project", model, progress=False)
+    >>> sorted(path.name for path in folder.iterdir())
+    ['README.txt', 'instruments.json', 'mix.wav', 'report.json', 'song.mid', 'stems']
+
+    Notebook: 10_take_home.
+    """
+    path, names = as_path(path), _stem_names(clip)
+    if path.suffix.lower() != ".zip":
+        _check_folder(path)
+        _check_folder(path / STEMS, names.values())
+        with _filling(path) as partial:
+            _write_project(clip, partial, names, model, progress)
+        return path
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, and a zip cannot take its place")
+    with partial_folder(path.parent) as partial, replacing(path) as packed:
+        _write_project(clip, partial, names, model, progress)
+        with zipfile.ZipFile(packed, "w") as archive:
+            for file in sorted(file for file in partial.rglob("*") if file.is_file()):
+                kind = zipfile.ZIP_STORED if file.suffix == ".wav" else zipfile.ZIP_DEFLATED
+                archive.write(file, Path(_safe(path.stem, "project")) / file.relative_to(partial), kind)
+    return path
+
+
+def _write_project(clip: Clip, folder: Path, names: dict[int, str], model: GANSynth | None, progress: Progress) -> None:
+    song = played(clip)
+    _write_stems(clip, folder / STEMS, names, model, progress)
+    audio.write(clip, folder / MIX, ENCODING)
+    write_midi(song, folder / MIDI)
+    instruments.save(_instruments(clip), folder / INSTRUMENTS)
+    clip.report.save(folder / REPORT)
+    text = _readme(clip, song, names)
+    (folder / README).write_bytes(text.encode("utf-8", "replace"))
+
+
+def _write_stems(clip: Clip, folder: Path, names: dict[int, str], model: GANSynth | None, progress: Progress) -> None:
+    folder.mkdir(exist_ok=True)
+    for track, stem in play_stems(clip, model, progress, folder):
+        audio.write(stem, folder / names[track.number], ENCODING)
+
+
+def _stem_names(clip: Clip) -> dict[int, str]:
+    """A file name for each track that is heard, by its number, which makes them different and keeps them in order."""
+    recipe_of(clip)
+    width = max(len(str(len(clip.report.tracks))), 2)
+    return {
+        track.number: f"{track.number:0{width}} {_safe(track.name, 'track')}.wav"
+        for track in clip.report.tracks
+        if track.rendered
+    }
+
+
+def _safe(name: str, otherwise: str) -> str:
+    """A name from a file as a part of a file name: `files.plain_name`, short enough in bytes too."""
+    plain = plain_name(re.sub(r"[/\\]", "_", name), otherwise)
+    return plain.encode("utf-8")[:MAX_NAME_BYTES].decode("utf-8", "ignore").strip(" .") or otherwise
+
+
+def _check_folder(folder: Path, names: Iterable[str] | None = None) -> None:
+    """See that a folder is none yet, or is one, and has no other WAV files than some, before anything is made."""
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file, and a folder is to be there")
+    if names is None or not folder.is_dir():
+        return
+    known = {name.lower() for name in names}
+    others = sorted(p.name for p in folder.iterdir() if p.suffix.lower() == ".wav" and p.name.lower() not in known)
+    if others:
+        raise FileExistsError(f"{folder} holds other sounds, such as {others[0]}; name another folder, or empty it")
+
+
+@contextlib.contextmanager
+def _filling(folder: Path) -> Iterator[Path]:
+    """A temporary folder, whose files are in `folder` when the block has ended without an error; else nothing is."""
+    with partial_folder(folder.parent) as partial:
+        yield partial
+        if not folder.exists():
+            os.replace(partial, folder)
+            return
+        for file in sorted(file for file in partial.rglob("*") if file.is_file()):
+            target = folder / file.relative_to(partial)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(file, target)
+
+
+def _instruments(clip: Clip) -> list[Instrument]:
+    """Those that play in a clip, each once."""
+    found: dict[tuple[str, bytes], Instrument] = {}
+    for part, track in zip(recipe_of(clip).parts, clip.report.tracks, strict=True):
+        for instrument in part.timeline.instruments if part.timeline and track.rendered else ():
+            found.setdefault((instrument.name, instrument.z.tobytes()), instrument)
+    return list(found.values())
+
+
+def _readme(clip: Clip, song: Song, names: dict[int, str]) -> str:
+    """What is what, for whoever opens the folder."""
+    report, recipe = clip.report, recipe_of(clip)
+    tempos = list(dict.fromkeys(f"{tempo:.4g}" for _, tempo in song.tempos))
+    meters = list(dict.fromkeys(f"{beats}/{value}" for _, beats, value in song.meters))
+    changes = len(song.tempos) - 1
+    speed = f"{tempos[0]} bpm" + (f" at first, then {counted(changes, 'change')}" if changes else "")
+    level = "silent" if report.loudness is None else f"{report.loudness:.1f} LUFS"
+    rows = [(MIX, f"all tracks together, {level}")]
+    rows.append((f"{STEMS}/", "each track alone; together, at one level, they are the mix"))
+    for track in report.tracks:
+        if track.number in names:
+            notes = counted(track.rendered, "note")
+            rows.append((f"  {names[track.number]}", f"{track.name}, played by {track.played_by}, {notes}"))
+    rows += [
+        (MIDI, f"the notes as they were played, in time with the stems; {speed}, {', '.join(meters)}"),
+        (INSTRUMENTS, f"who plays; for {recipe.model} with the fingerprint {recipe.fingerprint[:8]} alone"),
+        (REPORT, "what became of every note, and all that the clip can be made again from"),
+    ]
+    width, channels = max(len(name) for name, _ in rows), "mono" if clip.channels == 1 else "stereo"
+    contents = "\n".join(f"{name:<{width}}  {what}" for name, what in rows)
+    return f"""{report.song}, played by GANSynth ({report.model})
+
+{contents}
+
+Every sound file begins at 0:00 and lasts {clip.duration:.2f} s: WAV, {clip.sample_rate} Hz, {channels}, 32-bit float.
+In a DAW: begin an empty project at {tempos[0]} bpm, drag all of {STEMS}/ to its beginning, a track each,
+and {MIDI} below them; take its tempo map if you are asked.
+
+In Python (gansynth-suite {__version__}):
+
+    from helpers import instruments, midi, render
+    clip = render.reproduce("{REPORT}")
+    players = instruments.load("{INSTRUMENTS}")
+    song = midi.load("{MIDI}")
+
+{report}
+"""
