@@ -12,7 +12,7 @@ import base64
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,20 +64,23 @@ def policy(script: str = "", media: bool = False) -> str:
     return "; ".join([*parts, "style-src 'unsafe-inline'", "base-uri 'none'", "form-action 'none'"])
 
 
-def write(path: Path, template: str, values: Mapping[str, Any], script: str = "", media: bool = False) -> None:
+def write(
+    path: Path, template: str, values: Mapping[str, Any], script: str | Sequence[str] = "", media: bool = False
+) -> None:
     """Write a page. Whatever was at its path stays there if that fails.
 
     Args:
       path: from `checked_path`; folders are made as needed.
       template: name of a file in TEMPLATES that extends base.html.
       values: for the template. It also gets `version`, `policy` and `script`.
-      script: name of a file in TEMPLATES, or "" for a page without one.
+      script: name of a file in TEMPLATES, or of several that become one; "" for a page without.
       media: whether the page has sounds.
 
     Raises:
       OSError: it cannot be written.
     """
-    source = (TEMPLATES / script).read_text("utf-8") if script else ""
+    names = [script] if isinstance(script, str) else script
+    source = "\n".join((TEMPLATES / name).read_text("utf-8") for name in names if name)
     ours = {"version": __version__, "policy": policy(source, media), "script": source}
     with replacing(path) as partial:
         _environment().get_template(template).stream({**values, **ours}).dump(str(partial), errors="replace")

@@ -3,12 +3,14 @@
     cello = export.sampled(model, bank["Cello"])             # some notes, in tune, each with its loop
     export.sampler(cello, "cello.sfz")                       # or .sf2, .dspreset, .dslibrary, .multisample, a folder
     export.nsynth_super(model, bank[:4], "pads")             # four corners of a touch pad
+    export.page(model, bank["Cello"], "cello.html")          # a page that plays, for a friend
     export.project(clip, "prelude")                          # stems, MIDI, report: drag them into a DAW
     export.onnx(model, "demo.onnx")                          # the model itself
 
 Notebook: 10_take_home.
 """
 
+from .instrument_page import page
 from .onnx_graph import onnx
 from .pads import Pads, nsynth_super
 from .sampling import Evenness, Loop, Sampled, SampledInstrument, Step, Zone, sampled
@@ -29,6 +31,7 @@ __all__ = [
     "midi",
     "nsynth_super",
     "onnx",
+    "page",
     "project",
     "sampled",
     "sampler",

@@ -12,6 +12,7 @@
     editor = widgets.TimelineEditor(bank, tune)         which instrument when
     button = widgets.Generate(bank, tune, editor)       render, with progress and cancel
     player = widgets.Player({"original": tune, "custom": button})   clips to compare, over their pictures
+    keyboard = widgets.Keyboard(bank)                   play live: mouse, touch, computer keys, MIDI
     home = widgets.TakeHome(player)                     the page to hand in
 
     checkpoints = widgets.Checkpoints()                 which checkpoints play, one after another
@@ -33,6 +34,7 @@ from .checkpoints import Checkpoints
 from .comparison import Comparison
 from .each import GenerateEach
 from .generate import Generate
+from .keyboard import Keyboard
 from .mixer import Mixer
 from .models import Models
 from .original import Original
@@ -52,6 +54,7 @@ __all__ = [
     "Comparison",
     "Generate",
     "GenerateEach",
+    "Keyboard",
     "Mixer",
     "Models",
     "Original",
