@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import types
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,21 @@ def test_what_waits_is_on_disk_and_gone_afterwards(tmp_path, monkeypatch):
     next(stems)
     stems.close()
     assert not list(tmp_path.iterdir())
+
+
+def test_what_would_lie_behind_the_end_of_a_track_is_left_out(tmp_path):
+    mixer = types.SimpleNamespace(
+        notes=types.SimpleNamespace(tracks=np.array([3, 5])), clip=np.zeros((2, 10), np.float32)
+    )
+    with open(tmp_path / "file", "w+b") as file:
+        waiting = apart._Waiting(file, mixer)
+        waiting.add(0, np.ones((2, 4)), 8)
+        waiting.add(0, np.ones(3), 12)
+        waiting.add(1, np.ones((2, 1)), 0)
+        waiting.add(1, np.ones((2, 2)), 0)
+        np.testing.assert_array_equal(waiting.track(3), [[0] * 8 + [1] * 2] * 2)
+        np.testing.assert_array_equal(waiting.track(5), [[2, 1] + [0] * 8] * 2)
+        assert not waiting.track(4).any()
 
 
 def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
@@ -240,6 +256,9 @@ def test_a_stopped_rendering_ends_where_it_was_stopped():
     got = render.played(clip)
     assert len(got.notes) == clip.report.rendered
     assert got.duration <= clip.report.stopped_at < clip.report.recipe.song.duration
+    song = song_of(Note(40, 90, 0.0, 50.0), *(Note(50 + i, 90, i, i + 0.5) for i in range(30)))
+    clip = play(song, ONE, stop=counting(1))
+    assert render.played(clip).duration == clip.report.stopped_at < 30
 
 
 def test_played_again_it_sounds_the_same(tmp_path):

@@ -113,6 +113,8 @@ def test_what_a_sequence_leaves_open(kind):
     assert song.name == "tune"
     assert [(t.name, t.program, t.is_drum) for t in song.tracks] == [("Violin", 40, False), ("Drums", 0, True)]
     assert (song.tempos, song.meters) == (Song.tempos, Song.meters)
+    sequence.notes.add(pitch=62, velocity=80, start_time=0.5, end_time=0.6, instrument=3, program=40)
+    assert [note.end for note in midi.from_note_sequence(sequence).tracks[0].notes] == [0.6, 1.0]
 
 
 def test_controllers_in_any_order(kind):

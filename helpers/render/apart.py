@@ -139,7 +139,7 @@ def _alone(clip: Clip, mixer: Mixer, notes: np.ndarray, recipe: Recipe, i: int) 
     """One track of a clip, from the notes that the model plays of it."""
     if recipe.stopped_at is not None:
         notes = mixer.cut_off(notes, round(recipe.stopped_at * mixer.sample_rate))
-    only = [dataclasses.replace(part, mute=j != i, solo=False) for j, part in enumerate(recipe.parts)]
+    only = [dataclasses.replace(part, mute=j != i) for j, part in enumerate(recipe.parts)]
     stem, _ = mixer.mixed(notes, only, recipe.stopped_at)
     samples = np.zeros((len(clip.samples), stem.samples.shape[1]), np.float32)
     samples[: len(stem.samples)] = stem.samples
