@@ -123,8 +123,8 @@ def test_what_cannot_be_is_said(tmp_path):
     for wrong, says in ((five, "there are 5 instruments"), ([], "there are 0 instruments")):
         with pytest.raises(ValueError, match=says):
             export.page(model, wrong, tmp_path / "a.html")
-    with pytest.raises(ValueError, match="must end in .html"):
+    with pytest.raises(ValueError, match=r"must end in \.html"):
         export.page(model, five[0], tmp_path / "a.htm")
-    with pytest.raises(ValueError, match="belongs to|another model|other"):
+    with pytest.raises(ValueError, match="belongs to"):
         export.page(OtherPlayer(), five[0], tmp_path / "a.html")
     assert not list(tmp_path.iterdir())

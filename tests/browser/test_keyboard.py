@@ -21,7 +21,10 @@ SPY = """
 window.sounds = [];
 for (const name of ["start", "stop"]) {
     const method = AudioBufferSourceNode.prototype[name];
-    AudioBufferSourceNode.prototype[name] = function (...given) { sounds.push(name); return method.apply(this, given); };
+    AudioBufferSourceNode.prototype[name] = function (...given) {
+        sounds.push(name);
+        return method.apply(this, given);
+    };
 }
 window.held = () => sounds.filter((name) => name === "start").length - sounds.filter((name) => name === "stop").length;
 """

@@ -1,4 +1,4 @@
-"""A page of one instrument in Chromium, opened from a disk without a network: played by keys, mouse, fingers and MIDI."""
+"""A page of one instrument in Chromium, opened from a disk without a network, by keys, mouse, fingers and MIDI."""
 
 import json
 import re
@@ -34,9 +34,18 @@ MIDI = """
 window.device = (id, name) => ({ id, name, type: "input", state: "connected", onmidimessage: null });
 window.midi = { inputs: new Map([["one", device("one", "Keys One")]]), onstatechange: null };
 navigator.requestMIDIAccess = async () => midi;
-window.told = (id, ...data) => midi.inputs.get(id).onmidimessage({ data: new Uint8Array(data), timeStamp: performance.now() });
-window.plug = (id, name) => { midi.inputs.set(id, device(id, name)); midi.onstatechange({ port: midi.inputs.get(id) }); };
-window.unplug = (id) => { const port = midi.inputs.get(id); port.state = "disconnected"; midi.inputs.delete(id); midi.onstatechange({ port }); };
+window.told = (id, ...data) =>
+    midi.inputs.get(id).onmidimessage({ data: new Uint8Array(data), timeStamp: performance.now() });
+window.plug = (id, name) => {
+    midi.inputs.set(id, device(id, name));
+    midi.onstatechange({ port: midi.inputs.get(id) });
+};
+window.unplug = (id) => {
+    const port = midi.inputs.get(id);
+    port.state = "disconnected";
+    midi.inputs.delete(id);
+    midi.onstatechange({ port });
+};
 """
 READY = "() => document.querySelector('.piano [data-key=\\'60\\']:not(.waiting)')"
 # Notes of the page, played by its own script without a clock: [seconds, ...] -> one channel.
@@ -142,7 +151,8 @@ def test_the_keys_of_a_computer(there, errors):
     "leave",
     [
         "window.dispatchEvent(new Event('blur'))",
-        "Object.defineProperty(document, 'hidden', {value: true}); document.dispatchEvent(new Event('visibilitychange'))",
+        "Object.defineProperty(document, 'hidden', {value: true});"
+        "document.dispatchEvent(new Event('visibilitychange'))",
         "window.dispatchEvent(new Event('pagehide'))",
     ],
 )
@@ -188,7 +198,7 @@ def test_fingers_play_chords_and_one_that_is_taken_away_ends(there, errors):
     for count in (1, 2, 3):
         device.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": points[:count]})
     assert held(there) == 3
-    device.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": points[:2]})
+    device.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": points[2:]})
     assert held(there) == 2
     device.send("Input.dispatchTouchEvent", {"type": "touchCancel", "touchPoints": []})
     assert held(there) == 0
@@ -246,7 +256,8 @@ def test_thirty_two_notes_at_once_and_no_more_than_the_limit(there, errors):
             "not allowed",
         ),
         (
-            "document.featurePolicy.__proto__.allowsFeature = () => false; document.featurePolicy.__proto__.features = () => ['midi']",
+            "document.featurePolicy.__proto__.allowsFeature = () => false;"
+            "document.featurePolicy.__proto__.features = () => ['midi']",
             "This frame does not allow MIDI",
         ),
     ],
