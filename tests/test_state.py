@@ -126,6 +126,8 @@ ELSEWHERE = {
     "export.bitwig.multisample": "called by export.sampler",
     "export.decentsampler.dspreset": "called by export.sampler",
     "export.decentsampler.library": "called by export.sampler",
+    "export.playing.described": "called by export.page",
+    "export.playing.flac": "called by export.page",
     "export.files.archive": "called by export.sampler",
     "export.files.check_ours": "called by export.sampler",
     "export.files.file_stems": "called by export.sampler",
@@ -306,6 +308,9 @@ TIMBRE = dict.fromkeys(descriptors.NAMES, 0.0)
 CALLS = {
     "export.pads.nsynth_super": lambda g: export.nsynth_super(
         g.model, [g.cello, g.flute] * 2, g.folder / "pads", pitches=[60], resolution=2
+    ),
+    "export.instrument_page.page": lambda g: export.page(
+        g.model, g.cello, g.folder / "cello.html", pitches=[60], progress=False
     ),
     "export.onnx_graph.onnx": lambda g: export.onnx(tiny(), g.folder / "tiny.onnx"),
     "export.songs.midi": lambda g: export.midi(g.rendering, g.folder / "played.mid"),

@@ -93,7 +93,7 @@ function makeKeys(root, { context, sampler, scope = root, played = () => {}, els
       button.classList.toggle("on", keys.has(key));
       button.classList.toggle("old", state === "old");
       button.classList.toggle("waiting", !state);
-      button.title = state ? "" : "This note is not there yet";
+      button.title = state ? "" : "No note for this key so far";
     }
   };
   const octave = (step) => {

@@ -16,7 +16,7 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from .. import export, folders, instruments
+from .. import export, instruments, runtime
 from ..audio import PEAK, SILENCE
 from ..export.naming import stem
 from ..export.playing import described, flac
@@ -57,10 +57,10 @@ class _Wanted(NamedTuple):
 class Keyboard(Control):
     """A piano that plays an instrument of a bank, or a pad between four, while one listens.
 
-    Every third pitch is generated and sent to the browser, those around middle C first, so that one can play after about
-    a second; keys are grey until their note is there. Notes are held as long as a key is, by loops. Another instrument
-    cancels what is under way. On a pad, what sounds next is what the point was moved to, as soon as it is there: the
-    keys that were played lately come first, and the others sound as before until then, and are drawn lighter.
+    Every third pitch is generated and sent to the browser, those around middle C first, so that one can play after
+    about a second; keys are grey until their note is there. Notes are held as long as a key is, by loops. Another
+    instrument cancels what is under way. On a pad, what sounds next is what the point was moved to, as soon as it is
+    there: the keys that were played lately come first; the others sound as before until then, and are drawn lighter.
 
     Args:
       model: what plays; or a `instruments.Bank`, whose model is followed.
@@ -285,7 +285,7 @@ class Keyboard(Control):
     @property
     def path(self) -> Path:
         """Where `save` writes the page."""
-        return folders.ROOT / "outputs" / f"{stem(', '.join(self._corners) or self.selected)}.html"
+        return runtime.outputs() / f"{stem(', '.join(self._corners) or self.selected)}.html"
 
     def save(self) -> None:
         """Begin to write a page that plays the instrument, or the four of the pad, without Python."""
