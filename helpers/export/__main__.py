@@ -106,7 +106,7 @@ def _write_samples(model: GANSynth, args: argparse.Namespace, pitches: list[int]
         raise ValueError(f"--instrument is {args.instrument!r}, which is {len(chosen)}; use --instruments")
     shown = sys.stderr.isatty()
     if as_path(args.output).suffix.lower() == PAGE:
-        say(export.page(model, chosen, args.output, progress=shown))
+        say(export.page(model, chosen, args.output, pitches=pitches, progress=shown))
         return
     made = export.sampled(model, chosen, pitches or PITCHES, sample_rate=args.sample_rate, progress=shown)
     say(made)

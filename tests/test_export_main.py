@@ -1,0 +1,86 @@
+import json
+from pathlib import Path
+
+import pytest
+from inputs import DATA
+
+import helpers.gansynth
+from helpers import instruments
+from helpers.export import __main__ as command
+
+TINY = DATA / "checkpoints" / "tiny_stage12"
+
+
+@pytest.fixture
+def file(tmp_path, tiny):
+    return instruments.save(instruments.sample(tiny, 4, seed=3), tmp_path / "four.json")
+
+
+def run(*flags):
+    return command.main(["--checkpoint", str(TINY), *map(str, flags)])
+
+
+@pytest.mark.parametrize("ending", [".sf2", ".zip"])
+def test_instruments_of_a_file(file, tmp_path, capsys, ending):
+    assert run("--instruments", file, "--pitches", "48,60", "--output", tmp_path / f"four{ending}") == 0
+    said = capsys.readouterr().out
+    assert "8 notes" in said
+    assert "from note to note: loudness" in said
+    assert said.endswith(f"four{ending}\n")
+    assert (tmp_path / f"four{ending}").stat().st_size > 100_000
+
+
+def test_a_name_without_an_ending_is_a_folder(file, tmp_path):
+    assert run("--instruments", file, "--pitches", "60", "--sample_rate", "44100", "--output", tmp_path / "waves") == 0
+    assert len(list((tmp_path / "waves").rglob("*-060-C4.wav"))) == 4
+
+
+def test_pads(file, tmp_path, capsys):
+    flags = ("--pad", file, "--pitches", "60", "--resolution", "2", "--output", tmp_path / "pads")
+    assert run(*flags) == 0
+    settings = json.loads((tmp_path / "pads" / "settings.json").read_text())
+    assert settings["nsynth"]["resolution"] == 2
+    assert "2 x 2 cells" in capsys.readouterr().out
+
+
+def test_a_page(file, tmp_path, tiny):
+    one = instruments.save(instruments.load(file)[:1], tmp_path / "one.json")
+    assert run("--instruments", one, "--pitches", "60", "--output", tmp_path / "one.html") == 0
+    assert "tiny" in (tmp_path / "one.html").read_text("utf-8")
+
+
+def test_the_model_itself(tmp_path):
+    assert run("--output", tmp_path / "tiny.onnx") == 0
+    assert (tmp_path / "tiny.onnx").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--output", "a.sfz"], "say what to export"),
+        (["--instrument", "Cello", "--output", "a.exs"], "must end in .sfz, .sf2"),
+        (["--instrument", "Cello", "--output", "a.onnx"], "leave --instrument"),
+        (["--pad", "a,b,c,d", "--output", "a.sfz"], "--pad writes a folder"),
+        (["--instrument", "Cello", "--resolution", "9", "--output", "a.sfz"], "--resolution is that of a --pad"),
+        (["--instrument", "Cello", "--pitches", "C4", "--output", "a.sfz"], "expected MIDI numbers"),
+        (["--instruments", "gone.json", "--output", "a.sfz"], "no such file"),
+    ],
+)
+def test_mistakes_are_a_sentence_before_a_model_is_loaded(flags, said, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(helpers.gansynth, "load", lambda name: pytest.fail("it was loaded"))
+    assert run(*flags) == 1
+    assert said in capsys.readouterr().err
+    assert not list(Path().iterdir())
+
+
+def test_a_pad_has_four_corners(file, tmp_path, tiny, capsys):
+    three = instruments.save(instruments.load(file)[:3], tmp_path / "three.json")
+    assert run("--pad", three, "--output", tmp_path / "pads") == 1
+    assert "a pad has 4 corners" in capsys.readouterr().err
+
+
+def test_one_instrument_is_one(capsys, tmp_path):
+    flags = ["--checkpoint", "demo", "--instrument", "Cello,Harp", "--output", str(tmp_path / "a.sfz")]
+    assert command.main(flags) == 1
+    assert "use --instruments" in capsys.readouterr().err
