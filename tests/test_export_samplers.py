@@ -214,6 +214,15 @@ def read_wav(content):
     return np.frombuffer(chunks[b"data"], "<i2") / 32767, head, loops
 
 
+@pytest.mark.parametrize(("ending", "player"), [("sfz", players.sfizz), ("sf2", players.fluidsynth)])
+def test_a_note_that_is_let_go_fades_within_the_release(tmp_path, ending, player):
+    path = export.sampler(of(short_loop()), tmp_path / f"a.{ending}")
+    more = {"total": 2.0} if player is players.sfizz else {}
+    levels = players.levels(player(path, 60, held=1.0, **more)[: 2 * PLAYED], 0.05)
+    assert levels[21] > levels[10] - 25  # 50 to 100 ms after it
+    assert levels[28:].max(initial=-200) < levels[10] - 50
+
+
 class TestFolders:
     def test_waves_know_their_pitch_and_loop(self, cello, files):
         paths = sorted((files / "waves" / "Cello").iterdir())

@@ -70,6 +70,10 @@ class TestTuning:
         wave = tuning.retuned(tone(57, 25.0, partials=1), 25.0, RATE, rate)
         assert cents(wave[rate // 10 : -rate // 10], 220.0, rate) == pytest.approx(0.0, abs=0.05)
 
+    def test_what_is_further_away_is_another_pitch(self):
+        assert tuning.measured_cents(tone(60, 44.0), 60, RATE) == pytest.approx(44.0, abs=0.2)
+        assert tuning.measured_cents(tone(60, 47.0), 60, RATE) == 0
+
     def test_what_is_in_tune_is_left_as_it_is(self):
         wave = tone(57)
         assert np.array_equal(tuning.retuned(wave, 0.0, RATE, RATE), wave)
@@ -81,6 +85,10 @@ class TestZones:
         keys = [key for zone in zones for key in range(zone.low, zone.high + 1)]
         assert keys == list(range(36, 73))
         assert [(zone.low, zone.high) for zone in zones] == [(36, 51), (52, 57), (58, 72)]
+
+    @pytest.mark.parametrize(("above", "last"), [(53, 50), (54, 51)])
+    def test_a_key_is_played_by_the_nearest_or_else_the_lower(self, above, last):
+        assert sampling.key_ranges([48, above]) == [(36, last), (last + 1, above + 12)]
 
     def test_a_soft_voice_makes_layers(self, model):
         zones = sampled(model, "Tone", velocities=None).instruments[0].zones
@@ -170,6 +178,10 @@ class TestEvenness:
         assert even.steps[1].centroid > 1
         assert "+6" in str(even)
         assert "F♯3" in str(even)
+
+    def test_the_loudest_layer_counts(self, model):
+        [even] = sampled(model, "Tone", velocities=None).evenness()
+        assert [step.pitch for step in even.steps] == [54, 60]
 
     def test_one_note_has_no_steps(self, model):
         assert str(sampled(model, "Tone", pitches=[60]).evenness()[0]) == "Tone: one note"

@@ -16,7 +16,6 @@ from ..files import partial_folder, replacing
 from .naming import pitch_text, stem, unique
 from .sampling import SampledInstrument
 
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of everything in an archive, so that the same instrument makes the same file
 AUDIO = (".wav", ".flac")
 
 Contents = Mapping[str, bytes]  # path in a folder, with "/" -> what the file holds
@@ -51,7 +50,7 @@ def write_archive(contents: Contents, path: Path) -> None:
 def _zip(contents: Contents, file: BinaryIO) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, content in contents.items():
-            archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
+            archive.writestr(zipfile.ZipInfo(name), content)  # without a date, so that the same makes the same file
 
 
 def write_beside(contents: Contents, folder: Path) -> None:
