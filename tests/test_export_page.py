@@ -125,6 +125,6 @@ def test_what_cannot_be_is_said(tmp_path):
             export.page(model, wrong, tmp_path / "a.html")
     with pytest.raises(ValueError, match=r"must end in \.html"):
         export.page(model, five[0], tmp_path / "a.htm")
-    with pytest.raises(ValueError, match="belongs to"):
+    with pytest.raises(ValueError, match="stub 1-0"):
         export.page(OtherPlayer(), five[0], tmp_path / "a.html")
     assert not list(tmp_path.iterdir())

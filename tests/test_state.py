@@ -605,6 +605,7 @@ CALLS = {
     "widgets.notes.renamed": lambda g: notes.renamed(g.cello, "b"),
     "widgets.notes.with_more": lambda g: notes.with_more(g.bank, [g.cello]),
     "widgets.original.Original": lambda g: widgets.Original(g.tune()).listen(),
+    "widgets.keyboard.Keyboard": lambda g: widgets.Keyboard(g.model, g.cello).wait(),
     "widgets.pad.BlendPad": lambda g: widgets.BlendPad(g.model, [g.cello, g.flute] * 2),
     "widgets.pad.BlendPad.play": lambda g: widgets.BlendPad(g.model, [g.cello, g.flute] * 2).play(),
     "widgets.player.Player": lambda g: widgets.Player(g.clips),

@@ -26,7 +26,7 @@ function makePad(pad, { columns, rows, corners }, moved) {
     let shares = [(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y];
     if (corners.length === 3) shares = [shares[0], shares[1], y];
     const told = corners.map((name, i) => [name, Math.round(100 * shares[i])]).filter(([, share]) => share);
-    const text = told.map(([name, share]) => `${name} ${share} %`).join(" · ");
+    const text = told.map(([name, share]) => `${name} ${share}\u00a0%`).join(" · ");
     point.style.left = `${at(column, columns)}%`;
     point.style.top = `${at(row, rows)}%`;
     document.getElementById("blend").textContent = text;

@@ -308,7 +308,7 @@ class Keyboard(Control):
         lines = [bank_code(self._bank)] if isinstance(self._bank, Bank) else []
         chosen = ", ".join(f"bank[{quoted(name)}]" for name in self._corners or [self.selected])
         chosen = f"[{chosen}]" if self._corners else chosen
-        return "\n".join([*lines, f"export.page(model, {chosen}, {quoted(shown(self.path))})"])
+        return "\n".join([*lines, f"export.page(model, {chosen}, {quoted(f'outputs/{self.path.name}')})"])
 
 
 def _batches(size: int, first: list[int]) -> list[list[int]]:
