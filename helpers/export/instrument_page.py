@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 MAX_INSTRUMENTS = 4
 STEPS, LINE_STEPS = 5, 9  # of a pad each way, and between two instruments
-# Half octaves from C2 to C6. Of four instruments with all of PITCHES, a page would have three times the size.
-PAD_PITCHES = tuple(range(36, 85, 6))
+# Every ninth from C2 on: of 25 places with more of them, a page would have to be rougher (BITS) or larger.
+PAD_PITCHES = tuple(range(36, 85, 9))
 MAX_BYTES = 8_000_000  # of a page: what can be mailed, and what a phone opens
 FRAME_BYTES, NOTE_BYTES = 60_000, 140  # of a page without its notes, and of what is said of each
-BITS = (FULL_BITS, 14, 12, 11, 10, 9)  # tried in turn; at 9, the noise of rounding is 56 dB below a note
+BITS = (FULL_BITS, 14, 12, 11, 10)  # tried in turn; at 10, the noise of rounding is 62 dB below a note's peak
 SCRIPTS = ("sampler.js", "keys.js", "instrument.js")
 
 
@@ -55,7 +55,7 @@ def page(
       path: of the page; ends in .html.
       title: by default the names of the instruments.
       pitches: MIDI numbers that are sampled; keys between them are played by the nearest. By default every third, for a
-        pad every sixth.
+        pad every ninth.
       progress: show a bar.
 
     Returns:
@@ -63,7 +63,7 @@ def page(
 
     Raises:
       ValueError: an instrument belongs to another model, there are more than four, or the page would be larger than
-        8 MB even with its notes rounded to 9 bits.
+        8 MB even with its notes rounded to 10 bits.
       OSError: it cannot be written. What was there before is there still.
 
     >>> from helpers import export, gansynth, instruments

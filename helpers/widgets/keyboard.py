@@ -58,7 +58,7 @@ class Keyboard(Control):
     """A piano that plays an instrument of a bank, or a pad between four, while one listens.
 
     Every third pitch is generated and sent to the browser, those around middle C first, so that one can play after
-    about a second; keys are grey until their note is there. Notes are held as long as a key is, by loops. Another
+    a second or two; keys are grey until their note is there. Notes are held as long as a key is, by loops. Another
     instrument cancels what is under way. On a pad, what sounds next is what the point was moved to, as soon as it is
     there: the keys that were played lately come first; the others sound as before until then, and are drawn lighter.
 

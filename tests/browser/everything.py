@@ -7,6 +7,7 @@ import drive
 
 TITLES = (
     "Tune", "Instrument browser", "Blend pad", "Timbre map", "Steering", "Timeline", "Mixer", "Generate", "Player",
+    "Keyboard",
 )  # fmt: skip
 NAMES = ("Flute", "Trumpet", "Vibraphone", "Cello", "Electric Piano, soft", "Acoustic Bass", "Glockenspiel", "Harp")
 MORE = 60  # further instruments, so that the browser has pages
@@ -41,6 +42,7 @@ CELLS = (
     "button = widgets.Generate(model, midi.excerpt(song, 0, 3), editor)\nclip = button.run()\nbutton",
     "player = widgets.Player({'original': soundfont.reference(midi.excerpt(song, 0, 3)), 'custom instruments': clip})\n"
     "player",
+    "keyboard = widgets.Keyboard(model, list(bank)[:4], bank)\nkeyboard",
     "audio.play(clip)",
 )
 
