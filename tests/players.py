@@ -18,6 +18,7 @@ def sfizz(path, key, velocity=127, held=2.0, total=None, wheel=None):
     from pysfizz import Synth
 
     synth = Synth(sample_rate=PLAYED, block_size=1024)
+    synth._synth.enable_freewheeling()  # or its loader may be late, and a note falls silent
     synth.load_sfz_file(str(path))
     if wheel is not None:
         synth._synth.cc(0, 1, wheel)

@@ -58,10 +58,15 @@ def test_the_model_itself(tmp_path):
     ("flags", "said"),
     [
         (["--output", "a.sfz"], "say what to export"),
-        (["--instrument", "Cello", "--output", "a.exs"], "must end in .sfz, .sf2"),
+        (["--instrument", "Cello", "--output", "a.exs"], "ends in .sfz, .sf2"),
         (["--instrument", "Cello", "--output", "a.onnx"], "leave --instrument"),
         (["--pad", "a,b,c,d", "--output", "a.sfz"], "--pad writes a folder"),
         (["--instrument", "Cello", "--resolution", "9", "--output", "a.sfz"], "--resolution is that of a --pad"),
+        (["--instrument", "Cello", "--pitches", "", "--output", "a.sfz"], "expected MIDI numbers"),
+        (["--instrument", "Cello", "--sample_rate", "44100", "--output", "a.html"], "--sample_rate is for samplers"),
+        (["--pad", "a,b,c,d", "--velocities", "127", "--output", "a"], "--velocities is for samplers"),
+        (["--pitches", "60", "--output", "a.onnx"], "leave --pitches out"),
+        (["--instrument", "Cello", "--output", ""], "names no file"),
         (["--instrument", "Cello", "--pitches", "C4", "--output", "a.sfz"], "expected MIDI numbers"),
         (["--instruments", "gone.json", "--output", "a.sfz"], "no such file"),
     ],
@@ -72,6 +77,23 @@ def test_mistakes_are_a_sentence_before_a_model_is_loaded(flags, said, capsys, m
     assert run(*flags) == 1
     assert said in capsys.readouterr().err
     assert not list(Path().iterdir())
+
+
+def test_a_resolution_of_nothing_is_no_default(file, tmp_path, capsys):
+    assert run("--pad", file, "--resolution", "0", "--output", tmp_path / "pads") == 1
+    assert "resolution is 0" in capsys.readouterr().err
+
+
+def test_too_many_for_a_format_are_told_before_they_are_sampled(file, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(command.export, "sampled", lambda *_, **__: pytest.fail("they were sampled"))
+    assert run("--instruments", file, "--output", tmp_path / "a.multisample") == 1
+    assert "holds one instrument" in capsys.readouterr().err
+
+
+def test_the_folder_beside_a_file_is_named(file, tmp_path, capsys):
+    flags = ("--pitches", "60", "--velocities", "127", "--output", tmp_path / "four.sfz")
+    assert run("--instruments", file, *flags) == 0
+    assert capsys.readouterr().out.endswith(f"four.sfz, with the folder {tmp_path / 'four_sfz'}\n")
 
 
 def test_a_pad_has_four_corners(file, tmp_path, tiny, capsys):

@@ -399,6 +399,60 @@ class TestPaths:
             export.sampler(of(short_loop()), tmp_path / "a.sfz")
         assert [path.name for path in tmp_path.iterdir()] == ["a_sfz"]
 
+    def test_a_recording_among_the_samples_stays(self, tmp_path):
+        path = export.sampler(of(short_loop()), tmp_path / "a.sfz")
+        (tmp_path / "a_sfz" / "mysong.wav").write_text("mine")
+        with pytest.raises(ValueError, match="holds other things"):
+            export.sampler(of(short_loop()), path)
+        assert (tmp_path / "a_sfz" / "mysong.wav").read_text() == "mine"
+
+    def test_a_folder_in_the_place_of_the_file_loses_nothing(self, tmp_path):
+        export.sampler(of(short_loop("One")), tmp_path / "a.sfz")
+        (tmp_path / "a.sfz").unlink()
+        (tmp_path / "a.sfz").mkdir()
+        with pytest.raises(ValueError, match="is a folder"):
+            export.sampler(of(short_loop("Two")), tmp_path / "a.sfz")
+        assert [path.name for path in (tmp_path / "a_sfz").iterdir()] == ["One-060-C4.wav"]
+
+    @pytest.mark.parametrize("ending", ["sfz", "dspreset"])
+    def test_what_cannot_be_written_replaces_no_samples(self, tmp_path, monkeypatch, ending):
+        path = export.sampler(of(short_loop("One")), tmp_path / f"a.{ending}")
+        before = in_folder(tmp_path)
+
+        def full(partial, content):
+            raise OSError(28, "No space left on device", str(partial))
+
+        monkeypatch.setattr(type(path), "write_bytes", full)
+        with pytest.raises(OSError, match="No space left"):
+            export.sampler(of(short_loop("Two")), path)
+        assert in_folder(tmp_path) == before
+
+    def test_a_folder_of_other_sounds_is_not_mixed_with_these(self, tmp_path):
+        export.sampler(of(short_loop("One")), tmp_path / "waves")
+        export.sampler(of(short_loop("One")), tmp_path / "waves")
+        with pytest.raises(ValueError, match=r"holds other sounds, such as One-060-C4\.wav"):
+            export.sampler(of(short_loop("Two")), tmp_path / "waves")
+        assert len(list((tmp_path / "waves").iterdir())) == 1
+
+    def test_a_slash_at_the_end_makes_a_folder(self, tmp_path):
+        export.sampler(of(short_loop()), f"{tmp_path}/my.cello/")
+        assert [path.name for path in (tmp_path / "my.cello").iterdir()] == ["Sine-060-C4.wav"]
+
+    @pytest.mark.parametrize(
+        ("path", "said"),
+        [("", "names no file"), ("/", "names no file"), (".sfz", "a name that ends in"), ("file/a.sfz", "is a file")],
+    )
+    def test_paths_that_name_nothing(self, tmp_path, monkeypatch, path, said):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "file").write_text("")
+        with pytest.raises(ValueError, match=said):
+            export.sampler(of(short_loop()), path)
+        assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+    def test_what_has_not_been_sampled_is_said(self, tmp_path):
+        with pytest.raises(ValueError, match="has not been sampled"):
+            export.sampler(instruments.Instrument("Cello", [1.0]), tmp_path / "a.sfz")
+
     def test_names_that_look_alike_have_folders_of_their_own(self, tmp_path):
         for name in ("a 1.sfz", "a#1.sfz", "a-1.sfz"):
             heard = players.sfizz(export.sampler(of(short_loop(pitch=60)), tmp_path / name), 60)

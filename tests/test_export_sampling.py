@@ -200,6 +200,7 @@ class TestRefusals:
             ({"velocities": []}, "rise"),
             ({"velocities": list(range(119, 128))}, "up to 8"),
             ({"sample_rate": 8000}, "between 16000 and"),
+            ({"sample_rate": 44100.0}, "whole number"),
         ],
     )
     def test_in_a_sentence(self, model, how, said):
@@ -209,6 +210,11 @@ class TestRefusals:
     def test_of_no_instrument(self, model):
         with pytest.raises(ValueError, match="no instrument"):
             export.sampled(model, [])
+
+    @pytest.mark.parametrize("wrong", ["Tone", ["Tone"], {"Tone": 1}])
+    def test_of_a_name(self, model, wrong):
+        with pytest.raises(ValueError, match=r"no instrument; a bank has them, as in bank\['T"):
+            export.sampled(model, wrong)
 
     def test_of_another_model(self, model):
         other = Instrument("Other", np.zeros(4), "other", "f00d")

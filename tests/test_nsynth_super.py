@@ -346,6 +346,7 @@ ONE = FOUR[0]
         ([*FOUR[:3], Instrument("far", np.ones(8), "violins", "abc")], {}, "'far' was made for violins"),
         (FOUR, {"resolution": 1}, "resolution is 1; it must be a whole number from 2 to 11"),
         (FOUR, {"resolution": 12}, "resolution is 12"),
+        (FOUR, {"looping": (0.1, 0.2)}, r"looping is \(0.1, 0.2\); it is True"),
         (FOUR, {"resolution": 9.0}, "resolution is 9.0"),
         (FOUR, {"pitches": []}, "pitches must be whole numbers that rise, from 24 to 84"),
         (FOUR, {"pitches": [60, 48]}, "pitches must"),

@@ -69,6 +69,7 @@ from helpers.evaluation import (
 from helpers.evaluation import pictures as pictures_of_notes
 from helpers.export import __main__ as export_main
 from helpers.export import sampling, tuning
+from helpers.export import writing as export_writing
 from helpers.gansynth import checkpoint, hub
 from helpers.gansynth.config import NUM_PITCHES, Config
 from helpers.instruments import Instrument, Timeline
@@ -129,6 +130,7 @@ ELSEWHERE = {
     "export.playing.described": "called by export.page",
     "export.playing.flac": "called by export.page",
     "export.files.archive": "called by export.sampler",
+    "export.files.check_no_others": "called by export.sampler",
     "export.files.check_ours": "called by export.sampler",
     "export.files.file_stems": "called by export.sampler",
     "export.files.sample_names": "called by export.sampler",
@@ -388,6 +390,8 @@ CALLS = {
     "export.sampling.playable": lambda g: sampling.playable(WAVE[:48000], 60, 16000, 16000, True),
     "export.tuning.measured_cents": lambda g: export.measured_cents(WAVE, 60, 16000),
     "export.tuning.retuned": lambda g: tuning.retuned(WAVE, 1.0, 16000, 16000),
+    "export.writing.check_target": lambda g: export_writing.check_target(g.folder / "a.sfz", 2),
+    "export.writing.folder_of": lambda g: export_writing.folder_of(g.folder / "a.sfz"),
     "export.writing.sampler": lambda g: export.sampler(g.sampled(), g.folder / "all.zip"),
     "export.__main__.main": lambda g: export_main.main(
         ["--checkpoint", str(TINY), "--instruments", str(g.bank_file), "--output", str(g.folder / "a.sfz")]

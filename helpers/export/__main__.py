@@ -24,11 +24,13 @@ from ..files import as_path
 from ..instruments import choose, is_file, load
 from ..terminal import program, say
 from .sampling import PITCHES
+from .writing import check_target, folder_of
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
 PAGE, NETWORK = ".html", ".onnx"
+WITH_FOLDER = (".sfz", ".dspreset")  # their samples lie beside them
 CORNERS = 4
 
 
@@ -53,6 +55,11 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--pitches", metavar="LIST", help="MIDI numbers that are sampled, as in 36,48,60 (default every third)"
     )
+    flags.add_argument(
+        "--velocities",
+        metavar="LIST",
+        help="highest velocity of each layer (default 42,84,127 where there is a soft voice); 127 alone is quicker",
+    )
     flags.add_argument("--sample_rate", type=int, metavar="HZ", help="of the samples (default the model's 16000)")
     flags.add_argument("--resolution", type=int, metavar="CELLS", help="of a --pad, each way: 9 or 11 (default 11)")
     return flags
@@ -60,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the flags say."""
-    pitches = _pitches(args.pitches) if args.pitches else None
+    pitches = None if args.pitches is None else _numbers("pitches", args.pitches)
     _check(args)
     from ..gansynth import load as load_model
 
@@ -86,18 +93,23 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError(f"--pad writes a folder, and {args.output} has an ending")
     if args.resolution is not None and not args.pad:
         raise ValueError("--resolution is that of a --pad")
-    if not args.pad and ending not in (*export.SAMPLER_ENDINGS, PAGE, NETWORK):
-        endings = ", ".join(ending for ending in (*export.SAMPLER_ENDINGS, PAGE, NETWORK) if ending)
-        raise ValueError(f"--output is {args.output}; it must end in {endings}, or have no ending for a folder")
+    is_sampled = not args.pad and ending not in (PAGE, NETWORK)
+    for flag in ("sample_rate", "velocities"):
+        if getattr(args, flag) is not None and not is_sampled:
+            raise ValueError(f"--{flag} is for samplers; pads, pages and models have their own")
+    if args.pitches is not None and ending == NETWORK:
+        raise ValueError("an .onnx file is the model itself: leave --pitches out")
+    if is_sampled:
+        check_target(args.output, 1)
     if args.instruments and is_file(args.instruments):
         load(args.instruments)
 
 
-def _pitches(text: str) -> list[int]:
+def _numbers(flag: str, text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise ValueError(f"--pitches is {text!r}; expected MIDI numbers, as in 36,48,60") from None
+        raise ValueError(f"--{flag} is {text!r}; expected MIDI numbers, as in 36,48,60") from None
 
 
 def _write_samples(model: GANSynth, args: argparse.Namespace, pitches: list[int] | None) -> None:
@@ -108,19 +120,26 @@ def _write_samples(model: GANSynth, args: argparse.Namespace, pitches: list[int]
     if as_path(args.output).suffix.lower() == PAGE:
         say(export.page(model, chosen, args.output, pitches=pitches, progress=shown))
         return
-    made = export.sampled(model, chosen, pitches or PITCHES, sample_rate=args.sample_rate, progress=shown)
+    check_target(args.output, len(chosen))
+    layers = None if args.velocities is None else _numbers("velocities", args.velocities)
+    made = export.sampled(model, chosen, pitches or PITCHES, layers, args.sample_rate, progress=shown)
     say(made)
     for even in made.evenness():
         say(even)
-    say(export.sampler(made, args.output))
+    path = export.sampler(made, args.output)
+    beside = path.parent / folder_of(path)
+    say(f"{path}, with the folder {beside}" if path.suffix.lower() in WITH_FOLDER else path)
 
 
 def _write_pads(model: GANSynth, args: argparse.Namespace, pitches: list[int] | None) -> None:
     corners = choose(args.pad, model)
     if len(corners) != CORNERS:
         raise ValueError(f"--pad names {len(corners)} instruments; a pad has {CORNERS} corners")
-    how: dict = {name: value for name, value in (("pitches", pitches), ("resolution", args.resolution)) if value}
+    how: dict = {
+        name: value for name, value in (("pitches", pitches), ("resolution", args.resolution)) if value is not None
+    }
     say(export.nsynth_super(model, corners, args.output, progress=sys.stderr.isatty(), **how))
+    say(f"{args.output}: docs/nsynth_super.md says what goes where on the device")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

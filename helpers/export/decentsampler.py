@@ -35,7 +35,7 @@ def dspreset(sampled: Sampled, names: Sequence[Sequence[str]], picture: str) -> 
       names: of the samples, for each instrument and zone, as seen from the file.
       picture: behind the knobs, likewise.
     """
-    check_morph(sampled)
+    check_morph(len(sampled.instruments))
     root = ElementTree.Element("DecentSampler", minVersion="1.0.0")
     _add_ui(root, sampled, picture)
     groups = SubElement(root, "groups", attack=f"{ATTACK:g}", release=f"{RELEASE:g}", ampVelTrack="1")

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +18,8 @@ from .naming import pitch_text, stem, unique
 from .sampling import SampledInstrument
 
 AUDIO = (".wav", ".flac")
+PICTURE = "picture.png"
+OURS = re.compile(rf"[A-Za-z0-9-]+-\d{{3}}-[A-G]s?-?\d(-v\d{{3}})?\.(wav|flac)|{re.escape(PICTURE)}")  # `sample_names`
 
 Contents = Mapping[str, bytes]  # path in a folder, with "/" -> what the file holds
 
@@ -73,9 +76,15 @@ def write_beside(contents: Contents, folder: Path) -> None:
 
 
 def check_ours(folder: Path) -> None:
-    """Check that a folder may be replaced: it holds samples and pictures, and nothing else."""
-    others = (
-        [path.name for path in folder.iterdir() if path.suffix not in (*AUDIO, ".png")] if folder.is_dir() else [""]
-    )
+    """Check that a folder may be replaced: it holds what an export has written, and nothing else."""
+    others = [path.name for path in folder.iterdir() if not OURS.fullmatch(path.name)] if folder.is_dir() else [""]
     if others:
-        raise ValueError(f"{folder} holds other things than samples; choose another name, or move it away")
+        raise ValueError(f"{folder} holds other things than exported samples; choose another name, or move it away")
+
+
+def check_no_others(folder: Path, names: Iterable[str]) -> None:
+    """Check that a folder has no sounds but those that are written anew: players take all that there are."""
+    ours = set(names)
+    others = [path.name for path in folder.glob("*") if path.suffix.lower() in AUDIO and path.name not in ours]
+    if others:
+        raise ValueError(f"{folder} holds other sounds, such as {others[0]}; choose another folder, or move them away")

@@ -188,6 +188,8 @@ def nsynth_super(
     >>> [path.name for path in pads.files]
     ['cello_flute_trumpet_clarinet.bin', 'settings.json']
     """
+    if looping not in (None, True, False):
+        raise ValueError(f"looping is {looping!r}; it is True, False or None, and the loop is always the same")
     dials, folder = _dials(model, corners), files.as_path(folder)
     pitches = _checked(pitches, resolution)
     named = _named(dials)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from .. import __version__
 from .naming import text
 from .sampling import Sampled
+from .sfz import MAX_MORPHED
 
 MAX_LINE = 300  # characters
 TEXT = """\
@@ -23,8 +24,11 @@ All notes are in tune and have one gain, so that a soft instrument stays soft. {
 {several}"""
 
 
+MORPH = """
+In the .sfz and the .dslibrary the modulation wheel crossfades from the first instrument to the last.
+"""
 SEVERAL = """
-In the soundfont each instrument is a preset. In the others the modulation wheel crossfades from the first to the last.
+In the soundfont each instrument is a preset, and there is a .multisample of each.
 """
 
 # What is in the archive, and what opens it; {} is its name.
@@ -36,6 +40,8 @@ FILES = {
     "samples": "WAV files that know their pitch and loop, for everything that takes a folder",
 }
 
+MORPHED = ("{}.sfz", "{}.dslibrary")  # where all share a wheel, if they are not too many
+
 
 def readme(sampled: Sampled, first: str) -> str:
     """The text, for files that are called `first`."""
@@ -44,7 +50,9 @@ def readme(sampled: Sampled, first: str) -> str:
         True: "A held key sounds for as long as it is held.",
         False: "A held key dies away by itself, as with a plucked string.",
     }
-    width = max(len(name.format(first)) for name in FILES) + 3
+    count = len(sampled.instruments)
+    files = {name.format(first): what for name, what in FILES.items() if count <= MAX_MORPHED or name not in MORPHED}
+    width = max(map(len, files)) + 3
     return TEXT.format(
         titles=", ".join(text(instrument.name) for instrument in sampled.instruments),
         model=text(sampled.model),
@@ -52,8 +60,8 @@ def readme(sampled: Sampled, first: str) -> str:
         version=__version__,
         count=len(sampled.zones),
         rate=sampled.sample_rate,
-        files="\n".join(f"{name.format(first):{width}}{what}" for name, what in FILES.items()),
+        files="\n".join(f"{name:{width}}{what}" for name, what in files.items()),
         evenness="\n".join(text(str(even), MAX_LINE) for even in sampled.evenness()),
         loops=loops[sustained[0]] if len(set(sustained)) == 1 else "Some die away by themselves when a key is held.",
-        several=SEVERAL if len(sampled.instruments) > 1 else "",
+        several=(SEVERAL if count > 1 else "") + (MORPH if 1 < count <= MAX_MORPHED else ""),
     )

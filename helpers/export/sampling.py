@@ -26,6 +26,7 @@ from ..instruments import Instrument, blend, check_model, named
 from ..midi import note_hertz, note_name
 from ..render import shaping
 from ..render.shaping import DECIBELS, HELD, LOOP_FROM, LOOP_STEADY, LOOP_TO
+from ..tables import counted
 from ..timbre.descriptors import Partials, brightness, partials_of
 from .tuning import measured_cents, retuned
 
@@ -153,7 +154,7 @@ class Sampled:
         names = [instrument.name for instrument in self.instruments]
         shown = ", ".join(names[:3]) + (f", … ({len(names)})" if len(names) > 3 else "")
         seconds = sum(len(zone.samples) for zone in self.zones) / self.sample_rate
-        return f"Sampled({shown}: {len(self.zones)} notes, {seconds:.0f} s at {self.sample_rate} Hz)"
+        return f"Sampled({shown}: {counted(len(self.zones), 'note')}, {seconds:.0f} s at {self.sample_rate} Hz)"
 
 
 @in_one_line
@@ -193,6 +194,8 @@ def sampled(
     if not chosen:
         raise ValueError("there is no instrument to sample")
     for instrument in chosen:
+        if not isinstance(instrument, Instrument):
+            raise ValueError(f"{instrument!r} is no instrument; a bank has them, as in bank[{str(instrument)!r}]")
         check_model(instrument, model)
     layered = [_layers(model, instrument, tops) for instrument in chosen]
     count = len(pitches) * sum(map(len, layered))
@@ -226,9 +229,11 @@ def _checked_pitches(pitches: Sequence[int]) -> list[int]:
 
 def _checked_rate(model: GANSynth, sample_rate: int | None) -> int:
     rate = model.sample_rate if sample_rate is None else sample_rate
-    if not model.sample_rate <= rate <= MAX_SAMPLE_RATE:
-        raise ValueError(f"sample_rate is {rate}; it lies between {model.sample_rate} and {MAX_SAMPLE_RATE} Hz")
-    return rate
+    if not isinstance(rate, (int, np.integer)) or not model.sample_rate <= rate <= MAX_SAMPLE_RATE:
+        raise ValueError(
+            f"sample_rate is {rate!r}; it is a whole number between {model.sample_rate} and {MAX_SAMPLE_RATE} Hz"
+        )
+    return int(rate)
 
 
 def _layers(model: GANSynth, instrument: Instrument, tops: tuple[int, ...]) -> list[tuple[int, int, np.ndarray]]:

@@ -21,11 +21,11 @@ TOP = 127
 MAX_MORPHED = 8  # instruments on one wheel; with more, hardly a place of it plays only one
 
 
-def check_morph(sampled: Sampled) -> None:
+def check_morph(count: int) -> None:
     """Check that not too many instruments share a wheel."""
-    if len(sampled.instruments) > MAX_MORPHED:
+    if count > MAX_MORPHED:
         raise ValueError(
-            f"there are {len(sampled.instruments)} instruments, and {MAX_MORPHED} can share a wheel; "
+            f"there are {count} instruments, and {MAX_MORPHED} can share a wheel; "
             "export them one by one, or as one .sf2 with a preset each"
         )
 
@@ -38,7 +38,7 @@ def sfz(sampled: Sampled, folder: str, names: Sequence[Sequence[str]]) -> str:
       folder: of the samples, as seen from the file.
       names: of the samples in it, for each instrument and zone.
     """
-    check_morph(sampled)
+    check_morph(len(sampled.instruments))
     return "\n".join([*_head(sampled, folder), *_groups(sampled, names), ""])
 
 

@@ -16,16 +16,15 @@ from ..errors import in_one_line
 from ..files import as_path, replacing
 from .bitwig import multisample
 from .decentsampler import dspreset, library
-from .files import Contents, archive, file_stems, sample_names, write_archive, write_beside
+from .files import PICTURE, Contents, archive, check_no_others, file_stems, sample_names, write_archive, write_beside
 from .naming import stem
 from .pictures import cover
 from .readme import readme
 from .sampling import Sampled, SampledInstrument
 from .sf2 import sf2
-from .sfz import MAX_MORPHED, sfz
+from .sfz import MAX_MORPHED, check_morph, sfz
 from .wav import wav
 
-PICTURE = "picture.png"
 SAMPLES = "samples"
 
 
@@ -63,24 +62,52 @@ def sampler(sampled: Sampled, path: str | os.PathLike) -> Path:
 
     Notebook: 10_take_home.
     """
+    if not isinstance(sampled, Sampled):
+        raise ValueError(f"{sampled!r} has not been sampled; export.sampled(model, instrument) does that")
+    ending = check_target(path, len(sampled.instruments))
     path = as_path(path)
-    ending = path.suffix.lower()
-    if ending not in WRITERS:
-        raise ValueError(f"{path.name} must end in {', '.join(filter(None, WRITERS))}, or have no ending for a folder")
     WRITERS[ending](sampled, path)
     return path
 
 
+def check_target(path: str | os.PathLike, count: int) -> str:
+    """Check that so many instruments can be written to a path, as far as that can be known before they are sampled.
+
+    Returns:
+      The ending that says how; "" for a folder, which a path names that has none or that ends in "/".
+
+    Raises:
+      ValueError: they cannot.
+    """
+    ending = "" if os.fspath(path).endswith(("/", os.sep)) else as_path(path).suffix.lower()
+    path = as_path(path)
+    endings = ", ".join(filter(None, WRITERS))
+    if not path.name:
+        raise ValueError(f"{str(path)!r} names no file or folder of its own")
+    if ending not in WRITERS or (not ending and path.name.lower() in WRITERS):
+        raise ValueError(f"{path.name} must be a name that ends in {endings}, or have no ending for a folder")
+    if ending and path.is_dir():
+        raise ValueError(f"{path} is a folder, and a file cannot take its place")
+    for folder in (*([] if ending else [path]), *path.parents):
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"{folder} is a file, and not a folder")
+    if ending == ".multisample" and count > 1:
+        raise ValueError(f"a .multisample holds one instrument and these are {count}; write them one by one")
+    if ending in MORPHING:
+        check_morph(count)
+    return ending
+
+
 def _write_sfz(sampled: Sampled, path: Path) -> None:
-    folder = _folder_of(path)
+    folder = folder_of(path)
     names = _names(sampled)
     content = sfz(sampled, folder, names).encode("utf-8")
-    write_beside(_wavs(sampled, names), path.parent / folder)
     with replacing(path) as partial:
         partial.write_bytes(content)
+        write_beside(_wavs(sampled, names), path.parent / folder)
 
 
-def _folder_of(path: Path) -> str:
+def folder_of(path: Path) -> str:
     """The name of the folder of samples beside a file: of another file, whatever its name, it is another one."""
     own = stem(path.stem)
     told_apart = "" if own == path.stem else f"-{zlib.crc32(os.fsencode(path.stem)):08x}"
@@ -94,12 +121,12 @@ def _write_sf2(sampled: Sampled, path: Path) -> None:
 
 
 def _write_dspreset(sampled: Sampled, path: Path) -> None:
-    folder = _folder_of(path)
+    folder = folder_of(path)
     names = _names(sampled, ".flac")
     content = dspreset(sampled, _inside(folder, names), f"{folder}/{PICTURE}")
-    write_beside({**_flacs(sampled, names), PICTURE: cover(sampled)}, path.parent / folder)
     with replacing(path) as partial:
         partial.write_bytes(content)
+        write_beside({**_flacs(sampled, names), PICTURE: cover(sampled)}, path.parent / folder)
 
 
 def _write_dslibrary(sampled: Sampled, path: Path) -> None:
@@ -107,10 +134,6 @@ def _write_dslibrary(sampled: Sampled, path: Path) -> None:
 
 
 def _write_multisample(sampled: Sampled, path: Path) -> None:
-    if len(sampled.instruments) > 1:
-        raise ValueError(
-            f"a .multisample holds one instrument and these are {len(sampled.instruments)}; write them one by one"
-        )
     write_archive(_multisample(sampled, sampled.instruments[0], _names(sampled)[0]), path)
 
 
@@ -119,6 +142,7 @@ def _write_folder(sampled: Sampled, path: Path) -> None:
         sampled.instruments, file_stems(sampled.instruments), _names(sampled), strict=True
     ):
         folder = path / own if len(sampled.instruments) > 1 else path
+        check_no_others(folder, names)
         for zone, name in zip(instrument.zones, names, strict=True):
             with replacing(folder / name) as partial:
                 partial.write_bytes(wav(zone, sampled.sample_rate))
@@ -185,3 +209,4 @@ WRITERS: dict[str, Callable[[Sampled, Path], None]] = {
     "": _write_folder,
 }
 SAMPLER_ENDINGS = tuple(WRITERS)
+MORPHING = (".sfz", ".dspreset", ".dslibrary")  # what has one wheel for all instruments
