@@ -8,14 +8,14 @@ function makePad(pad, { columns, rows, corners }, moved) {
     element.className = className;
     return element;
   };
-  const INSET = 12; // % of the pad beside the outermost places
-  const at = (step, count) => (count === 1 ? 50 : INSET + (step * (100 - 2 * INSET)) / (count - 1));
+  const ACROSS = 12, DOWN = 26; // % of the pad outside of the outermost places; the corners' names stand there
+  const at = (step, count, inset) => (count === 1 ? 50 : inset + (step * (100 - 2 * inset)) / (count - 1));
   let column = (columns - 1) / 2, row = Math.floor((rows - 1) / 2), dragged = null;
   corners.forEach((name, i) => {
     const label = add("b", corners.length === 3 && i === 2 ? "middle" : "");
     label.textContent = name;
   });
-  for (let y = 0; y < rows; y++) for (let x = 0; x < columns; x++) Object.assign(add("i").style, { left: `${at(x, columns)}%`, top: `${at(y, rows)}%` });
+  for (let y = 0; y < rows; y++) for (let x = 0; x < columns; x++) Object.assign(add("i").style, { left: `${at(x, columns, ACROSS)}%`, top: `${at(y, rows, DOWN)}%` });
   const point = add("div", "point");
 
   const move = (newColumn, newRow) => {
@@ -27,8 +27,8 @@ function makePad(pad, { columns, rows, corners }, moved) {
     if (corners.length === 3) shares = [shares[0], shares[1], y];
     const told = corners.map((name, i) => [name, Math.round(100 * shares[i])]).filter(([, share]) => share);
     const text = told.map(([name, share]) => `${name} ${share}\u00a0%`).join(" · ");
-    point.style.left = `${at(column, columns)}%`;
-    point.style.top = `${at(row, rows)}%`;
+    point.style.left = `${at(column, columns, ACROSS)}%`;
+    point.style.top = `${at(row, rows, DOWN)}%`;
     document.getElementById("blend").textContent = text;
     pad.setAttribute("aria-valuenow", row * columns + column + 1);
     pad.setAttribute("aria-valuetext", text);
@@ -36,8 +36,9 @@ function makePad(pad, { columns, rows, corners }, moved) {
   };
   const follow = (event) => {
     const box = pad.getBoundingClientRect();
-    const step = (part, count) => Math.round(((part * 100 - INSET) / (100 - 2 * INSET)) * (count - 1));
-    move(step((event.clientX - box.left) / box.width, columns), rows > 1 ? step((event.clientY - box.top) / box.height, rows) : 0);
+    const step = (part, count, inset) => Math.round(((part * 100 - inset) / (100 - 2 * inset)) * (count - 1));
+    const x = step((event.clientX - box.left) / box.width, columns, ACROSS);
+    move(x, rows > 1 ? step((event.clientY - box.top) / box.height, rows, DOWN) : 0);
   };
   for (const [name, value] of Object.entries({
     tabindex: 0, role: "slider", "aria-label": "Blend of the instruments; arrow keys move the point",
