@@ -146,6 +146,7 @@ ELSEWHERE = {
     "export.sfz.check_morph": "called by export.sampler",
     "export.sfz.sfz": "called by export.sampler",
     "export.sfz.wheel_places": "called by export.sampler",
+    "export.wav.chunk": "called by export.sampler",
     "export.wav.pcm": "called by export.sampler",
     "export.wav.wav": "called by export.sampler",
     "instruments.choose": "called by generate.main",

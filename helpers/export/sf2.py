@@ -18,7 +18,7 @@ import numpy as np
 from .. import __version__
 from .naming import stem, text, unique
 from .sampling import RELEASE, Sampled, SampledInstrument, Zone
-from .wav import pcm
+from .wav import chunk, pcm
 
 GAP = 46  # zeros after each sample; what interpolates may read into them
 MAX_NAME = 19  # characters, of 20 bytes that end with a zero
@@ -35,7 +35,7 @@ def sf2(sampled: Sampled) -> bytes:
     starts, waves = _laid_out(sampled.zones)
     body = (
         _list(b"INFO", _info(sampled))
-        + _list(b"sdta", _chunk(b"smpl", waves))
+        + _list(b"sdta", chunk(b"smpl", waves))
         + _list(b"pdta", _tables(sampled, starts))
     )
     return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"sfbk" + body
@@ -55,11 +55,11 @@ def _info(sampled: Sampled) -> bytes:
     title = ", ".join(text(instrument.name) for instrument in sampled.instruments)
     made = f"Sampled from {text(sampled.model)} {sampled.fingerprint[:8]}, a GANSynth model."
     return (
-        _chunk(b"ifil", VERSION)
-        + _chunk(b"isng", b"EMU8000\0")
-        + _chunk(b"INAM", _zero_ended(title, 255))
-        + _chunk(b"ICMT", _zero_ended(made, 255))
-        + _chunk(b"ISFT", _zero_ended(f"gansynth-suite {__version__}", 255))
+        chunk(b"ifil", VERSION)
+        + chunk(b"isng", b"EMU8000\0")
+        + chunk(b"INAM", _zero_ended(title, 255))
+        + chunk(b"ICMT", _zero_ended(made, 255))
+        + chunk(b"ISFT", _zero_ended(f"gansynth-suite {__version__}", 255))
     )
 
 
@@ -89,7 +89,7 @@ def _tables(sampled: Sampled, starts: Sequence[int]) -> bytes:
         b"igen": [*(record for zone in generators for record in zone), b"\0" * 4],
         b"shdr": [*_samples(sampled, starts), struct.pack("<20s5IBbHH", b"EOS", 0, 0, 0, 0, 0, 0, 0, 0, 0)],
     }
-    return b"".join(_chunk(name, b"".join(records)) for name, records in tables.items())
+    return b"".join(chunk(name, b"".join(records)) for name, records in tables.items())
 
 
 def _firsts(instruments: Sequence[SampledInstrument]) -> list[int]:
@@ -122,8 +122,4 @@ def _samples(sampled: Sampled, starts: Sequence[int]) -> Iterator[bytes]:
 
 
 def _list(name: bytes, content: bytes) -> bytes:
-    return _chunk(b"LIST", name + content)
-
-
-def _chunk(name: bytes, content: bytes) -> bytes:
-    return name + struct.pack("<I", len(content)) + content
+    return chunk(b"LIST", name + content)

@@ -27,9 +27,7 @@ def pcm(samples: np.ndarray) -> np.ndarray:
 def wav(zone: Zone, sample_rate: int) -> bytes:
     """A zone as the content of a 16-bit WAV file."""
     head = struct.pack("<HHIIHH", PCM, MONO, sample_rate, sample_rate * BYTES, BYTES, 8 * BYTES)
-    body = (
-        _chunk(b"fmt ", head) + _chunk(b"data", pcm(zone.samples).tobytes()) + _chunk(b"smpl", _smpl(zone, sample_rate))
-    )
+    body = chunk(b"fmt ", head) + chunk(b"data", pcm(zone.samples).tobytes()) + chunk(b"smpl", _smpl(zone, sample_rate))
     return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WAVE" + body
 
 
@@ -39,5 +37,6 @@ def _smpl(zone: Zone, sample_rate: int) -> bytes:
     return struct.pack("<9I", 0, 0, period, zone.pitch, 0, 0, 0, len(loops), 0) + b"".join(loops)
 
 
-def _chunk(name: bytes, content: bytes) -> bytes:
+def chunk(name: bytes, content: bytes) -> bytes:
+    """A piece of a RIFF file, which has an even number of bytes."""
     return name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
