@@ -112,8 +112,8 @@ def warm_up() -> threading.Thread:
 
 
 def constant_q(
-    y: Audio | np.ndarray,
-    sr: int = SAMPLE_RATE,
+    audio: Audio | np.ndarray,
+    sample_rate: int = SAMPLE_RATE,
     hop: int = HOP,
     bins_per_octave: int = BINS_PER_OCTAVE,
     fmin: str | float = LOWEST,
@@ -122,8 +122,8 @@ def constant_q(
     """The constant-Q transform from `fmin` to half the sample rate, by librosa.
 
     Args:
-      y: a clip, or samples [n] or [n, channels]; channels are mixed to mono.
-      sr: Hz, of samples; a clip is resampled to it.
+      audio: a clip, or samples [n] or [n, channels]; channels are mixed to mono.
+      sample_rate: Hz, of samples; a clip is resampled to it.
       hop: samples from column to column.
       bins_per_octave: rows an octave.
       fmin: the lowest bin, a note's name or Hz.
@@ -141,7 +141,7 @@ def constant_q(
     """
     librosa = compiled.librosa()
 
-    samples = _samples(y, sr)
+    samples = _samples(audio, sample_rate)
     if not (hop >= 1 and bins_per_octave >= 1 and filter_scale > 0):
         raise ValueError("hop and bins_per_octave must be 1 or more, and filter_scale above 0")
     try:
@@ -151,26 +151,28 @@ def constant_q(
     # The highest filter must end below half the sample rate.
     ratio = 2 ** (2 / bins_per_octave)
     width = 1 + HANN_BANDWIDTH / 2 * (ratio - 1) / (ratio + 1) / filter_scale
-    bins = int(bins_per_octave * np.log2(sr / 2 / lowest / width)) if 0 < lowest < sr / 2 else 0
+    bins = int(bins_per_octave * np.log2(sample_rate / 2 / lowest / width)) if 0 < lowest < sample_rate / 2 else 0
     if bins < 1:
-        raise ValueError(f"fmin is {fmin!r}; it must lie above 0 and well below {sr / 2:g} Hz, half the sample rate")
+        raise ValueError(
+            f"fmin is {fmin!r}; it must lie above 0 and well below {sample_rate / 2:g} Hz, half the sample rate"
+        )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="n_fft=.*too large")  # in the lowest octaves of a short clip
         spectrum = librosa.cqt(
             y=np.pad(samples, (0, max(0, hop + 1 - len(samples)))),  # two columns at least
-            sr=sr,
+            sr=sample_rate,
             hop_length=hop,
             fmin=lowest,
             n_bins=bins,
             bins_per_octave=bins_per_octave,
             filter_scale=filter_scale,
         )
-    return ConstantQ(spectrum, lowest * 2 ** (np.arange(bins) / bins_per_octave), hop, sr)
+    return ConstantQ(spectrum, lowest * 2 ** (np.arange(bins) / bins_per_octave), hop, sample_rate)
 
 
 def cqt(
-    y: Audio | np.ndarray,
-    sr: int = SAMPLE_RATE,
+    audio: Audio | np.ndarray,
+    sample_rate: int = SAMPLE_RATE,
     hop: int = HOP,
     bins_per_octave: int = BINS_PER_OCTAVE,
     fmin: str | float = LOWEST,
@@ -182,7 +184,7 @@ def cqt(
     """Draw a constant-Q spectrogram in decibels below its loudest bin.
 
     Args:
-      y, sr, hop, bins_per_octave, fmin, filter_scale: as for `constant_q`.
+      audio, sample_rate, hop, bins_per_octave, fmin, filter_scale: as for `constant_q`.
       peak_db: dB shown below the loudest bin.
       ax: matplotlib axes; new ones by default.
       title: written above.
@@ -196,17 +198,17 @@ def cqt(
     >>> level.shape, float(level.min()), float(level.max())
     ((316, 63), -70.0, 0.0)
     """
-    q = constant_q(y, sr, hop, bins_per_octave, fmin, filter_scale)
+    q = constant_q(audio, sample_rate, hop, bins_per_octave, fmin, filter_scale)
     ax = _axes(ax)
     key, level = _draw_cqt(ax, q, peak_db)
     ax.figure.colorbar(key, ax=ax, label=LEVEL_LABEL, pad=0.01)
-    _finish(ax, title, _seconds(y, sr))
+    _finish(ax, title, _seconds(audio, sample_rate))
     return ax, level
 
 
 def rainbowgram(
-    y: Audio | np.ndarray,
-    sr: int = SAMPLE_RATE,
+    audio: Audio | np.ndarray,
+    sample_rate: int = SAMPLE_RATE,
     hop: int = HOP,
     bins_per_octave: int = BINS_PER_OCTAVE,
     fmin: str | float = LOWEST,
@@ -242,17 +244,17 @@ def rainbowgram(
     True
     """
     _check_mode(mode)
-    q = constant_q(y, sr, hop, bins_per_octave, fmin, filter_scale)
+    q = constant_q(audio, sample_rate, hop, bins_per_octave, fmin, filter_scale)
     ax = _axes(ax)
     key, level = _draw_rainbowgram(ax, q, peak_db, mode=mode)
     ax.figure.colorbar(key, ax=ax, label=COLOUR_LABELS[mode], pad=0.01)
-    _finish(ax, title, _seconds(y, sr))
+    _finish(ax, title, _seconds(audio, sample_rate))
     return ax, q.advance() if mode == "paper" else q.detune(), level
 
 
 def mel(
-    y: Audio | np.ndarray,
-    sr: int = SAMPLE_RATE,
+    audio: Audio | np.ndarray,
+    sample_rate: int = SAMPLE_RATE,
     hop: int = HOP,
     peak_db: float = PEAK_DB,
     ax: Axes | None = None,
@@ -262,24 +264,24 @@ def mel(
 
     Args and returns as for `cqt`; decibels are [MEL_BANDS, columns].
     """
-    power, ax = _mel_power(y, sr, hop), _axes(ax)
-    key, level = _draw_mel(ax, power, peak_db, sr=sr, hop=hop)
+    power, ax = _mel_power(audio, sample_rate, hop), _axes(ax)
+    key, level = _draw_mel(ax, power, peak_db, sample_rate=sample_rate, hop=hop)
     ax.figure.colorbar(key, ax=ax, label=LEVEL_LABEL, pad=0.01)
-    _finish(ax, title, _seconds(y, sr))
+    _finish(ax, title, _seconds(audio, sample_rate))
     return ax, level
 
 
 def waveform(
-    y: Audio | np.ndarray, sr: int = SAMPLE_RATE, ax: Axes | None = None, title: str | None = None
+    audio: Audio | np.ndarray, sample_rate: int = SAMPLE_RATE, ax: Axes | None = None, title: str | None = None
 ) -> tuple[Axes, np.ndarray]:
     """Draw samples over time; of a clip too long for that, the outline.
 
     Returns:
       (the axes, samples [n], mixed to mono).
     """
-    samples, ax = _samples(y, sr), _axes(ax)
-    _draw_waveform(ax, samples, sr=sr)
-    _finish(ax, title, len(samples) / sr)
+    samples, ax = _samples(audio, sample_rate), _axes(ax)
+    _draw_waveform(ax, samples, sample_rate=sample_rate)
+    _finish(ax, title, len(samples) / sample_rate)
     return ax, samples
 
 
@@ -433,33 +435,33 @@ def network_view(data: np.ndarray, config: Config) -> tuple[np.ndarray, np.ndarr
 # ------------------------------------------------------------------------------------------------------- analysing
 
 
-def _samples(y: Audio | np.ndarray, sr: int) -> np.ndarray:
-    """Mono float32 [n] at `sr`."""
-    if sr < 1:
-        raise ValueError(f"sr is {sr}; it must be a sample rate in Hz")
-    if isinstance(y, Audio):
-        samples = np.asarray(y.mono, np.float32)
+def _samples(audio: Audio | np.ndarray, sample_rate: int) -> np.ndarray:
+    """Mono float32 [n] at `sample_rate`."""
+    if sample_rate < 1:
+        raise ValueError(f"sample_rate is {sample_rate}; it must be 1 Hz or more")
+    if isinstance(audio, Audio):
+        samples = np.asarray(audio.mono, np.float32)
     else:
-        samples = np.asarray(y, np.float32)
+        samples = np.asarray(audio, np.float32)
         if samples.ndim not in (1, 2) or samples.shape[-1] > max(len(samples), 8):
             raise ValueError(f"the samples' shape is {samples.shape}; it must be [n], or [n, channels]")
         samples = samples.mean(axis=1) if samples.ndim == 2 else samples
     if not len(samples) or not np.isfinite(samples).all():
         raise ValueError("the audio is empty or holds samples that are not finite numbers, so there is nothing to draw")
-    if isinstance(y, Audio):
-        samples = sound.resample(Audio(samples, y.sample_rate), sr).samples
+    if isinstance(audio, Audio):
+        samples = sound.resample(Audio(samples, audio.sample_rate), sample_rate).samples
     return samples
 
 
-def _seconds(y: Audio | np.ndarray, sr: int = SAMPLE_RATE) -> float:
-    return y.duration if isinstance(y, Audio) else len(y) / sr
+def _seconds(audio: Audio | np.ndarray, sample_rate: int = SAMPLE_RATE) -> float:
+    return audio.duration if isinstance(audio, Audio) else len(audio) / sample_rate
 
 
-def _mel_power(y: Audio | np.ndarray, sr: int = SAMPLE_RATE, hop: int = HOP) -> np.ndarray:
+def _mel_power(audio: Audio | np.ndarray, sample_rate: int = SAMPLE_RATE, hop: int = HOP) -> np.ndarray:
     librosa = compiled.librosa()
 
     return librosa.feature.melspectrogram(
-        y=_samples(y, sr), sr=sr, n_fft=MEL_WINDOW, hop_length=hop, n_mels=MEL_BANDS, htk=True
+        y=_samples(audio, sample_rate), sr=sample_rate, n_fft=MEL_WINDOW, hop_length=hop, n_mels=MEL_BANDS, htk=True
     )
 
 
@@ -546,7 +548,7 @@ def _draw_mel(
     power: np.ndarray,
     peak_db: float = PEAK_DB,
     loudest: float | None = None,
-    sr: int = SAMPLE_RATE,
+    sample_rate: int = SAMPLE_RATE,
     hop: int = HOP,
 ) -> tuple[ScalarMappable, np.ndarray]:
     librosa = compiled.librosa()
@@ -554,7 +556,7 @@ def _draw_mel(
     loudest = loudest or power.max()
     floor = 10 ** (-peak_db / 10)
     level = 10 * np.log10(np.clip(power / loudest, floor, 1.0)) if loudest else np.full(power.shape, -peak_db)
-    extent = (-0.5 * hop / sr, (level.shape[1] - 0.5) * hop / sr, 0, MEL_BANDS)
+    extent = (-0.5 * hop / sample_rate, (level.shape[1] - 0.5) * hop / sample_rate, 0, MEL_BANDS)
     drawn = ax.imshow(
         _thinned(level, level),
         origin="lower",
@@ -565,19 +567,19 @@ def _draw_mel(
         vmax=0.0,
         interpolation="nearest",
     )
-    hertz = HERTZ[sr / 2 >= HERTZ]
-    share = librosa.hz_to_mel(hertz, htk=True) / librosa.hz_to_mel(sr / 2, htk=True)
+    hertz = HERTZ[sample_rate / 2 >= HERTZ]
+    share = librosa.hz_to_mel(hertz, htk=True) / librosa.hz_to_mel(sample_rate / 2, htk=True)
     ax.set_yticks(share * MEL_BANDS, [f"{hz:g}" for hz in hertz])
     ax.set(xlabel="time (s)", ylabel="frequency (Hz)", facecolor="black")
     return drawn, level
 
 
 def _draw_waveform(
-    ax: Axes, samples: np.ndarray, loudest: float = 1.0, sr: int = SAMPLE_RATE
+    ax: Axes, samples: np.ndarray, loudest: float = 1.0, sample_rate: int = SAMPLE_RATE
 ) -> tuple[ScalarMappable | None, np.ndarray | None]:
     each = -(-len(samples) // MAX_COLUMNS)
     columns = np.pad(samples, (0, -len(samples) % each), mode="edge").reshape(-1, each)
-    seconds = np.arange(len(columns)) * each / sr
+    seconds = np.arange(len(columns)) * each / sample_rate
     # Lowest to highest sample of each column: quicker than a line through all, and no peak is lost.
     ax.fill_between(seconds, columns.min(axis=1), columns.max(axis=1), linewidth=0.4, color="#345995")
     limit = loudest or 1.0

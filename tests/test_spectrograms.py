@@ -113,7 +113,7 @@ class TestConstantQ:
         samples = 0.5 * np.sin(2 * np.pi * 440 * seconds).astype(np.float32)
         clip = spectrograms.constant_q(Audio(samples, 44100))
         assert (clip.sample_rate, len(clip.frequencies)) == (RATE, 316)
-        plain = spectrograms.constant_q(samples, sr=44100)
+        plain = spectrograms.constant_q(samples, sample_rate=44100)
         assert plain.sample_rate == 44100
         for q in (clip, plain):
             middle = q.level()[:, q.spectrum.shape[1] // 2]
@@ -142,7 +142,7 @@ class TestConstantQ:
             ({"hop": 0}, "1 or more"),
             ({"bins_per_octave": 0}, "1 or more"),
             ({"filter_scale": 0}, "above 0"),
-            ({"sr": 0}, "sample rate in Hz"),
+            ({"sample_rate": 0}, "1 Hz or more"),
         ],
     )
     def test_numbers_out_of_range_are_one_sentence(self, options, message):

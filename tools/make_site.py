@@ -48,7 +48,7 @@ LARGE_PICTURE = 40_000  # bytes of a PNG from which on it becomes a WebP
 WEBP_QUALITY = 80
 CARD = (640, 360)  # pixels of a picture in the index
 
-LONGEST_LABEL = 60  # characters of a printed line that can name a player
+MAX_LABEL = 60  # characters of a printed line that can name a player
 PROGRESS_MODELS = 4  # of a progress bar of tqdm: a box, text, the bar, text; controls with a bar have more
 WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGETS = "application/vnd.jupyter.widget-state+json"
@@ -189,7 +189,7 @@ def _outputs(outputs: Sequence[dict], state: dict, heading: str) -> Iterator[str
             name = re.sub(r"[`*]", "", label)
             yield f'<div class="output">{IS_SOUND.sub(lambda match, name=name: _player(match[0], name), shown)}</div>'
         lines = output.get("text", "").strip().splitlines()
-        label = lines[-1] if lines and len(lines[-1]) <= LONGEST_LABEL else heading
+        label = lines[-1] if lines and len(lines[-1]) <= MAX_LABEL else heading
 
 
 def _player(element: str, label: str) -> str:

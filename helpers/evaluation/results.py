@@ -37,7 +37,7 @@ ACROSS = 3  # panels of a picture
 PANEL = (3.3, 0.42, 0.9)  # inches: width, height of a row, height around the rows
 GAP = 0.12  # inches below and above a panel
 LABELS = 1.6  # inches beside the panels
-LONGEST_LABEL = 28  # characters of a name beside a picture
+MAX_LABEL = 28  # characters of a name beside a picture
 MODEL_COLOUR, OTHER_COLOUR = "#1f4e9c", "0.45"
 HEADINGS = {OTHER: "reference against itself", ROUND_TRIP: "its round trip"}
 BETTER = {"higher": "higher is better", "lower": "lower is better", "like": "closer to the reference is better"}
@@ -432,7 +432,7 @@ def _panel(ax: Any, name: str, rows: list[Column]) -> None:
 
 
 def _short(label: str) -> str:
-    return label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"
+    return label if len(label) <= MAX_LABEL else f"{label[: MAX_LABEL - 1]}…"
 
 
 # -------------------------------------------------------------------------------------------------------------- files

@@ -24,7 +24,7 @@ from .results import BETTER, METRICS, MODEL, OTHER, Column, Evaluation
 
 PIXELS = 96  # of CSS in an inch
 WIDTH = 3.6  # inches of a panel with its labels
-MOST_COLUMNS = 6  # that fit side by side on A4; a table of more is printed as a block a metric
+MAX_COLUMNS = 6  # that fit side by side on A4; a table of more is printed as a block a metric
 NAMED = 3  # models that the page's own title names
 PROBLEMS_SHOWN = 5  # of each model
 
@@ -65,7 +65,7 @@ def write(evaluations: Mapping[str, Evaluation], path: str | os.PathLike, title:
         "title": title or _title(list(evaluations)),
         "first": next(iter(evaluations.values())),
         "reference_row": OTHER,
-        "is_long": len(shown) > MOST_COLUMNS,
+        "is_long": len(shown) > MAX_COLUMNS,
         "metrics": rows,
         "left_out": [METRICS[name].title for name in results.left_out(evaluations)],
         "models": [_model(name, found) for name, found in evaluations.items()],

@@ -19,7 +19,7 @@ from ..errors import in_one_line
 from ..files import naming
 from ..midi import Changes, Note, Song, Track
 from . import original
-from .controllers import BEND_LIMIT
+from .controllers import MAX_BEND
 from .generating import Progress
 from .mixing import SOUNDFONT, Mixer
 from .planning import plan
@@ -206,7 +206,7 @@ def _followed(track: Track, part: ResolvedPart, settings: Settings, is_drum: boo
         controls.pop("pedal", None)
         controls.pop("sostenuto", None)
     if "bend" in controls:
-        controls["bend"] = tuple((at, min(max(bend, -BEND_LIMIT), BEND_LIMIT)) for at, bend in controls["bend"])
+        controls["bend"] = tuple((at, min(max(bend, -MAX_BEND), MAX_BEND)) for at, bend in controls["bend"])
     if part.pan is not None and not settings.faithful:
         controls["pan"] = ((0.0, part.pan),)
     return controls

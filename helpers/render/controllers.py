@@ -14,7 +14,7 @@ from .shaping import Curve
 from .types import ResolvedPart, Settings
 
 VOLUME, EXPRESSION = 100 / 127, 1.0  # of a track that does not say; General MIDI's
-BEND_LIMIT = 24.0  # semitones; damaged files ask for hundreds
+MAX_BEND = 24.0  # semitones; damaged files ask for hundreds
 
 
 def curves(song: Song, parts: Sequence[ResolvedPart], settings: Settings) -> list[dict[str, Curve]]:
@@ -28,7 +28,7 @@ def curves(song: Song, parts: Sequence[ResolvedPart], settings: Settings) -> lis
         changes = track.controls.get(kind, ()) if settings.controllers else ()
         key = id(changes), kind
         if key not in made:
-            limit = BEND_LIMIT if kind == "bend" else np.inf
+            limit = MAX_BEND if kind == "bend" else np.inf
             made[key] = Curve([(second, min(max(value, -limit), limit)) for second, value in changes], default)
         return made[key]
 
