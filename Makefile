@@ -61,7 +61,9 @@ app: $(VENV)/ready-app
 		--MappingKernelManager.cull_idle_timeout=1200 $(APP) # of pages that were closed, Voilà keeps the kernels otherwise
 
 docs: $(VENV)/ready-dev
-	$(BIN)/pdoc --docformat google --no-show-source --template-directory docs/reference --output-directory outputs/site/reference \
+	@# pdoc shows the types of a NamedTuple's fields as they are written, but warns that it cannot look them up; mypy can.
+	PYTHONWARNINGS="ignore:Error parsing type annotation,ignore:Failed to run TYPE_CHECKING code" \
+		$(BIN)/pdoc --docformat google --no-show-source --template-directory docs/reference --output-directory outputs/site/reference \
 		$$($(BIN)/python tools/modules.py)
 	$(BIN)/python tools/make_site.py
 
