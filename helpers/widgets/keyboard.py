@@ -62,6 +62,8 @@ class Keyboard(Control):
     instrument cancels what is under way. On a pad, what sounds next is what the point was moved to, as soon as it is
     there: the keys that were played lately come first; the others sound as before until then, and are drawn lighter.
 
+    Unlike the other controls it stops nothing that sounds, and nothing stops it: one can play along with a clip.
+
     Args:
       model: what plays; or a `instruments.Bank`, whose model is followed.
       instrument: to begin with: one, or the name of one in the bank, by default its first; or four of them, for a pad
