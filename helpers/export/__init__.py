@@ -17,7 +17,7 @@ from .pads import Pads, nsynth_super
 from .sampling import Evenness, Loop, Sampled, SampledInstrument, Step, Zone, sampled
 from .songs import midi, project, stems
 from .tuning import measured_cents
-from .web import web
+from .web_page import web
 from .writing import SAMPLER_ENDINGS, sampler
 
 __all__ = [

@@ -30,9 +30,9 @@ async function askForMidi() {
 }
 
 // Build the piano in `root`. `scope` is what hears the computer's keys; `played` is told of each key that is pressed,
-// `elsewhere` is what to say where there can be no MIDI, and `missing` what of keys without a note. Returns {show, stop,
+// `elsewhere` is what to say where there can be no MIDI, and `grey` what of keys without a note. Returns {show, stop,
 // dispose}.
-function makeKeys(root, { context, sampler, scope = root, played = () => {}, elsewhere = "", missing = "No note for this key so far" }) {
+function makeKeys(root, { context, sampler, scope = root, played = () => {}, elsewhere = "", grey = "Grey keys have no note yet." }) {
   const add = (tag, className, parent, text = "") => {
     const element = parent.appendChild(document.createElement(tag));
     element.className = className;
@@ -95,10 +95,10 @@ function makeKeys(root, { context, sampler, scope = root, played = () => {}, els
       button.classList.toggle("on", keys.has(key));
       button.classList.toggle("old", state === "old");
       button.classList.toggle("waiting", !state);
-      button.title = state ? "" : missing;
+      button.title = state ? "" : grey;
     }
-    const told = [states.has("") && `Grey keys: ${missing.toLowerCase()}.`, states.has("old") && "Shaded keys still play what was chosen before."];
-    shades.textContent = told.filter(Boolean).join(" ");
+    const old = "Shaded keys still play what was chosen before.";
+    shades.textContent = [states.has("") && grey, states.has("old") && old].filter(Boolean).join(" ");
   };
   const octave = (step) => {
     base = Math.max(FIRST, Math.min(LAST - 12, base + 12 * step));

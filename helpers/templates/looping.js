@@ -3,6 +3,7 @@
 const HELD = 3; // of a note, that a key was down in the model's data
 const ATTACK = 0.01;
 const LOOP_FROM = 1, LOOP_TO = 2.9, LOOP_ENDS = 5, LOOP_END_RANGE = 0.4, MIN_LOOP = 0.3, LOOP_SEAM = 0.1;
+const ROUNDING = 1e-6; // of a sample: 2.9 - 0.2 is a little less than 2.7
 const LOOP_STEADY = 3; // dB a second
 const GUARD = 64; // samples after a loop's end
 const TREND_BLOCK = 0.1, FLOOR = 1e-3, SILENCE = 1e-6;
@@ -62,7 +63,7 @@ function findLoop(wave, rate) {
   for (let i = 0; i < wave.length; i++) power[i + 1] = power[i] + wave[i] ** 2;
   let best = { start: first, end: Math.trunc(LOOP_TO * rate), decay: 1, likeness: -1 };
   for (let i = 0; i < LOOP_ENDS; i++) {
-    const end = Math.trunc((LOOP_TO - (LOOP_END_RANGE * i) / (LOOP_ENDS - 1)) * rate);
+    const end = Math.trunc((LOOP_TO - (LOOP_END_RANGE * i) / (LOOP_ENDS - 1)) * rate + ROUNDING);
     const pattern = wave.subarray(end - seam, end), own = power[end] - power[end - seam];
     const products = correlated(wave.subarray(first - seam, end - Math.trunc(MIN_LOOP * rate)), pattern);
     products.forEach((product, j) => {

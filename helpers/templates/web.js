@@ -1,4 +1,4 @@
-// The page of helpers/export/web.py: what a person chooses, and the notes that the worker makes of it. Needs sampler.js,
+// The page of helpers/export/web_page.py: what a person chooses, and the notes that the worker makes of it. Needs sampler.js,
 // keys.js, latents.js and points.js.
 const MAX_KEPT = 6; // instruments whose notes are kept: 6 MB each
 const DRAWN_BY = [1, 40]; // seed and number of the instruments of a model that names none

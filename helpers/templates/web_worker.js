@@ -1,4 +1,4 @@
-// The worker of the page of helpers/export/web.py: the network, and what makes notes of what it draws. Needs `ort`
+// The worker of the page of helpers/export/web_page.py: the network, and what makes notes of what it draws. Needs `ort`
 // (onnxruntime-web), transform.js and looping.js. Hears {load: about}, {make: turn, z, near}, {near: pitch} and {rest}; says
 // {have, of} while files arrive, {ready}, {turn, ready, of, zone, wave} for a note, and {trouble} in a sentence.
 const STEP = 3; // semitones from one generated pitch to the next; keys between them are played by the nearest

@@ -67,7 +67,7 @@ OURS = re.compile(
 GZIP_LEVEL = 9
 WORKER_SCRIPTS = ("transform.js", "looping.js", "web_worker.js")
 PAGE_SCRIPTS = ("sampler.js", "keys.js", "latents.js", "points.js", "web.js")
-TITLE = "Instruments that never existed"
+TITLE = "GANSynth, played in the browser"
 DIGITS = 4  # of the places on the map
 
 
@@ -274,8 +274,9 @@ OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR
 NOTICES = """The page and its own scripts: gansynth-suite, Apache License 2.0 (https://www.apache.org/licenses/LICENSE-2.0).
 The network: the checkpoint {model} of GANSynth{license}.
 
-{runtime}.js and {runtime}.bin (gzip) are ort.wasm.bundle.min.mjs and ort-wasm-simd-threaded.wasm of the package
-onnxruntime-web {version} from npm, unchanged: https://github.com/microsoft/onnxruntime/tree/v{version}
+{runtime}.js and {runtime}.bin (a gzip file) are ort.wasm.bundle.min.mjs and
+ort-wasm-simd-threaded.wasm of the package onnxruntime-web {version} from npm, unchanged:
+https://github.com/microsoft/onnxruntime/tree/v{version}
 {others}
 
 MIT License
