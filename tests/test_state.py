@@ -524,6 +524,7 @@ CALLS = {
     "spectrograms.network_view": lambda g: spectrograms.network_view(formula_data(1)[0], Config()),
     "spectrograms.rainbowgram": lambda g: spectrograms.rainbowgram(g.clip, mode="detune"),
     "spectrograms.waveform": lambda g: spectrograms.waveform(g.clip),
+    "terminal.ended": lambda g: terminal.ended(lambda: 0),
     "terminal.is_control": lambda g: terminal.is_control("\x1b"),
     "terminal.program": lambda g: terminal.program("helpers.train"),
     "terminal.say": lambda g: terminal.say("a word"),

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 
 from .. import export
 from ..files import as_path
-from ..instruments import choose, is_file, load
-from ..terminal import program, say
+from ..instruments import Instrument, choose, is_file, load
+from ..terminal import ended, program, say
 from .sampling import PITCHES
 from .writing import check_target, folder_of
 
@@ -45,7 +45,11 @@ def parser() -> argparse.ArgumentParser:
     what = flags.add_mutually_exclusive_group()
     what.add_argument("--instrument", metavar="NAME", help="one of the checkpoint's instruments")
     what.add_argument("--instruments", metavar="FILE|NAMES", help="several of them, or a file of instruments.save")
-    what.add_argument("--pad", metavar="FILE|NAMES", help="four instruments for the corners of an NSynth Super")
+    what.add_argument(
+        "--pad",
+        metavar="FILE|NAMES",
+        help="four instruments for the corners of an NSynth Super; Cello+Flute are two at one, 1, 2 or 4 fit",
+    )
     what.add_argument(
         "--web", action="store_true", help="the model itself as a static page, for GitHub Pages and others"
     )
@@ -138,10 +142,23 @@ def _write_samples(model: GANSynth, args: argparse.Namespace, pitches: list[int]
     say(f"{path}, with the folder {beside}" if path.suffix.lower() in WITH_FOLDER else path)
 
 
+def _corners(text: str, model: GANSynth) -> list[list[Instrument]]:
+    """The instruments of each corner: those with "+" between them share one, and a comma begins the next."""
+    corners: list[list[Instrument]] = []
+    for i, part in enumerate([text] if is_file(text) else text.split("+")):
+        first, *others = ([one] for one in choose(part, model))
+        if i:
+            corners[-1] += first
+        else:
+            corners.append(first)
+        corners += others
+    return corners
+
+
 def _write_pads(model: GANSynth, args: argparse.Namespace, pitches: list[int] | None) -> None:
-    corners = choose(args.pad, model)
+    corners = _corners(args.pad, model)
     if len(corners) != CORNERS:
-        raise ValueError(f"--pad names {len(corners)} instruments; a pad has {CORNERS} corners")
+        raise ValueError(f"--pad names {len(corners)} corners; a pad has {CORNERS} corners")
     how: dict = {
         name: value for name, value in (("pitches", pitches), ("resolution", args.resolution)) if value is not None
     }
@@ -152,14 +169,7 @@ def _write_pads(model: GANSynth, args: argparse.Namespace, pitches: list[int] | 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; a user's mistake is one line on standard error and exit status 1."""
     args = parser().parse_args(argv)
-    try:
-        return run(args)
-    except (ValueError, OSError, ImportError) as error:
-        say(f"error: {error}", sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        say("stopped; nothing was written", sys.stderr)
-        return 130
+    return ended(lambda: run(args), stopped="stopped; nothing was written")
 
 
 if __name__ == "__main__":
