@@ -178,7 +178,7 @@ class TestEvenness:
         assert even.steps[1].centroid > 1
         assert [step.semitones for step in even.steps] == [6, 6]
         assert "from semitone to semitone: loudness" in str(even)
-        assert "+1.0 at most (to F♯3)" in str(even)  # of 6 LU over six semitones
+        assert "+1.1 at most (to F♯3)" in str(even)  # of 6.4 LU over six semitones
 
     def test_the_loudest_layer_counts(self, model):
         [even] = sampled(model, "Tone", velocities=None).evenness()
