@@ -6,6 +6,7 @@
 #             GANSYNTH_APP_DOWNLOADS=1 lets its visitors fetch scores from the public web, by this machine
 # make html   all notebooks, run, as pages to read and hear: outputs/site
 # make docs   the same, with the reference of all modules: what the docs workflow publishes
+# make web    the bundled model in a static page that plays, for GitHub Pages: outputs/web; see docs/web.md
 # make look   pictures of every page as people see it, at three widths, light and dark: outputs/look; needs a Chromium
 # make bench  what each idea of the generator is worth, in seconds
 # make bench-render   clicks, loop seams and memory of the render engine, in numbers
@@ -13,6 +14,7 @@
 # make bench-spectra  seconds and memory of the pictures
 # make bench-widgets  how quickly controls answer
 # make bench-explore  how well instruments are steered and found, and how long it takes
+# make bench-web      how soon the page of `make web` plays in a Chromium, and how right
 # make bench-train    what a tiny training learns in 2,000 images, in numbers
 # make fuzz   all MIDI files of other packages, and damaged files for all that reads files, ten minutes for each reader;
 #             FUZZ="--seconds 60 zip" for less
@@ -30,8 +32,8 @@ APP ?=
 JOBS ?= 2
 FUZZ ?=
 
-.PHONY: demo test quick docs fuzz test-colab lab app html look repository clean
-.PHONY: bench bench-render bench-balance bench-spectra bench-widgets bench-explore bench-train
+.PHONY: demo test quick docs fuzz test-colab lab app html web look repository clean
+.PHONY: bench bench-render bench-balance bench-spectra bench-widgets bench-explore bench-web bench-train
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -70,6 +72,9 @@ docs: $(VENV)/ready-dev
 html: $(VENV)/ready
 	$(BIN)/python tools/make_site.py
 
+web: $(VENV)/ready-onnx
+	$(BIN)/python -m helpers.export --checkpoint demo --web --output outputs/web
+
 look: $(VENV)/ready-dev
 	$(BIN)/python tools/look.py
 
@@ -94,11 +99,14 @@ bench-widgets: $(VENV)/ready
 bench-explore: $(VENV)/ready
 	$(BIN)/python benchmarks/explore.py
 
+bench-web: $(VENV)/ready-dev
+	$(BIN)/python benchmarks/web.py
+
 bench-train: $(VENV)/ready
 	$(BIN)/python benchmarks/train.py
 
 clean:
-	rm -rf $(VENV) $(COLAB) build gansynth_suite.egg-info outputs/cache outputs/site outputs/look
+	rm -rf $(VENV) $(COLAB) build gansynth_suite.egg-info outputs/cache outputs/site outputs/web outputs/look
 
 $(VENV)/ready: pyproject.toml requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
@@ -111,6 +119,10 @@ $(VENV)/ready: pyproject.toml requirements.txt
 
 $(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt requirements-app.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@
+
+$(VENV)/ready-onnx: $(VENV)/ready requirements-onnx.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[onnx]"
 	@touch $@
 
 $(VENV)/ready-app: $(VENV)/ready requirements-app.txt

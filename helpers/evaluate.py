@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from . import folders
 from .files import as_path, replacing
-from .terminal import program, say
+from .terminal import ended, program, say
 
 if TYPE_CHECKING:
     from .evaluation.results import Evaluation
@@ -163,14 +163,7 @@ def _programs(text: str) -> tuple[int, ...]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; a user's mistake is one line on standard error and exit status 1."""
     args = parser().parse_args(argv)
-    try:
-        return run(args)
-    except (ValueError, OSError, ImportError) as error:
-        say(f"error: {error}", sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        say("stopped; the same command goes on from here", sys.stderr)
-        return 130
+    return ended(lambda: run(args), stopped="stopped; the same command goes on from here")
 
 
 if __name__ == "__main__":

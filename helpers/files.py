@@ -10,7 +10,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 try:
@@ -82,6 +82,64 @@ def partial_folder(folder: Path) -> Iterator[Path]:
             yield partial
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def filling(folder: str | os.PathLike, last: str = "", keep: bool = True) -> Iterator[Path]:
+    """A temporary folder, whose files are in `folder` once the block has ended without an error; else none of them is.
+
+    Args:
+      folder: may be there; what has the name of a new file is replaced.
+      last: name of the file that takes its place after all others, since who finds it relies on them.
+      keep: leave there what else is in the folder.
+
+    Raises:
+      NotADirectoryError: `folder` is a file.
+      OSError: it cannot be written; the message names it, and the folder whose disk is full.
+    """
+    folder = Path(folder)
+    _check_folder(folder)
+    is_there = folder.exists()
+    with naming(folder), partial_folder(folder if is_there else folder.parent) as partial:
+        yield partial
+        if not is_there:
+            os.replace(partial, folder)
+            return
+        files = sorted(
+            (path for path in partial.rglob("*") if path.is_file()), key=lambda path: (path.name == last, path)
+        )
+        names = {path.relative_to(partial).parts[0] for path in files}
+        for path in files:
+            target = folder / path.relative_to(partial)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, target)
+        for other in [] if keep else [path for path in folder.iterdir() if path.name not in names and path != partial]:
+            shutil.rmtree(other) if other.is_dir() else other.unlink()
+
+
+def check_no_others(folder: Path, names: Iterable[str], endings: Collection[str]) -> None:
+    """Check that a folder has no files of some kinds but those that are written anew: players take all that there are.
+
+    Args:
+      folder: need not be there.
+      names: of the files that are written, in any case.
+      endings: of the kinds, as in (".wav",).
+
+    Raises:
+      FileExistsError: there is another one.
+      NotADirectoryError: `folder` is a file.
+    """
+    _check_folder(folder)
+    known = {name.lower() for name in names}
+    there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    others = [name for name in there if Path(name).suffix.lower() in endings and name.lower() not in known]
+    if others:
+        raise FileExistsError(f"{folder} holds other sounds, such as {others[0]}; name another folder, or empty it")
+
+
+def _check_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file, and a folder is to be there")
 
 
 @contextlib.contextmanager

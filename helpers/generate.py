@@ -31,7 +31,7 @@ from .gansynth.config import MAX_PITCH, MIN_PITCH
 from .gansynth.model import BATCH_SIZE, PRECISIONS
 from .instruments import SECONDS_PER_INSTRUMENT, Instrument, Timeline, choose, is_file, load
 from .render.types import CHOICES, DEFAULTS, Settings
-from .terminal import program, say
+from .terminal import ended, program, say
 
 if TYPE_CHECKING:
     from .gansynth import GANSynth
@@ -221,19 +221,19 @@ def random_notes(model: GANSynth, n: int, seed: int, folder: Path, overwrite: bo
     return paths
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; a user's mistake is one line on standard error and exit status 1."""
-    args = parser().parse_args(argv)
+def _report(args: argparse.Namespace) -> int:
+    """Do what the flags say, and say what was written."""
     began = time.monotonic()
-    try:
-        written = run(args)
-    except (ValueError, OSError, ImportError) as error:
-        say(f"error: {error}", sys.stderr)
-        return 1
-    for path in written:
+    for path in run(args):
         say(path)
     say(f"done in {time.monotonic() - began:.1f} s")
     return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; a user's mistake is one line on standard error and exit status 1."""
+    args = parser().parse_args(argv)
+    return ended(lambda: _report(args))
 
 
 if __name__ == "__main__":

@@ -12,10 +12,12 @@ import contextlib
 import os
 import sys
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
 KEPT = "\n\t"  # of the control characters
+MISTAKE, INTERRUPTED = 1, 130  # exit statuses; the latter as a shell reports Ctrl-C
 CONTROLS = ("Cc", "Cf", "Zl", "Zp")  # Unicode's categories: controls, invisible formats, separators of lines
 
 
@@ -23,6 +25,26 @@ def program(module: str) -> str:
     """What a command line was called by: the name of an installed command, or `python -m` and the module."""
     called = Path(sys.argv[0]).stem
     return called if called.startswith("gansynth_") else f"python -m {module}"
+
+
+def ended(work: Callable[[], int], stopped: str = "stopped") -> int:
+    """Do what a command line is for; a user's mistake is one line on standard error and exit status 1.
+
+    Args:
+      work: does it, and returns the exit status.
+      stopped: what to say when Ctrl-C ends it.
+
+    Returns:
+      The exit status.
+    """
+    try:
+        return work()
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
+        say(f"error: {error}", sys.stderr)
+        return MISTAKE
+    except KeyboardInterrupt:
+        say(stopped, sys.stderr)
+        return INTERRUPTED
 
 
 def say(text: object, stream: TextIO | None = None) -> None:

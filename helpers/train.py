@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from .files import as_path
 from .gansynth.config import Config
-from .terminal import program, say
+from .terminal import ended, program, say
 
 if TYPE_CHECKING:
     from .gansynth import GANSynth
@@ -216,25 +216,24 @@ def _strategy(name: str | None) -> tf.distribute.Strategy | None:
     return tf.distribute.MirroredStrategy()
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; a user's mistake is one line on standard error and exit status 1."""
-    args = parser().parse_args(argv)
+def _report(args: argparse.Namespace) -> int:
+    """Do what the flags say, and say what was written, or that somebody stopped it."""
     from .training.loop import Stopped  # with TensorFlow, for which --help need not wait
 
     try:
         written = run(args)
-    except (ValueError, OSError, ImportError, FloatingPointError) as error:
-        say(f"error: {error}", sys.stderr)
-        return 1
     except Stopped as stopped:
         say(stopped, sys.stderr)
         return stopped.status
-    except KeyboardInterrupt:  # before the first step, or a second time while the checkpoint was written
-        say("stopped", sys.stderr)
-        return 130
     for path in written:
         say(path)
     return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; a user's mistake is one line on standard error and exit status 1."""
+    args = parser().parse_args(argv)
+    return ended(lambda: _report(args))  # Ctrl-C before the first step, or twice while the checkpoint was written
 
 
 if __name__ == "__main__":

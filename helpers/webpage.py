@@ -47,17 +47,20 @@ def data(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def policy(script: str = "", media: bool = False) -> str:
+def policy(script: str = "", media: bool = False, worker: bool = False) -> str:
     """A content security policy: nothing from elsewhere, pictures from inside of the page, and no script but one.
 
     Args:
       script: the source of the one that may run; without it, none may.
       media: whether sounds may play from inside of the page.
+      worker: whether it may start a worker from a file beside it, for which the page has to come from a server.
     """
     parts = ["default-src 'none'"]
     if script:
         digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
         parts.append(f"script-src 'sha256-{digest}'")
+    if worker:
+        parts.append("worker-src 'self'")
     parts.append("img-src data:")
     if media:
         parts.append("media-src data:")
@@ -65,7 +68,12 @@ def policy(script: str = "", media: bool = False) -> str:
 
 
 def write(
-    path: Path, template: str, values: Mapping[str, Any], script: str | Sequence[str] = "", media: bool = False
+    path: Path,
+    template: str,
+    values: Mapping[str, Any],
+    script: str | Sequence[str] = "",
+    media: bool = False,
+    worker: bool = False,
 ) -> None:
     """Write a page. Whatever was at its path stays there if that fails.
 
@@ -75,13 +83,14 @@ def write(
       values: for the template. It also gets `version`, `policy` and `script`.
       script: name of a file in TEMPLATES, or of several that become one; "" for a page without.
       media: whether the page has sounds.
+      worker: whether it has a worker, in a file beside it.
 
     Raises:
       OSError: it cannot be written.
     """
     names = [script] if isinstance(script, str) else script
     source = "\n".join((TEMPLATES / name).read_text("utf-8") for name in names if name)
-    ours = {"version": __version__, "policy": policy(source, media), "script": source}
+    ours = {"version": __version__, "policy": policy(source, media, worker), "script": source}
     with replacing(path) as partial:
         _environment().get_template(template).stream({**values, **ours}).dump(str(partial), errors="replace")
 

@@ -1,4 +1,5 @@
 import json
+import types
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def test_instruments_of_a_file(file, tmp_path, capsys, ending):
     assert run("--instruments", file, "--pitches", "48,60", "--output", tmp_path / f"four{ending}") == 0
     said = capsys.readouterr().out
     assert "8 notes" in said
-    assert "from note to note: loudness" in said
+    assert "from semitone to semitone: loudness" in said
     assert said.endswith(f"four{ending}\n")
     assert (tmp_path / f"four{ending}").stat().st_size > 100_000
 
@@ -66,6 +67,10 @@ def test_the_model_itself(tmp_path):
         (["--instrument", "Cello", "--sample_rate", "44100", "--output", "a.html"], "--sample_rate is for samplers"),
         (["--pad", "a,b,c,d", "--velocities", "127", "--output", "a"], "--velocities is for samplers"),
         (["--pitches", "60", "--output", "a.onnx"], "leave --pitches out"),
+        (["--web", "--pitches", "60", "--output", "a"], "leave --pitches out"),
+        (["--web", "--velocities", "127", "--output", "a"], "--velocities is for samplers"),
+        (["--web", "--output", "a.html"], "--web writes a folder"),
+        (["--web", "--output", "a.onnx"], "leave --instrument, --instruments, --pad and --web out"),
         (["--instrument", "Cello", "--output", ""], "names no file"),
         (["--instrument", "Cello", "--pitches", "C4", "--output", "a.sfz"], "expected MIDI numbers"),
         (["--instruments", "gone.json", "--output", "a.sfz"], "no such file"),
@@ -100,6 +105,25 @@ def test_a_pad_has_four_corners(file, tmp_path, tiny, capsys):
     three = instruments.save(instruments.load(file)[:3], tmp_path / "three.json")
     assert run("--pad", three, "--output", tmp_path / "pads") == 1
     assert "a pad has 4 corners" in capsys.readouterr().err
+
+
+def test_corners_share_by_a_plus():
+    model = Model()
+    for text, expected in (
+        ("Cello,Flute,Harp,Oboe", ["Cello", "Flute", "Harp", "Oboe"]),
+        ("Cello, soft + flute,Harp,Oboe+Cello,Flute", ["Cello, soft|Flute", "Harp", "Oboe|Cello", "Flute"]),
+        ("Cello+Flute+Harp+Oboe,Harp", ["Cello|Flute|Harp|Oboe", "Harp"]),
+    ):
+        assert ["|".join(one.name for one in corner) for corner in command._corners(text, model)] == expected
+    with pytest.raises(ValueError, match="no instrument ''"):
+        command._corners("Cello+,Flute", model)
+
+
+class Model:
+    name, fingerprint = "four", "f00d"
+    about = types.MappingProxyType(
+        {"instruments": [{"name": n, "z": [1.0]} for n in ("Cello", "Cello, soft", "Flute", "Harp", "Oboe")]}
+    )
 
 
 def test_one_instrument_is_one(capsys, tmp_path):

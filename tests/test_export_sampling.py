@@ -176,8 +176,9 @@ class TestEvenness:
         assert even.steps[0].loudness == pytest.approx(6.0, abs=0.4)
         assert even.steps[0].centroid == pytest.approx(0.5, abs=0.05)
         assert even.steps[1].centroid > 1
-        assert "+6" in str(even)
-        assert "F♯3" in str(even)
+        assert [step.semitones for step in even.steps] == [6, 6]
+        assert "from semitone to semitone: loudness" in str(even)
+        assert "+1.1 at most (to F♯3)" in str(even)  # of 6.4 LU over six semitones
 
     def test_the_loudest_layer_counts(self, model):
         [even] = sampled(model, "Tone", velocities=None).evenness()

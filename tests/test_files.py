@@ -239,3 +239,56 @@ def test_names_from_outside_become_plain_ones():
     assert files.plain_name("..", "c") == "c"
     long = files.plain_name(300 * "n" + "." + 300 * "x", "c")
     assert (len(long), long[:2], long[-2:]) == (96, "nn", "xx")
+
+
+def contents(folder):
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def fill(folder, content="new", **how):
+    with files.filling(folder, **how) as partial:
+        (partial / "b").mkdir()
+        for name in ("a.txt", "b/c.txt", "z.txt"):
+            (partial / name).write_text(content)
+
+
+@pytest.mark.parametrize(("keep", "others"), [(True, {"mine.txt": "mine", "own/d.txt": "mine"}), (False, {})])
+def test_a_folder_is_filled_with_or_without_what_else_is_there(tmp_path, keep, others):
+    folder, made = tmp_path / "deep" / "here", dict.fromkeys(("a.txt", "b/c.txt", "z.txt"), "new")
+    fill(folder, keep=keep)
+    assert contents(folder) == made
+    fill(folder, "old", keep=keep)
+    (folder / "own").mkdir()
+    for name in ("mine.txt", "own/d.txt"):
+        (folder / name).write_text("mine")
+    fill(folder, keep=keep)
+    assert contents(folder) == made | others
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(files.PARTIAL)]
+
+
+def test_a_folder_is_filled_after_all_is_made_and_with_the_last_file_last(tmp_path, monkeypatch):
+    folder = tmp_path / "here"
+    for there in ({}, {"a.txt": "old"}):
+        for name, content in there.items():
+            folder.mkdir()
+            (folder / name).write_text(content)
+        with pytest.raises(TypeError):
+            fill(folder, content=None)
+        assert folder.exists() == bool(there)
+        assert not there or contents(folder) == there
+    moved, move = [], os.replace
+    monkeypatch.setattr(files.os, "replace", lambda path, target: (moved.append(Path(target).name), move(path, target)))
+    fill(folder, last="a.txt")
+    assert moved[-3:] == ["c.txt", "z.txt", "a.txt"]
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match="is a file, and a folder is to be there"):
+        fill(tmp_path / "file")
+
+
+def test_other_sounds_in_a_folder_are_told(tmp_path):
+    files.check_no_others(tmp_path / "none", [], [".wav"])
+    for name in ("One.WAV", "two.wav", "three.txt"):
+        (tmp_path / name).touch()
+    files.check_no_others(tmp_path, ["one.wav", "Two.wav"], [".wav"])
+    with pytest.raises(FileExistsError, match=r"holds other sounds, such as two\.wav"):
+        files.check_no_others(tmp_path, ["one.wav"], [".wav"])

@@ -65,3 +65,27 @@ def test_any_text_can_be_said(text, encoding):
 def test_a_command_line_says_what_it_was_called_by(monkeypatch, called, name):
     monkeypatch.setattr(sys, "argv", [called])
     assert terminal.program("helpers.train") == name
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (ValueError("no such thing"), 1, "error: no such thing\n"),
+        (FileNotFoundError("no such file"), 1, "error: no such file\n"),
+        (ImportError("pip install onnx"), 1, "error: pip install onnx\n"),
+        (FloatingPointError("a loss is no number"), 1, "error: a loss is no number\n"),
+        (KeyboardInterrupt(), 130, "stopped; nothing was written\n"),
+    ],
+)
+def test_a_mistake_is_a_line_and_a_status(capsys, error, status, said):
+    def work():
+        raise error
+
+    assert terminal.ended(work, stopped="stopped; nothing was written") == status
+    assert capsys.readouterr() == ("", said)
+
+
+def test_what_is_no_mistake_has_its_own_status_or_a_traceback():
+    assert terminal.ended(lambda: 3) == 3
+    with pytest.raises(ZeroDivisionError):
+        terminal.ended(lambda: 1 // 0)

@@ -9,7 +9,7 @@ from helpers import instruments, render, timbre
 from helpers.instruments import Instrument
 from helpers.midi import Note
 from helpers.timbre import families
-from helpers.widgets import BlendPad, Generate, TimbreMap, TimelineEditor, timbre_map
+from helpers.widgets import BlendPad, Generate, TimbreMap, TimelineEditor
 
 
 @pytest.fixture
@@ -65,8 +65,8 @@ def test_every_point_says_what_it_sounds_like_and_how_sure_its_family_is(explore
 
 
 def test_every_family_has_a_sign_of_its_own():
-    assert timbre_map.SIGNS.keys() == set(families.FAMILIES)
-    assert len(set(timbre_map.SIGNS.values())) == len(families.FAMILIES)
+    assert families.SIGNS.keys() == set(families.FAMILIES)
+    assert len(set(families.SIGNS.values())) == len(families.FAMILIES)
 
 
 # -------------------------------------------------------------------------------------------------- hearing, keeping

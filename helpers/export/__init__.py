@@ -5,7 +5,8 @@
     export.nsynth_super(model, bank[:4], "pads")             # four corners of a touch pad
     export.page(model, bank["Cello"], "cello.html")          # a page that plays, for a friend
     export.project(clip, "prelude")                          # stems, MIDI, report: drag them into a DAW
-    export.onnx(model, "demo.onnx")                          # the model itself
+    export.onnx(model, "demo.onnx")                          # the model itself ...
+    export.web(model, "outputs/web")                         # ... in a page that plays all its instruments
 
 Notebook: 10_take_home.
 """
@@ -16,6 +17,7 @@ from .pads import Pads, nsynth_super
 from .sampling import Evenness, Loop, Sampled, SampledInstrument, Step, Zone, sampled
 from .songs import midi, project, stems
 from .tuning import measured_cents
+from .web_page import web
 from .writing import SAMPLER_ENDINGS, sampler
 
 __all__ = [
@@ -36,4 +38,5 @@ __all__ = [
     "sampled",
     "sampler",
     "stems",
+    "web",
 ]

@@ -6,6 +6,7 @@
     python -m helpers.export --checkpoint demo --instrument Cello --output cello.html       # a page that plays
     python -m helpers.export --checkpoint demo --pad Cello,Flute,Trumpet,Harp --output pads # for NSynth Super
     python -m helpers.export --checkpoint demo --output demo.onnx                           # the model itself
+    python -m helpers.export --checkpoint demo --web --output outputs/web                   # a page that runs it
 
 The ending of --output says which format it is; a name without one is a folder of WAV files.
 
@@ -21,8 +22,8 @@ from typing import TYPE_CHECKING
 
 from .. import export
 from ..files import as_path
-from ..instruments import choose, is_file, load
-from ..terminal import program, say
+from ..instruments import Instrument, choose, is_file, load
+from ..terminal import ended, program, say
 from .sampling import PITCHES
 from .writing import check_target, folder_of
 
@@ -44,7 +45,14 @@ def parser() -> argparse.ArgumentParser:
     what = flags.add_mutually_exclusive_group()
     what.add_argument("--instrument", metavar="NAME", help="one of the checkpoint's instruments")
     what.add_argument("--instruments", metavar="FILE|NAMES", help="several of them, or a file of instruments.save")
-    what.add_argument("--pad", metavar="FILE|NAMES", help="four instruments for the corners of an NSynth Super")
+    what.add_argument(
+        "--pad",
+        metavar="FILE|NAMES",
+        help="four instruments for the corners of an NSynth Super; Cello+Flute are two at one, 1, 2 or 4 fit",
+    )
+    what.add_argument(
+        "--web", action="store_true", help="the model itself as a static page, for GitHub Pages and others"
+    )
     flags.add_argument(
         "--output",
         required=True,
@@ -74,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
     model = load_model(args.checkpoint)
     if as_path(args.output).suffix.lower() == NETWORK:
         say(export.onnx(model, args.output))
+    elif args.web:
+        say(f"{export.web(model, args.output, progress=sys.stderr.isatty())}: docs/web.md says how to publish it")
     elif args.pad:
         _write_pads(model, args, pitches)
     else:
@@ -84,21 +94,22 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> None:
     """Everything that can be known to be wrong before the model is loaded."""
     ending = as_path(args.output).suffix.lower()
-    wanted = args.instrument or args.instruments or args.pad
+    wanted = args.instrument or args.instruments or args.pad or args.web
     if not wanted and ending != NETWORK:
-        raise ValueError("say what to export: --instrument, --instruments or --pad")
+        raise ValueError("say what to export: --instrument, --instruments, --pad or --web")
     if wanted and ending == NETWORK:
-        raise ValueError("an .onnx file is the model itself: leave --instrument, --instruments and --pad out")
-    if args.pad and ending:
-        raise ValueError(f"--pad writes a folder, and {args.output} has an ending")
+        raise ValueError("an .onnx file is the model itself: leave --instrument, --instruments, --pad and --web out")
+    for flag in ("pad", "web"):
+        if getattr(args, flag) and ending:
+            raise ValueError(f"--{flag} writes a folder, and {args.output} has an ending")
     if args.resolution is not None and not args.pad:
         raise ValueError("--resolution is that of a --pad")
-    is_sampled = not args.pad and ending not in (PAGE, NETWORK)
+    is_sampled = not args.pad and not args.web and ending not in (PAGE, NETWORK)
     for flag in ("sample_rate", "velocities"):
         if getattr(args, flag) is not None and not is_sampled:
             raise ValueError(f"--{flag} is for samplers; pads, pages and models have their own")
-    if args.pitches is not None and ending == NETWORK:
-        raise ValueError("an .onnx file is the model itself: leave --pitches out")
+    if args.pitches is not None and (ending == NETWORK or args.web):
+        raise ValueError("an .onnx file or a --web page is the model itself: leave --pitches out")
     if is_sampled:
         check_target(args.output, 1)
     if args.instruments and is_file(args.instruments):
@@ -131,10 +142,23 @@ def _write_samples(model: GANSynth, args: argparse.Namespace, pitches: list[int]
     say(f"{path}, with the folder {beside}" if path.suffix.lower() in WITH_FOLDER else path)
 
 
+def _corners(text: str, model: GANSynth) -> list[list[Instrument]]:
+    """The instruments of each corner: those with "+" between them share one, and a comma begins the next."""
+    corners: list[list[Instrument]] = []
+    for i, part in enumerate([text] if is_file(text) else text.split("+")):
+        first, *others = ([one] for one in choose(part, model))
+        if i:
+            corners[-1] += first
+        else:
+            corners.append(first)
+        corners += others
+    return corners
+
+
 def _write_pads(model: GANSynth, args: argparse.Namespace, pitches: list[int] | None) -> None:
-    corners = choose(args.pad, model)
+    corners = _corners(args.pad, model)
     if len(corners) != CORNERS:
-        raise ValueError(f"--pad names {len(corners)} instruments; a pad has {CORNERS} corners")
+        raise ValueError(f"--pad names {len(corners)} corners; a pad has {CORNERS} corners")
     how: dict = {
         name: value for name, value in (("pitches", pitches), ("resolution", args.resolution)) if value is not None
     }
@@ -145,14 +169,7 @@ def _write_pads(model: GANSynth, args: argparse.Namespace, pitches: list[int] | 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; a user's mistake is one line on standard error and exit status 1."""
     args = parser().parse_args(argv)
-    try:
-        return run(args)
-    except (ValueError, OSError, ImportError) as error:
-        say(f"error: {error}", sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        say("stopped; nothing was written", sys.stderr)
-        return 130
+    return ended(lambda: run(args), stopped="stopped; nothing was written")
 
 
 if __name__ == "__main__":

@@ -6,14 +6,13 @@ Notebook: 10_take_home.
 from __future__ import annotations
 
 import io
-import os
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from ..files import partial_folder, replacing
+from ..files import filling, replacing
 from .naming import pitch_text, stem, unique
 from .sampling import SampledInstrument
 
@@ -64,15 +63,9 @@ def write_beside(contents: Contents, folder: Path) -> None:
     """
     if folder.exists():
         check_ours(folder)
-    with partial_folder(folder.parent) as partial:
+    with filling(folder, keep=False) as partial:
         for name, content in contents.items():
             (partial / name).write_bytes(content)
-        if folder.exists():
-            with partial_folder(folder.parent) as old:
-                os.replace(folder, old / folder.name)
-                os.replace(partial, folder)
-        else:
-            os.replace(partial, folder)
 
 
 def check_ours(folder: Path) -> None:
@@ -80,11 +73,3 @@ def check_ours(folder: Path) -> None:
     others = [path.name for path in folder.iterdir() if not OURS.fullmatch(path.name)] if folder.is_dir() else [""]
     if others:
         raise ValueError(f"{folder} holds other things than exported samples; choose another name, or move it away")
-
-
-def check_no_others(folder: Path, names: Iterable[str]) -> None:
-    """Check that a folder has no sounds but those that are written anew: players take all that there are."""
-    ours = set(names)
-    others = [path.name for path in folder.glob("*") if path.suffix.lower() in AUDIO and path.name not in ours]
-    if others:
-        raise ValueError(f"{folder} holds other sounds, such as {others[0]}; choose another folder, or move them away")

@@ -93,7 +93,7 @@ def onnx(model: GANSynth, path: str | os.PathLike, weights: str = "float32") -> 
         ir_version=IR_VERSION,
         doc_string="GANSynth: a latent and a pitch -> the spectrogram of a note; docs/onnx.md makes sound of it.",
     )
-    helper.set_model_props(made, _facts(model))
+    helper.set_model_props(made, _texts(model))
     onnx.checker.check_model(made)
     with replacing(path) as partial:
         partial.write_bytes(made.SerializeToString())
@@ -224,10 +224,17 @@ def _doubled(graph: _Graph, layer: EqualizedConv2D, x: str) -> str:
     return graph.add("ConvTranspose", x, weight, bias_name, strides=[2, 2], pads=[margin] * 4)
 
 
-def _facts(model: GANSynth) -> dict[str, str]:
-    """What a program must know besides the network: a text each, lists as JSON."""
+def has_short_weights(model: GANSynth) -> bool:
+    """Whether a model's weights are float16 numbers, so that a file with such weights loses nothing."""
+    kernels = [np.asarray(values) for name, values in model.network.named_weights().items() if name.endswith("kernel")]
+    with np.errstate(over="ignore"):
+        return all((kernel == kernel.astype(np.float16)).all() for kernel in kernels)
+
+
+def facts(model: GANSynth) -> dict[str, Any]:
+    """What a program must know besides the network; docs/onnx.md explains it."""
     config = model.config
-    facts: dict[str, Any] = {
+    found: dict[str, Any] = {
         "name": model.name,
         "fingerprint": model.fingerprint,
         "license": model.about.get("license", ""),
@@ -242,12 +249,17 @@ def _facts(model: GANSynth) -> dict[str, str]:
         "front_padding": config.front_padding,
     }
     if config.data_type == "mel":
-        facts |= {"epsilon": spectral.EPSILON, "mel_to_linear": _sparse(config)}
-    facts["instruments"] = [
+        found |= {"epsilon": spectral.EPSILON, "mel_to_linear": _sparse(config)}
+    found["instruments"] = [
         {**{key: row.get(key) for key in ("name", "program", "family")}, "z": np.asarray(row["z"]).tolist()}
         for row in model.about.get("instruments", [])
     ]
-    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
+    return found
+
+
+def _texts(model: GANSynth) -> dict[str, str]:
+    """The facts, a text each, lists as JSON."""
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts(model).items()}
 
 
 def _sparse(config: Config) -> dict[str, list]:

@@ -17,7 +17,7 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -197,7 +197,7 @@ def nsynth_super(
     rows = resolution**2 * len(pitches)
     size = len(choices) * rows * LENGTH * 2
     _check_room(folder, size, len(choices))
-    with _whole(folder) as partial:
+    with files.filling(folder, last=SETTINGS) as partial:
         paths = [partial / f"{'_'.join(named[_key(one)].name for one in four)}.bin" for four in choices]
         measured = []
         with tqdm(total=len(choices) * rows, desc="pads", unit="note", disable=not progress) as bar:
@@ -528,25 +528,3 @@ def _rms(samples: np.ndarray) -> float:
 
 def _decibels(ratio: float) -> float:
     return float(20 * np.log10(ratio)) if ratio > 0 else -np.inf
-
-
-# ---- Files -----------------------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _whole(folder: Path) -> Iterator[Path]:
-    """A hidden folder in `folder`, whose files move there when the block ends without an error, the settings last."""
-    new = not folder.exists()
-    try:
-        with files.naming(folder / SETTINGS), files.partial_folder(folder) as partial:
-            yield partial
-            for path in _settings_last(partial.iterdir()):
-                os.replace(path, folder / path.name)
-    finally:
-        if new:
-            with contextlib.suppress(OSError):  # it is not empty, if all went well
-                folder.rmdir()
-
-
-def _settings_last(paths: Iterable[Path]) -> list[Path]:
-    return sorted(paths, key=lambda path: path.name == SETTINGS)

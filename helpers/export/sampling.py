@@ -94,19 +94,21 @@ class SampledInstrument:
 
 
 class Step(NamedTuple):
-    """How much louder and brighter a zone is than its neighbour below."""
+    """How much louder and brighter a zone is than its neighbour below, so many semitones away."""
 
     pitch: int
+    semitones: int
     loudness: float
     centroid: float
 
 
 class Evenness(NamedTuple):
-    """How even the keys of an instrument are.
+    """How even the keys of an instrument are; as text, per semitone, so that fewer pitches are not less even.
 
     Attributes:
       name: of the instrument.
-      steps: from each zone to the next one up: its pitch, LU, and octaves of the spectral centroid.
+      steps: from each zone to the next one up: its pitch, the semitones between them, LU, and octaves of the spectral
+        centroid.
     """
 
     name: str
@@ -115,13 +117,17 @@ class Evenness(NamedTuple):
     def __str__(self) -> str:
         if not self.steps:
             return f"{self.name}: one note"
-        louder = max(self.steps, key=lambda step: abs(step.loudness))
-        brighter = max(self.steps, key=lambda step: abs(step.centroid))
-        middle = [float(np.median(np.abs([step[i] for step in self.steps]))) for i in (1, 2)]
+        loudness, centroid = (
+            [(getattr(s, what) / s.semitones, s.pitch) for s in self.steps] for what in Step._fields[2:]
+        )
+        (louder, at_louder), (brighter, at_brighter) = (
+            max(all, key=lambda one: abs(one[0])) for all in (loudness, centroid)
+        )
+        middle = [float(np.median([abs(value) for value, _ in values])) for values in (loudness, centroid)]
         return (
-            f"{self.name}, from note to note: loudness {middle[0]:.1f} LU in the median, "
-            f"{louder.loudness:+.1f} at most (to {note_name(louder.pitch)}); "
-            f"centroid {middle[1]:.2f} octaves, {brighter.centroid:+.2f} at most (to {note_name(brighter.pitch)})"
+            f"{self.name}, from semitone to semitone: loudness {middle[0]:.1f} LU in the median, "
+            f"{louder:+.1f} at most (to {note_name(at_louder)}); "
+            f"centroid {middle[1]:.2f} octaves, {brighter:+.2f} at most (to {note_name(at_brighter)})"
         )
 
 
@@ -354,10 +360,11 @@ def _evenness(instrument: SampledInstrument, sample_rate: int) -> Evenness:
     zones = [zone for zone in instrument.zones if zone.loud == 127]
     loudness = [momentary_loudness(Audio(zone.samples, sample_rate)) for zone in zones]
     centroids = [np.log2(note_hertz(zone.pitch)) + brightness(_partials(zone, sample_rate)) for zone in zones]
-    steps = zip((zone.pitch for zone in zones[1:]), np.diff(loudness), np.diff(centroids), strict=True)
-    return Evenness(
-        instrument.name, tuple(Step(pitch, float(louder), float(higher)) for pitch, louder, higher in steps)
+    pitches = [zone.pitch for zone in zones]
+    steps = zip(
+        pitches[1:], np.diff(pitches).tolist(), np.diff(loudness).tolist(), np.diff(centroids).tolist(), strict=True
     )
+    return Evenness(instrument.name, tuple(Step(*step) for step in steps))
 
 
 def _partials(zone: Zone, sample_rate: int) -> Partials:

@@ -5,17 +5,15 @@ Notebook: 10_take_home.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import __version__, audio, instruments
 from ..errors import in_one_line
-from ..files import as_path, partial_folder, plain_name, replacing
+from ..files import as_path, check_no_others, filling, partial_folder, plain_name, replacing
 from ..instruments import Instrument
 from ..midi import Song
 from ..midi import write as write_midi
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from ..gansynth import GANSynth
     from ..render import Progress
 
+WAV = (".wav",)
 ENCODING = "float"  # of the sound files: a stem alone may go above full scale, where the mix does not
 MAX_NAME_BYTES = 160  # of a track's name in a file name; most file systems take 255 bytes for a whole one
 MIX, STEMS, MIDI, INSTRUMENTS, REPORT, README = (
@@ -73,8 +72,8 @@ def stems(
     Notebook: 10_take_home.
     """
     folder, names = as_path(folder), _stem_names(clip)
-    _check_folder(folder, names.values())
-    with _filling(folder) as partial:
+    check_no_others(folder, names.values(), WAV)
+    with filling(folder) as partial:
         _write_stems(clip, partial, names, model, progress)
     return [folder / name for name in names.values()]
 
@@ -139,9 +138,8 @@ def project(clip: Clip, path: str | os.PathLike, model: GANSynth | None = None, 
     """
     path, names = as_path(path), _stem_names(clip)
     if path.suffix.lower() != ".zip":
-        _check_folder(path)
-        _check_folder(path / STEMS, names.values())
-        with _filling(path) as partial:
+        check_no_others(path / STEMS, names.values(), WAV)
+        with filling(path) as partial:
             _write_project(clip, partial, names, model, progress)
         return path
     if path.is_dir():
@@ -187,32 +185,6 @@ def _safe(name: str, otherwise: str) -> str:
     """A name from a file as a part of a file name: `files.plain_name`, short enough in bytes too."""
     plain = plain_name(re.sub(r"[/\\]", "_", name), otherwise)
     return plain.encode("utf-8")[:MAX_NAME_BYTES].decode("utf-8", "ignore").strip(" .") or otherwise
-
-
-def _check_folder(folder: Path, names: Iterable[str] | None = None) -> None:
-    """See that a folder is none yet, or is one, and has no other WAV files than some, before anything is made."""
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is a file, and a folder is to be there")
-    if names is None or not folder.is_dir():
-        return
-    known = {name.lower() for name in names}
-    others = sorted(p.name for p in folder.iterdir() if p.suffix.lower() == ".wav" and p.name.lower() not in known)
-    if others:
-        raise FileExistsError(f"{folder} holds other sounds, such as {others[0]}; name another folder, or empty it")
-
-
-@contextlib.contextmanager
-def _filling(folder: Path) -> Iterator[Path]:
-    """A temporary folder, whose files are in `folder` when the block has ended without an error; else nothing is."""
-    with partial_folder(folder.parent) as partial:
-        yield partial
-        if not folder.exists():
-            os.replace(partial, folder)
-            return
-        for file in sorted(file for file in partial.rglob("*") if file.is_file()):
-            target = folder / file.relative_to(partial)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(file, target)
 
 
 def _instruments(clip: Clip) -> list[Instrument]:

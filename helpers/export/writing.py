@@ -13,10 +13,10 @@ from pathlib import Path
 from .. import audio
 from ..audio import Audio
 from ..errors import in_one_line
-from ..files import as_path, replacing
+from ..files import as_path, check_no_others, replacing
 from .bitwig import multisample
 from .decentsampler import dspreset, library
-from .files import PICTURE, Contents, archive, check_no_others, file_stems, sample_names, write_archive, write_beside
+from .files import AUDIO, PICTURE, Contents, archive, file_stems, sample_names, write_archive, write_beside
 from .naming import stem
 from .pictures import cover
 from .readme import readme
@@ -142,7 +142,7 @@ def _write_folder(sampled: Sampled, path: Path) -> None:
         sampled.instruments, file_stems(sampled.instruments), _names(sampled), strict=True
     ):
         folder = path / own if len(sampled.instruments) > 1 else path
-        check_no_others(folder, names)
+        check_no_others(folder, names, AUDIO)
         for zone, name in zip(instrument.zones, names, strict=True):
             with replacing(folder / name) as partial:
                 partial.write_bytes(wav(zone, sampled.sample_rate))

@@ -86,7 +86,7 @@ function makePad(pad, { columns, rows, corners }, moved) {
     return known;
   };
   for (const section of document.querySelectorAll("section[hidden]")) section.hidden = false;
-  const keys = makeKeys(document.getElementById("keys"), { context, sampler, scope: document });
+  const keys = makeKeys(document.getElementById("keys"), { context, sampler, scope: document, grey: "Grey keys lie too far from the pitches that were sampled." });
   const take = async (place) => {
     wanted = place;
     let zones;

@@ -30,8 +30,9 @@ async function askForMidi() {
 }
 
 // Build the piano in `root`. `scope` is what hears the computer's keys; `played` is told of each key that is pressed,
-// and `elsewhere` is what to say where there can be no MIDI. Returns {show, stop, dispose}.
-function makeKeys(root, { context, sampler, scope = root, played = () => {}, elsewhere = "" }) {
+// `elsewhere` is what to say where there can be no MIDI, and `grey` what of keys without a note. Returns {show, stop,
+// dispose}.
+function makeKeys(root, { context, sampler, scope = root, played = () => {}, elsewhere = "", grey = "Grey keys have no note yet." }) {
   const add = (tag, className, parent, text = "") => {
     const element = parent.appendChild(document.createElement(tag));
     element.className = className;
@@ -47,7 +48,7 @@ function makeKeys(root, { context, sampler, scope = root, played = () => {}, els
   const midi = add("button", "midi", bar, "Connect MIDI");
   const devices = add("select", "devices", bar);
   const piano = add("div", "piano", root);
-  const news = add("p", "news", root), latency = add("p", "latency", root);
+  const news = add("p", "news", root), shades = add("p", "shades", root), latency = add("p", "latency", root);
   add("p", "help", root, "Keys A W S E D F … play, Z and X change the octave, Space is all off. With the mouse or a finger, a key is louder further down.");
   down.setAttribute("aria-label", "Octave down (Z)");
   up.setAttribute("aria-label", "Octave up (X)");
@@ -87,14 +88,17 @@ function makeKeys(root, { context, sampler, scope = root, played = () => {}, els
     show();
   };
   const show = () => {
-    const keys = new Set(held.values());
+    const keys = new Set(held.values()), states = new Set();
     for (const [key, button] of buttons) {
       const state = sampler.state(key);
+      states.add(state);
       button.classList.toggle("on", keys.has(key));
       button.classList.toggle("old", state === "old");
       button.classList.toggle("waiting", !state);
-      button.title = state ? "" : "No note for this key so far";
+      button.title = state ? "" : grey;
     }
+    const old = "Shaded keys still play what was chosen before.";
+    shades.textContent = [states.has("") && grey, states.has("old") && old].filter(Boolean).join(" ");
   };
   const octave = (step) => {
     base = Math.max(FIRST, Math.min(LAST - 12, base + 12 * step));

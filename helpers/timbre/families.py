@@ -21,6 +21,21 @@ from .descriptors import NAMES
 
 FAMILIES = tuple(sorted(set(casting.FAMILIES) - {""}))  # NSynth's eleven; in this order the classifier has them
 NO_FAMILY = ("drum", "effect")  # words of program names that would lead astray, as in "Steel Drums"
+# Of each family, a colour and a shape. Six colours that colour-blind readers tell apart (Okabe & Ito), on light and on
+# dark ground; what shares a colour differs in shape, and is related where it can be.
+SIGNS = {
+    "bass": ("#0072b2", "square"),
+    "brass": ("#e69f00", "triangle"),
+    "flute": ("#56b4e9", "circle"),
+    "guitar": ("#d55e00", "diamond"),
+    "keyboard": ("#0072b2", "circle"),
+    "mallet": ("#cc79a7", "diamond"),
+    "organ": ("#009e73", "square"),
+    "reed": ("#e69f00", "circle"),
+    "string": ("#d55e00", "circle"),
+    "synth_lead": ("#cc79a7", "square"),
+    "vocal": ("#009e73", "circle"),
+}
 _LOUDNESS = NAMES.index("loudness")  # it depends on how a source was levelled
 
 

@@ -18,7 +18,8 @@ from ..gansynth.config import MAX_PITCH, MIN_PITCH
 from ..instruments import Bank, Instrument, Timeline
 from ..timbre import Atlas, Layout, families, layout, wording
 from ..timbre.layouts import BY, DESCRIPTORS
-from .base import SCRIPTS, Control, Line, quoted, tip
+from ..webpage import TEMPLATES
+from .base import SCRIPTS, Control, Line, quoted, script, tip
 from .notes import MIDDLE_C, Piano, Preview, bank_code, note_code
 from .tune import shown
 
@@ -26,22 +27,6 @@ MATCHES = 12  # instruments that a search lights up
 MAX_STOPS = 40  # instruments of a path; more would be no timeline to read
 SECONDS, LONGEST = 12.0, 3600.0  # s of a timeline: to begin with, and at most
 SURE = 0.5  # probability from which a family is "probably" the one
-
-# Of each family, a colour and a shape. Six colours that colour-blind readers tell apart (Okabe & Ito), on light and on
-# dark ground; what shares a colour differs in shape, and is related where it can be.
-SIGNS = {
-    "bass": ("#0072b2", "square"),
-    "brass": ("#e69f00", "triangle"),
-    "flute": ("#56b4e9", "circle"),
-    "guitar": ("#d55e00", "diamond"),
-    "keyboard": ("#0072b2", "circle"),
-    "mallet": ("#cc79a7", "diamond"),
-    "organ": ("#009e73", "square"),
-    "reed": ("#e69f00", "circle"),
-    "string": ("#d55e00", "circle"),
-    "synth_lead": ("#cc79a7", "square"),
-    "vocal": ("#009e73", "circle"),
-}
 
 
 class Plane(anywidget.AnyWidget):
@@ -60,7 +45,7 @@ class Plane(anywidget.AnyWidget):
       hover: whether the mouse plays what it rests on.
     """
 
-    _esm = SCRIPTS / "map.js"
+    _esm = (TEMPLATES / "points.js").read_text("utf-8") + script("map.js")
     _css = SCRIPTS / "map.css"
     points: traitlets.List[list[float]] = traitlets.List().tag(sync=True)
     labels: traitlets.List[list[str]] = traitlets.List().tag(sync=True)
@@ -191,9 +176,9 @@ class TimbreMap(Control):
             labels=[[one.name, one.words, _guess(one.family, one.probability)] for one in described],
             families=[
                 {"name": family.replace("_", " "), "colour": colour, "shape": shape}
-                for family, (colour, shape) in SIGNS.items()
+                for family, (colour, shape) in families.SIGNS.items()
             ],
-            members=[list(SIGNS).index(one.family) for one in described],
+            members=[list(families.SIGNS).index(one.family) for one in described],
             about=about,
         )
 

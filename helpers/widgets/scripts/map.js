@@ -1,28 +1,12 @@
 // Instruments as points on a plane, each in the colour and shape of its family. Sends {hear: point}, {keep: point} and
 // {path: [point, ...]}. Notes take a moment to generate: the next one is asked for when {heard} has come back. {drawn}
-// says that a path has arrived.
-const SVG = "http://www.w3.org/2000/svg";
+// says that a path has arrived. Needs points.js.
 const REST = 120; // ms that the mouse rests on a point, or passes after an arrow key, until it is heard
 const NEAR = 16, FINGER = 28; // pixels from a point at which mouse and finger still hit it
 const STROKE = 6; // pixels that a press moves to be a stroke and no click
 const REACH = 12; // pixels from a stroke at which it passes a point
 const SPACING = 24; // pixels along a stroke from one passed point to the next
 const MARGIN = 18; // pixels
-const FAR = 1e4; // pixels; more than any map has
-const SHAPES = { // of about equal area
-  circle: "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z",
-  square: "M-4.4-4.4h8.8v8.8h-8.8z",
-  triangle: "M0-6.2L5.8 4.2H-5.8z",
-  diamond: "M0-6.4L6.4 0L0 6.4L-6.4 0z",
-};
-const WAYS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
-
-function draw(parent, kind, attributes = {}) {
-  const element = document.createElementNS(SVG, kind);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  parent.append(element);
-  return element;
-}
 
 function render({ model, el }) {
   const add = (kind, parent, text = "", tag = "div") => {
@@ -57,25 +41,16 @@ function render({ model, el }) {
     const [width, height] = size();
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     places = model.get("points").map(([x, y]) => [MARGIN + x * (width - 2 * MARGIN), MARGIN + y * (height - 2 * MARGIN)]);
-    const scale = Math.min(1.2, Math.max(0.65, Math.sqrt((width * height) / places.length) / 24)); // many need to be small
+    const scale = pointScale(width, height, places.length);
     marks.forEach((mark, i) => mark.setAttribute("transform", `translate(${places[i]}) scale(${scale})`));
     paint();
   };
   const build = () => {
     const families = model.get("families"), members = model.get("members");
-    marks = members.map((family) =>
-      draw(dots, "path", { d: SHAPES[families[family].shape], fill: families[family].colour, class: "dot" }));
+    marks = members.map((family) => drawPoint(dots, families[family]));
     dots.replaceChildren(...marks);
     about.textContent = model.get("about");
-    legend.replaceChildren(...families.map(({ name, colour, shape }, family) => {
-      const count = members.filter((member) => member === family).length;
-      const entry = document.createElement("span");
-      const sign = draw(entry, "svg", { viewBox: "-7 -7 14 14", "aria-hidden": true });
-      draw(sign, "path", { d: SHAPES[shape], fill: colour, class: "dot" });
-      entry.append(`${name} (${count})`);
-      entry.hidden = !count;
-      return entry;
-    }));
+    fillLegend(legend, families, members);
     lay();
   };
 
@@ -112,11 +87,7 @@ function render({ model, el }) {
     name.textContent = title + (model.get("kept").includes(shown) ? " ★" : "");
     words.textContent = sound;
     guess.textContent = family;
-    // Beside the point, and never outside of the map.
-    const [width, height] = size(), [x, y] = places[shown];
-    const room = Math.max(0, width - label.offsetWidth), left = x + 14 > room ? x - label.offsetWidth - 14 : x + 14;
-    label.style.left = `${Math.min(room, Math.max(0, left))}px`;
-    label.style.top = `${Math.min(height - label.offsetHeight, Math.max(0, y - label.offsetHeight / 2))}px`;
+    placeLabel(label, places[shown], size());
   };
 
   const choose = (i) => {
@@ -158,26 +129,8 @@ function render({ model, el }) {
     const box = svg.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
   };
-  const nearest = ([x, y], within) => {
-    let best = -1, least = within;
-    places.forEach(([px, py], i) => {
-      const distance = Math.hypot(px - x, py - y);
-      if (distance <= least) [best, least] = [i, distance];
-    });
-    return best;
-  };
-  // The next point in a direction: one that lies to the side counts as farther away, and far to the side comes last.
-  const next = ([dx, dy]) => {
-    if (selected < 0) return nearest(size().map((side) => side / 2), Infinity);
-    const [x, y] = places[selected];
-    let best = -1, least = Infinity;
-    places.forEach(([px, py], i) => {
-      const ahead = (px - x) * dx + (py - y) * dy, aside = Math.abs((px - x) * dy) + Math.abs((py - y) * dx);
-      const distance = ahead + 2 * aside + (aside > 1.5 * ahead ? FAR : 0);
-      if (i !== selected && ahead >= 0.5 && distance < least) [best, least] = [i, distance];
-    });
-    return best;
-  };
+  const nearest = (place, within) => nearestPoint(places, place, within);
+  const next = (way) => (selected < 0 ? nearest(size().map((side) => side / 2), Infinity) : nextPoint(places, selected, way));
 
   // Add the points that the stroke passes on its way to a place, in their order along it.
   const extend = (stroke, [x, y]) => {

@@ -1,0 +1,118 @@
+"""`make bench-web`: how soon the page of `make web` plays, in a Chromium without a window, and how right its notes are.
+
+Everything is measured from the moment the address is opened, on a server of this machine: what a network adds is the
+size over its speed. The seconds of processor are those of the page's own process; on two idle cores the clock shows
+hardly more. Each round begins with an empty cache.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from helpers import export, gansynth, instruments
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+import drive
+
+ROUNDS = 3
+LIMIT = 6.0  # s to the first sound, on two cores
+PATIENCE = 180_000  # ms
+ATTACK, UNTOUCHED = 0.01, 1.0  # s: between them, a note of the page is as the network made it
+# Notes down when what arrives from the worker.
+SPY = """
+window.events = [];
+window.Worker = class extends Worker {
+    constructor(...given) {
+        super(...given);
+        this.addEventListener("message", ({ data }) => {
+            const kind = data.zone ? "note" : data.ready ? "ready" : data.have === data.of ? "loaded" : "";
+            if (kind) events.push({ kind, at: performance.now() / 1000, ready: data.ready, of: data.of,
+                pitch: data.zone && Math.round(data.zone.pitch), wave: data.wave && [...data.wave] });
+        });
+    }
+};
+"""
+DONE = "() => events.some(({ kind, ready, of }) => kind === 'note' && ready === of)"
+FIRST = "() => events.some(({ kind }) => kind === 'note')"
+
+
+def processor() -> float:
+    """Seconds of processor that the pages of this program's browser have taken."""
+    spent = 0.0
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if "--type=renderer" in process.cmdline():
+                times = process.cpu_times()
+                spent += times.user + times.system
+        except psutil.Error:  # it has ended
+            pass
+    return spent
+
+
+def visit(address: str) -> dict[str, Any]:
+    """Open the page, wait for all notes of the instrument that it begins with, and tell what happened when."""
+    with drive.chromium() as browser:
+        page = browser.new_page()
+        page.add_init_script(SPY)
+        began = processor()
+        page.goto(address)
+        page.wait_for_function(FIRST, timeout=PATIENCE)
+        first = processor() - began
+        page.wait_for_function(DONE, timeout=PATIENCE)
+        whole = processor() - began
+        page.keyboard.press("a")
+        events = page.evaluate("events")
+        script = float(page.locator(".latency").get_attribute("data-script"))
+    notes = [event for event in events if event["kind"] == "note"]
+    at = {event["kind"]: event["at"] for event in reversed(events)}  # the first of each kind
+    return {
+        **at,
+        "first": first,
+        "whole": whole,
+        "each": (notes[-1]["at"] - notes[0]["at"]) / (len(notes) - 1),
+        "all": notes[-1]["at"],
+        "script": script,
+        "notes": notes,
+    }
+
+
+def main() -> int:
+    """Measure, print, and compare with the port."""
+    model = gansynth.load("demo")
+    with tempfile.TemporaryDirectory() as temporary:
+        path = export.web(model, Path(temporary) / "web", progress=False)
+        sizes = {
+            file.name: file.stat().st_size for file in path.parent.iterdir() if file.suffix in (".bin", ".js", ".html")
+        }
+        for name, size in sorted(sizes.items()):
+            print(f"{size / 1e6:6.2f} MB  {name}")
+        print(f"{sum(sizes.values()) / 1e6:6.2f} MB  in all", flush=True)
+        with drive.files(path.parent) as address:
+            rounds = [visit(address) for _ in range(ROUNDS)]
+    middle = {key: statistics.median(one[key] for one in rounds) for key in rounds[0] if key != "notes"}
+    print(f"loaded and unpacked after {middle['loaded']:.1f} s, network ready after {middle['ready']:.1f} s")
+    print(f"first note after {middle['note']:.1f} s (limit {LIMIT:g}); {middle['first']:.1f} s of processor")
+    print(f"another {middle['each']:.2f} s for each note, all of them after {middle['all']:.1f} s", end="; ")
+    print(f"{middle['whole']:.1f} s of processor")
+    print(f"from a key to the start of its note {middle['script']:.1f} ms")
+
+    begins = next(iter(instruments.bank(model).own.values()))
+    notes, least = rounds[0]["notes"], np.inf
+    expected = model.generate(begins.z, [note["pitch"] for note in notes], progress=False)
+    part = slice(round(ATTACK * model.sample_rate), round(UNTOUCHED * model.sample_rate))
+    for note, wave in zip(notes, expected[:, part].astype(np.float64), strict=True):
+        error = np.array(note["wave"])[part] - wave
+        least = min(least, 10 * np.log10(np.sum(wave**2) / np.sum(error**2)))
+    print(f"{begins.name}: {len(notes)} notes, the sound at least {least:.0f} dB above the difference from the port")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
