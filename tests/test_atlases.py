@@ -5,7 +5,7 @@ import pytest
 from inputs import described
 
 from helpers import gansynth, instruments, timbre
-from helpers.timbre import atlases, families
+from helpers.timbre import atlases, descriptors, families
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +166,26 @@ def test_work_that_was_stopped_goes_on(tiny, counted, tmp_path, monkeypatch):
     counted.clear()
     assert len(timbre.atlas(tiny, n=40, folder=tmp_path, progress=False)) == 40
     assert sum(counted) == 3 * (40 - atlases.SAVE_EVERY)
+
+
+def test_only_what_is_described_is_generated(tiny, monkeypatch):
+    asked = []
+
+    def generate(z, pitches, duration=None, progress=True):
+        asked.append(duration)
+        return np.zeros((len(pitches), 16000), np.float32)
+
+    monkeypatch.setattr(tiny, "generate", generate, raising=False)
+    some = instruments.sample(tiny, 2, 0)
+    assert np.isnan(atlases.describe(tiny, some, progress=False)).all()
+    assert asked == [min(descriptors.HELD, tiny.max_duration)]
+
+
+def test_another_precision_is_described_anew(tiny, counted, tmp_path, monkeypatch):
+    timbre.atlas(tiny, n=4, folder=tmp_path, progress=False)
+    monkeypatch.setattr(tiny, "precision", "bfloat16")
+    timbre.atlas(tiny, n=4, folder=tmp_path, progress=False)
+    assert sum(counted) == 24
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 no", "cut"])

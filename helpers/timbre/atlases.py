@@ -13,6 +13,7 @@ import difflib
 import hashlib
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,7 +29,7 @@ from ..instruments import Instrument, check_model
 from ..tables import table
 from . import families, wording
 from .by_style import Candidate
-from .descriptors import CEPSTRA, NAMES, SILENCE, cepstra, describe_note
+from .descriptors import CEPSTRA, HELD, NAMES, SILENCE, cepstra, describe_note
 
 if TYPE_CHECKING:
     import os
@@ -336,7 +337,8 @@ def atlas(
 def _name(model: GANSynth, chosen: Sequence[Instrument]) -> str:
     """A file's name for all that an atlas depends on."""
     latents = np.stack([instrument.z for instrument in chosen]).astype("<f4")
-    digest = hashlib.sha256(f"{VERSION} {PITCHES} {model.fingerprint}".encode() + latents.tobytes())
+    precision = "" if model.precision == "float32" else f" {model.precision}"
+    digest = hashlib.sha256(f"{VERSION} {PITCHES} {model.fingerprint}{precision}".encode() + latents.tobytes())
     return f"atlas-{digest.hexdigest()[:16]}.npz"
 
 
@@ -359,6 +361,9 @@ def describe(
 ) -> np.ndarray:
     """Listen to instruments: [n, pitches, descriptors and cepstra].
 
+    Only the part of a note that is described is generated. One thread describes what was generated before, while the
+    network, which leaves one of two cores idle in between, goes on.
+
     Args:
       model: plays them.
       chosen: [n].
@@ -366,16 +371,39 @@ def describe(
       keep: is called now and then with what is described so far.
     """
     rows: list[np.ndarray] = []
-    with tqdm(total=len(chosen), desc="describe", unit="instrument", disable=not progress or len(chosen) < 4) as bar:
-        for first in range(0, len(chosen), SAVE_EVERY):
-            some = chosen[first : first + SAVE_EVERY]
-            z = np.repeat([instrument.z for instrument in some], len(PITCHES), axis=0)
-            notes = model.generate(z, np.tile(PITCHES, len(some)), progress=False)
-            rows += [_row(model, batch) for batch in notes.reshape(len(some), len(PITCHES), -1)]
+    duration = min(HELD, model.max_duration)
+    waiting: Future[list[np.ndarray]] | None = None
+
+    def add() -> None:
+        """Take what is described meanwhile."""
+        nonlocal waiting
+        if waiting is not None:
+            described, waiting = waiting.result(), None
+            rows.extend(described)
             if keep is not None:
                 keep(np.array(rows))
-            bar.update(len(some))
+            bar.update(len(described))
+
+    shown = progress and len(chosen) >= 4
+    with (
+        tqdm(total=len(chosen), desc="describe", unit="instrument", disable=not shown) as bar,
+        ThreadPoolExecutor(1) as beside,
+    ):
+        try:
+            for first in range(0, len(chosen), SAVE_EVERY):
+                some = chosen[first : first + SAVE_EVERY]
+                z = np.repeat([instrument.z for instrument in some], len(PITCHES), axis=0)
+                notes = model.generate(z, np.tile(PITCHES, len(some)), duration=duration, progress=False)
+                add()
+                waiting = beside.submit(_rows, model, notes.reshape(len(some), len(PITCHES), -1))
+        finally:  # who stops it keeps what was generated
+            add()
     return np.array(rows)
+
+
+def _rows(model: GANSynth, notes: np.ndarray) -> list[np.ndarray]:
+    """`_row` of each instrument's notes, [n, pitches, samples]."""
+    return [_row(model, batch) for batch in notes]
 
 
 def _row(model: GANSynth, notes: np.ndarray) -> np.ndarray:
