@@ -23,8 +23,8 @@ ACCELERATOR_BATCH_SIZE = 64  # notes at a time on a GPU; halved where they do no
 PRECISIONS = ("float32", "bfloat16", "float16")
 BETWEEN_VOICES = "between voices"  # the prior of our own checkpoints; without one, latents are N(0, I)
 # Lengths are rounded up to few numbers of frames, because each is a graph to compile: half a second, once. Notes of
-# up to half a second are the most frequent, so that finer steps pay off there. What is held for longer than it sounds, and
-# every note that is described or sampled, has one length, which is not rounded.
+# up to half a second are the most frequent, so that finer steps pay off there. A note that is held for longer than it
+# sounds, and every one that is described or sampled, has one length, which is not rounded.
 FINE_STEP, FINE_UP_TO, FRAME_STEP = 8, 32, 16
 HELD = 3.0  # s for which a key is down in NSynth
 

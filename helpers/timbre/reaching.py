@@ -5,6 +5,7 @@ Notebook: 09_explore.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable
@@ -27,6 +28,8 @@ TOLERANCE = 0.02  # of the wanted centroid: near enough
 STEPS = 24  # at most
 LONGEST = 3.0  # of one step in the latent space; latents are about 16 long
 HALVINGS = 8  # of a step that does not help
+OTHERS, SEED = 24, 0  # random instruments that are listened to where the gradient leads no further
+BISECTIONS = 10  # of the way to one of them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +56,9 @@ def reach(model: GANSynth, instrument: Instrument, centroid: float, pitch: int =
     """Turn an instrument until its note at one pitch has a wanted spectral centroid.
 
     The gradient of the centroid, as the network draws it, says where to go; the note as it sounds says whether it
-    helped. A step that does not is halved, and not taken in the end, so it never ends farther away than it began. The
-    length of the latent stays.
+    helped. A step that does not is halved, and not taken in the end. Where the gradient leads no further, the way goes
+    on towards the nearest of some random instruments whose notes lie beyond the wanted centroid: on the way to it, that
+    is passed. It never ends farther away than it began. The length of the latent stays.
 
     Args:
       model: plays the note.
@@ -83,10 +87,10 @@ def reach(model: GANSynth, instrument: Instrument, centroid: float, pitch: int =
     basis = steering.axes(model).vectors
     slope = _slope(model, int(pitch))
     z, length = instrument.z, float(np.linalg.norm(instrument.z))
-    here = _brightness(model, z, pitch)
+    here = float(_brightness(model, z[None], pitch)[0])
     way = [here]
     for _ in range(STEPS):
-        if abs(here - goal) <= np.log2(1 + TOLERANCE):
+        if _is_near(here, goal):
             break
         gradient = basis.T @ (basis @ slope(z))
         gradient -= z * (z @ gradient) / length**2  # along the sphere
@@ -95,24 +99,59 @@ def reach(model: GANSynth, instrument: Instrument, centroid: float, pitch: int =
         for halving in range(HALVINGS):
             moved = z + step / 2**halving
             moved *= length / np.linalg.norm(moved)
-            there = _brightness(model, moved, pitch)
+            there = float(_brightness(model, moved[None], pitch)[0])
             if abs(there - goal) < abs(here - goal):
                 z, here = moved, there
                 way.append(here)
                 break
         else:
             break
+    if not _is_near(here, goal):
+        z, further = _across(model, z, here, goal, pitch)
+        way += further
     reached = dataclasses.replace(instrument, name=f"{instrument.name}, {centroid:.0f} Hz", z=z, seed=None)
     return Reached(reached, float(centroid), tuple(float(fundamental * 2**octaves) for octaves in way))
 
 
-def _brightness(model: GANSynth, z: np.ndarray, pitch: int) -> float:
-    """Of the note as it sounds, octaves; of silence none."""
-    note = model.generate(z[None], [pitch], progress=False)[0]
-    try:
-        return describe_note(note, pitch, model.sample_rate)["brightness"]
-    except ValueError:
-        return np.inf
+def _is_near(here: float, goal: float) -> bool:
+    return abs(here - goal) <= np.log2(1 + TOLERANCE)
+
+
+def _across(model: GANSynth, z: np.ndarray, here: float, goal: float, pitch: int) -> tuple[np.ndarray, list[float]]:
+    """The way towards a random latent whose note lies beyond the goal: where it ends, and what is heard on it."""
+    length = np.linalg.norm(z)
+    others = model.sample_z(OTHERS, SEED)
+    others = others * (length / np.linalg.norm(others, axis=1, keepdims=True))
+    heard = _brightness(model, others, pitch)
+    is_beyond = np.isfinite(heard) & ((heard - goal) * (here - goal) <= 0)
+    if not is_beyond.any():
+        return z, []
+    target = max(others[is_beyond], key=lambda other: float(other @ z))
+    start, best, nearest, way = z, z, abs(here - goal), []
+    low, high = 0.0, 1.0
+    for _ in range(BISECTIONS):
+        share = (low + high) / 2
+        moved = (1 - share) * start + share * target
+        moved *= length / np.linalg.norm(moved)
+        there = float(_brightness(model, moved[None], pitch)[0])
+        if abs(there - goal) < nearest:
+            best, nearest = moved, abs(there - goal)
+            way.append(there)
+        if _is_near(there, goal):
+            break
+        low, high = (share, high) if (there - goal) * (here - goal) > 0 else (low, share)
+    return best, way
+
+
+def _brightness(model: GANSynth, z: np.ndarray, pitch: int) -> np.ndarray:
+    """Of notes as they sound, octaves, [n]; of silence infinitely many."""
+    duration = min(HELD, model.max_duration)
+    notes = model.generate(z, [pitch] * len(z), duration=duration, progress=False)
+    found = np.full(len(notes), np.inf)
+    for number, note in enumerate(notes):
+        with contextlib.suppress(ValueError):
+            found[number] = describe_note(note, pitch, model.sample_rate)["brightness"]
+    return found
 
 
 @functools.lru_cache(maxsize=2)  # tracing takes longer than all steps
