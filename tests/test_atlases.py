@@ -6,6 +6,7 @@ from inputs import described
 
 from helpers import gansynth, instruments, timbre
 from helpers.timbre import atlases, descriptors, families
+from helpers.timbre.descriptors import CEPSTRA, NAMES
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +196,24 @@ def test_a_damaged_file_is_made_anew(tiny, counted, tmp_path, damage):
     path.write_bytes(path.read_bytes()[:100] if damage == "cut" else damage)
     assert len(timbre.atlas(tiny, n=4, folder=tmp_path, progress=False)) == 4
     assert sum(counted) == 24
+
+
+@pytest.mark.parametrize("n", [0, -1, 2.5, "x", None])
+def test_a_number_of_instruments_is_a_whole_one(made, tiny, n):
+    for call in (lambda: made.find("bright", n=n), lambda: made.diverse(n), lambda: timbre.atlas(tiny, n=n)):
+        with pytest.raises(ValueError, match="n is .*; it must be a whole number from 1"):
+            call()
+
+
+def test_what_no_atlas_can_be_made_of_is_said(tiny, made):
+    with pytest.raises(ValueError, match="chosen is empty"):
+        timbre.atlas(tiny, chosen=[])
+    with pytest.raises(ValueError, match="an instrument that is heard; of 6 there is none"):
+        timbre.Atlas(tiny, made.instruments, np.full((6, 3, len(NAMES) + CEPSTRA), np.nan))
+    with pytest.raises(TypeError, match="'Cello' is no instrument"):
+        timbre.atlas(tiny, chosen=["Cello"])
+    with pytest.raises(ValueError, match="there is no instrument 6; this atlas has 6, from 0"):
+        made.description(6)
 
 
 def test_the_size_is_bounded(tiny):

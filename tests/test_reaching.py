@@ -42,6 +42,7 @@ def test_a_step_that_does_not_help_is_not_taken(tiny):
         (60, 100, "a note of 262 Hz has a centroid from there to 7200 Hz, not 100"),
         (60, 9000, "not 9000"),
         (60, float("nan"), "not nan"),
+        (60, "high", "centroid is 'high'; it must be a number"),
         (10, 500, "pitch is 10; it must be a whole number from 24 to 84"),
     ],
 )
@@ -69,9 +70,7 @@ class Stub:
         for row in z:
             share = np.clip(row[0] / np.linalg.norm(row), 0, 1)
             levels = np.array([1 - share, 0.0, share]) * (row[3] >= 0)  # the last number silences
-            waves.append(
-                sum(a * np.sin(2 * np.pi * C4 * k * seconds) for a, k in zip(levels, partials, strict=True))
-            )
+            waves.append(sum(a * np.sin(2 * np.pi * C4 * k * seconds) for a, k in zip(levels, partials, strict=True)))
         return np.array(waves)
 
 

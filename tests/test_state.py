@@ -547,6 +547,11 @@ CALLS = {
     "timbre.families.features": lambda g: families.features(DESCRIBED),
     "timbre.families.named": lambda g: families.named("cello"),
     "timbre.families.probabilities": lambda g: families.probabilities(DESCRIBED),
+    "timbre.reaching.by_ear": lambda g: reaching.by_ear(
+        Directions(DIRECTIONS, steering.Linear(np.zeros((11, 256))), np.ones(11), 2, tiny()),
+        Instrument("one", np.ones(256)),
+        brightness=1,
+    ),
     "timbre.reaching.reach": lambda g: reaching.reach(tiny(), Instrument("one", np.ones(256)), 900),
     "timbre.steering.Directions": lambda g: directions_of().steer(Instrument("one", np.ones(4)), brightness=1),
     "timbre.steering.axes": lambda g: steering.axes(tiny()),

@@ -1,4 +1,6 @@
-"""Turn an instrument until one of its notes has a wanted spectral centroid: by gradient, through the network.
+"""Turn an instrument until one of its notes has what is wanted, by listening.
+
+A wanted spectral centroid is reached by gradient, through the network; a wanted change, by the directions of an atlas.
 
 Notebook: 09_explore.
 """
@@ -13,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import in_one_line
+from ..errors import in_one_line, number
 from ..gansynth import spectral
 from ..gansynth.config import MAX_PITCH, MIN_PITCH
 from ..instruments import Instrument, check_model
 from ..midi import note_hertz
 from . import steering
-from .descriptors import HELD, HIGHEST, describe_note
+from .descriptors import HELD, HIGHEST, SILENCE, describe_note
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
@@ -30,6 +32,9 @@ LONGEST = 3.0  # of one step in the latent space; latents are about 16 long
 HALVINGS = 8  # of a step that does not help
 OTHERS, SEED = 24, 0  # random instruments that are listened to where the gradient leads no further
 BISECTIONS = 10  # of the way to one of them
+TRIES = 5  # of steering by ear
+CLOSE = 0.25  # of the change that is asked for: near enough
+STRETCH, STRETCHED = 2.0, 8.0  # by how much more, or less, is asked from one try to the next, and in all
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +54,98 @@ class Reached:
     def __str__(self) -> str:
         start, end = self.centroids[0], self.centroids[-1]
         return f"{self.instrument.name}: centroid from {start:.0f} to {end:.0f} Hz, {self.wanted:.0f} Hz were wanted"
+
+
+@dataclasses.dataclass(frozen=True)
+class Steered:
+    """What steering by ear brought.
+
+    Attributes:
+      instrument: the turned one; that of the beginning, if nothing tried was nearer to what was asked.
+      asked: descriptor -> standard deviations.
+      moved: descriptor -> standard deviations that it moved by, as heard.
+    """
+
+    instrument: Instrument
+    asked: dict[str, float]
+    moved: dict[str, float]
+
+    def __str__(self) -> str:
+        changes = [f"{name} {self.moved[name]:+.2f}, {asked:+g} asked" for name, asked in self.asked.items()]
+        if not any(self.moved.values()):
+            return (
+                f"{self.instrument.name} stays as it is: nothing tried was nearer to {', '.join(self.asked)} as asked"
+            )
+        return f"{self.instrument.name}: {'; '.join(changes)} (standard deviations)"
+
+
+@in_one_line
+def by_ear(turn: steering.Directions, instrument: Instrument, pitch: int = 60, **amounts: float) -> Steered:
+    """`Directions.steer`, with the result listened to: more is asked for where too little came of it, or less.
+
+    Some instruments lie on plateaus, where the regression takes a step that nobody hears. Of five tries at most, and of
+    the instrument as it is, the one is taken that comes nearest to what is asked, so that nothing goes the wrong way.
+
+    Args:
+      turn: directions of the model that plays the instrument.
+      instrument: where to begin.
+      pitch: MIDI number from 24 to 84 of the note that is listened to.
+      **amounts: descriptor -> standard deviations.
+
+    Raises:
+      ValueError: as `Directions.steer`; a pitch that no model plays, or an instrument that is silent there.
+
+    >>> from helpers import gansynth, timbre
+    >>> atlas = timbre.atlas(gansynth.load("demo"))
+    >>> found = timbre.by_ear(timbre.directions(atlas), atlas["Cello"], brightness=1)
+    >>> found.moved["brightness"] > 0.5
+    True
+
+    Notebook: 09_explore.
+    """
+    model = turn.model
+    if model is None:
+        raise ValueError("these directions belong to no model that could be listened to")
+    _check_pitch(pitch)
+    turned = turn.steer(instrument, **amounts)
+    names = list(amounts)
+    wanted = np.array([float(amounts[name]) for name in names])
+    deviations = np.array([turn.deviations[name] for name in names])
+    before = _heard(model, instrument.z, pitch, names)
+    if not np.isfinite(before).all():
+        raise ValueError(f"{instrument.name!r} is silent at pitch {pitch}")
+    best, moved, nearest = instrument, np.zeros(len(names)), float(np.abs(wanted).max())
+    asked = wanted
+    for _ in range(TRIES):
+        change = (_heard(model, turned.z, pitch, names) - before) / deviations
+        off = float(np.abs(change - wanted).max())
+        if off < nearest:
+            best, moved, nearest = turned, change, off
+        if not np.isfinite(off) or (np.abs(change - wanted) <= CLOSE * np.abs(wanted)).all():
+            break
+        # What hardly moved, or moved the wrong way, is asked for at the full stretch.
+        share = np.divide(wanted, change, out=np.full_like(wanted, STRETCH), where=change * wanted > 0)
+        more = asked * np.clip(share, 1 / STRETCH, STRETCH)
+        asked = np.clip(more, -STRETCHED * np.abs(wanted), STRETCHED * np.abs(wanted))
+        turned = turn.steer(instrument, **dict(zip(names, asked.tolist(), strict=True)))
+    if best is not instrument:
+        changes = ", ".join(f"{name} {amount:+g}" for name, amount in amounts.items())
+        best = dataclasses.replace(best, name=f"{instrument.name}, {changes}")
+    return Steered(best, dict(zip(names, wanted.tolist(), strict=True)), dict(zip(names, moved.tolist(), strict=True)))
+
+
+def _heard(model: GANSynth, z: np.ndarray, pitch: int, names: list[str]) -> np.ndarray:
+    """Some descriptors of a note; of silence infinity."""
+    note = model.generate(z[None], [pitch], duration=min(HELD, model.max_duration), progress=False)[0]
+    if np.abs(note).max() < SILENCE:
+        return np.full(len(names), np.inf)
+    values = describe_note(note, pitch, model.sample_rate)
+    return np.array([values[name] for name in names])
+
+
+def _check_pitch(pitch: int) -> None:
+    if not (isinstance(pitch, (int, np.integer)) and MIN_PITCH <= pitch <= MAX_PITCH):
+        raise ValueError(f"pitch is {pitch!r}; it must be a whole number from {MIN_PITCH} to {MAX_PITCH}")
 
 
 @in_one_line
@@ -78,9 +175,8 @@ def reach(model: GANSynth, instrument: Instrument, centroid: float, pitch: int =
     Notebook: 09_explore.
     """
     check_model(instrument, model)
-    if not (isinstance(pitch, (int, np.integer)) and MIN_PITCH <= pitch <= MAX_PITCH):
-        raise ValueError(f"pitch is {pitch!r}; it must be a whole number from {MIN_PITCH} to {MAX_PITCH}")
-    fundamental, top = note_hertz(pitch), HIGHEST * model.sample_rate
+    _check_pitch(pitch)
+    fundamental, top, centroid = note_hertz(pitch), HIGHEST * model.sample_rate, number("centroid", centroid)
     if not fundamental <= centroid <= top:
         raise ValueError(f"a note of {fundamental:.0f} Hz has a centroid from there to {top:.0f} Hz, not {centroid:g}")
     goal = float(np.log2(centroid / fundamental))

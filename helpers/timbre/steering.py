@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..errors import in_one_line
+from ..errors import in_one_line, number
 from ..instruments import Instrument, check_model
 from ..tables import table
 from .descriptors import DESCRIPTORS, NAMES, STEPS
@@ -270,6 +270,7 @@ class Directions(Mapping[str, Direction]):
 
         Notebook: 09_explore.
         """
+        keep = [keep] if isinstance(keep, str) else keep
         for name in (*amounts, *keep):
             if name not in self._named:
                 try:
@@ -280,7 +281,7 @@ class Directions(Mapping[str, Direction]):
             check_model(instrument, self.model)
         if not amounts:
             raise ValueError(f"say what to change, as in brightness=1; there are {', '.join(self)}")
-        wanted = np.array([*(float(amount) for amount in amounts.values()), *(0.0 for _ in keep)])
+        wanted = np.array([*(number(name, amount) for name, amount in amounts.items()), *(0.0 for _ in keep)])
         if not np.isfinite(wanted).all():
             raise ValueError("an amount is a finite number of standard deviations")
         columns = [NAMES.index(name) for name in (*amounts, *keep)]
