@@ -201,7 +201,7 @@ def test_a_damaged_file_is_made_anew(tiny, counted, tmp_path, damage):
 @pytest.mark.parametrize("n", [0, -1, 2.5, "x", None])
 def test_a_number_of_instruments_is_a_whole_one(made, tiny, n):
     for call in (lambda: made.find("bright", n=n), lambda: made.diverse(n), lambda: timbre.atlas(tiny, n=n)):
-        with pytest.raises(ValueError, match="n is .*; it must be a whole number from 1"):
+        with pytest.raises(ValueError, match=r"n is .*; it must be a whole number from 1"):
             call()
 
 

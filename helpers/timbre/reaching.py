@@ -244,9 +244,9 @@ def _brightness(model: GANSynth, z: np.ndarray, pitch: int) -> np.ndarray:
     duration = min(HELD, model.max_duration)
     notes = model.generate(z, [pitch] * len(z), duration=duration, progress=False)
     found = np.full(len(notes), np.inf)
-    for number, note in enumerate(notes):
+    for row, note in enumerate(notes):
         with contextlib.suppress(ValueError):
-            found[number] = describe_note(note, pitch, model.sample_rate)["brightness"]
+            found[row] = describe_note(note, pitch, model.sample_rate)["brightness"]
     return found
 
 
