@@ -1,6 +1,6 @@
 """`make bench-explore`: how well directions, the way to a centroid and families do, and how long it all takes.
 
-    python benchmarks/explore.py [--instruments 50] [--only steering reach families seconds]
+    python benchmarks/explore.py [--instruments 50] [--only steering ear reach families seconds]
 
 For the demo and its bundled atlas. Nothing here decides a test; the numbers are to be read, in docs/benchmarks.md.
 
@@ -8,6 +8,7 @@ steering: random instruments that the directions were not learned from, each mov
   standard deviation along each named direction, heard at C4: how often the descriptor moves the right way, by how
   much, what else moves, and how far the pitch goes. What lies above the atlas' median is moved down, and what lies
   below it up, because what is held throughout cannot be sustained more.
+ear: the same, by `timbre.by_ear`, which listens to what it does.
 reach: the same instruments, each asked for a centroid that another one has.
 families: each General MIDI program of the small soundfont that comes with pretty_midi, whose notes the demo never
   saw: whether the nearest voice of the demo is of its family, and whether the nearest other program is.
@@ -29,6 +30,7 @@ from helpers import casting, gansynth, instruments, timbre
 from helpers.evaluation.pitch import pyin
 from helpers.gansynth import GANSynth
 from helpers.gansynth.config import Config
+from helpers.instruments import Instrument
 from helpers.midi import note_hertz
 from helpers.timbre import atlases
 from helpers.timbre.descriptors import cepstra
@@ -49,7 +51,20 @@ def heard(model: GANSynth, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.array(values), np.array([pyin(note, PITCH, model.sample_rate) for note in notes])
 
 
-def steering(model: GANSynth, atlas: timbre.Atlas, count: int) -> None:
+def estimated(turn: timbre.Directions, one: Instrument, name: str, amount: float) -> Instrument:
+    return turn.steer(one, **{name: amount})
+
+
+def listened(turn: timbre.Directions, one: Instrument, name: str, amount: float) -> Instrument:
+    return timbre.by_ear(turn, one, PITCH, **{name: amount}).instrument
+
+
+def steering(
+    model: GANSynth,
+    atlas: timbre.Atlas,
+    count: int,
+    steer: Callable[[timbre.Directions, Instrument, str, float], Instrument],
+) -> None:
     turn = timbre.directions(atlas)
     chosen = instruments.sample(model, count, SEED)
     before, tuned = heard(model, np.stack([one.z for one in chosen]))
@@ -61,7 +76,7 @@ def steering(model: GANSynth, atlas: timbre.Atlas, count: int) -> None:
         column, ways, pitches = timbre.NAMES.index(name), [], []
         signs = np.where(before[:, column] < np.median(atlas.values[:, column]), 1.0, -1.0)
         for step in STEPS:
-            turned = [turn.steer(one, **{name: step * sign}) for one, sign in zip(chosen, signs, strict=True)]
+            turned = [steer(turn, one, name, step * sign) for one, sign in zip(chosen, signs, strict=True)]
             values, cents = heard(model, np.stack([one.z for one in turned]))
             ways.append(signs[:, None] * (values - before) / deviations)
             pitches.append(np.abs(cents[usable]) <= IN_TUNE)
@@ -116,7 +131,8 @@ def retrieval(model: GANSynth, atlas: timbre.Atlas) -> None:
     here = np.linalg.norm((rows[:, None] - theirs) / scale, axis=2)
     among = np.linalg.norm((rows[:, None] - rows) / scale, axis=2) + np.diag([np.inf] * len(rows))
     chance = max(np.mean(truth == family) for family in set(truth))
-    print(f"families: nearest voice {np.mean(known[here.argmin(axis=1)] == truth):.0%} right,", end=" ")
+    print(f"families of {len(truth)} programs: nearest voice", end=" ")
+    print(f"{np.mean(known[here.argmin(axis=1)] == truth):.0%} right,", end=" ")
     print(f"nearest other program {np.mean(truth[among.argmin(axis=1)] == truth):.0%}, the largest family {chance:.0%}")
 
 
@@ -152,7 +168,7 @@ def seconds(model: GANSynth, atlas: timbre.Atlas) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--instruments", type=int, default=50)
-    parts = ("steering", "reach", "families", "seconds")
+    parts = ("steering", "ear", "reach", "families", "seconds")
     parser.add_argument("--only", nargs="+", choices=parts, default=parts)
     args = parser.parse_args()
     model = gansynth.load("demo")
@@ -164,7 +180,9 @@ def main() -> None:
     if "reach" in args.only:
         reach(model, args.instruments)
     if "steering" in args.only:
-        steering(model, atlas, args.instruments)
+        steering(model, atlas, args.instruments, estimated)
+    if "ear" in args.only:
+        steering(model, atlas, args.instruments, listened)
 
 
 if __name__ == "__main__":

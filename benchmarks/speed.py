@@ -16,15 +16,13 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-import keras
 import numpy as np
-import tensorflow as tf
-from keras import ops
 from memory import peak_memory
 from tqdm.auto import tqdm
 
 from helpers import compiled, gansynth, instruments, midi, render
 from helpers.gansynth import GANSynth, NoteCache
+from helpers.gansynth.backend import keras, ops, tf
 from helpers.gansynth.checkpoint import Checkpoint, weight_shapes
 from helpers.gansynth.config import NUM_PITCHES, Config
 from helpers.gansynth.networks import upscale

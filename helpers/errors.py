@@ -52,6 +52,18 @@ def _is_ours(error: Exception) -> bool:
     return frame.f_globals.get("__name__", "").split(".")[0] == __package__
 
 
+def number(name: str, value: object) -> float:
+    """A number that a user gave, whatever else it may be.
+
+    Raises:
+      ValueError: it is none.
+    """
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is {value!r:.100}; it must be a number") from None
+
+
 def one_line(text: object) -> str:
     """A message of other people's code, or with other people's names in it, fit for one line of a terminal."""
     return "".join(c if c.isprintable() else " " for c in str(text)[:400]).strip()

@@ -82,8 +82,11 @@ def check_model(instrument: Instrument, model: GANSynth, where: str = "") -> Non
       where: added to its name in the error, such as " in outputs/instruments.json".
 
     Raises:
+      TypeError: it is no instrument but, for one, the name of one.
       ValueError: it was made for another model, or its latent has another size.
     """
+    if not isinstance(instrument, Instrument):
+        raise TypeError(f"{instrument!r:.100} is no instrument; a bank or an atlas has them by name: bank['Cello']")
     if instrument.fingerprint and instrument.fingerprint != model.fingerprint:
         owner = instrument.checkpoint or "another model"
         raise ValueError(f"{instrument.name!r}{where} was made for {owner}; on {model.name} it is another sound")

@@ -132,7 +132,7 @@ def atlas_of(model, n=60, seed=0):
     return timbre.Atlas(model, instruments.sample(model, n, seed), rows)
 
 
-def directions_of(size=4):
+def directions_of(size=4, model=None):
     """Two named directions of latents, along the first axis and the second, and one that is too weak for a name."""
     from helpers import timbre
     from helpers.timbre import steering
@@ -147,7 +147,7 @@ def directions_of(size=4):
             names, vectors, (0.87, 0.91, 0.2), ({"fundamental": -0.5}, {}, {}), strict=False
         )
     ]
-    return timbre.Directions(found, steering.Linear(slopes), np.ones(len(timbre.NAMES)), 60)
+    return timbre.Directions(found, steering.Linear(slopes), np.ones(len(timbre.NAMES)), 60, model)
 
 
 def song_of(*notes, is_drum=False, controls=None) -> Song:

@@ -5,7 +5,8 @@ import pytest
 from inputs import described
 
 from helpers import gansynth, instruments, timbre
-from helpers.timbre import atlases, families
+from helpers.timbre import atlases, descriptors, families
+from helpers.timbre.descriptors import CEPSTRA, NAMES
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +169,26 @@ def test_work_that_was_stopped_goes_on(tiny, counted, tmp_path, monkeypatch):
     assert sum(counted) == 3 * (40 - atlases.SAVE_EVERY)
 
 
+def test_only_what_is_described_is_generated(tiny, monkeypatch):
+    asked = []
+
+    def generate(z, pitches, duration=None, progress=True):
+        asked.append(duration)
+        return np.zeros((len(pitches), 16000), np.float32)
+
+    monkeypatch.setattr(tiny, "generate", generate, raising=False)
+    some = instruments.sample(tiny, 2, 0)
+    assert np.isnan(atlases.describe(tiny, some, progress=False)).all()
+    assert asked == [min(descriptors.HELD, tiny.max_duration)]
+
+
+def test_another_precision_is_described_anew(tiny, counted, tmp_path, monkeypatch):
+    timbre.atlas(tiny, n=4, folder=tmp_path, progress=False)
+    monkeypatch.setattr(tiny, "precision", "bfloat16")
+    timbre.atlas(tiny, n=4, folder=tmp_path, progress=False)
+    assert sum(counted) == 24
+
+
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 no", "cut"])
 def test_a_damaged_file_is_made_anew(tiny, counted, tmp_path, damage):
     timbre.atlas(tiny, n=4, folder=tmp_path, progress=False)
@@ -175,6 +196,24 @@ def test_a_damaged_file_is_made_anew(tiny, counted, tmp_path, damage):
     path.write_bytes(path.read_bytes()[:100] if damage == "cut" else damage)
     assert len(timbre.atlas(tiny, n=4, folder=tmp_path, progress=False)) == 4
     assert sum(counted) == 24
+
+
+@pytest.mark.parametrize("n", [0, -1, 2.5, "x", None])
+def test_a_number_of_instruments_is_a_whole_one(made, tiny, n):
+    for call in (lambda: made.find("bright", n=n), lambda: made.diverse(n), lambda: timbre.atlas(tiny, n=n)):
+        with pytest.raises(ValueError, match=r"n is .*; it must be a whole number from 1"):
+            call()
+
+
+def test_what_no_atlas_can_be_made_of_is_said(tiny, made):
+    with pytest.raises(ValueError, match="chosen is empty"):
+        timbre.atlas(tiny, chosen=[])
+    with pytest.raises(ValueError, match="an instrument that is heard; of 6 there is none"):
+        timbre.Atlas(tiny, made.instruments, np.full((6, 3, len(NAMES) + CEPSTRA), np.nan))
+    with pytest.raises(TypeError, match="'Cello' is no instrument"):
+        timbre.atlas(tiny, chosen=["Cello"])
+    with pytest.raises(ValueError, match="there is no instrument 6; this atlas has 6, from 0"):
+        made.description(6)
 
 
 def test_the_size_is_bounded(tiny):

@@ -54,6 +54,21 @@ def test_a_quiet_block_leaves_the_environment_as_it_was(monkeypatch, capfd, leve
     assert capfd.readouterr().err == "afterwards"
 
 
+@pytest.mark.parametrize(("asked", "read"), [(None, "1"), ("0", "0")])
+def test_onednn_is_on_while_tensorflow_is_imported_unless_somebody_says_no(tmp_path, asked, read):
+    (tmp_path / "tensorflow.py").write_text(
+        f"import os\nassert os.environ[{backend.ONEDNN!r}] == {read!r}\nraise ImportError('far enough')\n"
+    )
+    (tmp_path / "keras.py").write_text("ops = None\n")
+    code = (
+        "import os\ntry:\n    import helpers.gansynth.backend\nexcept ImportError as error:\n    print(error)\n"
+        f"print(os.environ.get({backend.ONEDNN!r}))"
+    )
+    environment = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]), backend.ONEDNN: asked}
+    out, error, status = python(code, **{name: value for name, value in environment.items() if value})
+    assert (out, error, status) == (f"far enough\n{asked}\n", "", 0)
+
+
 def test_who_asks_for_everything_is_shown_everything(monkeypatch, capfd):
     monkeypatch.setenv(backend.LOG_LEVEL, backend.EVERYTHING)
     with backend.quiet():

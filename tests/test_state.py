@@ -403,6 +403,7 @@ CALLS = {
         ["--checkpoint", str(TINY), "--instruments", str(g.bank_file), "--output", str(g.folder / "a.sfz")]
     ),
     "export.__main__.parser": lambda g: export_main.parser(),
+    "errors.number": lambda g: errors.number("n", "1.5"),
     "errors.one_line": lambda g: errors.one_line("a\nb"),
     "errors.in_one_line": lambda g: errors.in_one_line(len)("a"),
     "files.numbered": lambda g: next(iter(files.numbered(g.file))),
@@ -553,6 +554,9 @@ CALLS = {
     "timbre.families.features": lambda g: families.features(DESCRIBED),
     "timbre.families.named": lambda g: families.named("cello"),
     "timbre.families.probabilities": lambda g: families.probabilities(DESCRIBED),
+    "timbre.reaching.by_ear": lambda g: reaching.by_ear(
+        directions_of(256, tiny()), Instrument("one", np.ones(256)), brightness=1
+    ),
     "timbre.reaching.reach": lambda g: reaching.reach(tiny(), Instrument("one", np.ones(256)), 900),
     "timbre.steering.Directions": lambda g: directions_of().steer(Instrument("one", np.ones(4)), brightness=1),
     "timbre.steering.axes": lambda g: steering.axes(tiny()),

@@ -5,7 +5,7 @@ import pytest
 from inputs import TYPICAL
 
 from helpers import gansynth, instruments, timbre
-from helpers.timbre import steering
+from helpers.timbre import reaching, steering
 from helpers.timbre.descriptors import CEPSTRA, NAMES
 
 
@@ -28,6 +28,11 @@ def known(tiny):
     chosen = [instruments.Instrument(str(i), one, tiny.name, tiny.fingerprint) for i, one in enumerate(z)]
     atlas = timbre.Atlas(tiny, chosen, described)
     return atlas, bright, long
+
+
+@pytest.fixture(scope="module")
+def turn(known):
+    return timbre.directions(known[0])
 
 
 def test_axes_are_the_singular_vectors_of_the_first_layer(tiny):
@@ -72,9 +77,8 @@ def test_moves_that_lead_nowhere_are_refused(known, vector, amount, message):
         timbre.move(known[0].instruments[0], vector, amount)
 
 
-def test_what_follows_from_the_latent_is_named_and_chance_is_not(known):
-    atlas, bright, _ = known
-    turn = timbre.directions(atlas)
+def test_what_follows_from_the_latent_is_named_and_chance_is_not(turn, known):
+    _, bright, _ = known
     assert "brightness" in turn
     assert "attack" in turn.weak
     assert abs(turn.weak["attack"].r) < 0.4
@@ -93,9 +97,8 @@ def predicted(turn, instrument, name):
 
 
 @pytest.mark.parametrize("amount", [-1.0, 0.5, 1.5])
-def test_one_is_one_standard_deviation(known, amount):
+def test_one_is_one_standard_deviation(known, turn, amount):
     atlas, bright, _ = known
-    turn = timbre.directions(atlas)
     start = atlas.instruments[3]
     moved = turn.steer(start, brightness=amount)
     change = predicted(turn, moved, "brightness") - predicted(turn, start, "brightness")
@@ -105,14 +108,90 @@ def test_one_is_one_standard_deviation(known, amount):
     assert moved.name == f"3, brightness {amount:+g}"
 
 
-def test_what_is_to_stay_stays(known):
+def test_what_is_to_stay_stays(known, turn):
     atlas, _, _ = known
-    turn = timbre.directions(atlas)
     start = atlas.instruments[5]
     kept, free = turn.steer(start, keep=["decay"], brightness=1), turn.steer(start, brightness=1)
     change = [predicted(turn, one, "decay") - predicted(turn, start, "decay") for one in (kept, free)]
     assert abs(change[0]) <= steering.ARRIVED
     assert change[1] > 0.3
+
+
+def test_one_that_is_to_stay_needs_no_list(known, turn):
+    start = known[0].instruments[5]
+    assert np.array_equal(
+        turn.steer(start, keep="decay", brightness=1).z, turn.steer(start, keep=["decay"], brightness=1).z
+    )
+
+
+def test_what_is_hardly_heard_has_no_name(known):
+    atlas, _, _ = known
+    scale = np.ones(len(NAMES) + CEPSTRA)
+    scale[NAMES.index("brightness")] = 0.1  # a tenth of an octave is a fifth of a clearly audible step
+    rows = np.concatenate([atlas.values, np.zeros((300, CEPSTRA))], axis=1)
+    rows = ((rows - rows.mean(axis=0)) * scale + rows.mean(axis=0))[:, None].repeat(3, axis=1)
+    turn = timbre.directions(timbre.Atlas(atlas.model, atlas.instruments, rows))
+    assert list(turn) == ["decay"]
+    assert turn.weak["brightness"].r > 0.6
+    assert turn["decay"].others == {}  # it is not said that it gets brighter either
+    with pytest.raises(
+        ValueError, match=r"brightness has no direction here: .* is only 0\.1\d* octaves, which is hardly"
+    ):
+        turn.steer(atlas.instruments[0], brightness=1)
+    assert "hardly heard" in str(turn)
+
+
+class Ear:
+    """In place of listening: brightness and decay as a function of what the regression says."""
+
+    def __init__(self, monkeypatch, turn, curve):
+        self.turn, self.curve, self.asked = turn, curve, []
+        monkeypatch.setattr(reaching, "_heard", self)
+
+    def __call__(self, model, z, pitch, names):
+        self.asked.append(pitch)
+        values = self.turn._surface.values(z)
+        return np.array([self.turn.deviations[name] * self.curve(values[NAMES.index(name)]) for name in names])
+
+
+def test_too_little_asks_for_more_by_ear(known, turn, monkeypatch):
+    start = known[0].instruments[3]
+    ear = Ear(monkeypatch, turn, lambda value: value / 3)
+    found = timbre.by_ear(turn, start, 72, brightness=0.6)
+    assert found.moved["brightness"] == pytest.approx(0.6, abs=0.15)
+    assert found.instrument.name == "3, brightness +0.6"
+    assert set(ear.asked) == {72}
+    assert len(ear.asked) < 1 + reaching.TRIES
+    assert "brightness +0.6" in str(found)
+
+
+def test_plateaus_are_crossed_by_ear(known, turn, monkeypatch):
+    start = known[0].instruments[3]
+    here = turn._surface.values(start.z)[NAMES.index("brightness")]
+    Ear(monkeypatch, turn, lambda value: max(0.0, value - here - 0.7))
+    assert timbre.by_ear(turn, start, brightness=0.5).moved["brightness"] > 0.25
+
+
+def test_what_goes_the_wrong_way_is_not_taken_by_ear(known, turn, monkeypatch):
+    start = known[0].instruments[3]
+    ear = Ear(monkeypatch, turn, lambda value: -value)
+    found = timbre.by_ear(turn, start, brightness=0.5, decay=-0.5)
+    assert found.instrument is start
+    assert found.moved == {"brightness": 0.0, "decay": 0.0}
+    assert "stays as it is" in str(found)
+    assert len(ear.asked) == 1 + reaching.TRIES
+
+
+def test_what_cannot_be_listened_to_is_said(known, turn, monkeypatch):
+    atlas, start = known[0], known[0].instruments[0]
+    with pytest.raises(ValueError, match="pitch is 10; it must be"):
+        timbre.by_ear(turn, start, 10, brightness=1)
+    monkeypatch.setattr(atlas.model, "generate", lambda z, *_, **__: np.zeros((len(z), 48000), np.float32), False)
+    with pytest.raises(ValueError, match="'0' is silent at pitch 60"):
+        timbre.by_ear(turn, start, brightness=1)
+    free = timbre.Directions(list(turn.values()), steering.Linear(np.zeros((11, 256))), np.ones(len(NAMES)), 300)
+    with pytest.raises(ValueError, match="belong to no model"):
+        timbre.by_ear(free, start, brightness=1)
 
 
 def test_where_nothing_is_to_be_had_the_way_ends(known):
@@ -183,6 +262,8 @@ def test_slopes_are_those_of_the_values(hills):
         ({"attack": 1}, "attack has no direction here: its correlation on held-out latents is only"),
         ({"colour": 1}, "nothing is called 'colour'; there are"),
         ({}, "say what to change, as in brightness=1"),
+        ({"brightness": "much"}, "brightness is 'much'; it must be a number"),
+        ({"brightness": None}, "brightness is None; it must be a number"),
         ({"brightness": np.inf}, "finite number of standard deviations"),
     ],
 )

@@ -6,6 +6,9 @@ TensorFlow reads its log level once, while it is imported, and some of its libra
 without a GPU, that there is none, several times. So the level is set for the import alone, and what is written
 nevertheless is kept back. If the import fails, it is shown after all. `TF_CPP_MIN_LOG_LEVEL=0` in the environment shows
 everything.
+
+TensorFlow's convolutions by oneDNN are switched on for processors with AVX2 alone, where TensorFlow leaves them off: a
+note takes 55 % of the time (docs/benchmarks.md). `TF_ENABLE_ONEDNN_OPTS=0` in the environment has Eigen's back.
 """
 
 from __future__ import annotations
@@ -20,7 +23,21 @@ from typing import Any, BinaryIO, TypeAlias
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 EVERYTHING, FATAL_ONLY = "0", "3"
+ONEDNN, ENABLED = "TF_ENABLE_ONEDNN_OPTS", "1"  # read once too
 STDERR = 2  # the file descriptor; C++ code knows nothing of sys.stderr
+
+
+@contextlib.contextmanager
+def unless_chosen(name: str, value: str) -> Iterator[None]:
+    """Set an environment variable for this block, unless the user has; the environment is left as it was."""
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 @contextlib.contextmanager
@@ -30,17 +47,11 @@ def quiet(level: str = FATAL_ONLY) -> Iterator[None]:
     Args:
       level: of TensorFlow's log, where the environment does not set one; the environment is left as it was.
     """
-    chosen = os.environ.get(LOG_LEVEL)
-    if chosen == EVERYTHING:
+    if os.environ.get(LOG_LEVEL) == EVERYTHING:
         yield
         return
-    os.environ.setdefault(LOG_LEVEL, level)
-    try:
-        with _held_back():
-            yield
-    finally:
-        if chosen is None:
-            del os.environ[LOG_LEVEL]
+    with unless_chosen(LOG_LEVEL, level), _held_back():
+        yield
 
 
 @contextlib.contextmanager
@@ -80,7 +91,7 @@ def _is_news(record: logging.LogRecord) -> bool:
     return "triggered tf.function retracing" not in record.getMessage()
 
 
-with quiet():
+with quiet(), unless_chosen(ONEDNN, ENABLED):
     import keras
     import tensorflow as tf
     from keras import ops

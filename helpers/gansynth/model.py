@@ -23,8 +23,10 @@ ACCELERATOR_BATCH_SIZE = 64  # notes at a time on a GPU; halved where they do no
 PRECISIONS = ("float32", "bfloat16", "float16")
 BETWEEN_VOICES = "between voices"  # the prior of our own checkpoints; without one, latents are N(0, I)
 # Lengths are rounded up to few numbers of frames, because each is a graph to compile: half a second, once. Notes of
-# up to half a second are the most frequent, so that finer steps pay off there.
+# up to half a second are the most frequent, so that finer steps pay off there. A note that is held for longer than it
+# sounds, and every one that is described or sampled, has one length, which is not rounded.
 FINE_STEP, FINE_UP_TO, FRAME_STEP = 8, 32, 16
+HELD = 3.0  # s for which a key is down in NSynth
 
 
 class GANSynth:
@@ -268,7 +270,8 @@ class GANSynth:
         An odd last batch is filled up to a power of two, so that few sizes are compiled.
         """
         step = FINE_STEP if frames <= FINE_UP_TO else FRAME_STEP
-        computed = min(-(-frames // step) * step, self.config.frames)
+        held = spectral.frames_for(round(HELD * self.sample_rate), self.config)
+        computed = frames if frames == held else min(-(-frames // step) * step, self.config.frames)
         if (kind, computed) not in self._compiled:
             self._compiled[kind, computed] = kind(self.network, (0, computed))
         count = len(pitches)

@@ -2,7 +2,9 @@
 
     atlas = timbre.atlas(model)                              # instruments, and what they sound like
     atlas.find("bright plucked")
-    timbre.directions(atlas).steer(atlas["Cello"], brightness=1)
+    turn = timbre.directions(atlas)
+    turn.steer(atlas["Cello"], brightness=1)
+    timbre.by_ear(turn, atlas["Cello"], brightness=1)        # the same, listened to
     timbre.reach(model, atlas["Cello"], centroid=1500)       # by gradient
     timbre.cast(song, model, style="tango")                  # an instrument for each track, each with the reason
 
@@ -13,7 +15,7 @@ from .atlases import Atlas, Description, Match, Matches, atlas
 from .by_style import Candidate, Cast, cast
 from .descriptors import DESCRIPTORS, NAMES, Descriptor, describe_note
 from .layouts import Layout, layout
-from .reaching import Reached, reach
+from .reaching import Reached, Steered, by_ear, reach
 from .roles import Role, roles_of
 from .steering import Axes, Direction, Directions, axes, directions, move
 from .styles import Style, style, style_names
@@ -35,9 +37,11 @@ __all__ = [
     "Matches",
     "Reached",
     "Role",
+    "Steered",
     "Style",
     "atlas",
     "axes",
+    "by_ear",
     "cast",
     "describe_note",
     "directions",

@@ -13,6 +13,7 @@ import difflib
 import hashlib
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,7 +29,7 @@ from ..instruments import Instrument, check_model
 from ..tables import table
 from . import families, wording
 from .by_style import Candidate
-from .descriptors import CEPSTRA, NAMES, SILENCE, cepstra, describe_note
+from .descriptors import CEPSTRA, HELD, NAMES, SILENCE, cepstra, describe_note
 
 if TYPE_CHECKING:
     import os
@@ -120,6 +121,8 @@ class Atlas:
 
     def __init__(self, model: GANSynth, chosen: Sequence[Instrument], described: np.ndarray):
         heard = np.isfinite(described[:, :, 0]).any(axis=1)
+        if not heard.any():
+            raise ValueError(f"an atlas needs an instrument that is heard; of {len(chosen)} there is none")
         self.model = model
         self.instruments = [instrument for instrument, there in zip(chosen, heard, strict=True) if there]
         numbers, shapes = np.split(described[heard], [len(NAMES)], axis=2)
@@ -155,6 +158,8 @@ class Atlas:
             which = known
         if isinstance(which, str):
             which = self.instruments.index(self[which])
+        if not -len(self) <= which < len(self):
+            raise ValueError(f"there is no instrument {which}; this atlas has {len(self)}, from 0")
         best = int(np.argmax(self.probabilities[which]))
         return Description(
             self.instruments[which].name,
@@ -185,7 +190,7 @@ class Atlas:
           The best first.
 
         Raises:
-          ValueError: a word that is not known, or a comparison without an example.
+          ValueError: a word that is not known, a comparison without an example, or less than one instrument.
 
         >>> from helpers import gansynth, timbre
         >>> atlas = timbre.atlas(gansynth.load("demo"))
@@ -194,6 +199,7 @@ class Atlas:
 
         Notebook: 09_explore.
         """
+        _check_count(n)
         if isinstance(like, str):
             like = self[like]
         wanted = list(self._wanted(query, like))
@@ -235,7 +241,7 @@ class Atlas:
         if family is None and not within.any():
             near = difflib.get_close_matches(token, [*wording.vocabulary(), *families.FAMILIES], n=3, cutoff=0.5)
             hint = f"; did you mean {' or '.join(near)}?" if near else f"; words are {', '.join(wording.WORDS)}"
-            raise ValueError(f'nothing is known of "{token}"{hint}')
+            raise ValueError(f'nothing is known of "{token[:40]}"{hint}')
         probable = 0.0 if family is None else self.probabilities[:, families.FAMILIES.index(family)]
         exactly = np.array([one.name.lower() == token for one in self.instruments])
         return NAME_BONUS * (0.25 * exactly + 0.25 * called + 0.25 * within + 0.25 * probable)
@@ -263,11 +269,13 @@ class Atlas:
             for number, (instrument, family) in enumerate(zip(self.instruments, best, strict=True))
         ]
 
+    @in_one_line
     def diverse(self, n: int = 8) -> list[Instrument]:
         """A handful that differ as much as possible: each next one is farthest from those before.
 
         The first is the one that is nearest to the middle of all.
         """
+        _check_count(n)
         rows = self.features / self._scale
         chosen = [int(np.argmin(np.sum((rows - rows.mean(axis=0)) ** 2, axis=1)))]
         nearest = np.full(len(rows), np.inf)
@@ -300,7 +308,8 @@ def atlas(
       progress: show a bar.
 
     Raises:
-      ValueError: n is not from 2 to 10,000, or an instrument belongs to another model.
+      ValueError: n is not from 2 to 10,000, there is no instrument or none that is heard, or one belongs to another
+        model.
 
     >>> from helpers import gansynth, timbre
     >>> timbre.atlas(gansynth.load("demo"))
@@ -309,10 +318,13 @@ def atlas(
     Notebook: 09_explore.
     """
     if chosen is None:
+        _check_count(n)
         if not 2 <= n <= MAX_SIZE:
             raise ValueError(f"n is {n}; an atlas has from 2 to {MAX_SIZE:,} instruments")
         own = list(instruments.named(model).values())[:n]
         chosen = own + instruments.sample(model, n - len(own), seed)
+    if not chosen:
+        raise ValueError("an atlas needs an instrument to describe; chosen is empty")
     for instrument in chosen:
         check_model(instrument, model)
     name = _name(model, chosen)
@@ -333,10 +345,16 @@ def atlas(
     return Atlas(model, chosen, described)
 
 
+def _check_count(n: int) -> None:
+    if not isinstance(n, (int, np.integer)) or n < 1:
+        raise ValueError(f"n is {n!r}; it must be a whole number from 1")
+
+
 def _name(model: GANSynth, chosen: Sequence[Instrument]) -> str:
     """A file's name for all that an atlas depends on."""
     latents = np.stack([instrument.z for instrument in chosen]).astype("<f4")
-    digest = hashlib.sha256(f"{VERSION} {PITCHES} {model.fingerprint}".encode() + latents.tobytes())
+    precision = "" if model.precision == "float32" else f" {model.precision}"
+    digest = hashlib.sha256(f"{VERSION} {PITCHES} {model.fingerprint}{precision}".encode() + latents.tobytes())
     return f"atlas-{digest.hexdigest()[:16]}.npz"
 
 
@@ -359,6 +377,9 @@ def describe(
 ) -> np.ndarray:
     """Listen to instruments: [n, pitches, descriptors and cepstra].
 
+    Only the part of a note that is described is generated. One thread describes what was generated before, while the
+    network, which leaves one of two cores idle in between, goes on.
+
     Args:
       model: plays them.
       chosen: [n].
@@ -366,16 +387,39 @@ def describe(
       keep: is called now and then with what is described so far.
     """
     rows: list[np.ndarray] = []
-    with tqdm(total=len(chosen), desc="describe", unit="instrument", disable=not progress or len(chosen) < 4) as bar:
-        for first in range(0, len(chosen), SAVE_EVERY):
-            some = chosen[first : first + SAVE_EVERY]
-            z = np.repeat([instrument.z for instrument in some], len(PITCHES), axis=0)
-            notes = model.generate(z, np.tile(PITCHES, len(some)), progress=False)
-            rows += [_row(model, batch) for batch in notes.reshape(len(some), len(PITCHES), -1)]
+    duration = min(HELD, model.max_duration)
+    waiting: Future[list[np.ndarray]] | None = None
+
+    def add() -> None:
+        """Take what is described meanwhile."""
+        nonlocal waiting
+        if waiting is not None:
+            described, waiting = waiting.result(), None
+            rows.extend(described)
             if keep is not None:
                 keep(np.array(rows))
-            bar.update(len(some))
+            bar.update(len(described))
+
+    shown = progress and len(chosen) >= 4
+    with (
+        tqdm(total=len(chosen), desc="describe", unit="instrument", disable=not shown) as bar,
+        ThreadPoolExecutor(1) as beside,
+    ):
+        try:
+            for first in range(0, len(chosen), SAVE_EVERY):
+                some = chosen[first : first + SAVE_EVERY]
+                z = np.repeat([instrument.z for instrument in some], len(PITCHES), axis=0)
+                notes = model.generate(z, np.tile(PITCHES, len(some)), duration=duration, progress=False)
+                add()
+                waiting = beside.submit(_rows, model, notes.reshape(len(some), len(PITCHES), -1))
+        finally:  # who stops it keeps what was generated
+            add()
     return np.array(rows)
+
+
+def _rows(model: GANSynth, notes: np.ndarray) -> list[np.ndarray]:
+    """`_row` of each instrument's notes, [n, pitches, samples]."""
+    return [_row(model, batch) for batch in notes]
 
 
 def _row(model: GANSynth, notes: np.ndarray) -> np.ndarray:

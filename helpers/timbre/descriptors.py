@@ -147,7 +147,7 @@ def describe_note(samples: np.ndarray, pitch: float, sample_rate: int, held: flo
         "inharmonicity": inharmonicity(partials),
         "tremolo": tremolo(level),
         "vibrato": vibrato(tone, partials, level, sample_rate),
-        "loudness": momentary_loudness(Audio(wave.astype(np.float32), sample_rate)),
+        "loudness": momentary_loudness(Audio(tone.astype(np.float32), sample_rate)),
     }
 
 

@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..errors import in_one_line
+from ..errors import in_one_line, number
 from ..instruments import Instrument, check_model
 from ..tables import table
-from .descriptors import NAMES
+from .descriptors import DESCRIPTORS, NAMES, STEPS
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
     from .atlases import Atlas
 
-NAMED_FROM = 0.5  # correlation on held-out latents that a direction must have to be named
+NAMED_FROM = 0.5  # correlation on held-out latents that a direction must have to be named ...
+AUDIBLE = 0.5  # ... and clearly audible steps that one standard deviation must be: what is not heard is no direction
 FOLDS = 10
 PENALTIES = np.logspace(-2, 4, 13)  # of the ridge regression; the best by leave-one-out is taken
 MIN_INSTRUMENTS = 50  # that directions can be learned from
@@ -125,6 +126,7 @@ class Direction(NamedTuple):
       r: correlation of what the regression says with what is heard, of latents that it was not fitted to.
       interval: the 95 % interval of r.
       others: what else moves along it, in standard deviations: descriptor -> amount, those of `ALONG` and more.
+      steps: how many clearly audible steps of the descriptor one standard deviation is.
     """
 
     name: str
@@ -132,11 +134,23 @@ class Direction(NamedTuple):
     r: float
     interval: tuple[float, float]
     others: dict[str, float]
+    steps: float = 1.0
 
     @property
     def is_named(self) -> bool:
         """Whether it deserves its name."""
-        return self.r >= NAMED_FROM
+        return self.r >= NAMED_FROM and self.steps >= AUDIBLE
+
+    @property
+    def why_not(self) -> str:
+        """Why it has no name; of one that has, nothing."""
+        if self.is_named:
+            return ""
+        if self.r < NAMED_FROM:
+            return f"its correlation on held-out latents is only {self.r:.2f}"
+        descriptor = DESCRIPTORS[NAMES.index(self.name)]
+        deviation = f"{self.steps * descriptor.step:.2g} {descriptor.unit}"
+        return f"one standard deviation of it is only {deviation}, which is hardly heard"
 
     def __str__(self) -> str:
         beside = [MORE[name][int(amount < 0)] for name, amount in self.others.items()]
@@ -198,7 +212,7 @@ class Directions(Mapping[str, Direction]):
     """The named directions of a model, by descriptor. `directions` makes it.
 
     Attributes:
-      weak: those whose correlation is too low for a name, by descriptor.
+      weak: those whose correlation is too low for a name, or whose descriptor hardly varies, by descriptor.
       deviations: standard deviation of each descriptor among the instruments, in its unit, by name.
       instruments: how many they were learned from.
       model: that they hold for; None for any that takes such latents.
@@ -223,8 +237,7 @@ class Directions(Mapping[str, Direction]):
         if name in self._named:
             return self._named[name]
         if name in self.weak:
-            weak = self.weak[name]
-            raise KeyError(f"{name} has no direction here: its correlation on held-out latents is only {weak.r:.2f}")
+            raise KeyError(f"{name} has no direction here: {self.weak[name].why_not}")
         raise KeyError(f"nothing is called {name!r}; there are {', '.join(self._named)}")
 
     def __iter__(self) -> Iterator[str]:
@@ -257,6 +270,7 @@ class Directions(Mapping[str, Direction]):
 
         Notebook: 09_explore.
         """
+        keep = [keep] if isinstance(keep, str) else keep
         for name in (*amounts, *keep):
             if name not in self._named:
                 try:
@@ -267,7 +281,7 @@ class Directions(Mapping[str, Direction]):
             check_model(instrument, self.model)
         if not amounts:
             raise ValueError(f"say what to change, as in brightness=1; there are {', '.join(self)}")
-        wanted = np.array([*(float(amount) for amount in amounts.values()), *(0.0 for _ in keep)])
+        wanted = np.array([*(number(name, amount) for name, amount in amounts.items()), *(0.0 for _ in keep)])
         if not np.isfinite(wanted).all():
             raise ValueError("an amount is a finite number of standard deviations")
         columns = [NAMES.index(name) for name in (*amounts, *keep)]
@@ -297,7 +311,7 @@ class Directions(Mapping[str, Direction]):
                 name,
                 f"{found.r:.2f}",
                 f"{found.interval[0]:.2f} to {found.interval[1]:.2f}",
-                str(found) if found.is_named else "not named",
+                str(found) if found.is_named else f"not named: {found.why_not}",
             )
             for name, found in sorted(everything.items(), key=lambda item: -item[1].r)
         ]
@@ -323,8 +337,8 @@ def directions(atlas: Atlas, seed: int = 0) -> Directions:
 
     Returns:
       The directions. How well each predicts instruments that it was not fitted to is said with it, and those below
-      `NAMED_FROM` get no name. That is all that is claimed: with the demo, whose random instruments lie between its
-      own, "held-out" ones lie between the same.
+      `NAMED_FROM` get no name, nor do those of what hardly varies. That is all that is claimed: with the demo, whose
+      random instruments lie between its own, "held-out" ones lie between the same.
 
     Raises:
       ValueError: there are too few instruments.
@@ -345,14 +359,15 @@ def directions(atlas: Atlas, seed: int = 0) -> Directions:
         guessed[folds == fold] = x[folds == fold] @ slopes.T + offset
     slopes, _ = _ridge(x, y)
     r = [float(np.corrcoef(guessed[:, i], y[:, i])[0, 1]) if moving[i] else 0.0 for i in range(len(NAMES))]
-    found = []
+    found, audible = [], deviations / STEPS
+    named = [j for j in range(len(NAMES)) if r[j] >= NAMED_FROM and audible[j] >= AUDIBLE]
     for i, name in enumerate(NAMES):
         norm = max(float(slopes[i] @ slopes[i]), 1e-12)
         vector = slopes[i] / norm
-        beside = {other: float(slopes[j] @ vector) for j, other in enumerate(NAMES) if j != i and r[j] >= NAMED_FROM}
+        beside = {NAMES[j]: float(slopes[j] @ vector) for j in named if j != i}
         strong = {other: amount for other, amount in beside.items() if abs(amount) >= ALONG}
         ranked = dict(sorted(strong.items(), key=lambda item: -abs(item[1])))
-        found.append(Direction(name, vector @ basis, r[i], _interval(r[i], len(x)), ranked))
+        found.append(Direction(name, vector @ basis, r[i], _interval(r[i], len(x)), ranked, float(audible[i])))
     curved, linear = Curved(x, y, basis), Linear(slopes @ basis)
     is_curved = curved.error < float(np.mean((guessed - y) ** 2))  # both of instruments that were left out
     return Directions(found, curved if is_curved else linear, deviations, len(x), atlas.model)
