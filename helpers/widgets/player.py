@@ -54,7 +54,7 @@ MODES = {
 class Deck(anywidget.AnyWidget):
     """The part of a player that is drawn and heard. Clips and pictures are lists of the same order."""
 
-    _esm = script("picture.js", "player.js")
+    _esm = script("picture.js", "transport.js", "player.js")
     _css = SCRIPTS / "player.css"
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     sounds = traitlets.List(traitlets.Bytes()).tag(sync=True)  # FLAC files
