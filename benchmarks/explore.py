@@ -26,7 +26,7 @@ import numpy as np
 from speed import random_model
 
 from helpers import casting, gansynth, instruments, timbre
-from helpers.evaluation.pitch import pyin
+from helpers.pitch import pyin
 from helpers.gansynth import GANSynth
 from helpers.gansynth.config import Config
 from helpers.midi import note_hertz

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from helpers import audio, demo, gansynth, instruments, midi
-from helpers.evaluation.pitch import pyin
+from helpers.pitch import pyin
 from helpers.gansynth import hub
 
 pytestmark = pytest.mark.slow
