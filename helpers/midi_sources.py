@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from . import addresses, downloads, folders, midi
+from . import addresses, downloads, files, folders, midi
 from .errors import in_one_line
-from .files import as_path, naming, numbered, partial_file, plain_name, settle
+from .files import plain_name
 from .limits import MAX_BYTES
 from .midi import smf
 
@@ -27,11 +27,7 @@ def folder() -> Path:
 
 def listing(folder: str | os.PathLike) -> list[Path]:
     """The scores in a folder, by name; none if there is no such folder."""
-    folder = as_path(folder)
-    files = folder.iterdir() if folder.is_dir() else ()
-    return sorted(
-        path for path in files if path.name.lower().endswith(ENDINGS) and path.name[0] != "." and path.is_file()
-    )
+    return files.listing(folder, ENDINGS)
 
 
 @in_one_line
@@ -69,18 +65,8 @@ def keep(content: bytes, name: str) -> Path:
         raise ValueError(f"{given} has {_megabytes(len(content))}; a MIDI file is far smaller")
     if addresses.is_web_page(content):
         raise ValueError(f"{given} is a web page and not a MIDI file: on that page, save {smf.THE_FILE}")
-    home = folder()
     midi.parse(content, given, Path(name).suffix)
-    with naming(home / name), partial_file(home, Path(name).suffix) as partial:
-        partial.write_bytes(content)
-        for target in numbered(home / name):  # without an end
-            if _holds(target, content) or (not target.exists() and settle(partial, target)):
-                return target
-    raise AssertionError("there is always another number")
-
-
-def _holds(path: Path, content: bytes) -> bool:
-    return path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
+    return files.keep(content, folder() / name)
 
 
 @in_one_line

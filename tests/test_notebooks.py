@@ -30,6 +30,16 @@ RICH = {"text/html", "image/png", VIEW}  # kinds of output that are shown in pla
 LONGEST_TEXT = 40  # lines of one output ...
 WIDEST_TEXT = 120  # ... of so many characters; a longer one is shown as several
 
+PARTS = (
+    "helpers",
+    "notebooks",
+    "data/midi",
+    "data/checkpoints/demo",
+    "data/embeddings",
+    "data/recordings",
+    "data/styles",
+)  # of the repository, that notebooks need
+
 # What a reader of the executed notebook sees: pictures, players, and controls (progress bars are none).
 CLICKED = ("00_quickstart", "00_report")  # nothing is typed in these, and the solutions have no code
 SHOWN = {
@@ -65,7 +75,7 @@ THREADS = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NU
 def checkout(tmp_path_factory):
     """A copy of what the notebooks need, so that what they write stays out of the repository."""
     folder = tmp_path_factory.mktemp("checkout")
-    for part in ("helpers", "notebooks", "data/midi", "data/checkpoints/demo", "data/embeddings", "data/styles"):
+    for part in PARTS:
         ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
         shutil.copytree(ROOT / part, folder / part, ignore=ignored)
     shutil.copy(ROOT / "requirements.txt", folder)

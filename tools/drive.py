@@ -38,6 +38,7 @@ PARTS = (
     "data/midi",
     "data/checkpoints/demo",
     "data/embeddings",
+    "data/recordings",
     "data/styles",
 )  # of the repository, that notebooks need
 THREADS = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
