@@ -24,7 +24,7 @@ from .. import __version__, drawing, jsonfile, tables
 from ..files import as_path, replacing
 from . import metrics
 from .metrics import Interval
-from .pitch import DISAGREE_CENTS, IN_TUNE_CENTS
+from ..pitch import DISAGREE_CENTS, IN_TUNE_CENTS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
