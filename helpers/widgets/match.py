@@ -6,17 +6,15 @@ Notebook: 11_match.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import html
 import inspect
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anywidget
 import ipywidgets
 import numpy as np
 import traitlets
@@ -29,109 +27,24 @@ from ..matching import RecordedNote, Recording
 from ..matching.recordings import MAX_SECONDS, MIN_SECONDS
 from ..midi import note_name
 from ..pitch import UNKNOWN
-from .base import SCRIPTS, Control, Line, Sound, quoted, script, tip
+from .base import Control, Line, Sound, quoted, tip
 from .generate import REFRESH
 from .notes import bank_code, model_of
-from .player import MODES, PANELS, pictures
+from .player import MODES, PANELS
+from .recorder import Recorder, Take
+from .sides import Sides
+from .trim import Trim
 from .tune import is_enter, literal, may_fetch, shown
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-MAX_RECORDED = 15.0  # s of the microphone; a note lasts a few
-MAX_RAW_BYTES = 16 << 20  # of a file that comes as it is; the browser takes larger ones apart
-MAX_FILE_BYTES = 400 << 20  # of a file that the browser takes apart in its memory
-COLUMNS = 900  # of the waveform: as wide as a control is at its widest
-DRAWN_PEAK = 0.9  # the waveform fills its room whatever the level
 HEARD_RATES = (8000, 48000)  # Hz that every browser plays; what is beyond is resampled for listening
-
-PICTURE, DPI = (3.1, 2.3), 200  # inches, of one of three; sharp on a dense screen too
-AXES = (0.2, 0.19, 0.77, 0.76)  # left, bottom, width and height of the time axis' box, as shares of the picture
 
 AS_HEARD = -1  # in the list of pitches
 NO_RECORDING = "choose a recording"
-PITCHES = ((("as heard", AS_HEARD)), *((f"{note_name(p)} ({p})", p) for p in range(UNKNOWN[0], UNKNOWN[1] + 1)))
+PITCHES = (("as heard", AS_HEARD), *((f"{note_name(p)} ({p})", p) for p in range(UNKNOWN[0], UNKNOWN[1] + 1)))
 MATCHED, NEAREST = "match", "nearest voice"  # the names of clips
-
-
-class Recorder(anywidget.AnyWidget):
-    """The microphone, and a place for files. What it sends and hears stands in recorder.js.
-
-    Traits:
-      most_recorded: s of the microphone, after which it stops by itself.
-      most_seconds: s that are sent of a file which the browser decodes.
-      most_raw, most_bytes: bytes of a file that is sent as it is, and of one that is taken at all.
-    """
-
-    _esm = SCRIPTS / "recorder.js"
-    _css = script("drop.css", "recorder.css")
-    most_recorded = traitlets.Float(MAX_RECORDED).tag(sync=True)
-    most_seconds = traitlets.Float(MAX_SECONDS).tag(sync=True)
-    most_raw = traitlets.Int(MAX_RAW_BYTES).tag(sync=True)
-    most_bytes = traitlets.Int(MAX_FILE_BYTES).tag(sync=True)
-
-
-class Trim(anywidget.AnyWidget):
-    """A waveform with two handles. It sends {trim: [start, end]}.
-
-    Traits:
-      peaks: lowest and highest sample of each column, float32.
-      seconds: how long the recording is.
-      start, end: s, of what is used.
-      gap: s, the shortest that can be used.
-      notes: [start, end, name] of what was found.
-    """
-
-    _esm = SCRIPTS / "trim.js"
-    _css = SCRIPTS / "trim.css"
-    peaks = traitlets.Bytes().tag(sync=True)
-    seconds = traitlets.Float(0.0).tag(sync=True)
-    start = traitlets.Float(0.0).tag(sync=True)
-    end = traitlets.Float(0.0).tag(sync=True)
-    gap = traitlets.Float(MIN_SECONDS).tag(sync=True)
-    notes: traitlets.List[list] = traitlets.List().tag(sync=True)
-
-
-class Sides(anywidget.AnyWidget):
-    """Clips side by side, to hear against each other. Names, captions, sounds and pictures are in the same order.
-
-    Traits:
-      sounds: FLAC files.
-      seconds: length of each.
-      pictures: PNG files.
-      picture: what they show.
-      axes: left, bottom, width and height of the time axis' box, as shares of a picture.
-      current: number of the clip that is heard.
-      trouble: what went wrong in the browser.
-    """
-
-    _esm = script("transport.js", "sides.js")
-    _css = SCRIPTS / "sides.css"
-    names = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    captions = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    sounds = traitlets.List(traitlets.Bytes()).tag(sync=True)
-    seconds = traitlets.List(traitlets.Float()).tag(sync=True)
-    pictures = traitlets.List(traitlets.Bytes()).tag(sync=True)
-    picture = traitlets.Unicode().tag(sync=True)
-    axes = traitlets.List(traitlets.Float(), list(AXES)).tag(sync=True)
-    current = traitlets.Int(0).tag(sync=True)
-    position = traitlets.Float(0.0, min=0.0).tag(sync=True)
-    playing = traitlets.Bool(False).tag(sync=True)
-    loop = traitlets.Bool(False).tag(sync=True)
-    volume = traitlets.Float(1.0, min=0.0, max=1.0).tag(sync=True)
-    trouble = traitlets.Unicode().tag(sync=True)
-
-
-@dataclasses.dataclass
-class _Incoming:
-    """What has come so far of a recording that the page sends in pieces."""
-
-    take: str
-    name: str
-    rate: float
-    seconds: float
-    count: int
-    pieces: list[bytes]
 
 
 class Match(Control):
@@ -191,7 +104,6 @@ class Match(Control):
         self.settings, self._folder = settings, as_path(folder).absolute()
         self._path: Path | None = None  # of the recording
         self._mine: list[Path] = []  # what has come here; in the app nobody sees what others have recorded
-        self._incoming: _Incoming | None = None
         self._unread = ""  # why the file that came last cannot be read, while the browser tries
         self._cancelled = threading.Event()
         self._thread: threading.Thread | None = None
@@ -264,7 +176,8 @@ class Match(Control):
     def _connect(self) -> None:
         self._list.observe(self._listed, "value")
         self._listen.on_click(lambda _: self.listen())
-        self._recorder.on_msg(self._on_recorder)
+        self._recorder.on_take(self._receive)
+        self._recorder.on_unknown(lambda: self.complain(self._unread, self._by_page))
         self._fetch.on_click(lambda _: self.fetch(self._link.value))
         self._link.on_msg(lambda _, message, __: self.fetch(self._link.value) if is_enter(message) else None)
         self._trim.on_msg(lambda _, content, __: self.trim(*content["trim"]) if "trim" in content else None)
@@ -354,50 +267,21 @@ class Match(Control):
         self._list.observe(self._listed, "value")
         self.changed()
 
-    def _on_recorder(self, _: Recorder, content: Mapping[str, Any], buffers: list[memoryview]) -> None:
-        """A piece of a recording, or news of a file that the browser cannot read either."""
-        if "unknown" in content:
-            if self._unread:
-                self.complain(self._unread, self._by_page)
-            self._unread = ""
-        elif "take" in content and buffers and (done := self._collected(content, bytes(buffers[0]))):
-            self._receive(done)
-
-    def _collected(self, content: Mapping[str, Any], piece: bytes) -> _Incoming | None:
-        """Add a piece to those before; all of them, once they are there. What is out of order is dropped."""
-        if content["piece"] == 0:
-            count = int(content["pieces"])
-            about = str(content["name"]), float(content["rate"]), float(content["seconds"])
-            self._incoming = _Incoming(str(content["take"]), *about, count, [])
-        coming = self._incoming
-        if coming is None or coming.take != content["take"] or content["piece"] != len(coming.pieces):
-            self._incoming = None
-            return None
-        coming.pieces.append(piece)
-        if sum(map(len, coming.pieces)) > MAX_RAW_BYTES:
-            self._incoming = None
-            self.complain(f"{coming.name or 'the recording'} is too large", self._by_page)
-            return None
-        return coming if len(coming.pieces) == coming.count else None
-
-    def _receive(self, coming: _Incoming) -> None:
+    def _receive(self, take: Take) -> None:
         """Take what the page has sent."""
-        self._incoming, content = None, b"".join(coming.pieces)
-        if coming.rate:
-            samples = np.frombuffer(content[: len(content) // 4 * 4], "<f4")
-            self.record(samples, round(coming.rate), Path(coming.name).stem or "recording")
-            if coming.seconds > len(samples) / coming.rate + 1 and not self._by_page.value:
-                self.say(f"the first {MAX_SECONDS:.0f} of {coming.seconds:.0f} s were taken", self._by_page)
+        if take.sample_rate:
+            self.record(take.samples, take.sample_rate, Path(take.name).stem or "recording")
+            if take.seconds > MAX_SECONDS + 1 and "kept as" in self._by_page.value:
+                self.say(f"only the first {MAX_SECONDS:.0f} of {take.seconds:.0f} s were taken", self._by_page)
             return
-        self._unread = ""
         try:
-            matching.read(content, coming.name)
+            matching.read(take.content, take.name)
         except ValueError as error:  # the browser knows more formats
             self._unread = str(error)
-            self.say(f"taking {coming.name} apart …", self._by_page)
-            self._recorder.send({"decode": coming.take})
-            return
-        self.upload(content, coming.name)
+            self.say(f"taking {take.name} apart …", self._by_page)
+            self._recorder.decode(take)
+        else:
+            self.upload(take.content, take.name)
 
     # ------------------------------------------------------------------------------------------- the part and its notes
 
@@ -449,14 +333,11 @@ class Match(Control):
         self._start.disabled = self.running or self.recording is None
         self._listen.disabled = self.recording is None
         if self.recording is not None:
-            with self._trim.hold_sync():
-                self._trim.peaks, self._trim.seconds = _peaks(self.recording.samples), self.recording.duration
+            self._trim.show(self.recording)
 
     def _show_part(self) -> None:
         """Show the part that is used, and what is heard in it."""
-        with self._trim.hold_sync():
-            self._trim.start, self._trim.end = self.part
-            self._trim.notes = [[note.start, note.end, note_name(note.pitch)] for note in self.notes]
+        self._trim.mark(self.part, self.notes)
         with self._quietly():
             self._pitch.value = AS_HEARD if self.pitch is None else self.pitch
         said = self.recording.warnings if self.recording is not None else ()
@@ -560,7 +441,7 @@ class Match(Control):
         self._choices = {name: work[name] for name in self._choices_now()}
         self._kept, self._rate = None, work["playing"].sample_rate
         self.running = False
-        self._count.value = f"{found.seconds:.0f} s"
+        self._count.value = f"matched in {found.seconds:.0f} s"
         self.say("cancelled: this is the best so far" if found.stopped else "", self._by_match)
         self.found = found
         self._show_found()
@@ -635,21 +516,14 @@ class Match(Control):
         self._modes.layout.display = "" if self.panel == "rainbowgram" else "none"
         if self.found is None:
             return
-        clips, note = self.clips, self.found.notes[self._which.value or 0]
+        note = self.found.notes[self._which.value or 0]
+        captions = [
+            f"at {note_name(note.pitch)}; its own round trip costs {note.round_trip:.1f} dB",
+            f"{note.distance:.1f} dB from the recording",
+            f"{note.nearest_distance:.1f} dB from the recording",
+        ]
         with self.attempt(self._by_keep):
-            drawn = pictures(list(clips.values()), self.panel, self.mode, PICTURE, AXES, None, DPI)
-            with self._sides.hold_sync():
-                self._sides.playing = False
-                self._sides.names = list(clips)
-                self._sides.captions = [
-                    f"at {note_name(note.pitch)}; its own round trip costs {note.round_trip:.1f} dB",
-                    f"{note.distance:.1f} dB from the recording",
-                    f"{note.nearest_distance:.1f} dB from the recording",
-                ]
-                self._sides.sounds = [audio.encode(_within(clip), "flac")[0] for clip in clips.values()]
-                self._sides.seconds = [clip.duration for clip in clips.values()]
-                self._sides.pictures, self._sides.picture = drawn, PANELS[self.panel][0]
-                self._sides.position = 0.0
+            self._sides.show(self.clips, captions, self.panel, self.mode)
         self.changed()
 
     def keep(self, name: str = "") -> None:
@@ -699,33 +573,20 @@ def _where() -> str:
     )
 
 
-def _peaks(samples: np.ndarray) -> bytes:
-    """The lowest and the highest sample of each column of the waveform, float32."""
-    edges = np.linspace(0, len(samples), min(COLUMNS, len(samples)) + 1).astype(int)[:-1]
-    both = np.column_stack([np.minimum.reduceat(samples, edges), np.maximum.reduceat(samples, edges)])
-    return (both * (DRAWN_PEAK / max(float(np.abs(samples).max()), audio.SILENCE))).astype("<f4").tobytes()
-
-
 def _table(notes: list[RecordedNote], warnings: tuple[str, ...]) -> str:
     """What was heard, as HTML."""
     if not notes:
         return ""
     trackers = list(notes[0].readings)
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in ("note", "tuning", *trackers, "from", "to"))
+    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in ("note", "tuning", *trackers))
     rows = ""
     for note in notes:
         readings = [f"{value:.2f}" if np.isfinite(value) else "nothing" for value in note.readings.values()]
         cells = [note_name(note.pitch), f"{note.cents:+.0f} cents", *readings]
-        cells += [f"{note.start:.2f} s", f"{note.end:.2f} s"]
         rows += f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
     said = dict.fromkeys([*warnings, *(warning for note in notes for warning in note.warnings)])
     remarks = "".join(f'<div class="gansynth-remark">{html.escape(warning)}</div>' for warning in said)
     return f'<table class="gansynth-table"><tr>{head}</tr>{rows}</table>{remarks}'
-
-
-def _within(clip: Audio) -> Audio:
-    """The clip, no louder than a file can be."""
-    return Audio(clip.samples / np.float32(max(clip.peak, 1.0)), clip.sample_rate)
 
 
 def _has(names: list[str]) -> str:

@@ -95,7 +95,7 @@ function render({ model, el }) {
   const show = () => {
     record.textContent = running ? "Stop" : asked ? "Waiting …" : "Record";
     record.classList.toggle("on", Boolean(running));
-    record.disabled = asked || (!running && Boolean(whyNot()));
+    record.disabled = !running && Boolean(whyNot()); // not while the browser asks: the keyboard would lose it
     choose.disabled = asked || Boolean(running);
     gauge.hidden = !running;
   };
@@ -182,6 +182,7 @@ function render({ model, el }) {
     if (count >= model.get("most_recorded") * running.rate) end(true);
   };
   const begin = async () => {
+    if (asked) return;
     say("");
     asked = true;
     show();

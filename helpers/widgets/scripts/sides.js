@@ -20,8 +20,9 @@ function view(model, sound, el) {
 
   function showPosition() {
     const longest = longestOf(model), at = sound.position();
-    const [left, , width] = model.get("axes");
-    for (const { cursor } of shown) cursor.style.left = `${100 * (left + (longest ? (width * at) / longest : 0))}%`;
+    const [left, bottom, width, height] = model.get("axes");
+    const box = { left: left + (longest ? (width * at) / longest : 0), bottom, height };
+    for (const { cursor } of shown) for (const side in box) cursor.style[side] = `${100 * box[side]}%`;
     const text = `${at.toFixed(1)} of ${longest.toFixed(1)} s`;
     if (time.textContent === text) return;
     time.textContent = text;
