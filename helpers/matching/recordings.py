@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import compiled
 from .. import pitch as pitches
-from ..audio import MAX_SAMPLE_RATE, Audio, resample
+from ..audio import MAX_SAMPLE_RATE
 from ..errors import in_one_line, one_line
 from ..files import as_path
 from ..midi import note_hertz, note_name
@@ -450,17 +450,23 @@ def _spread(tracks: Mapping[str, np.ndarray]) -> float:
     )
 
 
+def measured_cents(tone: np.ndarray, midi: float, rate: int) -> float:
+    """How far a note lies above a MIDI number, by its first partials: cents, not a number where they say nothing."""
+    found = _partials(tone, midi, rate)
+    if found is None or not found.energies.sum() > found.noise:
+        return float("nan")
+    energies = np.where(found.energies > found.energies.max() * AUDIBLE, found.energies, 0.0)[:PITCH_PARTIALS]
+    if not energies.any():
+        return float("nan")
+    above = 1200 * np.log2(found.frequencies[: len(energies)] / (note_hertz(midi) * (1 + np.arange(len(energies)))))
+    return float(np.average(above, weights=energies))
+
+
 def _cents(tone: np.ndarray, heard: float, midi: int, rate: int) -> float:
-    """How far a note lies above a MIDI number: by its first partials or, where they do not stand apart, as heard."""
-    found = _partials(tone, heard, rate)
-    off = 100 * (heard - midi)
-    if found is not None and found.energies.sum() > found.noise:
-        energies = np.where(found.energies > found.energies.max() * AUDIBLE, found.energies, 0.0)[:PITCH_PARTIALS]
-        numbers = 1 + np.arange(len(energies))
-        if energies.any():
-            above = 1200 * np.log2(found.frequencies[: len(energies)] / (note_hertz(midi) * numbers))
-            off = float(np.average(above, weights=energies))
-    return float(np.clip(off, -50.0, 50.0))
+    """How far a recorded note lies above a MIDI number: by its partials or, where they say nothing, as it was heard."""
+    off = measured_cents(tone, heard, rate)
+    exact = heard + (off / 100 if np.isfinite(off) else 0.0)
+    return float(np.clip(100 * (exact - midi), -50.0, 50.0))
 
 
 def _what_instead(wave: np.ndarray, rate: int, level: np.ndarray) -> str:
