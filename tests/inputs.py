@@ -207,7 +207,7 @@ def matched(
         found.append(
             matching.MatchedNote(note, pitch, 4.6 + k, 7.0 + k, 3.6, 2.0, matching.Sounds(*waves)),
         )
-    others = tuple(matching.OtherPitch(found[0].pitch + step, 3.0, {}) for step in (-7, 7))
+    others = tuple(matching.OtherPitch(found[0].pitch + step, 3.0, {}, "") for step in (-7, 7))
     numbers = (4.6, nearest, 7.0, 3.6, notes[0].cents)
     match = matching.Match(instrument, *numbers, tuple(found), others, {}, "latent", 1.0, stopped, recording.warnings)
     object.__setattr__(match, "report", lambda: f"{recording.name}: 4.6 dB; {nearest.name}: 7.0 dB")

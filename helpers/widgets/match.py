@@ -105,6 +105,7 @@ class Match(Control):
         self._path: Path | None = None  # of the recording
         self._mine: list[Path] = []  # what has come here; in the app nobody sees what others have recorded
         self._unread = ""  # why the file that came last cannot be read, while the browser tries
+        self._lock = threading.RLock()  # a kernel may hear of two widgets at once: who matches waits for the notes
         self._cancelled = threading.Event()
         self._thread: threading.Thread | None = None
         self._began = self._shown = 0.0  # s, of the monotonic clock
@@ -242,11 +243,12 @@ class Match(Control):
 
     def _take(self, path: Path) -> None:
         recording = matching.read(path)
-        self._path, self.recording = path, recording
-        with self._quietly():
-            self.pitch, self.part = None, (0.0, recording.duration)
-        self._show_recording()
-        self._find()
+        with self._lock:
+            self._path, self.recording = path, recording
+            with self._quietly():
+                self.pitch, self.part = None, (0.0, recording.duration)
+            self._show_recording()
+            self._find()
 
     def _listed(self, change: traitlets.Bunch) -> None:
         if change.new:
@@ -298,8 +300,8 @@ class Match(Control):
     def _possible(self, proposal: traitlets.Bunch) -> tuple[float, float]:
         if self.recording is None:
             raise ValueError(f"{NO_RECORDING} first")
-        start, end = max(0.0, proposal.value[0]), min(proposal.value[1], self.recording.duration)
-        if not end - start >= MIN_SECONDS:
+        start, end = max(proposal.value[0], 0.0), min(proposal.value[1], self.recording.duration)
+        if not end - start >= MIN_SECONDS:  # nor if one is no number
             raise ValueError(
                 f"from {start:.2f} to {end:.2f} s is too little to match; {MIN_SECONDS:g} s are needed, and a second "
                 "is better"
@@ -318,14 +320,15 @@ class Match(Control):
 
     def _find(self) -> None:
         """Find the notes of the part anew. Where there is none, an error says what seems to be there instead."""
-        self.notes = []
-        self._show_part()
-        with self.attempt(self._by_part):
-            self._heard.value = "listening …"
-            assert self.recording is not None, "a part is one of a recording"
-            start, end = self.part
-            self.notes = matching.find_notes(self.recording, start, end, self.pitch)
-        self._show_part()
+        with self._lock:
+            self.notes = []
+            self._show_part()
+            with self.attempt(self._by_part):
+                self._heard.value = "listening …"
+                assert self.recording is not None, "a part is one of a recording"
+                start, end = self.part
+                self.notes = matching.find_notes(self.recording, start, end, self.pitch)
+            self._show_part()
 
     def _show_recording(self) -> None:
         """Show a new recording."""
@@ -412,14 +415,16 @@ class Match(Control):
 
     def _work(self) -> dict[str, Any]:
         """What is to be matched, as it is chosen now."""
-        if self.recording is None:
-            raise ValueError(f"{NO_RECORDING} first")
-        if not self.notes:
-            raise ValueError("there is no note to match in this part: move the handles, or say its pitch")
+        with self._lock:
+            if self.recording is None:
+                raise ValueError(f"{NO_RECORDING} first")
+            if not self.notes:
+                raise ValueError("there is no note to match in this part: move the handles, or say its pitch")
+            chosen = self._choices_now() | {"notes": tuple(self.notes)}
         self._cancelled.clear()
         self._began, self._shown = time.monotonic(), 0.0
         self._count.value, self._bar.value = "preparing …", 0
-        return self._choices_now() | {"notes": tuple(self.notes), "bank": self._bank, "playing": self._bank.model}
+        return chosen | {"bank": self._bank, "playing": self._bank.model}
 
     def _match(self, work: dict[str, Any]) -> matching.Match:
         """Do it, and show what came of it."""
@@ -442,9 +447,10 @@ class Match(Control):
         self._kept, self._rate = None, work["playing"].sample_rate
         self.running = False
         self._count.value = f"matched in {found.seconds:.0f} s"
-        self.say("cancelled: this is the best so far" if found.stopped else "", self._by_match)
         self.found = found
         self._show_found()
+        if found.stopped:
+            self.say("cancelled: this is the best so far", self._by_match)
         return found
 
     def _match_in_thread(self, work: dict[str, Any]) -> None:
