@@ -55,6 +55,7 @@ SHOWN = {
     "08_train": {"pictures": 6, "players": 5, "controls": 0},
     "09_explore": {"pictures": 4, "players": 13, "controls": 2},
     "10_take_home": {"pictures": 2, "players": 2, "controls": 1},
+    "11_match": {"pictures": 5, "players": 7, "controls": 1},
     "12_measure": {"pictures": 2, "players": 0, "controls": 0},
 }
 

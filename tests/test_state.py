@@ -41,6 +41,7 @@ from helpers import (
     midi_sources,
     page,
     pitch,
+    recordings,
     render,
     runtime,
     soundfont,
@@ -78,7 +79,7 @@ from helpers.render import controllers, mixing, original, planning, report, shap
 from helpers.timbre import atlases, descriptors, families, reaching, roles, steering, wording
 from helpers.training import loop, pictures
 from helpers.training import trainer as training
-from helpers.widgets import base, notes, timeline, tune
+from helpers.widgets import base, notes, player, recorder, timeline, tune
 
 MELODY, TINY = DATA / "midi" / "melody14.mid", DATA / "checkpoints" / "tiny_stage12"
 SMALL = Config.from_dict(
@@ -180,6 +181,8 @@ ELSEWHERE = {
     "files.remove_abandoned": "called by files.replacing",
     "files.settle": "called by midi_sources.keep",
     "midi_sources.download": "needs the network",
+    "recordings.download": "needs the network",
+    "downloads.small_file": "needs the network",
     "render.mixing.Mixer": "called by render.render",
     "render.shaping.trend": "called by render.render",
     "render.mixing.is_stereo": "called by render.render",
@@ -401,6 +404,8 @@ CALLS = {
     "errors.one_line": lambda g: errors.one_line("a\nb"),
     "errors.in_one_line": lambda g: errors.in_one_line(len)("a"),
     "files.numbered": lambda g: next(iter(files.numbered(g.file))),
+    "files.keep": lambda g: files.keep(b"a", g.folder / "a.txt"),
+    "files.listing": lambda g: files.listing(g.folder, (".mid",)),
     "files.plain_name": lambda g: files.plain_name("a/b", "c"),
     "files.in_turn": lambda g: used(files.in_turn(g.folder)),
     "files.replacing": lambda g: used(files.replacing(g.folder / "new")),
@@ -491,6 +496,10 @@ CALLS = {
     "render.report.RenderReport.save": lambda g: g.rendering.report.save(g.folder / "report.json"),
     "midi_sources.folder": lambda g: midi_sources.folder(),
     "midi_sources.keep": lambda g: midi_sources.keep(MELODY.read_bytes(), "melody.mid"),
+    "recordings.folder": lambda g: recordings.folder(),
+    "recordings.keep": lambda g: recordings.keep((recordings.BUNDLED / "blown.flac").read_bytes(), "blown.flac"),
+    "recordings.keep_samples": lambda g: recordings.keep_samples(g.clip.mono, g.clip.sample_rate),
+    "recordings.listing": lambda g: recordings.listing(recordings.BUNDLED),
     "midi_sources.listing": lambda g: midi_sources.listing(g.folder),
     "render.shaping.Curve": lambda g: shaping.Curve([(0.0, 1.0)], 0.0),
     "render.shaping.bend": lambda g: shaping.bend(g.note, np.ones(len(g.note))),
@@ -597,6 +606,7 @@ CALLS = {
     "widgets.generate.Generate": lambda g: widgets.Generate(g.model, g.song, g.cello),
     "widgets.generate.Generate.run": lambda g: g.rendered(),
     "widgets.generate.Generate.save": lambda g: g.rendered().save(),
+    "widgets.match.Match": lambda g: widgets.Match(g.shelf()).listen(),
     "widgets.mixer.Mixer": lambda g: widgets.Mixer(g.tune()),
     "widgets.mixer.Mixer.set": lambda g: widgets.Mixer(g.tune()).set(1, gain=-3.0),
     "widgets.notes.Preview": lambda g: notes.Preview(g.model),
@@ -615,6 +625,7 @@ CALLS = {
     "widgets.pad.BlendPad.play": lambda g: widgets.BlendPad(g.model, [g.cello, g.flute] * 2).play(),
     "widgets.player.Player": lambda g: widgets.Player(g.clips),
     "widgets.player.Player.set": lambda g: widgets.Player().set(g.clips),
+    "widgets.player.pictures": lambda g: player.pictures([g.clip], "mel"),
     "widgets.random_timeline.RandomTimeline": lambda g: widgets.RandomTimeline(g.shelf(), g.tune()),
     "widgets.takehome.TakeHome": lambda g: widgets.TakeHome(widgets.Player(g.clips), path=g.folder / "a.html").make(),
     "widgets.steering.Steering": lambda g: widgets.Steering(directions_of(), g.shelf()).reset(),
@@ -626,6 +637,8 @@ CALLS = {
     "widgets.tune.Tune.listen": lambda g: g.tune().listen(),
     "widgets.tune.Tune.load": lambda g: g.tune().load(MELODY),
     "widgets.tune.Tune.upload": lambda g: g.tune().upload(MELODY.read_bytes(), "melody.mid"),
+    "widgets.recorder.Recorder": lambda g: recorder.Recorder(),
+    "widgets.tune.is_enter": lambda g: tune.is_enter({"event": "submit"}),
     "widgets.tune.label": lambda g: tune.label(1, g.song.tracks[0]),
     "widgets.tune.may_fetch": lambda g: tune.may_fetch(),
     "widgets.tune.literal": lambda g: tune.literal("a"),

@@ -336,7 +336,9 @@ def test_match_hear_and_keep(there):
 
 def test_what_changes_makes_the_match_old(there):
     there.mine.get_by_role("combobox", name="recording").select_option("blown")
-    there.mine.get_by_text("Out of date: the recording has changed. Press Match.").wait_for()
+    there.mine.get_by_text(
+        re.compile("^Out of date: the recording and the part have changed. Press Match.$")
+    ).wait_for()
     there.mine.get_by_role("button", name=MATCH).click()
     there.mine.get_by_text("blown: 4.6 dB; stub 1-0: 7.0 dB").wait_for()
     expect(there.mine.get_by_text("Out of date")).to_have_count(0)
