@@ -4,8 +4,9 @@
     python -m helpers.match --recording song.wav --start 12.5 --end 14 --pitch 67 --checkpoint demo --output voice.json
     python -m helpers.match --recording oboe.wav --checkpoint demo --output oboe.json --sounds compare
 
-The file is one of `instruments.save`: `helpers.generate --instruments oboe.json` plays a song by it. --sounds writes what
-is to be compared by ear into a folder: the recording, the match, and the nearest voice.
+The file is one of `instruments.save`: `helpers.generate --instruments oboe.json` plays a song by it. --sounds writes
+what is to be compared by ear into a folder: the recording, the match, and the nearest voice. The recording never leaves
+this machine.
 
 Notebook: 11_match.
 """

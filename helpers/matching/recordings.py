@@ -402,8 +402,8 @@ def _described(
                 warnings.append(f"{deaf} hears no pitch: listen, and say which it is if {_named(chosen)} is wrong")
         if (spread := _spread(tracks)) > WANDERS:
             warnings.append(
-                f"its pitch moves over {spread:.1f} semitones, as in speech, a slide, a drum or a bird's song; the match holds "
-                f"{_named(chosen)}: record a note that is held"
+                f"its pitch moves over {spread:.1f} semitones, as in speech, a slide, a drum or a bird's song; the "
+                f"match holds {_named(chosen)}: record a note that is held"
             )
         if max(shares) < ONE_NOTE:
             warnings.append(
@@ -481,8 +481,8 @@ def _what_instead(wave: np.ndarray, rate: int, level: np.ndarray) -> str:
     flatness = np.exp(np.mean(np.log(high + EPSILON))) / (np.mean(high) + EPSILON) if len(high) else 1.0
     if high.sum() > HIGH_SHARE * power.sum() and flatness < TONAL:
         return (
-            f"what sounds lies above {note_name(pitches.UNKNOWN[1])}, as in a bird's song or a whistle, higher than any "
-            "note of the model: record a lower one"
+            f"what sounds lies above {note_name(pitches.UNKNOWN[1])}, as in a bird's song or a whistle, higher than "
+            "any note of the model: record a lower one"
         )
     peak = int(np.argmax(level))
     after = level[peak : peak + round(DECAYS_SECONDS / STEP) + 1]
