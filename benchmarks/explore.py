@@ -26,10 +26,10 @@ import numpy as np
 from speed import random_model
 
 from helpers import casting, gansynth, instruments, timbre
-from helpers.pitch import pyin
 from helpers.gansynth import GANSynth
 from helpers.gansynth.config import Config
 from helpers.midi import note_hertz
+from helpers.pitch import pyin
 from helpers.timbre import atlases
 from helpers.timbre.descriptors import cepstra
 from helpers.training.dataset import open_sounds

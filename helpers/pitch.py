@@ -49,6 +49,7 @@ AROUND_SECONDS = 0.2  # of context that it is given before and after the part th
 # Of a note of unknown pitch: all that can be heard as one, in coarser steps, because the time goes with their square.
 UNKNOWN = (19, 108)  # MIDI
 COARSE = 0.25  # semitones
+HIGHEST_SHARE = 0.45  # of the sample rate, where frequencies end
 
 DISAGREE_CENTS = 50.0  # between the trackers: they hear different notes
 
@@ -125,7 +126,7 @@ def tracks(wave: np.ndarray, sample_rate: int) -> dict[str, np.ndarray]:
     librosa = compiled.librosa()
     frame = round(FRAME_SECONDS * sample_rate)
     padded = np.pad(np.asarray(wave, np.float32), (0, max(0, frame - len(wave))))
-    low, high = (note_hertz(note) for note in UNKNOWN)
+    low, high = (min(note_hertz(note), HIGHEST_SHARE * sample_rate) for note in UNKNOWN)
     f0, voiced, _ = librosa.pyin(padded, fmin=low, fmax=high, sr=sample_rate, frame_length=frame, resolution=COARSE)
     return {"pYIN": _midi(f0[voiced & np.isfinite(f0)]), "SwiftF0": swift_f0_track(padded, sample_rate)}
 

@@ -1,6 +1,6 @@
 """Notes -> the latent whose sound comes nearest to them: by gradient, back through the network.
 
-    found = inversion.invert(model, waves, pitches, starts)
+    found = inversion.invert(model, waves, pitches, starts, losses=["picture"] * len(starts))
     found.distances, found.z                           # dB, of each start; the nearest that was on its way
 
 There is no inverse of a generator: many latents make nearly the same sound, and most sounds are made by none. So Adam
@@ -8,10 +8,10 @@ There is no inverse of a generator: many latents make nearly the same sound, and
 network was only ever trained on latents of about that length. What is drawn is then made audible in the same graph, and
 the iterate that comes nearest *in sound* is kept, whatever the loss says of it.
 
-The loss is a sum of two, because each alone fails. The one compares the pictures that the network draws, where the
-target is loud, and leaves the level free; it does not care what fills a silence, so that short notes get worse. The
-other compares what 64 mel bands of the pictures hold, down to a floor; it knows nothing of partials and their phases,
-and finds its way from near the target alone.
+There are two losses (`LOSSES`), because each alone fails. "picture" compares what the network draws with the picture of
+the target, where that is loud, and leaves the level free; it does not care what fills a silence, so that short notes
+get worse. "bands" adds what 64 mel bands of the pictures hold, down to a floor; where that floor is noise, as a flute's
+breath, it fits the noise and misses the note.
 
 Notebook: 11_match.
 """
@@ -40,7 +40,8 @@ FLOOR = 80.0  # dB below the peak
 TINY = 1e-20  # power, where there is none
 
 # The walk.
-STEPS = 22  # of each walk; the distance is flat after 15 to 20
+LOSSES = ("picture", "bands")
+STEPS = 18  # of each walk; the distance is flat after 15 to 20
 HALVED = 8  # steps, after which the worse half of the starts is left where it is
 RATE = 0.2  # of Adam, for latents of standard normal numbers; falls to nothing along a cosine
 MEMORY = (0.9, 0.99)  # of Adam: how slowly it forgets gradients and their squares
@@ -53,7 +54,7 @@ EPSILON = 1e-8
 
 Stop = Callable[[], bool]
 Tell = Callable[[int, int], None]  # (steps done, steps in all)
-Descend = Callable[[np.ndarray, "_Target"], tuple[np.ndarray, np.ndarray]]
+Descend = Callable[[np.ndarray, np.ndarray, "_Target"], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -152,6 +153,7 @@ def invert(
     waves: Sequence[np.ndarray],
     pitches: Sequence[int],
     starts: np.ndarray,
+    losses: Sequence[str],
     steps: int = STEPS,
     tell: Tell | None = None,
     stop: Stop | None = None,
@@ -165,6 +167,7 @@ def invert(
       pitches: MIDI numbers in the model's range, one for each note.
       starts: latents, [starts, size]. Those of `GANSynth.latent_sizes[1]` numbers have the first layer's activations
         free, and z as it is.
+      losses: one of `LOSSES` for each start.
       steps: of each walk.
       tell: called with (steps done, steps in all).
       stop: called before each step; when it returns True, what was found up to there is returned.
@@ -174,12 +177,15 @@ def invert(
 
     Notebook: 11_match.
     """
+    if len(losses) != len(starts) or not set(losses) <= set(LOSSES):
+        raise ValueError(f"each of the {len(starts)} starts has its loss, {' or '.join(map(repr, LOSSES))}")
     if not len(waves) or len(waves) != len(pitches):
         raise ValueError(f"each note needs its pitch; there are {len(waves)} notes and {len(pitches)} pitches")
     for pitch in pitches:
         z = model.checked_notes(starts, [pitch] * len(starts))[0].astype(np.float64)
     targets = [_Target(wave, pitch, model.config) for wave, pitch in zip(waves, pitches, strict=True)]
     descend = _graph(model, z.shape[1], max(target.frames for target in targets))
+    shares = np.array([float(loss == LOSSES[1]) for loss in losses], np.float32)
     adam, going = _Adam(z, model), np.arange(len(z))
     best, nearest, history = z.copy(), np.full(len(z), np.inf), np.empty((0, len(z)))
     stopped = False
@@ -188,7 +194,7 @@ def invert(
             stopped = True
             break
         gradient, heard = np.zeros_like(z), np.full(len(z), np.inf)
-        gradient[going], heard[going] = _gradient(descend, targets, z[going])
+        gradient[going], heard[going] = _gradient(descend, targets, z[going], shares[going])
         history = np.vstack([history, heard])
         nearer = heard < nearest
         best[nearer], nearest[nearer] = z[nearer], heard[nearer]
@@ -234,13 +240,15 @@ class _Target:
         self.frames = spectral.frames_for(self.samples, config)
 
 
-def _gradient(descend: Descend, targets: Sequence[_Target], z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _gradient(
+    descend: Descend, targets: Sequence[_Target], z: np.ndarray, shares: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Of the mean loss over the notes, [starts, size]; and how far the sounds are, dB [starts]."""
     gradient, heard = np.zeros_like(z), np.zeros(len(z))
     for target in targets:
         for first in range(0, len(z), MAX_ROWS):
             rows = slice(first, first + MAX_ROWS)
-            slope, off = descend(z[rows], target)
+            slope, off = descend(z[rows], shares[rows], target)
             gradient[rows] += slope / len(targets)
             heard[rows] += off / len(targets)
     return gradient, heard
@@ -248,7 +256,7 @@ def _gradient(descend: Descend, targets: Sequence[_Target], z: np.ndarray) -> tu
 
 @functools.lru_cache(maxsize=4)  # tracing takes as long as several steps
 def _graph(model: GANSynth, numbers: int, frames: int) -> Descend:
-    """A function (latents [n, size], note) -> gradient of the loss [n, size], and distance in dB [n]."""
+    """A function (latents [n, size], shares of the bands in the loss [n], note) -> gradient [n, size], dB [n]."""
     import tensorflow as tf
 
     from .accelerated import InverseTransform
@@ -290,28 +298,30 @@ def _graph(model: GANSynth, numbers: int, frames: int) -> Descend:
         frequency = tf.reduce_mean(weight * (1 - tf.cos(turn * (drawn[..., 1] - wanted[..., 1]))), axis=[1, 2])
         return tf.sqrt(magnitude + FREQUENCY_SHARE * frequency + SOFT[1])
 
-    def loss(drawn: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
-        return off(bands(drawn), bands(wanted), SOFT[0]) + PICTURE_DB * picture(drawn, wanted)
-
     @tf.function(
         input_signature=[
             tf.TensorSpec([None, numbers], tf.float32),
+            tf.TensorSpec([None], tf.float32),
             tf.TensorSpec([], tf.int32),
             tf.TensorSpec([None, config.bins, 2], tf.float32),
             tf.TensorSpec([None], tf.float32),
         ]
     )
-    def graph(z: tf.Tensor, label: tf.Tensor, image: tf.Tensor, wave: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def graph(
+        z: tf.Tensor, shares: tf.Tensor, label: tf.Tensor, image: tf.Tensor, wave: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         compared, samples = tf.shape(image)[0], tf.shape(wave)[0]
         with tf.GradientTape() as tape:
             tape.watch(z)
             drawn = model.network.call(z, tf.fill([tf.shape(z)[0]], label), frames=(0, frames))
-            value = tf.reduce_sum(loss(drawn[:, :compared], image[None]))
+            seen = drawn[:, :compared]
+            of_bands = off(bands(seen), bands(image[None]), SOFT[0])
+            value = tf.reduce_sum(PICTURE_DB * picture(seen, image[None]) + shares * of_bands)
         sound = inverse(drawn)[:, :samples]
         return tape.gradient(value, z), off(heard(sound), heard(wave[None]), 0.0)
 
-    def descend(z: np.ndarray, target: _Target) -> tuple[np.ndarray, np.ndarray]:
-        given = tf.constant(z, tf.float32), tf.constant(target.pitch - MIN_PITCH)
+    def descend(z: np.ndarray, shares: np.ndarray, target: _Target) -> tuple[np.ndarray, np.ndarray]:
+        given = tf.constant(z, tf.float32), tf.constant(shares), tf.constant(target.pitch - MIN_PITCH)
         slope, distance = graph(*given, target.image[: target.frames], target.whole[: target.samples])
         return slope.numpy().astype(np.float64), distance.numpy()
 

@@ -35,6 +35,7 @@ FREE = ("latent", "first layer")
 COMPARED_SECONDS = 2.0  # of each note, from its onset on
 NEAREST, MIXED = 2, 3  # voices that walks begin at, and those in the middle of which another does
 SAME = 1e-3  # share of a latent's length: voices that differ by less are one
+PICTURE, BANDS = inversion.LOSSES
 FREED = 2  # walks that go on with the first layer's activations free
 SCREENED = 24  # voices that are heard at all pitches of a recording of several notes: the nearest at its first
 DRAWN = 100  # instruments that are tried first, of a model that has no names for any
@@ -346,13 +347,16 @@ def _walked(
     """The best latents of all walks; with the first layer's activations free, those that go on from there too."""
     waves, pitches = [target.compared for target in targets], [target.pitch for target in targets]
     walk = functools.partial(inversion.invert, model, waves, pitches, tell=steps.advance, stop=steps.stop)
-    found = walk(_starts(model, near, seed))
+    starts = _starts(model, near, seed)
+    # The picture's loss finds its best from near by, and soon; the bands' is worth a try from everywhere.
+    begins = np.concatenate([starts[[0, -2]], starts])
+    found = walk(begins, [PICTURE] * 2 + [BANDS] * len(starts))
     latents = list(found.z)
     if free != FREE[0] and not found.stopped:
         best = found.z[np.argsort(found.distances)[:FREED]]
         size, longer = model.latent_sizes
         starts = np.pad(best, [(0, 0), (0, longer - size)])
-        latents += list(walk(starts).z)
+        latents += list(walk(starts, [BANDS] * len(starts)).z)
     return latents
 
 

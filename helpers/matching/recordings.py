@@ -40,7 +40,8 @@ HEARD_DB = 45.0  # below the loudest: what is softer is the silence around a not
 ABOVE_NOISE_DB = 8.0  # ... and so is what lies no further above the noise
 ONSET_DB = 4.0  # by which the bands of the mel spectrum rise, in the mean, where a note begins
 SAME_SEMITONES = 0.6  # of two notes in a row: nearer, they are one, unless the second is struck anew ...
-STRUCK_DB = 6.0  # ... which raises the level by so much
+STRUCK_DB = 4.0  # ... which raises the level by so much
+COMPARED_SECONDS = 0.3  # before an onset and after it, in which pitches are compared
 BEFORE = 0.01  # s before the onset that belong to the note
 MAX_NOTES = 8  # of one recording; more make a match slower, and no better
 LISTENED_SECONDS = 1.5  # of each note, by the trackers
@@ -49,11 +50,14 @@ LISTENED_SECONDS = 1.5  # of each note, by the trackers
 WANDERS = 0.8  # semitones between the lowest and the highest tenth of a pitch that is held
 ONE_NOTE = 0.75  # share of a note's energy that lies on its partials; a chord has less, and so has noise
 MISSING = 3  # a pitch whose first three partials are not there is not heard
+NEARLY = 0.9  # of the best share, which a better pitch may have
 AUDIBLE = 1e-3  # of the strongest partial's energy
 PITCH_PARTIALS = 6  # the first ones decide which pitch is heard
 RESOLVED_PERIODS = 8  # of a note that partials can be told apart in
+EPSILON = 1e-20
 DECAYS_DB = 25.0  # within DECAYS_SECONDS after its peak: a stroke
 DECAYS_SECONDS = 0.3
+HIGH_SHARE, TONAL = 0.5, 0.1  # of the energy above all pitches; spectral flatness below which that is a whistle
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -366,7 +370,7 @@ def _is_new(wave: np.ndarray, rate: int, level: np.ndarray, before: int, at: int
     near = round(0.06 / STEP)
     if level[at : at + near].max() - level[max(at - near, 0) : at].min() >= STRUCK_DB:
         return True
-    step, length = round(STEP * rate), round(LISTENED_SECONDS * rate)
+    step, length = round(STEP * rate), round(COMPARED_SECONDS * rate)
     old, new = wave[max(before * step, at * step - length) : at * step], wave[at * step : at * step + length]
     heard = [pitches.swift_f0_track(part, rate) for part in (old, new)]
     if not all(len(track) for track in heard):
@@ -387,7 +391,8 @@ def _described(
         if not heard:
             return None
         shares = [_share(tone, value, rate) for value in heard]
-        chosen = heard[int(np.argmax(shares))]
+        # The octave below a note has all of its partials too, so that the higher one is right where both fit.
+        chosen = max(value for value, share in zip(heard, shares, strict=True) if share >= NEARLY * max(shares))
         if heard[-1] - heard[0] > pitches.DISAGREE_CENTS / 100:
             said = " and ".join(f"{name} {_named(value)}" for name, value in readings.items())
             warnings.append(f"the trackers disagree: {said}; listen, and say which it is if {_named(chosen)} is wrong")
@@ -397,8 +402,8 @@ def _described(
                 warnings.append(f"{deaf} hears no pitch: listen, and say which it is if {_named(chosen)} is wrong")
         if (spread := _spread(tracks)) > WANDERS:
             warnings.append(
-                f"its pitch moves over {spread:.1f} semitones, as in speech, a slide or a bird's song; the match holds "
-                f"{_named(chosen)}: record a note that is held"
+                f"its pitch moves over {spread:.1f} semitones, as in speech, a slide, a drum or a bird's song; the "
+                f"match holds {_named(chosen)}: record a note that is held"
             )
         if max(shares) < ONE_NOTE:
             warnings.append(
@@ -471,6 +476,14 @@ def _cents(tone: np.ndarray, heard: float, midi: int, rate: int) -> float:
 
 def _what_instead(wave: np.ndarray, rate: int, level: np.ndarray) -> str:
     """A sentence for a sound without a pitch."""
+    power = np.square(np.abs(np.fft.rfft(wave * np.hanning(len(wave)))))
+    high = power[int(note_hertz(pitches.UNKNOWN[1]) * len(wave) / rate) :]
+    flatness = np.exp(np.mean(np.log(high + EPSILON))) / (np.mean(high) + EPSILON) if len(high) else 1.0
+    if high.sum() > HIGH_SHARE * power.sum() and flatness < TONAL:
+        return (
+            f"what sounds lies above {note_name(pitches.UNKNOWN[1])}, as in a bird's song or a whistle, higher than "
+            "any note of the model: record a lower one"
+        )
     peak = int(np.argmax(level))
     after = level[peak : peak + round(DECAYS_SECONDS / STEP) + 1]
     if after[-1] <= -DECAYS_DB or len(after) < DECAYS_SECONDS / STEP:
