@@ -267,6 +267,9 @@ def test_pieces_out_of_order_and_too_many_are_dropped(mine, monkeypatch):
     piece(1, content[half:], take="2")
     piece(1, content[half:])
     assert mine.recording is before
+    piece(0, content[:half])
+    piece(5, content[half:])
+    assert mine.recording is before
     monkeypatch.setattr(recorder_module, "MAX_RAW_BYTES", half + 1)
     piece(0, content[:half])
     piece(1, content[half:])
