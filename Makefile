@@ -16,6 +16,7 @@
 # make bench-explore  how well instruments are steered and found, and how long it takes
 # make bench-web      how soon the page of `make web` plays in a Chromium, and how right
 # make bench-train    what a tiny training learns in 2,000 images, in numbers
+# make bench-match    how near the instruments that are found for recordings come to them
 # make fuzz   all MIDI files of other packages, and damaged files for all that reads files, ten minutes for each reader;
 #             FUZZ="--seconds 60 zip" for less
 # make test-colab     the notebooks on Colab's versions of everything; COLAB_PYTHON=... names a Python 3.13
@@ -33,7 +34,7 @@ JOBS ?= 2
 FUZZ ?=
 
 .PHONY: demo test quick docs fuzz test-colab lab app html web look repository clean
-.PHONY: bench bench-render bench-balance bench-spectra bench-widgets bench-explore bench-web bench-train
+.PHONY: bench bench-render bench-balance bench-spectra bench-widgets bench-explore bench-web bench-train bench-match
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -104,6 +105,9 @@ bench-web: $(VENV)/ready-dev
 
 bench-train: $(VENV)/ready
 	$(BIN)/python benchmarks/train.py
+
+bench-match: $(VENV)/ready
+	$(BIN)/python benchmarks/match.py
 
 clean:
 	rm -rf $(VENV) $(COLAB) build gansynth_suite.egg-info outputs/cache outputs/site outputs/web outputs/look

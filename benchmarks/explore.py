@@ -27,11 +27,11 @@ import numpy as np
 from speed import random_model
 
 from helpers import casting, gansynth, instruments, timbre
-from helpers.evaluation.pitch import pyin
 from helpers.gansynth import GANSynth
 from helpers.gansynth.config import Config
 from helpers.instruments import Instrument
 from helpers.midi import note_hertz
+from helpers.pitch import pyin
 from helpers.timbre import atlases
 from helpers.timbre.descriptors import cepstra
 from helpers.training.dataset import open_sounds

@@ -22,9 +22,9 @@ import numpy as np
 from memory import peak_memory
 from tqdm.auto import tqdm
 
-from helpers.evaluation.pitch import pyin
 from helpers.gansynth import GANSynth, spectral
 from helpers.gansynth.config import MIN_PITCH, NUM_PITCHES, Config
+from helpers.pitch import pyin
 from helpers.train import TINY
 from helpers.training import dataset
 from helpers.training import trainer as training

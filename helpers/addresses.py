@@ -18,6 +18,7 @@ import email.message
 import http.client
 import ipaddress
 import queue
+import re
 import socket
 import ssl
 import threading
@@ -45,6 +46,17 @@ class Page(NamedTuple):
     content: bytes
     url: str  # after all redirects
     headers: email.message.Message
+
+    @property
+    def name(self) -> str:
+        """The file's name, as the server says or else as the address ends. It is not to be trusted."""
+        head = email.message.Message()
+        head["Content-Disposition"] = self.headers.get("Content-Disposition", "attachment")
+        try:
+            named = head.get_filename()
+        except (ValueError, LookupError):  # of an encoding that nobody knows
+            named = None
+        return named or urllib.parse.unquote(urllib.parse.urlsplit(self.url).path)
 
 
 class _Place(NamedTuple):
@@ -110,6 +122,11 @@ class _Refusal(OSError):
 
 class _TooLarge(Exception):
     """More has come than was asked for."""
+
+
+def is_web_page(content: bytes) -> bool:
+    """Whether a file begins as web pages do."""
+    return bool(re.match(rb"\s*(<!--.*?-->\s*)?<(!doctype html|html|head|body)\b", content[:2000], re.I | re.S))
 
 
 def unreachable(what: str, advice: str = "check the address and the internet connection") -> ConnectionError:

@@ -1,6 +1,6 @@
 """Files from the web and from Google Drive: resumed where they broke off, bounded in size, with errors of one sentence.
 
-`gansynth.hub` downloads checkpoints with it, `midi_sources` reads links to Drive with it.
+`gansynth.hub` downloads checkpoints with it, `midi_sources` and `recordings` small files.
 
 Why not pooch (1.9): it checks hashes, but an interrupted download starts again from zero and no file is too large for
 it; its hook for a downloader of one's own would still need all of the code below.
@@ -41,6 +41,8 @@ MAX_ARCHIVE_BYTES = 4 << 30  # a published model, with its optimizer and discrim
 
 Progress = bool | Callable[[int, int | None], None]  # a bar or none; or a function of (bytes here, bytes in all)
 
+_DRIVE = "https://drive.google.com/uc?export=download&id={}"  # of a file that is shared with everybody
+_NOT_SHARED = "Google Drive does not hand out {}: check that it exists and is shared with 'Anyone with the link'"
 _DRIVE_HOSTS = ("drive.google.com", "docs.google.com", "drive.usercontent.google.com")
 _DRIVE_ID = r"[A-Za-z0-9_-]{20,}"
 
@@ -247,6 +249,32 @@ def from_drive(link_or_id: str, destination: str | os.PathLike | None = None, pr
             target = _free_name(home / plain_name(fetched[0].name, identity), fetched[0], identity)
         os.replace(fetched[0], target)
     return target
+
+
+def small_file(link: str, most_bytes: int, seconds: float) -> addresses.Page:
+    """Fetch a small file from the public web, or one that is shared on Google Drive, as `addresses.fetch` does.
+
+    Args:
+      link: an http or https address, or the link that Google Drive's "Share" copies.
+      most_bytes: of the file.
+      seconds: the longest that all of it may take.
+
+    Raises:
+      PermissionError: Drive does not hand the file out.
+      ValueError, OSError: what `addresses.fetch` raises.
+    """
+    link = link.strip()
+    if not is_drive_link(link):
+        return addresses.fetch(link, most_bytes, seconds)
+    try:
+        page = addresses.fetch(_DRIVE.format(drive_id(link)), most_bytes, seconds, shown_as=link)
+    except ConnectionError:
+        raise
+    except OSError:
+        raise PermissionError(_NOT_SHARED.format(link)) from None
+    if addresses.is_web_page(page.content):
+        raise PermissionError(_NOT_SHARED.format(link))
+    return page
 
 
 class _TooLargeError(Exception):

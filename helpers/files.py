@@ -249,6 +249,37 @@ def settle(partial: Path, target: Path) -> bool:
         return True
 
 
+def listing(folder: str | os.PathLike, endings: tuple[str, ...]) -> list[Path]:
+    """The files in a folder that end so, in small letters or capitals, by name; none if there is no such folder."""
+    folder = as_path(folder)
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(
+        path for path in found if path.name.lower().endswith(endings) and path.name[0] != "." and path.is_file()
+    )
+
+
+def keep(content: bytes, path: Path) -> Path:
+    """Write a file that came from outside, whole or not at all, and leave what is there alone.
+
+    Args:
+      content: of the file.
+      path: where it is wanted; a number is added where another file has the name.
+
+    Returns:
+      Where it is: a file of that name with the same content is taken as it is.
+    """
+    with naming(path), partial_file(path.parent, path.suffix) as partial:
+        partial.write_bytes(content)
+        for target in numbered(path):  # without an end
+            if _holds(target, content) or (not target.exists() and settle(partial, target)):
+                return target
+    raise AssertionError("there is always another number")
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
+
+
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
     """Let an error of the disk in this block say, in a sentence, which file could not be written."""

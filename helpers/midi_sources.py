@@ -7,22 +7,17 @@ Notebook: 03_midi.
 
 from __future__ import annotations
 
-import email.message
 import os
-import urllib.parse
 from pathlib import Path
 
-from . import addresses, folders, midi
-from .downloads import drive_id, is_drive_link
+from . import addresses, downloads, files, folders, midi
 from .errors import in_one_line
-from .files import as_path, naming, numbered, partial_file, plain_name, settle
+from .files import plain_name
 from .limits import MAX_BYTES
 from .midi import smf
 
 ENDINGS = (".mid", ".midi", ".kar", ".rmi", ".mid.gz")  # of the files that are scores
 MAX_FETCH_SECONDS = 60  # that a download may take
-DRIVE = "https://drive.google.com/uc?export=download&id={}"  # of a file that is shared with everybody
-_NOT_SHARED = "Google Drive does not hand out {}: check that it exists and is shared with 'Anyone with the link'"
 
 
 def folder() -> Path:
@@ -32,11 +27,7 @@ def folder() -> Path:
 
 def listing(folder: str | os.PathLike) -> list[Path]:
     """The scores in a folder, by name; none if there is no such folder."""
-    folder = as_path(folder)
-    files = folder.iterdir() if folder.is_dir() else ()
-    return sorted(
-        path for path in files if path.name.lower().endswith(ENDINGS) and path.name[0] != "." and path.is_file()
-    )
+    return files.listing(folder, ENDINGS)
 
 
 @in_one_line
@@ -72,20 +63,10 @@ def keep(content: bytes, name: str) -> Path:
         name += ".mid"
     if len(content) > MAX_BYTES:
         raise ValueError(f"{given} has {_megabytes(len(content))}; a MIDI file is far smaller")
-    if smf.is_web_page(content):
+    if addresses.is_web_page(content):
         raise ValueError(f"{given} is a web page and not a MIDI file: on that page, save {smf.THE_FILE}")
-    home = folder()
     midi.parse(content, given, Path(name).suffix)
-    with naming(home / name), partial_file(home, Path(name).suffix) as partial:
-        partial.write_bytes(content)
-        for target in numbered(home / name):  # without an end
-            if _holds(target, content) or (not target.exists() and settle(partial, target)):
-                return target
-    raise AssertionError("there is always another number")
-
-
-def _holds(path: Path, content: bytes) -> bool:
-    return path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
+    return files.keep(content, folder() / name)
 
 
 @in_one_line
@@ -105,35 +86,13 @@ def download(url: str) -> Path:
       ConnectionError: the server cannot be reached, is too slow or broke off.
       OSError: the server refuses to serve the file. From Google Drive it is a PermissionError.
     """
-    url = url.strip()
-    on_drive = is_drive_link(url)
-    asked = DRIVE.format(drive_id(url)) if on_drive else url
     try:
-        page = addresses.fetch(asked, MAX_BYTES, MAX_FETCH_SECONDS, shown_as=url)
+        page = downloads.small_file(url, MAX_BYTES, MAX_FETCH_SECONDS)
     except addresses.TooLargeError as error:
         raise ValueError(f"{error}; a MIDI file is far smaller") from None
-    except ConnectionError:
-        raise
-    except OSError:
-        if on_drive:
-            raise PermissionError(_NOT_SHARED.format(url)) from None
-        raise
-    if smf.is_web_page(page.content):
-        if on_drive:
-            raise PermissionError(_NOT_SHARED.format(url))
-        raise ValueError(f"{url} is a web page and not a MIDI file: copy the link of {smf.THE_FILE}")
-    return keep(page.content, _name(page))
-
-
-def _name(page: addresses.Page) -> str:
-    """The file's name, as the server says or else as the address ends."""
-    head = email.message.Message()
-    head["Content-Disposition"] = page.headers.get("Content-Disposition", "attachment")
-    try:
-        named = head.get_filename()
-    except (ValueError, LookupError):  # of an encoding that nobody knows
-        named = None
-    return named or urllib.parse.unquote(urllib.parse.urlsplit(page.url).path)
+    if addresses.is_web_page(page.content):
+        raise ValueError(f"{url.strip()} is a web page and not a MIDI file: copy the link of {smf.THE_FILE}")
+    return keep(page.content, page.name)
 
 
 def _megabytes(size: int) -> str:

@@ -1,6 +1,7 @@
 """Where the golden numbers are, and the formulas that their inputs came from."""
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -181,3 +182,33 @@ def misfits(cast, model, keep: bool) -> list[str]:
                     wrong.append(f"{track.name}: {row['name']}")
                 break
     return wrong
+
+
+def matched(
+    model, recording, notes=None, *, bank=None, name=None, seed=0, progress=None, stop=None, steps=3, pause=0.0
+):
+    """In place of `matching.match`: a drawn instrument after some steps, with sounds of the right pitch."""
+    from helpers import instruments, matching
+
+    notes, stopped = notes or matching.find_notes(recording), False
+    for done in range(1, steps + 1):
+        if stopped := bool(stop and stop()):
+            break
+        if callable(progress):
+            progress(done, steps)
+        time.sleep(pause)
+    [drawn] = instruments.sample(model, 1, seed)
+    instrument = instruments.Instrument(name or recording.name, drawn.z, drawn.checkpoint, drawn.fingerprint)
+    nearest = next(iter((bank or instruments.bank(model)).own.values()))
+    found = []
+    for k, note in enumerate(notes):
+        pitch = int(np.clip(note.pitch, 24, 84))
+        waves = [note_audio(pitch, k + i) for i in range(3)]
+        found.append(
+            matching.MatchedNote(note, pitch, 4.6 + k, 7.0 + k, 3.6, 2.0, matching.Sounds(*waves)),
+        )
+    others = tuple(matching.OtherPitch(found[0].pitch + step, 3.0, {}, "") for step in (-7, 7))
+    numbers = (4.6, nearest, 7.0, 3.6, notes[0].cents)
+    match = matching.Match(instrument, *numbers, tuple(found), others, {}, "latent", 1.0, stopped, recording.warnings)
+    object.__setattr__(match, "report", lambda: f"{recording.name}: 4.6 dB; {nearest.name}: 7.0 dB")
+    return match

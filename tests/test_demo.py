@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from helpers import audio, demo, gansynth, instruments, midi
-from helpers.evaluation.pitch import pyin
 from helpers.gansynth import hub
+from helpers.pitch import pyin
 
 pytestmark = pytest.mark.slow
 FOLDER = hub.locate("demo")

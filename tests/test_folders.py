@@ -12,7 +12,7 @@ from inputs import DATA
 from helpers import folders
 
 REPO = Path(__file__).parents[1]
-PARTS = ("helpers", "data/midi", "data/checkpoints/demo", "data/embeddings", "data/styles")
+PARTS = ("helpers", "data/midi", "data/checkpoints/demo", "data/embeddings", "data/recordings", "data/styles")
 
 
 def test_in_a_clone_everything_is_in_it(monkeypatch):

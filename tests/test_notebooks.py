@@ -30,6 +30,16 @@ RICH = {"text/html", "image/png", VIEW}  # kinds of output that are shown in pla
 LONGEST_TEXT = 40  # lines of one output ...
 WIDEST_TEXT = 120  # ... of so many characters; a longer one is shown as several
 
+PARTS = (
+    "helpers",
+    "notebooks",
+    "data/midi",
+    "data/checkpoints/demo",
+    "data/embeddings",
+    "data/recordings",
+    "data/styles",
+)  # of the repository, that notebooks need
+
 # What a reader of the executed notebook sees: pictures, players, and controls (progress bars are none).
 CLICKED = ("00_quickstart", "00_report")  # nothing is typed in these, and the solutions have no code
 SHOWN = {
@@ -45,6 +55,7 @@ SHOWN = {
     "08_train": {"pictures": 6, "players": 5, "controls": 0},
     "09_explore": {"pictures": 4, "players": 13, "controls": 2},
     "10_take_home": {"pictures": 2, "players": 2, "controls": 1},
+    "11_match": {"pictures": 5, "players": 7, "controls": 1},
     "12_measure": {"pictures": 2, "players": 0, "controls": 0},
 }
 
@@ -65,7 +76,7 @@ THREADS = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NU
 def checkout(tmp_path_factory):
     """A copy of what the notebooks need, so that what they write stays out of the repository."""
     folder = tmp_path_factory.mktemp("checkout")
-    for part in ("helpers", "notebooks", "data/midi", "data/checkpoints/demo", "data/embeddings", "data/styles"):
+    for part in PARTS:
         ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
         shutil.copytree(ROOT / part, folder / part, ignore=ignored)
     shutil.copy(ROOT / "requirements.txt", folder)

@@ -1,9 +1,9 @@
-"""helpers.evaluation.pitch: both trackers on notes whose deviation is known."""
+"""helpers.pitch: both trackers on notes whose deviation is known."""
 
 import numpy as np
 import pytest
 
-from helpers.evaluation import pitch
+from helpers import pitch
 
 RATE = 16000
 

@@ -40,6 +40,8 @@ from helpers import (
     midi,
     midi_sources,
     page,
+    pitch,
+    recordings,
     render,
     runtime,
     soundfont,
@@ -61,7 +63,6 @@ from helpers.evaluation import (
     listening_result,
     listening_test,
     metrics,
-    pitch,
     results,
     results_page,
     selfcheck,
@@ -78,7 +79,7 @@ from helpers.render import controllers, mixing, original, planning, report, shap
 from helpers.timbre import atlases, descriptors, families, reaching, roles, steering, wording
 from helpers.training import loop, pictures
 from helpers.training import trainer as training
-from helpers.widgets import base, notes, timeline, tune
+from helpers.widgets import base, notes, player, recorder, timeline, tune
 
 MELODY, TINY = DATA / "midi" / "melody14.mid", DATA / "checkpoints" / "tiny_stage12"
 SMALL = Config.from_dict(
@@ -185,6 +186,8 @@ ELSEWHERE = {
     "files.remove_abandoned": "called by files.replacing",
     "files.settle": "called by midi_sources.keep",
     "midi_sources.download": "needs the network",
+    "recordings.download": "needs the network",
+    "downloads.small_file": "needs the network",
     "render.mixing.Mixer": "called by render.render",
     "render.shaping.trend": "called by render.render",
     "render.mixing.is_stereo": "called by render.render",
@@ -350,9 +353,9 @@ CALLS = {
     "evaluation.metrics.share_interval": lambda g: metrics.share_interval(np.ones(9, bool), np.arange(9), 0),
     "evaluation.pictures.log_mel": lambda g: pictures_of_notes.log_mel(NOISE, 16000),
     "evaluation.pictures.semitones": lambda g: pictures_of_notes.semitones(NOISE, 16000),
-    "evaluation.pitch.heard": lambda g: pitch.heard(16000, 16000),
-    "evaluation.pitch.pyin": lambda g: pitch.pyin(NOISE[0], 60, 16000),
-    "evaluation.pitch.swift_f0": lambda g: pitch.swift_f0(NOISE[0], 60, 16000),
+    "pitch.heard": lambda g: pitch.heard(16000, 16000),
+    "pitch.pyin": lambda g: pitch.pyin(NOISE[0], 60, 16000),
+    "pitch.swift_f0": lambda g: pitch.swift_f0(NOISE[0], 60, 16000),
     "evaluation.results.Table": lambda g: str(results.Table({"a": EVALUATION})),
     "evaluation.results.compare": lambda g: results.compare({"a": EVALUATION}),
     "evaluation.results.plot": lambda g: results.plot({"a": EVALUATION}),
@@ -407,6 +410,8 @@ CALLS = {
     "errors.one_line": lambda g: errors.one_line("a\nb"),
     "errors.in_one_line": lambda g: errors.in_one_line(len)("a"),
     "files.numbered": lambda g: next(iter(files.numbered(g.file))),
+    "files.keep": lambda g: files.keep(b"a", g.folder / "a.txt"),
+    "files.listing": lambda g: files.listing(g.folder, (".mid",)),
     "files.plain_name": lambda g: files.plain_name("a/b", "c"),
     "files.in_turn": lambda g: used(files.in_turn(g.folder)),
     "files.replacing": lambda g: used(files.replacing(g.folder / "new")),
@@ -497,6 +502,10 @@ CALLS = {
     "render.report.RenderReport.save": lambda g: g.rendering.report.save(g.folder / "report.json"),
     "midi_sources.folder": lambda g: midi_sources.folder(),
     "midi_sources.keep": lambda g: midi_sources.keep(MELODY.read_bytes(), "melody.mid"),
+    "recordings.folder": lambda g: recordings.folder(),
+    "recordings.keep": lambda g: recordings.keep((recordings.BUNDLED / "blown.flac").read_bytes(), "blown.flac"),
+    "recordings.keep_samples": lambda g: recordings.keep_samples(g.clip.mono, g.clip.sample_rate),
+    "recordings.listing": lambda g: recordings.listing(recordings.BUNDLED),
     "midi_sources.listing": lambda g: midi_sources.listing(g.folder),
     "render.shaping.Curve": lambda g: shaping.Curve([(0.0, 1.0)], 0.0),
     "render.shaping.bend": lambda g: shaping.bend(g.note, np.ones(len(g.note))),
@@ -607,6 +616,7 @@ CALLS = {
     "widgets.generate.Generate": lambda g: widgets.Generate(g.model, g.song, g.cello),
     "widgets.generate.Generate.run": lambda g: g.rendered(),
     "widgets.generate.Generate.save": lambda g: g.rendered().save(),
+    "widgets.match.Match": lambda g: widgets.Match(g.shelf()).listen(),
     "widgets.mixer.Mixer": lambda g: widgets.Mixer(g.tune()),
     "widgets.mixer.Mixer.set": lambda g: widgets.Mixer(g.tune()).set(1, gain=-3.0),
     "widgets.notes.Preview": lambda g: notes.Preview(g.model),
@@ -625,6 +635,7 @@ CALLS = {
     "widgets.pad.BlendPad.play": lambda g: widgets.BlendPad(g.model, [g.cello, g.flute] * 2).play(),
     "widgets.player.Player": lambda g: widgets.Player(g.clips),
     "widgets.player.Player.set": lambda g: widgets.Player().set(g.clips),
+    "widgets.player.pictures": lambda g: player.pictures([g.clip], "mel"),
     "widgets.random_timeline.RandomTimeline": lambda g: widgets.RandomTimeline(g.shelf(), g.tune()),
     "widgets.takehome.TakeHome": lambda g: widgets.TakeHome(widgets.Player(g.clips), path=g.folder / "a.html").make(),
     "widgets.steering.Steering": lambda g: widgets.Steering(directions_of(), g.shelf()).reset(),
@@ -636,6 +647,8 @@ CALLS = {
     "widgets.tune.Tune.listen": lambda g: g.tune().listen(),
     "widgets.tune.Tune.load": lambda g: g.tune().load(MELODY),
     "widgets.tune.Tune.upload": lambda g: g.tune().upload(MELODY.read_bytes(), "melody.mid"),
+    "widgets.recorder.Recorder": lambda g: recorder.Recorder(),
+    "widgets.tune.is_enter": lambda g: tune.is_enter({"event": "submit"}),
     "widgets.tune.label": lambda g: tune.label(1, g.song.tracks[0]),
     "widgets.tune.may_fetch": lambda g: tune.may_fetch(),
     "widgets.tune.literal": lambda g: tune.literal("a"),

@@ -56,7 +56,7 @@ def here(monkeypatch, tmp_path):
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
-    monkeypatch.setattr(player_module, "_pictures", lambda clips, panel, mode: [b"png"] * len(clips))
+    monkeypatch.setattr(player_module, "pictures", lambda clips, panel, mode: [b"png"] * len(clips))
 
 
 @pytest.fixture

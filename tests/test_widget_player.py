@@ -44,7 +44,7 @@ def no_pictures(monkeypatch):
         drawn.append((len(clips), panel, mode))
         return [f"{panel} {mode} {i}".encode() for i in range(len(clips))]
 
-    monkeypatch.setattr(module, "_pictures", draw)
+    monkeypatch.setattr(module, "pictures", draw)
     return drawn
 
 
@@ -89,7 +89,7 @@ def test_time_is_where_the_player_says(panel):
     short = Audio(np.copy(samples[: int(0.7 * RATE)]), RATE)
     width, height = (round(DPI * inches) for inches in PICTURE)
     left, bottom, across, up = AXES
-    for picture in module._pictures([Audio(samples, RATE), short], panel, "paper"):
+    for picture in module.pictures([Audio(samples, RATE), short], panel, "paper"):
         image = pixels(picture)
         assert image.shape == (height, width, 3)
         first, last = round(left * width), round((left + across) * width)
@@ -111,16 +111,16 @@ def test_every_panel_names_its_time_axis(monkeypatch):
         return b""
 
     monkeypatch.setattr(module.drawing, "png", png)
-    module._pictures([sine(), sine()], "waveform", "paper")
+    module.pictures([sine(), sine()], "waveform", "paper")
     assert named == [["time (s)"]] * 2
 
 
 def test_colours_are_shared():
     """The quieter of two equal tones is darker in its picture than the louder one."""
-    loud, quiet = (pixels(p) for p in module._pictures([sine(), sine(level=0.01)], "cqt", "paper"))
+    loud, quiet = (pixels(p) for p in module.pictures([sine(), sine(level=0.01)], "cqt", "paper"))
     box = np.s_[60:200, 200:600]
     assert loud[box].max(axis=(0, 1)).sum() > quiet[box].max(axis=(0, 1)).sum() + 0.5
-    shown = [pixels(p) for p in module._pictures([sine(), sine()], "cqt", "paper")]
+    shown = [pixels(p) for p in module.pictures([sine(), sine()], "cqt", "paper")]
     np.testing.assert_array_equal(*shown)
 
 

@@ -30,10 +30,10 @@ from make_demo_checkpoint import CONFIG
 from tqdm.auto import tqdm
 
 from helpers import compiled
-from helpers.evaluation.pitch import pyin
 from helpers.files import replacing
 from helpers.gansynth import spectral
 from helpers.gansynth.config import MIN_PITCH, NUM_PITCHES
+from helpers.pitch import pyin
 
 IN_TUNE = (25, 50)  # cents
 

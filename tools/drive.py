@@ -41,6 +41,7 @@ PARTS = (
     "data/midi",
     "data/checkpoints/demo",
     "data/embeddings",
+    "data/recordings",
     "data/styles",
 )  # of the repository, that notebooks need
 THREADS = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -71,12 +72,12 @@ def missing(*packages):
 
 
 @contextlib.contextmanager
-def chromium():
-    """A browser without a window, inside a `with` block."""
+def chromium(*flags):
+    """A browser without a window, with these flags beside the usual ones, inside a `with` block."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
         yield browser
         browser.close()
 

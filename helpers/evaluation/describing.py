@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from tqdm.auto import tqdm
 
+from .. import pitch
 from ..files import in_turn, replacing
-from . import embedding, pictures, pitch
+from . import embedding, pictures
 
 BATCH = 32  # notes described, and kept, together
 MAX_CORES = 8  # each listens with 300 MB

@@ -29,11 +29,11 @@ import numpy as np
 
 from ..files import as_path
 from ..gansynth import spectral
+from ..pitch import DISAGREE_CENTS, IN_TUNE_CENTS, SWIFT_LOWEST
 from ..tables import counted
 from . import classifier, metrics
 from .describing import BATCH, Notes, Stream, described
 from .metrics import Interval
-from .pitch import DISAGREE_CENTS, IN_TUNE_CENTS, SWIFT_LOWEST
 from .results import MODEL, OTHER, ROUND_TRIP, ROWS, Evaluation, Score
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from pydantic import Field
 
 from .. import __version__, drawing, jsonfile, tables
 from ..files import as_path, replacing
+from ..pitch import DISAGREE_CENTS, IN_TUNE_CENTS
 from . import metrics
 from .metrics import Interval
-from .pitch import DISAGREE_CENTS, IN_TUNE_CENTS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .. import tables
+from .. import pitch, tables
 from ..gansynth.config import MIN_PITCH
 from ..midi import note_hertz
-from . import describing, metrics, pictures, pitch
+from . import describing, metrics, pictures
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth

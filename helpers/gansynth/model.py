@@ -73,7 +73,7 @@ class GANSynth:
         for key, variable in self.network.named_weights().items():
             variable.assign(checkpoint.weights[key])
         self.network.freeze(precision)
-        self._compiled: dict[tuple[type, int], Any] = {}
+        self._compiled: dict[tuple[type, int, int], Any] = {}
 
     def __repr__(self) -> str:
         precision = "" if self.precision == PRECISIONS[0] else f", {self.precision}"
@@ -87,6 +87,11 @@ class GANSynth:
     def latent_vector_size(self) -> int:
         """Numbers in a latent (256)."""
         return self.config.latent_vector_size
+
+    @property
+    def latent_sizes(self) -> tuple[int, int]:
+        """Numbers in a latent, and in one with activations of the first layer behind it, which `generate` plays too."""
+        return self.latent_vector_size, self.latent_vector_size + self.network.first_layer_size
 
     @property
     def max_duration(self) -> float:
@@ -152,7 +157,7 @@ class GANSynth:
         >>> notes.shape, notes.dtype
         ((3, 64000), dtype('float32'))
         """
-        z, pitches = self._checked_notes(z, pitches)
+        z, pitches = self.checked_notes(z, pitches)
         samples, longest = self._samples(duration, len(pitches))
         batch_size = self._checked_size(batch_size)
         waves = np.zeros((len(pitches), longest), np.float32)
@@ -180,7 +185,7 @@ class GANSynth:
         self, z: np.ndarray, pitches: Sequence[int] | np.ndarray, durations: Sequence[float] | np.ndarray
     ) -> np.ndarray:
         """Which notes `generate` would find in the cache, at a length for each: bool [n]."""
-        z, pitches = self._checked_notes(z, pitches)
+        z, pitches = self.checked_notes(z, pitches)
         if self.cache is None:
             return np.zeros(len(pitches), bool)
         samples, _ = self._samples(durations, len(pitches))
@@ -194,20 +199,25 @@ class GANSynth:
 
         Arguments and errors as for `generate`. About 1 MB a note.
         """
-        z, pitches = self._checked_notes(z, pitches)
+        z, pitches = self.checked_notes(z, pitches)
         batch_size = self._checked_size(batch_size)
         batches = _batches(len(pitches), batch_size)
         shape = (0, self.config.frames, self.config.bins, 2)
         parts = [self._data(z[rows], pitches[rows], self.config.frames, batch_size) for rows in batches]
         return np.concatenate([np.empty(shape, np.float32), *parts])
 
-    def _checked_notes(self, z: np.ndarray, pitches: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def checked_notes(self, z: np.ndarray, pitches: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Latents and pitches as float32 [n, size] and int32 [n].
+
+        Raises:
+          ValueError: one is not what the model plays, or they do not fit each other.
+        """
         z, pitches = np.asarray(z, np.float32), np.asarray(pitches)
         if pitches.ndim != 1 or not (pitches.size == 0 or np.issubdtype(pitches.dtype, np.integer)):
             raise ValueError("pitches must be a list of whole MIDI numbers such as [60, 64, 67]")
         if z.ndim == 1:
             z = np.broadcast_to(z, (len(pitches), len(z)))
-        if z.shape != (len(pitches), self.config.latent_vector_size):
+        if z.ndim != 2 or len(z) != len(pitches) or z.shape[1] not in self.latent_sizes:
             expected = f"[{len(pitches)}, {self.config.latent_vector_size}]"
             raise ValueError(f"z has shape {list(z.shape)}; {len(pitches)} pitches of this model need {expected}")
         if not np.isfinite(z).all():
@@ -272,13 +282,14 @@ class GANSynth:
         step = FINE_STEP if frames <= FINE_UP_TO else FRAME_STEP
         held = spectral.frames_for(round(HELD * self.sample_rate), self.config)
         computed = frames if frames == held else min(-(-frames // step) * step, self.config.frames)
-        if (kind, computed) not in self._compiled:
-            self._compiled[kind, computed] = kind(self.network, (0, computed))
+        made = kind, computed, z.shape[1]  # a graph that took latents of both sizes would not know which it has
+        if made not in self._compiled:
+            self._compiled[made] = kind(self.network, (0, computed))
         count = len(pitches)
         room = min(1 << (count - 1).bit_length(), max(batch_size, count)) - count
         z = np.concatenate([z, np.zeros((room, z.shape[1]), z.dtype)])
         labels = np.concatenate([pitches - MIN_PITCH, np.zeros(room, np.int32)])
-        return self._compiled[kind, computed].predict_on_batch([z, labels])[:count]
+        return self._compiled[made].predict_on_batch([z, labels])[:count]
 
 
 def _between(voices: np.ndarray, draws: np.ndarray) -> np.ndarray:

@@ -209,6 +209,11 @@ class Generator(keras.Model):
         for layer in inner:
             layer.freeze(precision)
 
+    @property
+    def first_layer_size(self) -> int:
+        """Activations of the first layer, whose number is that of its places times that of its filters."""
+        return self.config.start_height * self.config.start_width * self.config.filters(1)
+
     def height(self, block: int) -> int:
         """Time frames of a block's image."""
         return self.config.start_height * 2 ** (block - 1)
@@ -216,7 +221,8 @@ class Generator(keras.Model):
     def call(self, z: Tensor, labels: Tensor, frames: Rows | None = None, fade: Tensor | float | None = None) -> Tensor:
         """
         Args:
-          z: latent vectors, [batch, latent_vector_size].
+          z: latent vectors, [batch, latent_vector_size]. Rows that are longer go on with what is added to the first
+            layer's activations, `first_layer_size` numbers (`inversion` makes such).
           labels: pitch - MIN_PITCH, integers [batch].
           frames: which of the output's time frames to compute, as (start, stop); all of them by default.
           fade: in training, how much of the image comes from the block below the newest (1 down to 0 while a new block
@@ -226,12 +232,16 @@ class Generator(keras.Model):
           [batch, stop - start, bins, 2] in normalised units: log magnitude and instantaneous frequency.
         """
         z = ops.convert_to_tensor(z, dtype="float32")
+        z, added = z[:, : self.config.latent_vector_size], z[:, self.config.latent_vector_size :]
         x = ops.concatenate([z, ops.one_hot(ops.cast(labels, "int32"), NUM_PITCHES)], axis=-1)
         x = pixel_norm(x)[:, None, None, :]
         # Zero padding around a single pixel makes the first convolution a dense layer to start_height x start_width.
         rows, cols = self.config.start_height - 1, self.config.start_width - 1
         x = ops.pad(x, [[0, 0], [rows, rows], [cols, cols], [0, 0]])
-        return self.grow(self.convs[0][0](x), frames, fade)
+        x = self.convs[0][0](x)
+        if added.shape[1]:
+            x += ops.reshape(added, (-1, self.config.start_height, self.config.start_width, self.config.filters(1)))
+        return self.grow(x, frames, fade)
 
     def grow(self, x: Tensor, frames: Rows | None = None, fade: Tensor | float | None = None) -> Tensor:
         """Everything after the first convolution: [batch, start_height, start_width, channels] -> as `call`."""

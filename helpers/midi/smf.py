@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ..addresses import is_web_page
 from ..tables import counted
 
 META, SYSEX, ESCAPE = 0xFF, 0xF0, 0xF7  # status bytes
@@ -174,11 +175,6 @@ def read(content: bytes, suffix: str = "") -> File:
     if kind == 2 and len(spans) > 1:
         remarks.say(f"it is of type 2: its {len(spans):,} tracks are pieces of their own, and are played at once")
     return File(content, division, claimed, tuple(spans), remarks)
-
-
-def is_web_page(content: bytes) -> bool:
-    """Whether a file begins as web pages do."""
-    return bool(re.match(rb"\s*(<!--.*?-->\s*)?<(!doctype html|html|head|body)\b", content[:2000], re.I | re.S))
 
 
 def _find_head(content: bytes, suffix: str, remarks: Remarks) -> int:

@@ -13,6 +13,7 @@
     button = widgets.Generate(bank, tune, editor)       render, with progress and cancel
     player = widgets.Player({"original": tune, "custom": button})   clips to compare, over their pictures
     keyboard = widgets.Keyboard(bank)                   play live: mouse, touch, computer keys, MIDI
+    mine = widgets.Match(bank)                          an instrument from a recording: microphone, file or link
     home = widgets.TakeHome(player)                     the page to hand in
 
     checkpoints = widgets.Checkpoints()                 which checkpoints play, one after another
@@ -35,6 +36,7 @@ from .comparison import Comparison
 from .each import GenerateEach
 from .generate import Generate
 from .keyboard import Keyboard
+from .match import Match
 from .mixer import Mixer
 from .models import Models
 from .original import Original
@@ -55,6 +57,7 @@ __all__ = [
     "Generate",
     "GenerateEach",
     "Keyboard",
+    "Match",
     "Mixer",
     "Models",
     "Original",

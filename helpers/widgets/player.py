@@ -54,7 +54,7 @@ MODES = {
 class Deck(anywidget.AnyWidget):
     """The part of a player that is drawn and heard. Clips and pictures are lists of the same order."""
 
-    _esm = script("picture.js", "player.js")
+    _esm = script("picture.js", "transport.js", "player.js")
     _css = SCRIPTS / "player.css"
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     sounds = traitlets.List(traitlets.Bytes()).tag(sync=True)  # FLAC files
@@ -320,7 +320,7 @@ class Player(Control):
         if kind not in self._drawn:
             self._show_pictures([], "drawing …")
             try:
-                self._drawn[kind] = _pictures(list(self.clips.values()), self.panel, self.mode)
+                self._drawn[kind] = pictures(list(self.clips.values()), self.panel, self.mode)
             except Exception:
                 self._show_pictures([], "no picture")
                 raise
@@ -441,25 +441,43 @@ def _sounds(clips: Mapping[str, Audio]) -> list[bytes]:
     return sounds
 
 
-def _pictures(clips: list[Audio], panel: str, mode: str) -> list[bytes]:
-    """The panels of `spectrograms.compare`, a PNG picture each, every one with its time axis in the box AXES.
+def pictures(
+    clips: list[Audio],
+    panel: str,
+    mode: str = "paper",
+    size: tuple[float, float] = PICTURE,
+    axes: tuple[float, float, float, float] = AXES,
+    key: tuple[float, float, float, float] | None = COLOUR_BAR,
+    dpi: int = DPI,
+) -> list[bytes]:
+    """The panels of `spectrograms.compare`, a PNG picture each, every one with its time axis in the same box.
 
     Names are not written into them: the player has them on its buttons.
+
+    Args:
+      clips: ...
+      panel, mode: as for `spectrograms.compare`.
+      size: of a picture, inches.
+      axes, key: the box of the time axis, and that of the key to its colours, as AXES; or no key.
+      dpi: dots an inch.
     """
     from matplotlib.figure import Figure
 
     with drawing.plain():
-        figure = Figure(figsize=PICTURE, dpi=DPI)
+        figure = Figure(figsize=size, dpi=dpi)
         panels = spectrograms.compare({str(i): clip for i, clip in enumerate(clips)}, panel, mode, figure=figure)
-        for key in set(figure.axes) - set(panels):
-            key.set_position(COLOUR_BAR)
+        for bar in set(figure.axes) - set(panels):
+            if key is None:
+                bar.remove()
+            else:
+                bar.set_position(key)
         for ax in panels:
-            ax.set(position=AXES, xlabel="time (s)")
+            ax.set(position=axes, xlabel="time (s)")
             ax.set_title("", loc="left")
             ax.tick_params(labelbottom=True)
-        pictures = []
+        made = []
         for shown in panels:
             for ax in panels:
                 ax.set_visible(ax is shown)
-            pictures.append(drawing.png(figure))
-    return pictures
+            made.append(drawing.png(figure))
+    return made

@@ -127,7 +127,7 @@ class Tune(Control):
         self._upload.observe(self._uploaded, "value")
         self._drop.on_msg(self._dropped)
         fetch.on_click(lambda _: self.fetch(self._link.value))
-        self._link.on_msg(lambda _, message, __: self.fetch(self._link.value) if _is_enter(message) else None)
+        self._link.on_msg(lambda _, message, __: self.fetch(self._link.value) if is_enter(message) else None)
         self.whole = seconds is None
         traitlets.link((self, "whole"), (self._length, "value"))
         self.observe(lambda _: self._on_song(), "song")
@@ -510,6 +510,6 @@ def shown(path: Path) -> str:
     return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
 
 
-def _is_enter(message: Any) -> bool:
+def is_enter(message: Any) -> bool:
     """Whether a text field says that Enter was pressed in it."""
     return isinstance(message, Mapping) and message.get("event") == "submit"

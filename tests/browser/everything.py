@@ -7,7 +7,7 @@ import drive
 
 TITLES = (
     "Tune", "Instrument browser", "Blend pad", "Timbre map", "Steering", "Timeline", "Mixer", "Generate", "Player",
-    "Keyboard",
+    "Keyboard", "Match",
 )  # fmt: skip
 NAMES = ("Flute", "Trumpet", "Vibraphone", "Cello", "Electric Piano, soft", "Acoustic Bass", "Glockenspiel", "Harp")
 MORE = 60  # further instruments, so that the browser has pages
@@ -16,8 +16,9 @@ SETUP = f"""
 import sys
 sys.path[:0] = ["..", "."]
 import numpy as np
-from inputs import Stub, atlas_of, directions_of
-from helpers import audio, instruments, midi, render, soundfont, widgets
+from inputs import Stub, atlas_of, directions_of, matched
+from helpers import audio, instruments, matching, midi, render, soundfont, widgets
+matching.match = matched
 
 class Model(Stub):
     def generate(self, z, pitches, *given, **how):
@@ -43,6 +44,7 @@ CELLS = (
     "player = widgets.Player({'original': soundfont.reference(midi.excerpt(song, 0, 3)), 'custom instruments': clip})\n"
     "player",
     "keyboard = widgets.Keyboard(model, list(bank)[:4], bank)\nkeyboard",
+    "mine = widgets.Match(instruments.bank(model, path='mine.json'))\nmine.run()\nmine",
     "audio.play(clip)",
 )
 

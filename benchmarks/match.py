@@ -1,0 +1,106 @@
+"""`make bench-match`: how near the instrument that is found for a recording comes to it, note by note.
+
+    python benchmarks/match.py [--only notes own full] [--latents 20] [--free "first layer"]
+
+Nothing here decides a test; the numbers are to be read, in docs/benchmarks.md.
+
+notes: eight notes of NSynth, which the demo never saw: dB from the nearest voice and from the match, and what the
+  representation itself costs; cents at the recorded pitch, after the recording's own offset, and a fifth up and down.
+own: notes that the demo itself makes of random latents, at random pitches: how near they are found again.
+full: the published architecture with random weights: seconds and memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+from memory import peak_memory
+from speed import random_model
+
+from helpers import gansynth, matching
+from helpers.gansynth import GANSynth
+from helpers.gansynth.config import MAX_PITCH, MIN_PITCH
+
+NOTES = sorted((Path(__file__).resolve().parents[1] / "tests" / "data" / "nsynth").glob("*.flac"))
+SEED = 23  # of latents and pitches that were not looked at while this was made
+IN_TUNE = 15.0  # cents
+NEAR = 1.5  # dB, in which a note of the model's own counts as found
+
+
+def shown(cents: float) -> str:
+    return f"{cents:+4.0f}" if np.isfinite(cents) else "   –"
+
+
+def notes(model: GANSynth, free: str) -> None:
+    print("note  pitch          nearest voice      dB  match  gain  back   cents  others      s  CPU s")
+    gains, tuned = [], []
+    for path in NOTES:
+        recording = matching.read(path)
+        found_notes = matching.find_notes(recording)
+        used = time.process_time()
+        found = matching.match(model, recording, found_notes, free=free, progress=False)
+        used = time.process_time() - used
+        gains.append(found.nearest_distance - found.distance)
+        off = [*(note.cents for note in found.notes), *(other.cents for other in found.others)]
+        tuned += [abs(value) <= IN_TUNE for value in off if np.isfinite(value)]
+        others = " ".join(shown(other.cents) for other in found.others)
+        print(
+            f"{path.stem[-2:]}    {found_notes[0].pitch:3d} {found.cents:+4.0f} cents  {found.nearest.name:18s} "
+            f"{found.nearest_distance:4.1f}  {found.distance:5.1f}  {gains[-1]:4.1f}  {found.round_trip:4.1f}   "
+            f"{shown(found.notes[0].cents)}   {others}  {found.seconds:5.0f}  {used:5.0f}",
+            flush=True,
+        )
+    print(
+        f"{sum(gain >= 0 for gain in gains)} of {len(gains)} not farther than the nearest voice; nearer by "
+        f"{np.median(gains):.1f} dB in the median; {sum(tuned)} of {len(tuned)} pitches within {IN_TUNE:g} cents"
+    )
+
+
+def own(model: GANSynth, count: int) -> None:
+    random = np.random.RandomState(SEED)
+    pitches = random.randint(MIN_PITCH, MAX_PITCH + 1, size=count)
+    off = []
+    for z, pitch in zip(model.sample_z(count, SEED), pitches.tolist(), strict=True):
+        wave = model.generate(z, [pitch], progress=False)[0]
+        recording = matching.recording(0.5 * wave / np.abs(wave).max(), model.sample_rate)
+        found = matching.match(
+            model, recording, matching.find_notes(recording, pitch=pitch), seed=SEED + 1, progress=False
+        )
+        off.append(found.distance)
+        print(f"own: MIDI {pitch}, {found.nearest_distance:.1f} dB before, {off[-1]:.1f} after", flush=True)
+    near = np.mean(np.array(off) <= NEAR)
+    print(f"own: {near:.0%} of {count} within {NEAR:g} dB, {np.median(off):.1f} dB in the median")
+
+
+def full() -> None:
+    model, recording = random_model(), matching.read(NOTES[0])
+    found_notes = matching.find_notes(recording)
+    with peak_memory() as peak:
+        found = matching.match(model, recording, found_notes, progress=False)
+    print(
+        f"full: published size, random weights, {found.seconds:.0f} s, {peak[0]:.0f} MB, {found.nearest_distance:.1f} "
+        f"dB before, {found.distance:.1f} after"
+    )
+
+
+def main() -> None:
+    parts = ["notes", "own", "full"]
+    parser = argparse.ArgumentParser(description="How near matches come to recordings.")
+    parser.add_argument("--only", nargs="+", choices=parts, default=parts)
+    parser.add_argument("--latents", type=int, default=20)
+    parser.add_argument("--free", choices=["latent", "first layer"], default="latent")
+    args = parser.parse_args()
+    model = gansynth.load("demo")
+    if "notes" in args.only:
+        notes(model, args.free)
+    if "own" in args.only:
+        own(model, args.latents)
+    if "full" in args.only:
+        full()
+
+
+if __name__ == "__main__":
+    main()

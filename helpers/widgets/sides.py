@@ -1,0 +1,62 @@
+"""A few clips side by side, each with its picture, to hear against each other.
+
+Notebook: 11_match.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import anywidget
+import numpy as np
+import traitlets
+
+from .. import audio
+from ..audio import Audio
+from .base import SCRIPTS, script
+from .player import PANELS, pictures
+
+PICTURE, DPI = (3.1, 2.3), 200  # inches, of one of three; sharp on a dense screen too
+AXES = (0.235, 0.19, 0.735, 0.76)  # left, bottom, width and height of the time axis' box, as shares of the picture
+
+
+class Sides(anywidget.AnyWidget):
+    """Clips side by side, to hear against each other. Names, captions, sounds and pictures are in the same order.
+
+    Traits:
+      sounds: FLAC files.
+      seconds: length of each.
+      pictures: PNG files.
+      picture: what they show.
+      axes: left, bottom, width and height of the time axis' box, as shares of a picture.
+      current: number of the clip that is heard.
+      trouble: what went wrong in the browser.
+    """
+
+    _esm = script("transport.js", "sides.js")
+    _css = SCRIPTS / "sides.css"
+    names = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    captions = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    sounds = traitlets.List(traitlets.Bytes()).tag(sync=True)
+    seconds = traitlets.List(traitlets.Float()).tag(sync=True)
+    pictures = traitlets.List(traitlets.Bytes()).tag(sync=True)
+    picture = traitlets.Unicode().tag(sync=True)
+    axes = traitlets.List(traitlets.Float(), list(AXES)).tag(sync=True)
+    current = traitlets.Int(0).tag(sync=True)
+    position = traitlets.Float(0.0, min=0.0).tag(sync=True)
+    playing = traitlets.Bool(False).tag(sync=True)
+    loop = traitlets.Bool(False).tag(sync=True)
+    volume = traitlets.Float(1.0, min=0.0, max=1.0).tag(sync=True)
+    trouble = traitlets.Unicode().tag(sync=True)
+
+    def show(self, clips: Mapping[str, Audio], captions: Sequence[str], panel: str, mode: str) -> None:
+        """Show clips, each with a caption and a picture, as for `spectrograms.compare`."""
+        drawn = pictures(list(clips.values()), panel, mode, PICTURE, AXES, None, DPI)
+        sounds = [Audio(clip.samples / np.float32(max(clip.peak, 1.0)), clip.sample_rate) for clip in clips.values()]
+        with self.hold_sync():
+            self.playing = False
+            self.names, self.captions = list(clips), list(captions)
+            self.sounds = [audio.encode(sound, "flac")[0] for sound in sounds]
+            self.seconds = [clip.duration for clip in clips.values()]
+            self.pictures, self.picture = drawn, PANELS[panel][0]
+            self.position = 0.0
