@@ -74,6 +74,8 @@ def reach(model: GANSynth, instrument: Instrument, centroid: float, pitch: int =
     Notebook: 09_explore.
     """
     check_model(instrument, model)
+    if len(instrument.z) != model.latent_vector_size:
+        raise ValueError(f"{instrument.name!r} is no point of the latent space, and cannot be turned")
     if not (isinstance(pitch, (int, np.integer)) and MIN_PITCH <= pitch <= MAX_PITCH):
         raise ValueError(f"pitch is {pitch!r}; it must be a whole number from {MIN_PITCH} to {MAX_PITCH}")
     fundamental, top = note_hertz(pitch), HIGHEST * model.sample_rate
