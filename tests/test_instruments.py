@@ -310,7 +310,7 @@ def one(**changes):
         json.dumps({"instruments": [one(z=["1"] * 256)]}),
         json.dumps({"instruments": [one(z="1" * 256)]}),
         json.dumps({"instruments": [one(z=[])]}),
-        json.dumps({"instruments": [one(z=[0.5] * 10_000)]}),
+        json.dumps({"instruments": [one(z=[0.5] * 100_000)]}),
         json.dumps({"instruments": [one(z=[[0.5]] * 256)]}),
         json.dumps({"instruments": [one(name=3)]}),
         json.dumps({"instruments": [one(name="x" * 100_000)]}),
