@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SECONDS_PER_INSTRUMENT = 6.0  # how often a random timeline moves on; the original's default
 FILE_FORMAT = 1
 MAX_BYTES = 32 << 20  # of a file of instruments; one takes 6 kB
-MAX_INSTRUMENTS, MAX_LATENT = 10_000, 4096
+MAX_INSTRUMENTS, MAX_LATENT = 10_000, 1 << 16  # the demo's longest, with the first layer's activations, has 12,544
 MAX_NAME = 200  # characters
 MAX_NUMBER = 1e6  # in a latent; those that are drawn are of about 1
 KEPT = Path("outputs/instruments.json")  # where the instruments that a person keeps are written
@@ -48,7 +48,7 @@ class Instrument:
 
     Attributes:
       name: what it is called.
-      z: float64 [latent_vector_size].
+      z: float64 [latent_vector_size], or longer: one with activations of the first layer (`matching.match`).
       checkpoint: name of the model it was made for.
       fingerprint: hash of that model's weights: to another model the same z is another sound.
       seed: what it was drawn with, if it was drawn.
@@ -90,10 +90,10 @@ def check_model(instrument: Instrument, model: GANSynth, where: str = "") -> Non
     if instrument.fingerprint and instrument.fingerprint != model.fingerprint:
         owner = instrument.checkpoint or "another model"
         raise ValueError(f"{instrument.name!r}{where} was made for {owner}; on {model.name} it is another sound")
-    size = model.latent_vector_size
-    if len(instrument.z) != size:
+    if len(instrument.z) != model.latent_vector_size and len(instrument.z) not in model.latent_sizes:
         raise ValueError(
-            f"{instrument.name!r}{where} has a latent of {len(instrument.z)} numbers; {model.name} takes {size}"
+            f"{instrument.name!r}{where} has a latent of {len(instrument.z)} numbers; {model.name} takes "
+            f"{model.latent_vector_size}"
         )
 
 
@@ -287,7 +287,7 @@ class Bank(Mapping[str, Instrument]):
         with in_turn(self.path.parent):
             on_file = self._read()  # another session may have added to it
             for known in (self._all.get(name), on_file.get(name)):
-                if known is not None and (known.z != kept.z).any():
+                if known is not None and not np.array_equal(known.z, kept.z):
                     raise ValueError(f"another instrument is called {name!r} already; choose another name")
             self._write(on_file | {name: kept})
         self._tell()
@@ -385,6 +385,14 @@ def slerp(a: np.ndarray, b: np.ndarray, t: float | np.ndarray) -> np.ndarray:
     return np.where(usable, arc, np.where(angle < np.pi / 2, straight, half_circle))
 
 
+def alongside(instruments: Sequence[Instrument]) -> np.ndarray:
+    """The latents of instruments of one model, float64 [n, size]: those without activations of the first layer have
+    nothing to add to it where others do.
+    """
+    size = max(len(instrument.z) for instrument in instruments)
+    return np.stack([np.pad(instrument.z, (0, size - len(instrument.z))) for instrument in instruments])
+
+
 def _perpendicular(unit: np.ndarray) -> np.ndarray:
     """For each unit vector one that is at right angles to it, always the same."""
     other = np.zeros_like(unit)
@@ -404,7 +412,8 @@ def blend(a: Instrument, b: Instrument, t: float, name: str | None = None) -> In
     """
     if a.fingerprint != b.fingerprint:
         raise ValueError(f"{a.name!r} and {b.name!r} belong to different models and cannot be blended")
-    z = slerp(a.z, b.z, t)
+    start, end = alongside([a, b])
+    z = slerp(start, end, t)
     return Instrument(name or f"{a.name} > {b.name} {t:.0%}", z, a.checkpoint, a.fingerprint)
 
 
@@ -426,7 +435,7 @@ def blend_square(corners: Sequence[Instrument], x: float, y: float, name: str | 
     if not (0 <= x <= 1 and 0 <= y <= 1):
         raise ValueError(f"a point of the square has x and y from 0 to 1, not {x:g} and {y:g}")
     _check_one_model(corners, "the corners of a square")
-    top_left, top_right, bottom_left, bottom_right = (corner.z for corner in corners)
+    top_left, top_right, bottom_left, bottom_right = alongside(corners)
     z = slerp(slerp(top_left, top_right, x), slerp(bottom_left, bottom_right, x), y)
     name = name or f"{', '.join(corner.name for corner in corners)} {x:.0%} {y:.0%}"
     return Instrument(name, z, corners[0].checkpoint, corners[0].fingerprint)
@@ -447,7 +456,8 @@ def _drawn(instruments: Sequence[Instrument], n: int, seed: int) -> list[Instrum
 
 
 def _check_one_model(instruments: Sequence[Instrument], what: str) -> None:
-    if len({(instrument.fingerprint, len(instrument.z)) for instrument in instruments}) > 1:
+    lengths = {len(instrument.z) for instrument in instruments if not instrument.fingerprint}
+    if len({instrument.fingerprint for instrument in instruments}) > 1 or len(lengths) > 1:
         raise ValueError(f"{what} must belong to one model")
 
 
@@ -575,13 +585,13 @@ class Timeline:
         return f"Timeline{'.steps' if self.held else ''}({', '.join(stops)})"
 
     def z(self, times: Sequence[float] | np.ndarray, extrapolate: bool = False) -> np.ndarray:
-        """Latents at given seconds: [n] -> float64 [n, latent_vector_size].
+        """Latents at given seconds: [n] -> float64 [n, latent_vector_size], or longer if one of its instruments' is.
 
         `extrapolate` goes on along the last arc beyond the last entry, as the original does, instead of staying there.
         It means nothing to a timeline that does not morph.
         """
         times = np.asarray(times, np.float64)
-        knots = np.stack([instrument.z for instrument in self.instruments])
+        knots = alongside(self.instruments)
         if self.held or len(knots) == 1:
             return knots[np.maximum(np.searchsorted(self.at, times, side="right") - 1, 0)]
         left = np.clip(np.searchsorted(self.at, times) - 1, 0, len(knots) - 2)

@@ -74,6 +74,7 @@ class Stub:
 
     name, source, fingerprint, precision, about = "stub", "", "", "float32", {}
     sample_rate, max_duration, batch_size, latent_vector_size = RATE, 4.0, 8, 4
+    latent_sizes = (4, 20)
 
     def __init__(self):
         self.asked = []

@@ -15,6 +15,7 @@ class Unnamed:
     """What a bank needs of a model; as with the published ones, no instrument has a name."""
 
     name, fingerprint, about, latent_vector_size = "stub", "f00dcafe99", MappingProxyType({}), 4
+    latent_sizes = (4, 20)
 
     def sample_z(self, n, seed):
         return np.random.RandomState(seed).normal(size=[n, 4])

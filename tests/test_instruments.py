@@ -21,6 +21,7 @@ class Latents:
     """What instruments need of a model."""
 
     name, fingerprint, about, latent_vector_size = "stub", "f00", {}, 256
+    latent_sizes = (256, 448)
 
     def sample_z(self, n, seed):
         return np.random.RandomState(seed).normal(size=[n, 256])
@@ -309,7 +310,7 @@ def one(**changes):
         json.dumps({"instruments": [one(z=["1"] * 256)]}),
         json.dumps({"instruments": [one(z="1" * 256)]}),
         json.dumps({"instruments": [one(z=[])]}),
-        json.dumps({"instruments": [one(z=[0.5] * 10_000)]}),
+        json.dumps({"instruments": [one(z=[0.5] * 100_000)]}),
         json.dumps({"instruments": [one(z=[[0.5]] * 256)]}),
         json.dumps({"instruments": [one(name=3)]}),
         json.dumps({"instruments": [one(name="x" * 100_000)]}),
@@ -356,3 +357,18 @@ def test_a_timeline_draws_no_more_instruments_than_memory_holds():
     for timeline in (Timeline.random, Timeline.original):
         with pytest.raises(ValueError, match="a timeline can draw 10,000"):
             timeline(Latents(), 60.0, 0, 1e-7)
+
+
+def test_activations_of_the_first_layer_go_along():
+    """Latents of two lengths, as `matching.match` makes the longer: they blend, morph, and are written and read."""
+    short = Instrument("short", np.ones(256), fingerprint="f00")
+    long = Instrument("long", np.r_[np.ones(256), np.full(192, 2.0)], fingerprint="f00")
+    instruments.check_model(long, Latents())
+    with pytest.raises(ValueError, match="has a latent of 300 numbers; stub takes 256"):
+        instruments.check_model(Instrument("odd", np.ones(300)), Latents())
+    half = instruments.blend(short, long, 0.5)
+    assert len(half.z) == 448
+    assert 0 < half.z[300] < 2
+    assert instruments.blend_square([short, long, short, long], 1, 0.5).z == pytest.approx(long.z)
+    along = Timeline([short, long], at=[0, 10]).z([0, 10])
+    np.testing.assert_allclose(along, [np.pad(short.z, (0, 192)), long.z], atol=1e-12)

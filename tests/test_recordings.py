@@ -222,6 +222,14 @@ def test_a_silent_part():
 # --------------------------------------------------------------------------------------------------------------- hard
 
 
+def chirps(rate=44100):
+    """Five short ones, each of which wanders between 3 and 6 kHz."""
+    time = np.arange(round(0.12 * rate)) / rate
+    sweeps = (4500 + 1500 * np.sin(2 * np.pi * 12 * time + i) for i in range(5))
+    heard = [np.sin(2 * np.pi * np.cumsum(sweep) / rate) * np.hanning(len(time)) for sweep in sweeps]
+    return np.concatenate([part for chirp in heard for part in (chirp, np.zeros(round(0.08 * rate)))])
+
+
 def warned(samples, rate=RATE):
     return " / ".join(said for one in matching.find_notes(of(samples, rate)) for said in one.warnings)
 
@@ -249,7 +257,7 @@ def test_a_kick_drum():
 
 
 def test_a_note_in_noise():
-    assert "50 % of it do not belong to C4" in warned(note(60, 1.5) + 0.5 * hiss(24000))
+    assert " % of it do not belong to C4: a chord, several voices or noise" in warned(note(60, 1.5) + 0.5 * hiss(24000))
 
 
 @pytest.mark.parametrize(
@@ -257,11 +265,7 @@ def test_a_note_in_noise():
     [
         (hiss(RATE) * np.exp(-25 * np.arange(RATE) / RATE), RATE, "as in a drum or a click"),
         (hiss(2 * RATE), RATE, "as in noise, breath or a crowd"),
-        (
-            np.sin(2 * np.pi * np.cumsum(5000 + 500 * np.sin(np.arange(44100) / 600)) / 44100),
-            44100,
-            "lies above C8, as in a bird's song",
-        ),
+        (chirps(), 44100, "lies above C8, as in a bird's song"),
     ],
 )
 def test_what_has_no_pitch(sound, rate, message):

@@ -37,6 +37,8 @@ from helpers import (
     generate,
     instruments,
     limits,
+    match,
+    matching,
     midi,
     midi_sources,
     page,
@@ -71,7 +73,7 @@ from helpers.evaluation import pictures as pictures_of_notes
 from helpers.export import __main__ as export_main
 from helpers.export import sampling, tuning
 from helpers.export import writing as export_writing
-from helpers.gansynth import checkpoint, hub
+from helpers.gansynth import checkpoint, hub, inversion
 from helpers.gansynth.config import NUM_PITCHES, Config
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note
@@ -129,6 +131,7 @@ ELSEWHERE = {
     "export.onnx_graph.facts": "called by export.onnx",
     "export.onnx_graph.has_short_weights": "called by export.web",
     "export.__main__.run": "called by export.__main__.main",
+    "match.run": "called by match.main",
     "export.bitwig.multisample": "called by export.sampler",
     "export.decentsampler.dspreset": "called by export.sampler",
     "export.decentsampler.library": "called by export.sampler",
@@ -355,6 +358,29 @@ CALLS = {
     "evaluation.pictures.semitones": lambda g: pictures_of_notes.semitones(NOISE, 16000),
     "pitch.heard": lambda g: pitch.heard(16000, 16000),
     "pitch.pyin": lambda g: pitch.pyin(NOISE[0], 60, 16000),
+    "pitch.swift_f0_track": lambda g: pitch.swift_f0_track(NOISE[0], 16000),
+    "pitch.tracks": lambda g: pitch.tracks(NOISE[0], 16000),
+    "matching.recordings.read": lambda g: matching.read(g.file),
+    "matching.recordings.recording": lambda g: matching.recording(WAVE, 16000),
+    "matching.recordings.find_notes": lambda g: matching.find_notes(matching.recording(WAVE, 16000), end=0.5),
+    "matching.recordings.measured_cents": lambda g: matching.recordings.measured_cents(WAVE, 60, 16000),
+    "matching.fitting.match": lambda g: matching.match(
+        g.tiny,
+        matching.recording(WAVE, 16000, "a"),
+        [matching.RecordedNote(0.0, 0.5, 0.5, 60, 0.0, {})],
+        progress=False,
+        stop=lambda: True,
+    ),
+    "match.parser": lambda g: match.parser(),
+    "match.main": lambda g: match.main(["--recording", "absent.wav", "--checkpoint", str(TINY), "--output", "a.json"]),
+    "gansynth.inversion.invert": lambda g: inversion.invert(
+        g.tiny, [WAVE[:4000]], [60], g.tiny.sample_z(1, 1), ["bands"], steps=1
+    ),
+    "gansynth.inversion.distances": lambda g: inversion.distances(NOISE, NOISE[0], 16000),
+    "gansynth.inversion.log_mel": lambda g: inversion.log_mel(NOISE, 16000),
+    "gansynth.inversion.round_trip": lambda g: inversion.round_trip(WAVE, g.tiny.config),
+    "gansynth.model.GANSynth.checked_notes": lambda g: g.tiny.checked_notes(g.tiny.sample_z(1, 1), [60]),
+    "instruments.alongside": lambda g: instruments.alongside(instruments.sample(g.tiny, 2, 0)),
     "pitch.swift_f0": lambda g: pitch.swift_f0(NOISE[0], 60, 16000),
     "evaluation.results.Table": lambda g: str(results.Table({"a": EVALUATION})),
     "evaluation.results.compare": lambda g: results.compare({"a": EVALUATION}),

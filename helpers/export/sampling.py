@@ -246,7 +246,7 @@ def _layers(model: GANSynth, instrument: Instrument, tops: tuple[int, ...]) -> l
     """The velocity layers of an instrument: lowest velocity, highest, latent."""
     bank = named(model)
     own, soft = bank.get(instrument.name), bank.get(SOFT.format(instrument.name))
-    if soft is None or own is None or (own.z != instrument.z).any() or len(tops) == 1:
+    if soft is None or own is None or not np.array_equal(own.z, instrument.z) or len(tops) == 1:
         return [(1, 127, instrument.z)]
     bottoms = [1, *(top + 1 for top in tops[:-1])]
     shares = np.arange(len(tops)) / (len(tops) - 1)

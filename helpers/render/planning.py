@@ -233,15 +233,19 @@ def _holds(
 def _latents(
     parts: Sequence[ResolvedPart], tracks: np.ndarray, starts: np.ndarray, resolution: float | None
 ) -> np.ndarray:
-    """The latent of each note, [n, latent_vector_size], at its start or at the step of `resolution` nearest to it."""
+    """The latent of each note, [n, size], at its start or at the step of `resolution` nearest to it.
+
+    All are as long as the longest; what a shorter one lacks is zero.
+    """
     timelines = [part.timeline for part in parts]
-    size = next((len(timeline.instruments[0].z) for timeline in timelines if timeline), 0)
+    size = max((len(one.z) for timeline in timelines if timeline for one in timeline.instruments), default=0)
     moments = starts if resolution is None else np.round(starts / resolution) * resolution
-    z = np.empty((len(tracks), size))
+    z = np.zeros((len(tracks), size))
     for i in np.unique(tracks):
         timeline = timelines[i]
         assert timeline is not None, "only drums have none, and they are not played by the model"
-        z[tracks == i] = timeline.z(moments[tracks == i])
+        own = timeline.z(moments[tracks == i])
+        z[tracks == i, : own.shape[1]] = own
     return z
 
 

@@ -360,8 +360,6 @@ def _recipe(file: _File) -> Recipe:
     """What a file says, where its parts go together."""
     song, timelines = _song(file.song), [_timeline(row) for row in file.timelines]
     settings = _settings(file.settings, {"level": "peak"} if file.format == LEVELLED_BY_PEAK else {})
-    if len({len(instrument.z) for timeline in timelines for instrument in timeline.instruments}) > 1:
-        raise ValueError("its latents are of several lengths")
     if len(file.parts) != len(song.tracks):
         raise ValueError(f"it has {len(file.parts)} parts for {len(song.tracks)} tracks")
     parts = tuple(_part(row, timelines) for row in file.parts)

@@ -175,6 +175,8 @@ def reach(model: GANSynth, instrument: Instrument, centroid: float, pitch: int =
     Notebook: 09_explore.
     """
     check_model(instrument, model)
+    if len(instrument.z) != model.latent_vector_size:
+        raise ValueError(f"{instrument.name!r} is no point of the latent space, and cannot be turned")
     _check_pitch(pitch)
     fundamental, top, centroid = note_hertz(pitch), HIGHEST * model.sample_rate, number("centroid", centroid)
     if not fundamental <= centroid <= top:

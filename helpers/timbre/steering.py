@@ -279,6 +279,8 @@ class Directions(Mapping[str, Direction]):
                     raise ValueError(error.args[0]) from None
         if self.model is not None:
             check_model(instrument, self.model)
+        if self and len(instrument.z) != len(next(iter(self.values())).vector):
+            raise ValueError(f"{instrument.name!r} is no point of the latent space, and cannot be steered")
         if not amounts:
             raise ValueError(f"say what to change, as in brightness=1; there are {', '.join(self)}")
         wanted = np.array([*(number(name, amount) for name, amount in amounts.items()), *(0.0 for _ in keep)])

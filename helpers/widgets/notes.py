@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import anywidget
+import numpy as np
 import traitlets
 
 from .. import instruments, render
@@ -58,7 +59,7 @@ def checked_bank(bank: Mapping[str, Instrument]) -> dict[str, Instrument]:
         raise ValueError("a bank is a dict of instruments by name, such as instruments.named(model)")
     if not bank:
         raise ValueError("a bank must hold at least one instrument")
-    if len({(instrument.fingerprint, len(instrument.z)) for instrument in bank.values()}) > 1:
+    if len({instrument.fingerprint for instrument in bank.values()}) > 1:
         raise ValueError("the instruments of a bank must belong to one model")
     return {str(name): renamed(instrument, str(name)) for name, instrument in bank.items()}
 
@@ -79,7 +80,7 @@ def with_more(bank: Mapping[str, Instrument], more: Iterable[Instrument]) -> dic
     bank = dict(bank)
     for instrument in more:
         known = bank.setdefault(instrument.name, instrument)
-        if len(known.z) != len(instrument.z) or (known.z != instrument.z).any():
+        if not np.array_equal(known.z, instrument.z):
             raise ValueError(f"two different instruments are called {instrument.name!r}; give one another name")
     return checked_bank(bank)
 
