@@ -12,12 +12,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Each may import what stands in its own line or in a line below; the packages beside `render` do not know each other.
 LAYERS = (
-    ("evaluate", "generate", "train", "demo", "widgets", "page"),
+    ("evaluate", "generate", "train", "demo", "widgets", "page", "many"),
     ("export",),
     ("render", "training", "evaluation", "timbre"),
     ("instruments", "spectrograms", "soundfont", "midi_sources"),
     ("gansynth",),
-    ("audio", "midi", "casting", "downloads"),
+    ("audio", "midi", "casting", "downloads", "scores"),
     (
         "addresses",
         "compiled",
