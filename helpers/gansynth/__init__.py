@@ -8,5 +8,6 @@ It knows nothing of MIDI or notebooks; only `hub`, which finds and downloads che
 
 from .cache import NoteCache
 from .model import GANSynth, load
+from .shared import SharedNotes
 
-__all__ = ["GANSynth", "NoteCache", "load"]
+__all__ = ["GANSynth", "NoteCache", "SharedNotes", "load"]
