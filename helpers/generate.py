@@ -33,7 +33,7 @@ from .files import as_path, numbered
 from .gansynth.config import MAX_PITCH, MIN_PITCH
 from .gansynth.model import BATCH_SIZE, PRECISIONS
 from .instruments import SECONDS_PER_INSTRUMENT, Instrument, Timeline, choose, is_file, load
-from .many import FAILED, MANIFEST, RESERVED, SUMMARY, Row, Run, Summary, players
+from .many import FAILED, RESERVED, SUMMARY, Row, Run, Summary, players
 from .render.types import CHOICES, DEFAULTS, Settings
 from .tables import counted
 from .terminal import program, say
@@ -103,10 +103,19 @@ def parser() -> argparse.ArgumentParser:
         "--sample_rate", type=int, metavar="HZ", help="16000, 22050, 44100 or 48000 (default the model's)"
     )
     ours.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help="default %(default)s")
-    ours.add_argument("--cache", action="store_true", help="keep generated notes, so that none is generated twice")
+    ours.add_argument(
+        "--cache",
+        action=argparse.BooleanOptionalAction,
+        help="keep generated notes, so that none is generated twice. Of many scores by default where it pays",
+    )
     ours.add_argument("--loudness", type=float, metavar="LUFS", default=DEFAULTS.loudness, help="default %(default)s")
     ours.add_argument("--stems", metavar="FOLDER", help="a WAV for each track as well; together they are the clip")
     ours.add_argument("--midi_played", metavar="FILE", help="the score as it was played as well: .mid or .midi")
+    engine = flags.add_argument_group("many scores at once, with dask.distributed (docs/scale.md)")
+    where = engine.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, metavar="N", help="processes of this machine")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster: tcp://HOST:PORT")
+    engine.add_argument("--threads", type=int, help="of TensorFlow in each process; by default they share the cores")
     flags.add_argument("--tfds_data_dir", help="accepted for the sake of old scripts; no dataset is needed")
     return flags
 
@@ -160,27 +169,58 @@ def run_many(args: argparse.Namespace) -> tuple[Summary, str]:
     """
     from . import gansynth, many, soundfont
 
-    found, settings, folder = _checked_many(args)
+    found, settings = _checked_many(args)
+    folder = args.output_dir
     if args.drums == "synth":
         soundfont.player()
-    before = many.earlier(folder / MANIFEST)
+    threads = args.threads
+    if threads is None and args.workers:
+        threads = max(1, gansynth.cores() // args.workers)
+    if threads is not None:
+        gansynth.use_threads(threads)
+    before = many.earlier(folder)
     seed = before.get("seed", _new_seed()) if args.seed is None else args.seed
     model = gansynth.load(args.checkpoint or args.ckpt_dir, args.precision, None)
+    chosen = tuple(choose(args.instruments, model)) if args.instruments else ()
+    usual = before.get("shares", many.pays(model, chosen, args.each_track, len(found)))
     run = Run(
         settings=Settings(**settings),
         seed=seed,
-        instruments=tuple(choose(args.instruments, model)) if args.instruments else (),
+        instruments=chosen,
         each_track=args.each_track,
         secs_per_instrument=args.secs_per_instrument,
         kind=args.format or FORMATS[0],
         batch_size=args.batch_size,
         stems=args.stems,
+        shares=usual if args.cache is None else args.cache,
     )
     say(f"{model}, seed {seed}, {counted(len(found), 'score')}")
-    many.save_manifest(folder / MANIFEST, model, run, args.scores, _command(args, run))
-    summary = Summary(folder / SUMMARY)
-    rows = many.render_many(model, found, folder, run, again=args.overwrite, progress=sys.stderr.isatty())
-    return summary, _followed(summary, rows, len(found))
+    many.save_manifest(folder, model, run, args.scores, _command(args, run))
+    summary = Summary(folder)
+    with contextlib.ExitStack() as stack:
+        rows = _rows(args, model, found, run, threads, stack)
+        return summary, _followed(summary, rows, len(found))
+
+
+def _rows(
+    args: argparse.Namespace,
+    model: GANSynth,
+    found: Sequence[Score],
+    run: Run,
+    threads: int | None,
+    stack: contextlib.ExitStack,
+) -> Iterator[Row]:
+    """The rows as they come: from this process, or from workers, which end with the stack."""
+    from . import many
+
+    how: dict = {"again": args.overwrite, "progress": sys.stderr.isatty()}
+    if not (args.workers or args.scheduler):
+        player = many.sharing(model, run.instruments) if run.shares else model
+        return many.render_many(player, found, args.output_dir, run, **how)
+    from . import cluster
+
+    client = stack.enter_context(cluster.workers(args.workers) if args.workers else cluster.scheduler(args.scheduler))
+    return cluster.render_many(client, model, found, args.output_dir, run, threads=threads, **how)
 
 
 def _followed(summary: Summary, rows: Iterator[Row], count: int) -> str:
@@ -205,7 +245,8 @@ def _followed(summary: Summary, rows: Iterator[Row], count: int) -> str:
 def _command(args: argparse.Namespace, run: Run) -> list[str]:
     """The command of a run, with the seed that was drawn: what does the same again, in another folder too."""
     words = ["gansynth_generate", *(f"--{name}={value}" for name, value in _given(args)), f"--seed={run.seed}"]
-    return words + [f"--{name}" for name in ("faithful", "each_track") if getattr(args, name)] + ["--", *args.scores]
+    words += [f"--{name}" for name in ("faithful", "each_track") if getattr(args, name)]
+    return [*words, "--cache" if run.shares else "--no-cache", "--", *args.scores]
 
 
 def _given(args: argparse.Namespace) -> Iterator[tuple[str, object]]:
@@ -215,26 +256,32 @@ def _given(args: argparse.Namespace) -> Iterator[tuple[str, object]]:
     for name in ("secs_per_instrument", "batch_size", "instruments", *CHOICES, "sample_rate", "precision", "loudness"):
         if getattr(args, name) != getattr(usual, name):
             yield name, getattr(args, name)
-    for name in ("format", "output_dir", "stems"):
+    for name in ("format", "output_dir", "stems", "workers", "scheduler", "threads"):
         if getattr(args, name):
             yield name, getattr(args, name)
 
 
-def _checked_many(args: argparse.Namespace) -> tuple[list[Score], dict, Path]:
-    """What can be known of the flags of many scores without a model: the scores, the settings, the folder."""
-    from . import scores
+def _checked_many(args: argparse.Namespace) -> tuple[list[Score], dict]:
+    """What can be known of the flags of many scores without a model: the scores and the settings of `render`."""
+    from . import scores, stores
 
     if args.midi_file:
         raise ValueError("--midi_file is for one score; name it beside the others, without the flag")
     for name, instead in ONE_CLIP.items():
         if getattr(args, name):
             raise ValueError(f"--{name} is for one score, named with --midi_file; {instead}")
+    for name in ("workers", "threads"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise ValueError(f"--{name} is {getattr(args, name)}; it must be 1 or more")
     settings = _checked_settings(args)
-    folder = as_path(args.output_dir)
-    _check_writable(folder)
+    folder = stores.open_store(args.output_dir).folder
+    if folder is not None:
+        _check_writable(folder)
     if args.stems:
+        if stores.is_address(args.stems):
+            raise ValueError(f"--stems is {args.stems}; it must be a folder of this machine")
         _check_writable(as_path(args.stems))
-    return scores.find(args.scores, RESERVED), settings, folder
+    return scores.find(args.scores, RESERVED), settings
 
 
 def _checked(args: argparse.Namespace) -> tuple[dict, Path]:
@@ -249,6 +296,8 @@ def _checked(args: argparse.Namespace) -> tuple[dict, Path]:
         raise ValueError("--output, --instruments, --stems and --midi_played are for a score: name it with --midi_file")
     if args.format:
         raise ValueError("--format is for many scores; the ending of --output says what one clip is")
+    if args.workers or args.scheduler or args.threads:
+        raise ValueError("--workers, --scheduler and --threads are for many scores: name them without --midi_file")
     settings = _checked_settings(args)
     path = as_path(args.output) if args.output else as_path(args.output_dir) / CLIP_NAME
     audio.file_kind(path)

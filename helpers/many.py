@@ -25,7 +25,7 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import numpy as np
 from pydantic import Field
@@ -34,10 +34,11 @@ from tqdm.auto import tqdm
 from . import __version__, audio, jsonfile, midi, render, scores
 from .errors import one_line
 from .files import as_path, is_full, numbered, replacing
-from .instruments import SECONDS_PER_INSTRUMENT, Instrument, Timeline
+from .instruments import SECONDS_PER_INSTRUMENT, Instrument, Timeline, named
 from .render import Settings, original
 from .render.types import DEFAULTS
 from .scores import Score
+from .stores import Store, open_store
 
 if TYPE_CHECKING:
     from .gansynth import GANSynth
@@ -49,6 +50,11 @@ MADE, KEPT, FAILED = "made", "kept", "failed"
 ABOUT = "many"  # the line of a report that says which run made the clip
 MAX_HEAD = 1 << 14  # bytes at the beginning of a report, within which that line is
 MAX_MANIFEST_BYTES = 64 << 20
+MAX_NOTE_BYTES = 6 << 30  # of shared notes; all of the demo's instruments at all pitches take 2.1e9
+# Scores from which sharing notes pays, where each track has an instrument that is held. Measured with the demo on 70
+# real MIDI files: 8 CPU s a file without, and 1,900 s for all notes that its instruments have.
+SHARED_FROM = 200
+WRITE_EVERY = 30.0  # s between versions of a table elsewhere
 MAX_WHY = 300  # characters
 FORMULAS = ("=", "+", "-", "@")  # begin what a spreadsheet computes
 
@@ -202,17 +208,38 @@ def players(
     return Timeline.random(model, song.duration, seed, secs_per_instrument)
 
 
+def sharing(model: GANSynth, instruments: Sequence[Instrument] = ()) -> GANSynth:
+    """The model with notes that are shared: those of its own named instruments, and of others that play.
+
+    They are kept where `gansynth.NoteCache` keeps them.
+
+    Args:
+      model: loaded without a cache.
+      instruments: that play besides the model's own.
+    """
+    from .gansynth import NoteCache, SharedNotes, threads
+
+    held = [*named(model).values(), *instruments]
+    z = np.array([instrument.z for instrument in held]).reshape(len(held), -1)
+    made_by = f"{versions().get('tensorflow')} {threads()} threads"
+    return cast("GANSynth", SharedNotes(model, z, NoteCache(limit=MAX_NOTE_BYTES), made_by))
+
+
+def pays(model: GANSynth, instruments: Sequence[Instrument], each_track: bool, count: int) -> bool:
+    """Whether so many scores are made sooner if their notes are shared (`sharing`)."""
+    return each_track and bool(instruments or named(model)) and count >= SHARED_FROM
+
+
 # ---- One score -------------------------------------------------------------------------------------------------------
 
 
-def kept(model: GANSynth, score: Score, content: bytes, folder: Path, run: Run) -> Row | None:
+def kept(model: GANSynth, score: Score, content: bytes, store: Store, run: Run) -> Row | None:
     """The row of a clip that an earlier run has made, if it is what this one would make."""
     clip = f"{score.name}.{run.kind}"
-    if not (folder / clip).is_file():
+    if not store.exists(clip):
         return None
     try:
-        with open(folder / f"{score.name}{REPORT}", "rb") as file:
-            about = _about(file.read(MAX_HEAD))
+        about = _about(store.head(f"{score.name}{REPORT}", MAX_HEAD))
     except (OSError, ValueError):
         return None
     if about is None or about.key != key_of(model, run, content):
@@ -233,7 +260,7 @@ def make(
     model: GANSynth,
     score: Score,
     content: bytes,
-    folder: str | os.PathLike,
+    store: Store,
     run: Run,
     replace: bool = False,
     progress: render.Progress = False,
@@ -244,7 +271,7 @@ def make(
       model: what to play with.
       score: where it is from, and its name.
       content: its bytes.
-      folder: where the clip goes.
+      store: where the clip goes.
       run: how it is played.
       replace: a clip that is there under its name; otherwise that one gets a number.
       progress: as for `render.render`.
@@ -255,7 +282,6 @@ def make(
       KeyboardInterrupt: the rendering was interrupted; nothing is written.
     """
     began = time.monotonic()
-    folder = as_path(folder)
     song = midi.parse(content, score.path.name)
     seed = seed_of(run.seed, content)
     chosen = players(model, song, seed, run.instruments, run.each_track, run.secs_per_instrument, run.settings.faithful)
@@ -271,32 +297,36 @@ def make(
         export.stems(clip, as_path(run.stems) / score.name, model, progress=False)
     numbers: dict[str, Any] = {name: getattr(report, name) for name in ("notes", "rendered", "distinct", "loudness")}
     numbers |= {"duration": round(clip.duration, 3), "seconds": round(time.monotonic() - began, 3)}
-    path, report_path = folder / f"{score.name}.{run.kind}", folder / f"{score.name}{REPORT}"
+    if not replace and (same := kept(model, score, content, store, run)):  # another worker was faster
+        return dataclasses.replace(same, result=MADE)
+    name, report_name = f"{score.name}.{run.kind}", f"{score.name}{REPORT}"
     if replace:
-        path.unlink(missing_ok=True)
+        store.remove(name)
     else:
-        _make_room(path, report_path)
+        _make_room(store, name, report_name)
     # The report first: a clip that is there beside a report is that report's.
-    report.save(report_path, {ABOUT: {"key": key_of(model, run, content), **numbers}})
+    with store.writing(report_name) as path:
+        report.save(path, {ABOUT: {"key": key_of(model, run, content), **numbers}})
     as_it_is = run.settings.faithful and run.kind == "wav"  # to the last bit, as the original's
-    audio.write(clip, path, "float" if as_it_is else None)
-    return Row(str(score.path), f"{score.name}.{run.kind}", MADE, **numbers)
+    with store.writing(name) as path:
+        audio.write(clip, path, "float" if as_it_is else None)
+    return Row(str(score.path), name, MADE, **numbers)
 
 
-def _make_room(clip: Path, report: Path) -> None:
+def _make_room(store: Store, clip: str, report: str) -> None:
     """Give a clip that is there already another name, together with its report."""
-    if not clip.exists():
+    if not store.exists(clip):
         return  # a report alone was left by a program that was killed
     for free, beside in zip(_others(clip), _others(report), strict=False):
-        if not free.exists() and not beside.exists():
-            clip.rename(free)
-            if report.exists():
-                report.rename(beside)
+        if not store.exists(free) and not store.exists(beside):
+            store.rename(clip, free)
+            if store.exists(report):
+                store.rename(report, beside)
             return
 
 
-def _others(path: Path) -> Iterator[Path]:
-    return itertools.islice(numbered(path), 1, None)
+def _others(name: str) -> Iterator[str]:
+    return (path.as_posix() for path in itertools.islice(numbered(Path(name)), 1, None))
 
 
 def failed(score: Score, error: BaseException, run: Run) -> Row:
@@ -344,14 +374,14 @@ def render_many(
 
     Notebook: 07_songs.
     """
-    folder = as_path(folder)
-    with _Bar(found, progress) as bar:
+    store = open_store(folder)
+    with Bar(found, progress) as bar:
         for score in found:
             try:
                 content = scores.content(score)
-                row = None if again else kept(model, score, content, folder, run)
+                row = None if again else kept(model, score, content, store, run)
                 if row is None:
-                    row = make(model, score, content, folder, run, again, bar.within(score))
+                    row = make(model, score, content, store, run, again, bar.within(score))
             except Exception as error:
                 if isinstance(error, OSError) and is_full(error):
                     raise Full(error.errno, str(error)) from None
@@ -360,7 +390,7 @@ def render_many(
             yield row
 
 
-class _Bar:
+class Bar:
     """Progress over all scores, measured in the bytes of their files: they go with the notes, and cost no reading."""
 
     def __init__(self, found: Sequence[Score], is_shown: bool):
@@ -375,7 +405,7 @@ class _Bar:
         )
         self._tell()
 
-    def __enter__(self) -> _Bar:
+    def __enter__(self) -> Bar:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -413,16 +443,19 @@ class _Bar:
 class Summary:
     """The table of a run as a CSV file: a line for each row as it comes, and in the end whole and sorted.
 
+    A file elsewhere cannot be added to. It is written anew from time to time.
+
     Attributes:
       path: of the file.
       rows: that have come.
     """
 
-    def __init__(self, path: str | os.PathLike):
-        self.path = as_path(path)
+    def __init__(self, folder: str | os.PathLike):
+        """`folder` is that of the run."""
+        self._store = open_store(folder)
+        self.path = f"{self._store.place.rstrip('/')}/{SUMMARY}"
         self.rows: list[Row] = []
-        with replacing(self.path) as partial:
-            partial.write_text(_csv([COLUMNS]), "utf-8")
+        self._write(self.rows)
 
     def __repr__(self) -> str:
         return f"Summary({self.path}: {self})"
@@ -435,15 +468,27 @@ class Summary:
     def add(self, row: Row) -> None:
         """Write a row at the end of the file."""
         self.rows.append(row)
-        with open(self.path, "a", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            file.write(_csv([dataclasses.astuple(row)]))
+        if self._store.folder is not None:
+            with open(
+                self._store.folder / SUMMARY, "a", encoding="utf-8", errors="backslashreplace", newline=""
+            ) as file:
+                file.write(_csv([dataclasses.astuple(row)]))
+        elif time.monotonic() - self._written > WRITE_EVERY:
+            self._write(self.rows)
 
     def finish(self) -> None:
-        """Write the file anew, in the order of the scores."""
-        ordered = sorted(self.rows, key=lambda row: row.clip)
-        with replacing(self.path) as partial:
-            text = _csv([COLUMNS, *map(dataclasses.astuple, ordered)])
-            partial.write_text(text, "utf-8", errors="backslashreplace", newline="")
+        """Write the file anew, in the order of the clips."""
+        self._write(sorted(self.rows, key=lambda row: row.clip))
+
+    def _write(self, rows: Iterable[Row]) -> None:
+        text = _csv([COLUMNS, *map(dataclasses.astuple, rows)])
+        _write_text(self._store, SUMMARY, text)
+        self._written = time.monotonic()
+
+
+def _write_text(store: Store, name: str, text: str) -> None:
+    with store.writing(name) as path, replacing(path) as partial:
+        partial.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 def _csv(rows: Iterable[Sequence[Any]]) -> str:
@@ -461,10 +506,9 @@ def _cell(value: Any) -> Any:
 
 
 def save_manifest(
-    path: str | os.PathLike, model: GANSynth, run: Run, inputs: Sequence[str], command: Sequence[str]
-) -> Path:
+    folder: str | os.PathLike, model: GANSynth, run: Run, inputs: Sequence[str], command: Sequence[str]
+) -> None:
     """Write what a run was: model, settings, who plays, versions, inputs, and the command that does it again."""
-    path = as_path(path)
     about = {
         "made_by": f"gansynth-suite {__version__}",
         "command": list(command),
@@ -474,9 +518,7 @@ def save_manifest(
         "run": run.described(),
     }
     lines = (f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in about.items())
-    with replacing(path) as partial:
-        partial.write_bytes(("{\n" + ",\n".join(lines) + "\n}\n").encode("utf-8", "backslashreplace"))
-    return path
+    _write_text(open_store(folder), MANIFEST, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def versions() -> dict[str, str]:
@@ -499,9 +541,9 @@ class _Manifest(jsonfile.Row):
     run: _EarlierRun
 
 
-def earlier(path: str | os.PathLike) -> Mapping[str, Any]:
-    """The `seed` of the run that left a manifest, and whether it `shares` notes; nothing if there is none."""
+def earlier(folder: str | os.PathLike) -> Mapping[str, Any]:
+    """The `seed` of the run that left a manifest in a folder, and whether it `shares` notes; nothing without one."""
     with contextlib.suppress(OSError, ValueError):
-        text = jsonfile.read_text(as_path(path), MAX_MANIFEST_BYTES)
+        text = open_store(folder).head(MANIFEST, MAX_MANIFEST_BYTES).decode("utf-8")
         return jsonfile.checked(jsonfile.parse(text), _Manifest).run.model_dump()
     return {}

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Each may import what stands in its own line or in a line below; the packages beside `render` do not know each other.
 LAYERS = (
-    ("evaluate", "generate", "train", "demo", "widgets", "page", "many"),
+    ("evaluate", "generate", "train", "demo", "widgets", "page", "many", "cluster"),
     ("export",),
     ("render", "training", "evaluation", "timbre"),
     ("instruments", "spectrograms", "soundfont", "midi_sources"),
@@ -28,6 +28,7 @@ LAYERS = (
         "jsonfile",
         "limits",
         "runtime",
+        "stores",
         "tables",
         "terminal",
         "webpage",

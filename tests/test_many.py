@@ -237,7 +237,7 @@ def test_the_manifest_makes_the_run_again(shell, songs, out, tmp_path, capsys):
 
 def test_a_row_is_in_the_table_as_soon_as_it_is_known(songs, out, monkeypatch):
     found = scores.find([songs])
-    summary = many.Summary(out / "summary.csv")
+    summary = many.Summary(out)
     for count, row in enumerate(many.render_many(Player(), found, out, many.Run(), progress=False), start=1):
         summary.add(row)
         assert [line["clip"] for line in table(out)] == [f"{score.name}.wav" for score in found[:count]]
@@ -245,7 +245,7 @@ def test_a_row_is_in_the_table_as_soon_as_it_is_known(songs, out, monkeypatch):
 
 def test_names_are_no_formulas_and_no_further_rows(tmp_path, out):
     row = many.Row("=cmd|' /C calc'!A0.mid", "-1.wav", "failed", "a\nb,\x1b[31m", loudness=-16.0)
-    summary = many.Summary(out / "summary.csv")
+    summary = many.Summary(out)
     summary.add(row)
     for _ in range(2):
         (line,) = table(out)

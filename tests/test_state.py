@@ -46,6 +46,7 @@ from helpers import (
     scores,
     soundfont,
     spectrograms,
+    stores,
     tables,
     terminal,
     timbre,
@@ -155,7 +156,18 @@ ELSEWHERE = {
     "instruments.is_file": "called by generate.main",
     "demo.main": "renders for a minute; it is made of calls that are here",
     "generate.run": "called by generate.main",
+    "cluster.Order": "made by cluster.render_many",
+    "cluster.play": "called by cluster.render_many",
+    "cluster.render_many": "in tests/test_cluster.py, with workers",
+    "cluster.scheduler": "in tests/test_cluster.py, with workers",
+    "cluster.workers": "in tests/test_cluster.py, with workers",
+    "gansynth.threads.cores": "called by generate.run_many",
+    "gansynth.threads.threads": "called by many.sharing",
+    "gansynth.threads.use_threads": "sets what holds for the whole process, as it says",
+    "many.Bar": "made by many.render_many",
     "many.earlier": "called by generate.run_many",
+    "many.pays": "called by generate.run_many",
+    "many.sharing": "called by generate.run_many",
     "many.failed": "called by many.render_many",
     "many.kept": "called by many.render_many",
     "many.key_of": "called by many.render_many",
@@ -165,6 +177,8 @@ ELSEWHERE = {
     "many.versions": "called by generate.run_many",
     "files.is_full": "called by many.render_many",
     "scores.content": "called by many.render_many",
+    "stores.RemoteStore": "made by stores.open_store",
+    "stores.is_address": "called by generate.run_many",
     "evaluate.run": "called by evaluate.main",
     "evaluation.describing.described": "called by evaluation.evaluate",
     "timbre.steering.Curved": "called by timbre.steering.directions",
@@ -446,11 +460,16 @@ CALLS = {
     "generate.run_many": lambda g: generate.main(
         [str(MELODY), f"--ckpt_dir={TINY}", f"--output_dir={g.folder / 'many'}", "--seed=1"]
     ),
-    "many.Summary": lambda g: many.Summary(g.folder / "summary.csv").finish(),
+    "many.Summary": lambda g: many.Summary(g.folder).finish(),
     "many.players": lambda g: many.players(g.model, g.song, 1),
     "many.render_many": lambda g: list(
         many.render_many(g.model, scores.find([MELODY]), g.folder / "many", many.Run(), progress=False)
     ),
+    "stores.Store": lambda g: used(stores.Store(g.folder).writing("clip.wav")),
+    "stores.open_store": lambda g: stores.open_store(g.folder),
+    "gansynth.shared.SharedNotes": lambda g: gansynth.SharedNotes(
+        g.tiny, g.tiny.sample_z(1, 1), gansynth.NoteCache(g.folder / "shared")
+    ).generate(g.tiny.sample_z(1, 1), [60], [0.5]),
     "scores.find": lambda g: scores.find([MELODY.parent]),
     "generate.random_notes": lambda g: generate.random_notes(g.model, 1, 1, g.folder),
     "instruments.Bank": lambda g: g.shelf().keep(g.cello),
