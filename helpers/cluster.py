@@ -215,7 +215,7 @@ def render_many(
     store = open_store(folder)
     tasks: dict[Any, Score] = {}
     waiting = iter(found)
-    done = distributed.as_completed()
+    done = distributed.as_completed(loop=client.loop)
     room = WAITING * max(1, sum(client.nthreads().values()))
 
     def begin_until_full() -> Iterator[tuple[Score, Row]]:
