@@ -121,7 +121,7 @@ $(VENV)/ready: pyproject.toml requirements.txt
 	@$(BIN)/python -c "from helpers import compiled; compiled.librosa()" # half a minute, or the first picture waits for it
 	@touch $@
 
-$(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt requirements-app.txt
+$(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt requirements-app.txt requirements-cluster.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	@touch $@
 

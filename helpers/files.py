@@ -299,6 +299,11 @@ def _cannot_write(path: Path, error: OSError) -> OSError:
     return said
 
 
+def is_full(error: OSError) -> bool:
+    """Whether it says that the disk is full, or what a user may have of it."""
+    return error.errno in _FULL
+
+
 def plain_name(name: str, otherwise: str) -> str:
     """`name` as a plain file name everywhere: no separators, no leading dot, not too long; its suffix stays.
 

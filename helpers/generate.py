@@ -5,10 +5,11 @@
     python -m helpers.generate --checkpoint demo --midi_file song.mid --each_track --drums synth --sample_rate 44100
     python -m helpers.generate --checkpoint demo --midi_file song.mid --each_track --stems out --midi_played played.mid
     python -m helpers.generate --ckpt_dir /models/acoustic_only --output_dir /tmp/notes      # random single notes
+    python -m helpers.generate --checkpoint demo songs more/*.mid --output_dir outputs/songs --each_track --format mp3
 
 All that can be known before is checked before the first note is generated. A file that is there already is kept under a
 numbered name and the new one takes its place, so that `generated_clip.wav` is always the last clip, as scripts for the
-original expect.
+original expect. Of many scores (`helpers.many`), those that are done already are skipped.
 
 Notebook: 04_generate, 07_songs.
 """
@@ -16,31 +17,42 @@ Notebook: 04_generate, 07_songs.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from .files import as_path, numbered
 from .gansynth.config import MAX_PITCH, MIN_PITCH
 from .gansynth.model import BATCH_SIZE, PRECISIONS
 from .instruments import SECONDS_PER_INSTRUMENT, Instrument, Timeline, choose, is_file, load
+from .many import FAILED, RESERVED, SUMMARY, Row, Run, Summary, players
 from .render.types import CHOICES, DEFAULTS, Settings
+from .tables import counted
 from .terminal import ended, program, say
 
 if TYPE_CHECKING:
     from .gansynth import GANSynth
     from .midi import Song
+    from .scores import Score
 
 # The original's defaults.
 CKPT_DIR = "/tmp/gansynth/acoustic_only"
 OUTPUT_DIR = "/tmp/gansynth/samples"
 CLIP_NAME = "generated_clip.wav"
+# Flags that have no sense for many scores, and what there is instead.
+ONE_CLIP = {
+    "output": "of many, --output_dir and --format say where the clips go and what they are",
+    "midi_played": "render.reproduce and export.midi make it from a report",
+}
+FORMATS = ("wav", "flac", "ogg", "mp3")
 REPORT_SUFFIX = ".json"  # beside the clip: what render.reproduce makes it from again
 
 
@@ -52,7 +64,14 @@ def parser() -> argparse.ArgumentParser:
         "--checkpoint", metavar="NAME", help="a checkpoint by name instead: demo, acoustic_only, and others"
     )
     flags.add_argument("--output_dir", default=OUTPUT_DIR, help="where the audio goes (default %(default)s)")
-    flags.add_argument("--midi_file", default="", help="the score; without one, --batch_size random notes are made")
+    flags.add_argument(
+        "scores",
+        nargs="*",
+        metavar="SCORE",
+        help=f"many scores: files, folders and patterns. Each becomes a clip and a report in --output_dir, and "
+        f"{SUMMARY} there says what became of which; what is done already is skipped",
+    )
+    flags.add_argument("--midi_file", default="", help="one score; without any, --batch_size random notes are made")
     flags.add_argument("--batch_size", type=int, help=f"notes at a time (default {BATCH_SIZE}, and more on a GPU)")
     flags.add_argument(
         "--secs_per_instrument",
@@ -64,7 +83,12 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--faithful", action="store_true", help="reproduce the original's audio, its quirks included")
     ours = flags.add_argument_group("what the original did not have (see helpers.render.render)")
     ours.add_argument("--output", metavar="FILE", help="the clip: .wav, .flac, .ogg or .mp3, instead of --output_dir")
-    ours.add_argument("--overwrite", action="store_true", help="replace files; otherwise they are kept, numbered")
+    ours.add_argument("--format", choices=FORMATS, help=f"of many clips (default {FORMATS[0]})")
+    ours.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace files; otherwise they are kept, numbered. Of many scores, play also those that are done",
+    )
     ours.add_argument(
         "--instruments",
         metavar="FILE|NAMES",
@@ -79,10 +103,19 @@ def parser() -> argparse.ArgumentParser:
         "--sample_rate", type=int, metavar="HZ", help="16000, 22050, 44100 or 48000 (default the model's)"
     )
     ours.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help="default %(default)s")
-    ours.add_argument("--cache", action="store_true", help="keep generated notes, so that none is generated twice")
+    ours.add_argument(
+        "--cache",
+        action=argparse.BooleanOptionalAction,
+        help="keep generated notes, so that none is generated twice. Of many scores by default where it pays",
+    )
     ours.add_argument("--loudness", type=float, metavar="LUFS", default=DEFAULTS.loudness, help="default %(default)s")
     ours.add_argument("--stems", metavar="FOLDER", help="a WAV for each track as well; together they are the clip")
     ours.add_argument("--midi_played", metavar="FILE", help="the score as it was played as well: .mid or .midi")
+    engine = flags.add_argument_group("many scores at once, with dask.distributed (docs/scale.md)")
+    where = engine.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, metavar="N", help="processes of this machine")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster: tcp://HOST:PORT")
+    engine.add_argument("--threads", type=int, help="of TensorFlow in each process; by default they share the cores")
     flags.add_argument("--tfds_data_dir", help="accepted for the sake of old scripts; no dataset is needed")
     return flags
 
@@ -94,7 +127,7 @@ def run(args: argparse.Namespace) -> list[Path]:
     settings, clip_path = _checked(args)
     if args.drums == "synth":
         soundfont.player()
-    seed = int(np.random.SeedSequence().generate_state(1)[0]) if args.seed is None else args.seed
+    seed = _new_seed() if args.seed is None else args.seed
     song = midi.load(args.midi_file) if args.midi_file else None
     cache = gansynth.NoteCache() if args.cache else None
     model = gansynth.load(args.checkpoint or args.ckpt_dir, args.precision, cache)
@@ -124,6 +157,133 @@ def run(args: argparse.Namespace) -> list[Path]:
     return written
 
 
+def _new_seed() -> int:
+    return int(np.random.SeedSequence().generate_state(1)[0])
+
+
+def run_many(args: argparse.Namespace) -> tuple[Summary, str]:
+    """Play many scores as the flags say; the table of what became of them, and a sentence if an end was put to it.
+
+    Raises:
+      ValueError, OSError, ImportError: what can be known before the first note is generated.
+    """
+    from . import gansynth, many, soundfont
+
+    found, settings = _checked_many(args)
+    folder = args.output_dir
+    if args.drums == "synth":
+        soundfont.player()
+    threads = args.threads
+    if threads is None and args.workers:
+        threads = max(1, gansynth.cores() // args.workers)
+    if threads is not None:
+        gansynth.use_threads(threads)
+    before = many.earlier(folder)
+    seed = before.get("seed", _new_seed()) if args.seed is None else args.seed
+    model = gansynth.load(args.checkpoint or args.ckpt_dir, args.precision, None)
+    chosen = tuple(choose(args.instruments, model)) if args.instruments else ()
+    usual = before.get("shares", many.pays(model, chosen, args.each_track, len(found)))
+    run = Run(
+        settings=Settings(**settings),
+        seed=seed,
+        instruments=chosen,
+        each_track=args.each_track,
+        secs_per_instrument=args.secs_per_instrument,
+        kind=args.format or FORMATS[0],
+        batch_size=args.batch_size,
+        stems=args.stems,
+        shares=usual if args.cache is None else args.cache,
+    )
+    say(f"{model}, seed {seed}, {counted(len(found), 'score')}")
+    many.save_manifest(folder, model, run, args.scores, _command(args, run))
+    summary = Summary(folder)
+    with contextlib.ExitStack() as stack:
+        rows = _rows(args, model, found, run, threads, stack)
+        return summary, _followed(summary, rows, len(found))
+
+
+def _rows(
+    args: argparse.Namespace,
+    model: GANSynth,
+    found: Sequence[Score],
+    run: Run,
+    threads: int | None,
+    stack: contextlib.ExitStack,
+) -> Iterator[Row]:
+    """The rows as they come: from this process, or from workers, which end with the stack."""
+    from . import many
+
+    how: dict = {"again": args.overwrite, "progress": sys.stderr.isatty()}
+    if not (args.workers or args.scheduler):
+        player = many.sharing(model, run.instruments) if run.shares else model
+        return many.render_many(player, found, args.output_dir, run, **how)
+    from . import cluster
+
+    client = stack.enter_context(cluster.workers(args.workers) if args.workers else cluster.scheduler(args.scheduler))
+    return cluster.render_many(client, model, found, args.output_dir, run, threads=threads, **how)
+
+
+def _followed(summary: Summary, rows: Iterator[Row], count: int) -> str:
+    """Enter rows as they come, and say of each failure why; a sentence if they end before all are done."""
+    ended = ""
+    try:
+        for row in rows:
+            summary.add(row)
+            if row.result == FAILED:
+                with tqdm.external_write_mode(sys.stderr):  # above the bar
+                    say(f"{row.score}: {row.why}", sys.stderr)
+    except KeyboardInterrupt:
+        ended = "it was interrupted"
+    except OSError as error:  # of a clip, or of the table itself
+        ended = str(error)
+    with contextlib.suppress(OSError):  # of a full disk, which has been said; the table is whole without it
+        summary.finish()
+    left = count - len(summary.rows)
+    return f"{ended}: {counted(left, 'score')} of {count:,} left; the same command goes on from here" if ended else ""
+
+
+def _command(args: argparse.Namespace, run: Run) -> list[str]:
+    """The command of a run, with the seed that was drawn: what does the same again, in another folder too."""
+    words = ["gansynth_generate", *(f"--{name}={value}" for name, value in _given(args)), f"--seed={run.seed}"]
+    words += [f"--{name}" for name in ("faithful", "each_track") if getattr(args, name)]
+    return [*words, "--cache" if run.shares else "--no-cache", "--", *args.scores]
+
+
+def _given(args: argparse.Namespace) -> Iterator[tuple[str, object]]:
+    """The flags that say what a clip is, as far as they are not what they are by default."""
+    usual = parser().parse_args([])
+    yield ("checkpoint", args.checkpoint) if args.checkpoint else ("ckpt_dir", args.ckpt_dir)
+    for name in ("secs_per_instrument", "batch_size", "instruments", *CHOICES, "sample_rate", "precision", "loudness"):
+        if getattr(args, name) != getattr(usual, name):
+            yield name, getattr(args, name)
+    for name in ("format", "output_dir", "stems", "workers", "scheduler", "threads"):
+        if getattr(args, name):
+            yield name, getattr(args, name)
+
+
+def _checked_many(args: argparse.Namespace) -> tuple[list[Score], dict]:
+    """What can be known of the flags of many scores without a model: the scores and the settings of `render`."""
+    from . import scores, stores
+
+    if args.midi_file:
+        raise ValueError("--midi_file is for one score; name it beside the others, without the flag")
+    for name, instead in ONE_CLIP.items():
+        if getattr(args, name):
+            raise ValueError(f"--{name} is for one score, named with --midi_file; {instead}")
+    for name in ("workers", "threads"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise ValueError(f"--{name} is {getattr(args, name)}; it must be 1 or more")
+    settings = _checked_settings(args)
+    folder = stores.open_store(args.output_dir).folder
+    if folder is not None:
+        _check_writable(folder)
+    if args.stems:
+        if stores.is_address(args.stems):
+            raise ValueError(f"--stems is {args.stems}; it must be a folder of this machine")
+        _check_writable(as_path(args.stems))
+    return scores.find(args.scores, RESERVED), settings
+
+
 def _checked(args: argparse.Namespace) -> tuple[dict, Path]:
     """What can be known of the flags without a model: the settings of `render`, and where the clip goes.
 
@@ -132,20 +292,13 @@ def _checked(args: argparse.Namespace) -> tuple[dict, Path]:
     """
     from . import audio, midi
 
-    if args.batch_size is not None and args.batch_size < 1:
-        raise ValueError(f"--batch_size is {args.batch_size}; it must be 1 or more")
-    if not 0 < args.secs_per_instrument < float("inf"):
-        raise ValueError(f"--secs_per_instrument is {args.secs_per_instrument}; it must be above 0")
-    if args.seed is not None and not 0 <= args.seed < 2**32:
-        raise ValueError(f"--seed is {args.seed}; it must lie between 0 and {2**32 - 1}")
     if not args.midi_file and (args.output or args.instruments or args.stems or args.midi_played):
         raise ValueError("--output, --instruments, --stems and --midi_played are for a score: name it with --midi_file")
-    if args.faithful and args.instruments:
-        raise ValueError("--faithful plays random instruments, as the original does; leave out --instruments")
-    settings = {name: getattr(args, name) for name in (*CHOICES, "sample_rate", "loudness", "faithful")}
-    Settings(**settings)
-    if args.instruments and is_file(args.instruments):
-        load(args.instruments)
+    if args.format:
+        raise ValueError("--format is for many scores; the ending of --output says what one clip is")
+    if args.workers or args.scheduler or args.threads:
+        raise ValueError("--workers, --scheduler and --threads are for many scores: name them without --midi_file")
+    settings = _checked_settings(args)
     path = as_path(args.output) if args.output else as_path(args.output_dir) / CLIP_NAME
     audio.file_kind(path)
     if path.is_dir():
@@ -158,6 +311,23 @@ def _checked(args: argparse.Namespace) -> tuple[dict, Path]:
     if args.stems:
         _check_writable(as_path(args.stems))
     return settings, path
+
+
+def _checked_settings(args: argparse.Namespace) -> dict:
+    """The settings of `render`, of flags that one score and many have in common."""
+    if args.batch_size is not None and args.batch_size < 1:
+        raise ValueError(f"--batch_size is {args.batch_size}; it must be 1 or more")
+    if not 0 < args.secs_per_instrument < float("inf"):
+        raise ValueError(f"--secs_per_instrument is {args.secs_per_instrument}; it must be above 0")
+    if args.seed is not None and not 0 <= args.seed < 2**32:
+        raise ValueError(f"--seed is {args.seed}; it must lie between 0 and {2**32 - 1}")
+    if args.faithful and args.instruments:
+        raise ValueError("--faithful plays random instruments, as the original does; leave out --instruments")
+    settings = {name: getattr(args, name) for name in (*CHOICES, "sample_rate", "loudness", "faithful")}
+    Settings(**settings)
+    if args.instruments and is_file(args.instruments):
+        load(args.instruments)
+    return settings
 
 
 def _check_writable(folder: Path) -> None:
@@ -176,21 +346,8 @@ def _parts(
     args: argparse.Namespace, model: GANSynth, song: Song, seed: int
 ) -> Timeline | dict[str | int, Instrument] | None:
     """Who plays, as `render` takes it."""
-    from .render import original
-
-    if args.instruments:
-        chosen = choose(args.instruments, model)
-        if args.each_track:
-            pitched = [number for number, track in enumerate(song.tracks, start=1) if not track.is_drum]
-            return dict(zip(pitched, itertools.cycle(chosen), strict=False))
-        return Timeline(chosen, at=np.arange(len(chosen)) * (song.duration / len(chosen)))
-    if args.each_track:
-        return None
-    if args.faithful:
-        notes = original.notes(song)
-        seconds = notes[-1].end if notes else 0.0  # the end of the note listed last, not of the last one to end
-        return Timeline.original(model, seconds, seed, args.secs_per_instrument)
-    return Timeline.random(model, song.duration, seed, args.secs_per_instrument)
+    chosen = choose(args.instruments, model) if args.instruments else ()
+    return players(model, song, seed, chosen, args.each_track, args.secs_per_instrument, args.faithful)
 
 
 def _make_room(paths: Sequence[Path], overwrite: bool) -> None:
@@ -224,8 +381,20 @@ def random_notes(model: GANSynth, n: int, seed: int, folder: Path, overwrite: bo
 def _report(args: argparse.Namespace) -> int:
     """Do what the flags say, and say what was written."""
     began = time.monotonic()
-    for path in run(args):
+    written: list[Path] = []
+    if args.scores:
+        summary, stopped = run_many(args)
+    else:
+        written = run(args)
+    for path in written:
         say(path)
+    if args.scores:
+        say(f"{summary}: {summary.path}")
+        if stopped:
+            say(f"error: {stopped}", sys.stderr)
+            return 1
+        if all(row.result == FAILED for row in summary.rows):
+            return 1
     say(f"done in {time.monotonic() - began:.1f} s")
     return 0
 

@@ -25,6 +25,11 @@ MAX_TRACKS = 1000
 MAX_NOTES = 1_500_000
 MAX_CHANGES = 500_000  # of controllers, programs, tempos, …
 
+# --------------------------------------------------------------------------------------------------- many MIDI files
+
+MAX_SCORES = 250_000  # of one run; the Lakh set, the largest there is, has 178,561
+MAX_ENTRIES = 2_000_000  # files of all kinds that a folder is searched through
+
 # ----------------------------------------------------------------------------------------------------------- rendering
 
 MAX_SONG_DURATION = 2 * 3600.0  # s; a clip is held in memory

@@ -12,12 +12,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Each may import what stands in its own line or in a line below; the packages beside `render` do not know each other.
 LAYERS = (
-    ("evaluate", "generate", "match", "train", "demo", "recordings", "widgets", "page"),
+    ("evaluate", "generate", "match", "train", "demo", "recordings", "widgets", "page", "many", "cluster"),
     ("export", "matching"),
     ("render", "training", "evaluation", "timbre"),
     ("instruments", "spectrograms", "soundfont", "midi_sources"),
     ("gansynth",),
-    ("audio", "midi", "casting", "downloads", "pitch"),
+    ("audio", "midi", "casting", "downloads", "pitch", "scores"),
     (
         "addresses",
         "compiled",
@@ -28,6 +28,7 @@ LAYERS = (
         "jsonfile",
         "limits",
         "runtime",
+        "stores",
         "tables",
         "terminal",
         "webpage",

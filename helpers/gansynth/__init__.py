@@ -8,5 +8,7 @@ It knows nothing of MIDI or notebooks; only `hub`, which finds and downloads che
 
 from .cache import NoteCache
 from .model import GANSynth, load
+from .shared import SharedNotes
+from .threads import cores, threads, use_threads
 
-__all__ = ["GANSynth", "NoteCache", "load"]
+__all__ = ["GANSynth", "NoteCache", "SharedNotes", "cores", "load", "threads", "use_threads"]

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import numpy as np
@@ -195,12 +196,17 @@ class RenderReport:
         tracks = [(t.number, t.name, f"{t.rendered} of {t.notes}", t.played_by) for t in self.tracks]
         return table(self._facts()) + table(tracks, ("", "track", "notes", "played by"))
 
-    def to_json(self) -> str:
-        """The report, and everything needed to make the clip again."""
+    def to_json(self, about: Mapping[str, Any] = MappingProxyType({})) -> str:
+        """The report, and everything needed to make the clip again.
+
+        Args:
+          about: further values for the beginning of the file, a line each, which `render.reproduce` passes over.
+        """
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         recipe = fields.pop("recipe")
         fields["tracks"] = [dataclasses.asdict(track) for track in self.tracks]
-        rows = {"format": FILE_FORMAT, "made_by": f"gansynth-suite {__version__}", "report": fields, **_rows(recipe)}
+        made_by = f"gansynth-suite {__version__}"
+        rows = {"format": FILE_FORMAT, "made_by": made_by, **about, "report": fields, **_rows(recipe)}
         # A line for each part: readable at the top, and not a line for each of thousands of notes.
         lines = (
             f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False, default=_plain)}" for key, value in rows.items()
@@ -209,11 +215,11 @@ class RenderReport:
         # A file name that is not UTF-8 has surrogates, which a file cannot hold; as \udc80 they are JSON.
         return f"{{\n{text}\n}}\n".encode("utf-8", "backslashreplace").decode("utf-8")
 
-    def save(self, path: str | os.PathLike) -> Path:
+    def save(self, path: str | os.PathLike, about: Mapping[str, Any] = MappingProxyType({})) -> Path:
         """Write `to_json` to a file, whole or not at all; `render.reproduce` reads it."""
         path = as_path(path)
         with replacing(path) as partial:
-            partial.write_text(self.to_json(), "utf-8")
+            partial.write_text(self.to_json(about), "utf-8")
         return path
 
 

@@ -1,0 +1,266 @@
+"""Many scores over processes and machines, with `dask.distributed` (the extra `cluster`).
+
+    with cluster.workers(2) as client:
+        for row in cluster.render_many(client, model, scores.find(["songs"]), "out", many.Run(), threads=1):
+            print(row.score, row.result)
+
+A score is a task, and its bytes travel with it, so that workers need not see the disk that it is from. A worker that is
+killed loses nothing: its scores are played again by another. Where clips go, all workers must be able to write.
+
+Source: https://distributed.dask.org. Notebook: 07_songs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import __version__, gansynth, many, scores
+from .errors import one_line
+from .files import is_full
+from .many import Full, Row, Run
+from .scores import Score
+from .stores import open_store
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from .gansynth import GANSynth
+
+EXTRA = 'several workers need dask.distributed: pip install "gansynth-suite[cluster]", or distributed'
+RETRIES = 2  # of a score whose clip could not be written, or whose worker went away
+WAITING = 3  # scores for each thread of a worker that are on their way to it; their bytes are in memory
+PATIENCE = 60.0  # s to wait for a scheduler, and for its first worker
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Order:
+    """All that a worker must know of a run. Equal ones share a loaded model.
+
+    Attributes:
+      place: folder or address that the clips go to.
+      run: how scores are played.
+      source: what `gansynth.load` finds the model by.
+      precision: of its convolutions.
+      fingerprint: of its weights.
+      threads: of TensorFlow in each worker; None: as many as it takes.
+      again: make also what is there and would be the same.
+      version: of this package.
+    """
+
+    place: str
+    run: Run
+    source: str
+    precision: str
+    fingerprint: str
+    threads: int | None = None
+    again: bool = False
+    version: str = __version__
+
+    @functools.cached_property
+    def digest(self) -> str:
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return hashlib.sha256(json.dumps({**values, "run": self.run.described()}).encode()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Order) and other.digest == self.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+
+# ---- In a worker -----------------------------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=1)
+def _player(order: Order) -> GANSynth:
+    """The model of a worker, loaded once."""
+    if order.version != __version__:
+        raise ValueError(f"the worker has gansynth-suite {__version__}, and the run is from {order.version}")
+    if order.threads is not None:
+        gansynth.use_threads(order.threads)
+    model = gansynth.load(order.source, order.precision)
+    if model.fingerprint != order.fingerprint:
+        raise ValueError(f"{order.source} is another model where the worker is than where the run was begun")
+    return many.sharing(model, order.run.instruments) if order.run.shares else model
+
+
+def play(order: Order, score: Score, content: bytes) -> Row | Full:
+    """The task: make one clip. A full disk is returned, because to try again would not help.
+
+    Raises:
+      OSError: the clip cannot be written; Dask tries again.
+    """
+    try:
+        model, store = _player(order), open_store(order.place)
+        return many.make(model, score, content, store, order.run, order.again)
+    except OSError as error:
+        if is_full(error):
+            return Full(error.errno, one_line(error))
+        raise
+    except Exception as error:
+        return many.failed(score, error, order.run)
+
+
+# ---- Where the run was begun -----------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def workers(count: int) -> Iterator[Client]:
+    """Processes of this machine for a block, one score at a time in each.
+
+    Args:
+      count: of processes.
+
+    Raises:
+      ImportError: dask.distributed is not installed.
+      ValueError: there are no such processes.
+    """
+    if count < 1:
+        raise ValueError(f"{count} workers cannot do anything; 1 is the least")
+    distributed = _distributed()
+    with (
+        distributed.LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            memory_limit=0,  # a song in memory is bounded by `limits`; a worker that pauses would wait for ever
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+@contextlib.contextmanager
+def scheduler(address: str) -> Iterator[Client]:
+    """The workers of a Dask scheduler for a block.
+
+    Args:
+      address: such as "tcp://10.0.0.1:8786".
+
+    Raises:
+      ImportError: dask.distributed is not installed.
+      ConnectionError: nothing answers there, or no worker does.
+    """
+    distributed = _distributed()
+    try:
+        client = distributed.Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise ConnectionError(f"no Dask scheduler answers at {one_line(address)}: {one_line(error)}") from None
+    try:
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError:
+            raise ConnectionError(
+                f"the scheduler at {one_line(address)} has no worker: dask worker {one_line(address)}"
+            ) from None
+        yield client
+    finally:
+        with contextlib.suppress(Exception):  # of a scheduler that is gone
+            client.close(timeout=1)
+
+
+def _distributed() -> Any:
+    try:
+        import distributed
+    except ImportError:
+        raise ImportError(EXTRA) from None
+    return distributed
+
+
+def render_many(
+    client: Client,
+    model: GANSynth,
+    found: Sequence[Score],
+    folder: str | os.PathLike,
+    run: Run,
+    *,
+    threads: int | None = None,
+    again: bool = False,
+    progress: bool = True,
+) -> Iterator[Row]:
+    """Play many scores with the workers of a client; a row for each as soon as it is done, in whatever order.
+
+    Args:
+      client: of `workers` or `scheduler`, or any other of Dask's.
+      model: what to play with; each worker loads it by its `source`.
+      found: the scores (`scores.find`).
+      folder: where the clips go: a folder that all workers see, or an address that fsspec knows.
+      run: how they are played.
+      threads: of TensorFlow in each worker. The last bits of a clip depend on it.
+      again: make also what is there and would be the same, and replace what is there.
+      progress: show a bar over all, with the time that is left.
+
+    Yields:
+      A `many.Row` for each score. What goes wrong with one is in its row.
+
+    Raises:
+      many.Full: the disk is full. What is done stays.
+      ConnectionError: the scheduler is gone. What is done stays.
+      KeyboardInterrupt: as it comes.
+
+    Notebook: 07_songs.
+    """
+    distributed = _distributed()
+    order = Order(os.fspath(folder), run, model.source, model.precision, model.fingerprint, threads, again)
+    store = open_store(folder)
+    tasks: dict[Any, Score] = {}
+    waiting = iter(found)
+    done = distributed.as_completed(loop=client.loop)
+    room = WAITING * max(1, sum(client.nthreads().values()))
+
+    def begin_until_full() -> Iterator[tuple[Score, Row]]:
+        """Send scores to the workers, as long as there is room; those that need none have their row at once."""
+        while len(tasks) < room and (score := next(waiting, None)) is not None:
+            try:
+                content = scores.content(score)
+                row = None if again else many.kept(model, score, content, store, run)
+            except Exception as error:
+                row = many.failed(score, error, run)
+            if row is not None:
+                yield score, row
+                continue
+            task = client.submit(play, order, score, content, pure=False, retries=RETRIES)
+            tasks[task] = score
+            done.add(task)
+
+    try:
+        with many.Bar(found, progress) as bar:
+            while True:
+                for score, row in begin_until_full():
+                    bar.done(score, row)
+                    yield row
+                if not tasks:
+                    return
+                task = next(done)
+                score = tasks.pop(task)
+                row = _row(distributed, task, score, run)
+                bar.done(score, row)
+                yield row
+    finally:
+        with contextlib.suppress(Exception):  # of a scheduler that is gone
+            client.cancel(list(tasks))
+
+
+def _row(distributed: Any, task: Any, score: Score, run: Run) -> Row:
+    """What has become of a task."""
+    if task.status in ("cancelled", "lost"):
+        raise ConnectionError("the Dask scheduler is gone")
+    try:
+        result = task.result()
+    except distributed.KilledWorker:
+        return many.failed(score, ValueError("the worker that played it ended, several times"), run)
+    except Exception as error:
+        return many.failed(score, error, run)
+    if isinstance(result, Full):
+        raise result
+    return result

@@ -1,0 +1,157 @@
+"""Folders on this machine and elsewhere: what many clips are written to, each file whole or not at all.
+
+    store = stores.open_store("s3://bucket/clips")
+    with store.writing("bach/prelude.wav") as path:
+        audio.write(clip, path)
+
+A folder on this machine is used as it is. An address such as "s3://…", "gs://…" or "memory://…" goes through fsspec
+(the extra `cluster`), with whatever package it has for that protocol.
+
+Notebook: 07_songs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import tempfile
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from .errors import in_one_line, one_line
+from .files import PARTIAL, as_path, naming
+
+EXTRA = 'pip install "gansynth-suite[cluster]", or fsspec'
+BEGIN = "://"
+
+
+class Store:
+    """A folder on this machine. Names in it have "/" between their parts.
+
+    Attributes:
+      place: the folder, as it was given.
+      folder: its path; None if it is elsewhere.
+    """
+
+    def __init__(self, place: str | os.PathLike):
+        self.place = str(place)
+        self.folder: Path | None = as_path(place)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.place!r})"
+
+    def _path(self, name: str) -> Path:
+        assert self.folder is not None, "what is elsewhere has no path"
+        return self.folder / name
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such a file."""
+        return self._path(name).is_file()
+
+    def head(self, name: str, count: int) -> bytes:
+        """The first bytes of a file.
+
+        Raises:
+          OSError: it is not there, or cannot be read.
+        """
+        with open(self._path(name), "rb") as file:
+            return file.read(count)
+
+    def rename(self, name: str, other: str) -> None:
+        """Give a file another name, which is free."""
+        self._path(name).rename(self._path(other))
+
+    def remove(self, name: str) -> None:
+        """Delete a file, if it is there."""
+        self._path(name).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """A path to write a file to, by a function that writes it whole or not at all; at the end it is in the store.
+
+        Raises:
+          OSError: it cannot be written.
+        """
+        yield self._path(name)
+
+
+class RemoteStore(Store):
+    """A folder that fsspec reaches: files are written on this machine and moved there in one step."""
+
+    def __init__(self, place: str, filesystem: Any, root: str):
+        self.place, self.folder = place, None
+        self._files, self._root = filesystem, root.rstrip("/")
+
+    def _at(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+    def exists(self, name: str) -> bool:
+        return self._files.isfile(self._at(name))
+
+    def head(self, name: str, count: int) -> bytes:
+        return self._files.cat_file(self._at(name), start=0, end=count)
+
+    def rename(self, name: str, other: str) -> None:
+        self._files.mv(self._at(name), self._at(other))
+
+    def remove(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(self._at(name))
+
+    @contextlib.contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        target = PurePosixPath(self._at(name))
+        with tempfile.TemporaryDirectory() as folder, naming(Path(folder) / target.name):
+            path = Path(folder) / target.name
+            yield path
+            # Object stores show a file when it is whole; of others, only renaming can be relied on.
+            partial = str(target.with_name(f"{PARTIAL}{secrets.token_hex(8)}"))
+            self._files.makedirs(str(target.parent), exist_ok=True)
+            try:
+                self._files.put_file(str(path), partial)
+                self.remove(name)
+                self._files.mv(partial, str(target))
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    self._files.rm_file(partial)
+                raise
+
+
+def is_address(place: str | os.PathLike) -> bool:
+    """Whether it is no path of this machine, but the address of something that fsspec reaches."""
+    return BEGIN in str(place) and not str(place).startswith("file://")
+
+
+@in_one_line
+def open_store(place: str | os.PathLike) -> Store:
+    """A folder to write to, which need not be there yet.
+
+    Args:
+      place: a path or a "file://" address on this machine, or an address that fsspec knows.
+
+    Raises:
+      ImportError: fsspec is missing, or what it needs for the protocol.
+      ValueError: fsspec does not know the protocol.
+
+    >>> from helpers import stores
+    >>> stores.open_store("outputs/songs")
+    Store('outputs/songs')
+    """
+    if str(place).startswith("file://"):
+        return Store(urllib.request.url2pathname(urllib.parse.urlsplit(str(place)).path))
+    if not is_address(place):
+        return Store(place)
+    try:
+        import fsspec
+    except ImportError:
+        raise ImportError(f"{one_line(place)} is no folder of this machine, and needs {EXTRA}") from None
+    try:
+        return RemoteStore(str(place), *fsspec.core.url_to_fs(str(place)))
+    except ImportError as error:
+        raise ImportError(f"{one_line(place)} cannot be reached: {one_line(error)}") from None
+    except ValueError as error:
+        raise ValueError(f"{one_line(place)} cannot be reached: {one_line(error)}") from None
