@@ -107,7 +107,7 @@ def by_ear(turn: steering.Directions, instrument: Instrument, pitch: int = 60, *
     if model is None:
         raise ValueError("these directions belong to no model that could be listened to")
     _check_pitch(pitch)
-    turned = turn.steer(instrument, **amounts)
+    turned = turn.steer(instrument, (), **amounts)
     names = list(amounts)
     wanted = np.array([float(amounts[name]) for name in names])
     deviations = np.array([turn.deviations[name] for name in names])
