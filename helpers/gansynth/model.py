@@ -279,11 +279,8 @@ class GANSynth:
         """
         step = FINE_STEP if frames <= FINE_UP_TO else FRAME_STEP
         computed = min(-(-frames // step) * step, self.config.frames)
-        made = (
-            kind,
-            computed,
-            z.shape[1],
-        )  # a graph that had taken both sizes of latents would no longer know which it has
+        # By the size of latents, too: a graph that has taken both kinds no longer knows which it has.
+        made = kind, computed, z.shape[1]
         if made not in self._compiled:
             self._compiled[made] = kind(self.network, (0, computed))
         count = len(pitches)
