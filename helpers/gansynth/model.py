@@ -282,7 +282,8 @@ class GANSynth:
         step = FINE_STEP if frames <= FINE_UP_TO else FRAME_STEP
         held = spectral.frames_for(round(HELD * self.sample_rate), self.config)
         computed = frames if frames == held else min(-(-frames // step) * step, self.config.frames)
-        made = kind, computed, z.shape[1]  # a graph that took latents of both sizes would not know which it has
+        # By the size of latents, too: a graph that has taken both kinds no longer knows which it has.
+        made = kind, computed, z.shape[1]
         if made not in self._compiled:
             self._compiled[made] = kind(self.network, (0, computed))
         count = len(pitches)
