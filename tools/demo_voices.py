@@ -8,7 +8,6 @@ from helpers.casting import FAMILIES
 
 FLUID, MUSESCORE = "FluidR3_GM.sf2", "MuseScore_General_Full.sf3"
 LOUD, SOFT = 110, 60  # velocities
-BETWEEN = 85  # the velocity that is held out, to see what lies half way from loud to soft
 
 
 class Voice(NamedTuple):
@@ -152,5 +151,4 @@ def _loud(table: dict[str, tuple[str, int, int]]) -> list[Voice]:
 
 
 VOICES = [*_pair(LOUD), *_pair(SOFT, ", soft"), *_loud(MORE)]
-VOICES_BETWEEN = _pair(BETWEEN)
 VOICES_HELD_OUT = _loud(HELD_OUT)
