@@ -129,24 +129,3 @@ def test_notes_that_are_not_there_are_asked_for(check, tmp_path):
     np.save(tmp_path / "waves.npy", np.zeros((2, 3, 4), np.float32))
     with pytest.raises(ValueError, match="render the notes again"):
         check.source_notes(tmp_path)
-
-
-def test_source_notes_are_measured_once_and_anew_when_rendered(check, tmp_path, monkeypatch):
-    import os
-
-    calls = []
-
-    def measured(notes, sources):
-        calls.append(len(notes))
-        return {"cents": np.zeros(2), "descriptors": np.ones((2, 3))}
-
-    monkeypatch.setattr(check, "measure", measured)
-    waves = tmp_path / "waves.npy"
-    waves.touch()
-    for _ in range(2):
-        found = check.measure_source(tmp_path, "loud", "Violin", np.zeros((2, 4)))
-        np.testing.assert_array_equal(found["descriptors"], np.ones((2, 3)))
-    assert len(calls) == 1
-    os.utime(waves, (2e9, 2e9))
-    check.measure_source(tmp_path, "loud", "Violin", np.zeros((2, 4)))
-    assert len(calls) == 2

@@ -11,8 +11,7 @@ folder that `render` filled. Of the forty instruments that there are loud and so
 4. clicks: whether the largest jump from sample to sample is more than JUMP_FACTOR times the source note's; and how much
    later than the source a struck or plucked note is there, because a note that fades in has no clicks either.
 
-What lies between the voices is the business of check_demo_space.py. The source notes are measured once and kept in
-WORK/measured.
+What lies between the voices is the business of check_demo_space.py.
 """
 
 from __future__ import annotations
@@ -161,16 +160,6 @@ def source_notes(work: Path) -> dict[str, np.ndarray]:
     return {kind: notes[i * count : (i + 1) * count, ::STEP] for i, kind in enumerate(KINDS)}
 
 
-def measure_source(work: Path, kind: str, name: str, notes: np.ndarray) -> dict[str, np.ndarray]:
-    """`measure` of source notes, kept until the notes are rendered again."""
-    path = work / "measured" / f"{name}, {kind}.npz"
-    if not path.exists() or path.stat().st_mtime < (work / "waves.npy").stat().st_mtime:
-        with replacing(path) as partial:
-            np.savez(partial, **measure(notes, notes))
-    with np.load(path) as saved:
-        return dict(saved)
-
-
 def latents_by_kind(about: dict) -> dict[str, dict[str, np.ndarray]]:
     """The latent of each instrument, loud and soft."""
     listed = {row["name"]: np.array(row["z"]) for row in about.get("instruments", [])}
@@ -242,7 +231,7 @@ def rounded(value):
 
 
 def measure_all(
-    model, work: Path, latents: dict[str, dict[str, np.ndarray]], sources: dict[str, np.ndarray]
+    model, latents: dict[str, dict[str, np.ndarray]], sources: dict[str, np.ndarray]
 ) -> tuple[dict[str, dict[str, dict]], dict[str, list[float]]]:
     """All notes: kind -> instrument -> whose -> what `measure` gives, and kind -> late strokes."""
     measured, late = {kind: {} for kind in KINDS}, {kind: [] for kind in latents}
@@ -250,7 +239,7 @@ def measure_all(
     for kind, name, of_source in tqdm(keys):
         notes = model.generate(latents[kind][name], PITCHES, progress=False)
         measured[kind][name] = {
-            "source": measure_source(work, kind, name, of_source),
+            "source": measure(of_source, of_source),
             "model": measure(notes, of_source),
         }
         if INSTRUMENTS[name][1] in STRUCK:
@@ -263,7 +252,7 @@ def check(work: Path, checkpoint: Path) -> None:
     from helpers.gansynth import load
 
     model = load(checkpoint)
-    measured, late = measure_all(model, work, latents_by_kind(model.about), source_notes(work))
+    measured, late = measure_all(model, latents_by_kind(model.about), source_notes(work))
     recognise(measured)
     all_notes = {whose: {} for whose in ("source", "model")}
     for kind, rows in measured.items():
