@@ -1,20 +1,17 @@
 """Measure the voices of a checkpoint that make_demo_checkpoint.py made, against the notes that it was fitted to.
 
-    python tools/check_demo_checkpoint.py --work WORK --checkpoint data/checkpoints/demo [--only "Grand Piano" Violin]
+    python tools/check_demo_checkpoint.py --work WORK --checkpoint data/checkpoints/demo
 
-Prints a table and writes measurements.json beside the checkpoint; with `--only`, a quick look at a few instruments
-that leaves out what is about all of them, and writes nothing. WORK is the folder that `render` filled. Of the forty
-instruments that there are loud and soft, at every STEP-th pitch:
+Prints what is true of all notes and writes measurements.json, with every instrument, beside the checkpoint. WORK is the
+folder that `render` filled. Of the forty instruments that there are loud and soft, at every STEP-th pitch:
 
 1. tuning: the share of notes within 25 and 50 cents for pyin, of those whose source is;
 2. log-spectral distance to the source;
-3. whether a classifier, trained on the loud and soft source notes, recognises the instrument's family; and whether
-   one does that was not trained on this pitch, because many instruments sound alike loud and soft;
+3. whether a classifier, trained on the loud and soft source notes, recognises the instrument's family;
 4. clicks: whether the largest jump from sample to sample is more than JUMP_FACTOR times the source note's; and how much
    later than the source a struck or plucked note is there, because a note that fades in has no clicks either.
 
-What lies between the voices is the business of check_demo_space.py. The source notes are measured once and kept in
-WORK/measured.
+What lies between the voices is the business of check_demo_space.py.
 """
 
 from __future__ import annotations
@@ -163,16 +160,6 @@ def source_notes(work: Path) -> dict[str, np.ndarray]:
     return {kind: notes[i * count : (i + 1) * count, ::STEP] for i, kind in enumerate(KINDS)}
 
 
-def measure_source(work: Path, kind: str, name: str, notes: np.ndarray) -> dict[str, np.ndarray]:
-    """`measure` of source notes, kept until the notes are rendered again."""
-    path = work / "measured" / f"{name}, {kind}.npz"
-    if not path.exists() or path.stat().st_mtime < (work / "waves.npy").stat().st_mtime:
-        with replacing(path) as partial:
-            np.savez(partial, **measure(notes, notes))
-    with np.load(path) as saved:
-        return dict(saved)
-
-
 def latents_by_kind(about: dict) -> dict[str, dict[str, np.ndarray]]:
     """The latent of each instrument, loud and soft."""
     listed = {row["name"]: np.array(row["z"]) for row in about.get("instruments", [])}
@@ -192,31 +179,18 @@ def family_classifier(known: np.ndarray, families: list[str] | np.ndarray):
     return make_pipeline(StandardScaler(), SVC(C=PENALTY, class_weight="balanced")).fit(known, families)
 
 
-def taught_classifier(measured: dict[str, dict[str, dict]], heard: np.ndarray):
-    """`family_classifier` that knows the loud and soft source notes at those pitches that `heard` [pitches] says."""
-    known = [(name, row["source"]) for kind in ("loud", "soft") for name, row in measured[kind].items()]
-    families = np.repeat([INSTRUMENTS[name][1] for name, _ in known], heard.sum())
-    return family_classifier(np.concatenate([source["descriptors"][heard] for _, source in known]), families)
-
-
 def recognise(measured: dict[str, dict[str, dict]]) -> None:
-    """Add to all that was measured whether its family is recognised, [pitches].
-
-    "recognised" is by a classifier that knows the loud and soft source notes of all pitches, "recognised_unheard" by
-    one that knows none of the pitch that it is asked about.
+    """Add to all that was measured whether its family is "recognised", [pitches].
 
     Args:
-      measured: kind -> instrument -> whose -> what `measure` gives; "source" of all kinds is among it.
+      measured: kind -> instrument -> whose -> what `measure` gives; the classifier knows the "source" of all kinds.
     """
-    every, thirds = np.full(len(PITCHES), True), np.arange(len(PITCHES)) % 3
-    rounds = [("recognised", taught_classifier(measured, every), every)]
-    for third in range(3):
-        rounds.append(("recognised_unheard", taught_classifier(measured, thirds != third), thirds == third))
-    for key, classifier, asked in rounds:
-        for name, row in (item for of_kind in measured.values() for item in of_kind.items()):
-            for values in row.values():
-                right = classifier.predict(values["descriptors"][asked]) == INSTRUMENTS[name][1]
-                values.setdefault(key, np.full(len(PITCHES), False))[asked] = right
+    rows = [(INSTRUMENTS[name][1], row) for of_kind in measured.values() for name, row in of_kind.items()]
+    families = np.repeat([family for family, _ in rows], len(PITCHES))
+    classifier = family_classifier(np.concatenate([row["source"]["descriptors"] for _, row in rows]), families)
+    for family, row in rows:
+        for values in row.values():
+            values["recognised"] = classifier.predict(values["descriptors"]) == family
 
 
 def counted_in_tune(source_cents: np.ndarray, cents: np.ndarray, limit: float) -> list[int]:
@@ -230,9 +204,7 @@ def scores(source: dict[str, np.ndarray], made: dict[str, np.ndarray]) -> dict:
     found = {f"in_tune_{limit}": counted_in_tune(source["cents"], made["cents"], limit) for limit in IN_TUNE}
     ratios = made["jump"] / np.maximum(source["jump"], 1e-9)
     found["distance_db"] = float(np.mean(made["distance"]))
-    if "recognised" in made:
-        found["family"] = float(np.mean(made["recognised"]))
-        found["family_unheard"] = float(np.mean(made["recognised_unheard"]))
+    found["family"] = float(np.mean(made["recognised"]))
     found["clicks"] = float(np.mean(ratios > JUMP_FACTOR))
     found["jump_ratio_median"], found["jump_ratio_max"] = float(np.median(ratios)), float(ratios.max())
     found["jump_max"], found["source_jump_max"] = float(made["jump"].max()), float(source["jump"].max())
@@ -247,35 +219,6 @@ def pooled(rows: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 # -------------------------------------------------------------------------------------------------------------- report
 
 
-def share(counts: list[int]) -> float:
-    return counts[0] / counts[1] if counts[1] else float("nan")
-
-
-COLUMNS = {
-    f"in tune ({IN_TUNE[0]}), %": lambda found: 100 * share(found[f"in_tune_{IN_TUNE[0]}"]),
-    f"in tune ({IN_TUNE[1]}), %": lambda found: 100 * share(found[f"in_tune_{IN_TUNE[1]}"]),
-    "distance, dB": lambda found: found["distance_db"],
-    "family, %": lambda found: 100 * found["family"],
-    f"jump > {JUMP_FACTOR:g} x, %": lambda found: 100 * found["clicks"],
-}
-
-
-def table(rows: dict[str, dict[str, dict]], kinds: list[str]) -> str:
-    """Text with a line for each row: name -> kind -> `scores`."""
-    columns = dict(COLUMNS)
-    if not all("family" in found for row in rows.values() for found in row.values()):
-        columns.pop("family, %")
-    width = 8 * len(kinds)
-    lines = [
-        " " * 18 + " |".join(f"{title:>{width}s}" for title in columns),
-        " " * 18 + " |".join("".join(f"{kind:>8s}" for kind in kinds) for _ in columns),
-    ]
-    for name, row in rows.items():
-        cells = ("".join(f"{column(row[kind]):8.1f}" for kind in kinds) for column in columns.values())
-        lines.append(f"{name:18s}" + " |".join(cells))
-    return "\n".join(lines)
-
-
 def rounded(value):
     """Numbers for a compact file: four decimals, None instead of NaN."""
     if isinstance(value, dict):
@@ -288,70 +231,51 @@ def rounded(value):
 
 
 def measure_all(
-    model, work: Path, latents: dict[str, dict[str, np.ndarray]], sources: dict[str, np.ndarray], names: list[str]
+    model, latents: dict[str, dict[str, np.ndarray]], sources: dict[str, np.ndarray]
 ) -> tuple[dict[str, dict[str, dict]], dict[str, list[float]]]:
-    """All notes of some instruments: kind -> instrument -> whose -> what `measure` gives, and kind -> late strokes."""
+    """All notes: kind -> instrument -> whose -> what `measure` gives, and kind -> late strokes."""
     measured, late = {kind: {} for kind in KINDS}, {kind: [] for kind in latents}
-    keys = [(kind, name, sources[kind][list(INSTRUMENTS).index(name)]) for kind in KINDS for name in names]
-    for kind, name, notes in tqdm(keys, desc="sources"):
-        measured[kind][name] = {"source": measure_source(work, kind, name, notes)}
-    for kind, name, of_source in tqdm(keys, desc="model"):
+    keys = [(kind, name, sources[kind][i]) for kind in KINDS for i, name in enumerate(INSTRUMENTS)]
+    for kind, name, of_source in tqdm(keys):
         notes = model.generate(latents[kind][name], PITCHES, progress=False)
-        measured[kind][name]["model"] = measure(notes, of_source)
+        measured[kind][name] = {
+            "source": measure(of_source, of_source),
+            "model": measure(notes, of_source),
+        }
         if INSTRUMENTS[name][1] in STRUCK:
             rows = zip(notes, of_source, strict=True)
             late[kind] += [stroke_milliseconds(note) - stroke_milliseconds(source) for note, source in rows]
     return measured, late
 
 
-def print_notes(rows: dict[str, dict[str, dict]], all_notes: dict[str, dict[str, dict]]) -> None:
-    """The table of `scores` by instrument and of all of them, and what does not fit into its columns."""
-    model = all_notes["model"]
-    print(table({**rows, "all": model}, list(model)))
-    for kind, found in model.items():
-        in_tune = ", ".join("{} of {} within {} cents".format(*found[f"in_tune_{n}"], n) for n in IN_TUNE)
-        jumps = f"{found['jump_ratio_median']:.2f} x the source's, at most {found['jump_ratio_max']:.1f} x"
-        print(f"{kind}: {in_tune}; largest jumps {jumps} and {found['jump_max']:.2f} of a peak")
-        if "stroke_late_ms" in found:
-            print("... strokes late by {:.0f}, {:.0f}, {:.0f} ms (quartiles)".format(*found["stroke_late_ms"]))
-
-
-def check(work: Path, checkpoint: Path, only: list[str]) -> None:
+def check(work: Path, checkpoint: Path) -> None:
     from helpers.gansynth import load
 
-    names = only or list(INSTRUMENTS)
     model = load(checkpoint)
-    latents, sources = latents_by_kind(model.about), source_notes(work)
-    measured, late = measure_all(model, work, latents, sources, names)
-    if not only:
-        recognise(measured)
-    kinds = list(latents)
-    rows = {name: {k: scores(measured[k][name]["source"], measured[k][name]["model"]) for k in kinds} for name in names}
-    all_notes = {
-        whose: {
-            kind: scores(*(pooled([row[who] for row in measured[kind].values()]) for who in ("source", whose)))
-            for kind in kinds
-        }
-        for whose in ("source", "model")
-    }
-    for kind, milliseconds in late.items():
-        if milliseconds:
-            all_notes["model"][kind]["stroke_late_ms"] = np.percentile(milliseconds, (25, 50, 75)).tolist()
-    print_notes(rows, all_notes)
-    if only:
-        return
-
-    cents = {
-        name: {kind: {w: measured[kind][name][w]["cents"].round(1) for w in ("source", "model")} for kind in kinds}
-        for name in names
-    }
+    measured, late = measure_all(model, latents_by_kind(model.about), source_notes(work))
+    recognise(measured)
+    all_notes = {whose: {} for whose in ("source", "model")}
+    for kind, rows in measured.items():
+        for whose, found in all_notes.items():
+            found[kind] = scores(*(pooled([row[who] for row in rows.values()]) for who in ("source", whose)))
+        all_notes["model"][kind]["stroke_late_ms"] = np.percentile(late[kind], (25, 50, 75)).tolist()
     result = {
         "fingerprint": model.fingerprint,
         "all": all_notes,
-        "instruments": rows,
+        "instruments": {
+            name: {kind: scores(rows[name]["source"], rows[name]["model"]) for kind, rows in measured.items()}
+            for name in INSTRUMENTS
+        },
         "pitches": PITCHES.tolist(),
-        "cents": cents,
+        "cents": {
+            name: {
+                kind: {whose: values["cents"].round(1) for whose, values in rows[name].items()}
+                for kind, rows in measured.items()
+            }
+            for name in INSTRUMENTS
+        },
     }
+    print(json.dumps(rounded(all_notes["model"]), indent=1))
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
     with replacing(folder / "measurements.json") as partial:
         partial.write_text(json.dumps(rounded(result), separators=(",", ":")))
@@ -361,9 +285,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="folder that make_demo_checkpoint.py rendered into")
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--only", nargs="+", default=[], choices=list(INSTRUMENTS), metavar="NAME")
     args = parser.parse_args()
-    check(args.work, args.checkpoint, args.only)
+    check(args.work, args.checkpoint)
 
 
 if __name__ == "__main__":

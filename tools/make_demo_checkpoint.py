@@ -1,7 +1,7 @@
 """Make the bundled `demo` checkpoint: a small generator fitted to notes of two freely licensed soundfonts.
 
     python tools/make_demo_checkpoint.py render --work WORK --soundfonts FOLDER ...
-    python tools/make_demo_checkpoint.py fit    --work WORK --minutes MINUTES    # stop and repeat at will
+    python tools/make_demo_checkpoint.py fit    --work WORK --minutes MINUTES    # kill and repeat at will
     python tools/make_demo_checkpoint.py export --work WORK --out data/checkpoints/demo
 
 `render` needs the `fluidsynth` program (Debian: fluidsynth, fluid-soundfont-gm, musescore-general-soundfont), `fit`
@@ -36,7 +36,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from demo_voices import VOICES, VOICES_BETWEEN, VOICES_HELD_OUT, Voice
+from demo_voices import VOICES, VOICES_HELD_OUT, Voice
 from tqdm.auto import tqdm
 
 from helpers.files import replacing
@@ -53,7 +53,7 @@ HELD_SECONDS = 3.0  # as in NSynth: held for three seconds of four
 SLOT_SECONDS = 6.0  # a note, and time to ring out before the next
 RENDER_RATE = 32000  # Hz; resampled to 16 kHz with a proper filter
 PEAK = 0.9  # of each voice's loudest note
-FILES = {"waves": VOICES, "between": VOICES_BETWEEN, "held_out": VOICES_HELD_OUT}
+FILES = {"waves": VOICES, "held_out": VOICES_HELD_OUT}
 
 # The space.
 AXES = 16
@@ -69,7 +69,7 @@ STEADY_FRAMES = slice(8, 92)  # after the attack and before the release
 STEADY_SHARE = 0.05  # of the time
 STEADY_DRIFT = 8.0  # frames over which a steady part's neighbours must stay together
 LONGEST_DRIFT = 64  # frames over which they must in the end; at first it is SECTION
-BATCH, STEADY_BATCH = 64, 512
+BATCH, STEADY_BATCH = 64, 192
 PLAIN, BETWEEN_TWO = 0.45, 0.2  # of a batch: at voices, and on the way from one to another; the rest anywhere
 NEARBY = 0.15  # what is still that voice, about its place: standard deviation on each axis, at most this ...
 NEARBY_SHARE = 0.25  # ... and in all at most this share of the way to the nearest voice
@@ -121,19 +121,18 @@ def render_voice(voice: Voice, fonts: dict[str, Path]) -> np.ndarray:
     return (notes * (PEAK / np.abs(notes).max())).astype(np.float32)
 
 
-def render(work: Path, folders: list[Path], files: list[str]) -> None:
+def render(work: Path, folders: list[Path]) -> None:
     """The notes of each list of voices, FILE.npy [voices, pitches, samples]."""
     import os
 
     work.mkdir(parents=True, exist_ok=True)
-    names = {voice.font for file in files for voice in FILES[file]}
+    names = {voice.font for voices in FILES.values() for voice in voices}
     found = {name: [path for folder in folders if (path := folder / name).is_file()] for name in names}
     if missing := [name for name, paths in found.items() if not paths]:
         raise FileNotFoundError(f"no {' and no '.join(missing)} in {', '.join(map(str, folders))}")
     fonts = {name: paths[0] for name, paths in found.items()}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for file in files:
-            voices = FILES[file]
+        for file, voices in FILES.items():
             shape = (len(voices), NUM_PITCHES, CONFIG.audio_length)
             waves = np.lib.format.open_memmap(work / f"{file}.npy", "w+", np.float32, shape)
             done = pool.map(lambda voice: render_voice(voice, fonts), voices)
@@ -427,13 +426,13 @@ def learning_rate(peak: float, step: int, share: float) -> float:
 class Fit:
     """A fit that is saved whole so that a stopped one goes on where it was."""
 
-    def __init__(self, work: Path, minutes: float, precision: str, batches: tuple[int, int], finish: bool):
+    def __init__(self, work: Path, minutes: float, precision: str):
         import jax
         import jax.numpy as jnp
         from demo_network import first_state, first_weights
 
         self.path, self.out = work / "fit.npz", work / "weights.npz"
-        self.budget, self.precision, self.batches, self.finish = 60 * minutes, precision, batches, finish
+        self.budget, self.precision = 60 * minutes, precision
         self.passed, self.seconds, self.step = "steady", 0.0, 0
         self.curves: list[dict] = []
         self.state = first_state(first_weights(CONFIG, AXES, SEED))
@@ -460,13 +459,13 @@ class Fit:
         with replacing(self.out) as partial:
             np.savez_compressed(partial, record=json.dumps(record), **halves)
 
-    def run(self, label: str, until: float, start: float, data: dict, table: dict, stop: float) -> None:
-        """Go on with a pass that lasts from `start` to `until` seconds of the fit; at time `stop`, stop."""
+    def run(self, label: str, until: float, start: float, data: dict, table: dict) -> None:
+        """Go on with a pass that lasts from `start` to `until` seconds of the fit."""
         import jax
         import jax.numpy as jnp
 
         steady = label == "steady"
-        batch = self.batches[steady]
+        batch = STEADY_BATCH if steady else BATCH
         step = stepper(batch, self.precision)
         began = time.monotonic()
         drift = np.full((1, 1), STEADY_DRIFT, np.float32) if steady else drift_matrix(0.0)
@@ -474,10 +473,8 @@ class Fit:
         jax.block_until_ready(step(copy, data, table, drift, 0.0, jax.random.key(0)))
         print(f"{label}: batch {batch}, compiled in {time.monotonic() - began:.0f} s", flush=True)
         clock = saved = told = time.monotonic()
-        if self.finish:
-            until = min(until, self.seconds + stop - clock)
         recent: list[dict] = []
-        while self.seconds < until and clock < stop:
+        while self.seconds < until:
             share = (self.seconds - start) / (until - start)
             if not steady:
                 drift = drift_matrix(share)
@@ -498,15 +495,11 @@ class Fit:
                 saved = clock = time.monotonic()
 
 
-def fit(
-    work: Path, minutes: float, precision: str, sitting: float, batches: tuple[int, int], finish: bool = False
-) -> None:
-    """`sitting`: minutes after which to stop for now, or with `finish` for good, however much was to be done."""
+def fit(work: Path, minutes: float, precision: str) -> None:
     import jax
     import jax.numpy as jnp
     from demo_network import first_state, grow_time_axis
 
-    stop = time.monotonic() + 60 * sitting
     layout = space(work)
     index, row = layout["index"], layout["row"]
     waves = np.load(work / "waves.npy", mmap_mode="r")[index]
@@ -522,20 +515,15 @@ def fit(
         "to_linear": jnp.asarray(spectral.mel_inverse_weights(CONFIG).toarray(), jnp.float32),
     }
     jax.block_until_ready((whole, held, table))
-    print(f"analysed {len(index)} voices; {stop - time.monotonic():.0f} s left of this sitting", flush=True)
-    going = Fit(work, minutes, precision, batches, finish)
+    going = Fit(work, minutes, precision)
     share = STEADY_SHARE * going.budget
     if going.passed == "steady":
-        going.run("steady", share, 0.0, held, table, stop)
-        if going.seconds >= share:
-            going.state = first_state(grow_time_axis(going.state["average"], CONFIG))
-            going.passed = "whole"
-            going.step = 0
+        going.run("steady", share, 0.0, held, table)
+        going.state = first_state(grow_time_axis(going.state["average"], CONFIG))
+        going.passed, going.step = "whole", 0
         going.save()
-    if going.passed == "whole":
-        going.run("whole", going.budget, share, whole, table, stop)
-        going.save()
-    print(f"{going.seconds:.0f} of {going.budget:.0f} s fitted, {going.step} steps", flush=True)
+    going.run("whole", going.budget, share, whole, table)
+    going.save()
 
 
 # ------------------------------------------------------------------------------------------------------------- export
@@ -618,22 +606,16 @@ def main() -> None:
         command.add_argument("--work", type=Path, required=True, help="folder for notes and state (3 GB)")
         if name == "render":
             command.add_argument("--soundfonts", type=Path, nargs="+", required=True, help="folders")
-            command.add_argument("--files", nargs="+", choices=list(FILES), default=list(FILES))
         elif name == "fit":
             command.add_argument("--minutes", type=float, required=True, help="of the whole fit")
-            command.add_argument("--sitting", type=float, default=math.inf, help="minutes after which to stop for now")
-            command.add_argument("--finish", action="store_true", help="end with this sitting, even if that is sooner")
             command.add_argument("--precision", choices=("float32", "float16", "bfloat16"), default="float32")
-            command.add_argument("--batch", type=int, default=BATCH)
-            command.add_argument("--steady-batch", type=int, default=STEADY_BATCH)
         else:
             command.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     if args.command == "render":
-        render(args.work, args.soundfonts, args.files)
+        render(args.work, args.soundfonts)
     elif args.command == "fit":
-        batches = (args.batch, args.steady_batch)
-        fit(args.work, args.minutes, args.precision, args.sitting, batches, args.finish)
+        fit(args.work, args.minutes, args.precision)
     else:
         export(args.work, args.out)
 
