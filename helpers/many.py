@@ -192,7 +192,7 @@ def players(
     >>> from helpers import gansynth, instruments, many, midi
     >>> model, song = gansynth.load("demo"), midi.load("data/midi/study.mid")
     >>> many.players(model, song, 1, instruments.choose("Cello, Harp", model))
-    Timeline(Cello at 0 s, Harp at 14.9286 s)
+    Timeline(Cello at 0 s, Harp at 14.9... s)
     """
     if instruments and each_track:
         pitched = [number for number, track in enumerate(song.tracks, start=1) if not track.is_drum]

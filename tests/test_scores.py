@@ -59,12 +59,15 @@ def test_hostile_names_become_plain_ones(tmp_path):
     assert names(folder / ". .mid") == ["score"]
 
 
-def test_links_in_a_circle_come_to_an_end(songs):
+def test_links_in_a_circle_come_to_an_end(songs, monkeypatch):
+    scan, scanned = os.scandir, []
+    monkeypatch.setattr(os, "scandir", lambda folder: scanned.append(folder) or scan(folder))
     (songs / "deep" / "up").symlink_to(songs)
     (songs / "self.mid").symlink_to(songs / "self.mid")
     found = scores.find([songs])
     assert [score.name for score in found] == ["a", "b", "self", "z", "deep/er/c"]
     assert [score.name for score in found if score.fault] == ["self"]
+    assert len(scanned) == 4, "three folders, and once the link"
 
 
 def test_a_folder_that_cannot_be_read_is_in_the_list_with_its_fault(songs, monkeypatch):
