@@ -209,8 +209,9 @@ def match(
 
     >>> from helpers import gansynth, matching
     >>> model = gansynth.load("demo")
-    >>> oboe = matching.read("tests/data/nsynth/nsynth_example_14.flac")
-    >>> found = matching.match(model, oboe, stop=lambda: True)  # at once: the nearest of the first voices
+    >>> wave = model.generate(model.sample_z(1, seed=1), [60])[0]
+    >>> sound = matching.recording(wave / abs(wave).max(), model.sample_rate, "mine")
+    >>> found = matching.match(model, sound, stop=lambda: True)  # at once: the nearest of the first voices
     >>> found.distance <= found.nearest_distance
     True
 
