@@ -69,6 +69,7 @@ def test_the_wheel_has_every_module_and_all_that_they_read(installed):
         "gansynth_train",
         "gansynth_evaluate",
         "gansynth_export",
+        "gansynth_match",
     }
 
 
