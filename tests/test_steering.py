@@ -165,6 +165,14 @@ def test_too_little_asks_for_more_by_ear(known, turn, monkeypatch):
     assert "brightness +0.6" in str(found)
 
 
+def test_what_is_to_stay_stays_by_ear(known, turn, monkeypatch):
+    start = known[0].instruments[5]
+    Ear(monkeypatch, turn, lambda value: value / 2)  # so that there is a second try
+    moved = [timbre.by_ear(turn, start, keep=keep, brightness=0.5).instrument for keep in (["decay"], [])]
+    change = [abs(predicted(turn, one, "decay") - predicted(turn, start, "decay")) for one in moved]
+    assert change[0] <= steering.ARRIVED < change[1]
+
+
 def test_plateaus_are_crossed_by_ear(known, turn, monkeypatch):
     start = known[0].instruments[3]
     here = turn._surface.values(start.z)[NAMES.index("brightness")]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,7 +80,9 @@ class Steered:
 
 
 @in_one_line
-def by_ear(turn: steering.Directions, instrument: Instrument, pitch: int = 60, **amounts: float) -> Steered:
+def by_ear(
+    turn: steering.Directions, instrument: Instrument, pitch: int = 60, keep: Sequence[str] = (), **amounts: float
+) -> Steered:
     """`Directions.steer`, with the result listened to: more is asked for where too little came of it, or less.
 
     Some instruments lie on plateaus, where the regression takes a step that nobody hears. Of five tries at most, and of
@@ -90,6 +92,7 @@ def by_ear(turn: steering.Directions, instrument: Instrument, pitch: int = 60, *
       turn: directions of the model that plays the instrument.
       instrument: where to begin.
       pitch: MIDI number from 24 to 84 of the note that is listened to.
+      keep: descriptors that shall stay as they are, as far as the regression knows.
       **amounts: descriptor -> standard deviations.
 
     Raises:
@@ -107,7 +110,7 @@ def by_ear(turn: steering.Directions, instrument: Instrument, pitch: int = 60, *
     if model is None:
         raise ValueError("these directions belong to no model that could be listened to")
     _check_pitch(pitch)
-    turned = turn.steer(instrument, (), **amounts)
+    turned = turn.steer(instrument, keep, **amounts)
     names = list(amounts)
     wanted = np.array([float(amounts[name]) for name in names])
     deviations = np.array([turn.deviations[name] for name in names])
@@ -127,7 +130,7 @@ def by_ear(turn: steering.Directions, instrument: Instrument, pitch: int = 60, *
         share = np.divide(wanted, change, out=np.full_like(wanted, STRETCH), where=change * wanted > 0)
         more = asked * np.clip(share, 1 / STRETCH, STRETCH)
         asked = np.clip(more, -STRETCHED * np.abs(wanted), STRETCHED * np.abs(wanted))
-        turned = turn.steer(instrument, **dict(zip(names, asked.tolist(), strict=True)))
+        turned = turn.steer(instrument, keep, **dict(zip(names, asked.tolist(), strict=True)))
     if best is not instrument:
         changes = ", ".join(f"{name} {amount:+g}" for name, amount in amounts.items())
         best = dataclasses.replace(best, name=f"{instrument.name}, {changes}")
