@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import stamp_notebooks
+from drive import PARTS
 from execute import execute
 
 from helpers import runtime
@@ -29,16 +30,6 @@ VIEW, WIDGETS = "application/vnd.jupyter.widget-view+json", "application/vnd.jup
 RICH = {"text/html", "image/png", VIEW}  # kinds of output that are shown in place of their text
 LONGEST_TEXT = 40  # lines of one output ...
 WIDEST_TEXT = 120  # ... of so many characters; a longer one is shown as several
-
-PARTS = (
-    "helpers",
-    "notebooks",
-    "data/midi",
-    "data/checkpoints/demo",
-    "data/embeddings",
-    "data/recordings",
-    "data/styles",
-)  # of the repository, that notebooks need
 
 # What a reader of the executed notebook sees: pictures, players, and controls (progress bars are none).
 CLICKED = ("00_quickstart", "00_report")  # nothing is typed in these, and the solutions have no code

@@ -16,7 +16,7 @@ import traitlets
 from .. import instruments
 from ..gansynth.config import MAX_PITCH, MIN_PITCH
 from ..instruments import DRAWN, Bank, Instrument
-from .base import SCRIPTS, Control, Line, quoted, tip
+from .base import SCRIPTS, Control, Line, quoted, script, tip
 from .notes import MIDDLE_C, Piano, Preview, bank_code, checked_bank, drawn_bank, model_of, note_code
 from .tune import shown
 
@@ -37,7 +37,7 @@ class Grid(anywidget.AnyWidget):
       selected: the name that was heard last, or "".
     """
 
-    _esm = SCRIPTS / "browser.js"
+    _esm = script("elements.js", "browser.js")
     _css = SCRIPTS / "browser.css"
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     kept = traitlets.List(traitlets.Unicode()).tag(sync=True)

@@ -13,7 +13,7 @@ import numpy as np
 import traitlets
 
 from ..matching.recordings import MAX_SECONDS
-from .base import SCRIPTS, script
+from .base import script
 
 MAX_RECORDED = 15.0  # s of the microphone; a note lasts a few
 MAX_RAW_BYTES = 16 << 20  # of what is sent: a file as it is, or samples, of which a minute at 48 kHz has 11.5 MB
@@ -55,7 +55,7 @@ class Recorder(anywidget.AnyWidget):
       most_raw, most_bytes: bytes of a file that is sent as it is, and of one that is taken at all.
     """
 
-    _esm = SCRIPTS / "recorder.js"
+    _esm = script("elements.js", "recorder.js")
     _css = script("drop.css", "recorder.css")
     most_recorded = traitlets.Float(MAX_RECORDED).tag(sync=True)
     most_seconds = traitlets.Float(MAX_SECONDS).tag(sync=True)

@@ -7,47 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import anywidget
 import numpy as np
 import traitlets
 
 from .. import audio
 from ..audio import Audio
 from .base import SCRIPTS, script
-from .player import PANELS, pictures
+from .player import PANELS, Deck, pictures
 
 PICTURE, DPI = (3.1, 2.3), 200  # inches, of one of three; sharp on a dense screen too
 AXES = (0.235, 0.19, 0.735, 0.76)  # left, bottom, width and height of the time axis' box, as shares of the picture
 
 
-class Sides(anywidget.AnyWidget):
-    """Clips side by side, to hear against each other. Names, captions, sounds and pictures are in the same order.
+class Sides(Deck):
+    """A deck whose clips stand side by side, each under its picture, to hear against each other.
 
     Traits:
-      sounds: FLAC files.
-      seconds: length of each.
-      pictures: PNG files.
-      picture: what they show.
+      captions: what stands over each picture.
       axes: left, bottom, width and height of the time axis' box, as shares of a picture.
-      current: number of the clip that is heard.
-      trouble: what went wrong in the browser.
     """
 
     _esm = script("transport.js", "sides.js")
     _css = SCRIPTS / "sides.css"
-    names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     captions = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    sounds = traitlets.List(traitlets.Bytes()).tag(sync=True)
-    seconds = traitlets.List(traitlets.Float()).tag(sync=True)
-    pictures = traitlets.List(traitlets.Bytes()).tag(sync=True)
-    picture = traitlets.Unicode().tag(sync=True)
     axes = traitlets.List(traitlets.Float(), list(AXES)).tag(sync=True)
-    current = traitlets.Int(0).tag(sync=True)
-    position = traitlets.Float(0.0, min=0.0).tag(sync=True)
-    playing = traitlets.Bool(False).tag(sync=True)
-    loop = traitlets.Bool(False).tag(sync=True)
-    volume = traitlets.Float(1.0, min=0.0, max=1.0).tag(sync=True)
-    trouble = traitlets.Unicode().tag(sync=True)
 
     def show(self, clips: Mapping[str, Audio], captions: Sequence[str], panel: str, mode: str) -> None:
         """Show clips, each with a caption and a picture, as for `spectrograms.compare`."""

@@ -15,7 +15,7 @@ from .. import audio
 from ..matching import RecordedNote, Recording
 from ..matching.recordings import MIN_SECONDS
 from ..midi import note_name
-from .base import SCRIPTS
+from .base import SCRIPTS, script
 
 COLUMNS = 900  # of the waveform: as wide as a control is at its widest
 DRAWN_PEAK = 0.9  # the waveform fills its room whatever the level
@@ -32,7 +32,7 @@ class Trim(anywidget.AnyWidget):
       notes: [start, end, name] of what was found.
     """
 
-    _esm = SCRIPTS / "trim.js"
+    _esm = script("elements.js", "trim.js")
     _css = SCRIPTS / "trim.css"
     peaks = traitlets.Bytes().tag(sync=True)
     seconds = traitlets.Float(0.0).tag(sync=True)

@@ -16,6 +16,18 @@ DECODE = """async audio => {
     const sound = Array.from({ length: 200 }, (_, i) => wave[Math.floor(i * wave.length / 200)]);
     return { shown: audio.duration, seconds: clip.duration, level, sound };
 }"""
+# What has begun to sound in Web Audio, and in how many sources it goes on.
+SPY = """
+window.sounds = [];
+for (const name of ["start", "stop"]) {
+    const method = AudioBufferSourceNode.prototype[name];
+    AudioBufferSourceNode.prototype[name] = function (...given) {
+        sounds.push(name);
+        return method.apply(this, given);
+    };
+}
+window.held = () => sounds.filter((name) => name === "start").length - sounds.filter((name) => name === "stop").length;
+"""
 SILENCE = 1e-3  # RMS of what counts as silent; a note's is a tenth or so
 
 

@@ -17,17 +17,6 @@ from helpers import instruments, widgets
 bank = instruments.bank(Player(), path="keyboard.json")
 """
 CELLS = ("keyboard = widgets.Keyboard(bank)\nkeyboard", "pad = widgets.Keyboard(bank, list(bank)[:4])\npad")
-SPY = """
-window.sounds = [];
-for (const name of ["start", "stop"]) {
-    const method = AudioBufferSourceNode.prototype[name];
-    AudioBufferSourceNode.prototype[name] = function (...given) {
-        sounds.push(name);
-        return method.apply(this, given);
-    };
-}
-window.held = () => sounds.filter((name) => name === "start").length - sounds.filter((name) => name === "stop").length;
-"""
 CELLS_NOW = "() => document.querySelectorAll('.jp-Notebook .jp-Cell').length"
 
 
@@ -36,7 +25,7 @@ def there(browser, lab, checkout):
     notebook = drive.write(checkout, "keyboard", SETUP.strip(), *CELLS)
     shutil.copy(Path(__file__).resolve().parents[1] / "inputs.py", (checkout / notebook).parent)
     page, errors = drive.new_page(browser)
-    page.add_init_script(SPY)
+    page.add_init_script(controls.SPY)
     drive.open_run(page, "lab", lab, notebook)
     keyboards = page.locator(".gansynth-control", has=page.get_by_role("heading", name="Keyboard", exact=True))
     expect(keyboards).to_have_count(2)

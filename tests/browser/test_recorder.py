@@ -60,18 +60,6 @@ DROP_WEBM = """async zone => {
     transfer.items.add(new File(parts, "phone.webm"));
     zone.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
 }"""
-# What has begun to sound in Web Audio, and in how many sources it goes on.
-SPY = """
-window.sounds = [];
-for (const name of ["start", "stop"]) {
-    const method = AudioBufferSourceNode.prototype[name];
-    AudioBufferSourceNode.prototype[name] = function (...given) {
-        sounds.push(name);
-        return method.apply(this, given);
-    };
-}
-window.going = () => sounds.filter((name) => name === "start").length - sounds.filter((name) => name === "stop").length;
-"""
 
 
 def tone(seconds, rate=RATE, hertz=PITCH):
@@ -98,7 +86,7 @@ def there(browser, lab, checkout):
     scratch = (checkout / notebook).parent
     shutil.copy(Path(__file__).resolve().parents[1] / "inputs.py", scratch)
     page, errors = drive.new_page(browser)
-    page.add_init_script(SPY)
+    page.add_init_script(controls.SPY)
     drive.open_run(page, "lab", lab, notebook)
     both = page.locator(".gansynth-control", has=page.get_by_role("heading", name="Match", exact=True))
     expect(both).to_have_count(2)
@@ -303,16 +291,16 @@ def test_match_hear_and_keep(there):
     sides = there.mine.locator(".gansynth-sides")
     play = sides.get_by_role("button", name="Play", exact=True)
     play.click()
-    there.page.wait_for_function("going() === 3")  # all of them in step
+    there.page.wait_for_function("held() === 3")  # all of them in step
     there.page.keyboard.press("2")
     expect(cards.nth(1).get_by_role("button")).to_have_attribute("aria-pressed", "true")
     expect(cards.nth(0).get_by_role("button")).to_have_attribute("aria-pressed", "false")
     controls.hear(there.mine, there.mine.get_by_role("button", name="Listen").click)
     expect(play).to_be_visible()  # it has stopped
-    assert there.page.evaluate("going()") <= 0
+    assert there.page.evaluate("held()") <= 0
     sides.get_by_role("slider", name="position").focus()
     there.page.keyboard.press("Space")
-    there.page.wait_for_function("going() > 0")
+    there.page.wait_for_function("held() > 0")
     assert there.mine.locator("audio").evaluate("audio => audio.paused")
     there.page.keyboard.press("Space")
     there.mine.get_by_role("button", name="rainbowgram").click()

@@ -2,11 +2,6 @@
 const ROWS = 8; // of a page
 
 function render({ model, el }) {
-  const add = (tag, className, parent) => {
-    const element = parent.appendChild(document.createElement(tag));
-    element.className = className;
-    return element;
-  };
   const grid = add("div", "gansynth-grid", el), pager = add("div", "pager", el);
   const [back, shown, on] = ["button", "output", "button"].map((tag) => add(tag, "", pager));
   let names = [];

@@ -64,12 +64,6 @@ async function listen(heard, ended) {
 }
 
 function render({ model, el }) {
-  const add = (tag, className, parent, attributes = {}) => {
-    const element = parent.appendChild(document.createElement(tag));
-    element.className = className;
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    return element;
-  };
   const record = add("button", "record", el, { type: "button", title: "Record from the microphone" });
   const gauge = add("span", "gauge", el);
   const meter = add("span", "meter", gauge, { role: "meter", "aria-label": "Level", "aria-valuemin": LOWEST, "aria-valuemax": 0 });

@@ -125,13 +125,4 @@ function view(model, sound, el) {
   };
 }
 
-export default () => {
-  let sound;
-  return {
-    initialize({ model }) {
-      sound = transport(model);
-      return () => sound.close();
-    },
-    render: ({ model, el }) => view(model, sound, el),
-  };
-};
+export default withTransport(view);

@@ -192,3 +192,15 @@ function element(tag, className, attributes = {}) {
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   return made;
 }
+
+// The widget of a view of a model and its sound, which lives as long as the model and not as long as one view.
+const withTransport = (view) => () => {
+  let sound;
+  return {
+    initialize({ model }) {
+      sound = transport(model);
+      return () => sound.close();
+    },
+    render: ({ model, el }) => view(model, sound, el),
+  };
+};

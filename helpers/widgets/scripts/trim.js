@@ -10,12 +10,6 @@ const TICK_ROOM = 52; // pixels from one tick to the next, at least
 const HEIGHT = 100; // of the drawing's own units
 
 function render({ model, el }) {
-  const add = (tag, className, parent, attributes = {}) => {
-    const element = parent.appendChild(document.createElement(tag));
-    element.className = className;
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    return element;
-  };
   const stage = add("div", "stage", el, { title: "Drag the handles to what is to be matched, or mark a new part" });
   const svg = document.createElementNS(SVG, "svg");
   const wave = document.createElementNS(SVG, "path");
