@@ -278,6 +278,8 @@ def _checked_many(args: argparse.Namespace) -> tuple[list[Score], dict]:
     if folder is not None:
         _check_writable(folder)
     if args.stems:
+        if args.scheduler:
+            raise ValueError("--stems goes to a folder of this machine, which the workers of --scheduler do not have")
         if stores.is_address(args.stems):
             raise ValueError(f"--stems is {args.stems}; it must be a folder of this machine")
         _check_writable(as_path(args.stems))

@@ -15,8 +15,8 @@ from .errors import in_one_line
 from .files import plain_name
 from .limits import MAX_BYTES
 from .midi import smf
+from .scores import ENDINGS
 
-ENDINGS = (".mid", ".midi", ".kar", ".rmi", ".mid.gz")  # of the files that are scores
 MAX_FETCH_SECONDS = 60  # that a download may take
 
 

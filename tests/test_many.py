@@ -286,6 +286,7 @@ def test_what_makes_no_sense_for_many_is_one_sentence(shell, songs, out, capsys,
         "--midi_played is for one score": [songs, "--midi_played", tmp_path / "a.mid"],
         "--format is for many scores": ["--midi_file", SMALL, "--format", "mp3"],
         "--batch_size is 0": [songs, "--batch_size", 0],
+        "--stems goes to a folder": [songs, "--stems", tmp_path, "--scheduler", "tcp://127.0.0.1:1"],
         "there is no such file or folder": [tmp_path / "none"],
     }
     for sentence, flags in mistakes.items():
