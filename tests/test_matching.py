@@ -1,5 +1,7 @@
 """helpers.matching.fitting: the match, what it is worth, and what is said of it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from inputs import DATA, harmonic_wave
@@ -142,7 +144,13 @@ def test_the_offset_is_taken_out_of_the_sound_and_stated(tiny, quick):
     assert matching.recordings.measured_cents(target.wave, 60, RATE) == pytest.approx(0, abs=2)
     found = matching.match(tiny, sound, [note], progress=False)
     assert found.cents == note.cents
-    assert "the recording is 30 cents above A4 = 440 Hz" in found.report()
+    assert "the recording is tuned 30 cents above A4 = 440 Hz" in found.report()
+    assert "tuned 4 cents below A4" in dataclasses.replace(found, cents=-4.2).report()
+    assert "the recording is in tune with A4" in dataclasses.replace(found, cents=-0.2).report()
+
+
+def test_no_cents_are_less_than_none():
+    assert str(dataclasses.replace(said(60), cents=-0.2)).startswith("C4 +0 cents")
 
 
 def test_other_rates_are_brought_to_the_models(tiny):

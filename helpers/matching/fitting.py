@@ -153,8 +153,7 @@ class Match:
             f"{self.nearest_distance:.1f} dB from it",
             f"  {self.round_trip:.1f} dB lie between the recording and itself in the model's representation, which no "
             "latent can do better than",
-            f"  the recording is {abs(self.cents):.0f} cents {'above' if self.cents >= 0 else 'below'} A4 = 440 Hz; "
-            "tune by that to play along with it",
+            f"  the recording is {_tuned(self.cents)}",
         ]
         for note in self.notes:
             moved = f", played as {note_name(note.pitch)}" if note.pitch != note.note.pitch else ""
@@ -470,4 +469,12 @@ def _drift(here: Mapping[str, float], there: Mapping[str, float]) -> str:
 
 
 def _in_cents(cents: float) -> str:
-    return f"{cents:+.0f} cents" if np.isfinite(cents) else "no pitch"
+    return f"{round(cents):+d} cents" if np.isfinite(cents) else "no pitch"
+
+
+def _tuned(cents: float) -> str:
+    """How a recording is tuned, in words."""
+    if not round(cents):
+        return "in tune with A4 = 440 Hz"
+    side = "above" if cents > 0 else "below"
+    return f"tuned {abs(cents):.0f} cents {side} A4 = 440 Hz: tune the instrument by that to play along with it"

@@ -106,7 +106,7 @@ class RecordedNote:
     warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{note_name(self.pitch)} {self.cents:+.0f} cents, from {self.start:.2f} to {self.end:.2f} s"
+        return f"{note_name(self.pitch)} {round(self.cents):+d} cents, from {self.start:.2f} to {self.end:.2f} s"
 
 
 @in_one_line

@@ -588,7 +588,7 @@ def _table(notes: list[RecordedNote], warnings: tuple[str, ...]) -> str:
     rows = ""
     for note in notes:
         readings = [f"{value:.2f}" if np.isfinite(value) else "nothing" for value in note.readings.values()]
-        cells = [note_name(note.pitch), f"{note.cents:+.0f} cents", *readings]
+        cells = [note_name(note.pitch), f"{round(note.cents):+d} cents", *readings]
         rows += f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
     said = dict.fromkeys([*warnings, *(warning for note in notes for warning in note.warnings)])
     remarks = "".join(f'<div class="gansynth-remark">{html.escape(warning)}</div>' for warning in said)
