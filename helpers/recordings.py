@@ -50,9 +50,9 @@ def keep(content: bytes, name: str) -> Path:
 
     >>> from pathlib import Path
     >>> from helpers import matching, recordings
-    >>> path = recordings.keep(Path("data/recordings/trumpet.flac").read_bytes(), "my trumpet?.flac")
+    >>> path = recordings.keep(Path("data/recordings/blown.flac").read_bytes(), "my flute?.flac")
     >>> path.name, matching.read(path)
-    ('my trumpet_.flac', Recording('my trumpet_', 4.00 s, 16000 Hz))
+    ('my flute_.flac', Recording('my flute_', 4.00 s, 16000 Hz))
 
     Notebook: 11_match.
     """

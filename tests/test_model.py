@@ -61,7 +61,7 @@ def test_the_length_of_a_held_note_is_not_rounded(tiny, waves, expected, monkeyp
 
     monkeypatch.setattr(tiny, "_compiled", {})
     tiny.generate(expected["z"][:1], expected["pitches"][:1], seconds)
-    ((_, computed),) = tiny._compiled
+    ((_, computed, _),) = tiny._compiled
     needed = spectral.frames_for(round(seconds * tiny.sample_rate), tiny.config)
     assert (computed == needed) == (frames == "those needed")
     assert needed <= computed < needed + 16

@@ -18,6 +18,7 @@ from playwright.sync_api import expect
 
 from helpers import audio
 from helpers.audio import Audio
+from helpers.widgets import base
 
 SETUP = """
 import sys
@@ -365,7 +366,7 @@ def test_where_there_is_no_microphone_a_sentence_says_what_to_do(browser, tmp_pa
     page, errors = drive.new_page(browser)
     page.add_init_script(script)
     page.goto((tmp_path / "page.html").as_uri())
-    recorder = (drive.ROOT / "helpers" / "widgets" / "scripts" / "recorder.js").read_text("utf-8")
+    recorder = base.script("elements.js", "recorder.js")
     page.add_script_tag(content=recorder.replace("export default", "globalThis.widget ="))
     page.evaluate(
         """() => widget.render({

@@ -267,6 +267,8 @@ def test_what_is_no_instrument_of_this_model_is_told(there, tmp_path, content, s
 @pytest.mark.parametrize("width", [1280, 600, 390])
 def test_nothing_is_wider_than_the_window(there, width):
     there.page.set_viewport_size({"width": width, "height": 900})
+    # What is placed by script is placed anew after the page is, and before it is painted.
+    there.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     beyond = there.page.evaluate(
         """() => [...document.querySelectorAll("body *")].filter((element) => {
             const { left, right, width } = element.getBoundingClientRect();
