@@ -18,7 +18,7 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from .. import drawing, folders, instruments, midi, midi_sources, runtime, soundfont
+from .. import drawing, folders, instruments, midi, midi_sources, runtime, scores, soundfont
 from ..audio import Audio
 from ..files import as_path
 from ..instruments import Bank, Instrument
@@ -92,7 +92,7 @@ class Tune(Control):
         self._list = ipywidgets.Dropdown(description="score")
         listen = ipywidgets.Button(description="Listen", icon="play")
         self._upload = ipywidgets.FileUpload(
-            description="Upload", accept=",".join((*midi_sources.ENDINGS, ".gz")), multiple=False
+            description="Upload", accept=",".join((*scores.ENDINGS, ".gz")), multiple=False
         )
         self._drop = Drop()
         self._link = ipywidgets.Text(description="link", placeholder="https://… or a Google Drive link")
