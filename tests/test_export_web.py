@@ -299,6 +299,32 @@ def test_a_note_is_that_of_a_sampler(scripts, sustained):
     assert snr(found["samples"][held], samples[held]) > 35
 
 
+def test_notes_are_made_anew_where_most_turn_out_to_go_on(chromium):
+    """Two that die away come first; when three have gone on, they have a loop too."""
+    page = chromium.new_page()
+    for name in ("transform.js", "looping.js", "web_worker.js"):
+        page.add_script_tag(content=(webpage.TEMPLATES / name).read_text("utf-8"))
+    steady = harmonic_wave(60, 4)[:48000]
+    dying = steady * np.exp(-3 * np.arange(48000) / RATE).astype(np.float32)
+    said = page.evaluate(
+        """([steady, dying, rate]) => {
+            const said = [];
+            self.postMessage = (message) => said.push([Math.round(message.zone.pitch), Boolean(message.zone.loop)]);
+            about = { sample_rate: rate };
+            const current = { turn: 1, pitches: [54, 57, 60, 63, 66], waves: new Map() };
+            const notes = [[54, dying], [57, dying], [60, steady], [63, steady], [66, steady]];
+            for (const [pitch, wave] of notes) hand(current, pitch, Float32Array.from(wave));
+            return said;
+        }""",
+        [(steady * np.exp(0.8 * np.arange(48000) / RATE)).tolist(), dying.tolist(), RATE],
+    )
+    page.close()
+    assert said[:3] == [[54, False], [57, False], [60, False]]
+    assert [pitch for pitch, _ in said[-5:]] == [54, 57, 60, 63, 66]
+    assert dict(said[-5:])[66]
+    assert dict(said[-5:])[60]
+
+
 @pytest.mark.parametrize("prior", [BETWEEN_VOICES, "standard normal"])
 def test_a_seed_draws_what_python_draws(scripts, model, prior):
     normal = GANSynth.sample_z

@@ -205,22 +205,28 @@ def test_the_slider_goes_from_one_to_the_other(there, model):
 def test_the_map_chooses_by_mouse_and_by_arrows(there, model):
     page = there.page
     data = json.loads(page.locator("#data").text_content())
-    number = next(i for i, source in enumerate(data["map"]["sources"]) if "seed" in source)
+    sources, labels = data["map"]["sources"], [label[0] for label in data["map"]["labels"]]
     svg = page.locator("#map")
     svg.scroll_into_view_if_needed()
-    mark = (
-        svg.locator(".dot")
-        .nth(number)
-        .evaluate("dot => { const b = dot.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; }")
+
+    def click(number):
+        """On a point of the map, or on what lies over it; the number of what is chosen."""
+        middle = "dot => { const b = dot.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; }"
+        page.mouse.click(*svg.locator(".dot").nth(number).evaluate(middle))
+        chosen = page.locator(".map .label b").inner_text()
+        assert name(page) == chosen
+        return labels.index(chosen)
+
+    # Points overlap, so that the one that is clicked may be another of its kind, or of the other.
+    drawn = next(
+        i for i in map(click, [i for i, source in enumerate(sources) if "seed" in source]) if "seed" in sources[i]
     )
-    page.mouse.click(*mark)
-    chosen = page.locator(".map .label b").inner_text()
-    assert name(page) == chosen
-    i = [label[0] for label in data["map"]["labels"]].index(chosen)
-    source = data["map"]["sources"][i]
-    if "seed" in source:
-        expected = model.sample_z(source["number"] + 1, source["seed"])[-1]
-        np.testing.assert_allclose(asked_for(page), expected, atol=1e-12)
+    expected = model.sample_z(sources[drawn]["number"] + 1, sources[drawn]["seed"])[-1]
+    np.testing.assert_allclose(asked_for(page), expected, atol=1e-12)
+    voices = (i for i, source in enumerate(sources) if source.get("own", 0) > 0)
+    voice = next(i for i in map(click, voices) if sources[i].get("own", 0) > 0)
+    np.testing.assert_allclose(asked_for(page), model.about["instruments"][sources[voice]["own"]]["z"], atol=1e-12)
+    chosen = labels[voice]
     svg.press("ArrowLeft")
     assert name(page) != chosen
     assert name(page) == page.locator(".map .label b").inner_text()
