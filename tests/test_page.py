@@ -598,7 +598,7 @@ def deck(chromium, monkeypatch, tmp_path):
 
 
 def until(deck, what):
-    """The state in which something first held: asked in one go, since a clip can end before a slow machine asks again."""
+    """The state in which something first held, asked in one go: a clip can end before a slow machine asks again."""
     return deck.page.wait_for_function(f"() => {{ const state = ({STATE})(); return ({what}) && state; }}").json_value()
 
 
