@@ -43,17 +43,18 @@ DONE = "() => events.some(({ kind, ready, of }) => kind === 'note' && ready === 
 FIRST = "() => events.some(({ kind }) => kind === 'note')"
 
 
-def processor() -> float:
-    """Seconds of processor that the pages of this program's browser have taken."""
-    spent = 0.0
+def usage() -> tuple[float, float]:
+    """Seconds of processor that the pages of this program's browser have taken, and the MB that they occupy."""
+    spent = occupied = 0.0
     for process in psutil.Process().children(recursive=True):
         try:
             if "--type=renderer" in process.cmdline():
                 times = process.cpu_times()
                 spent += times.user + times.system
+                occupied += process.memory_info().rss / 1e6
         except psutil.Error:  # it has ended
             pass
-    return spent
+    return spent, occupied
 
 
 def visit(address: str) -> dict[str, Any]:
@@ -61,12 +62,12 @@ def visit(address: str) -> dict[str, Any]:
     with drive.chromium() as browser:
         page = browser.new_page()
         page.add_init_script(SPY)
-        began = processor()
+        began, empty = usage()
         page.goto(address)
         page.wait_for_function(FIRST, timeout=PATIENCE)
-        first = processor() - began
+        first, after_first = usage()
         page.wait_for_function(DONE, timeout=PATIENCE)
-        whole = processor() - began
+        whole, after_all = usage()
         page.keyboard.press("a")
         events = page.evaluate("events")
         script = float(page.locator(".latency").get_attribute("data-script"))
@@ -74,8 +75,10 @@ def visit(address: str) -> dict[str, Any]:
     at = {event["kind"]: event["at"] for event in reversed(events)}  # the first of each kind
     return {
         **at,
-        "first": first,
-        "whole": whole,
+        "first": first - began,
+        "whole": whole - began,
+        "empty": empty,
+        "memory": max(after_first, after_all),
         "each": (notes[-1]["at"] - notes[0]["at"]) / (len(notes) - 1),
         "all": notes[-1]["at"],
         "script": script,
@@ -102,6 +105,7 @@ def main() -> int:
     print(f"another {middle['each']:.2f} s for each note, all of them after {middle['all']:.1f} s", end="; ")
     print(f"{middle['whole']:.1f} s of processor")
     print(f"from a key to the start of its note {middle['script']:.1f} ms")
+    print(f"memory of the pages' processes {middle['memory']:.0f} MB, {middle['empty']:.0f} MB before the address is opened")
 
     begins = next(iter(instruments.bank(model).own.values()))
     notes, least = rounds[0]["notes"], np.inf

@@ -13,7 +13,7 @@ const explain = (error) => {
   const text = String(error?.message ?? error);
   if (error?.isPlain) return text;
   const isFull = error instanceof RangeError || /memory|alloc|std::bad/i.test(text);
-  return isFull ? "There is not enough memory for the network: it takes about half a gigabyte." : `The network does not run in this browser (${text}).`;
+  return isFull ? "There is not enough memory for the network: it takes about 600 MB." : `The network does not run in this browser (${text}).`;
 };
 const plain = (text) => Object.assign(new Error(text), { isPlain: true });
 
