@@ -105,7 +105,7 @@ def main() -> int:
     print(f"another {middle['each']:.2f} s for each note, all of them after {middle['all']:.1f} s", end="; ")
     print(f"{middle['whole']:.1f} s of processor")
     print(f"from a key to the start of its note {middle['script']:.1f} ms")
-    print(f"memory of the pages' processes {middle['memory']:.0f} MB, {middle['empty']:.0f} MB before the address is opened")
+    print(f"its processes occupy {middle['memory']:.0f} MB, and an empty page's {middle['empty']:.0f} MB")
 
     begins = next(iter(instruments.bank(model).own.values()))
     notes, least = rounds[0]["notes"], np.inf
