@@ -83,6 +83,7 @@ def test_a_handful_is_of_the_farthest(made):
         ("darker", None, '"darker" than what'),
         ("brigt", None, "did you mean bright"),
         ("xyzzy", None, 'nothing is known of "xyzzy"; words are bright, dark, plucked'),
+        (123, None, "find takes words, .* not 123"),
     ],
 )
 def test_what_cannot_be_searched_is_said(made, query, like, message):
@@ -93,6 +94,8 @@ def test_what_cannot_be_searched_is_said(made, query, like, message):
 def test_an_unknown_name_is_answered_with_near_ones(made):
     with pytest.raises(KeyError, match="did you mean 'Fiddle'"):
         made["Fidle"]
+    with pytest.raises(KeyError, match="no instrument of the atlas is called 0"):
+        made[0]
 
 
 def test_descriptions_have_medians_spread_and_words(tiny):

@@ -113,6 +113,10 @@ class TestStyles:
             timbre.style(name)
         assert str(error.value) == f"there is no style {name!r}; {nearest}"
 
+    def test_a_name_is_a_text(self):
+        with pytest.raises(ValueError, match="not by None"):
+            timbre.style(None)
+
     def test_no_more_than_five_are_named(self):
         with pytest.raises(ValueError, match="there is no style 'jazz'") as error:
             timbre.style("jazz")

@@ -144,7 +144,7 @@ class Atlas:
         for instrument in self.instruments:
             if instrument.name == name:
                 return instrument
-        near = difflib.get_close_matches(name, [one.name for one in self.instruments], n=3)
+        near = difflib.get_close_matches(str(name), [one.name for one in self.instruments], n=3)
         hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise KeyError(f"no instrument of the atlas is called {name!r}{hint}")
 
@@ -200,6 +200,8 @@ class Atlas:
         Notebook: 09_explore.
         """
         _check_count(n)
+        if not isinstance(query, str):
+            raise ValueError(f'find takes words, as in find("bright plucked"), not {query!r:.100}')
         if isinstance(like, str):
             like = self[like]
         wanted = list(self._wanted(query, like))

@@ -99,6 +99,8 @@ def style(name: str) -> Style:
 
     Notebook: 09_explore.
     """
+    if not isinstance(name, str):
+        raise ValueError(f"a style is named by a text, as in 'tango', not by {name!r:.100}")
     if name in _counts():
         return _style(name, (name,))
     files = _by_name().get(_plain(name))
