@@ -12,6 +12,7 @@ from helpers import audio, midi, render, runtime
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note, Song
 from helpers.render.types import Part
+from helpers.widgets import background
 from helpers.widgets import generate as module
 from helpers.widgets.generate import Generate
 from helpers.widgets.mixer import Mixer
@@ -80,7 +81,7 @@ def test_a_second_click_does_nothing_and_cancel_keeps_what_there_is():
     assert generate._thread is first
     with pytest.raises(RuntimeError, match="under way"):
         generate.run()
-    with pytest.raises(TimeoutError, match="it is still rendering"):
+    with pytest.raises(TimeoutError, match="a rendering is still under way"):
         generate.wait(0.01)
     assert model.begun.wait(SECONDS)
     generate._cancel.click()
@@ -117,14 +118,14 @@ def test_cancel_without_a_rendering_is_nothing():
 
 
 def test_progress(monkeypatch):
-    monkeypatch.setattr(module, "REFRESH", 0.0)
+    monkeypatch.setattr(background, "REFRESH", 0.0)
     generate, seen = Generate(Stub(), SONG, CELLO, batch_size=8), []
     generate._count.observe(lambda change: seen.append(change.new), "value")
     generate.run()
     assert seen[0].startswith("preparing")
     assert [text.split(" of ")[0] for text in seen[1:]] == ["0", "8", "16", "24", "32", "40", "40"]
     assert seen[2].endswith("s to go")
-    monkeypatch.setattr(module, "REFRESH", 1e9)
+    monkeypatch.setattr(background, "REFRESH", 1e9)
     seen.clear()
     generate.run()
     assert [text.split(" of ")[0] for text in seen[1:]] == ["0", "40", "40"]

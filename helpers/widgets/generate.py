@@ -5,12 +5,9 @@ Notebook: 07_songs.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import html
 import inspect
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,14 +21,14 @@ from ..files import numbered, plain_name
 from ..instruments import Bank, Instrument, Timeline
 from ..midi import Song
 from ..render.types import Part, changed_settings
-from .base import SCRIPTS, Control, Line, Sound, tip
+from .background import Background
+from .base import SCRIPTS, Line, Sound, tip
 from .notes import model_of
 from .tune import Tune, literal, shown
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-REFRESH = 0.1  # s between two looks at the progress
 MAX_BYTES = 50_000_000  # of a clip that goes to the page: 26 minutes in mono at 16 kHz
 
 
@@ -52,7 +49,7 @@ class HasTimeline(Protocol):
     def timeline(self) -> Timeline | None: ...
 
 
-class Generate(Control):
+class Generate(Background[render.Clip]):
     """Render a song, while the notebook stays free for other things.
 
         generate = Generate(model, Mixer(tune), drums="synth")
@@ -77,8 +74,11 @@ class Generate(Control):
     Notebook: 07_songs.
     """
 
+    UNIT = "{done} of {total} notes"
+    UNDER_WAY = "a rendering"
+    ENDING = "ends with the notes that are being made"
+
     clip = traitlets.Instance(render.Clip, allow_none=True)
-    running = traitlets.Bool(False)
     drums = traitlets.Unicode("skip")
     stale = traitlets.Unicode()
 
@@ -96,33 +96,27 @@ class Generate(Control):
         self._player, self.source, self.instruments = model, source, instruments
         self.set_trait("drums", settings.pop("drums", "skip"))
         self.settings = settings
-        self._cancelled = threading.Event()
-        self._thread: threading.Thread | None = None
         self._saved: Path | None = None  # where the clip is, once it is saved
-        self._began = self._shown = 0.0  # s, of the monotonic clock
         self._choices: dict[str, Any] = {}  # that the clip was made from
         self._wanted: dict[str, Any] = {}  # that the attempt under way is made from
         self._has_failed = False  # whether the attempt after it did
         self._told: tuple = ()  # what the tune has been told
-        self._start = ipywidgets.Button(description="Generate", icon="music", button_style="primary")
-        self._cancel = ipywidgets.Button(description="Cancel", icon="stop", disabled=True)
-        self._bar = ipywidgets.IntProgress(min=0, max=1)
-        self._count = ipywidgets.HTML()
         self._line, self._plan, self._age = Line(), ipywidgets.HTML(), Line()
         self._synth = ipywidgets.Checkbox(description="drums", indent=False)
         self._sound = Sound()
         self._download = Download()
         self._report = ipywidgets.HTML()
-        tip(self._start, "Play the song with the model: render.render(model, song, parts)")
-        tip(self._cancel, "End early and keep what there is")
         tip(self._synth, 'Play the drum tracks with a soundfont: render.render(..., drums="synth")')
-        row = ipywidgets.HBox([self._start, self._cancel, self._bar, self._count])
+        row = self._run_row(
+            ipywidgets.Button(description="Generate", icon="music", button_style="primary"),
+            "Play the song with the model: render.render(model, song, parts)",
+            "End early and keep what there is",
+            self._line,
+        )
         plan = ipywidgets.HBox([self._synth, self._plan])
         self._result = ipywidgets.HBox([self._sound, self._download])
         super().__init__("Generate", [row, self._line, plan, self._age, self._result, self._report], [self._line])
 
-        self._start.on_click(lambda _: self.start())
-        self._cancel.on_click(lambda _: self.cancel())
         self._download.on_msg(lambda *_: self._hand_over())
         self._synth.value = self.drums == "synth"
         self._synth.observe(lambda change: setattr(self, "drums", "synth" if change.new else "skip"), "value")
@@ -220,49 +214,10 @@ class Generate(Control):
 
     # ---- Rendering ---------------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Begin to render in a thread, unless that is under way."""
-        if self.running:
-            return
-        with self.attempt():
-            work = self._work()
-            self._thread = threading.Thread(target=self._render_in_thread, args=[work], daemon=True)
-            self.running = True
-            self._thread.start()
-
-    def cancel(self) -> None:
-        """End what is under way; the clip is then what there is, up to the first note that is missing."""
-        if self.running:
-            self._cancelled.set()
-            self.say("ends with the notes that are being made")
-
-    def wait(self, timeout: float | None = None) -> render.Clip | None:
-        """Wait until nothing is under way; returns the last clip.
-
-        Raises:
-          TimeoutError: it took longer than `timeout` seconds.
-        """
-        if self._thread is not None:
-            self._thread.join(timeout)
-            if self._thread.is_alive():
-                raise TimeoutError(f"after {timeout:g} s it is still rendering")
+    def _last(self) -> render.Clip | None:
         return self.clip
 
-    def run(self) -> render.Clip:
-        """Render here and now; a keyboard interrupt then ends it early as the Cancel button does.
-
-        Raises:
-          RuntimeError: a rendering is under way.
-          Whatever `render.render` raises.
-        """
-        if self.running:
-            raise RuntimeError("a rendering is under way: wait() for it, or cancel() it")
-        work = self._work()
-        self.running = True
-        return self._render(work)
-
-    def _render(self, work: Callable[[], render.Clip]) -> render.Clip:
-        """Do it, and show what came of it."""
+    def _perform(self, work: Callable[[], render.Clip]) -> render.Clip:
         choices = self._wanted
         spectrograms.warm_up()  # a player is going to draw the clip
         try:
@@ -285,21 +240,12 @@ class Generate(Control):
             self._show_age()
         return clip
 
-    def _render_in_thread(self, work: Callable[[], render.Clip]) -> None:
-        with contextlib.suppress(Exception):  # it is shown
-            self._render(work)
-
-    def _work(self) -> Callable[[], render.Clip]:
-        """What is to be rendered, as it is chosen now."""
+    def _prepare(self) -> Callable[[], render.Clip]:
         song, parts, player = self._chosen()
         if song is None:
             raise ValueError("choose a score first")
         task = self._task(song, parts, player)
         self._wanted = self._choices_now()
-        self._cancelled.clear()
-        self._began, self._shown = time.monotonic(), 0.0
-        self._count.value = "preparing …"
-        self._bar.value = 0
         return task
 
     def _task(
@@ -324,16 +270,6 @@ class Generate(Control):
         song, parts = (self.source, {}) if isinstance(self.source, Song) else (self.source.song, self.source.parts)
         given = self.instruments
         return song, parts, given if given is None or isinstance(given, (Instrument, Timeline)) else given.timeline
-
-    def _progress(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self._shown < REFRESH and 0 < done < total:
-            return
-        self._shown, elapsed = now, now - self._began
-        left = f", {elapsed / done * (total - done):.0f} s to go" if 0 < done < total else ""
-        self._bar.max = max(total, 1)
-        self._bar.value = done
-        self._count.value = f"{done} of {total} notes, {elapsed:.0f} s{left}"
 
     def _show(self, clip: render.Clip) -> None:
         report = clip.report

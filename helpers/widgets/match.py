@@ -6,12 +6,12 @@ Notebook: 11_match.
 from __future__ import annotations
 
 import contextlib
+import functools
 import html
 import inspect
 import os
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +27,8 @@ from ..matching import RecordedNote, Recording
 from ..matching.recordings import MAX_SECONDS, MIN_SECONDS
 from ..midi import note_name
 from ..pitch import UNKNOWN
-from .base import Control, Line, Sound, quoted, tip
-from .generate import REFRESH
+from .background import Background
+from .base import Line, Sound, quoted, tip
 from .notes import bank_code, model_of
 from .player import MODES, PANELS
 from .recorder import Recorder, Take
@@ -47,7 +47,7 @@ PITCHES = (("as heard", AS_HEARD), *((f"{note_name(p)} ({p})", p) for p in range
 MATCHED, NEAREST = "match", "nearest voice"  # the names of clips
 
 
-class Match(Control):
+class Match(Background[matching.Match]):
     """Make an instrument of a recording: record or choose it, trim it, match it, hear it beside the match, keep it.
 
     A recording comes from the microphone, from a file (chosen, or dropped on the control) or from a link, and is kept
@@ -82,12 +82,15 @@ class Match(Control):
     Notebook: 11_match.
     """
 
+    UNIT = "step {done} of {total}"
+    UNDER_WAY = "a match"
+    ENDING = "ends with this step"
+
     recording = traitlets.Instance(Recording, allow_none=True)
     part = traitlets.Tuple(traitlets.CFloat(), traitlets.CFloat(), default_value=(0.0, 0.0))
     pitch = traitlets.Int(None, allow_none=True, min=UNKNOWN[0], max=UNKNOWN[1])
     notes: traitlets.List[RecordedNote] = traitlets.List()
     found = traitlets.Instance(matching.Match, allow_none=True)
-    running = traitlets.Bool(False)
     stale = traitlets.Unicode()
     panel = traitlets.Enum(list(PANELS), "mel")
     mode = traitlets.Enum(list(MODES), "paper")
@@ -106,10 +109,8 @@ class Match(Control):
         self._mine: list[Path] = []  # what has come here; in the app nobody sees what others have recorded
         self._unread = ""  # why the file that came last cannot be read, while the browser tries
         self._lock = threading.RLock()  # a kernel may hear of two widgets at once: who matches waits for the notes
-        self._cancelled = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._began = self._shown = 0.0  # s, of the monotonic clock
         self._choices: dict[str, Any] = {}  # what was found was made of these
+        self._wanted: tuple[dict[str, Any], int] = {}, 0  # what the attempt under way is made of, and its rate in Hz
         self._kept: Instrument | None = None
         self._rate = self._bank.model.sample_rate  # Hz, of the sounds that were found
         self._filling = False  # whether the fields are being written to, and not by a person
@@ -143,12 +144,13 @@ class Match(Control):
         self._pitch = ipywidgets.Dropdown(options=PITCHES, description="pitch", layout={"width": "190px"})
         tip(self._pitch, "If the trackers are wrong, say which note it is: find_notes(recording, pitch=...)")
         self._used = ipywidgets.VBox([self._trim, self._by_part, ipywidgets.HBox([self._pitch, self._heard])])
-        self._start = ipywidgets.Button(description="Match", icon="magic", button_style="primary")
-        self._cancel = ipywidgets.Button(description="Cancel", icon="stop", disabled=True)
-        tip(self._start, "Find the nearest sound that this model can make: matching.match(model, recording, notes)")
-        tip(self._cancel, "End early, with the best so far")
-        self._bar, self._count, self._age = ipywidgets.IntProgress(min=0, max=1), ipywidgets.HTML(), Line()
-        run = ipywidgets.HBox([self._start, self._cancel, self._bar, self._count])
+        self._age = Line()
+        run = self._run_row(
+            ipywidgets.Button(description="Match", icon="magic", button_style="primary"),
+            "Find the nearest sound that this model can make: matching.match(model, recording, notes)",
+            "End early, with the best so far",
+            self._by_match,
+        )
         self._build_result()
         children = [ipywidgets.HBox([self._list, self._listen]), self._by_list, self._recorder, self._by_page]
         children += [link, self._by_link, privacy, self._used, self._sound, run, self._by_match, self._age]
@@ -183,8 +185,6 @@ class Match(Control):
         self._link.on_msg(lambda _, message, __: self.fetch(self._link.value) if is_enter(message) else None)
         self._trim.on_msg(lambda _, content, __: self.trim(*content["trim"]) if "trim" in content else None)
         self._pitch.observe(self._on_pitch_list, "value")
-        self._start.on_click(lambda _: self.start())
-        self._cancel.on_click(lambda _: self.cancel())
         self._keep.on_click(lambda _: self.keep(self._name.value))
         self._which.observe(lambda _: None if self._filling else self._show_clips(), "value")
         self._sides.observe(lambda change: self.complain(change.new, self._by_keep) if change.new else None, "trouble")
@@ -363,46 +363,8 @@ class Match(Control):
 
     # ------------------------------------------------------------------------------------------------------- matching
 
-    def start(self) -> None:
-        """Begin to match in a thread, unless that is under way."""
-        if self.running:
-            return
-        with self.attempt(self._by_match):
-            work = self._work()
-            self.running = True
-            self._thread = threading.Thread(target=self._match_in_thread, args=[work], daemon=True)
-            self._thread.start()
-
-    def cancel(self) -> None:
-        """End what is under way; what is found is then the best so far."""
-        if self.running:
-            self._cancelled.set()
-            self.say("ends with this step", self._by_match)
-
-    def wait(self, timeout: float | None = None) -> matching.Match | None:
-        """Wait until nothing is under way; returns what was found last.
-
-        Raises:
-          TimeoutError: it took longer than `timeout` seconds.
-        """
-        if self._thread is not None:
-            self._thread.join(timeout)
-            if self._thread.is_alive():
-                raise TimeoutError(f"after {timeout:g} s it is still being matched")
+    def _last(self) -> matching.Match | None:
         return self.found
-
-    def run(self) -> matching.Match:
-        """Match here and now; a keyboard interrupt then ends it early.
-
-        Raises:
-          RuntimeError: a match is under way.
-          ValueError: there is no note to match, or what `matching.match` finds wrong.
-        """
-        if self.running:
-            raise RuntimeError("a match is under way: wait() for it, or cancel() it")
-        work = self._work()
-        self.running = True
-        return self._match(work)
 
     def _choices_now(self) -> dict[str, Any]:
         """What decides what is found, as values that can be compared; by its name in words."""
@@ -413,38 +375,35 @@ class Match(Control):
             "pitch": self.pitch,
         }
 
-    def _work(self) -> dict[str, Any]:
-        """What is to be matched, as it is chosen now."""
+    def _prepare(self) -> Callable[[], matching.Match]:
         with self._lock:
             if self.recording is None:
                 raise ValueError(f"{NO_RECORDING} first")
             if not self.notes:
                 raise ValueError("there is no note to match in this part: move the handles, or say its pitch")
-            chosen = self._choices_now() | {"notes": tuple(self.notes)}
-        self._cancelled.clear()
-        self._began, self._shown = time.monotonic(), 0.0
-        self._count.value, self._bar.value = "preparing …", 0
-        return chosen | {"bank": self._bank, "playing": self._bank.model}
-
-    def _match(self, work: dict[str, Any]) -> matching.Match:
-        """Do it, and show what came of it."""
-        try:
-            found = matching.match(
-                work["playing"],
-                work["recording"],
-                work["notes"],
-                bank=work["bank"],
+            model = self._bank.model
+            self._wanted = self._choices_now(), model.sample_rate
+            return functools.partial(
+                matching.match,
+                model,
+                self.recording,
+                tuple(self.notes),
+                bank=self._bank,
                 progress=self._progress,
                 stop=self._cancelled.is_set,
                 **self.settings,
             )
+
+    def _perform(self, work: Callable[[], matching.Match]) -> matching.Match:
+        choices, rate = self._wanted
+        try:
+            found = work()
         except BaseException as error:
             self._count.value, self._bar.value = "", 0
             self.complain(error, self._by_match)
             self.running = False
             raise
-        self._choices = {name: work[name] for name in self._choices_now()}
-        self._kept, self._rate = None, work["playing"].sample_rate
+        self._choices, self._kept, self._rate = choices, None, rate
         self.running = False
         self._count.value = f"matched in {found.seconds:.0f} s"
         self.found = found
@@ -452,19 +411,6 @@ class Match(Control):
         if found.stopped:
             self.say("cancelled: this is the best so far", self._by_match)
         return found
-
-    def _match_in_thread(self, work: dict[str, Any]) -> None:
-        with contextlib.suppress(Exception):  # it is shown
-            self._match(work)
-
-    def _progress(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self._shown < REFRESH and 0 < done < total:
-            return
-        self._shown, elapsed = now, now - self._began
-        left = f", {elapsed / done * (total - done):.0f} s to go" if 0 < done < total else ""
-        self._bar.max, self._bar.value = max(total, 1), done
-        self._count.value = f"step {done} of {total}, {elapsed:.0f} s{left}"
 
     def _switch(self, change: traitlets.Bunch) -> None:
         self._start.disabled, self._cancel.disabled = change.new or self.recording is None, not change.new
