@@ -1,6 +1,7 @@
 """helpers.files, and what is written with it: whole or not at all, and hidden until it is whole."""
 
 import errno
+import itertools
 import os
 import signal
 import subprocess
@@ -292,3 +293,8 @@ def test_other_sounds_in_a_folder_are_told(tmp_path):
     files.check_no_others(tmp_path, ["one.wav", "Two.wav"], [".wav"])
     with pytest.raises(FileExistsError, match=r"holds other sounds, such as two\.wav"):
         files.check_no_others(tmp_path, ["one.wav"], [".wav"])
+
+
+def test_names_to_choose_from_are_numbered_from_two():
+    names = itertools.islice(files.numbered(Path("here/a clip.wav")), 3)
+    assert [name.as_posix() for name in names] == ["here/a clip.wav", "here/a clip 2.wav", "here/a clip 3.wav"]

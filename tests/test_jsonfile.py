@@ -14,6 +14,7 @@ class Person(jsonfile.Row):
     name: Annotated[jsonfile.Text, Field(max_length=8)]
     age: Annotated[jsonfile.Whole, Field(ge=0, le=150)]
     height: Annotated[jsonfile.Number, Field(ge=0, le=3)] = 1.7
+    weight: jsonfile.Number = 60.0
     retired: jsonfile.Flag = False
     friends: Annotated[list[jsonfile.Text], FailFast()] = Field(default_factory=list)
 
@@ -25,6 +26,12 @@ ADA = {"name": "Ada", "age": 36}
 def test_what_is_no_number_in_its_range(value):
     with pytest.raises(ValueError, match=r"^height is .*; it should be "):
         jsonfile.checked(ADA | {"height": value}, Person)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_without_a_range_is_finite_all_the_same(value):
+    with pytest.raises(ValueError, match=r"^weight is .*; it should be a finite number"):
+        jsonfile.checked(ADA | {"weight": value}, Person)
 
 
 @pytest.mark.parametrize("value", [True, "1", None, 2.5, 2.0, float("nan"), float("inf"), -1, 151, 10**400])

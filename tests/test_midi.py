@@ -794,6 +794,10 @@ def test_piano_roll_of_nothing():
     assert not midi.plot(Song("empty", ())).get_legend()
 
 
+def test_a_single_track_needs_no_legend():
+    assert not midi.plot(song_of(Note(60, 100, 0.0, 1.0))).get_legend()
+
+
 def test_the_legend_of_many_tracks_names_the_busiest_and_counts_the_others():
     """40 names would be twice as high as the picture, and shrink the roll to nothing."""
     tracks = tuple(

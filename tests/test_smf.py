@@ -167,6 +167,8 @@ def test_more_strays_than_any_file_has_are_damage(load):
     song = load(file(track(note(60), b"\0\xf4" * (smf.MAX_STRAYS + 1), note(62))))
     assert notes(song) == [(60, 0.0, 0.5)]
     assert "1 damaged track played up to the damage" in song.remarks
+    song = load(file(track(note(60), b"\0\xf4" * smf.MAX_STRAYS, note(62))))
+    assert [pitch for pitch, *_ in notes(song)] == [60, 62]
 
 
 @pytest.mark.parametrize("event", [b"\xb0\xa8\0", b"\xb0\0\xff", b"\xc0\xff"])
