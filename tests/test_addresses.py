@@ -238,6 +238,13 @@ def test_what_is_no_web_address(url):
     assert message.isprintable()
 
 
+@pytest.mark.parametrize(
+    ("url", "port"), [("http://a.org/x", 80), ("https://a.org/x", 443), ("https://a.org:8443/x", 8443)]
+)
+def test_each_scheme_has_its_port(url, port):
+    assert addresses._split(url).port == port
+
+
 def test_scores_go_this_way(site, monkeypatch, tmp_path):
     monkeypatch.setenv("GANSYNTH_DATA", str(tmp_path))
     with pytest.raises(ConnectionError, match=re.escape(UNREACHABLE)):

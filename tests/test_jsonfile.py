@@ -28,6 +28,13 @@ def test_what_is_no_number_in_its_range(value):
         jsonfile.checked(ADA | {"height": value}, Person)
 
 
+def test_of_a_long_value_the_beginning_is_shown():
+    with pytest.raises(ValueError, match=r"^age is") as error:
+        jsonfile.checked(ADA | {"age": "9" * 1000}, Person)
+    assert str(error.value).count("9") in range(jsonfile.SHOWN - 10, jsonfile.SHOWN + 1)
+    assert jsonfile.SHOWN < 100
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_a_number_without_a_range_is_finite_all_the_same(value):
     with pytest.raises(ValueError, match=r"^weight is .*; it should be a finite number"):
