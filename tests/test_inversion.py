@@ -65,7 +65,7 @@ def test_a_walk_comes_nearer_and_the_length_stays(tiny, goal, loss):
 
 def test_the_two_losses_are_not_the_same(tiny, goal):
     z, start = goal
-    target = inversion._Target(notes(tiny, z)[0], 60, tiny.config)
+    target = inversion.Target(notes(tiny, z)[0], 60, tiny.config)
     slopes, heard = inversion._graph(tiny, len(z), target.frames)(
         np.stack([start, start]), np.array([0, 1], np.float32), target
     )

@@ -76,7 +76,7 @@ from helpers.evaluation import pictures as pictures_of_notes
 from helpers.export import __main__ as export_main
 from helpers.export import sampling, tuning
 from helpers.export import writing as export_writing
-from helpers.gansynth import checkpoint, hub, inversion
+from helpers.gansynth import checkpoint, hub, inversion, levenberg
 from helpers.gansynth.config import NUM_PITCHES, Config
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note
@@ -401,6 +401,11 @@ CALLS = {
     "match.main": lambda g: match.main(["--recording", "absent.wav", "--checkpoint", str(TINY), "--output", "a.json"]),
     "gansynth.inversion.invert": lambda g: inversion.invert(
         g.tiny, [WAVE[:4000]], [60], g.tiny.sample_z(1, 1), ["bands"], steps=1
+    ),
+    "gansynth.inversion.sizes": lambda g: inversion.sizes(16000),
+    "gansynth.inversion.levels": lambda g: inversion.levels(g.tiny.config),
+    "gansynth.levenberg.solve": lambda g: levenberg.solve(
+        g.tiny, [WAVE[:1600]], [60], g.tiny.sample_z(1, seed=1), np.eye(256)[:2], steps=1
     ),
     "gansynth.inversion.distances": lambda g: inversion.distances(NOISE, NOISE[0], 16000),
     "gansynth.inversion.log_mel": lambda g: inversion.log_mel(NOISE, 16000),

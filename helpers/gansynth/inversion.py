@@ -22,7 +22,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,8 @@ from . import spectral
 from .config import MIN_PITCH, Config
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+
     from .model import GANSynth
 
 # The distance that is shown: 64 mel bands of 1,024 samples at 16 kHz, each sound relative to its own peak.
@@ -54,7 +56,7 @@ EPSILON = 1e-8
 
 Stop = Callable[[], bool]
 Tell = Callable[[int, int], None]  # (steps done, steps in all)
-Descend = Callable[[np.ndarray, np.ndarray, "_Target"], tuple[np.ndarray, np.ndarray]]
+Descend = Callable[[np.ndarray, np.ndarray, "Target"], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -85,7 +87,7 @@ def log_mel(waves: np.ndarray, sample_rate: int) -> np.ndarray:
       float32 [n, frames, BANDS].
     """
     librosa = compiled.librosa()
-    size, hop = _sizes(sample_rate)
+    size, hop = sizes(sample_rate)
     power = librosa.feature.melspectrogram(
         y=np.asarray(waves, np.float32), sr=sample_rate, n_fft=size, hop_length=hop, n_mels=BANDS
     )
@@ -142,7 +144,7 @@ def _whole(wave: np.ndarray, config: Config) -> np.ndarray:
     return np.pad(wave / max(float(np.abs(wave).max(initial=0.0)), TINY), (0, config.audio_length - len(wave)))
 
 
-def _sizes(sample_rate: int) -> tuple[int, int]:
+def sizes(sample_rate: int) -> tuple[int, int]:
     """Window and hop of the distance, samples."""
     size = 1 << round(math.log2(WINDOW_SECONDS * sample_rate))
     return size, round(size * HOP_SECONDS / WINDOW_SECONDS)
@@ -183,7 +185,7 @@ def invert(
         raise ValueError(f"each note needs its pitch; there are {len(waves)} notes and {len(pitches)} pitches")
     for pitch in pitches:
         z = model.checked_notes(starts, [pitch] * len(starts))[0].astype(np.float64)
-    targets = [_Target(wave, pitch, model.config) for wave, pitch in zip(waves, pitches, strict=True)]
+    targets = [Target(wave, pitch, model.config) for wave, pitch in zip(waves, pitches, strict=True)]
     descend = _graph(model, z.shape[1], max(target.frames for target in targets))
     shares = np.array([float(loss == LOSSES[1]) for loss in losses], np.float32)
     adam, going = _Adam(z, model), np.arange(len(z))
@@ -229,7 +231,7 @@ class _Adam:
         return moved
 
 
-class _Target:
+class Target:
     """A note, as the losses need it: its pitch, its image, its sound, and how much of both is to be compared."""
 
     def __init__(self, wave: np.ndarray, pitch: int, config: Config):
@@ -241,7 +243,7 @@ class _Target:
 
 
 def _gradient(
-    descend: Descend, targets: Sequence[_Target], z: np.ndarray, shares: np.ndarray
+    descend: Descend, targets: Sequence[Target], z: np.ndarray, shares: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Of the mean loss over the notes, [starts, size]; and how far the sounds are, dB [starts]."""
     gradient, heard = np.zeros_like(z), np.zeros(len(z))
@@ -254,24 +256,34 @@ def _gradient(
     return gradient, heard
 
 
-@functools.lru_cache(maxsize=4)  # tracing takes as long as several steps
-def _graph(model: GANSynth, numbers: int, frames: int) -> Descend:
-    """A function (latents [n, size], shares of the bands in the loss [n], note) -> gradient [n, size], dB [n]."""
+class Levels(NamedTuple):
+    """What tensors sound like, for graphs.
+
+    Attributes:
+      sound: images [n, frames, bins, 2] -> samples [n, samples].
+      heard: samples -> levels of their mel bands, as `log_mel` has them, dB [n, frames, BANDS].
+      drawn: images -> levels of the mel bands in them, frame by frame, down to a soft floor, dB [n, frames, BANDS].
+    """
+
+    sound: Callable[[tf.Tensor], tf.Tensor]
+    heard: Callable[[tf.Tensor], tf.Tensor]
+    drawn: Callable[[tf.Tensor], tf.Tensor]
+
+
+def levels(config: Config) -> Levels:
+    """The parts of a graph that tell what it draws sounds like."""
     import tensorflow as tf
 
     from .accelerated import InverseTransform
 
-    config = model.config
-    size, hop = _sizes(config.sample_rate)
+    size, hop = sizes(config.sample_rate)
     librosa = compiled.librosa()
     window = tf.constant(librosa.filters.get_window("hann", size), tf.float32)
     mel = tf.constant(librosa.filters.mel(sr=config.sample_rate, n_fft=size, n_mels=BANDS).T, tf.float32)
-    inverse = InverseTransform(config)
     drawn_bands = tf.constant(_drawn_bands(config), tf.float32)
     to_decibels = 10 / math.log(10)
-    turn = math.pi / config.p_normalizer_a
 
-    def levels(power: tf.Tensor, floor: float) -> tf.Tensor:
+    def below_peak(power: tf.Tensor, floor: float) -> tf.Tensor:
         loudest = tf.reduce_max(power, axis=[1, 2], keepdims=True)
         return to_decibels * tf.math.log(power / (loudest + TINY) + floor)
 
@@ -279,12 +291,24 @@ def _graph(model: GANSynth, numbers: int, frames: int) -> Descend:
         padded = tf.pad(wave, [[0, 0], [size // 2, size // 2]])
         spectra = tf.signal.stft(padded, size, hop, window_fn=lambda *_, **__: window)
         power = tf.square(tf.math.real(spectra)) + tf.square(tf.math.imag(spectra))
-        return tf.maximum(levels(power @ mel, TINY), -FLOOR)
+        return tf.maximum(below_peak(power @ mel, TINY), -FLOOR)
 
-    def bands(image: tf.Tensor) -> tf.Tensor:
+    def drawn(image: tf.Tensor) -> tf.Tensor:
         values = (image[..., 0] - config.mag_normalizer_b) / config.mag_normalizer_a
         power = tf.exp(values if config.data_type == "mel" else 2 * values)
-        return levels(power @ drawn_bands, 10 ** (-FLOOR / 10))
+        return below_peak(power @ drawn_bands, 10 ** (-FLOOR / 10))
+
+    return Levels(InverseTransform(config), heard, drawn)
+
+
+@functools.lru_cache(maxsize=4)  # tracing takes as long as several steps
+def _graph(model: GANSynth, numbers: int, frames: int) -> Descend:
+    """A function (latents [n, size], shares of the bands in the loss [n], note) -> gradient [n, size], dB [n]."""
+    import tensorflow as tf
+
+    config = model.config
+    hearing = levels(config)
+    turn = math.pi / config.p_normalizer_a
 
     def off(drawn: tf.Tensor, wanted: tf.Tensor, softness: float) -> tf.Tensor:
         return tf.reduce_mean(tf.sqrt(tf.reduce_mean(tf.square(drawn - wanted), axis=2) + softness), axis=1)
@@ -315,12 +339,12 @@ def _graph(model: GANSynth, numbers: int, frames: int) -> Descend:
             tape.watch(z)
             drawn = model.network.call(z, tf.fill([tf.shape(z)[0]], label), frames=(0, frames))
             seen = drawn[:, :compared]
-            of_bands = off(bands(seen), bands(image[None]), SOFT[0])
+            of_bands = off(hearing.drawn(seen), hearing.drawn(image[None]), SOFT[0])
             value = tf.reduce_sum(PICTURE_DB * picture(seen, image[None]) + shares * of_bands)
-        sound = inverse(drawn)[:, :samples]
-        return tape.gradient(value, z), off(heard(sound), heard(wave[None]), 0.0)
+        sound = hearing.sound(drawn)[:, :samples]
+        return tape.gradient(value, z), off(hearing.heard(sound), hearing.heard(wave[None]), 0.0)
 
-    def descend(z: np.ndarray, shares: np.ndarray, target: _Target) -> tuple[np.ndarray, np.ndarray]:
+    def descend(z: np.ndarray, shares: np.ndarray, target: Target) -> tuple[np.ndarray, np.ndarray]:
         given = tf.constant(z, tf.float32), tf.constant(shares), tf.constant(target.pitch - MIN_PITCH)
         slope, distance = graph(*given, target.image[: target.frames], target.whole[: target.samples])
         return slope.numpy().astype(np.float64), distance.numpy()

@@ -9,10 +9,9 @@ Notebook: 11_match.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -20,11 +19,12 @@ from tqdm.auto import tqdm
 
 from ..audio import Audio, loudness_factor
 from ..errors import in_one_line
-from ..gansynth import inversion
+from ..gansynth import inversion, levenberg
 from ..gansynth.config import MAX_PITCH, MIN_PITCH
 from ..instruments import MAX_NAME, Bank, Instrument, check_model, named, sample
 from ..midi import note_name
 from ..timbre.descriptors import DESCRIPTORS, describe_note
+from ..timbre.steering import axes
 from .recordings import RecordedNote, Recording, find_notes, measured_cents
 
 if TYPE_CHECKING:
@@ -33,11 +33,14 @@ if TYPE_CHECKING:
 FREE = ("latent", "first layer")
 
 COMPARED_SECONDS = 2.0  # of each note, from its onset on
+SCREEN_SECONDS = 0.5  # of the first note, by which the voices are chosen that are heard in full
+SCREENED = 24  # voices that are
 NEAREST, MIXED = 2, 3  # voices that walks begin at, and those in the middle of which another does
+BLENDED, RANDOM = 5, 8  # voices whose pairs and triples are tried where the network hears few axes, and random latents
+SOLVED = 2  # of those, the nearest, that are improved
 SAME = 1e-3  # share of a latent's length: voices that differ by less are one
 PICTURE, BANDS = inversion.LOSSES
 FREED = 2  # walks that go on with the first layer's activations free
-SCREENED = 24  # voices that are heard at all pitches of a recording of several notes: the nearest at its first
 DRAWN = 100  # instruments that are tried first, of a model that has no names for any
 FIFTH = 7  # semitones to a pitch that was not recorded
 IN_TUNE = 15.0  # cents; candidates that are further off at any pitch come last
@@ -183,10 +186,11 @@ def match(
 ) -> Match:
     """Find the instrument of a model that comes nearest to a recording.
 
-    All voices of the bank play the recording's pitch, and the nearest are where the walk through the latent space
-    begins (`gansynth.inversion`). What comes out is the nearest of everything that was on the way, by its sound, and of
-    the voices themselves; so it is never farther from the recording than they are. Of what is in tune, at the
-    recording's pitches and a fifth above and below: what is not is taken only if nothing else is there.
+    All voices of the bank play the recording's pitch, and the nearest are where the way through the latent space
+    begins: by least squares where the network hears few axes of it, as the bundled one does (`gansynth.levenberg`), by
+    gradient otherwise (`gansynth.inversion`). What comes out is the nearest of everything that was on the way, by its
+    sound, and of the voices themselves; so it is never farther from the recording than they are. Of what is in tune,
+    at the recording's pitches and a fifth above and below: what is not is taken only if nothing else is there.
 
     A note outside of the model's range is brought into it by octaves, as a tape would at half or double speed.
 
@@ -226,12 +230,15 @@ def match(
         raise ValueError("there are no notes to match; find_notes(recording) finds them")
     voices = _voices(model, bank, seed)
     targets = [_target(recording, note, model) for note in notes]
-    walks = 1 + (free != FREE[0])
-    with _Steps(_batches(len(voices), model) + walks * (inversion.STEPS + 1), progress, stop) as steps:
+    heard_axes = axes(model).vectors
+    with _Steps(_steps(model, len(voices), len(heard_axes), free), progress, stop) as steps:
         nearest = _nearest(model, voices, targets, steps)
         latents = [voices[nearest[0]].z]
         if not steps.stopped:
-            latents += _walked(model, targets, [voices[i] for i in nearest], free, seed, steps)
+            find = _solved if len(heard_axes) <= levenberg.MAX_AXES else _walked
+            latents += find(model, targets, [voices[i] for i in nearest], seed, steps)
+        if free != FREE[0] and not steps.stopped:
+            latents += _freed(model, targets, latents, steps)
     z = _best(model, latents, targets)
     name = (recording.name if name is None else str(name)).strip()[:MAX_NAME] or "match"
     instrument = Instrument(_unused(name, bank), z, model.name, model.fingerprint)
@@ -297,10 +304,15 @@ class _Steps:
     def __exit__(self, *_: object) -> None:
         self._bar.close()
 
-    def advance(self, *_: int) -> None:
-        self._done += 1
-        self._bar.update()
+    def advance(self, count: int = 1) -> None:
+        self._done += count
+        self._bar.update(count)
         self._say()
+
+    def part(self) -> Callable[[int, int], None]:
+        """A function that is told how much of the next part is done."""
+        before = self._done
+        return lambda done, total: self.advance(before + done - self._done)
 
     def _say(self) -> None:
         if self._call is not None:
@@ -315,23 +327,37 @@ def _batches(count: int, model: GANSynth) -> int:
     return -(-count // model.batch_size)
 
 
+def _steps(model: GANSynth, voices: int, heard_axes: int, free: str) -> int:
+    """How many there will be, of all that is done in turn."""
+    walk = inversion.STEPS + 1
+    search = SOLVED * (levenberg.STEPS + 1) if heard_axes <= levenberg.MAX_AXES else walk
+    return _batches(voices, model) + search + (walk if free != FREE[0] else 0)
+
+
 def _nearest(model: GANSynth, voices: Sequence[Instrument], targets: Sequence[_Target], steps: _Steps) -> list[int]:
-    """Numbers of the voices, the nearest to the recording first: of all at its first note, and of those that are
-    nearest there at the others.
+    """Numbers of the voices, the nearest to the recording first: those that begin as its first note does, by all of
+    all notes; and then the others.
     """
     z, first = np.stack([voice.z for voice in voices]), targets[0]
+    is_few = len(voices) <= SCREENED
+    brief = first.compared[: None if is_few else round(SCREEN_SECONDS * model.sample_rate)]
     heard: list[float] = []
     for begin in range(0, len(voices), model.batch_size):
-        heard += _distances(model, z[begin : begin + model.batch_size], first).tolist()
+        heard += _distances(model, z[begin : begin + model.batch_size], first._replace(compared=brief)).tolist()
         steps.advance()
         if steps.stop():
             break
     order = [int(i) for i in np.argsort(heard, kind="stable")]
-    if len(targets) > 1 and not steps.stopped:
-        chosen = order[:SCREENED]
-        means = np.mean([_distances(model, z[chosen], target) for target in targets], axis=0)
-        order = [chosen[i] for i in np.argsort(means, kind="stable")]
-    return order
+    if (is_few and len(targets) == 1) or steps.stopped:
+        return order
+    chosen = order[:SCREENED]
+    means = _means(model, z[chosen], targets)
+    return [*(chosen[i] for i in np.argsort(means, kind="stable")), *order[SCREENED:]]
+
+
+def _means(model: GANSynth, z: np.ndarray, targets: Sequence[_Target]) -> np.ndarray:
+    """Of latents from the notes, dB [n], the mean over them."""
+    return np.mean([_distances(model, z, target) for target in targets], axis=0)
 
 
 def _distances(model: GANSynth, z: np.ndarray, target: _Target) -> np.ndarray:
@@ -341,36 +367,75 @@ def _distances(model: GANSynth, z: np.ndarray, target: _Target) -> np.ndarray:
     return inversion.distances(waves, target.compared, model.sample_rate)
 
 
-def _walked(
-    model: GANSynth, targets: Sequence[_Target], near: Sequence[Instrument], free: str, seed: int, steps: _Steps
+def _solved(
+    model: GANSynth, targets: Sequence[_Target], near: Sequence[Instrument], seed: int, steps: _Steps
 ) -> list[np.ndarray]:
-    """The best latents of all walks; with the first layer's activations free, those that go on from there too."""
+    """The best latents by least squares, along the axes that the network hears, and the blend that was nearest before.
+
+    Where voices are, the way down is short; what lies between them is reached by way of their blends.
+    """
+    pool = np.stack([*_blends(near), *model.sample_z(RANDOM, seed)])
+    pool = pool[np.argsort(_means(model, pool, targets), kind="stable")[:SOLVED]]
     waves, pitches = [target.compared for target in targets], [target.pitch for target in targets]
-    walk = functools.partial(inversion.invert, model, waves, pitches, tell=steps.advance, stop=steps.stop)
+    found = levenberg.solve(model, waves, pitches, pool, axes(model).vectors, tell=steps.part(), stop=steps.stop)
+    return [pool[0], *found.z]
+
+
+def _blends(near: Sequence[Instrument]) -> Iterator[np.ndarray]:
+    """The nearest voices, and the middles of two or three of them."""
+    voices = list(itertools.islice(_distinct(near), BLENDED))
+    for count in (1, 2, 3):
+        for chosen in itertools.combinations(voices, count):
+            yield _middle(chosen)
+
+
+def _walked(
+    model: GANSynth, targets: Sequence[_Target], near: Sequence[Instrument], seed: int, steps: _Steps
+) -> list[np.ndarray]:
+    """The best latents of walks by gradient."""
     starts = _starts(model, near, seed)
     # The picture's loss finds its best from near by, and soon; the bands' is worth a try from everywhere.
     begins = np.concatenate([starts[[0, -2]], starts])
-    found = walk(begins, [PICTURE] * 2 + [BANDS] * len(starts))
-    latents = list(found.z)
-    if free != FREE[0] and not found.stopped:
-        best = found.z[np.argsort(found.distances)[:FREED]]
-        size, longer = model.latent_sizes
-        starts = np.pad(best, [(0, 0), (0, longer - size)])
-        latents += list(walk(starts, [BANDS] * len(starts)).z)
-    return latents
+    return list(_walk(model, targets, begins, [PICTURE] * 2 + [BANDS] * len(starts), steps).z)
+
+
+def _freed(
+    model: GANSynth, targets: Sequence[_Target], latents: Sequence[np.ndarray], steps: _Steps
+) -> list[np.ndarray]:
+    """Where walks lead that go on from the best latents with the first layer's activations free."""
+    size, longer = model.latent_sizes
+    z = np.stack(latents)
+    best = z[np.argsort(_means(model, z, targets), kind="stable")[:FREED]]
+    return list(_walk(model, targets, np.pad(best, [(0, 0), (0, longer - size)]), [BANDS] * len(best), steps).z)
+
+
+def _walk(
+    model: GANSynth, targets: Sequence[_Target], starts: np.ndarray, losses: Sequence[str], steps: _Steps
+) -> inversion.Inverted:
+    waves, pitches = [target.compared for target in targets], [target.pitch for target in targets]
+    return inversion.invert(model, waves, pitches, starts, losses, tell=steps.part(), stop=steps.stop)
 
 
 def _starts(model: GANSynth, near: Sequence[Instrument], seed: int) -> np.ndarray:
     """Where walks begin: the nearest voices, no two of which are the same, the middle of them, and one at random."""
-    chosen: list[np.ndarray] = []
+    chosen = list(itertools.islice(_distinct(near), MIXED))
+    return np.stack([*chosen[:NEAREST], _middle(chosen), model.sample_z(1, seed)[0]])
+
+
+def _distinct(near: Sequence[Instrument]) -> Iterator[np.ndarray]:
+    """The latents of voices, but for those that are the same as an earlier one."""
+    seen: list[np.ndarray] = []
     for voice in near:
-        if all(np.linalg.norm(voice.z - z) > SAME * np.linalg.norm(z) for z in chosen):
-            chosen.append(voice.z)
-        if len(chosen) == MIXED:
-            break
-    middle = np.mean(chosen, axis=0)
-    middle *= np.linalg.norm(chosen[0]) / np.linalg.norm(middle)
-    return np.stack([*chosen[:NEAREST], middle, model.sample_z(1, seed)[0]])
+        if all(np.linalg.norm(voice.z - z) > SAME * np.linalg.norm(z) for z in seen):
+            seen.append(voice.z)
+            yield voice.z
+
+
+def _middle(latents: Sequence[np.ndarray]) -> np.ndarray:
+    """The middle of some latents, as long as the first of them."""
+    middle = np.mean(latents, axis=0)
+    length = np.linalg.norm(latents[0])
+    return middle * (length / max(float(np.linalg.norm(middle)), inversion.EPSILON))
 
 
 def _best(model: GANSynth, latents: Sequence[np.ndarray], targets: Sequence[_Target]) -> np.ndarray:
