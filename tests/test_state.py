@@ -404,6 +404,7 @@ CALLS = {
     ),
     "gansynth.inversion.sizes": lambda g: inversion.sizes(16000),
     "gansynth.inversion.levels": lambda g: inversion.levels(g.tiny.config),
+    "gansynth.levenberg.steps_of": lambda g: levenberg.steps_of(3),
     "gansynth.levenberg.solve": lambda g: levenberg.solve(
         g.tiny, [WAVE[:1600]], [60], g.tiny.sample_z(1, seed=1), np.eye(256)[:2], steps=1
     ),

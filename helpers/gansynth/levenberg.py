@@ -5,8 +5,7 @@
 
 The first layer of the bundled model passes on sixteen directions of the latent space and nothing else. In so few, the
 whole Jacobian of a note's picture costs sixteen notes, by differences, and the Levenberg-Marquardt method (Marquardt
-1963) takes a few steps where Adam (`inversion`) takes dozens and stalls in valleys. Between two Jacobians it is kept up
-to date by what each step has shown (Broyden 1965), which costs nothing.
+1963) takes a few steps where Adam (`inversion`) takes dozens and stalls in valleys.
 
 What is made small is the difference between two *sounds*, in the bands of `inversion.log_mel`; but how it changes is
 taken from what the network *draws*. Both belong together: drawn pictures are no exact pictures of the sound that is
@@ -33,14 +32,14 @@ if TYPE_CHECKING:
     from .model import GANSynth
 
 MAX_AXES = 32  # a Jacobian costs a note for each
-STEPS = 12  # of each start
-RENEWED = 3  # steps, after which the Jacobian is taken anew
+STEPS = 9  # of each start
+HALVED = 3  # steps, after which the worse half of the starts is left where it is
 DIFFERENCE, COARSE = 0.05, 0.2  # along an axis, of standard normal numbers: in float32, and in fewer bits
 LONGEST = 1.5  # of one step, likewise
 DAMPING = 0.01  # to begin with, as a share of the mean curvature
 TRIED = (0.1, 1.0, 10.0)  # dampings of each step, in parts of the one before
 HELD, MOST = 30.0, 1000.0  # by which damping grows where no step helps, and from where on none will
-ENOUGH = 0.02  # dB that the steps of one Jacobian must gain; and who is as near as this has arrived
+ENOUGH = 0.02  # dB that a step must gain; and who is as near as this has arrived
 SOFT = 0.3  # dB: frames that are as near as this count no more than others
 FAINT = 1e-6  # length of what lies beyond the axes, if there is nothing
 
@@ -81,7 +80,7 @@ def solve(
       stop: called before each step; when it returns True, what was found up to there is returned.
 
     Returns:
-      As `inversion.invert` does. A start that is never reached is given back, infinitely far away.
+      As `inversion.invert` does; the history is infinite, too, after a start has arrived.
 
     Raises:
       ValueError: arrays that do not fit each other, too many axes, or a pitch that the model does not play.
@@ -99,25 +98,33 @@ def solve(
         z = model.checked_notes(starts, [pitch] * len(starts))[0].astype(np.float64)
     notes = [_note(model, wave, pitch) for wave, pitch in zip(waves, pitches, strict=True)]
     difference = DIFFERENCE if model.precision == "float32" else COARSE
-    best, nearest = z.copy(), np.full(len(z), np.inf)
+    ways = [_Descent(notes, start, axes, difference) for start in z]
     history = np.full((steps + 1, len(z)), np.inf)
-    done, total = 0, len(z) * (steps + 1)
-    for i, start in enumerate(z):
-        descent = _Descent(notes, start, axes, difference)
-        for step in range(steps + 1):  # the first one is only listened to
-            if stop is not None and stop():
-                return Inverted(best, nearest, history, True)
-            if step:
-                descent.step()
-            else:
-                descent.begin()
-            best[i], nearest[i], history[step, i] = descent.z, descent.distance, descent.distance
-            done = (i + 1) * (steps + 1) if descent.has_ended else done + 1
+    done, total = 0, steps_of(len(z), steps)
+    stopped = False
+    for step in range(steps + 1):  # the first one is only listened to
+        if step == HALVED + 1:
+            ways_on = sorted(ways, key=lambda way: way.distance)[: -(-len(ways) // 2)]
+            done = max(done, total - len(ways_on) * (steps - HALVED))
+        for i, way in enumerate(ways):
+            if way.has_ended or (step > HALVED and way not in ways_on):
+                continue
+            stopped = stopped or (stop is not None and stop())
+            if stopped:
+                break
+            way.step()
+            history[step, i] = way.distance
+            done += 1
             if tell is not None:
                 tell(done, total)
-            if descent.has_ended:
-                break
-    return Inverted(best, nearest, history, False)
+    if tell is not None and done < total and not stopped:
+        tell(total, total)  # who has arrived takes no more steps
+    return Inverted(np.stack([way.z for way in ways]), np.array([way.distance for way in ways]), history, stopped)
+
+
+def steps_of(starts: int, steps: int = STEPS) -> int:
+    """How many steps `solve` takes at most, for all of its starts together."""
+    return starts * (min(steps, HALVED) + 1) + -(-starts // 2) * max(steps - HALVED, 0)
 
 
 class _Descent:
@@ -128,52 +135,48 @@ class _Descent:
         self._length = float(np.linalg.norm(start))
         self._at = axes @ start
         self._beyond = _beyond(start, axes)
-        self._damping, self._age = DAMPING, RENEWED
-        self._before = np.inf  # dB, when the Jacobian was taken
+        self._damping = DAMPING
+        self._heard: list[np.ndarray] = []
+        self._slopes: list[np.ndarray] = []
         self.distance, self.has_ended = np.inf, False
 
     @property
     def z(self) -> np.ndarray:
         return self._latents(self._at[None])[0]
 
-    def begin(self) -> None:
-        """Listen to the start."""
-        self._drawn, self._heard = self._listened(self._at[None])
-        self._drawn, self._heard = [d[0] for d in self._drawn], [h[0] for h in self._heard]
-        self.distance = float(self._off([h[None] for h in self._heard])[0])
-
     def step(self) -> None:
-        """One step down, if any of the dampings leads there; otherwise with more of it the next time."""
-        if self._age >= RENEWED:
-            self.has_ended = min(self.distance, self._before - self.distance) < ENOUGH
-            if self.has_ended:
-                return
-            self._renew()
-        moves = self._moves()
-        drawn, heard = self._listened(self._at + moves)
-        off = self._off(heard)
-        k = int(np.argmin(off))
-        self._age += 1
-        if off[k] >= self.distance:
-            self._damping *= HELD
-            if self._age > 1:  # the Jacobian may be at fault
-                self._age, self._before = RENEWED, np.inf
-            self.has_ended = self._damping > MOST
+        """Listen to the start; after that, one step down, or more damping where none leads there."""
+        if not self._heard:
+            self._go(np.zeros_like(self._at)[None])
+            self.has_ended = self.distance < ENOUGH
             return
-        for slope, before, after in zip(self._slopes, self._drawn, drawn, strict=True):
-            seen = after[k] - before - np.tensordot(moves[k], slope, 1)
-            slope += np.multiply.outer(moves[k], seen) / (moves[k] @ moves[k])
-        self._at, self.distance = self._at + moves[k], float(off[k])
-        self._drawn, self._heard = [d[k] for d in drawn], [h[k] for h in heard]
-        self._damping *= TRIED[k]
+        if not self._slopes:
+            self._slopes = [self._slope(note, drawn) for note, drawn in zip(self._notes, self._drawn, strict=True)]
+        before = self.distance
+        k = self._go(self._moves())
+        if k is None:
+            self._damping *= HELD
+            self.has_ended = self._damping > MOST
+        else:
+            self._damping *= TRIED[k]
+            self._slopes = []
+            self.has_ended = min(self.distance, before - self.distance) < ENOUGH
 
-    def _renew(self) -> None:
-        """The Jacobian of each note's drawn levels, [axes, frames, BANDS]."""
+    def _go(self, moves: np.ndarray) -> int | None:
+        """Go where it is nearest, if that is nearer than here; which of the moves it was."""
+        both = [note.listen(self._latents(self._at + moves)) for note in self._notes]
+        off = self._off([heard for _, heard in both])
+        k = int(np.argmin(off))
+        if not off[k] < self.distance:
+            return None
+        self._at, self.distance = self._at + moves[k], float(off[k])
+        self._drawn, self._heard = [drawn[k] for drawn, _ in both], [heard[k] for _, heard in both]
+        return k
+
+    def _slope(self, note: _Note, drawn: np.ndarray) -> np.ndarray:
+        """The Jacobian of a note's drawn levels, [axes, frames, BANDS]."""
         near = self._latents(self._at + self._difference * np.eye(len(self._axes)))
-        self._slopes = [
-            (note.draw(near) - drawn) / self._difference for note, drawn in zip(self._notes, self._drawn, strict=True)
-        ]
-        self._age, self._before = 0, self.distance
+        return (note.draw(near) - drawn) / self._difference
 
     def _moves(self) -> np.ndarray:
         """The steps that are tried, one for each damping, [TRIED, axes]."""
@@ -198,10 +201,6 @@ class _Descent:
         left = np.sqrt(np.maximum(self._length**2 - np.sum(along**2, axis=1, keepdims=True), 0.0))
         z = along @ self._axes + left * self._beyond
         return z * (self._length / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), inversion.EPSILON))
-
-    def _listened(self, along: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        both = [note.listen(self._latents(along)) for note in self._notes]
-        return [drawn for drawn, _ in both], [heard for _, heard in both]
 
     def _off(self, heard: Sequence[np.ndarray]) -> np.ndarray:
         """How far sounds are, dB, the mean over the notes, [n]."""

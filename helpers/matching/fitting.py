@@ -37,7 +37,7 @@ SCREEN_SECONDS = 0.5  # of the first note, by which the voices are chosen that a
 SCREENED = 24  # voices that are
 NEAREST, MIXED = 2, 3  # voices that walks begin at, and those in the middle of which another does
 BLENDED, RANDOM = 5, 8  # voices whose pairs and triples are tried where the network hears few axes, and random latents
-SOLVED = 2  # of those, the nearest, that are improved
+SOLVED = 3  # of those, the nearest, that are improved
 SAME = 1e-3  # share of a latent's length: voices that differ by less are one
 PICTURE, BANDS = inversion.LOSSES
 FREED = 2  # walks that go on with the first layer's activations free
@@ -330,7 +330,7 @@ def _batches(count: int, model: GANSynth) -> int:
 def _steps(model: GANSynth, voices: int, heard_axes: int, free: str) -> int:
     """How many there will be, of all that is done in turn."""
     walk = inversion.STEPS + 1
-    search = SOLVED * (levenberg.STEPS + 1) if heard_axes <= levenberg.MAX_AXES else walk
+    search = levenberg.steps_of(SOLVED) if heard_axes <= levenberg.MAX_AXES else walk
     return _batches(voices, model) + search + (walk if free != FREE[0] else 0)
 
 
