@@ -219,15 +219,16 @@ class Trainer:
     A step is one of the generator and then one of the discriminator, which sees the generator as it has become. Each
     has latent vectors and labels of its own. The real notes are for the discriminator; the generator's loss needs none.
 
-    On several devices (`strategy`) every replica has its share of the batch, and gradients are averaged, so that a step
-    is the same as on one device. The one exception is the discriminator's standard deviation over the batch: each
-    replica sees that of its own share, as is usual, and so a step depends a little on how many there are.
+    On several devices (`strategy`), of this process or of several, every replica has its share of the batch, and
+    gradients are averaged. What the discriminator looks at besides single notes, the standard deviation over the batch,
+    is that of the whole batch too. So a step is the same as on one device, but for rounding.
 
     Attributes:
       config, settings: the hyper-parameters.
       seed: with `global_step`, all that chance depends on.
       stage: 0 (2 x 16 pixels) to `last_stage`; odd ones fade a new block in.
       global_step: images seen.
+      replicas: devices that share a batch, of all processes.
       seconds: spent in training.
       generator, discriminator: the networks of this stage, with the weights of this moment (not the averages).
       variables: everything that changes, under the names of the original's checkpoints.
@@ -270,10 +271,11 @@ class Trainer:
         gpu = bool(tf.config.list_logical_devices("GPU"))
         self.jit = gpu and strategy is None if jit is None else jit
         self.strategy = strategy or tf.distribute.OneDeviceStrategy("/gpu:0" if gpu else "/cpu:0")
-        replicas = self.strategy.num_replicas_in_sync
-        for size in {batch_size(config, self.settings, s) for s in range(last_stage(config) + 1)}:
-            if size % replicas:
-                raise ValueError(f"a batch of {size} cannot be shared equally among {replicas} devices")
+        self.replicas = self.strategy.num_replicas_in_sync
+        self._here = _replicas_here(self.strategy)
+        for size in sorted({batch_size(config, self.settings, s) for s in range(last_stage(config) + 1)}):
+            if size % self.replicas:
+                raise ValueError(f"a batch of {size} cannot be shared equally among {self.replicas} devices")
         self.pitch_counts, self.precision = counts, precision
         self.global_step, self.seconds = 0, 0.0
         first = 0 if config.train_progressive else last_stage(config)
@@ -307,11 +309,17 @@ class Trainer:
     def __repr__(self) -> str:
         return f"Trainer(stage {self.stage} of {last_stage(self.config)}, {self.global_step:,} images)"
 
+    def rows(self, size: int) -> slice:
+        """Which notes of a batch of this size this process has to do with: all of them, if it is the only one."""
+        share = size // self.replicas
+        return slice(self._here.start * share, self._here.stop * share)
+
     def step(self, data: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         """One step of each network.
 
         Args:
-          data: real notes in data units, float32 [batch, frames, bins, 2], at full size whatever the stage.
+          data: real notes in data units, float32 [batch, frames, bins, 2], at full size whatever the stage; of several
+            processes, each gives those of its `rows`.
           labels: their pitches - MIN_PITCH, integers [batch].
 
         Returns:
@@ -321,7 +329,8 @@ class Trainer:
           FloatingPointError: a loss is not a finite number. The networks are spoilt; the last checkpoint is not.
         """
         began = time.monotonic()
-        drawn = draw(self.seed, self.global_step, len(labels), self.config.latent_vector_size, self.pitch_counts)
+        size = len(labels) * self.replicas // len(self._here)
+        drawn = draw(self.seed, self.global_step, size, self.config.latent_vector_size, self.pitch_counts)
         values = self.iterate(drawn, data, labels)
         self.seconds += time.monotonic() - began
         for player in (GENERATOR, DISCRIMINATOR):
@@ -333,19 +342,23 @@ class Trainer:
         return values
 
     def iterate(self, drawn: Draws, data: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """A step with everything given, not checked for finite numbers; arguments and result as for `step`."""
+        """A step with everything given, not checked for finite numbers; arguments and result as for `step`.
+
+        `drawn` is that of the whole batch, in every process.
+        """
         count = len(labels)
         shape = (count, self.config.frames, self.config.bins, 2)
         if np.shape(data) != shape:
             raise ValueError(f"data has shape {list(np.shape(data))}; {count} notes of this model are {list(shape)}")
-        if count == 0 or count % self.strategy.num_replicas_in_sync:
-            raise ValueError(f"a batch of {count} cannot be shared among {self.strategy.num_replicas_in_sync} devices")
-        labels = np.asarray(labels, np.int32)
+        if count == 0 or count % len(self._here):
+            raise ValueError(f"a batch of {count} cannot be shared among {len(self._here)} devices")
+        labels, size = np.asarray(labels, np.int32), count * self.replicas // len(self._here)
+        drawn = Draws(*(getattr(drawn, field.name)[self.rows(size)] for field in dataclasses.fields(Draws)))
         own = self._share(drawn.generator_z, drawn.generator_labels)
         others = self._share(drawn.discriminator_z, drawn.discriminator_labels, drawn.mix, data, labels)
         with self.strategy.scope(), unfused():
             measured = self._iteration(own, others, tf.constant(self.fade))
-        self.global_step += count
+        self.global_step += size
         return {name: float(value) for name, value in measured.items()}
 
     def advance(self) -> None:
@@ -368,7 +381,8 @@ class Trainer:
         beta1, beta2 = self.settings.adam_beta1, self.settings.adam_beta2
         with self.strategy.scope():
             self.generator = Generator(self.config, self.num_blocks, all_images=True)
-            self.discriminator = Discriminator(self.config, self.num_blocks)
+            mean = None if self.replicas == 1 else _mean_of_all
+            self.discriminator = Discriminator(self.config, self.num_blocks, mean)
             self.weights: dict[str, dict[str, tf.Variable]] = {}
             self.variables: dict[str, tf.Variable] = {}
             for player, network in ((GENERATOR, self.generator), (DISCRIMINATOR, self.discriminator)):
@@ -407,15 +421,14 @@ class Trainer:
     # A step.
 
     def _share(self, *arrays: np.ndarray) -> tuple:
-        """Arrays [batch, ...] as tensors, cut up among the devices."""
-        replicas = self.strategy.num_replicas_in_sync
+        """Arrays [rows of this process, ...] as tensors, cut up among its devices."""
 
         def part(context: tf.distribute.ValueContext) -> tuple[tf.Tensor, ...]:
-            size = len(arrays[0]) // replicas
-            start = context.replica_id_in_sync_group * size
+            size = len(arrays[0]) // len(self._here)
+            start = (context.replica_id_in_sync_group - self._here.start) * size
             return tuple(tf.constant(array[start : start + size]) for array in arrays)
 
-        if replicas == 1:
+        if self.replicas == 1:
             return tuple(tf.constant(array) for array in arrays)
         return self.strategy.experimental_distribute_values_from_function(part)
 
@@ -604,6 +617,23 @@ class Trainer:
         trainer = cls(config or found, pitch_counts, seed=seed, stage=stage, **kwargs)
         trainer._assign(checkpoint.read_published(prefix, trainer.arrays()))
         return trainer
+
+
+def _replicas_here(strategy: tf.distribute.Strategy) -> range:
+    """Which of a strategy's replicas, counted over all processes, belong to this one."""
+    numbers = []
+
+    def note(context: tf.distribute.ValueContext) -> int:
+        numbers.append(context.replica_id_in_sync_group)
+        return 0
+
+    strategy.experimental_distribute_values_from_function(note)
+    return range(numbers[0], numbers[-1] + 1)
+
+
+def _mean_of_all(x: tf.Tensor) -> tf.Tensor:
+    """Mean over a batch of which each replica has an equal part: [part, ...] -> [...], with gradients of any order."""
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, tf.reduce_mean(x, axis=0))
 
 
 def _accuracy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
