@@ -24,7 +24,7 @@ import math
 import os
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -89,6 +89,12 @@ class Settings:
         if not isinstance(sizes, (list, tuple)):
             raise ValueError(f"batch_size_schedule is {sizes!r}; expected a list such as [8]")
         return cls(**values | {"batch_size_schedule": tuple(sizes)})
+
+
+def seed_of(config: Config) -> int:
+    """The seed of the training that wrote these hyper-parameters; 0 if it did not say."""
+    seed = config.extra.get("seed", 0)
+    return seed if isinstance(seed, int) else 0
 
 
 def last_stage(config: Config) -> int:
@@ -174,15 +180,22 @@ class NoteSource(Protocol):
 class Shuffled:
     """Notes in an order that depends on the seed alone: each once in an epoch, and every epoch another order."""
 
-    def __init__(self, notes: NoteSource, seed: int):
+    def __init__(self, notes: NoteSource, seed: int, rows: Callable[[int], slice] | None = None):
+        """
+        Args:
+          notes: where they come from.
+          seed: of the order.
+          rows: size of a batch -> the part of it that is read, `Trainer.rows`; by default all of it.
+        """
         if len(notes) == 0:
             raise ValueError("there are no notes to train on")
         self._notes, self._seed = notes, seed
+        self._rows = rows or slice
         self._order = functools.lru_cache(maxsize=2)(self._shuffle)
 
     def __call__(self, step: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """The `size` notes that follow the first `step`: float32 [size, frames, bins, 2] and int32 labels [size]."""
-        epochs, places = np.divmod(np.arange(step, step + size), len(self._notes))
+        """The `size` notes that follow the first `step`: float32 [rows, frames, bins, 2] and int32 labels [rows]."""
+        epochs, places = np.divmod(np.arange(step, step + size)[self._rows(size)], len(self._notes))
         indices = np.array([self._order(int(e))[p] for e, p in zip(epochs, places, strict=True)])
         return self._notes.batch(indices), np.asarray(self._notes.labels, np.int32)[indices]
 
@@ -370,7 +383,7 @@ class Trainer:
             raise ValueError(f"stage {self.stage} is the last one")
         carried = {name: array for name, array in self.arrays().items() if not name.startswith(_OPTIMIZER)}
         self._build(self.stage + 1)
-        self._assign(carried)
+        self.assign(carried)
 
     # What is trained.
 
@@ -547,7 +560,16 @@ class Trainer:
         counters = {"global_step": np.int64(self.global_step), "Variable": np.float32(self.seconds)}
         return {name: variable.numpy() for name, variable in self.variables.items()} | counters
 
-    def _assign(self, arrays: Mapping[str, np.ndarray]) -> None:
+    def read(self, prefix: str | os.PathLike) -> None:
+        """Take over everything from a checkpoint of the same networks and stage, by its prefix.
+
+        Raises:
+          ValueError: it is damaged, or has no discriminator and optimizer to go on with.
+        """
+        self.assign(checkpoint.read_published(Path(prefix), self.arrays()))
+
+    def assign(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take over variables, by the names that `arrays` has."""
         self.global_step, self.seconds = int(arrays["global_step"]), float(arrays["Variable"])
         for name, array in arrays.items():
             if name in self.variables:
@@ -612,10 +634,9 @@ class Trainer:
           ValueError: it is damaged, or has no discriminator and optimizer to go on with.
         """
         found, stage, prefix = checkpoint.find(path)
-        kept = found.extra.get("seed", 0)
-        seed = (kept if isinstance(kept, int) else 0) if seed is None else seed
+        seed = seed_of(found) if seed is None else seed
         trainer = cls(config or found, pitch_counts, seed=seed, stage=stage, **kwargs)
-        trainer._assign(checkpoint.read_published(prefix, trainer.arrays()))
+        trainer.read(prefix)
         return trainer
 
 
