@@ -290,8 +290,8 @@ MIRRORED = """
 """
 
 
-def python(*args, **kwargs):
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(DATA.parents[1]), str(DATA.parent)])}
+def python(*args, more=None, **kwargs):
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(DATA.parents[1]), str(DATA.parent)])} | (more or {})
     return subprocess.Popen([sys.executable, *map(str, args)], env=environment, text=True, **kwargs)
 
 

@@ -4,10 +4,10 @@
     trainer = Trainer(config, counts, strategy=workers.strategy)
     batches = Shuffled(notes, seed, trainer.rows)           # this process reads its own share, and no more
 
-Who they are stands in TensorFlow's environment variable TF_CONFIG; docs/scale.md has the lines that set it. All take the
-same steps at the same time. The first one, the chief, is also the one that reads and writes the run's
-folder; what it has read it tells the others, so that they need not see that folder. If one of them ends, none can go
-on: all end with a sentence, and when they are started again they go on from the last checkpoint.
+Who they are stands in TensorFlow's environment variable TF_CONFIG; docs/scale.md has the lines that set it. All of them
+take the same steps at the same time. The first one, the chief, is also the one that reads and writes the run's folder;
+what it has read it tells the others, which need not see that folder. If one of them ends, none can go on: all end with
+a sentence, and when they are started again they go on from the last checkpoint.
 
 Source: https://www.tensorflow.org/guide/distributed_training (MultiWorkerMirroredStrategy). Notebook: 08_train.
 """

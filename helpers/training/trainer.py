@@ -462,7 +462,7 @@ class Trainer:
     def _generator_pass(
         self, z: tf.Tensor, labels: tf.Tensor, fade: tf.Tensor
     ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
-        """Losses of the generator and their gradients. z [n, latent_vector_size], labels [n], fade a scalar."""
+        """Losses of the generator for n notes; gradients for the whole batch. fade: a scalar, all others: [n, ...]."""
         settings, fade = self.settings, self._fade_now(fade)
         with tf.GradientTape() as tape:
             fake = denormalize(self.generator.call(z, labels, fade=fade), self.config)
@@ -485,7 +485,7 @@ class Trainer:
         real_labels: tf.Tensor,
         fade: tf.Tensor,
     ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
-        """Losses of the discriminator and their gradients. data: [n, frames, bins, 2], all others [n, ...]."""
+        """The same of the discriminator. data: [n, frames, bins, 2], fade: a scalar, all others: [n, ...]."""
         settings, fade = self.settings, self._fade_now(fade)
         real = losses.blend(data, fade, self.num_blocks, self.config.num_resolutions)
         fake = denormalize(self.generator.call(z, labels, fade=fade), self.config)
@@ -513,7 +513,10 @@ class Trainer:
 
     def _gradients(self, tape: tf.GradientTape, loss: tf.Tensor, player: str) -> list[tf.Tensor]:
         # Blocks that do not draw at this stage get zeros, with which Adam leaves them as they are.
-        return tape.gradient(loss, list(self.weights[player].values()), unconnected_gradients="zero")
+        gradients = tape.gradient(loss, list(self.weights[player].values()), unconnected_gradients="zero")
+        if self.replicas == 1:
+            return gradients
+        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
 
     def _descend(self, player: str, gradients: Sequence[Any]) -> None:
         """One step of Adam, in the form it had in TensorFlow 1, and of the moving averages. Source: SPEC section 11."""
@@ -544,12 +547,9 @@ class Trainer:
             if average is not None:
                 average.assign_sub((average - weight) * (1 - settings.average_decay))
 
-        weights, extended = self.weights[player], self.strategy.extended
-        pairs = list(zip(gradients, weights.values(), strict=True))
-        means = extended.batch_reduce_to(tf.distribute.ReduceOp.MEAN, pairs)
-        for (name, weight), gradient in zip(weights.items(), means, strict=True):
+        for (name, weight), gradient in zip(self.weights[player].items(), gradients, strict=True):
             first, second = (variables[f"{_OPTIMIZER}/{name}/{slot}"] for slot in ("Adam", "Adam_1"))
-            extended.update(weight, update, args=(first, second, variables.get(name + AVERAGE), gradient))
+            self.strategy.extended.update(weight, update, args=(first, second, variables.get(name + AVERAGE), gradient))
         for power, beta in zip(powers, (settings.adam_beta1, settings.adam_beta2), strict=True):
             power.assign(power * beta)
 
