@@ -1,9 +1,9 @@
 """The command line: `python -m helpers.dataset`, notes of a model as a data set with NSynth's names and fields.
 
-    python -m helpers.dataset --checkpoint demo --output_dir notes           # all instruments that it names, all pitches
+    python -m helpers.dataset --checkpoint demo --output_dir notes          # all instruments that it names, all pitches
     python -m helpers.dataset --checkpoint demo --random 200 --seed 7 --velocities 100 --format flac --output_dir notes
     python -m helpers.dataset --instruments mine.json --pitches 36-84 --format tfrecord --output_dir notes --workers 2
-    python -m helpers.train --data notes/nsynth-train --out runs/mine        # something to do with it
+    python -m helpers.train --data notes/nsynth-train --out runs/mine       # something to do with it
 
 What `--output_dir` comes to hold:
 
@@ -15,9 +15,9 @@ What `--output_dir` comes to hold:
     manifest.json                                model, settings, versions, and the command that does it again
     parts/                                       what is done, by which a run that was ended goes on
 
-A note is what the model makes, whole, and not shaped as in a song. The model knows no velocity: a note is made once, and
-its level is (velocity / 127) to the power of 2, as `render` has it. Voices of a checkpoint that are soft in timbre, such
-as the demo's "Cello, soft", are instruments of their own. The loudest note of each has a peak of 0.9 at velocity 127.
+A note is what the model makes, whole, and not shaped as in a song. The model knows no velocity: a note is made once,
+and its level is (velocity / 127) to the power of 2, as `render` has it. Voices of a checkpoint that are soft in timbre,
+such as the demo's "Cello, soft", are instruments of their own. The loudest note of each has a peak of 0.9 at 127.
 
 The family is the checkpoint's word for an instrument or, if it has none, the guess of `timbre.families`. No qualities
 are known: they are all 0. The source is what --source says, for all.
@@ -446,7 +446,7 @@ def begin(
         "command": list(command),
         "model": {name: getattr(model, name) for name in ("name", "source", "fingerprint", "precision")},
         "versions": many.versions(),
-        "velocity": f"the level of a note is (velocity / {LOUDEST}) ^ {DEFAULTS.velocity:g}, and nothing else is its",
+        "velocity": f"changes the level of a note, by (velocity / {LOUDEST}) ^ {DEFAULTS.velocity:g}, and nothing else",
         "set": about,
     }
     _write_json(store, MANIFEST, manifest)
@@ -578,8 +578,8 @@ def _check_cost(model: GANSynth, recipe: Recipe, jobs: Sequence[Job], store: Sto
     left = [job for job in jobs if kept(model, recipe, job, store) is None]
     there = f"; {len(jobs) - len(left):,} of the instruments are there" if len(left) < len(jobs) else ""
     say(
-        f"{counted(notes, 'note')} of {counted(len(jobs), 'instrument')}, {hours:,.1f} h of sound, up to "
-        f"{size / 1e9:,.2f} GB in {store.place}{there}"
+        f"{counted(notes, 'note')} of {counted(len(jobs), 'instrument')}, {hours:,.2f} h of sound, up to "
+        f"{_size(size)} in {store.place}{there}"
     )
     if store.folder is None:
         return
@@ -587,7 +587,11 @@ def _check_cost(model: GANSynth, recipe: Recipe, jobs: Sequence[Job], store: Sto
     parent = next(path for path in (folder, *folder.parents) if path.exists())
     need, free = cost(model, recipe, len(left))[2], shutil.disk_usage(parent).free
     if need > free:
-        raise OSError(f"the set takes up to {need / 1e9:,.2f} GB and {parent} has {free / 1e9:,.2f} GB free")
+        raise OSError(f"the set takes up to {_size(need)} and {parent} has {_size(free)} free")
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
 
 
 def _outcomes(
