@@ -58,6 +58,9 @@ from .terminal import ended, program, say
 from .training.dataset import FAMILIES, SOURCES
 
 if TYPE_CHECKING:
+    from distributed import Client
+
+    from .cluster import Loaded
     from .gansynth import GANSynth
     from .gansynth.backend import tf
 
@@ -614,7 +617,13 @@ def _outcomes(
 
 
 def make_with_workers(
-    client: Any, loaded: Any, model: GANSynth, recipe: Recipe, jobs: Sequence[Job], store: Store, progress: bool = True
+    client: Client,
+    loaded: Loaded,
+    model: GANSynth,
+    recipe: Recipe,
+    jobs: Sequence[Job],
+    store: Store,
+    progress: bool = True,
 ) -> Iterator[tuple[Job, str, str]]:
     """As `make_all`, with the workers of a Dask client (`cluster.workers`), which load the model as `loaded` says."""
     from . import cluster
@@ -635,7 +644,7 @@ def make_with_workers(
             yield _done(bar, job, many.FAILED if why else MADE, why)
 
 
-def _task(loaded: Any, recipe: Recipe, job: Job, place: str) -> str | Full:
+def _task(loaded: Loaded, recipe: Recipe, job: Job, place: str) -> str | Full:
     """In a worker: make one instrument; why it could not be made, or "".
 
     Raises:

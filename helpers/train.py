@@ -154,7 +154,7 @@ def _run(args: argparse.Namespace, out: Path) -> list[Path]:
 def _run_with_others(args: argparse.Namespace, out: Path) -> list[Path]:
     """One of several processes (`training.hosts`). What is trained and how, the chief's flags say."""
     from .training import dataset, hosts, loop
-    from .training.trainer import Shuffled, Trainer
+    from .training.trainer import Settings, Shuffled, Trainer, check_shares
 
     here = hosts.place(os.environ)
     with contextlib.ExitStack() as held, hosts.in_a_sentence(here):
@@ -163,6 +163,7 @@ def _run_with_others(args: argparse.Namespace, out: Path) -> list[Path]:
         workers = hosts.join(here)
         plan = workers.from_chief(lambda: _plan(args, out))
         config = Config.from_dict(plan["experiment"])
+        check_shares(config, Settings.of(config), workers.strategy.num_replicas_in_sync)
         measuring = workers.together(lambda: _measuring(args, config, out) if here.is_chief else None)
         notes = workers.chief_first(lambda: dataset.open_data(args.data, config, args.cache_dir or out / CACHE))
         workers.check_alike(_digest(notes), "notes")

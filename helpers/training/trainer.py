@@ -118,6 +118,17 @@ def batch_size(config: Config, settings: Settings, stage: int) -> int:
     return ((sizes[0],) * missing + sizes)[config.num_blocks(stage) - 1]
 
 
+def check_shares(config: Config, settings: Settings, replicas: int) -> None:
+    """Check that so many devices can have equal shares of every batch.
+
+    Raises:
+      ValueError: they cannot.
+    """
+    for size in sorted({batch_size(config, settings, stage) for stage in range(last_stage(config) + 1)}):
+        if size % replicas:
+            raise ValueError(f"a batch of {size} cannot be shared equally among {replicas} devices")
+
+
 class LayerSizes(NamedTuple):
     """A line of an architecture table."""
 
@@ -286,9 +297,7 @@ class Trainer:
         self.strategy = strategy or tf.distribute.OneDeviceStrategy("/gpu:0" if gpu else "/cpu:0")
         self.replicas = self.strategy.num_replicas_in_sync
         self._here = _replicas_here(self.strategy)
-        for size in sorted({batch_size(config, self.settings, s) for s in range(last_stage(config) + 1)}):
-            if size % self.replicas:
-                raise ValueError(f"a batch of {size} cannot be shared equally among {self.replicas} devices")
+        check_shares(config, self.settings, self.replicas)
         self.pitch_counts, self.precision = counts, precision
         self.global_step, self.seconds = 0, 0.0
         first = 0 if config.train_progressive else last_stage(config)
