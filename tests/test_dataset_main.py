@@ -202,8 +202,14 @@ def test_what_was_ended_goes_on(model, tmp_path, capsys):
     assert len({z for z, _, _ in model.asked}) > 0
     assert len([asked for asked in model.asked if asked[2] == 4.0]) == 7 * len(PITCHES)
     assert contents(out) == contents(whole)
-    next((out / "nsynth-valid" / "audio").iterdir()).unlink()  # what is lost is made again
+    next((out / "nsynth-valid" / "audio").iterdir()).unlink()  # what is lost is made again ...
+    part = out / "parts" / "00004.json"
+    part.write_text(
+        part.read_text().replace('"key": "', '"key": "of another version ')
+    )  # ... and what would be another
+    model.asked.clear()
     assert dataset.main(flags(out)) == 0
+    assert len([asked for asked in model.asked if asked[2] == 4.0]) == 2 * len(PITCHES)
     assert contents(out) == contents(whole)
 
 
