@@ -19,8 +19,8 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import __version__, gansynth, many, scores
 from .errors import one_line
@@ -38,6 +38,13 @@ EXTRA = 'several workers need dask.distributed: pip install "gansynth-suite[clus
 RETRIES = 2  # of a score whose clip could not be written, or whose worker went away
 WAITING = 3  # scores for each thread of a worker that are on their way to it; their bytes are in memory
 PATIENCE = 60.0  # s to wait for a scheduler, and for its first worker
+
+
+Item = TypeVar("Item")
+
+
+class Gone(ConnectionError):
+    """The scheduler has ended, or cannot be reached any more."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -76,19 +83,50 @@ class Order:
         return hash(self.digest)
 
 
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """A model as workers load it.
+
+    Attributes:
+      source: what `gansynth.load` finds it by.
+      precision: of its convolutions.
+      fingerprint: of its weights.
+      threads: of TensorFlow in each worker; None: as many as it takes.
+      version: of this package.
+    """
+
+    source: str
+    precision: str
+    fingerprint: str
+    threads: int | None = None
+    version: str = __version__
+
+
 # ---- In a worker -----------------------------------------------------------------------------------------------------
 
 
 @functools.lru_cache(maxsize=1)
+def model_of(loaded: Loaded) -> GANSynth:
+    """The model of a worker, loaded once.
+
+    Raises:
+      ValueError: the worker has another version of this package, or another model of that name.
+    """
+    if loaded.version != __version__:
+        raise ValueError(f"the worker has gansynth-suite {__version__}, and the run is from {loaded.version}")
+    if loaded.threads is not None:
+        gansynth.use_threads(loaded.threads)
+    model = gansynth.load(loaded.source, loaded.precision)
+    if model.fingerprint != loaded.fingerprint:
+        raise ValueError(f"{loaded.source} is another model where the worker is than where the run was begun")
+    return model
+
+
+@functools.lru_cache(maxsize=1)
 def _player(order: Order) -> GANSynth:
-    """The model of a worker, loaded once."""
-    if order.version != __version__:
-        raise ValueError(f"the worker has gansynth-suite {__version__}, and the run is from {order.version}")
-    if order.threads is not None:
-        gansynth.use_threads(order.threads)
-    model = gansynth.load(order.source, order.precision)
-    if model.fingerprint != order.fingerprint:
-        raise ValueError(f"{order.source} is another model where the worker is than where the run was begun")
+    """The model that plays the scores of a run."""
+    loaded = Loaded(order.source, order.precision, order.fingerprint, order.threads, order.version)
+    model = model_of(loaded)
     return many.sharing(model, order.run.instruments) if order.run.shares else model
 
 
@@ -177,6 +215,57 @@ def _distributed() -> Any:
     return distributed
 
 
+def each(
+    client: Client, function: Callable[..., Any], calls: Iterable[tuple[Item, tuple | None]]
+) -> Iterator[tuple[Item, Any]]:
+    """Call a function in the workers of a client, a few calls ahead of what is done.
+
+    Args:
+      client: of `workers` or `scheduler`, or any other of Dask's.
+      function: of a module that the workers have too.
+      calls: what is to be done, with the arguments of the call; None if no worker is needed.
+
+    Yields:
+      What was to be done, in whatever order, with its task for `result_of`; None if it needed none.
+    """
+    tasks: dict[Any, Item] = {}
+    waiting = iter(calls)
+    done = _distributed().as_completed(loop=client.loop)
+    room = WAITING * max(1, sum(client.nthreads().values()))
+    try:
+        while True:
+            while len(tasks) < room and (call := next(waiting, None)) is not None:
+                item, arguments = call
+                if arguments is None:
+                    yield item, None
+                    continue
+                task = client.submit(function, *arguments, pure=False, retries=RETRIES)
+                tasks[task] = item
+                done.add(task)
+            if not tasks:
+                return
+            task = next(done)
+            yield tasks.pop(task), task
+    finally:
+        with contextlib.suppress(Exception):  # of a scheduler that is gone
+            client.cancel(list(tasks))
+
+
+def result_of(task: Any) -> Any:
+    """What a task of `each` returned; what it raised is raised.
+
+    Raises:
+      Gone: the scheduler is gone.
+      ValueError: several workers ended over it.
+    """
+    if task.status in ("cancelled", "lost"):
+        raise Gone("the Dask scheduler is gone")
+    try:
+        return task.result()
+    except _distributed().KilledWorker:
+        raise ValueError("the worker that did it ended, several times") from None
+
+
 def render_many(
     client: Client,
     model: GANSynth,
@@ -210,55 +299,32 @@ def render_many(
 
     Notebook: 07_songs.
     """
-    distributed = _distributed()
     order = Order(os.fspath(folder), run, model.source, model.precision, model.fingerprint, threads, again)
     store = open_store(folder)
-    tasks: dict[Any, Score] = {}
-    waiting = iter(found)
-    done = distributed.as_completed(loop=client.loop)
-    room = WAITING * max(1, sum(client.nthreads().values()))
 
-    def begin_until_full() -> Iterator[tuple[Score, Row]]:
-        """Send scores to the workers, as long as there is room; those that need none have their row at once."""
-        while len(tasks) < room and (score := next(waiting, None)) is not None:
+    def calls() -> Iterator[tuple[tuple[Score, Row | None], tuple | None]]:
+        """Scores with what a worker needs for them; those that need none with their row."""
+        for score in found:
             try:
                 content = scores.content(score)
                 row = None if again else many.kept(model, score, content, store, run)
             except Exception as error:
                 row = many.failed(score, error, run)
-            if row is not None:
-                yield score, row
-                continue
-            task = client.submit(play, order, score, content, pure=False, retries=RETRIES)
-            tasks[task] = score
-            done.add(task)
+            yield (score, row), None if row is not None else (order, score, content)
 
+    with many.Bar(found, progress) as bar:
+        for (score, known), task in each(client, play, calls()):
+            row = known or _row(task, score, run)
+            bar.done(score, row)
+            yield row
+
+
+def _row(task: Any, score: Score, run: Run) -> Row:
+    """What has become of a score."""
     try:
-        with many.Bar(found, progress) as bar:
-            while True:
-                for score, row in begin_until_full():
-                    bar.done(score, row)
-                    yield row
-                if not tasks:
-                    return
-                task = next(done)
-                score = tasks.pop(task)
-                row = _row(distributed, task, score, run)
-                bar.done(score, row)
-                yield row
-    finally:
-        with contextlib.suppress(Exception):  # of a scheduler that is gone
-            client.cancel(list(tasks))
-
-
-def _row(distributed: Any, task: Any, score: Score, run: Run) -> Row:
-    """What has become of a task."""
-    if task.status in ("cancelled", "lost"):
-        raise ConnectionError("the Dask scheduler is gone")
-    try:
-        result = task.result()
-    except distributed.KilledWorker:
-        return many.failed(score, ValueError("the worker that played it ended, several times"), run)
+        result = result_of(task)
+    except Gone:
+        raise
     except Exception as error:
         return many.failed(score, error, run)
     if isinstance(result, Full):

@@ -30,6 +30,11 @@ MAX_CHANGES = 500_000  # of controllers, programs, tempos, …
 MAX_SCORES = 250_000  # of one run; the Lakh set, the largest there is, has 178,561
 MAX_ENTRIES = 2_000_000  # files of all kinds that a folder is searched through
 
+# ----------------------------------------------------------------------------------------------------------- data sets
+
+MAX_SET_INSTRUMENTS = 5_000  # their latents are a file that `instruments.load` reads; NSynth has 1,006
+MAX_SET_NOTES = 1_000_000  # NSynth has 305,979; their fields are held in memory when they are gathered
+
 # ----------------------------------------------------------------------------------------------------------- rendering
 
 MAX_SONG_DURATION = 2 * 3600.0  # s; a clip is held in memory

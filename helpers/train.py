@@ -4,6 +4,7 @@
     python -m helpers.train --data notes/ --out runs/mine                                  # the published model's size
     python -m helpers.train --data notes/ --out runs/fine --continue_from acoustic_only --images 11200000
     python -m helpers.train --data notes/ --out runs/mine --evaluate_every 100000          # and how good it is by then
+    python -m helpers.train --data notes/ --out runs/mine --strategy multi_worker          # on each of several hosts
 
 It may be killed at any moment: the same command goes on from the last checkpoint. Ctrl-C and SIGTERM, which job queues
 send, let it write one first. What `--out` comes to hold:
@@ -21,7 +22,11 @@ Notebook: 08_train.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import hashlib
+import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,8 +39,11 @@ from .terminal import ended, program, say
 if TYPE_CHECKING:
     from .gansynth import GANSynth
     from .gansynth.backend import tf
+    from .training.dataset import Notes
     from .training.loop import Measuring
+    from .training.trainer import Trainer
 
+MIRRORED, MULTI_WORKER = "mirrored", "multi_worker"
 SAVE_SECONDS = 600  # between checkpoints, as in the original
 SAMPLE_EVERY = 10_000  # images
 LOG_EVERY = 800  # images
@@ -81,7 +89,12 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--batch_size", type=int, help="images per step (default from the hyper-parameters, 8)")
     flags.add_argument("--seed", type=int, help="seed of everything random (default 0)")
     flags.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of convolutions")
-    flags.add_argument("--strategy", choices=("mirrored",), help="share each batch among all the GPUs")
+    flags.add_argument(
+        "--strategy",
+        choices=(MIRRORED, MULTI_WORKER),
+        help="share each batch among all the GPUs of this machine, or among several machines by TF_CONFIG, on each of "
+        "which this command is started (docs/scale.md)",
+    )
     flags.add_argument("--sample_every", type=int, metavar="N", help=f"images between samples (default {SAMPLE_EVERY})")
     flags.add_argument("--log_every", type=int, metavar="N", help=f"images between log entries (default {LOG_EVERY})")
     flags.add_argument("--evaluate_every", type=int, metavar="N", help="images between evaluations; by default none")
@@ -111,6 +124,8 @@ def run(args: argparse.Namespace) -> list[Path]:
     if args.reference and not args.evaluate_every:
         raise ValueError("--reference is for evaluations on the way: say how often with --evaluate_every")
     out = as_path(args.out)
+    if args.strategy == MULTI_WORKER:
+        return _run_with_others(args, out)
     from .training import loop
 
     with loop.alone(out):
@@ -132,12 +147,81 @@ def _run(args: argparse.Namespace, out: Path) -> list[Path]:
     else:
         trainer = Trainer.restore(origin, notes.pitch_counts, seed=args.seed, config=config, **options)
     say(f"{trainer}, seed {trainer.seed}" + (f", from {origin}" if origin else ""))
+    _check_unfinished(trainer, origin)
+    return loop.train(trainer, Shuffled(notes, trainer.seed), out, *_every(args), args.save_seconds, measuring)
+
+
+def _run_with_others(args: argparse.Namespace, out: Path) -> list[Path]:
+    """One of several processes (`training.hosts`). What is trained and how, the chief's flags say."""
+    from .training import dataset, hosts, loop
+    from .training.trainer import Settings, Shuffled, Trainer, check_shares
+
+    here = hosts.place(os.environ)
+    with contextlib.ExitStack() as held, hosts.in_a_sentence(here):
+        if here.is_chief:
+            held.enter_context(loop.alone(out))
+        workers = hosts.join(here)
+        plan = workers.from_chief(lambda: _plan(args, out))
+        config = Config.from_dict(plan["experiment"])
+        check_shares(config, Settings.of(config), workers.strategy.num_replicas_in_sync)
+        measuring = workers.together(lambda: _measuring(args, config, out) if here.is_chief else None)
+        notes = workers.chief_first(lambda: dataset.open_data(args.data, config, args.cache_dir or out / CACHE))
+        workers.check_alike(_digest(notes), "notes")
+        say(notes)
+        trainer = Trainer(
+            config,
+            notes.pitch_counts,
+            seed=plan["seed"],
+            stage=plan["stage"],
+            precision=plan["precision"],
+            strategy=workers.strategy,
+        )
+        workers.together(lambda: trainer.read(plan["prefix"]) if here.is_chief and plan["prefix"] else None)
+        workers.synchronize(trainer)
+        say(f"{here}: {trainer}, seed {trainer.seed}" + (f", from {plan['origin']}" if plan["origin"] else ""))
+        _check_unfinished(trainer, plan["origin"])
+        batches = Shuffled(notes, trainer.seed, trainer.rows)
+        if here.is_chief:
+            return loop.train(trainer, batches, out, *_every(args), args.save_seconds, measuring, workers)
+        loop.follow(trainer, batches, workers)
+    return []
+
+
+def _plan(args: argparse.Namespace, out: Path) -> dict[str, Any]:
+    """What all processes of a training must know, as values for JSON."""
+    from .gansynth import checkpoint
+    from .training.trainer import Settings, seed_of
+
+    origin, config = _origin(args, out)
+    Settings.of(config)
+    seed, stage, prefix = args.seed, None, None
+    if origin is not None:
+        found, stage, prefix = checkpoint.find(origin)
+        seed = seed_of(found) if seed is None else seed
+    return {
+        "experiment": config.to_dict(),
+        "origin": None if origin is None else str(origin),
+        "prefix": None if prefix is None else str(prefix),
+        "stage": stage,
+        "seed": seed or 0,
+        "precision": args.precision,
+    }
+
+
+def _digest(notes: Notes) -> str:
+    """What differs where notes do, or their order."""
+    return hashlib.sha256(json.dumps([notes.names, notes.labels.tolist()]).encode()).hexdigest()
+
+
+def _check_unfinished(trainer: Trainer, origin: Path | str | None) -> None:
     if trainer.finished:
         raise ValueError(f"{origin} has seen {trainer.global_step:,} images already; ask for more with --images")
+
+
+def _every(args: argparse.Namespace) -> tuple[int, int]:
+    """Images between samples, and between entries of the curves."""
     sample_every = args.sample_every or (TINY_SAMPLE_EVERY if args.tiny else SAMPLE_EVERY)
-    log_every = args.log_every or (TINY_LOG_EVERY if args.tiny else LOG_EVERY)
-    batches = Shuffled(notes, trainer.seed)
-    return loop.train(trainer, batches, out, sample_every, log_every, args.save_seconds, measuring)
+    return sample_every, args.log_every or (TINY_LOG_EVERY if args.tiny else LOG_EVERY)
 
 
 def _measuring(args: argparse.Namespace, config: Config, out: Path) -> Measuring | None:

@@ -183,7 +183,7 @@ def test_a_scheduler_that_is_killed_is_one_sentence_and_loses_nothing(songs, tmp
     with contextlib.ExitStack() as stack:
         server = subprocess.Popen([*begin, "--host", "127.0.0.1", "--scheduler-file", str(address)], **quiet)
         stack.callback(server.kill)
-        worker = subprocess.Popen([*join, "5", "--scheduler-file", str(address), "--preload", str(path)], **quiet)
+        worker = subprocess.Popen([*join, "60", "--scheduler-file", str(address), "--preload", str(path)], **quiet)
         stack.callback(worker.terminate)
         end = time.monotonic() + LIMIT
         while not address.is_file() and time.monotonic() < end:

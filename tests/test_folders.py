@@ -70,6 +70,7 @@ def test_the_wheel_has_every_module_and_all_that_they_read(installed):
         "gansynth_evaluate",
         "gansynth_export",
         "gansynth_match",
+        "gansynth_dataset",
     }
 
 

@@ -10,6 +10,7 @@ Notebook: 02_checkpoints, 08_train.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from .backend import Tensor, keras, ops
@@ -348,15 +349,23 @@ class Discriminator(keras.Model):
     normalisation; block 1 sees the standard deviation over the batch as one more channel. Source: SPEC section 9.
     """
 
-    def __init__(self, config: Config, num_blocks: int | None = None, **kwargs: Any):
+    def __init__(
+        self,
+        config: Config,
+        num_blocks: int | None = None,
+        batch_mean: Callable[[Tensor], Tensor] | None = None,
+        **kwargs: Any,
+    ):
         """
         Args:
           config: the model's hyper-parameters.
           num_blocks: blocks that exist; all of them by default.
+          batch_mean: [batch, ...] -> [...], for a batch of which other devices have parts; by default it is all here.
         """
         super().__init__(**kwargs)
         self.config = config
         self.num_blocks = config.num_resolutions if num_blocks is None else num_blocks
+        self.batch_mean = batch_mean or _mean_here
         self.convs: list[tuple[EqualizedConv2D, EqualizedConv2D]] = []
         self.from_rgbs: list[EqualizedConv2D] = []
         kernel = (config.kernel_size, config.kernel_size)
@@ -410,7 +419,7 @@ class Discriminator(keras.Model):
             if b - 1 in shares:  # only right after the newest block
                 x = shares[b - 1] * self._look(image, b - 1) + shares[b] * x
         conv0, conv1 = self.convs[0]
-        x = self._activate(conv1(self._activate(conv0(self._pad(append_deviation(x))))))
+        x = self._activate(conv1(self._activate(conv0(self._pad(append_deviation(x, self.batch_mean))))))
         return ops.reshape(x, (-1, self.config.filters(0)))
 
     def _look(self, image: Tensor, block: int) -> Tensor:
@@ -427,14 +436,18 @@ class Discriminator(keras.Model):
         return ops.leaky_relu(x, negative_slope=LEAKY_SLOPE)
 
 
-def append_deviation(x: Tensor) -> Tensor:
+def _mean_here(x: Tensor) -> Tensor:
+    return ops.mean(x, axis=0)
+
+
+def append_deviation(x: Tensor, batch_mean: Callable[[Tensor], Tensor] = _mean_here) -> Tensor:
     """One more channel that holds, everywhere, the mean over all places of the standard deviation over the batch.
 
-    So a batch of equal images gives itself away. x: [batch, time, frequency, channels].
-    Source: Karras et al. 2018, section 3.
+    So a batch of equal images gives itself away. x: [batch, time, frequency, channels]; batch_mean as for
+    `Discriminator`. Source: Karras et al. 2018, section 3.
     """
     # As in the original (`tf.nn.moments`), the mean has no gradient. The variance's is the same without it, but not the
     # gradient of that, which the gradient penalty needs; the published models were trained with this one.
-    mean = ops.stop_gradient(ops.mean(x, axis=0))
-    deviation = ops.mean(ops.sqrt(ops.mean(ops.square(x - mean), axis=0) + DEVIATION_EPSILON))
+    mean = ops.stop_gradient(batch_mean(x))
+    deviation = ops.mean(ops.sqrt(batch_mean(ops.square(x - mean)) + DEVIATION_EPSILON))
     return ops.concatenate([x, ops.broadcast_to(deviation, ops.shape(x)[:-1])[..., None]], axis=-1)

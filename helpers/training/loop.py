@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -28,6 +28,9 @@ from ..gansynth.config import MIN_PITCH
 from ..gansynth.model import GANSynth
 from .pictures import plot_data
 from .trainer import Trainer, last_stage
+
+if TYPE_CHECKING:
+    from .hosts import Workers
 
 SAVE_SECONDS = 600  # between checkpoints, as in the original ...
 FIRST_SAVE_SECONDS = 60  # ... and to the first one, so that little is lost while it is seen whether all is well
@@ -116,6 +119,7 @@ def train(
     log_every: int,
     save_seconds: float,
     measuring: Measuring | None = None,
+    workers: Workers | None = None,
 ) -> list[Path]:
     """Train until the end, with a progress bar; the arguments are those of the command line.
 
@@ -126,6 +130,7 @@ def train(
       trainer: a `training.Trainer`, changed in place.
       batches: (step, size) -> the notes that follow the first `step` and their labels, as `training.Shuffled`.
       measuring: what is measured of the generator on the way, if anything.
+      workers: the processes that train together, of which this one is the chief; the others `follow`.
 
     Returns:
       The last generator and the last samples.
@@ -164,14 +169,45 @@ def train(
                 curves.add(now, trainer.stage, {**values, **measured})
             if now // sample_every > before // sample_every or trainer.finished:
                 written = sample(trainer, z, pitches, out / SAMPLES)
-            if signals.received and not trainer.finished:
+            if (received := _received(signals, workers)) and not trainer.finished:
                 trainer.save(out)
-                raise Stopped(signals.received, now)
+                _meet(workers)
+                raise Stopped(received, now)
             if time.monotonic() > save_at:
                 trainer.save(out)
                 save_at = time.monotonic() + save_seconds
         trainer.save(out)
+        _meet(workers)
     return [out / COMPACT_NAME, *written]
+
+
+def follow(trainer: Trainer, batches: Batches, workers: Workers) -> None:
+    """Take the steps of a training whose chief does `train`, and write nothing. Arguments as there.
+
+    Raises:
+      Stopped: one of the processes was asked to end, and the chief has saved.
+    """
+    with Signals() as signals, Ahead(batches) as ahead:
+        while not trainer.finished:
+            if trainer.stage_is_over:
+                trainer.advance()
+            trainer.step(*ahead(trainer.global_step, trainer.batch_size))
+            if (received := _received(signals, workers)) and not trainer.finished:
+                _meet(workers)
+                raise Stopped(received, trainer.global_step)
+        _meet(workers)
+
+
+def _received(signals: Signals, workers: Workers | None) -> int | None:
+    """The signal by which this process was asked to end, or another one: all end after the same step."""
+    asked = signals.received is not None if workers is None else workers.anybody(signals.received is not None)
+    return (signals.received or signal.SIGTERM) if asked else None
+
+
+def _meet(workers: Workers | None) -> None:
+    """Wait for the others: who ended before the chief has saved would look like one that was killed."""
+    if workers is not None:
+        workers.anybody(False)
 
 
 def _bar(trainer: Trainer) -> tqdm:

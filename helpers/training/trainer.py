@@ -24,7 +24,7 @@ import math
 import os
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -91,6 +91,12 @@ class Settings:
         return cls(**values | {"batch_size_schedule": tuple(sizes)})
 
 
+def seed_of(config: Config) -> int:
+    """The seed of the training that wrote these hyper-parameters; 0 if it did not say."""
+    seed = config.extra.get("seed", 0)
+    return seed if isinstance(seed, int) else 0
+
+
 def last_stage(config: Config) -> int:
     return 2 * config.num_resolutions - 2
 
@@ -110,6 +116,17 @@ def batch_size(config: Config, settings: Settings, stage: int) -> int:
     if missing < 0:
         raise ValueError(f"batch_size_schedule has {len(sizes)} entries for {config.num_resolutions} resolutions")
     return ((sizes[0],) * missing + sizes)[config.num_blocks(stage) - 1]
+
+
+def check_shares(config: Config, settings: Settings, replicas: int) -> None:
+    """Check that so many devices can have equal shares of every batch.
+
+    Raises:
+      ValueError: they cannot.
+    """
+    for size in sorted({batch_size(config, settings, stage) for stage in range(last_stage(config) + 1)}):
+        if size % replicas:
+            raise ValueError(f"a batch of {size} cannot be shared equally among {replicas} devices")
 
 
 class LayerSizes(NamedTuple):
@@ -174,15 +191,22 @@ class NoteSource(Protocol):
 class Shuffled:
     """Notes in an order that depends on the seed alone: each once in an epoch, and every epoch another order."""
 
-    def __init__(self, notes: NoteSource, seed: int):
+    def __init__(self, notes: NoteSource, seed: int, rows: Callable[[int], slice] | None = None):
+        """
+        Args:
+          notes: where they come from.
+          seed: of the order.
+          rows: size of a batch -> the part of it that is read, `Trainer.rows`; by default all of it.
+        """
         if len(notes) == 0:
             raise ValueError("there are no notes to train on")
         self._notes, self._seed = notes, seed
+        self._rows = rows or slice
         self._order = functools.lru_cache(maxsize=2)(self._shuffle)
 
     def __call__(self, step: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """The `size` notes that follow the first `step`: float32 [size, frames, bins, 2] and int32 labels [size]."""
-        epochs, places = np.divmod(np.arange(step, step + size), len(self._notes))
+        """The `size` notes that follow the first `step`: float32 [rows, frames, bins, 2] and int32 labels [rows]."""
+        epochs, places = np.divmod(np.arange(step, step + size)[self._rows(size)], len(self._notes))
         indices = np.array([self._order(int(e))[p] for e, p in zip(epochs, places, strict=True)])
         return self._notes.batch(indices), np.asarray(self._notes.labels, np.int32)[indices]
 
@@ -219,15 +243,16 @@ class Trainer:
     A step is one of the generator and then one of the discriminator, which sees the generator as it has become. Each
     has latent vectors and labels of its own. The real notes are for the discriminator; the generator's loss needs none.
 
-    On several devices (`strategy`) every replica has its share of the batch, and gradients are averaged, so that a step
-    is the same as on one device. The one exception is the discriminator's standard deviation over the batch: each
-    replica sees that of its own share, as is usual, and so a step depends a little on how many there are.
+    On several devices (`strategy`), of this process or of several, every replica has its share of the batch, and
+    gradients are averaged. What the discriminator looks at besides single notes, the standard deviation over the batch,
+    is that of the whole batch too. So a step is the same as on one device, but for rounding.
 
     Attributes:
       config, settings: the hyper-parameters.
       seed: with `global_step`, all that chance depends on.
       stage: 0 (2 x 16 pixels) to `last_stage`; odd ones fade a new block in.
       global_step: images seen.
+      replicas: devices that share a batch, of all processes.
       seconds: spent in training.
       generator, discriminator: the networks of this stage, with the weights of this moment (not the averages).
       variables: everything that changes, under the names of the original's checkpoints.
@@ -270,10 +295,9 @@ class Trainer:
         gpu = bool(tf.config.list_logical_devices("GPU"))
         self.jit = gpu and strategy is None if jit is None else jit
         self.strategy = strategy or tf.distribute.OneDeviceStrategy("/gpu:0" if gpu else "/cpu:0")
-        replicas = self.strategy.num_replicas_in_sync
-        for size in {batch_size(config, self.settings, s) for s in range(last_stage(config) + 1)}:
-            if size % replicas:
-                raise ValueError(f"a batch of {size} cannot be shared equally among {replicas} devices")
+        self.replicas = self.strategy.num_replicas_in_sync
+        self._here = _replicas_here(self.strategy)
+        check_shares(config, self.settings, self.replicas)
         self.pitch_counts, self.precision = counts, precision
         self.global_step, self.seconds = 0, 0.0
         first = 0 if config.train_progressive else last_stage(config)
@@ -307,11 +331,17 @@ class Trainer:
     def __repr__(self) -> str:
         return f"Trainer(stage {self.stage} of {last_stage(self.config)}, {self.global_step:,} images)"
 
+    def rows(self, size: int) -> slice:
+        """Which notes of a batch of this size this process has to do with: all of them, if it is the only one."""
+        share = size // self.replicas
+        return slice(self._here.start * share, self._here.stop * share)
+
     def step(self, data: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         """One step of each network.
 
         Args:
-          data: real notes in data units, float32 [batch, frames, bins, 2], at full size whatever the stage.
+          data: real notes in data units, float32 [batch, frames, bins, 2], at full size whatever the stage; of several
+            processes, each gives those of its `rows`.
           labels: their pitches - MIN_PITCH, integers [batch].
 
         Returns:
@@ -321,7 +351,8 @@ class Trainer:
           FloatingPointError: a loss is not a finite number. The networks are spoilt; the last checkpoint is not.
         """
         began = time.monotonic()
-        drawn = draw(self.seed, self.global_step, len(labels), self.config.latent_vector_size, self.pitch_counts)
+        size = len(labels) * self.replicas // len(self._here)
+        drawn = draw(self.seed, self.global_step, size, self.config.latent_vector_size, self.pitch_counts)
         values = self.iterate(drawn, data, labels)
         self.seconds += time.monotonic() - began
         for player in (GENERATOR, DISCRIMINATOR):
@@ -333,19 +364,23 @@ class Trainer:
         return values
 
     def iterate(self, drawn: Draws, data: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """A step with everything given, not checked for finite numbers; arguments and result as for `step`."""
+        """A step with everything given, not checked for finite numbers; arguments and result as for `step`.
+
+        `drawn` is that of the whole batch, in every process.
+        """
         count = len(labels)
         shape = (count, self.config.frames, self.config.bins, 2)
         if np.shape(data) != shape:
             raise ValueError(f"data has shape {list(np.shape(data))}; {count} notes of this model are {list(shape)}")
-        if count == 0 or count % self.strategy.num_replicas_in_sync:
-            raise ValueError(f"a batch of {count} cannot be shared among {self.strategy.num_replicas_in_sync} devices")
-        labels = np.asarray(labels, np.int32)
+        if count == 0 or count % len(self._here):
+            raise ValueError(f"a batch of {count} cannot be shared among {len(self._here)} devices")
+        labels, size = np.asarray(labels, np.int32), count * self.replicas // len(self._here)
+        drawn = Draws(*(getattr(drawn, field.name)[self.rows(size)] for field in dataclasses.fields(Draws)))
         own = self._share(drawn.generator_z, drawn.generator_labels)
         others = self._share(drawn.discriminator_z, drawn.discriminator_labels, drawn.mix, data, labels)
         with self.strategy.scope(), unfused():
             measured = self._iteration(own, others, tf.constant(self.fade))
-        self.global_step += count
+        self.global_step += size
         return {name: float(value) for name, value in measured.items()}
 
     def advance(self) -> None:
@@ -357,7 +392,7 @@ class Trainer:
             raise ValueError(f"stage {self.stage} is the last one")
         carried = {name: array for name, array in self.arrays().items() if not name.startswith(_OPTIMIZER)}
         self._build(self.stage + 1)
-        self._assign(carried)
+        self.assign(carried)
 
     # What is trained.
 
@@ -368,7 +403,8 @@ class Trainer:
         beta1, beta2 = self.settings.adam_beta1, self.settings.adam_beta2
         with self.strategy.scope():
             self.generator = Generator(self.config, self.num_blocks, all_images=True)
-            self.discriminator = Discriminator(self.config, self.num_blocks)
+            mean = None if self.replicas == 1 else _mean_of_all
+            self.discriminator = Discriminator(self.config, self.num_blocks, mean)
             self.weights: dict[str, dict[str, tf.Variable]] = {}
             self.variables: dict[str, tf.Variable] = {}
             for player, network in ((GENERATOR, self.generator), (DISCRIMINATOR, self.discriminator)):
@@ -407,15 +443,14 @@ class Trainer:
     # A step.
 
     def _share(self, *arrays: np.ndarray) -> tuple:
-        """Arrays [batch, ...] as tensors, cut up among the devices."""
-        replicas = self.strategy.num_replicas_in_sync
+        """Arrays [rows of this process, ...] as tensors, cut up among its devices."""
 
         def part(context: tf.distribute.ValueContext) -> tuple[tf.Tensor, ...]:
-            size = len(arrays[0]) // replicas
-            start = context.replica_id_in_sync_group * size
+            size = len(arrays[0]) // len(self._here)
+            start = (context.replica_id_in_sync_group - self._here.start) * size
             return tuple(tf.constant(array[start : start + size]) for array in arrays)
 
-        if replicas == 1:
+        if self.replicas == 1:
             return tuple(tf.constant(array) for array in arrays)
         return self.strategy.experimental_distribute_values_from_function(part)
 
@@ -436,7 +471,7 @@ class Trainer:
     def _generator_pass(
         self, z: tf.Tensor, labels: tf.Tensor, fade: tf.Tensor
     ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
-        """Losses of the generator and their gradients. z [n, latent_vector_size], labels [n], fade a scalar."""
+        """Losses of the generator for n notes; gradients for the whole batch. fade: a scalar, all others: [n, ...]."""
         settings, fade = self.settings, self._fade_now(fade)
         with tf.GradientTape() as tape:
             fake = denormalize(self.generator.call(z, labels, fade=fade), self.config)
@@ -459,7 +494,7 @@ class Trainer:
         real_labels: tf.Tensor,
         fade: tf.Tensor,
     ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
-        """Losses of the discriminator and their gradients. data: [n, frames, bins, 2], all others [n, ...]."""
+        """The same of the discriminator. data: [n, frames, bins, 2], fade: a scalar, all others: [n, ...]."""
         settings, fade = self.settings, self._fade_now(fade)
         real = losses.blend(data, fade, self.num_blocks, self.config.num_resolutions)
         fake = denormalize(self.generator.call(z, labels, fade=fade), self.config)
@@ -487,7 +522,10 @@ class Trainer:
 
     def _gradients(self, tape: tf.GradientTape, loss: tf.Tensor, player: str) -> list[tf.Tensor]:
         # Blocks that do not draw at this stage get zeros, with which Adam leaves them as they are.
-        return tape.gradient(loss, list(self.weights[player].values()), unconnected_gradients="zero")
+        gradients = tape.gradient(loss, list(self.weights[player].values()), unconnected_gradients="zero")
+        if self.replicas == 1:
+            return gradients
+        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
 
     def _descend(self, player: str, gradients: Sequence[Any]) -> None:
         """One step of Adam, in the form it had in TensorFlow 1, and of the moving averages. Source: SPEC section 11."""
@@ -518,12 +556,9 @@ class Trainer:
             if average is not None:
                 average.assign_sub((average - weight) * (1 - settings.average_decay))
 
-        weights, extended = self.weights[player], self.strategy.extended
-        pairs = list(zip(gradients, weights.values(), strict=True))
-        means = extended.batch_reduce_to(tf.distribute.ReduceOp.MEAN, pairs)
-        for (name, weight), gradient in zip(weights.items(), means, strict=True):
+        for (name, weight), gradient in zip(self.weights[player].items(), gradients, strict=True):
             first, second = (variables[f"{_OPTIMIZER}/{name}/{slot}"] for slot in ("Adam", "Adam_1"))
-            extended.update(weight, update, args=(first, second, variables.get(name + AVERAGE), gradient))
+            self.strategy.extended.update(weight, update, args=(first, second, variables.get(name + AVERAGE), gradient))
         for power, beta in zip(powers, (settings.adam_beta1, settings.adam_beta2), strict=True):
             power.assign(power * beta)
 
@@ -534,7 +569,16 @@ class Trainer:
         counters = {"global_step": np.int64(self.global_step), "Variable": np.float32(self.seconds)}
         return {name: variable.numpy() for name, variable in self.variables.items()} | counters
 
-    def _assign(self, arrays: Mapping[str, np.ndarray]) -> None:
+    def read(self, prefix: str | os.PathLike) -> None:
+        """Take over everything from a checkpoint of the same networks and stage, by its prefix.
+
+        Raises:
+          ValueError: it is damaged, or has no discriminator and optimizer to go on with.
+        """
+        self.assign(checkpoint.read_published(Path(prefix), self.arrays()))
+
+    def assign(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take over variables, by the names that `arrays` has."""
         self.global_step, self.seconds = int(arrays["global_step"]), float(arrays["Variable"])
         for name, array in arrays.items():
             if name in self.variables:
@@ -599,11 +643,27 @@ class Trainer:
           ValueError: it is damaged, or has no discriminator and optimizer to go on with.
         """
         found, stage, prefix = checkpoint.find(path)
-        kept = found.extra.get("seed", 0)
-        seed = (kept if isinstance(kept, int) else 0) if seed is None else seed
+        seed = seed_of(found) if seed is None else seed
         trainer = cls(config or found, pitch_counts, seed=seed, stage=stage, **kwargs)
-        trainer._assign(checkpoint.read_published(prefix, trainer.arrays()))
+        trainer.read(prefix)
         return trainer
+
+
+def _replicas_here(strategy: tf.distribute.Strategy) -> range:
+    """Which of a strategy's replicas, counted over all processes, belong to this one."""
+    numbers = []
+
+    def note(context: tf.distribute.ValueContext) -> int:
+        numbers.append(context.replica_id_in_sync_group)
+        return 0
+
+    strategy.experimental_distribute_values_from_function(note)
+    return range(numbers[0], numbers[-1] + 1)
+
+
+def _mean_of_all(x: tf.Tensor) -> tf.Tensor:
+    """Mean over a batch of which each replica has an equal part: [part, ...] -> [...], with gradients of any order."""
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, tf.reduce_mean(x, axis=0))
 
 
 def _accuracy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

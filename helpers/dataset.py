@@ -1,0 +1,679 @@
+"""The command line: `python -m helpers.dataset`, notes of a model as a data set with NSynth's names and fields.
+
+    python -m helpers.dataset --checkpoint demo --output_dir notes          # all instruments that it names, all pitches
+    python -m helpers.dataset --checkpoint demo --random 200 --seed 7 --velocities 100 --format flac --output_dir notes
+    python -m helpers.dataset --instruments mine.json --pitches 36-84 --format tfrecord --output_dir notes --workers 2
+    python -m helpers.train --data notes/nsynth-train --out runs/mine       # something to do with it
+
+What `--output_dir` comes to hold:
+
+    nsynth-train/, nsynth-valid/, nsynth-test/   no instrument is in two of them
+      audio/guitar_acoustic_017-060-100.flac     instrument, pitch, velocity: a note, as long as the model's
+      examples.json                              NSynth's fields of each
+      nsynth-train.tfrecord-00017-of-00107       with --format tfrecord both, a file for each instrument
+    instruments.json                             the latents; the number of an instrument is its place there, from 0
+    manifest.json                                model, settings, versions, and the command that does it again
+    parts/                                       what is done, by which a run that was ended goes on
+
+A note is what the model makes, whole, and not shaped as in a song. The model knows no velocity: a note is made once,
+and its level is (velocity / 127) to the power of 2, as `render` has it. Voices of a checkpoint that are soft in timbre,
+such as the demo's "Cello, soft", are instruments of their own. The loudest note of each has a peak of 0.9 at 127.
+
+The family is the checkpoint's word for an instrument or, if it has none, the guess of `timbre.families`. No qualities
+are known: they are all 0. The source is what --source says, for all.
+
+Source: Engel et al. 2017 (NSynth), https://magenta.tensorflow.org/datasets/nsynth. Notebook: 08_train.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import hashlib
+import json
+import math
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from pydantic import Field
+from tqdm.auto import tqdm
+
+from . import __version__, audio, instruments, jsonfile, many
+from .audio import Audio
+from .errors import one_line
+from .files import is_full, replacing
+from .gansynth.config import MAX_PITCH, MIN_PITCH
+from .gansynth.model import PRECISIONS
+from .instruments import Instrument
+from .limits import MAX_SET_INSTRUMENTS, MAX_SET_NOTES
+from .many import Full
+from .render.types import DEFAULTS
+from .stores import Store, open_store
+from .tables import counted
+from .terminal import ended, program, say
+from .training.dataset import FAMILIES, SOURCES
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from .cluster import Loaded
+    from .gansynth import GANSynth
+    from .gansynth.backend import tf
+
+WAV, FLAC, TFRECORD = "wav", "flac", "tfrecord"
+FORMATS = (WAV, FLAC, TFRECORD)
+SPLITS = ("train", "valid", "test")
+VALID_SHARE, TEST_SHARE = 0.1, 0.1  # of the instruments
+VELOCITIES = (25, 50, 75, 100, 127)  # NSynth's
+QUALITIES = 10  # that NSynth's listeners and programs say of a note
+PEAK = 0.9  # of each instrument's loudest note, as of a soundfont's that is trained on
+SILENCE = 1e-6  # a peak below this is no sound
+LOUDEST = 127
+UNHEARD = "synth_lead"  # the family of what is too short or too soft to be guessed
+EXAMPLES, MANIFEST, INSTRUMENTS, PARTS = "examples.json", "manifest.json", "instruments.json", "parts"
+MAX_PART_BYTES = 64 << 20
+# What a note takes beside its samples: its fields in two files, the headers, and a rest of a block of the disk.
+BYTES_BESIDE = {WAV: 6_000, FLAC: 6_000, TFRECORD: 2_000}
+BYTES_A_SAMPLE = {WAV: 2, FLAC: 2, TFRECORD: 4}  # FLAC has fewer; how many fewer, the sounds decide
+MADE, KEPT = "made", "kept"
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What all instruments of a set have in common.
+
+    Attributes:
+      pitches: MIDI numbers.
+      velocities: 1 to 127.
+      kind: of the files: "wav", "flac" or "tfrecord".
+      source: what the notes say of how they were produced, one of NSynth's.
+    """
+
+    pitches: tuple[int, ...]
+    velocities: tuple[int, ...] = VELOCITIES
+    kind: str = WAV
+    source: str = SOURCES[0]
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("pitches", MIN_PITCH, MAX_PITCH), ("velocities", 1, LOUDEST)):
+            numbers = getattr(self, name)
+            if not numbers or not all(low <= number <= high for number in numbers):
+                raise ValueError(f"{name} must be whole numbers from {low} to {high}")
+            if len(set(numbers)) < len(numbers):
+                raise ValueError(f"{name} has a number twice")
+        for name, known in (("kind", FORMATS), ("source", SOURCES)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected {', '.join(known)}")
+
+    @property
+    def notes(self) -> int:
+        """Of one instrument."""
+        return len(self.pitches) * len(self.velocities)
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One instrument to be made.
+
+    Attributes:
+      number: its place in the set, from 0.
+      instrument: who plays.
+      family: NSynth's, if it is known.
+      split: "train", "valid" or "test".
+      place: its place in the split, from 0 ...
+      of: ... which has so many.
+    """
+
+    number: int
+    instrument: Instrument
+    family: str | None
+    split: str
+    place: int
+    of: int
+
+    @property
+    def part(self) -> str:
+        """The file that says that it is done."""
+        return f"{PARTS}/{self.number:05d}.json"
+
+
+class Part(jsonfile.Row):
+    """What `Job.part` holds: the key of all that the notes depend on, and their fields by name."""
+
+    key: jsonfile.Text
+    notes: Annotated[dict[jsonfile.Text, dict[str, Any]], Field(min_length=1)]
+
+
+def jobs_of(
+    model: GANSynth,
+    chosen: Sequence[Instrument],
+    seed: int,
+    valid_share: float = VALID_SHARE,
+    test_share: float = TEST_SHARE,
+) -> list[Job]:
+    """Give each instrument its number, its family if the checkpoint has a word for it, and its split by chance.
+
+    Args:
+      model: whose instruments they are.
+      chosen: in their order.
+      seed: of the splits.
+      valid_share, test_share: of the instruments, at least one each where the share is above 0.
+
+    Raises:
+      ValueError: the shares make no sense, or leave none to train on.
+    """
+    if not (valid_share >= 0 and test_share >= 0 and valid_share + test_share < 1):
+        raise ValueError("the shares of valid and test must be 0 or more, and together below 1")
+    valid, test = math.ceil(valid_share * len(chosen)), math.ceil(test_share * len(chosen))
+    if valid + test >= len(chosen):
+        raise ValueError(
+            f"of {counted(len(chosen), 'instrument')}, {valid} would be to validate, {test} to test and none to train; "
+            "take more, or set --valid_share and --test_share to 0"
+        )
+    sizes = {SPLITS[0]: len(chosen) - valid - test, SPLITS[1]: valid, SPLITS[2]: test}
+    drawn = np.random.RandomState(seed).permutation([split for split, size in sizes.items() for _ in range(size)])
+    families = {np.asarray(row["z"]).tobytes(): row.get("family") for row in model.about.get("instruments", [])}
+    places = dict.fromkeys(SPLITS, 0)
+    jobs = []
+    for number, (instrument, split) in enumerate(zip(chosen, drawn.tolist(), strict=True)):
+        family = families.get(instrument.z.tobytes())
+        known = family if family in FAMILIES else None
+        jobs.append(Job(number, instrument, known, split, places[split], sizes[split]))
+        places[split] += 1
+    return jobs
+
+
+def cost(model: GANSynth, recipe: Recipe, count: int) -> tuple[int, float, int]:
+    """Notes, hours of sound and bytes at most of a set with so many instruments."""
+    notes = count * recipe.notes
+    samples = round(model.max_duration * model.sample_rate)
+    size = notes * (samples * BYTES_A_SAMPLE[recipe.kind] + BYTES_BESIDE[recipe.kind])
+    return notes, notes * model.max_duration / 3600, size
+
+
+# ---- One instrument --------------------------------------------------------------------------------------------------
+
+
+def key_of(model: GANSynth, recipe: Recipe, job: Job) -> str:
+    """A hash of all that the notes of an instrument depend on."""
+    made_by = {
+        "version": __version__,
+        "fingerprint": model.fingerprint,
+        "precision": model.precision,
+        **dataclasses.asdict(recipe),
+        "number": [job.number, job.split, job.place, job.of, job.family],
+        "z": job.instrument.z.tolist(),
+    }
+    return hashlib.sha256(json.dumps(made_by, sort_keys=True).encode()).hexdigest()[:40]
+
+
+def kept(model: GANSynth, recipe: Recipe, job: Job, store: Store) -> Part | None:
+    """What an earlier run has made of an instrument, if this one would make the same."""
+    try:
+        text = store.head(job.part, MAX_PART_BYTES).decode("utf-8")
+        part = jsonfile.checked(jsonfile.parse(text), Part)
+    except (OSError, ValueError):
+        return None
+    if part.key != key_of(model, recipe, job):
+        return None
+    if store.folder is None:  # to ask for each file there takes longer than to make it
+        return part
+    files = [_shard(job)] if recipe.kind == TFRECORD else [_sound(job.split, name, recipe.kind) for name in part.notes]
+    return part if all(map(store.exists, files)) else None
+
+
+def make(model: GANSynth, recipe: Recipe, job: Job, store: Store) -> None:
+    """Make all notes of an instrument; its part, which says so, is written when they are there.
+
+    Args:
+      model: that plays.
+      recipe: of the set.
+      job: the instrument.
+      store: the set's folder.
+
+    Raises:
+      ValueError: the model's sound cannot be written.
+      OSError: a file cannot be written.
+    """
+    z, pitches = np.asarray(job.instrument.z), np.array(recipe.pitches)
+    waves = _waves(model, z, pitches)
+    if not np.isfinite(waves).all():
+        raise ValueError(f"{job.instrument.name}: the model makes samples that are not finite numbers")
+    waves *= np.float32(PEAK / max(float(np.abs(waves).max()), SILENCE))
+    family = job.family or _family(model, job.instrument)
+    keys = [(pitch, velocity) for pitch in recipe.pitches for velocity in recipe.velocities]
+    notes = [_fields(model, recipe, job, family, *key, place) for place, key in enumerate(keys)]
+    sounds = (_struck(wave, velocity) for wave in waves for velocity in recipe.velocities)
+    if recipe.kind == TFRECORD:
+        _write_records(store, _shard(job), notes, sounds)
+    else:
+        for note, samples in zip(notes, sounds, strict=True):
+            with store.writing(_sound(job.split, note["note_str"], recipe.kind)) as path:
+                audio.write(Audio(samples, model.sample_rate), path)
+    by_name = {note["note_str"]: note for note in notes}
+    _write_json(store, job.part, {"key": key_of(model, recipe, job), "notes": by_name})
+
+
+def _struck(wave: np.ndarray, velocity: int) -> np.ndarray:
+    """A note at a velocity."""
+    return wave * np.float32((velocity / LOUDEST) ** DEFAULTS.velocity)
+
+
+def _waves(model: GANSynth, z: np.ndarray, pitches: np.ndarray) -> np.ndarray:
+    """A note at each pitch, float32 [pitches, samples], whole batches at a time."""
+    size = model.batch_size
+    parts = [model.generate(z, pitches[i : i + size], progress=False) for i in range(0, len(pitches), size)]
+    return np.concatenate(parts)
+
+
+def _family(model: GANSynth, instrument: Instrument) -> str:
+    """What an instrument sounds like to the classifier."""
+    from .timbre import atlases, families
+    from .timbre.descriptors import MIN_SECONDS
+
+    if model.max_duration < MIN_SECONDS:
+        return UNHEARD
+    described = atlases.describe(model, [instrument], progress=False)
+    if np.isnan(described).all():
+        return UNHEARD
+    return families.FAMILIES[int(families.probabilities(described)[0].argmax())]
+
+
+def _fields(
+    model: GANSynth, recipe: Recipe, job: Job, family: str, pitch: int, velocity: int, place: int
+) -> dict[str, Any]:
+    """NSynth's fields of one note, the `place`-th of its instrument."""
+    name = f"{family}_{recipe.source}_{job.number:03d}"
+    return {
+        "note": job.number * recipe.notes + place,
+        "note_str": f"{name}-{pitch:03d}-{velocity:03d}",
+        "instrument": job.number,
+        "instrument_str": name,
+        "pitch": pitch,
+        "velocity": velocity,
+        "sample_rate": model.sample_rate,
+        "qualities": [0] * QUALITIES,
+        "qualities_str": [],
+        "instrument_family": FAMILIES.index(family),
+        "instrument_family_str": family,
+        "instrument_source": SOURCES.index(recipe.source),
+        "instrument_source_str": recipe.source,
+    }
+
+
+def _folder(split: str) -> str:
+    return f"nsynth-{split}"
+
+
+def _sound(split: str, name: str, kind: str) -> str:
+    return f"{_folder(split)}/audio/{name}.{kind}"
+
+
+def _shard(job: Job) -> str:
+    return f"{_folder(job.split)}/{_folder(job.split)}.tfrecord-{job.place:05d}-of-{job.of:05d}"
+
+
+def _write_json(store: Store, name: str, values: Any) -> None:
+    with store.writing(name) as path, replacing(path) as partial:
+        partial.write_bytes(json.dumps(values, ensure_ascii=False).encode("utf-8", "backslashreplace"))
+
+
+def _write_records(store: Store, name: str, notes: Sequence[Mapping[str, Any]], sounds: Iterable[np.ndarray]) -> None:
+    """A `tf.train.Example` a note, as in NSynth's tfrecord."""
+    from .gansynth.backend import tf
+
+    with store.writing(name) as path, replacing(path) as partial:
+        try:
+            with tf.io.TFRecordWriter(str(partial)) as writer:
+                for note, samples in zip(notes, sounds, strict=True):
+                    features = {key: _feature(tf, value) for key, value in note.items()}
+                    features["audio"] = tf.train.Feature(float_list=tf.train.FloatList(value=samples.tolist()))
+                    example = tf.train.Example(features=tf.train.Features(feature=features))
+                    writer.write(example.SerializeToString())
+        except tf.errors.OpError as error:  # of a full disk: TensorFlow's own kind
+            raise OSError(f"{path} cannot be written: {one_line(error.message)}") from None
+
+
+def _feature(tensorflow: Any, value: Any) -> tf.train.Feature:
+    values = value if isinstance(value, list) else [value]
+    if isinstance(value, str) or value == []:
+        texts = [text.encode() for text in values]
+        return tensorflow.train.Feature(bytes_list=tensorflow.train.BytesList(value=texts))
+    return tensorflow.train.Feature(int64_list=tensorflow.train.Int64List(value=values))
+
+
+# ---- All of them -----------------------------------------------------------------------------------------------------
+
+
+def make_all(
+    model: GANSynth, recipe: Recipe, jobs: Sequence[Job], store: Store, progress: bool = True
+) -> Iterator[tuple[Job, str, str]]:
+    """Make the instruments of a set one after the other in this process.
+
+    Yields:
+      The instrument, what became of it ("made", "kept" or "failed"), and why it failed.
+
+    Raises:
+      many.Full: the disk is full. What is done stays.
+    """
+    with _bar(jobs, progress) as bar:
+        for job in jobs:
+            if kept(model, recipe, job, store):
+                yield _done(bar, job, KEPT)
+                continue
+            try:
+                make(model, recipe, job, store)
+            except (ValueError, OSError) as error:
+                if isinstance(error, OSError) and is_full(error):
+                    raise Full(error.errno, str(error)) from None
+                yield _done(bar, job, many.FAILED, one_line(error))
+            else:
+                yield _done(bar, job, MADE)
+
+
+def _bar(jobs: Sequence[Job], progress: bool) -> tqdm:
+    # The time left is that of the whole run, not of the last instrument.
+    return tqdm(total=len(jobs), desc="make", unit="instrument", smoothing=0, disable=not progress)
+
+
+def _done(bar: tqdm, job: Job, result: str, why: str = "") -> tuple[Job, str, str]:
+    if result == KEPT:  # it took no time, and says nothing of how long the others take
+        bar.total = (bar.total or 1) - 1
+        bar.refresh()
+    else:
+        bar.update(1)
+    return job, result, why
+
+
+def finish(recipe: Recipe, jobs: Iterable[Job], store: Store) -> list[str]:
+    """Gather what was made: each split's `examples.json`, of the instruments that are done.
+
+    Returns:
+      What `training.dataset` reads, a folder a split, by their names in the store.
+    """
+    examples: dict[str, dict[str, Any]] = {}
+    for job in jobs:
+        notes = examples.setdefault(job.split, {})
+        with contextlib.suppress(OSError, ValueError):  # it failed
+            part = jsonfile.checked(jsonfile.parse(store.head(job.part, MAX_PART_BYTES).decode("utf-8")), Part)
+            notes.update(part.notes)
+    for split, notes in examples.items():
+        if recipe.kind != TFRECORD:
+            _write_json(store, f"{_folder(split)}/{EXAMPLES}", notes)
+    return [_folder(split) for split in SPLITS if split in examples]
+
+
+class _Earlier(jsonfile.Row):
+    set: dict[str, Any]
+
+
+def begin(
+    model: GANSynth, recipe: Recipe, jobs: Sequence[Job], store: Store, seed: int, command: Sequence[str]
+) -> None:
+    """Say what a set is, in its manifest, and write down who plays.
+
+    Raises:
+      ValueError: the folder holds another set.
+      OSError: it cannot be written.
+    """
+    who = [[job.instrument.name, job.instrument.z.tolist(), job.split] for job in jobs]
+    about = {
+        **{
+            key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(recipe).items()
+        },
+        "precision": model.precision,
+        "seed": seed,
+        "instruments": len(jobs),
+        "splits": {split: sum(job.split == split for job in jobs) for split in SPLITS},
+        "fingerprint": model.fingerprint,
+        "digest": hashlib.sha256(json.dumps(who).encode()).hexdigest(),
+    }
+    if store.exists(MANIFEST):
+        try:
+            earlier = jsonfile.checked(
+                jsonfile.parse(store.head(MANIFEST, MAX_PART_BYTES).decode("utf-8")), _Earlier
+            ).set
+        except (OSError, ValueError):
+            earlier = {}
+        if earlier != about:
+            differs = [key for key in about if earlier.get(key) != about[key]]
+            raise ValueError(f"{store.place} holds another data set ({', '.join(differs)}): name another --output_dir")
+    with store.writing(INSTRUMENTS) as path:
+        instruments.save([job.instrument for job in jobs], path)
+    manifest = {
+        "made_by": f"gansynth-suite {__version__}",
+        "command": list(command),
+        "model": {name: getattr(model, name) for name in ("name", "source", "fingerprint", "precision")},
+        "versions": many.versions(),
+        "velocity": f"changes the level of a note, by (velocity / {LOUDEST}) ^ {DEFAULTS.velocity:g}, and nothing else",
+        "set": about,
+    }
+    _write_json(store, MANIFEST, manifest)
+
+
+# ---- The command line ------------------------------------------------------------------------------------------------
+
+
+def parser() -> argparse.ArgumentParser:
+    flags = argparse.ArgumentParser(
+        prog=program("helpers.dataset"),
+        description="Write notes of a model as a data set with NSynth's names and fields.",
+    )
+    flags.add_argument("--checkpoint", metavar="NAME", default="demo", help="by name, or its folder, zip or .npz")
+    flags.add_argument("--output_dir", required=True, help="where the set goes; one that was begun there is continued")
+    flags.add_argument(
+        "--instruments",
+        metavar="FILE|NAMES",
+        help="who plays: a file of instruments.save, or names of the checkpoint's instruments; all of these by default",
+    )
+    flags.add_argument("--random", type=int, metavar="N", help="so many random instruments, besides --instruments")
+    flags.add_argument("--seed", type=int, default=0, help="of random instruments and of the splits (default 0)")
+    flags.add_argument(
+        "--pitches", default=f"{MIN_PITCH}-{MAX_PITCH}", help="such as 36,40,48-60 (default %(default)s)"
+    )
+    flags.add_argument("--velocities", default=",".join(map(str, VELOCITIES)), help="default %(default)s")
+    flags.add_argument("--format", choices=FORMATS, default=WAV, help="default %(default)s")
+    flags.add_argument(
+        "--source", choices=SOURCES, default=SOURCES[0],
+        help="what the notes say they are, NSynth's word for how a sound is produced. Training, as GANSynth's, takes "
+        "what is acoustic (default %(default)s)",
+    )  # fmt: skip
+    for split, share in (("valid", VALID_SHARE), ("test", TEST_SHARE)):
+        flags.add_argument(
+            f"--{split}_share", type=float, default=share, help="of the instruments (default %(default)s)"
+        )
+    flags.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help="default %(default)s")
+    engine = flags.add_argument_group("several processes, with dask.distributed (docs/scale.md)")
+    where = engine.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, metavar="N", help="processes of this machine")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster: tcp://HOST:PORT")
+    engine.add_argument("--threads", type=int, help="of TensorFlow in each process; by default they share the cores")
+    return flags
+
+
+def numbers_of(text: str, name: str) -> tuple[int, ...]:
+    """Whole numbers as people list them.
+
+    Raises:
+      ValueError: it is no such list.
+
+    >>> from helpers import dataset
+    >>> dataset.numbers_of("36, 40,48-51", "pitches")
+    (36, 40, 48, 49, 50, 51)
+    """
+    numbers: list[int] = []
+    for word in text.split(","):
+        first, dash, last = (piece.strip() for piece in word.partition("-"))
+        ends = (first, last) if dash else (first, first)
+        if not all(end.isascii() and end.isdigit() and len(end) <= 3 for end in ends):
+            raise ValueError(f"{name} is {text!r:.100}; expected numbers such as 36,40,48-60")
+        numbers += range(int(ends[0]), int(ends[1]) + 1)
+    return tuple(numbers)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the flags say; the exit status."""
+    from . import gansynth
+
+    recipe = Recipe(
+        numbers_of(args.pitches, "--pitches"), numbers_of(args.velocities, "--velocities"), args.format, args.source
+    )
+    for name in ("random", "workers", "threads"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise ValueError(f"--{name} is {getattr(args, name)}; it must be 1 or more")
+    if not 0 <= args.seed < 2**32:
+        raise ValueError(f"--seed is {args.seed}; it must lie between 0 and {2**32 - 1}")
+    threads = args.threads
+    if threads is None and args.workers:
+        threads = max(1, gansynth.cores() // args.workers)
+    if threads is not None:
+        gansynth.use_threads(threads)
+    model, store = gansynth.load(args.checkpoint, args.precision), open_store(args.output_dir)
+    jobs = jobs_of(model, _chosen(args, model), args.seed, args.valid_share, args.test_share)
+    _check_cost(model, recipe, jobs, store)
+    begin(model, recipe, jobs, store, args.seed, _command(args))
+    failures = 0
+    try:
+        with contextlib.ExitStack() as stack:
+            for job, result, why in _outcomes(args, model, recipe, jobs, store, threads, stack):
+                if result == many.FAILED:
+                    failures += 1
+                    with tqdm.external_write_mode(sys.stderr):
+                        say(f"{job.instrument.name}: {why}", sys.stderr)
+    except (KeyboardInterrupt, OSError) as error:
+        stopped = "it was interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+        say(f"error: {stopped}; the same command goes on from here", sys.stderr)
+        return 130 if isinstance(error, KeyboardInterrupt) else 1
+    for name in finish(recipe, jobs, store):
+        say(f"{store.place.rstrip('/')}/{name}")
+    if failures:
+        say(f"error: {counted(failures, 'instrument')} of {len(jobs):,} could not be made", sys.stderr)
+    return 1 if failures else 0
+
+
+def _chosen(args: argparse.Namespace, model: GANSynth) -> list[Instrument]:
+    chosen: list[Instrument] = []
+    if args.instruments:
+        chosen = instruments.choose(args.instruments, model)
+    elif not args.random:
+        chosen = list(instruments.named(model).values())
+    if args.random:
+        if args.random > MAX_SET_INSTRUMENTS:
+            raise ValueError(f"--random is {args.random:,}; a set has up to {MAX_SET_INSTRUMENTS:,} instruments")
+        chosen = chosen + instruments.sample(model, args.random, args.seed)
+    if not chosen:
+        raise ValueError(f"the instruments of {model.name} have no names: say how many to draw with --random")
+    return chosen
+
+
+def _check_cost(model: GANSynth, recipe: Recipe, jobs: Sequence[Job], store: Store) -> None:
+    """Say what a set comes to, and refuse one that is too large, for here or for its disk."""
+    notes, hours, size = cost(model, recipe, len(jobs))
+    if len(jobs) > MAX_SET_INSTRUMENTS or notes > MAX_SET_NOTES:
+        raise ValueError(
+            f"{counted(len(jobs), 'instrument')} with {counted(notes, 'note')} are more than a set has: up to "
+            f"{MAX_SET_INSTRUMENTS:,} with {MAX_SET_NOTES:,}"
+        )
+    left = [job for job in jobs if kept(model, recipe, job, store) is None]
+    there = f"; {len(jobs) - len(left):,} of the instruments are there" if len(left) < len(jobs) else ""
+    say(
+        f"{counted(notes, 'note')} of {counted(len(jobs), 'instrument')}, {hours:,.2f} h of sound, up to "
+        f"{_size(size)} in {store.place}{there}"
+    )
+    if store.folder is None:
+        return
+    folder = store.folder.absolute()
+    parent = next(path for path in (folder, *folder.parents) if path.exists())
+    need, free = cost(model, recipe, len(left))[2], shutil.disk_usage(parent).free
+    if need > free:
+        raise OSError(f"the set takes up to {_size(need)} and {parent} has {_size(free)} free")
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
+
+
+def _outcomes(
+    args: argparse.Namespace,
+    model: GANSynth,
+    recipe: Recipe,
+    jobs: Sequence[Job],
+    store: Store,
+    threads: int | None,
+    stack: contextlib.ExitStack,
+) -> Iterator[tuple[Job, str, str]]:
+    """What became of which instrument: from this process, or from workers, which end with the stack."""
+    if not (args.workers or args.scheduler):
+        return make_all(model, recipe, jobs, store, sys.stderr.isatty())
+    from . import cluster
+
+    client = stack.enter_context(cluster.workers(args.workers) if args.workers else cluster.scheduler(args.scheduler))
+    loaded = cluster.Loaded(model.source, model.precision, model.fingerprint, threads)
+    return make_with_workers(client, loaded, model, recipe, jobs, store, sys.stderr.isatty())
+
+
+def make_with_workers(
+    client: Client,
+    loaded: Loaded,
+    model: GANSynth,
+    recipe: Recipe,
+    jobs: Sequence[Job],
+    store: Store,
+    progress: bool = True,
+) -> Iterator[tuple[Job, str, str]]:
+    """As `make_all`, with the workers of a Dask client (`cluster.workers`), which load the model as `loaded` says."""
+    from . import cluster
+
+    def calls() -> Iterator[tuple[Job, tuple | None]]:
+        for job in jobs:
+            is_there = kept(model, recipe, job, store) is not None
+            yield job, None if is_there else (loaded, recipe, job, store.place)
+
+    with _bar(jobs, progress) as bar:
+        for job, task in cluster.each(client, _task, calls()):
+            if task is None:
+                yield _done(bar, job, KEPT)
+                continue
+            why = cluster.result_of(task)
+            if isinstance(why, Full):
+                raise why
+            yield _done(bar, job, many.FAILED if why else MADE, why)
+
+
+def _task(loaded: Loaded, recipe: Recipe, job: Job, place: str) -> str | Full:
+    """In a worker: make one instrument; why it could not be made, or "".
+
+    Raises:
+      OSError: it cannot be written; Dask tries again.
+    """
+    from . import cluster
+
+    try:
+        make(cluster.model_of(loaded), recipe, job, open_store(place))
+    except OSError as error:
+        if is_full(error):  # to try again would not help
+            return Full(error.errno, one_line(error))
+        raise
+    except ValueError as error:
+        return one_line(error)
+    return ""
+
+
+def _command(args: argparse.Namespace) -> list[str]:
+    """The command of a set: what does the same again, in another folder too."""
+    given = {name: value for name, value in vars(args).items() if value is not None}
+    return ["gansynth_dataset", *(f"--{name}={value}" for name, value in given.items())]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; a user's mistake is one line on standard error and exit status 1."""
+    args = parser().parse_args(argv)
+    return ended(lambda: run(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
