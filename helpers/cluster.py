@@ -50,6 +50,7 @@ class Order:
       source: what `gansynth.load` finds the model by.
       precision: of its convolutions.
       fingerprint: of its weights.
+      backend: what computes its notes.
       threads: of TensorFlow in each worker; None: as many as it takes.
       again: make also what is there and would be the same.
       version: of this package.
@@ -60,6 +61,7 @@ class Order:
     source: str
     precision: str
     fingerprint: str
+    backend: str
     threads: int | None = None
     again: bool = False
     version: str = __version__
@@ -86,7 +88,7 @@ def _player(order: Order) -> GANSynth:
         raise ValueError(f"the worker has gansynth-suite {__version__}, and the run is from {order.version}")
     if order.threads is not None:
         gansynth.use_threads(order.threads)
-    model = gansynth.load(order.source, order.precision)
+    model = gansynth.load(order.source, order.precision, backend=order.backend)
     if model.fingerprint != order.fingerprint:
         raise ValueError(f"{order.source} is another model where the worker is than where the run was begun")
     return many.sharing(model, order.run.instruments) if order.run.shares else model
@@ -211,7 +213,7 @@ def render_many(
     Notebook: 07_songs.
     """
     distributed = _distributed()
-    order = Order(os.fspath(folder), run, model.source, model.precision, model.fingerprint, threads, again)
+    order = Order(os.fspath(folder), run, model.source, model.precision, model.fingerprint, model.backend, threads, again)
     store = open_store(folder)
     tasks: dict[Any, Score] = {}
     waiting = iter(found)
