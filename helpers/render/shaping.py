@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..audio import SILENCE
+from ..audio import SILENCE, k_weighted
 
 ATTACK = 0.010  # s; rise
 RELEASE = 0.300  # s; fall, beginning where the note ends
@@ -220,27 +220,11 @@ def loudest(wave: np.ndarray, sample_rate: int) -> float:
 
     Source: the weighting of ITU-R BS.1770-4, annex 1.
     """
-    weighted = k_weighted(np.asarray(wave[: round(LEVEL_SPAN * sample_rate)], np.float64), sample_rate)
+    weighted = k_weighted(wave[: round(LEVEL_SPAN * sample_rate)], sample_rate)
     window, step = round(LEVEL_WINDOW * sample_rate), round(LEVEL_STEP * sample_rate)
     energy = np.concatenate([[0.0], np.cumsum(weighted**2)])
     starts = np.arange(0, max(len(weighted) - window, 0) + 1, step)
     return float(np.sqrt(np.max(energy[np.minimum(starts + window, len(weighted))] - energy[starts]) / window))
-
-
-def k_weighted(wave: np.ndarray, sample_rate: int) -> np.ndarray:
-    """A wave through the two filters of BS.1770, with pyloudnorm's coefficients."""
-    from scipy.signal import lfilter
-
-    for b, a in _k_filters(sample_rate):
-        wave = lfilter(b, a, wave)
-    return wave
-
-
-@functools.cache
-def _k_filters(sample_rate: int) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    import pyloudnorm
-
-    return tuple((stage.b, stage.a) for stage in pyloudnorm.Meter(sample_rate)._filters.values())
 
 
 def interpolated(points: np.ndarray, step: int) -> np.ndarray:
