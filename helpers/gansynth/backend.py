@@ -32,7 +32,7 @@ from .threads import chosen_threads
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 EVERYTHING, FATAL_ONLY = "0", "3"
 ONEDNN, ENABLED = "TF_ENABLE_ONEDNN_OPTS", "1"  # read once too
-UNUSED = ("matplotlib", "sklearn")  # of what Keras imports if it is installed
+UNUSED = ("IPython", "matplotlib", "sklearn")  # of what Keras imports if it is installed
 STDERR = 2  # the file descriptor; C++ code knows nothing of sys.stderr
 
 
