@@ -136,8 +136,8 @@ def momentary_loudness(audio: Audio) -> float:
 def k_weighted(waves: np.ndarray, sample_rate: int) -> np.ndarray:
     """Waves as BS.1770 weighs them: the ear hears little of what is low, and more of what is high.
 
-    A product of spectra, which filters of this kind allow, too: `scipy.signal` takes a second to import. The filters are
-    those of analogue circuits, mapped to a sample rate by the bilinear transform.
+    By a product of spectra, because `scipy.signal` and its filters take a second to import. The two filters are those
+    of analogue circuits, mapped to a sample rate by the bilinear transform.
 
     Args:
       waves: [..., n].

@@ -213,7 +213,9 @@ def render_many(
     Notebook: 07_songs.
     """
     distributed = _distributed()
-    order = Order(os.fspath(folder), run, model.source, model.precision, model.fingerprint, model.backend, threads, again)
+    order = Order(
+        os.fspath(folder), run, model.source, model.precision, model.fingerprint, model.backend, threads, again
+    )
     store = open_store(folder)
     tasks: dict[Any, Score] = {}
     waiting = iter(found)

@@ -30,8 +30,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from .files import as_path, numbered
-from .gansynth.config import MAX_PITCH, MIN_PITCH
 from .gansynth.cache import BACKENDS
+from .gansynth.config import MAX_PITCH, MIN_PITCH
 from .gansynth.model import BATCH_SIZE, PRECISIONS
 from .gansynth.processor import AUTO, best_precision
 from .instruments import SECONDS_PER_INSTRUMENT, Instrument, Timeline, choose, is_file, load
@@ -279,7 +279,8 @@ def _given(args: argparse.Namespace) -> Iterator[tuple[str, object]]:
     """The flags that say what a clip is, as far as they are not what they are by default."""
     usual = parser().parse_args([])
     yield ("checkpoint", args.checkpoint) if args.checkpoint else ("ckpt_dir", args.ckpt_dir)
-    for name in ("secs_per_instrument", "batch_size", "instruments", *CHOICES, "sample_rate", "precision", "backend", "loudness"):
+    ours = ("sample_rate", "precision", "backend", "loudness")
+    for name in ("secs_per_instrument", "batch_size", "instruments", *CHOICES, *ours):
         if getattr(args, name) != getattr(usual, name):
             yield name, getattr(args, name)
     for name in ("format", "output_dir", "stems", "workers", "scheduler", "threads"):

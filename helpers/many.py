@@ -33,8 +33,8 @@ from tqdm.auto import tqdm
 
 from . import __version__, audio, jsonfile, midi, render, scores
 from .errors import one_line
-from .gansynth.cache import ONNX, TENSORFLOW
 from .files import as_path, is_full, numbered, replacing
+from .gansynth.cache import ONNX, TENSORFLOW
 from .instruments import SECONDS_PER_INSTRUMENT, Instrument, Timeline, named
 from .render import Settings, original
 from .render.types import DEFAULTS

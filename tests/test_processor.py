@@ -60,4 +60,3 @@ def test_generate_says_what_it_chose_and_writes_it_down(cpu, flags, found, tmp_p
     assert ("bfloat16" in said[1]) == (found == "bfloat16")
     assert generate.main([*given, "--output_dir", str(tmp_path / "many"), str(DATA / "midi" / "melody14.mid")]) == 0
     assert (f"--precision={found}" in (tmp_path / "many" / "manifest.json").read_text()) == (found == "bfloat16")
-

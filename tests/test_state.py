@@ -169,7 +169,7 @@ ELSEWHERE = {
     "cluster.scheduler": "in tests/test_cluster.py, with workers",
     "cluster.workers": "in tests/test_cluster.py, with workers",
     "gansynth.graph.model_of": "called by export.onnx",
-    "gansynth.graph.window_model": "called by gansynth.load, with backend=\"onnx\"",
+    "gansynth.graph.window_model": 'called by gansynth.load, with backend="onnx"',
     "gansynth.windows.rows_needed": "arithmetic",
     "gansynth.windows.widened": "arithmetic",
     "gansynth.processor.best_precision": "reads what the processor can do",

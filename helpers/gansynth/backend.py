@@ -10,9 +10,9 @@ everything.
 TensorFlow's convolutions by oneDNN are switched on for processors with AVX2 alone, where TensorFlow leaves them off: a
 note takes 55 % of the time (docs/benchmarks.md). `TF_ENABLE_ONEDNN_OPTS=0` in the environment has Eigen's back.
 
-Keras is not shown the packages that it would import for its own plots and wrappers alone, unless they are there already:
-that is a quarter of the whole import. `keras.visualization` and `keras.wrappers` then say that they are not installed;
-who needs them imports Keras first.
+Keras is not shown the packages that it would import for its own plots and wrappers alone, unless they are there
+already: that is a quarter of the whole import. `keras.visualization` and `keras.wrappers` then say that they are not
+installed; who needs them imports Keras first.
 """
 
 from __future__ import annotations

@@ -232,9 +232,7 @@ def _first(graph: _Graph, layer: str, weights: Mapping[str, np.ndarray], x: str)
     return graph.add("Reshape", x, graph.constant("first_shape", [-1, filters, height, width], np.int64))
 
 
-def _convolved(
-    graph: _Graph, layer: str, weights: Mapping[str, np.ndarray], x: str, gain: float = HIDDEN_GAIN
-) -> str:
+def _convolved(graph: _Graph, layer: str, weights: Mapping[str, np.ndarray], x: str, gain: float = HIDDEN_GAIN) -> str:
     """A convolution with zero padding."""
     kernel = weights[f"{layer}/kernel"]
     weight = graph.weight(f"{layer}/kernel", kernel.transpose(3, 2, 0, 1), _scale(kernel, gain))

@@ -97,7 +97,7 @@ class GANSynth:
 
     @functools.cached_property
     def network(self) -> Generator:
-        """The generator as a Keras model. What another backend plays has it for whoever needs a gradient or a kernel."""
+        """The generator as a Keras model; of another backend made when first used, for a gradient or a kernel."""
         from .networks import Generator
 
         assert self._checkpoint is not None

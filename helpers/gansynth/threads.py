@@ -21,9 +21,7 @@ def cores() -> int:
 def threads() -> int:
     """Threads that one operation of the network is divided among. The last bits of a note depend on it."""
     chosen = _chosen
-    if "tensorflow" in sys.modules:  # somebody may have told TensorFlow itself
-        from .backend import tf
-
+    if tf := sys.modules.get("tensorflow"):  # somebody may have told TensorFlow itself
         chosen = tf.config.threading.get_intra_op_parallelism_threads()
     return chosen or int(os.environ.get("TF_NUM_INTRAOP_THREADS") or 0) or cores()
 
@@ -39,9 +37,7 @@ def use_threads(count: int) -> None:
         raise ValueError(f"{count} threads cannot compute; 1 is the least")
     from threadpoolctl import threadpool_limits
 
-    if "tensorflow" in sys.modules:
-        from .backend import tf
-
+    if tf := sys.modules.get("tensorflow"):
         try:
             tf.config.threading.set_intra_op_parallelism_threads(count)
         except RuntimeError:
