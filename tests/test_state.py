@@ -170,6 +170,7 @@ ELSEWHERE = {
     "cluster.workers": "in tests/test_cluster.py, with workers",
     "gansynth.graph.model_of": "called by export.onnx",
     "gansynth.graph.window_model": 'called by gansynth.load, with backend="onnx"',
+    "gansynth.onnx_player.OnnxPlayer": 'made by gansynth.load, with backend="onnx"',
     "gansynth.windows.rows_needed": "arithmetic",
     "gansynth.windows.widened": "arithmetic",
     "gansynth.processor.best_precision": "reads what the processor can do",

@@ -129,7 +129,8 @@ def crc32c(content: bytes) -> int:
     A message is cut into lanes of equal length, which are divided side by side. The remainder of a lane, followed by as
     many zeros as the next lane has bytes, and that of the next lane add up to that of both together.
 
-    >>> hex(crc32c(b"123456789"))
+    >>> from helpers.gansynth import bundle
+    >>> hex(bundle.crc32c(b"123456789"))
     '0xe3069283'
     """
     message, table = np.frombuffer(content, np.uint8), _table()

@@ -38,7 +38,8 @@ def best_precision(backend: str = TENSORFLOW) -> tuple[str, str]:
       "bfloat16" where the processor multiplies in it, TensorFlow is allowed to, and no GPU computes instead; else
       "float32". And a sentence without its full stop.
 
-    >>> precision, why = best_precision("onnx")
+    >>> from helpers.gansynth import processor
+    >>> precision, why = processor.best_precision("onnx")
     >>> precision
     'float32'
 

@@ -30,8 +30,9 @@ def rows_needed(config: Config, num_blocks: int, seen: Container[int], frames: R
       seen: those whose image is part of the output.
       frames: of the output.
 
+    >>> from helpers.gansynth import windows
     >>> from helpers.gansynth.config import Config
-    >>> rows_needed(Config(), 7, (7,), (0, 16))
+    >>> windows.rows_needed(Config(), 7, (7,), (0, 16))
     {7: (0, 16), 6: (0, 9), 5: (0, 6), 4: (0, 4), 3: (0, 3), 2: (0, 3), 1: (0, 2)}
     """
     needed: dict[int, Rows] = {}
