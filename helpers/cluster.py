@@ -57,6 +57,7 @@ class Order:
       source: what `gansynth.load` finds the model by.
       precision: of its convolutions.
       fingerprint: of its weights.
+      backend: what computes its notes.
       threads: of TensorFlow in each worker; None: as many as it takes.
       again: make also what is there and would be the same.
       version: of this package.
@@ -67,6 +68,7 @@ class Order:
     source: str
     precision: str
     fingerprint: str
+    backend: str
     threads: int | None = None
     again: bool = False
     version: str = __version__
@@ -91,6 +93,7 @@ class Loaded:
       source: what `gansynth.load` finds it by.
       precision: of its convolutions.
       fingerprint: of its weights.
+      backend: what computes its notes.
       threads: of TensorFlow in each worker; None: as many as it takes.
       version: of this package.
     """
@@ -98,6 +101,7 @@ class Loaded:
     source: str
     precision: str
     fingerprint: str
+    backend: str
     threads: int | None = None
     version: str = __version__
 
@@ -116,7 +120,7 @@ def model_of(loaded: Loaded) -> GANSynth:
         raise ValueError(f"the worker has gansynth-suite {__version__}, and the run is from {loaded.version}")
     if loaded.threads is not None:
         gansynth.use_threads(loaded.threads)
-    model = gansynth.load(loaded.source, loaded.precision)
+    model = gansynth.load(loaded.source, loaded.precision, backend=loaded.backend)
     if model.fingerprint != loaded.fingerprint:
         raise ValueError(f"{loaded.source} is another model where the worker is than where the run was begun")
     return model
@@ -125,7 +129,7 @@ def model_of(loaded: Loaded) -> GANSynth:
 @functools.lru_cache(maxsize=1)
 def _player(order: Order) -> GANSynth:
     """The model that plays the scores of a run."""
-    loaded = Loaded(order.source, order.precision, order.fingerprint, order.threads, order.version)
+    loaded = Loaded(order.source, order.precision, order.fingerprint, order.backend, order.threads, order.version)
     model = model_of(loaded)
     return many.sharing(model, order.run.instruments) if order.run.shares else model
 
@@ -299,7 +303,9 @@ def render_many(
 
     Notebook: 07_songs.
     """
-    order = Order(os.fspath(folder), run, model.source, model.precision, model.fingerprint, threads, again)
+    order = Order(
+        os.fspath(folder), run, model.source, model.precision, model.fingerprint, model.backend, threads, again
+    )
     store = open_store(folder)
 
     def calls() -> Iterator[tuple[tuple[Score, Row | None], tuple | None]]:

@@ -612,7 +612,7 @@ def _outcomes(
     from . import cluster
 
     client = stack.enter_context(cluster.workers(args.workers) if args.workers else cluster.scheduler(args.scheduler))
-    loaded = cluster.Loaded(model.source, model.precision, model.fingerprint, threads)
+    loaded = cluster.Loaded(model.source, model.precision, model.fingerprint, model.backend, threads)
     return make_with_workers(client, loaded, model, recipe, jobs, store, sys.stderr.isatty())
 
 

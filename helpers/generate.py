@@ -30,8 +30,10 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from .files import as_path, numbered
+from .gansynth.cache import BACKENDS
 from .gansynth.config import MAX_PITCH, MIN_PITCH
 from .gansynth.model import BATCH_SIZE, PRECISIONS
+from .gansynth.processor import AUTO, best_precision
 from .instruments import SECONDS_PER_INSTRUMENT, Instrument, Timeline, choose, is_file, load
 from .many import FAILED, RESERVED, SUMMARY, Row, Run, Summary, players
 from .render.types import CHOICES, DEFAULTS, Settings
@@ -39,7 +41,7 @@ from .tables import counted
 from .terminal import ended, program, say
 
 if TYPE_CHECKING:
-    from .gansynth import GANSynth
+    from .gansynth import GANSynth, NoteCache
     from .midi import Song
     from .scores import Score
 
@@ -102,7 +104,19 @@ def parser() -> argparse.ArgumentParser:
     ours.add_argument(
         "--sample_rate", type=int, metavar="HZ", help="16000, 22050, 44100 or 48000 (default the model's)"
     )
-    ours.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help="default %(default)s")
+    ours.add_argument(
+        "--precision",
+        choices=(*PRECISIONS, AUTO),
+        default=PRECISIONS[0],
+        help=f"default %(default)s; {AUTO}: bfloat16 where the processor multiplies in it",
+    )
+    ours.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        default=BACKENDS[0],
+        help="what computes the notes (default %(default)s). onnx is there sooner; it is onnxruntime on the CPU, in "
+        "float32, and needs the extra of that name",
+    )
     ours.add_argument(
         "--cache",
         action=argparse.BooleanOptionalAction,
@@ -122,7 +136,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> list[Path]:
     """Do what the flags say and return the files written."""
-    from . import audio, export, gansynth, midi, render, soundfont
+    from . import audio, gansynth, midi, render, soundfont
 
     settings, clip_path = _checked(args)
     if args.drums == "synth":
@@ -130,7 +144,7 @@ def run(args: argparse.Namespace) -> list[Path]:
     seed = _new_seed() if args.seed is None else args.seed
     song = midi.load(args.midi_file) if args.midi_file else None
     cache = gansynth.NoteCache() if args.cache else None
-    model = gansynth.load(args.checkpoint or args.ckpt_dir, args.precision, cache)
+    model = _load(args, cache)
     say(f"{model}, seed {seed}")
     if song is None:
         return random_notes(model, args.batch_size or BATCH_SIZE, seed, as_path(args.output_dir), args.overwrite)
@@ -150,11 +164,23 @@ def run(args: argparse.Namespace) -> list[Path]:
     audio.write(clip, clip_path, "float" if as_it_is else None)
     clip.report.save(report_path)
     say(clip.report)  # only now: whatever happens to what is printed, the clip is there
+    if args.midi_played or args.stems:
+        from . import export  # only here: it takes as long to import as all the rest but the network
     if args.midi_played:
         export.midi(clip, args.midi_played)
     if args.stems:
         written += export.stems(clip, args.stems, model, progress=sys.stderr.isatty())
     return written
+
+
+def _load(args: argparse.Namespace, cache: NoteCache | None = None) -> GANSynth:
+    """The model that the flags name; from here on they name the precision that "auto" has found."""
+    from . import gansynth
+
+    if args.precision == AUTO:
+        args.precision, why = best_precision(args.backend)
+        say(f"precision {args.precision}: {why}")
+    return gansynth.load(args.checkpoint or args.ckpt_dir, args.precision, cache, args.backend)
 
 
 def _new_seed() -> int:
@@ -180,7 +206,7 @@ def run_many(args: argparse.Namespace) -> tuple[Summary, str]:
         gansynth.use_threads(threads)
     before = many.earlier(folder)
     seed = before.get("seed", _new_seed()) if args.seed is None else args.seed
-    model = gansynth.load(args.checkpoint or args.ckpt_dir, args.precision, None)
+    model = _load(args)
     chosen = tuple(choose(args.instruments, model)) if args.instruments else ()
     usual = before.get("shares", many.pays(model, chosen, args.each_track, len(found)))
     run = Run(
@@ -253,7 +279,8 @@ def _given(args: argparse.Namespace) -> Iterator[tuple[str, object]]:
     """The flags that say what a clip is, as far as they are not what they are by default."""
     usual = parser().parse_args([])
     yield ("checkpoint", args.checkpoint) if args.checkpoint else ("ckpt_dir", args.ckpt_dir)
-    for name in ("secs_per_instrument", "batch_size", "instruments", *CHOICES, "sample_rate", "precision", "loudness"):
+    ours = ("sample_rate", "precision", "backend", "loudness")
+    for name in ("secs_per_instrument", "batch_size", "instruments", *CHOICES, *ours):
         if getattr(args, name) != getattr(usual, name):
             yield name, getattr(args, name)
     for name in ("format", "output_dir", "stems", "workers", "scheduler", "threads"):

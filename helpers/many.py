@@ -34,6 +34,7 @@ from tqdm.auto import tqdm
 from . import __version__, audio, jsonfile, midi, render, scores
 from .errors import one_line
 from .files import as_path, is_full, numbered, replacing
+from .gansynth.cache import ONNX, TENSORFLOW
 from .instruments import SECONDS_PER_INSTRUMENT, Instrument, Timeline, named
 from .render import Settings, original
 from .render.types import DEFAULTS
@@ -48,6 +49,7 @@ SUMMARY, MANIFEST, REPORT = "summary.csv", "manifest.json", ".json"
 RESERVED = (Path(SUMMARY).stem, Path(MANIFEST).stem)  # no clip may have these names
 MADE, KEPT, FAILED = "made", "kept", "failed"
 ABOUT = "many"  # the line of a report that says which run made the clip
+ENGINES = {TENSORFLOW: "tensorflow", ONNX: "onnxruntime"}  # backend -> the package whose version notes depend on
 MAX_HEAD = 1 << 14  # bytes at the beginning of a report, within which that line is
 MAX_MANIFEST_BYTES = 64 << 20
 MAX_NOTE_BYTES = 6 << 30  # of shared notes; all of the demo's instruments at all pitches take 2.1e9
@@ -162,6 +164,7 @@ def key_of(model: GANSynth, run: Run, content: bytes) -> str:
         "version": __version__,
         "fingerprint": model.fingerprint,
         "precision": model.precision,
+        **({} if model.backend == TENSORFLOW else {"backend": model.backend}),
         **run.described(),
         "batch_size": run.batch_size or model.batch_size,
         "score": hashlib.sha256(content).hexdigest(),
@@ -220,8 +223,8 @@ def sharing(model: GANSynth, instruments: Sequence[Instrument] = ()) -> GANSynth
     from .gansynth import NoteCache, SharedNotes, threads
 
     held = [*named(model).values(), *instruments]
-    z = np.array([instrument.z for instrument in held]).reshape(len(held), -1)
-    made_by = f"{versions().get('tensorflow')} {threads()} threads"
+    z = np.array([instrument.z for instrument in held]).reshape(len(held), model.latent_vector_size)
+    made_by = f"{versions().get(ENGINES[model.backend])} {threads()} threads"
     return cast("GANSynth", SharedNotes(model, z, NoteCache(limit=MAX_NOTE_BYTES), made_by))
 
 
@@ -513,7 +516,7 @@ def save_manifest(
         "made_by": f"gansynth-suite {__version__}",
         "command": list(command),
         "inputs": list(inputs),
-        "model": {name: getattr(model, name) for name in ("name", "source", "fingerprint", "precision")},
+        "model": {name: getattr(model, name) for name in ("name", "source", "fingerprint", "precision", "backend")},
         "versions": versions(),
         "run": run.described(),
     }
@@ -526,7 +529,7 @@ def versions() -> dict[str, str]:
     from importlib import metadata
 
     found = {"python": platform.python_version()}
-    for package in ("numpy", "scipy", "tensorflow", "keras", "soundfile", "soxr"):
+    for package in ("numpy", "scipy", "tensorflow", "keras", "onnxruntime", "soundfile", "soxr"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
     return found

@@ -72,7 +72,7 @@ def save_tensors(prefix, tensors):
 class Stub:
     """In place of a model: plays sines, counts what it is asked for, and ignores the latent but for its sign."""
 
-    name, source, fingerprint, precision, about = "stub", "", "", "float32", {}
+    name, source, fingerprint, precision, backend, about = "stub", "", "", "float32", "tensorflow", {}
     sample_rate, max_duration, batch_size, latent_vector_size = RATE, 4.0, 8, 4
     latent_sizes = (4, 20)
 

@@ -1,8 +1,10 @@
 """helpers.gansynth.backend: TensorFlow is imported quietly, unless something goes wrong."""
 
+import importlib
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,28 @@ def test_a_program_without_a_console_can_import_it_too(monkeypatch):
     with backend.quiet():
         imported = True
     assert imported
+
+
+@pytest.mark.slow
+def test_keras_does_without_what_it_only_draws_with():
+    """Unless it is there already; and later both can be imported."""
+    code = (
+        "import sys; import helpers.gansynth.backend\n"
+        "print(*[name for name in helpers.gansynth.backend.UNUSED if name in sys.modules])\n"
+        "import matplotlib.pyplot, sklearn; print(*sys.meta_path)"
+    )
+    out, error, status = python(code)
+    assert (out.splitlines()[0], "_Hidden" in out, error, status) == ("", False, "", 0)
+
+
+def test_other_threads_find_what_is_hidden_from_keras(monkeypatch):
+    monkeypatch.setattr(backend, "UNUSED", ("colorsys",))
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    found = []
+    with backend.unused_hidden():
+        with pytest.raises(ImportError, match="colorsys is hidden"):
+            importlib.import_module("colorsys")
+        thread = threading.Thread(target=lambda: found.append(importlib.import_module("colorsys")))
+        thread.start()
+        thread.join()
+    assert found == [importlib.import_module("colorsys")]

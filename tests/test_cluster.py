@@ -38,7 +38,7 @@ class Waiting(Player):
                 time.sleep(0.02)
         return super().generate(z, pitches, *given, **how)
 
-gansynth.load = lambda source, precision: Waiting()
+gansynth.load = lambda source, precision, backend: Waiting()
 gansynth.use_threads = lambda count: None
 {more}
 """
@@ -210,7 +210,7 @@ def test_a_scheduler_that_is_killed_is_one_sentence_and_loses_nothing(songs, tmp
 
 
 def test_workers_are_told_what_does_not_fit(songs, tmp_path, monkeypatch):
-    monkeypatch.setattr("helpers.gansynth.load", lambda source, precision: Player())
+    monkeypatch.setattr("helpers.gansynth.load", lambda source, precision, backend: Player())
     (score,) = scores.find([songs / "s0.mid"])
     content = scores.content(score)
     order = cluster.Order(str(tmp_path / "out"), many.Run(), "demo", "float32", Player.fingerprint)
@@ -234,7 +234,7 @@ def test_flags_lead_to_the_workers(songs, tmp_path, monkeypatch, capsys):
     for name in ("workers", "scheduler"):
         monkeypatch.setattr(cluster, name, begun)
     monkeypatch.setattr(cluster, "render_many", play)
-    monkeypatch.setattr("helpers.gansynth.load", lambda name, precision, cache: Player())
+    monkeypatch.setattr("helpers.gansynth.load", lambda name, precision, cache, backend: Player())
     monkeypatch.setattr("helpers.gansynth.use_threads", lambda count: seen.update(own=count))
     monkeypatch.setattr("helpers.gansynth.cores", lambda: 7)
     flags = [str(songs), f"--output_dir={tmp_path / 'out'}"]

@@ -263,7 +263,7 @@ def test_workers_make_the_same_files(tmp_path):
     one, two = open_store(tmp_path / "one"), open_store(tmp_path / "two")
     assert [result for _, result, _ in dataset.make_all(stub, recipe, jobs, one, progress=False)] == ["made"] * 6
     dataset.make(stub, recipe, jobs[4], two)
-    loaded = cluster.Loaded("stub", "float32", stub.fingerprint, 1)
+    loaded = cluster.Loaded("stub", "float32", stub.fingerprint, stub.backend, 1)
     with client_of(tmp_path) as client:
         done = list(dataset.make_with_workers(client, loaded, stub, recipe, jobs, two, progress=False))
     assert {job.number: result for job, result, _ in done} == {i: "kept" if i == 4 else "made" for i in range(6)}

@@ -282,7 +282,7 @@ def calls(monkeypatch):
     """What the model was loaded with, and what `render` was asked for; neither happens."""
     seen = SimpleNamespace()
 
-    def load(name, precision, cache):
+    def load(name, precision, cache, backend):
         seen.name, seen.precision, seen.cache = name, precision, cache
         return Stub()
 

@@ -195,7 +195,7 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(songs, out, monkeypatch):
 @pytest.fixture
 def shell(monkeypatch, out):
     """`generate.main` with a stand-in for the model."""
-    monkeypatch.setattr("helpers.gansynth.load", lambda name, precision, cache: Player())
+    monkeypatch.setattr("helpers.gansynth.load", lambda name, precision, cache, backend: Player())
     return lambda *flags: generate.main([*map(str, flags), f"--output_dir={out}"])
 
 

@@ -156,7 +156,7 @@ def test_sounds_of_any_shape_are_as_loud_as_each_other(velocity, hold, scale):
         render.shape_note(scale * wave, hold, velocity)[: int(0.4 * RATE)]
         for wave in (note_audio(60, 1), pluck(), pluck(decay=0.5))
     ]
-    weighted = [shaping.k_weighted(wave, RATE) for wave in beginnings]
+    weighted = [audio.k_weighted(wave, RATE) for wave in beginnings]
     loudest = [max(level(wave[i : i + 3200]) for i in range(0, 3201, 800)) for wave in weighted]
     np.testing.assert_allclose(loudest, mixing.NOTE_LEVEL * (velocity / 127) ** 2, rtol=0.1)  # the attack takes some
 

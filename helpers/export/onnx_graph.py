@@ -17,18 +17,13 @@ import numpy as np
 from .. import __version__
 from ..errors import in_one_line
 from ..files import as_path, replacing
-from ..gansynth import spectral
-from ..gansynth.config import MAX_PITCH, MIN_PITCH, NUM_PITCHES, Config
-from ..gansynth.networks import LEAKY_SLOPE, PIXEL_NORM_EPSILON, EqualizedConv2D, Generator
+from ..gansynth import graph, spectral
+from ..gansynth.config import MAX_PITCH, MIN_PITCH, Config
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-OPSET, IR_VERSION = 18, 9  # what onnxruntime 1.14 and onnxruntime-web can read, and all that came after
-Z, PITCH, SPECTROGRAM = "z", "pitch", "spectrogram"  # the names of the inputs and of the output
 WEIGHTS = ("float32", "float16")
-BATCH = "n"  # the size that is open
-ENDS = ((1, 0), (0, 1))  # a row of zeros before, and one after
 
 
 @in_one_line
@@ -74,154 +69,21 @@ def onnx(model: GANSynth, path: str | os.PathLike, weights: str = "float32") -> 
         import onnx
     except ImportError:
         raise ImportError("export.onnx takes a package that is not installed: pip install onnx") from None
-    config, helper = model.config, onnx.helper
-    graph = _Graph(np.dtype(weights))
-    _draw(graph, model.network)
-    shapes: dict[str, list[str | int | None]] = {
-        Z: [BATCH, config.latent_vector_size],
-        PITCH: [BATCH, NUM_PITCHES],
-        SPECTROGRAM: [BATCH, 2, config.frames, config.bins],
-    }
-    values = {
-        name: helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name, shape in shapes.items()
-    }
-    made = helper.make_model(
-        helper.make_graph(graph.nodes, "generator", [values[Z], values[PITCH]], [values[SPECTROGRAM]], graph.constants),
+    network = model.network
+    made = graph.model_of(
+        model.config,
+        network.block_weights,
+        {name: np.asarray(values, np.float32) for name, values in network.named_weights().items()},
+        weights,
         producer_name="gansynth-suite",
         producer_version=__version__,
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
         doc_string="GANSynth: a latent and a pitch -> the spectrogram of a note; docs/onnx.md makes sound of it.",
     )
-    helper.set_model_props(made, _texts(model))
+    onnx.helper.set_model_props(made, _texts(model))
     onnx.checker.check_model(made)
     with replacing(path) as partial:
         partial.write_bytes(made.SerializeToString())
     return path
-
-
-class _Graph:
-    """The nodes and constants of a graph in the making. Images are [n, channels, frames, bins]."""
-
-    def __init__(self, stored: np.dtype):
-        """
-        Args:
-          stored: the format of the weights in the file.
-        """
-        self.stored = stored
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-
-    def add(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        """A node; what comes out of it."""
-        from onnx import helper
-
-        output = output or f"{kind.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
-        return output
-
-    def constant(self, name: str, values: Any, dtype: Any = np.float32) -> str:
-        """A constant; equal ones are added once, by their name."""
-        from onnx import numpy_helper
-
-        if all(known.name != name for known in self.constants):
-            self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values, dtype), name))
-        return name
-
-    def weight(self, name: str, kernel: np.ndarray, scale: float, is_doubled: bool = False) -> str:
-        """A kernel times its scale, float32, whatever the format of the weights in the file.
-
-        Args:
-          name: of the constant.
-          kernel: as it is in a checkpoint. In the file it is multiplied by its scale already, but not where that has
-            float16: there it is left to the program that reads it, so that nothing is rounded twice.
-          scale: of the equalised learning rate.
-          is_doubled: make it one more in height and width, as `networks.upscaling_kernel` does: each place is added to
-            the next. The kernel is [in, out, height, width] then, and upside down.
-        """
-        if self.stored == np.float32:
-            kernel = kernel * np.float32(scale)
-            for axis in (2, 3) if is_doubled else ():
-                before, after = (np.pad(kernel, [end if i == axis else (0, 0) for i in range(4)]) for end in ENDS)
-                kernel = before + after
-            return self.constant(name, kernel)
-        weight = self.add("Cast", self.constant(name, kernel, self.stored), to=1)  # TensorProto.FLOAT
-        weight = self.add("Mul", weight, self.constant(f"{name}/scale", scale))
-        for axis in (2, 3) if is_doubled else ():
-            padded = []
-            for end in ENDS:
-                pads = np.zeros((2, 4), np.int64)
-                pads[:, axis] = end
-                padded.append(self.add("Pad", weight, self.constant(f"pads_{axis}_{end[1]}", pads.ravel(), np.int64)))
-            weight = self.add("Add", *padded)
-        return weight
-
-    def pixel_norm(self, x: str) -> str:
-        axis, epsilon = self.constant("channels", [1], np.int64), self.constant("epsilon", PIXEL_NORM_EPSILON)
-        power = self.add("ReduceMean", self.add("Mul", x, x), axis, keepdims=1)
-        return self.add("Div", x, self.add("Sqrt", self.add("Add", power, epsilon)))
-
-    def activate(self, x: str) -> str:
-        return self.pixel_norm(self.add("LeakyRelu", x, alpha=LEAKY_SLOPE))
-
-
-def _draw(graph: _Graph, network: Generator) -> None:
-    """The generator, node by node, as `Generator.call` computes it."""
-    config = network.config
-    x = graph.pixel_norm(graph.add("Concat", Z, PITCH, axis=1))
-    x = graph.activate(_first(graph, network.convs[0][0], x))
-    image = ""
-    for b, (conv0, conv1) in enumerate(network.convs, start=1):
-        if b > 1:
-            x = graph.activate(_doubled(graph, conv0, x))
-        x = graph.activate(_convolved(graph, conv1, x))
-        if share := network.block_weights[b - 1]:
-            seen = graph.add("Tanh", _convolved(graph, network.to_rgbs[str(b)], x))
-            factor = 2 ** (config.num_resolutions - b)
-            if factor > 1:
-                scales = graph.constant(f"times_{factor}", [1, 1, factor, factor])
-                how = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
-                seen = graph.add("Resize", seen, "", scales, **how)
-            if share != 1:
-                seen = graph.add("Mul", seen, graph.constant(f"share_{b}", share))
-            image = graph.add("Add", image, seen) if image else seen
-    # From the network's -1 ... 1 to the units of the data.
-    scale = np.reshape([config.mag_normalizer_a, config.p_normalizer_a], (2, 1, 1))
-    offset = np.reshape([config.mag_normalizer_b, config.p_normalizer_b], (2, 1, 1))
-    image = graph.add("Mul", image, graph.constant("normalizer_scale", 1 / scale))
-    graph.add("Add", image, graph.constant("normalizer_offset", -offset / scale), output=SPECTROGRAM)
-
-
-def _arrays(layer: EqualizedConv2D) -> tuple[np.ndarray, np.ndarray]:
-    """A layer's kernel as a checkpoint has it, [height, width, in, out], and its bias."""
-    return np.asarray(layer.kernel, np.float32), np.asarray(layer.bias, np.float32)
-
-
-def _first(graph: _Graph, layer: EqualizedConv2D, x: str) -> str:
-    """The first convolution, of a single pixel with zeros around it: a matrix product. [n, in] -> an image."""
-    kernel, bias = _arrays(layer)
-    height, width, channels, filters = kernel.shape
-    matrix = kernel[::-1, ::-1].transpose(2, 3, 0, 1).reshape(channels, -1)  # the last place meets the pixel first
-    weight = graph.weight(f"{layer.name}/kernel", matrix, layer.scale)
-    x = graph.add("Gemm", x, weight, graph.constant(f"{layer.name}/bias", np.repeat(bias, height * width)))
-    return graph.add("Reshape", x, graph.constant("first_shape", [-1, filters, height, width], np.int64))
-
-
-def _convolved(graph: _Graph, layer: EqualizedConv2D, x: str) -> str:
-    """A convolution with zero padding."""
-    kernel, bias = _arrays(layer)
-    weight = graph.weight(f"{layer.name}/kernel", kernel.transpose(3, 2, 0, 1), layer.scale)
-    margin = kernel.shape[0] // 2
-    return graph.add("Conv", x, weight, graph.constant(f"{layer.name}/bias", bias), pads=[margin] * 4)
-
-
-def _doubled(graph: _Graph, layer: EqualizedConv2D, x: str) -> str:
-    """Doubling both axes and a convolution with zero padding, as one transposed convolution (`upscaling_kernel`)."""
-    kernel, bias = _arrays(layer)
-    upside_down = kernel[::-1, ::-1].transpose(2, 3, 0, 1)
-    weight = graph.weight(f"{layer.name}/kernel", upside_down, layer.scale, is_doubled=True)
-    bias_name, margin = graph.constant(f"{layer.name}/bias", bias), kernel.shape[0] // 2
-    return graph.add("ConvTranspose", x, weight, bias_name, strides=[2, 2], pads=[margin] * 4)
 
 
 def has_short_weights(model: GANSynth) -> bool:

@@ -14,7 +14,8 @@ from typing import Any
 from . import spectral
 from .backend import Tensor, keras, ops
 from .config import OVERLAP, Config
-from .networks import Generator, Rows, denormalize
+from .networks import Generator, denormalize
+from .windows import Rows
 
 COARSE = 2.0**12  # phases are summed in whole parts of this: exact in float32 up to 2^24 / COARSE half turns
 

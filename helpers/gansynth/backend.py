@@ -9,6 +9,10 @@ everything.
 
 TensorFlow's convolutions by oneDNN are switched on for processors with AVX2 alone, where TensorFlow leaves them off: a
 note takes 55 % of the time (docs/benchmarks.md). `TF_ENABLE_ONEDNN_OPTS=0` in the environment has Eigen's back.
+
+Keras is not shown the packages that it would import for its own plots and wrappers alone, unless they are there
+already: that is a quarter of the whole import. `keras.visualization` and `keras.wrappers` then say that they are not
+installed; who needs them imports Keras first.
 """
 
 from __future__ import annotations
@@ -18,12 +22,17 @@ import logging
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
+from importlib.abc import MetaPathFinder
 from typing import Any, BinaryIO, TypeAlias
+
+from .threads import chosen_threads
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 EVERYTHING, FATAL_ONLY = "0", "3"
 ONEDNN, ENABLED = "TF_ENABLE_ONEDNN_OPTS", "1"  # read once too
+UNUSED = ("IPython", "matplotlib", "sklearn")  # of what Keras imports if it is installed
 STDERR = 2  # the file descriptor; C++ code knows nothing of sys.stderr
 
 
@@ -86,17 +95,41 @@ def _flush() -> None:
         sys.stderr.flush()
 
 
+class _Hidden(MetaPathFinder):
+    """Finds no package: this thread's imports of the `UNUSED` fail as if they were not installed."""
+
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        if fullname.partition(".")[0] in UNUSED and threading.get_ident() == self._thread:
+            raise ModuleNotFoundError(f"{fullname} is hidden while Keras is imported", name=fullname)
+
+
+@contextlib.contextmanager
+def unused_hidden() -> Iterator[None]:
+    """Import Keras in this block without the packages that it could do without."""
+    finder = _Hidden()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
 def _is_news(record: logging.LogRecord) -> bool:
     """Drops the warning that graphs are compiled again: one for each length, or stage of a training, is intended."""
     return "triggered tf.function retracing" not in record.getMessage()
 
 
-with quiet(), unless_chosen(ONEDNN, ENABLED):
+with quiet(), unless_chosen(ONEDNN, ENABLED), unused_hidden():
     import keras
     import tensorflow as tf
     from keras import ops
 
 logging.getLogger("tensorflow").addFilter(_is_news)
+if chosen_threads() is not None:
+    tf.config.threading.set_intra_op_parallelism_threads(chosen_threads())
 
 Tensor: TypeAlias = Any  # of the backend that Keras uses; neither Keras nor TensorFlow has types
 

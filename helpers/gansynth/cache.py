@@ -22,12 +22,14 @@ LIMIT = 2 << 30  # bytes; about 8,000 whole notes, or a month of playing around
 KEEP = 0.9  # of the limit, when it has been reached, so that not every further note must make room for itself
 SAMPLE = np.dtype("<f4")
 SUFFIX = ".f32"
+BACKENDS = TENSORFLOW, ONNX = "tensorflow", "onnx"  # what notes are computed by, the usual one first
 DIGEST_BYTES = 16  # at the beginning of a file: of all that follows, and of the note that it is said to be
 
 
-def note_key(fingerprint: str, precision: str, z: np.ndarray, pitch: int) -> str:
+def note_key(fingerprint: str, precision: str, z: np.ndarray, pitch: int, backend: str = TENSORFLOW) -> str:
     """A file's name for all that a note depends on: the model, how it computes, the latent vector and the pitch."""
-    made_by = f"{__version__} {fingerprint} {precision} {pitch} "
+    computed = precision if backend == TENSORFLOW else f"{precision} by {backend}"
+    made_by = f"{__version__} {fingerprint} {computed} {pitch} "
     return hashlib.sha256(made_by.encode() + np.asarray(z, SAMPLE).tobytes()).hexdigest()[:40]
 
 

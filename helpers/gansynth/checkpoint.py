@@ -29,7 +29,7 @@ import tempfile
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
@@ -353,8 +353,6 @@ def _newest(stage: Path) -> Path | None:
 
 
 def _read_tensors(config: Config, stage: int, prefix: Path, shown_as: Path) -> Checkpoint:
-    from .backend import tf
-
     present = _entries(prefix, shown_as)
     counted = present.get("global_step")
     if counted is not None and (counted.shape or counted.dtype not in ("int32", "int64")):
@@ -362,25 +360,34 @@ def _read_tensors(config: Config, stage: int, prefix: Path, shown_as: Path) -> C
     averages = [name for name in present if name.startswith("Generator/") and name.endswith(AVERAGE)]
     if present and not averages:
         raise ValueError(f"{shown_as} holds no moving averages (…{AVERAGE}), which generation needs")
-    try:
-        reader = tf.train.load_checkpoint(str(prefix))
-        step = int(reader.get_tensor("global_step")) if counted else int(prefix.name.rsplit("-", 1)[1])
-        if not 0 <= step <= MAX_COUNT:
-            raise ValueError(f"{shown_as} is damaged: its global_step is {step}")
-        shapes = weight_shapes(config, config.num_blocks(stage), config.progress(stage, step))
-        names = {name: published_name(name) for name in shapes}
-        found = {name: present[published] for name, published in names.items() if published in present}
-        _check_weights(shapes, {name: (entry.dtype, entry.shape) for name, entry in found.items()}, config, shown_as)
-        weights = {name: _as_float32(reader.get_tensor(published)) for name, published in names.items()}
-    except (tf.errors.OpError, RuntimeError, IndexError) as error:  # IndexError: a file that is cut short
-        raise _damaged(prefix, shown_as, error) from None
+    step = int(prefix.name.rsplit("-", 1)[1])
+    if counted:
+        step = int(_tensors(prefix, shown_as, present, ["global_step"])["global_step"])
+    if not 0 <= step <= MAX_COUNT:
+        raise ValueError(f"{shown_as} is damaged: its global_step is {step}")
+    shapes = weight_shapes(config, config.num_blocks(stage), config.progress(stage, step))
+    names = {name: published_name(name) for name in shapes}
+    found = {name: present[published] for name, published in names.items() if published in present}
+    _check_weights(shapes, {name: (entry.dtype, entry.shape) for name, entry in found.items()}, config, shown_as)
+    read = _tensors(prefix, shown_as, present, names.values())
+    weights = {name: _as_float32(read[published]) for name, published in names.items()}
     return _checked(Checkpoint(config, weights, stage, step), shown_as)
 
 
 def _entries(prefix: Path, shown_as: Path) -> dict[str, bundle.Entry]:
-    """What a checkpoint holds, found to be harmless; before TensorFlow looks at it."""
+    """What a checkpoint holds, found to be harmless."""
     try:
         return bundle.entries(prefix)
+    except (ValueError, OSError) as error:
+        raise _damaged(prefix, shown_as, getattr(error, "strerror", None) or error) from None
+
+
+def _tensors(
+    prefix: Path, shown_as: Path, present: Mapping[str, bundle.Entry], names: Iterable[str]
+) -> dict[str, np.ndarray]:
+    """Tensors whose types and shapes have been found to be right."""
+    try:
+        return bundle.read(prefix, present, names)
     except (ValueError, OSError) as error:
         raise _damaged(prefix, shown_as, getattr(error, "strerror", None) or error) from None
 
@@ -400,8 +407,6 @@ def read_published(prefix: Path, expected: Mapping[str, np.ndarray]) -> dict[str
     Raises:
       ValueError: one is missing, does not fit or is not finite, or the file is damaged.
     """
-    from .backend import tf
-
     present = _entries(prefix, prefix.parent)
     for name, array in expected.items():
         if name not in present:
@@ -411,11 +416,8 @@ def read_published(prefix: Path, expected: Mapping[str, np.ndarray]) -> dict[str
             raise ValueError(f"{prefix} does not fit its experiment.json: {name} has shape {shapes}")
         if not present[name].dtype:
             raise ValueError(f"{prefix} is not a training's state: {name} does not hold numbers")
-    try:
-        reader = tf.train.load_checkpoint(str(prefix))
-        arrays = {name: reader.get_tensor(name).astype(array.dtype) for name, array in expected.items()}
-    except (tf.errors.OpError, RuntimeError, IndexError) as error:
-        raise _damaged(prefix, prefix.parent, error) from None
+    read = _tensors(prefix, prefix.parent, present, expected)
+    arrays = {name: read[name].astype(array.dtype) for name, array in expected.items()}
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise ValueError(f"{prefix} is damaged: {name} holds values that are not finite")

@@ -10,6 +10,7 @@ Source: SPEC sections 1.1 and 2. Notebook: 02_checkpoints.
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +31,12 @@ MAX_TURNS = 100.0  # the largest frequency, in units of pi a frame; the publishe
 MAX_BYTES = 1 << 20  # of an experiment.json; the published ones have 2 kB
 OVERLAP = 4  # frames that cover each sample: a hop is a quarter of a frame
 NUM_PITCHES = MAX_PITCH - MIN_PITCH + 1  # 61: the width of the one-hot pitch condition
+
+# Of the generator's layers.
+LEAKY_SLOPE = 0.2
+PIXEL_NORM_EPSILON = 1e-8
+HIDDEN_GAIN = math.sqrt(2.0)  # He's gain, for the 3x3 convolutions
+OUTPUT_GAIN = 1.0  # layers whose output is read directly (to_rgb, scores) are scaled by sqrt(1/fan_in) instead
 
 # Keys that decide the shape of a weight: when a checkpoint does not fit, these are the ones to look at.
 ARCHITECTURE_KEYS = (
@@ -182,6 +189,15 @@ class Config:
     def front_padding(self) -> int:
         """Zeros put before a note so that `frames` frames end with its last sample (3072)."""
         return self.hop_length * (self.frames - 1) + self.frame_length - self.audio_length
+
+    def height(self, block: int) -> int:
+        """Time frames of a block's image."""
+        return self.start_height * 2 ** (block - 1)
+
+    @property
+    def first_layer_size(self) -> int:
+        """Activations of the first layer, whose number is that of its places times that of its filters."""
+        return self.start_height * self.start_width * self.filters(1)
 
     def filters(self, block: int) -> int:
         """Channels of block 1 ... num_resolutions (block 0 is the width after the discriminator's last one)."""

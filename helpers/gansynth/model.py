@@ -5,18 +5,23 @@ Notebook: 02_checkpoints (loading), 04_generate (generating).
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from ..errors import in_one_line
 from . import spectral
-from .cache import NoteCache, note_key
+from .cache import BACKENDS, TENSORFLOW, NoteCache, note_key
 from .checkpoint import Checkpoint, read
 from .config import MAX_PITCH, MIN_PITCH, Config
+
+if TYPE_CHECKING:
+    from .networks import Generator
+    from .onnx_player import OnnxPlayer
 
 BATCH_SIZE = 8  # notes at a time, the original's default; more is no faster on a CPU
 ACCELERATOR_BATCH_SIZE = 64  # notes at a time on a GPU; halved where they do not fit into its memory
@@ -39,6 +44,7 @@ class GANSynth:
       fingerprint: SHA-256 of its weights; saved beside instruments, because a latent means nothing to another model.
       about: what travels with our own checkpoints (the demo's instrument names, for one).
       precision: of its convolutions.
+      backend: what computes its notes, "tensorflow" or "onnx".
       cache: where its notes are kept, if anywhere.
       batch_size: notes that it makes at a time, where a call gives no other number.
     """
@@ -49,17 +55,21 @@ class GANSynth:
         name: str = "model",
         precision: str = "float32",
         cache: NoteCache | None = None,
+        backend: str = TENSORFLOW,
     ):
+        if backend not in BACKENDS:
+            raise ValueError(f"backend is {backend!r}; it must be one of {', '.join(BACKENDS)}")
         if precision not in PRECISIONS:
             raise ValueError(f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}")
-        from .networks import Generator  # TensorFlow is imported here, not before
-
-        self.accelerated = _has_accelerator()
+        if backend != TENSORFLOW and precision != PRECISIONS[0]:
+            raise ValueError(f"the backend {backend} computes in {PRECISIONS[0]} alone, not in {precision}")
+        self.accelerated = backend == TENSORFLOW and _has_accelerator()  # TensorFlow is imported here, not before
         if precision == "float16" and not self.accelerated:
             raise ValueError("float16 needs a GPU (a CPU takes ten times as long as for float32); use bfloat16")
         self.config: Config = checkpoint.config
         self.name = name
         self.precision = precision
+        self.backend = backend
         self.cache = cache
         self.batch_size = ACCELERATOR_BATCH_SIZE if self.accelerated else BATCH_SIZE
         self.source = ""
@@ -69,15 +79,34 @@ class GANSynth:
             raise ValueError(f"the checkpoint's prior is {prior!r}; this version knows only {BETWEEN_VOICES!r}")
         if prior is not None and len(self.about.get("instruments", [])) < 2:
             raise ValueError(f"the checkpoint's prior is {prior!r}, and it needs two instruments at least")
-        self.network = Generator(checkpoint.config, checkpoint.num_blocks, checkpoint.progress)
-        for key, variable in self.network.named_weights().items():
-            variable.assign(checkpoint.weights[key])
-        self.network.freeze(precision)
+        self._count = sum(weights.size for weights in checkpoint.weights.values())
+        self._checkpoint: Checkpoint | None = checkpoint  # until there is a network
+        self._player: OnnxPlayer | None = None
         self._compiled: dict[tuple[type, int, int], Any] = {}
+        if backend == TENSORFLOW:
+            _ = self.network
+        else:
+            from .onnx_player import OnnxPlayer
+
+            self._player = OnnxPlayer(checkpoint)
 
     def __repr__(self) -> str:
         precision = "" if self.precision == PRECISIONS[0] else f", {self.precision}"
-        return f"GANSynth({self.name!r}, {self.network.count_params():,} weights, {self.fingerprint[:8]}{precision})"
+        backend = "" if self.backend == TENSORFLOW else f", {self.backend}"
+        return f"GANSynth({self.name!r}, {self._count:,} weights, {self.fingerprint[:8]}{precision}{backend})"
+
+    @functools.cached_property
+    def network(self) -> Generator:
+        """The generator as a Keras model; of another backend made when first used, for a gradient or a kernel."""
+        from .networks import Generator
+
+        assert self._checkpoint is not None
+        network = Generator(self.config, self._checkpoint.num_blocks, self._checkpoint.progress)
+        for key, variable in network.named_weights().items():
+            variable.assign(self._checkpoint.weights[key])
+        network.freeze(self.precision)
+        self._checkpoint = None
+        return network
 
     @property
     def sample_rate(self) -> int:
@@ -91,7 +120,7 @@ class GANSynth:
     @property
     def latent_sizes(self) -> tuple[int, int]:
         """Numbers in a latent, and in one with activations of the first layer behind it, which `generate` plays too."""
-        return self.latent_vector_size, self.latent_vector_size + self.network.first_layer_size
+        return self.latent_vector_size, self.latent_vector_size + self.config.first_layer_size
 
     @property
     def max_duration(self) -> float:
@@ -241,7 +270,8 @@ class GANSynth:
         return np.broadcast_to(samples, n), int(samples.max(initial=0))
 
     def _keys(self, z: np.ndarray, pitches: np.ndarray) -> list[str]:
-        return [note_key(self.fingerprint, self.precision, row, int(p)) for row, p in zip(z, pitches, strict=True)]
+        made_by = self.fingerprint, self.precision
+        return [note_key(*made_by, row, int(p), self.backend) for row, p in zip(z, pitches, strict=True)]
 
     def _checked_size(self, batch_size: int | None) -> int:
         size = self.batch_size if batch_size is None else batch_size
@@ -270,6 +300,8 @@ class GANSynth:
 
     def _data(self, z: np.ndarray, pitches: np.ndarray, frames: int, batch_size: int) -> np.ndarray:
         """The first frames of a batch of notes, in data units."""
+        if self._player is not None:
+            return self._player.data(z, pitches, frames)
         from .networks import Window
 
         return spectral.denormalize(self._predict(Window, z, pitches, frames, batch_size)[:, :frames], self.config)
@@ -329,7 +361,10 @@ def _has_accelerator() -> bool:
 
 @in_one_line
 def load(
-    name_or_path: str | os.PathLike = "demo", precision: str = "float32", cache: NoteCache | None = None
+    name_or_path: str | os.PathLike = "demo",
+    precision: str = "float32",
+    cache: NoteCache | None = None,
+    backend: str = TENSORFLOW,
 ) -> GANSynth:
     """Load a model.
 
@@ -339,9 +374,11 @@ def load(
       precision: of the convolutions: "float32", "bfloat16", or on a GPU "float16". The shorter formats are for hardware
         that computes with them, and change the sound: see docs/benchmarks.md.
       cache: where to keep the notes that it generates, so that none is generated twice, in this run or a later one.
+      backend: what computes the notes: "tensorflow", or "onnx", which is there sooner. That is onnxruntime on the CPU,
+        in float32, and needs the extra `onnx`; its notes are the same but for rounding (docs/benchmarks.md).
 
     Raises:
-      FileNotFoundError, ValueError, ConnectionError: one sentence on what is wrong.
+      FileNotFoundError, ValueError, ConnectionError, ImportError: one sentence on what is wrong.
 
     >>> from helpers import gansynth
     >>> model = gansynth.load("demo")
@@ -353,6 +390,6 @@ def load(
     from . import hub
 
     path = hub.locate(name_or_path)
-    model = GANSynth(read(path), path.name if path.is_dir() else path.stem, precision, cache)
+    model = GANSynth(read(path), path.name if path.is_dir() else path.stem, precision, cache, backend)
     model.source = str(name_or_path)
     return model

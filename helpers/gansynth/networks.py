@@ -14,15 +14,10 @@ from collections.abc import Callable
 from typing import Any
 
 from .backend import Tensor, keras, ops
-from .config import NUM_PITCHES, Config, block_weights
+from .config import HIDDEN_GAIN, LEAKY_SLOPE, NUM_PITCHES, OUTPUT_GAIN, PIXEL_NORM_EPSILON, Config, block_weights
+from .windows import Rows, rows_needed, widened
 
-LEAKY_SLOPE = 0.2
-PIXEL_NORM_EPSILON = 1e-8
-HIDDEN_GAIN = math.sqrt(2.0)  # He's gain, for the 3x3 convolutions
-OUTPUT_GAIN = 1.0  # layers whose output is read directly (to_rgb, scores) are scaled by sqrt(1/fan_in) instead
 DEVIATION_EPSILON = 1e-6  # inside the root of the minibatch's standard deviation
-
-Rows = tuple[int, int]  # a half-open range of time frames
 
 
 def pixel_norm(x: Tensor) -> Tensor:
@@ -210,20 +205,11 @@ class Generator(keras.Model):
         for layer in inner:
             layer.freeze(precision)
 
-    @property
-    def first_layer_size(self) -> int:
-        """Activations of the first layer, whose number is that of its places times that of its filters."""
-        return self.config.start_height * self.config.start_width * self.config.filters(1)
-
-    def height(self, block: int) -> int:
-        """Time frames of a block's image."""
-        return self.config.start_height * 2 ** (block - 1)
-
     def call(self, z: Tensor, labels: Tensor, frames: Rows | None = None, fade: Tensor | float | None = None) -> Tensor:
         """
         Args:
           z: latent vectors, [batch, latent_vector_size]. Rows that are longer go on with what is added to the first
-            layer's activations, `first_layer_size` numbers (`inversion` makes such).
+            layer's activations, `Config.first_layer_size` numbers (`inversion` makes such).
           labels: pitch - MIN_PITCH, integers [batch].
           frames: which of the output's time frames to compute, as (start, stop); all of them by default.
           fade: in training, how much of the image comes from the block below the newest (1 down to 0 while a new block
@@ -247,19 +233,19 @@ class Generator(keras.Model):
     def grow(self, x: Tensor, frames: Rows | None = None, fade: Tensor | float | None = None) -> Tensor:
         """Everything after the first convolution: [batch, start_height, start_width, channels] -> as `call`."""
         frames = (0, self.config.frames) if frames is None else frames
-        needed = self._rows_needed(frames)
+        needed = rows_needed(self.config, self.num_blocks, {int(b) for b in self.to_rgbs}, frames)
         margin = self.config.kernel_size // 2
         if fade is None:
             shares = {b: share for b, share in enumerate(self.block_weights, start=1) if share > 0}
         else:
             shares = newest_blocks(fade, self.num_blocks)
 
-        x, have = self._activate(x), (0, self.height(1))
+        x, have = self._activate(x), (0, self.config.height(1))
         image = None
         for b, (conv0, conv1) in enumerate(self.convs, start=1):
             want = needed[b]
             if b > 1:
-                middle = self._widen(want, b, margin)
+                middle = widened(want, self.config, b)
                 x = _slice_rows(conv0(x), middle[0] - 2 * have[0], middle[1] - 2 * have[0])
                 x, have = self._activate(x), middle
             x = self._activate(conv1(_take_rows(x, have, (want[0] - margin, want[1] + margin), margin)))
@@ -271,25 +257,6 @@ class Generator(keras.Model):
                 rgb = _slice_rows(rgb, start, start + frames[1] - frames[0])
                 image = rgb if image is None else image + rgb
         return image
-
-    def _rows_needed(self, frames: Rows) -> dict[int, Rows]:
-        """Which rows each block must deliver, so that the frames asked for come out exact."""
-        margin = self.config.kernel_size // 2
-        needed: dict[int, Rows] = {}
-        for b in range(self.num_blocks, 0, -1):
-            ranges = []
-            if str(b) in self.to_rgbs:
-                factor = 2 ** (self.config.num_resolutions - b)
-                ranges.append((frames[0] // factor, -(-frames[1] // factor)))
-            if b + 1 in needed:
-                low, high = self._widen(self._widen(needed[b + 1], b + 1, margin), b + 1, margin)
-                ranges.append((low // 2, -(-high // 2)))
-            if ranges:
-                needed[b] = (min(low for low, _ in ranges), max(high for _, high in ranges))
-        return needed
-
-    def _widen(self, rows: Rows, block: int, margin: int) -> Rows:
-        return max(rows[0] - margin, 0), min(rows[1] + margin, self.height(block))
 
     @staticmethod
     def _activate(x: Tensor) -> Tensor:

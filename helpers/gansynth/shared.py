@@ -122,4 +122,4 @@ class SharedNotes:
         return [made[pitch - lowest, :count] for pitch, count in zip(pitches.tolist(), samples.tolist(), strict=True)]
 
     def _key(self, z: np.ndarray, pitch: int) -> str:
-        return note_key(self._made_by, self._model.precision, z, pitch)
+        return note_key(self._made_by, self._model.precision, z, pitch, self._model.backend)

@@ -6,6 +6,9 @@ Notebook: 07_songs.
 from __future__ import annotations
 
 import os
+import sys
+
+_chosen: int | None = None  # by `use_threads`, before TensorFlow was imported
 
 
 def cores() -> int:
@@ -17,9 +20,9 @@ def cores() -> int:
 
 def threads() -> int:
     """Threads that one operation of the network is divided among. The last bits of a note depend on it."""
-    from .backend import tf
-
-    chosen = tf.config.threading.get_intra_op_parallelism_threads()
+    chosen = _chosen
+    if tf := sys.modules.get("tensorflow"):  # somebody may have told TensorFlow itself
+        chosen = tf.config.threading.get_intra_op_parallelism_threads()
     return chosen or int(os.environ.get("TF_NUM_INTRAOP_THREADS") or 0) or cores()
 
 
@@ -29,16 +32,22 @@ def use_threads(count: int) -> None:
     Raises:
       ValueError: the number is below 1, or something has been computed with another number.
     """
+    global _chosen
     if count < 1:
         raise ValueError(f"{count} threads cannot compute; 1 is the least")
     from threadpoolctl import threadpool_limits
 
-    from .backend import tf
-
-    try:
-        tf.config.threading.set_intra_op_parallelism_threads(count)
-    except RuntimeError:
-        raise ValueError(
-            f"this process computes with {threads()} threads already, and cannot change to {count}"
-        ) from None
+    if tf := sys.modules.get("tensorflow"):
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(count)
+        except RuntimeError:
+            raise ValueError(
+                f"this process computes with {threads()} threads already, and cannot change to {count}"
+            ) from None
+    _chosen = count
     threadpool_limits(limits=count)
+
+
+def chosen_threads() -> int | None:
+    """What `use_threads` was told last; `backend` tells TensorFlow when that is imported."""
+    return _chosen

@@ -119,7 +119,8 @@ def render(
     song = song.as_original() if settings.faithful else song
     played = resolve(model, song, parts, default, seed)
     made_with = model.name, model.source, model.fingerprint, model.precision
-    return _render(model, Recipe(*made_with, song, played, settings, seed, batch_size, None), progress, stop)
+    recipe = Recipe(*made_with, song, played, settings, seed, batch_size, None, model.backend)
+    return _render(model, recipe, progress, stop)
 
 
 def _whole(name: str, value: Any, least: int) -> int:
@@ -289,8 +290,9 @@ def model_of(recipe: Recipe, model: GANSynth | None, made: str) -> GANSynth:
             raise ValueError(
                 f"{made} was made with {recipe.source!r}, which is not on this machine; load it and pass it as model="
             )
-        model = load(recipe.source, recipe.precision)
-    if (model.fingerprint, model.precision) != (recipe.fingerprint, recipe.precision):
-        made_with = f"{recipe.model} {recipe.fingerprint[:8]} in {recipe.precision}"
+        model = load(recipe.source, recipe.precision, backend=recipe.backend)
+    this = model.fingerprint, model.precision, model.backend
+    if this != (recipe.fingerprint, recipe.precision, recipe.backend):
+        made_with = f"{recipe.model} {recipe.fingerprint[:8]} in {recipe.precision} by {recipe.backend}"
         raise ValueError(f"{made} was made with {made_with}, not with {model}")
     return model

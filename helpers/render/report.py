@@ -19,6 +19,7 @@ from pydantic import FailFast, Field
 from .. import __version__, jsonfile
 from ..errors import one_line
 from ..files import as_path, replacing
+from ..gansynth.cache import TENSORFLOW
 from ..instruments import InstrumentRow, Timeline
 from ..limits import MAX_SECONDS, MAX_TRACKS
 from ..midi import Changes, Note, Song, Track
@@ -59,6 +60,7 @@ class Recipe:
       seed: of the instruments that were drawn; they are in `parts`.
       batch_size: notes generated at a time.
       stopped_at: s; where the clip was cut, if the rendering was stopped.
+      backend: what computed the notes.
     """
 
     model: str
@@ -71,6 +73,7 @@ class Recipe:
     seed: int
     batch_size: int
     stopped_at: float | None
+    backend: str = TENSORFLOW
 
     def __repr__(self) -> str:
         return f"Recipe({self.song.name!r}, played by {self.model!r} {self.fingerprint[:8]}, seed {self.seed})"
@@ -243,6 +246,7 @@ def _rows(recipe: Recipe) -> dict[str, Any]:
             "source": recipe.source,
             "fingerprint": recipe.fingerprint,
             "precision": recipe.precision,
+            "backend": recipe.backend,
         },
         "settings": dataclasses.asdict(recipe.settings),
         "seed": recipe.seed,
@@ -313,6 +317,7 @@ class _Model(jsonfile.Row):
     source: jsonfile.Text
     fingerprint: jsonfile.Text
     precision: jsonfile.Text
+    backend: jsonfile.Text = TENSORFLOW  # files of earlier versions do not say
 
 
 class _Part(jsonfile.Row):
@@ -373,7 +378,7 @@ def _recipe(file: _File) -> Recipe:
         if part.timeline is None and (settings.faithful or not track.is_drum):
             raise ValueError(f"nobody plays track {jsonfile.shortened(track.name)}")
     made_with = file.model.name, file.model.source, file.model.fingerprint, file.model.precision
-    return Recipe(*made_with, song, parts, settings, file.seed, file.batch_size, file.stopped_at)
+    return Recipe(*made_with, song, parts, settings, file.seed, file.batch_size, file.stopped_at, file.model.backend)
 
 
 def _settings(row: dict[str, Any], unsaid: dict[str, Any]) -> Settings:

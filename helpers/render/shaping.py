@@ -12,8 +12,9 @@ import functools
 from collections.abc import Sequence
 
 import numpy as np
+import scipy.fft
 
-from ..audio import SILENCE
+from ..audio import SILENCE, k_weighted
 
 ATTACK = 0.010  # s; rise
 RELEASE = 0.300  # s; fall, beginning where the note ends
@@ -90,8 +91,6 @@ def find_loop(wave: np.ndarray, sample_rate: int = 16000) -> Loop:
     Raises:
       ValueError: the wave is too short to hold a loop.
     """
-    from scipy.signal import correlate
-
     if len(wave) < int(LOOP_TO * sample_rate):
         raise ValueError(f"a loop needs {LOOP_TO} s of a note, not {len(wave) / sample_rate:.2f} s")
     wave = np.asarray(wave, np.float64)
@@ -105,7 +104,7 @@ def find_loop(wave: np.ndarray, sample_rate: int = 16000) -> Loop:
         end = int(seconds * sample_rate)
         pattern = wave[end - seam : end]
         places = wave[first - seam : end - int(MIN_LOOP * sample_rate)]
-        products = correlate(places, pattern, mode="valid", method="fft")
+        products = _products(places, pattern)
         starts = first + np.arange(len(products))
         decays = np.exp(slope * (end - starts))
         powers = decays**2 * (power[starts] - power[starts - seam]) + pattern @ pattern
@@ -114,6 +113,16 @@ def find_loop(wave: np.ndarray, sample_rate: int = 16000) -> Loop:
         if likeness[i] > best.likeness:
             best = Loop(int(starts[i]), end, float(decays[i]), float(likeness[i]))
     return best
+
+
+def _products(wave: np.ndarray, pattern: np.ndarray) -> np.ndarray:
+    """The sum of products of a pattern and a wave, for each place where the wave holds all of it: [n - length + 1].
+
+    As `scipy.signal.correlate` by FFT, which takes a second to import.
+    """
+    size = scipy.fft.next_fast_len(len(wave) + len(pattern) - 1, real=True)
+    spectrum = scipy.fft.rfft(wave, size) * scipy.fft.rfft(pattern[::-1], size)
+    return scipy.fft.irfft(spectrum, size)[len(pattern) - 1 : len(wave)]
 
 
 def trend(wave: np.ndarray, block: int) -> float:
@@ -220,27 +229,11 @@ def loudest(wave: np.ndarray, sample_rate: int) -> float:
 
     Source: the weighting of ITU-R BS.1770-4, annex 1.
     """
-    weighted = k_weighted(np.asarray(wave[: round(LEVEL_SPAN * sample_rate)], np.float64), sample_rate)
+    weighted = k_weighted(wave[: round(LEVEL_SPAN * sample_rate)], sample_rate)
     window, step = round(LEVEL_WINDOW * sample_rate), round(LEVEL_STEP * sample_rate)
     energy = np.concatenate([[0.0], np.cumsum(weighted**2)])
     starts = np.arange(0, max(len(weighted) - window, 0) + 1, step)
     return float(np.sqrt(np.max(energy[np.minimum(starts + window, len(weighted))] - energy[starts]) / window))
-
-
-def k_weighted(wave: np.ndarray, sample_rate: int) -> np.ndarray:
-    """A wave through the two filters of BS.1770, with pyloudnorm's coefficients."""
-    from scipy.signal import lfilter
-
-    for b, a in _k_filters(sample_rate):
-        wave = lfilter(b, a, wave)
-    return wave
-
-
-@functools.cache
-def _k_filters(sample_rate: int) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    import pyloudnorm
-
-    return tuple((stage.b, stage.a) for stage in pyloudnorm.Meter(sample_rate)._filters.values())
 
 
 def interpolated(points: np.ndarray, step: int) -> np.ndarray:
