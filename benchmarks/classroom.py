@@ -22,8 +22,8 @@ import psutil
 
 from helpers import gansynth, instruments
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "browser")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "browser"))
 import controls
 import drive
 
@@ -40,13 +40,13 @@ def kernels(server: drive.Server) -> list[psutil.Process]:
 
 def memory(server: drive.Server) -> str:
     """What the server and its kernels have in memory; what all kernels share is in each one's resident size."""
-    own = psutil.Process(server._process.pid).memory_full_info().uss
+    own = psutil.Process(server._process.pid).memory_full_info().uss / 1e9
     found = [kernel.memory_full_info() for kernel in kernels(server)]
     private = [info.uss / 1e9 for info in found]
-    proportional = own / 1e9 + sum(info.pss for info in found) / 1e9
+    resident = statistics.median(info.rss for info in found) / 1e9
     return (
-        f"{proportional:.1f} GB in all; server {own / 1e9:.2f} GB, {len(found)} kernels with {statistics.median(private):.2f} "
-        f"GB of their own each (most {max(private):.2f}), resident {statistics.median(i.rss for i in found) / 1e9:.2f}"
+        f"{own + sum(info.pss for info in found) / 1e9:.1f} GB in all; server {own:.2f}, {len(found)} kernels with "
+        f"{statistics.median(private):.2f} of their own each (most {max(private):.2f}), resident {resident:.2f}"
     )
 
 
@@ -62,13 +62,16 @@ async def wait_until_warm(server: drive.Server, places: int) -> None:
         await asyncio.sleep(0.5)
 
 
-async def visit(browser: Any, address: str, instrument: str, together: asyncio.Barrier) -> dict[str, Any]:
-    """One visitor: when the first sound was there, and that of the visitor's own instrument; and what it is."""
+async def window(browser: Any) -> Any:
     page = await (await browser.new_context(viewport=drive.WINDOW)).new_page()
     page.set_default_timeout(PATIENCE)
+    return page
+
+
+async def visit(page: Any, address: str, instrument: str) -> dict[str, Any]:
+    """One visitor: when the first sound was there, and that of the visitor's own instrument; and what it is."""
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    await together.wait()
     began = time.monotonic()
     await page.goto(address)
 
@@ -88,7 +91,7 @@ async def visit(browser: Any, address: str, instrument: str, together: asyncio.B
     heard = await audio.evaluate(controls.DECODE)
     await generate.get_by_text(DONE).wait_for()
     report = await generate.locator("pre").inner_text()
-    return {"first": first, "own": own, "heard": heard, "is_its_own": instrument in report, "errors": errors, "page": page}
+    return {"first": first, "own": own, "heard": heard, "is_its_own": instrument in report, "errors": errors}
 
 
 async def measure(visitors: int) -> int:
@@ -109,11 +112,11 @@ async def measure(visitors: int) -> int:
             print(f"warm: {memory(server)}", flush=True)
             async with async_playwright() as playwright:
                 browser = await playwright.chromium.launch(executable_path=drive.CHROMIUM, args=drive.FLAGS)
-                together = asyncio.Barrier(visitors)
-                visits = await asyncio.gather(*(visit(browser, server.url, name, together) for name in names))
+                pages = [await window(browser) for _ in names]
+                visits = await asyncio.gather(*map(visit, pages, [server.url] * visitors, names))
                 print(f"after all have played: {memory(server)}")
                 print(f"{(processor(server) - spent) / visitors:.1f} s of processor a visit, in the kernels")
-                late = await (await browser.new_context()).new_page()
+                late = await window(browser)
                 answer = await late.goto(server.url)
                 print(f"who comes too late gets {answer.status}: {await late.inner_text('body')}")
                 await browser.close()
@@ -124,7 +127,9 @@ async def measure(visitors: int) -> int:
     distinct = len(np.unique(sounds.round(4), axis=0))
     right = sum(one["is_its_own"] and one["heard"]["level"] > controls.SILENCE for one in visits)
     errors = sum(len(one["errors"]) for one in visits)
-    print(f"{right} of {visitors} heard the instrument they chose, {distinct} sounds differ, {errors} errors on the pages")
+    print(
+        f"{right} of {visitors} heard the instrument they chose, {distinct} sounds differ, {errors} errors on the pages"
+    )
     return 0 if right == distinct == visitors and not errors else 1
 
 

@@ -1,11 +1,11 @@
-"""The quickstart as an app for a class: a kernel for each visitor, warmed before they come, and no more than fit in memory.
+"""The quickstart as an app for a class: a warm kernel for each visitor, and no more visitors than fit in memory.
 
     python -m helpers.classroom                                  # for this machine: http://localhost:8866
     python -m helpers.classroom --ip 0.0.0.0 --places 12         # for the room
     python -m helpers.classroom notebooks/05_instruments.ipynb   # another notebook
 
 Every visitor has a kernel, and with it a place. All places are warmed at the start: each kernel runs the notebook once,
-so that a page comes with its first sound made. Who comes when all are taken gets a sentence, and a page that tries again.
+so that a page comes with its first sound made. Who comes when all are taken gets a page that says so and tries again.
 Somebody who closes the page frees the place, and another kernel is warmed for it.
 
 Notebook: 00_quickstart.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -70,6 +69,11 @@ class Places(AsyncMappingKernelManager):
     """
 
     places = Int(1, config=True, help="kernels at a time")
+
+    # What Voilà's class adds: notebooks that were begun, the one that all see, and the tasks that start its kernels.
+    notebook_data: dict[str, Any]
+    notebook_path: str
+    _pools: dict[str, list[asyncio.Task]]
 
     def __init__(self, **settings: Any):
         self._turn = asyncio.Lock()  # whoever has it is the next to start, and they get it in the order they came
@@ -150,7 +154,8 @@ class Places(AsyncMappingKernelManager):
     def _begin(self, task: asyncio.Task) -> None:
         """A kernel that was warm for an hour has been idle for an hour, but not left: its page is only coming."""
         if self._lives(task):
-            self.get_kernel(task.result()["kernel_id"]).last_activity = datetime.now(timezone.utc)
+            kernel: Any = self.get_kernel(task.result()["kernel_id"])
+            kernel.last_activity = datetime.now(timezone.utc)
 
     async def tell(self) -> None:
         """Say how many places are warm, until all have been."""
@@ -203,7 +208,7 @@ class Door(TornadoVoilaHandler):
     @tornado.web.authenticated
     async def get(self, path: str | None = None) -> None:
         if not path:
-            self.request.arguments.clear()  # a template or theme by the address would need a kernel beside the warm ones
+            self.request.arguments.clear()  # a theme in the address would need a kernel beside the warm ones
             if not await self.kernel_manager.admit():
                 self.set_status(503)
                 self.set_header("Retry-After", str(RETRY_SECONDS))
