@@ -59,13 +59,13 @@ def music21(count: int) -> list[Path]:
     folder.mkdir(exist_ok=True)
     start = f"import sys; sys.path.insert(0, {str(library)!r})\n"
     command = [sys.executable, "-W", "ignore", "-c", start + CONVERT, str(folder)]
-    done = subprocess.run([*command, str(count), str(SEED), str(SECONDS)], stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        [*command, str(count), str(SEED), str(SECONDS)], stdout=subprocess.PIPE, text=True, check=True
+    )
     return [Path(line) for line in done.stdout.splitlines()]
 
 
 def of_packages() -> dict[str, bytes]:
     """The MIDI files that other packages are tested with, name -> content."""
     archives = [archive for kind in tests.ARCHIVES for archive in sorted(tests.fetch(kind).iterdir())]
-    return {
-        f"{archive.name}: {name}": content for archive in archives for name, content in tests.members(archive)
-    }
+    return {f"{archive.name}: {name}": content for archive in archives for name, content in tests.members(archive)}

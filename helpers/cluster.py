@@ -38,6 +38,14 @@ EXTRA = 'several workers need dask.distributed: pip install "gansynth-suite[clus
 RETRIES = 2  # of a score whose clip could not be written, or whose worker went away
 WAITING = 3  # scores for each thread of a worker that are on their way to it; their bytes are in memory
 PATIENCE = 60.0  # s to wait for a scheduler, and for its first worker
+# What a worker of this machine runs first. A terminal sends Ctrl-C to all processes: the one that began ends the others.
+# And of tqdm's lock between processes, which nobody shares here, Python would say that an ended worker has left it.
+PRELOAD = """
+import signal, threading
+from tqdm import tqdm
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+tqdm.set_lock(threading.RLock())
+"""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -134,6 +142,7 @@ def workers(count: int) -> Iterator[Client]:
             dashboard_address=None,
             memory_limit=0,  # a song in memory is bounded by `limits`; a worker that pauses would wait for ever
             silence_logs=logging.CRITICAL,
+            preload=[PRELOAD],
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
