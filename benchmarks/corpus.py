@@ -1,13 +1,14 @@
 """Real scores for benchmarks: music21's corpus as MIDI files, and the MIDI files that other packages are tested with.
 
-music21 is installed into a folder of the user's cache when it is first needed, where it disturbs nothing, and its scores
-are converted there, once. The others are those of tests/test_corpus.py.
+music21 is installed into a folder of the user's cache when it is first needed, where it disturbs nothing, and its
+scores are converted there, once. The others are those of tests/test_corpus.py.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -26,12 +27,10 @@ def stop(*_):
     raise TimeoutError
 
 signal.signal(signal.SIGALRM, stop)
-folder, count, seed, seconds = Path(sys.argv[1]), *map(int, sys.argv[2:])
+folder, seed, seconds = Path(sys.argv[1]), *map(int, sys.argv[2:])
 paths = sorted(Path(path) for path in corpus.getCorePaths() if Path(path).suffix in (".mxl", ".xml", ".musicxml"))
 random.Random(seed).shuffle(paths)
 for path in paths:
-    if not count:
-        break
     midi = folder / ("_".join(path.with_suffix("").parts[-2:]) + ".mid")
     failed = midi.with_suffix(".failed")
     if not midi.exists() and not failed.exists():
@@ -44,12 +43,11 @@ for path in paths:
         signal.alarm(0)
     if midi.exists():
         print(midi, flush=True)
-        count -= 1
 """
 
 
-def music21(count: int) -> list[Path]:
-    """MIDI files of so many of music21's scores, always the same ones in the same order."""
+def music21() -> Iterator[Path]:
+    """MIDI files of music21's scores, always in the same order; each is converted when it is asked for."""
     library, folder = tests.CACHE / "music21", tests.CACHE / "music21-midi"
     if not library.is_dir():
         partial = library.with_name(".music21")
@@ -58,11 +56,13 @@ def music21(count: int) -> list[Path]:
         partial.rename(library)
     folder.mkdir(exist_ok=True)
     start = f"import sys; sys.path.insert(0, {str(library)!r})\n"
-    command = [sys.executable, "-W", "ignore", "-c", start + CONVERT, str(folder)]
-    done = subprocess.run(
-        [*command, str(count), str(SEED), str(SECONDS)], stdout=subprocess.PIPE, text=True, check=True
-    )
-    return [Path(line) for line in done.stdout.splitlines()]
+    command = [sys.executable, "-W", "ignore", "-c", start + CONVERT, str(folder), str(SEED), str(SECONDS)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as converting:
+        try:
+            for line in converting.stdout:
+                yield Path(line.rstrip("\n"))
+        finally:
+            converting.kill()
 
 
 def of_packages() -> dict[str, bytes]:

@@ -10,6 +10,7 @@ they cost by the measured seconds of a note, and from how many scores on it pays
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import subprocess
@@ -27,12 +28,13 @@ from helpers.gansynth.shared import BLOCK
 from helpers.render import planning
 
 SCORES, WORKERS = 60, 2
-MOST_NOTES = 150  # of a score that is rendered: it is to be many, and not to take the day
+MOST_NOTES = 400  # of a score that is rendered: it is to be many, and not to take the day
 OF_MUSIC21 = 429  # with the 71 of other packages, 500
 FLAGS = ("--checkpoint=demo", "--each_track", "--seed=1", "--threads=1", "--no-cache")
 LENGTHS = (0.5, 1.0, 2.0, 4.0)  # s
 ROUNDS = 5
 QUANTILES = (10, 50, 90, 99)  # %
+ORDERS = 20  # in which scores may come
 
 
 def run(scores: list[Path], folder: Path, *more: str) -> tuple[float, float]:
@@ -50,11 +52,8 @@ def clips(folder: Path) -> dict[str, bytes]:
 
 def compare(count: int) -> int:
     """Render with one process and with workers, and compare the files."""
-    scores: list[Path] = []
-    for path in corpus.music21(8 * count):
-        if len(midi.load(path).notes) <= MOST_NOTES:
-            scores.append(path)
-    scores = scores[:count]
+    short = (path for path in corpus.music21() if len(midi.load(path).notes) <= MOST_NOTES)
+    scores = list(itertools.islice(short, count))
     print(f"{len(scores)} scores, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         one, several = Path(temporary, "one"), Path(temporary, "several")
@@ -65,10 +64,134 @@ def compare(count: int) -> int:
         expected, got = clips(one), clips(several)
     same = sum(got.get(name) == content for name, content in expected.items())
     print(f"{same} of {len(scores)} clips are the same to the last bit")
-    print(f"times as fast by the clock: {alone[0] / shared[0]:.2f}; the workers took {shared[1] / alone[1]:.2f} times")
-    print("the seconds of processor")
+    print(f"by the clock {alone[0] / shared[0]:.2f} times as fast, with {shared[1] / alone[1]:.2f} times the processor")
     return 0 if same == len(scores) == len(got) else 1
 
 
+# ---- Without a rendering: what real scores have, and what that costs -------------------------------------------------
+
+
+def batch_seconds(model: gansynth.GANSynth) -> np.ndarray:
+    """Seconds of processor for a batch of `BLOCK` notes of each of LENGTHS: the least of some rounds."""
+    z, pitches = model.sample_z(BLOCK, 0), np.arange(BLOCK) + 60
+    taken = np.full((ROUNDS, len(LENGTHS)), np.inf)
+    for number in range(ROUNDS):
+        for column, length in enumerate(LENGTHS):
+            began = time.process_time()
+            model.generate(z, pitches, length, batch_size=BLOCK, progress=False)
+            taken[number, column] = time.process_time() - began
+    return taken.min(axis=0)
+
+
+def lookup_seconds(model: gansynth.GANSynth) -> float:
+    """Seconds of processor to find a whole note in a cache."""
+    wave = model.generate(model.sample_z(1, 0), [60], progress=False)[0]
+    with tempfile.TemporaryDirectory() as temporary:
+        cache = gansynth.NoteCache(temporary)
+        cache.put("note", wave)
+        began = time.process_time()
+        for _ in range(100):
+            cache.get("note", len(wave))
+        return (time.process_time() - began) / 100
+
+
+class Needs:
+    """What a score needs: how many notes and distinct sounds, the s of each sound, and the blocks they belong to."""
+
+    def __init__(self, model: gansynth.GANSynth, content: bytes, name: str):
+        song = midi.parse(content, name)
+        parts = planning.resolve(model, song, None, seed=many.seed_of(1, content))
+        plan = planning.plan(song, parts, render.Settings(), model.max_duration)
+        self.notes, sounds = len(plan), plan.sounds
+        _, first = np.unique(sounds, return_index=True)
+        self.lengths = np.zeros(len(first))
+        np.maximum.at(self.lengths, sounds, plan.durations)
+        self.blocks = {
+            (plan.z[row].tobytes(), (int(plan.pitches[row]) - planning.MIN_PITCH) // BLOCK) for row in first.tolist()
+        }
+
+    def seconds(self, batches: np.ndarray) -> float:
+        """Of processor for its sounds, if it shares none: in batches of like length, as it is rendered."""
+        lengths = np.sort(self.lengths)[::-1]
+        longest = lengths[np.arange(len(lengths)) // BLOCK * BLOCK]
+        return float(np.interp(longest, LENGTHS, batches).sum() / BLOCK)
+
+
+def crossover(needs: list[Needs], batches: np.ndarray, lookup: float) -> list[int]:
+    """The number of scores from which on sharing has cost less, in each of many orders, least first."""
+    own = np.array([need.seconds(batches) for need in needs])
+    found = []
+    for seed in range(ORDERS):
+        order, seen, taken = np.random.RandomState(seed).permutation(len(needs)), set(), []
+        for number in order:
+            new = needs[number].blocks - seen
+            seen |= new
+            taken.append(len(new) * batches[-1] + lookup * len(needs[number].lengths))
+        is_dearer = np.cumsum(taken) >= np.cumsum(own[order])
+        found.append(int(np.flatnonzero(is_dearer).max(initial=-1)) + 2)
+    return sorted(found)
+
+
+def tell(title: str, needs: list[Needs], costs: dict[str, np.ndarray], lookup: float) -> None:
+    """Print the distribution of some scores, and what they cost."""
+    print(f"\n{title}: {len(needs)} scores")
+    rows = {
+        "notes": [need.notes for need in needs],
+        "distinct sounds": [len(need.lengths) for need in needs],
+        "s of a sound": np.concatenate([need.lengths for need in needs]),
+    } | {f"CPU s of a score, {name}": [need.seconds(batches) for need in needs] for name, batches in costs.items()}
+    print(f"{'':<34}{'mean':>9}" + "".join(f"{f'{q} %':>9}" for q in QUANTILES))
+    for name, values in rows.items():
+        print(f"{name:<34}{np.mean(values):9.2f}" + "".join(f"{v:9.2f}" for v in np.percentile(values, QUANTILES)))
+    blocks = set().union(*(need.blocks for need in needs))
+    for name, batches in costs.items():
+        shared = len(blocks) * batches[-1] + lookup * sum(len(need.lengths) for need in needs)
+        alone = sum(need.seconds(batches) for need in needs)
+        found = crossover(needs, batches, lookup)
+        least, middle, most = found[0], found[len(found) // 2], found[-1]
+        print(
+            f"{name}: {alone:.0f} CPU s if each makes its own, {shared:.0f} if they share {len(blocks)} blocks; sharing"
+        )
+        print(
+            f"  costs less from {middle} scores on (median of {ORDERS} orders, "
+            f"{least} to {most}; {len(needs) + 1} is never)"
+        )
+
+
+def notes(of_music21: int) -> int:
+    """Measure the seconds of notes, and tell what real scores need."""
+    from speed import random_model  # of the published size
+
+    gansynth.use_threads(1)
+    model = gansynth.load("demo")
+    costs = {"demo": batch_seconds(model), "published size": batch_seconds(random_model())}
+    lookup = lookup_seconds(model)
+    for name, batches in costs.items():
+        each = ", ".join(
+            f"{1000 * s / BLOCK:.0f} ms at {length:g} s" for length, s in zip(LENGTHS, batches, strict=True)
+        )
+        print(f"a note in a batch of {BLOCK}, one thread, seconds of processor, {name}: {each}")
+    print(f"a note found in the cache: {1000 * lookup:.2f} ms")
+    groups: dict[str, list[Needs]] = {}
+    sources = {
+        "MIDI files of other packages": corpus.of_packages(),
+        "music21": {path.name: path.read_bytes() for path in itertools.islice(corpus.music21(), of_music21)},
+    }
+    for title, files in sources.items():
+        groups[title] = []
+        for name, content in files.items():
+            try:
+                groups[title].append(Needs(model, content, name))
+            except ValueError as error:
+                print(f"left out: {name}: {one_line(error)}")
+    every = len(instruments.named(model)) * -(-(planning.MAX_PITCH - planning.MIN_PITCH + 1) // BLOCK)
+    print(f"all notes of the demo's instruments: {every} blocks, {every * costs['demo'][-1]:.0f} CPU s")
+    for title, needs in groups.items():
+        tell(title, needs, costs, lookup)
+    tell("both", [need for needs in groups.values() for need in needs], costs, lookup)
+    return 0
+
+
 if __name__ == "__main__":
-    sys.exit(compare(int(sys.argv[1]) if len(sys.argv) > 1 else SCORES))
+    given = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    sys.exit(notes(*given or [OF_MUSIC21]) if "notes" in sys.argv else compare(*given or [SCORES]))
