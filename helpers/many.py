@@ -51,9 +51,9 @@ ABOUT = "many"  # the line of a report that says which run made the clip
 MAX_HEAD = 1 << 14  # bytes at the beginning of a report, within which that line is
 MAX_MANIFEST_BYTES = 64 << 20
 MAX_NOTE_BYTES = 6 << 30  # of shared notes; all of the demo's instruments at all pitches take 2.1e9
-# Scores from which sharing notes pays, where each track has an instrument that is held. Derived for the demo from 70 real
-# MIDI files: 8 CPU s each without, or 1.75 for each of the 393 blocks of 1,072 that they need together (docs/scale.md).
-SHARED_FROM = 150
+# Scores from which sharing notes pays, where each track has an instrument that is held: with the demo it costs less
+# processor from 23 chorales on, 60 mixed scores, and some 65 to 100 songs that have little in common (docs/scale.md).
+SHARED_FROM = 100
 WRITE_EVERY = 30.0  # s between versions of a table elsewhere
 MAX_WHY = 300  # characters
 FORMULAS = ("=", "+", "-", "@")  # begin what a spreadsheet computes

@@ -296,6 +296,17 @@ def test_flags_lead_to_the_workers(songs, tmp_path, monkeypatch, capsys):
     assert "are for many scores" in capsys.readouterr().err
 
 
+def _settings():
+    import dask
+
+    return dask.config.get("distributed.worker.profile.enabled"), signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_workers_are_not_sampled_and_leave_ctrl_c_to_who_began_them():
+    with cluster.workers(1) as client:
+        assert list(client.run(_settings).values()) == [(False, True)]
+
+
 def test_without_dask_it_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ImportError, match=r"several workers need dask\.distributed: pip install"), cluster.workers(1):
