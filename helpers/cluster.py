@@ -38,7 +38,7 @@ EXTRA = 'several workers need dask.distributed: pip install "gansynth-suite[clus
 RETRIES = 2  # of a score whose clip could not be written, or whose worker went away
 WAITING = 3  # scores for each thread of a worker that are on their way to it; their bytes are in memory
 PATIENCE = 60.0  # s to wait for a scheduler, and for its first worker
-QUIET = {"distributed.worker.profile.enabled": False}  # it looked every 10 ms, for a third of a worker's time
+QUIET = {"distributed.worker.profile.enabled": False}  # it looks at what runs every 10 ms, which takes processor
 # What a worker of this machine runs first. A terminal sends Ctrl-C to all; the one that began ends the others.
 # And of tqdm's lock between processes, which nobody shares here, Python would say that an ended worker has left it.
 PRELOAD = """
