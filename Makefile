@@ -4,6 +4,8 @@
 # make lab    JupyterLab on the notebooks
 # make app    the quickstart as an app in the browser, without code; APP="--no-browser --port=8866" for Voilà's options;
 #             GANSYNTH_APP_DOWNLOADS=1 lets its visitors fetch scores from the public web, by this machine
+# make class  the same for a room: warm kernels, and no more visitors than fit in memory; docs/teaching.md;
+#             CLASS="--ip 0.0.0.0 --places 12" lets the network in
 # make html   all notebooks, run, as pages to read and hear: outputs/site
 # make docs   the same, with the reference of all modules: what the docs workflow publishes
 # make web    the bundled model in a static page that plays, for GitHub Pages: outputs/web; see docs/web.md
@@ -17,6 +19,8 @@
 # make bench-web      how soon the page of `make web` plays in a Chromium, and how right
 # make bench-train    what a tiny training learns in 2,000 images, in numbers
 # make bench-match    how near the instruments that are found for recordings come to them
+# make bench-class    ten browsers at once in the app for a class; needs 10 GB of free memory and a Chromium
+# make bench-many     sixty scores in one process and by two workers: the same files, and how much sooner
 # make fuzz   all MIDI files of other packages, and damaged files for all that reads files, ten minutes for each reader;
 #             FUZZ="--seconds 60 zip" for less
 # make test-colab     the notebooks on Colab's versions of everything; COLAB_PYTHON=... names a Python 3.13
@@ -30,11 +34,13 @@ BIN := $(VENV)/bin
 COLAB_PYTHON ?= python3.13
 COLAB := .venv-colab
 APP ?=
+CLASS ?=
 JOBS ?= 2
 FUZZ ?=
 
-.PHONY: demo test quick docs fuzz test-colab lab app html web look repository clean
+.PHONY: demo test quick docs fuzz test-colab lab app class html web look repository clean
 .PHONY: bench bench-render bench-balance bench-spectra bench-widgets bench-explore bench-web bench-train bench-match
+.PHONY: bench-class bench-many
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -62,6 +68,9 @@ lab: $(VENV)/ready
 app: $(VENV)/ready-app
 	$(BIN)/voila notebooks/00_quickstart.ipynb --MappingKernelManager.cull_interval=60 \
 		--MappingKernelManager.cull_idle_timeout=1200 $(APP) # of pages that were closed, Voilà keeps the kernels otherwise
+
+class: $(VENV)/ready-app
+	$(BIN)/python -m helpers.classroom $(CLASS)
 
 docs: $(VENV)/ready-dev
 	@# pdoc shows the types of a NamedTuple's fields as they are written, but warns that it cannot look them up; mypy can.
@@ -108,6 +117,12 @@ bench-train: $(VENV)/ready
 
 bench-match: $(VENV)/ready
 	$(BIN)/python benchmarks/match.py
+
+bench-class: $(VENV)/ready-dev
+	$(BIN)/python benchmarks/classroom.py
+
+bench-many: $(VENV)/ready-dev
+	$(BIN)/python benchmarks/many.py
 
 clean:
 	rm -rf $(VENV) $(COLAB) build gansynth_suite.egg-info outputs/cache outputs/site outputs/web outputs/look

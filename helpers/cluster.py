@@ -38,6 +38,15 @@ EXTRA = 'several workers need dask.distributed: pip install "gansynth-suite[clus
 RETRIES = 2  # of a score whose clip could not be written, or whose worker went away
 WAITING = 3  # scores for each thread of a worker that are on their way to it; their bytes are in memory
 PATIENCE = 60.0  # s to wait for a scheduler, and for its first worker
+QUIET = {"distributed.worker.profile.enabled": False}  # it looks at what runs every 10 ms, which takes processor
+# What a worker of this machine runs first. A terminal sends Ctrl-C to all; the one that began ends the others.
+# And of tqdm's lock between processes, which nobody shares here, Python would say that an ended worker has left it.
+PRELOAD = """
+import signal, threading
+from tqdm import tqdm
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+tqdm.set_lock(threading.RLock())
+"""
 
 
 Item = TypeVar("Item")
@@ -168,7 +177,10 @@ def workers(count: int) -> Iterator[Client]:
     if count < 1:
         raise ValueError(f"{count} workers cannot do anything; 1 is the least")
     distributed = _distributed()
+    import dask
+
     with (
+        dask.config.set(QUIET),
         distributed.LocalCluster(
             n_workers=count,
             threads_per_worker=1,
@@ -176,6 +188,7 @@ def workers(count: int) -> Iterator[Client]:
             dashboard_address=None,
             memory_limit=0,  # a song in memory is bounded by `limits`; a worker that pauses would wait for ever
             silence_logs=logging.CRITICAL,
+            preload=[PRELOAD],
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).absolute().parent  # not resolved: a folder that links to it is a place to work in, too
 INSTALLED = (PACKAGE / "data").is_dir()  # the wheel holds data/ within the package, a clone beside it
 
 BUNDLED = (PACKAGE if INSTALLED else PACKAGE.parent) / "data"  # may be read-only

@@ -49,7 +49,7 @@ def kind() -> str:
     """What this runs in: `COLAB`, `VOILA`, `JUPYTER` or `PLAIN`."""
     if "google.colab" in sys.modules:
         return COLAB
-    if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
+    if os.environ.get("SERVER_SOFTWARE", "").startswith("voila") or "VOILA_APP_PORT" in os.environ:  # one warmed before
         return VOILA
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return JUPYTER if hasattr(shell, "kernel") else PLAIN

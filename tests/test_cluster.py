@@ -4,12 +4,14 @@ import contextlib
 import dataclasses
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 
+import psutil
 import pytest
 from inputs import Player, song_of
 from tornado.ioloop import IOLoop
@@ -209,6 +211,50 @@ def test_a_scheduler_that_is_killed_is_one_sentence_and_loses_nothing(songs, tmp
     assert contents(out) == expected(songs, tmp_path)
 
 
+BEGUN = """
+import sys
+sys.path[:0] = {path!r}
+from inputs import Player
+from helpers import cluster, gansynth, generate
+cluster.PRELOAD += {preload!r}
+gansynth.load = lambda *given: Player()
+gansynth.use_threads = lambda count: None
+if __name__ == "__main__":
+    sys.exit(generate.main({flags!r}))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="a terminal's Ctrl-C is a signal to a group of processes")
+def test_ctrl_c_ends_the_workers_keeps_what_is_done_and_says_how_to_go_on(songs, tmp_path):
+    (songs / "bad.mid").unlink()
+    path, out, script = [p for p in sys.path if p], tmp_path / "two", tmp_path / "begun.py"
+    flags = ["--checkpoint=demo", str(songs), f"--output_dir={out}", "--seed=1", "--workers=2"]
+    preload = PRELOAD.format(path=path, folder=str(tmp_path), more="")
+    script.write_text(BEGUN.format(path=path, preload=preload, flags=flags))
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    begun = subprocess.Popen([sys.executable, str(script)], start_new_session=True, **streams)
+    try:
+        worker = once_reached(tmp_path)
+        os.killpg(begun.pid, signal.SIGINT)
+        _, error = begun.communicate(timeout=LIMIT)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(begun.pid, signal.SIGKILL)
+    before, left = contents(out), 8 - len(contents(out))
+    assert begun.returncode == 1
+    said = re.fullmatch(
+        r"error: it was interrupted: (\d) scores? of 8 left; the same command goes on from here\n", error
+    )
+    assert said, error
+    assert left <= int(said[1]) <= 8  # what was done in the last moment, nobody has been told
+    assert not psutil.pid_exists(worker) or psutil.Process(worker).status() == psutil.STATUS_ZOMBIE
+    assert "s2.wav" not in before
+    assert not list(out.rglob(".*"))
+    rows = list(many.render_many(Player(), scores.find([songs]), out, many.Run(seed=1), progress=False))
+    assert {row.clip for row in rows if row.result == "kept"} == before.keys()
+    assert contents(out) == expected(songs, tmp_path)
+
+
 def test_workers_are_told_what_does_not_fit(songs, tmp_path, monkeypatch):
     monkeypatch.setattr("helpers.gansynth.load", lambda source, precision, backend: Player())
     (score,) = scores.find([songs / "s0.mid"])
@@ -248,6 +294,17 @@ def test_flags_lead_to_the_workers(songs, tmp_path, monkeypatch, capsys):
     assert "--workers is 0; it must be 1 or more" in capsys.readouterr().err
     assert generate.main([f"--midi_file={songs / 's0.mid'}", "--workers=2"]) == 1
     assert "are for many scores" in capsys.readouterr().err
+
+
+def _settings():
+    import dask
+
+    return dask.config.get("distributed.worker.profile.enabled"), signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_workers_are_not_sampled_and_leave_ctrl_c_to_who_began_them():
+    with cluster.workers(1) as client:
+        assert list(client.run(_settings).values()) == [(False, True)]
 
 
 def test_without_dask_it_is_one_sentence(monkeypatch):

@@ -12,7 +12,21 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Each may import what stands in its own line or in a line below; the packages beside `render` do not know each other.
 LAYERS = (
-    ("evaluate", "generate", "match", "dataset", "train", "demo", "recordings", "widgets", "page", "many", "cluster"),
+    (
+        "evaluate",
+        "generate",
+        "match",
+        "dataset",
+        "train",
+        "demo",
+        "recordings",
+        "widgets",
+        "page",
+        "many",
+        "cluster",
+        "classroom",
+        "classroom_server",
+    ),
     ("export", "matching"),
     ("render", "training", "evaluation", "timbre"),
     ("instruments", "spectrograms", "soundfont", "midi_sources"),

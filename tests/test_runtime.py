@@ -87,6 +87,10 @@ class TestKind:
         monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.8")
         assert runtime.kind() == runtime.VOILA
 
+    def test_a_kernel_that_voila_warmed(self, monkeypatch):
+        monkeypatch.setenv("VOILA_APP_PORT", "8866")
+        assert runtime.kind() == runtime.VOILA
+
     def test_colab(self, colab):
         assert runtime.kind() == runtime.COLAB
 

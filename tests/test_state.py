@@ -26,6 +26,8 @@ import helpers
 from helpers import (
     audio,
     casting,
+    classroom,
+    classroom_server,
     dataset,
     downloads,
     drawing,
@@ -179,6 +181,9 @@ ELSEWHERE = {
     "instruments.is_file": "called by generate.main",
     "demo.main": "renders for a minute; it is made of calls that are here",
     "generate.run": "called by generate.main",
+    "classroom.main": "in tests/test_classroom.py; it serves until it is ended",
+    "classroom_server.Places": "made by Voilà, in tests/browser/test_classroom.py",
+    "classroom_server.serve": "in tests/browser/test_classroom.py",
     "cluster.Order": "made by cluster.render_many",
     "cluster.Gone": "an exception",
     "cluster.Loaded": "made by cluster.render_many",
@@ -431,6 +436,10 @@ CALLS = {
         progress=False,
         stop=lambda: True,
     ),
+    "classroom.parser": lambda g: classroom.parser(),
+    "classroom.places": lambda g: classroom.places(1, 10**10),
+    "classroom.room": lambda g: classroom.room(10**10),
+    "classroom_server.sentence": lambda g: classroom_server.sentence(2),
     "match.parser": lambda g: match.parser(),
     "dataset.main": lambda g: dataset.main(
         ["--checkpoint", str(TINY), "--output_dir", str(g.folder / "set"), "--random", "3", "--pitches", "60"]

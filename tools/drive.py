@@ -149,6 +149,12 @@ def voila(folder, environment):
     return Server(command, folder, environment)
 
 
+def classroom(folder, environment, notebook, places):
+    """The app for a class on a notebook of a folder, a Server."""
+    command = [sys.executable, "-m", "helpers.classroom", notebook, f"--places={places}", "--ip=127.0.0.1"]
+    return Server([*command, "--port={port}", "--Voila.port_retries=0"], folder, environment)
+
+
 class Server:
     """A program that serves web pages on a free port, from entering to leaving a `with` block.
 
