@@ -117,13 +117,14 @@ def filling(folder: str | os.PathLike, last: str = "", keep: bool = True) -> Ite
             shutil.rmtree(other) if other.is_dir() else other.unlink()
 
 
-def check_no_others(folder: Path, names: Iterable[str], endings: Collection[str]) -> None:
+def check_no_others(folder: Path, names: Iterable[str], endings: Collection[str], own: bool = True) -> None:
     """Check that a folder has no files of some kinds but those that are written anew: players take all that there are.
 
     Args:
       folder: need not be there.
       names: of the files that are written, in any case.
       endings: of the kinds, as in (".wav",).
+      own: whether what has these names is of an earlier call; else it is somebody's, and would be lost.
 
     Raises:
       FileExistsError: there is another one.
@@ -132,9 +133,10 @@ def check_no_others(folder: Path, names: Iterable[str], endings: Collection[str]
     _check_folder(folder)
     known = {name.lower() for name in names}
     there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    others = [name for name in there if Path(name).suffix.lower() in endings and name.lower() not in known]
+    others = [name for name in there if name.lower() not in known and Path(name).suffix.lower() in endings]
+    others += [name for name in there if name.lower() in known and not own]
     if others:
-        raise FileExistsError(f"{folder} holds other sounds, such as {others[0]}; name another folder, or empty it")
+        raise FileExistsError(f"{folder} holds other files, such as {others[0]}; name another folder, or empty it")
 
 
 def _check_folder(folder: Path) -> None:
@@ -287,7 +289,7 @@ def naming(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         about = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else path
-        if error.errno is None or (about.parent != path.parent and about not in path.parents):
+        if error.strerror is None or (about.parent != path.parent and about not in path.parents):
             raise  # of another file, or a sentence already
         raise _cannot_write(path, error) from None
 

@@ -430,7 +430,7 @@ class TestPaths:
     def test_a_folder_of_other_sounds_is_not_mixed_with_these(self, tmp_path):
         export.sampler(of(short_loop("One")), tmp_path / "waves")
         export.sampler(of(short_loop("One")), tmp_path / "waves")
-        with pytest.raises(FileExistsError, match=r"holds other sounds, such as One-060-C4\.wav"):
+        with pytest.raises(FileExistsError, match=r"holds other files, such as One-060-C4\.wav"):
             export.sampler(of(short_loop("Two")), tmp_path / "waves")
         assert len(list((tmp_path / "waves").iterdir())) == 1
 
