@@ -26,6 +26,7 @@ def test_instruments_of_a_file(file, tmp_path, capsys, ending):
     assert run("--instruments", file, "--pitches", "48,60", "--output", tmp_path / f"four{ending}") == 0
     said = capsys.readouterr().out
     assert "8 notes" in said
+    assert "tiny 3-0, tiny 3-1, tiny 3-2, tiny 3-3: 1 velocity layer\n" in said
     assert "from semitone to semitone: loudness" in said
     assert said.endswith(f"four{ending}\n")
     assert (tmp_path / f"four{ending}").stat().st_size > 100_000

@@ -142,6 +142,20 @@ class TestSfz:
         heard = [players.hertz(players.sfizz(path, 60, wheel=wheel)[PLAYED:]) for wheel in (0, 64, 127)]
         assert heard == pytest.approx([1000, 500, 250], rel=1e-3)
 
+    def test_layers_of_one_and_none_of_the_next(self, tmp_path):
+        soft, loud = short_loop(loud=63, pitch=72).zones[0], short_loop(soft=64).zones[0]
+        both = of(SampledInstrument("A", (soft, loud)), short_loop("B", pitch=48))
+        path = export.sampler(both, tmp_path / "a.sfz")
+        for wheel, velocity, hertz in ((0, 20, 500), (0, 100, 1000), (127, 20, 2000), (127, 100, 2000)):
+            heard = players.sfizz(path, 60, velocity=velocity, wheel=wheel)[PLAYED:]
+            assert players.hertz(heard) == pytest.approx(hertz, rel=1e-3)
+        path = export.sampler(both, tmp_path / "a.sf2")
+        for program, velocity, hertz in ((0, 20, 500), (0, 100, 1000), (1, 20, 2000), (1, 100, 2000)):
+            heard = players.fluidsynth(path, 60, velocity=velocity, program=program)[PLAYED:]
+            assert players.hertz(heard) == pytest.approx(hertz, rel=1e-3)
+        contents = in_zip(export.sampler(both, tmp_path / "a.dslibrary").read_bytes())
+        check_preset(read_dspreset(contents["a.dspreset"], contents)[1], both)
+
     def test_a_wheel_has_room_for_eight(self, tmp_path):
         with pytest.raises(ValueError, match="8 can share a wheel"):
             export.sampler(of(*[short_loop()] * 9), tmp_path / "a.sfz")
@@ -369,7 +383,7 @@ class TestArchives:
         }  # fmt: skip
         assert contents["duo/duo.sf2"] == (files / "duo.sf2").read_bytes()
         text = contents["duo/README.txt"].decode("utf-8")
-        for said in ("Cello", "Harp", "duo.sfz", "loudness", "083bbfb3"):
+        for said in ("Cello, Harp: 1 velocity layer\n", "duo.sfz", "loudness", "083bbfb3"):
             assert said in text
         with zipfile.ZipFile(files / "duo.zip") as archive:
             archive.extractall(tmp_path)

@@ -301,9 +301,9 @@ def test_other_sounds_in_a_folder_are_told(tmp_path):
 def test_an_error_of_the_disk_is_told_once(tmp_path):
     """The samples beside a file are written within its own block; the inner sentence is the one that knows."""
     inner = tmp_path / "a_sfz" / "one.wav"
-    with pytest.raises(OSError, match=r"one\.wav cannot be written: No space left on device; the disk of \S* is full$"):
-        with files.naming(tmp_path / "a.sfz"), files.naming(inner):
-            raise OSError(errno.ENOSPC, "No space left on device", str(inner))
+    said = r"one\.wav cannot be written: No space left on device; the disk of \S* is full$"
+    with pytest.raises(OSError, match=said), files.naming(tmp_path / "a.sfz"), files.naming(inner):
+        raise OSError(errno.ENOSPC, "No space left on device", str(inner))
 
 
 def test_names_to_choose_from_are_numbered_from_two():

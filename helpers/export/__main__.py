@@ -134,9 +134,8 @@ def _write_samples(model: GANSynth, args: argparse.Namespace, pitches: list[int]
     check_target(args.output, len(chosen))
     layers = None if args.velocities is None else _numbers("velocities", args.velocities)
     made = export.sampled(model, chosen, pitches or PITCHES, layers, args.sample_rate, progress=shown)
-    say(made)
-    for even in made.evenness():
-        say(even)
+    for line in (made, *made.layers(), *made.evenness()):
+        say(line)
     path = export.sampler(made, args.output)
     beside = path.parent / folder_of(path)
     say(f"{path}, with the folder {beside}" if path.suffix.lower() in WITH_FOLDER else path)
