@@ -139,6 +139,20 @@ def check_no_others(folder: Path, names: Iterable[str], endings: Collection[str]
         raise FileExistsError(f"{folder} holds other files, such as {others[0]}; name another folder, or empty it")
 
 
+def check_writable(path: Path) -> None:
+    """Check that a file or folder can be written, whose own folder may not be there, before the work is done for it.
+
+    Raises:
+      OSError: it cannot; the message names it.
+    """
+    there = path if path.is_dir() else next(folder for folder in path.absolute().parents if folder.exists())
+    try:
+        with partial_file(there):
+            pass
+    except OSError as error:
+        raise _cannot_write(path, error) from None
+
+
 def _check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file, and a folder is to be there")

@@ -6,7 +6,7 @@ import pytest
 from inputs import DATA
 
 import helpers.gansynth
-from helpers import instruments
+from helpers import files, instruments
 from helpers.export import __main__ as command
 
 TINY = DATA / "checkpoints" / "tiny_stage12"
@@ -94,6 +94,29 @@ def test_too_many_for_a_format_are_told_before_they_are_sampled(file, tmp_path, 
     monkeypatch.setattr(command.export, "sampled", lambda *_, **__: pytest.fail("they were sampled"))
     assert run("--instruments", file, "--output", tmp_path / "a.multisample") == 1
     assert "holds one instrument" in capsys.readouterr().err
+
+
+def test_places_are_looked_at_before_anything_is_sampled(file, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(command.export, "sampled", lambda *_, **__: pytest.fail("they were sampled"))
+    for folder in ("waves/tiny-3-2", "four_sfz", "mine"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "mine.wav").write_text("mine")
+    (tmp_path / "waves" / "tiny-3-2" / "tiny-3-2-060-C4-v084.wav").touch()  # of an earlier call
+    (tmp_path / "file").touch()
+    for output, said in (
+        ("waves", "tiny-3-2 holds other files, such as mine.wav"),
+        ("four.sfz", "four_sfz holds other things"),
+        ("file/four", "file is a file"),
+    ):
+        assert run("--instruments", file, "--pitches", "60", "--output", tmp_path / output) == 1
+        assert said in capsys.readouterr().err
+    monkeypatch.setattr(files.os, "open", refused)
+    assert run("--instruments", file, "--pitches", "60", "--output", tmp_path / "four.sf2") == 1
+    assert "four.sf2 cannot be written: Permission denied" in capsys.readouterr().err
+
+
+def refused(path, *_):
+    raise PermissionError(13, "Permission denied", str(path))
 
 
 def test_the_folder_beside_a_file_is_named(file, tmp_path, capsys):

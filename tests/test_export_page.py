@@ -117,6 +117,14 @@ def test_names_are_text(tmp_path, name):
     assert len(sounds(path)["corners"]) == 1
 
 
+def test_where_it_cannot_be_written_nothing_is_sampled(tmp_path):
+    model = Player()
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"a\.html cannot be written"):
+        export.page(model, instruments.sample(model, 1, 1), tmp_path / "file" / "a.html", progress=False)
+    assert not model.asked
+
+
 def test_what_cannot_be_is_said(tmp_path):
     model = Player()
     five = instruments.sample(model, 5, 1)

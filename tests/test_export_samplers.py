@@ -448,6 +448,29 @@ class TestPaths:
             export.sampler(of(short_loop("Two")), tmp_path / "waves")
         assert len(list((tmp_path / "waves").iterdir())) == 1
 
+    def test_a_folder_is_written_whole_or_not_at_all(self, tmp_path, monkeypatch):
+        both, written = of(short_loop("One"), short_loop("Two")), []
+        write = type(tmp_path).write_bytes
+
+        def interrupted(path, content):
+            if written:
+                raise KeyboardInterrupt
+            written.append(write(path, content))
+
+        for folder in (tmp_path / "new", tmp_path):
+            monkeypatch.setattr(type(tmp_path), "write_bytes", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                export.sampler(both, f"{folder}/")
+            monkeypatch.undo()
+            assert written
+            assert not list(tmp_path.iterdir())
+            written.clear()
+        (tmp_path / "Two").mkdir()
+        (tmp_path / "Two" / "mine.wav").write_text("mine")
+        with pytest.raises(FileExistsError, match=r"Two holds other files, such as mine\.wav"):
+            export.sampler(both, f"{tmp_path}/")
+        assert in_folder(tmp_path) == {"Two/mine.wav": b"mine"}
+
     def test_a_slash_at_the_end_makes_a_folder(self, tmp_path):
         export.sampler(of(short_loop()), f"{tmp_path}/my.cello/")
         assert [path.name for path in (tmp_path / "my.cello").iterdir()] == ["Sine-060-C4.wav"]
@@ -468,10 +491,10 @@ class TestPaths:
             export.sampler(instruments.Instrument("Cello", [1.0]), tmp_path / "a.sfz")
 
     def test_names_that_look_alike_have_folders_of_their_own(self, tmp_path):
-        for name in ("a 1.sfz", "a#1.sfz", "a-1.sfz"):
+        for name in ("a 1.sfz", "a#1.sfz", "a-1.sfz", "a-1.SFZ"):
             heard = players.sfizz(export.sampler(of(short_loop(pitch=60)), tmp_path / name), 60)
             assert players.hertz(heard[PLAYED:]) == pytest.approx(1000, rel=1e-3)
-        assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 3
+        assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 4
 
     def test_a_full_disk_leaves_what_was_there(self, tmp_path, monkeypatch):
         path = export.sampler(of(short_loop("One")), tmp_path / "a.sf2")

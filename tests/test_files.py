@@ -298,6 +298,25 @@ def test_other_sounds_in_a_folder_are_told(tmp_path):
     files.check_no_others(tmp_path, ["four.txt"], [".json"], own=False)
 
 
+@pytest.mark.parametrize("where", ["a.wav", "new/folder/a.wav", "there", "there/a.wav"])
+def test_what_cannot_be_written_is_known_before(tmp_path, monkeypatch, where):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "a.wav").write_text("mine")
+    files.check_writable(tmp_path / where)
+    assert contents(tmp_path) == {"a.wav": "mine"}
+    tried, open_ = [], os.open
+
+    def refuse(path, *how):
+        tried.append(Path(path).parent)
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(files.os, "open", refuse)
+    with pytest.raises(PermissionError, match=f"{where} cannot be written: Permission denied$"):
+        files.check_writable(tmp_path / where)
+    monkeypatch.setattr(files.os, "open", open_)
+    assert tried == [tmp_path / "there" if where.startswith("there") else tmp_path]
+
+
 def test_an_error_of_the_disk_is_told_once(tmp_path):
     """The samples beside a file are written within its own block; the inner sentence is the one that knows."""
     inner = tmp_path / "a_sfz" / "one.wav"

@@ -204,6 +204,7 @@ ELSEWHERE = {
     "render.rendering.mixer_of": "called by render.render",
     "render.rendering.model_of": "called by render.reproduce",
     "files.check_no_others": "called by export.sampler",
+    "files.check_writable": "called by export.page",
     "files.claimed": "called by files.replacing",
     "files.filling": "called by export.stems",
     "files.in_turn": "called by Bank.keep",

@@ -24,14 +24,13 @@ from .. import export
 from ..files import as_path
 from ..instruments import Instrument, choose, is_file, load
 from ..terminal import ended, program, say
-from .sampling import PITCHES
-from .writing import check_target, folder_of
+from .sampling import PITCHES, VELOCITIES
+from .writing import WITH_FOLDER, check_folders, check_target, folder_of
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
 PAGE, NETWORK = ".html", ".onnx"
-WITH_FOLDER = (".sfz", ".dspreset")  # their samples lie beside them
 CORNERS = 4
 
 
@@ -131,8 +130,9 @@ def _write_samples(model: GANSynth, args: argparse.Namespace, pitches: list[int]
     if as_path(args.output).suffix.lower() == PAGE:
         say(export.page(model, chosen, args.output, pitches=pitches, progress=shown))
         return
-    check_target(args.output, len(chosen))
     layers = None if args.velocities is None else _numbers("velocities", args.velocities)
+    if not check_target(args.output, len(chosen)):
+        check_folders(as_path(args.output), chosen, pitches or PITCHES, layers or VELOCITIES)
     made = export.sampled(model, chosen, pitches or PITCHES, layers, args.sample_rate, progress=shown)
     for line in (made, *made.layers(), *made.evenness()):
         say(line)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from .. import webpage
 from ..errors import in_one_line
+from ..files import check_writable
 from ..instruments import Instrument, blend_square, check_model
 from .naming import text
 from .playing import FULL_BITS, described, flac
@@ -80,6 +81,7 @@ def page(
         raise ValueError(f"there are {len(chosen)} instruments; a page plays one, or up to {MAX_INSTRUMENTS} on a pad")
     for instrument in chosen:
         check_model(instrument, model)
+    check_writable(path)
     columns, rows = _grid(len(chosen))
     cells, place = _cells(chosen, columns, rows)
     is_pad = len(place) > 1

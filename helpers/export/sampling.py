@@ -39,9 +39,9 @@ PITCHES = tuple(range(MIN_PITCH, MAX_PITCH + 1, 3))
 # Where the layers of an instrument end that has a soft voice: the soft one, one between, and the loud one.
 VELOCITIES = (42, 84, 127)
 SOFT = "{}, soft"  # the name of an instrument's soft voice among those of the bundled checkpoint
-# A soft voice that the first layer of the network tells from the loud one by no more than this, as a share of the latter,
-# is the same sound. Of the bundled checkpoint's forty, 16 are 0.0 away, and their notes differ by -84 dB or less from the
-# loud ones; the next is 0.107 away, and differs by -14 dB. Halfway between two that are the same lies another sound.
+# A soft voice that the first layer of the network tells from the loud one by no more than this, as a share of the
+# latter, is the same sound. Of the bundled checkpoint's forty, 16 are 0.0 away, and their notes differ by -84 dB at
+# most; the next is 0.107 away, and differs by -14 dB. What lies halfway between two that are the same is another sound.
 SAME_VOICE = 1e-3
 BEYOND = 12  # semitones that the outermost notes are stretched over
 MAX_ZONES = 3000  # of an export; the whole bank of the bundled model at PITCHES, 280 MB

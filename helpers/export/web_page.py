@@ -106,6 +106,7 @@ def web(model: GANSynth, folder: str | os.PathLike, atlas: Atlas | None = None, 
     if model.max_duration < HELD:
         raise ValueError(f"{model.name} makes notes of {model.max_duration:g} s; {HELD:g} are needed for a loop")
     _check_ours(folder)
+    files.check_writable(folder)
     if importlib.util.find_spec("onnx") is None:
         raise ImportError("export.web takes a package that is not installed: pip install onnx")
     archive = fetched(RUNTIME, progress)
