@@ -100,11 +100,11 @@ def test_places_are_looked_at_before_anything_is_sampled(file, tmp_path, capsys,
     monkeypatch.setattr(command.export, "sampled", lambda *_, **__: pytest.fail("they were sampled"))
     for folder in ("waves/tiny-3-2", "four_sfz", "mine"):
         (tmp_path / folder).mkdir(parents=True)
-        (tmp_path / folder / "mine.wav").write_text("mine")
+        (tmp_path / folder / "zither.wav").write_text("mine")
     (tmp_path / "waves" / "tiny-3-2" / "tiny-3-2-060-C4-v084.wav").touch()  # of an earlier call
     (tmp_path / "file").touch()
     for output, said in (
-        ("waves", "tiny-3-2 holds other files, such as mine.wav"),
+        ("waves", "tiny-3-2 holds other files, such as zither.wav"),
         ("four.sfz", "four_sfz holds other things"),
         ("file/four", "file is a file"),
     ):

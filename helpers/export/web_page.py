@@ -25,7 +25,7 @@ import numpy as np
 
 from .. import downloads, files, folders, webpage
 from ..errors import in_one_line
-from ..instruments import FILE_FORMAT, check_model
+from ..instruments import FILE_FORMAT, MAX_NAME, MAX_NUMBER, check_model
 from ..render.shaping import HELD
 from ..timbre import families
 from .naming import stem, text
@@ -178,7 +178,8 @@ def _about(model: GANSynth, atlas: Atlas) -> dict[str, Any]:
     """All that the scripts need besides the network; docs/onnx.md explains what comes from `facts`."""
     config = model.config
     own = {"frames": config.frames, "bins": config.bins, "latent_size": config.latent_vector_size}
-    return {**facts(model), **own, "format": FILE_FORMAT, "map": _map(model, atlas)}
+    limits = {"name": MAX_NAME, "number": MAX_NUMBER}  # of a file of instruments
+    return {**facts(model), **own, "format": FILE_FORMAT, "limits": limits, "map": _map(model, atlas)}
 
 
 def _map(model: GANSynth, atlas: Atlas) -> dict[str, Any]:
