@@ -128,7 +128,10 @@ def test_the_folder_beside_a_file_is_named(file, tmp_path, capsys):
 def test_a_pad_has_four_corners(file, tmp_path, tiny, capsys):
     three = instruments.save(instruments.load(file)[:3], tmp_path / "three.json")
     assert run("--pad", three, "--output", tmp_path / "pads") == 1
-    assert "a pad has 4 corners" in capsys.readouterr().err
+    assert "--pad names 3 corners; a pad has 4 corners" in capsys.readouterr().err
+    one = instruments.save(instruments.load(file)[:1], tmp_path / "one.json")
+    assert run("--pad", one, "--output", tmp_path / "pads") == 1
+    assert "--pad names 1 corner; a pad" in capsys.readouterr().err
 
 
 def test_corners_share_by_a_plus():

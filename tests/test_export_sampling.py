@@ -226,6 +226,11 @@ class TestRefusals:
             ({"velocities": [127, 64]}, "rise"),
             ({"velocities": []}, "rise"),
             ({"velocities": list(range(119, 128))}, "up to 8"),
+            ({"pitches": 60}, r"pitches is 60; it must be a list of numbers, as in \[48"),
+            ({"pitches": "60"}, "pitches is '60'; it must"),
+            ({"pitches": ["C4"]}, r"pitches is \['C4'\]; it must"),
+            ({"velocities": 127}, r"velocities is 127; it must be a list of numbers, as in \[42"),
+            ({"velocities": "x"}, "velocities is 'x'; it must"),
             ({"sample_rate": 8000}, "between 16000 and"),
             ({"sample_rate": 44100.0}, "whole number"),
         ],
@@ -242,6 +247,28 @@ class TestRefusals:
     def test_of_a_name(self, model, wrong):
         with pytest.raises(ValueError, match=r"no instrument; a bank has them, as in bank\['T"):
             export.sampled(model, wrong)
+
+    def test_of_something_else(self, model):
+        done = sampled(model, "Tone", pitches=[60])
+        with pytest.raises(ValueError, match=r"^'Tone' is no instrument"):
+            export.sampled(model, "Tone")
+        for call in (export.sampled, lambda *given: export.page(*given, "a.html")):
+            with pytest.raises(ValueError, match=r"Sampled\(Tone: 1 note, .* is no instrument; a bank has them, as in"):
+                call(model, done)
+            with pytest.raises(ValueError, match=r"None is no instrument"):
+                call(model, None)
+
+    def test_of_the_name_of_a_model(self, model, tmp_path):
+        tone = instruments.named(model)["Tone"]
+        for call in (
+            lambda: export.sampled("demo", tone),
+            lambda: export.page("demo", tone, tmp_path / "a.html"),
+            lambda: export.nsynth_super("demo", [tone] * 4, tmp_path),
+            lambda: export.onnx("demo", tmp_path / "a.onnx"),
+            lambda: export.web("demo", tmp_path),
+        ):
+            with pytest.raises(ValueError, match=r"'demo' is no model; gansynth\.load\('demo'\) gives one"):
+                call()
 
     def test_of_another_model(self, model):
         other = Instrument("Other", np.zeros(4), "other", "f00d")

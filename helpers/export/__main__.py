@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from .. import export
 from ..files import as_path
 from ..instruments import Instrument, choose, is_file, load
+from ..tables import counted
 from ..terminal import ended, program, say
 from .sampling import PITCHES, VELOCITIES
 from .writing import WITH_FOLDER, check_folders, check_target, folder_of
@@ -157,7 +158,7 @@ def _corners(text: str, model: GANSynth) -> list[list[Instrument]]:
 def _write_pads(model: GANSynth, args: argparse.Namespace, pitches: list[int] | None) -> None:
     corners = _corners(args.pad, model)
     if len(corners) != CORNERS:
-        raise ValueError(f"--pad names {len(corners)} corners; a pad has {CORNERS} corners")
+        raise ValueError(f"--pad names {counted(len(corners), 'corner')}; a pad has {CORNERS} corners")
     how: dict = {
         name: value for name, value in (("pitches", pitches), ("resolution", args.resolution)) if value is not None
     }

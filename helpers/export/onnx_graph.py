@@ -20,6 +20,7 @@ from ..files import as_path, replacing
 from ..gansynth import spectral
 from ..gansynth.config import MAX_PITCH, MIN_PITCH, NUM_PITCHES, Config
 from ..gansynth.networks import LEAKY_SLOPE, PIXEL_NORM_EPSILON, EqualizedConv2D, Generator
+from .sampling import check_loaded
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
@@ -65,6 +66,7 @@ def onnx(model: GANSynth, path: str | os.PathLike, weights: str = "float32") -> 
 
     Notebook: 10_take_home.
     """
+    check_loaded(model)
     path = as_path(path)
     if path.suffix.lower() != ".onnx":
         raise ValueError(f"{path.name} must end in .onnx")

@@ -20,7 +20,7 @@ import shutil
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -33,6 +33,7 @@ from ..instruments import Instrument, blend_square, check_model
 from ..midi import note_hertz
 from ..tables import counted
 from .naming import stem
+from .sampling import check_loaded
 from .tuning import MAX_CENTS, measured_cents, retuned
 
 if TYPE_CHECKING:
@@ -244,9 +245,12 @@ def nsynth_super(
 
 def _dials(model: GANSynth, corners: Sequence[Instrument | Sequence[Instrument]]) -> list[list[Instrument]]:
     """The instruments of each corner's dial."""
+    check_loaded(model)
+    if isinstance(corners, str) or not isinstance(corners, Sequence):
+        raise ValueError(f"corners is {corners!r:.100}; it must be a list of four, as in bank[:4]")
     if len(corners) != 4:
         raise ValueError(f"a pad has four corners, not {len(corners)}")
-    dials = [[corner] if isinstance(corner, Instrument) else list(corner) for corner in corners]
+    dials: list[list[Any]] = [list(corner) if isinstance(corner, (list, tuple)) else [corner] for corner in corners]
     for dial, corner in zip(dials, corners, strict=True):
         if not all(isinstance(one, Instrument) for one in dial):
             raise ValueError(f"a corner is {corner!r}; it must be an instrument or a list of instruments")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -219,15 +219,11 @@ def sampled(
 
     Notebook: 10_take_home.
     """
-    chosen = [instruments] if isinstance(instruments, Instrument) else list(instruments)
+    chosen = checked_instruments(model, instruments)
     tops = _checked_velocities(velocities)
     pitches, rate = _checked_pitches(pitches), _checked_rate(model, sample_rate)
     if not chosen:
         raise ValueError("there is no instrument to sample")
-    for instrument in chosen:
-        if not isinstance(instrument, Instrument):
-            raise ValueError(f"{instrument!r} is no instrument; a bank has them, as in bank[{str(instrument)!r}]")
-        check_model(instrument, model)
     soft = [_soft_voice(model, instrument) if len(tops) > 1 else None for instrument in chosen]
     same = _same_sounds(model, chosen, soft)
     layered = [_layers(*each, tops) for each in zip(chosen, soft, same, strict=True)]
@@ -244,8 +240,47 @@ def sampled(
     return Sampled(tuple(_levelled(made)), rate, model.name, model.fingerprint)
 
 
+def check_loaded(model: GANSynth) -> None:
+    """Check that a model is one, and not what it is loaded by.
+
+    Raises:
+      ValueError: it is none.
+    """
+    if not hasattr(model, "about"):
+        raise ValueError(f"{model!r:.100} is no model; gansynth.load('demo') gives one")
+
+
+def checked_instruments(model: GANSynth, instruments: Instrument | Sequence[Instrument]) -> list[Instrument]:
+    """One or several instruments of a model as a list.
+
+    Raises:
+      ValueError: they are something else, or belong to another model.
+    """
+    check_loaded(model)
+    if isinstance(instruments, Instrument):
+        instruments = [instruments]
+    for instrument in (
+        [instruments] if isinstance(instruments, str) or not isinstance(instruments, Iterable) else instruments
+    ):
+        if not isinstance(instrument, Instrument):
+            name = instrument if isinstance(instrument, str) else "Cello"
+            raise ValueError(f"{instrument!r:.100} is no instrument; a bank has them, as in bank[{name!r:.100}]")
+        check_model(instrument, model)
+    return list(instruments)
+
+
+def _numbers(name: str, values: Sequence[int], example: str) -> list[float]:
+    """What should be a list of numbers, whatever else it may be."""
+    try:
+        if isinstance(values, str):
+            raise TypeError
+        return [float(value) for value in values]
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is {values!r:.100}; it must be a list of numbers, as in {example}") from None
+
+
 def _checked_velocities(velocities: Sequence[int] | None) -> tuple[int, ...]:
-    tops = VELOCITIES if velocities is None else tuple(velocities)
+    tops = VELOCITIES if velocities is None else tuple(_numbers("velocities", velocities, "[42, 84, 127]"))
     if not tops or list(tops) != sorted({int(top) for top in tops}) or not 1 <= tops[0] <= tops[-1] == 127:
         raise ValueError(f"velocities are {list(tops)}; they rise from 1 or more to 127, as in [42, 84, 127]")
     if len(tops) > MAX_LAYERS:
@@ -254,8 +289,9 @@ def _checked_velocities(velocities: Sequence[int] | None) -> tuple[int, ...]:
 
 
 def _checked_pitches(pitches: Sequence[int]) -> list[int]:
-    found = sorted({int(pitch) for pitch in pitches if float(pitch).is_integer()})
-    if not found or len(found) < len(list(pitches)) or found[0] < MIN_PITCH or found[-1] > MAX_PITCH:
+    numbers = _numbers("pitches", pitches, "[48, 60, 72]")
+    found = sorted({int(pitch) for pitch in numbers if pitch.is_integer()})
+    if not found or len(found) < len(numbers) or found[0] < MIN_PITCH or found[-1] > MAX_PITCH:
         raise ValueError(f"pitches are different whole numbers from {MIN_PITCH} to {MAX_PITCH}, at least one of them")
     return found
 

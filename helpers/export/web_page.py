@@ -31,6 +31,7 @@ from ..timbre import families
 from .naming import stem, text
 from .onnx_graph import facts, has_short_weights
 from .onnx_graph import onnx as write_onnx
+from .sampling import check_loaded
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
@@ -102,6 +103,7 @@ def web(model: GANSynth, folder: str | os.PathLike, atlas: Atlas | None = None, 
     """
     from .. import timbre
 
+    check_loaded(model)
     folder = files.as_path(folder)
     if model.max_duration < HELD:
         raise ValueError(f"{model.name} makes notes of {model.max_duration:g} s; {HELD:g} are needed for a loop")
