@@ -61,6 +61,7 @@ def test_the_model_itself(tmp_path):
     [
         (["--output", "a.sfz"], "say what to export"),
         (["--instrument", "Cello", "--output", "a.exs"], "ends in .sfz, .sf2"),
+        (["--instrument", "Cello", "--output", "a.wav"], ".zip, .html, .onnx, or have no ending"),
         (["--instrument", "Cello", "--output", "a.onnx"], "leave --instrument"),
         (["--pad", "a,b,c,d", "--output", "a.sfz"], "--pad writes a folder"),
         (["--instrument", "Cello", "--resolution", "9", "--output", "a.sfz"], "--resolution is that of a --pad"),
@@ -142,6 +143,8 @@ def test_corners_share_by_a_plus():
         ("Cello+Flute+Harp+Oboe,Harp", ["Cello|Flute|Harp|Oboe", "Harp"]),
     ):
         assert ["|".join(one.name for one in corner) for corner in command._corners(text, model)] == expected
+    with pytest.raises(ValueError, match=r"--pad is 'two\.json\+two\.json'; it takes one file of four instruments"):
+        command._corners("two.json+two.json", model)
     with pytest.raises(ValueError, match="no instrument ''"):
         command._corners("Cello+,Flute", model)
 

@@ -82,6 +82,15 @@ def test_ctrl_c_while_a_command_is_imported_is_a_line_and_a_status(tmp_path, com
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
 
 
+def test_a_wrong_ending_is_told_before_tensorflow_is_imported(tmp_path):
+    (tmp_path / "tensorflow").mkdir()
+    (tmp_path / "tensorflow" / "__init__.py").write_text("raise KeyboardInterrupt")
+    command = ("-m", "helpers.export", "--checkpoint", "demo", "--instrument", "Cello", "--output", "cello.wav")
+    done = run_python(*command, PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)]))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: cello.wav must be a name that ends in .sfz, ")
+
+
 def test_a_program_that_only_imports_us_keeps_its_tracebacks():
     done = run_python("-c", "import helpers; raise KeyboardInterrupt", PYTHONPATH=str(ROOT))
     assert done.returncode != 130

@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
         required=True,
         metavar="PATH",
         help=".sfz, .sf2, .dspreset, .dslibrary, .multisample, .zip (all of these), .html (a page that plays), .onnx "
-        "(the model), or a folder",
+        "(the model), or a folder; a file that is there is replaced",
     )
     flags.add_argument(
         "--pitches", metavar="LIST", help="MIDI numbers that are sampled, as in 36,48,60 (default every third)"
@@ -69,7 +69,12 @@ def parser() -> argparse.ArgumentParser:
         help="highest velocity of each layer (default 42,84,127 where there is a soft voice); 127 alone is quicker",
     )
     flags.add_argument("--sample_rate", type=int, metavar="HZ", help="of the samples (default the model's 16000)")
-    flags.add_argument("--resolution", type=int, metavar="CELLS", help="of a --pad, each way: 9 or 11 (default 11)")
+    flags.add_argument(
+        "--resolution",
+        type=int,
+        metavar="CELLS",
+        help="of a --pad, each way, 2 to 11: 9 as the device's own, or 11 (default)",
+    )
     return flags
 
 
@@ -111,7 +116,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.pitches is not None and (ending == NETWORK or args.web):
         raise ValueError("an .onnx file or a --web page is the model itself: leave --pitches out")
     if is_sampled:
-        check_target(args.output, 1)
+        check_target(args.output, 1, also=(PAGE, NETWORK))
     if args.instruments and is_file(args.instruments):
         load(args.instruments)
 
@@ -144,6 +149,10 @@ def _write_samples(model: GANSynth, args: argparse.Namespace, pitches: list[int]
 
 def _corners(text: str, model: GANSynth) -> list[list[Instrument]]:
     """The instruments of each corner: those with "+" between them share one, and a comma begins the next."""
+    if "+" in text and is_file(text) and not as_path(text).is_file():
+        raise ValueError(
+            f"--pad is {text!r}; it takes one file of four instruments, or names, as in Cello+Flute,Harp,…"
+        )
     corners: list[list[Instrument]] = []
     for i, part in enumerate([text] if is_file(text) else text.split("+")):
         first, *others = ([one] for one in choose(part, model))

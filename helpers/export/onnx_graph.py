@@ -19,11 +19,11 @@ from ..errors import in_one_line
 from ..files import as_path, replacing
 from ..gansynth import spectral
 from ..gansynth.config import MAX_PITCH, MIN_PITCH, NUM_PITCHES, Config
-from ..gansynth.networks import LEAKY_SLOPE, PIXEL_NORM_EPSILON, EqualizedConv2D, Generator
 from .sampling import check_loaded
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
+    from ..gansynth.networks import EqualizedConv2D, Generator
 
 OPSET, IR_VERSION = 18, 9  # what onnxruntime 1.14 and onnxruntime-web can read, and all that came after
 Z, PITCH, SPECTROGRAM = "z", "pitch", "spectrogram"  # the names of the inputs and of the output
@@ -159,11 +159,15 @@ class _Graph:
         return weight
 
     def pixel_norm(self, x: str) -> str:
+        from ..gansynth.networks import PIXEL_NORM_EPSILON  # and TensorFlow with it, which is there with a model
+
         axis, epsilon = self.constant("channels", [1], np.int64), self.constant("epsilon", PIXEL_NORM_EPSILON)
         power = self.add("ReduceMean", self.add("Mul", x, x), axis, keepdims=1)
         return self.add("Div", x, self.add("Sqrt", self.add("Add", power, epsilon)))
 
     def activate(self, x: str) -> str:
+        from ..gansynth.networks import LEAKY_SLOPE
+
         return self.pixel_norm(self.add("LeakyRelu", x, alpha=LEAKY_SLOPE))
 
 

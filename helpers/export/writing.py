@@ -82,8 +82,13 @@ def sampler(sampled: Sampled, path: str | os.PathLike) -> Path:
     return path
 
 
-def check_target(path: str | os.PathLike, count: int) -> str:
+def check_target(path: str | os.PathLike, count: int, also: Sequence[str] = ()) -> str:
     """Check that so many instruments can be written to a path, as far as that can be known before they are sampled.
+
+    Args:
+      path: of the file or folder.
+      count: of the instruments.
+      also: endings that the caller takes besides, and that the error is to name.
 
     Returns:
       The ending that says how; "" for a folder, which a path names that has none or that ends in "/".
@@ -94,7 +99,7 @@ def check_target(path: str | os.PathLike, count: int) -> str:
     """
     ending = "" if os.fspath(path).endswith(("/", os.sep)) else as_path(path).suffix.lower()
     path = as_path(path)
-    endings = ", ".join(filter(None, WRITERS))
+    endings = ", ".join(filter(None, (*WRITERS, *also)))
     if not path.name:
         raise ValueError(f"{str(path)!r} names no file or folder of its own")
     if ending not in WRITERS or (not ending and path.name.lower() in WRITERS):
