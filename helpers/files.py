@@ -159,13 +159,18 @@ def _check_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def claimed(path: Path) -> Iterator[None]:
-    """Hold a lock on a file or folder, under whatever name, by which others see that its owner is alive."""
+def claimed(path: Path, wait: bool = False) -> Iterator[None]:
+    """Hold a lock on a file or folder, under whatever name, by which others see that its owner is alive.
+
+    Args:
+      path: of what is there.
+      wait: for others to let go of it, where there are such locks; else it is held if nobody holds it.
+    """
     handle = None
     if fcntl is not None:
         handle = os.open(path, os.O_RDONLY)
         with contextlib.suppress(OSError):  # some file systems have no locks
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
         yield
     finally:

@@ -4,6 +4,7 @@ none."""
 import io
 import struct
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 from xml.etree import ElementTree
 
@@ -15,6 +16,7 @@ from inputs import RATE
 from players import PLAYED
 
 from helpers import export, gansynth, instruments
+from helpers import files as files_module
 from helpers.export import naming
 from helpers.export.sampling import Loop, Sampled, SampledInstrument, Zone
 
@@ -470,6 +472,18 @@ class TestPaths:
         with pytest.raises(FileExistsError, match=r"Two holds other files, such as mine\.wav"):
             export.sampler(both, f"{tmp_path}/")
         assert in_folder(tmp_path) == {"Two/mine.wav": b"mine"}
+
+    @pytest.mark.skipif(files_module.fcntl is None, reason="needs locks on folders")
+    def test_two_that_write_at_once_take_turns(self, tmp_path):
+        def write(name):
+            for _ in range(15):
+                export.sampler(of(short_loop(name)), tmp_path / "new" / "a.sfz")
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(write, ["One", "Two"]))  # raises what one of them raises
+        [sample] = (tmp_path / "new" / "a_sfz").iterdir()
+        assert f"sample={sample.name}" in (tmp_path / "new" / "a.sfz").read_text("utf-8")
+        assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["a.sfz", "a_sfz"]
 
     def test_a_slash_at_the_end_makes_a_folder(self, tmp_path):
         export.sampler(of(short_loop()), f"{tmp_path}/my.cello/")

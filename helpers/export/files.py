@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from ..files import filling, replacing
+from ..files import PARTIAL, filling, replacing
 from ..instruments import Instrument
 from .naming import pitch_text, stem, unique
 from .sampling import SampledInstrument
@@ -75,5 +75,10 @@ def check_ours(folder: Path) -> None:
     """Check that a folder may be replaced if there is one: it holds what an export has written, and nothing else."""
     if not folder.exists():
         return
-    if not folder.is_dir() or any(not OURS.fullmatch(path.name) for path in folder.iterdir()):
+    if not folder.is_dir() or any(not _is_ours(path.name) for path in folder.iterdir()):
         raise ValueError(f"{folder} holds other things than exported samples; choose another name, or move it away")
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a file is of an export, or one that is being written at this moment."""
+    return bool(OURS.fullmatch(name)) or name.startswith(PARTIAL)

@@ -13,7 +13,7 @@ from pathlib import Path
 from .. import audio
 from ..audio import Audio
 from ..errors import in_one_line
-from ..files import as_path, check_no_others, check_writable, filling, replacing
+from ..files import as_path, check_no_others, check_writable, claimed, filling, naming, replacing
 from ..instruments import Instrument
 from .bitwig import multisample
 from .decentsampler import dspreset, library
@@ -78,7 +78,10 @@ def sampler(sampled: Sampled, path: str | os.PathLike) -> Path:
         raise ValueError(f"{sampled!r} has not been sampled; export.sampled(model, instrument) does that")
     ending = check_target(path, len(sampled.instruments))
     path = as_path(path)
-    WRITERS[ending](sampled, path)
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with claimed(path.parent, wait=True):  # or of two at once, one's samples would lie beside the other's text
+        WRITERS[ending](sampled, path)
     return path
 
 
