@@ -16,4 +16,9 @@ TensorFlow is imported when a model is loaded, not here.
 Notebook: 01_setup.
 """
 
+from . import terminal as _terminal
+
 __version__ = "0.1.0"
+
+if _terminal.is_command():
+    _terminal.stop_quietly()

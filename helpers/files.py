@@ -117,13 +117,14 @@ def filling(folder: str | os.PathLike, last: str = "", keep: bool = True) -> Ite
             shutil.rmtree(other) if other.is_dir() else other.unlink()
 
 
-def check_no_others(folder: Path, names: Iterable[str], endings: Collection[str]) -> None:
+def check_no_others(folder: Path, names: Iterable[str], endings: Collection[str], own: bool = True) -> None:
     """Check that a folder has no files of some kinds but those that are written anew: players take all that there are.
 
     Args:
       folder: need not be there.
       names: of the files that are written, in any case.
       endings: of the kinds, as in (".wav",).
+      own: whether what has these names is of an earlier call; else it is somebody's, and would be lost.
 
     Raises:
       FileExistsError: there is another one.
@@ -132,9 +133,24 @@ def check_no_others(folder: Path, names: Iterable[str], endings: Collection[str]
     _check_folder(folder)
     known = {name.lower() for name in names}
     there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    others = [name for name in there if Path(name).suffix.lower() in endings and name.lower() not in known]
+    others = [name for name in there if name.lower() not in known and Path(name).suffix.lower() in endings]
+    others += [name for name in there if name.lower() in known and not own]
     if others:
-        raise FileExistsError(f"{folder} holds other sounds, such as {others[0]}; name another folder, or empty it")
+        raise FileExistsError(f"{folder} holds other files, such as {others[0]}; name another folder, or empty it")
+
+
+def check_writable(path: Path) -> None:
+    """Check that a file or folder can be written, whose own folder may not be there, before the work is done for it.
+
+    Raises:
+      OSError: it cannot; the message names it.
+    """
+    there = path if path.is_dir() else next(folder for folder in path.absolute().parents if folder.exists())
+    try:
+        with partial_file(there):
+            pass
+    except OSError as error:
+        raise _cannot_write(path, error) from None
 
 
 def _check_folder(folder: Path) -> None:
@@ -143,13 +159,18 @@ def _check_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def claimed(path: Path) -> Iterator[None]:
-    """Hold a lock on a file or folder, under whatever name, by which others see that its owner is alive."""
+def claimed(path: Path, wait: bool = False) -> Iterator[None]:
+    """Hold a lock on a file or folder, under whatever name, by which others see that its owner is alive.
+
+    Args:
+      path: of what is there.
+      wait: for others to let go of it, where there are such locks; else it is held if nobody holds it.
+    """
     handle = None
     if fcntl is not None:
         handle = os.open(path, os.O_RDONLY)
         with contextlib.suppress(OSError):  # some file systems have no locks
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
         yield
     finally:
@@ -287,7 +308,7 @@ def naming(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         about = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else path
-        if error.errno is None or (about.parent != path.parent and about not in path.parents):
+        if error.strerror is None or (about.parent != path.parent and about not in path.parents):
             raise  # of another file, or a sentence already
         raise _cannot_write(path, error) from None
 

@@ -89,6 +89,7 @@ def check_model(instrument: Instrument, model: GANSynth, where: str = "") -> Non
         raise TypeError(f"{instrument!r:.100} is no instrument; a bank or an atlas has them by name: bank['Cello']")
     if instrument.fingerprint and instrument.fingerprint != model.fingerprint:
         owner = instrument.checkpoint or "another model"
+        owner = f"another model named {owner}" if owner == model.name else owner
         raise ValueError(f"{instrument.name!r}{where} was made for {owner}; on {model.name} it is another sound")
     if len(instrument.z) != model.latent_vector_size and len(instrument.z) not in model.latent_sizes:
         raise ValueError(

@@ -96,11 +96,16 @@ def checked(values: Any, kind: type[RowT]) -> RowT:
 
 def _sentence(error: pydantic.ValidationError) -> str:
     """The first thing that is wrong, in one line: "song.tracks.0.program is 200; it should be less than …"."""
-    first = error.errors(include_url=False, include_context=False)[0]
+    first = error.errors(include_url=False)[0]
     where = ".".join(shortened(part).strip("'") for part in first["loc"]) or "the file"
     if first["type"] == "missing":
         return f"{where} is missing"
     expected = first["msg"].removeprefix("Input").removeprefix("Value").strip()
+    if first["type"] == "model_type":
+        expected = "should be an object"
+    elif first["type"] == "too_long":
+        things = "characters" if isinstance(first["input"], str) else "items"
+        expected = f"should have at most {first['ctx']['max_length']:,} {things}"
     return f"{where} is {shortened(first['input'])}; it {expected}"
 
 

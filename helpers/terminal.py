@@ -14,6 +14,7 @@ import sys
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import TextIO
 
 KEPT = "\n\t"  # of the control characters
@@ -25,6 +26,28 @@ def program(module: str) -> str:
     """What a command line was called by: the name of an installed command, or `python -m` and the module."""
     called = Path(sys.argv[0]).stem
     return called if called.startswith("gansynth_") else f"python -m {module}"
+
+
+def is_command() -> bool:
+    """Whether this process is one of our commands; asked while the package is imported, before its `main` runs."""
+    called = sys.argv[0] if getattr(sys, "argv", None) else ""
+    return called == "-m" or Path(called).name.startswith("gansynth_")  # Python's own sign for a module to be run
+
+
+def stop_quietly() -> None:
+    """From now on, let a Ctrl-C that nobody catches end the process by a line and a status, and no traceback.
+
+    A command imports for seconds before `ended` is there to catch it.
+    """
+    shown = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, KeyboardInterrupt):
+            return shown(kind, error, trace)
+        say("stopped", sys.stderr)
+        os._exit(INTERRUPTED)  # else Python would end as if by a signal
+
+    sys.excepthook = hook
 
 
 def ended(work: Callable[[], int], stopped: str = "stopped") -> int:

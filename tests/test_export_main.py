@@ -6,7 +6,7 @@ import pytest
 from inputs import DATA
 
 import helpers.gansynth
-from helpers import instruments
+from helpers import files, instruments
 from helpers.export import __main__ as command
 
 TINY = DATA / "checkpoints" / "tiny_stage12"
@@ -26,6 +26,7 @@ def test_instruments_of_a_file(file, tmp_path, capsys, ending):
     assert run("--instruments", file, "--pitches", "48,60", "--output", tmp_path / f"four{ending}") == 0
     said = capsys.readouterr().out
     assert "8 notes" in said
+    assert "tiny 3-0, tiny 3-1, tiny 3-2, tiny 3-3: 1 velocity layer\n" in said
     assert "from semitone to semitone: loudness" in said
     assert said.endswith(f"four{ending}\n")
     assert (tmp_path / f"four{ending}").stat().st_size > 100_000
@@ -60,6 +61,7 @@ def test_the_model_itself(tmp_path):
     [
         (["--output", "a.sfz"], "say what to export"),
         (["--instrument", "Cello", "--output", "a.exs"], "ends in .sfz, .sf2"),
+        (["--instrument", "Cello", "--output", "a.wav"], ".zip, .html, .onnx, or have no ending"),
         (["--instrument", "Cello", "--output", "a.onnx"], "leave --instrument"),
         (["--pad", "a,b,c,d", "--output", "a.sfz"], "--pad writes a folder"),
         (["--instrument", "Cello", "--resolution", "9", "--output", "a.sfz"], "--resolution is that of a --pad"),
@@ -95,6 +97,29 @@ def test_too_many_for_a_format_are_told_before_they_are_sampled(file, tmp_path, 
     assert "holds one instrument" in capsys.readouterr().err
 
 
+def test_places_are_looked_at_before_anything_is_sampled(file, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(command.export, "sampled", lambda *_, **__: pytest.fail("they were sampled"))
+    for folder in ("waves/tiny-3-2", "four_sfz", "mine"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "zither.wav").write_text("mine")
+    (tmp_path / "waves" / "tiny-3-2" / "tiny-3-2-060-C4-v084.wav").touch()  # of an earlier call
+    (tmp_path / "file").touch()
+    for output, said in (
+        ("waves", "tiny-3-2 holds other files, such as zither.wav"),
+        ("four.sfz", "four_sfz holds other things"),
+        ("file/four", "file is a file"),
+    ):
+        assert run("--instruments", file, "--pitches", "60", "--output", tmp_path / output) == 1
+        assert said in capsys.readouterr().err
+    monkeypatch.setattr(files.os, "open", refused)
+    assert run("--instruments", file, "--pitches", "60", "--output", tmp_path / "four.sf2") == 1
+    assert "four.sf2 cannot be written: Permission denied" in capsys.readouterr().err
+
+
+def refused(path, *_):
+    raise PermissionError(13, "Permission denied", str(path))
+
+
 def test_the_folder_beside_a_file_is_named(file, tmp_path, capsys):
     flags = ("--pitches", "60", "--velocities", "127", "--output", tmp_path / "four.sfz")
     assert run("--instruments", file, *flags) == 0
@@ -104,7 +129,10 @@ def test_the_folder_beside_a_file_is_named(file, tmp_path, capsys):
 def test_a_pad_has_four_corners(file, tmp_path, tiny, capsys):
     three = instruments.save(instruments.load(file)[:3], tmp_path / "three.json")
     assert run("--pad", three, "--output", tmp_path / "pads") == 1
-    assert "a pad has 4 corners" in capsys.readouterr().err
+    assert "--pad names 3 corners; a pad has 4 corners" in capsys.readouterr().err
+    one = instruments.save(instruments.load(file)[:1], tmp_path / "one.json")
+    assert run("--pad", one, "--output", tmp_path / "pads") == 1
+    assert "--pad names 1 corner; a pad" in capsys.readouterr().err
 
 
 def test_corners_share_by_a_plus():
@@ -115,6 +143,8 @@ def test_corners_share_by_a_plus():
         ("Cello+Flute+Harp+Oboe,Harp", ["Cello|Flute|Harp|Oboe", "Harp"]),
     ):
         assert ["|".join(one.name for one in corner) for corner in command._corners(text, model)] == expected
+    with pytest.raises(ValueError, match=r"--pad is 'two\.json\+two\.json'; it takes one file of four instruments"):
+        command._corners("two.json+two.json", model)
     with pytest.raises(ValueError, match="no instrument ''"):
         command._corners("Cello+,Flute", model)
 

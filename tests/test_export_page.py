@@ -51,6 +51,11 @@ def test_a_pad_has_its_places(tmp_path, count, columns, rows, different):
     assert found["corners"] == [f"stub 1-{i}" for i in range(count)]
 
 
+def test_one_pitch_is_one(tmp_path):
+    for pitches, said in (((60,), "sampled at 1 pitch."), ((60, 66), "sampled at 2 pitches.")):
+        assert said in make(tmp_path, 1, pitches)[0].read_text("utf-8")
+
+
 def test_a_note_is_whole_and_knows_its_loop(tmp_path):
     model = Player()
     chosen = instruments.sample(model, 1, 1)
@@ -117,12 +122,24 @@ def test_names_are_text(tmp_path, name):
     assert len(sounds(path)["corners"]) == 1
 
 
+def test_where_it_cannot_be_written_nothing_is_sampled(tmp_path):
+    model = Player()
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"a\.html cannot be written"):
+        export.page(model, instruments.sample(model, 1, 1), tmp_path / "file" / "a.html", progress=False)
+    assert not model.asked
+
+
 def test_what_cannot_be_is_said(tmp_path):
     model = Player()
     five = instruments.sample(model, 5, 1)
     for wrong, says in ((five, "there are 5 instruments"), ([], "there are 0 instruments")):
         with pytest.raises(ValueError, match=says):
             export.page(model, wrong, tmp_path / "a.html")
+    with pytest.raises(ValueError, match="at least one of them"):
+        export.page(model, five[0], tmp_path / "a.html", pitches=[], progress=False)
+    with pytest.raises(ValueError, match=r"^'Cello' is no instrument; a bank has them, as in bank\['Cello'\]"):
+        export.page(model, "Cello", tmp_path / "a.html")
     with pytest.raises(ValueError, match=r"must end in \.html"):
         export.page(model, five[0], tmp_path / "a.htm")
     with pytest.raises(ValueError, match="stub 1-0"):

@@ -4,6 +4,7 @@ none."""
 import io
 import struct
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 from xml.etree import ElementTree
 
@@ -15,6 +16,7 @@ from inputs import RATE
 from players import PLAYED
 
 from helpers import export, gansynth, instruments
+from helpers import files as files_module
 from helpers.export import naming
 from helpers.export.sampling import Loop, Sampled, SampledInstrument, Zone
 
@@ -141,6 +143,20 @@ class TestSfz:
         path = export.sampler(of(*three), tmp_path / "a.sfz")
         heard = [players.hertz(players.sfizz(path, 60, wheel=wheel)[PLAYED:]) for wheel in (0, 64, 127)]
         assert heard == pytest.approx([1000, 500, 250], rel=1e-3)
+
+    def test_layers_of_one_and_none_of_the_next(self, tmp_path):
+        soft, loud = short_loop(loud=63, pitch=72).zones[0], short_loop(soft=64).zones[0]
+        both = of(SampledInstrument("A", (soft, loud)), short_loop("B", pitch=48))
+        path = export.sampler(both, tmp_path / "a.sfz")
+        for wheel, velocity, hertz in ((0, 20, 500), (0, 100, 1000), (127, 20, 2000), (127, 100, 2000)):
+            heard = players.sfizz(path, 60, velocity=velocity, wheel=wheel)[PLAYED:]
+            assert players.hertz(heard) == pytest.approx(hertz, rel=1e-3)
+        path = export.sampler(both, tmp_path / "a.sf2")
+        for program, velocity, hertz in ((0, 20, 500), (0, 100, 1000), (1, 20, 2000), (1, 100, 2000)):
+            heard = players.fluidsynth(path, 60, velocity=velocity, program=program)[PLAYED:]
+            assert players.hertz(heard) == pytest.approx(hertz, rel=1e-3)
+        contents = in_zip(export.sampler(both, tmp_path / "a.dslibrary").read_bytes())
+        check_preset(read_dspreset(contents["a.dspreset"], contents)[1], both)
 
     def test_a_wheel_has_room_for_eight(self, tmp_path):
         with pytest.raises(ValueError, match="8 can share a wheel"):
@@ -369,7 +385,7 @@ class TestArchives:
         }  # fmt: skip
         assert contents["duo/duo.sf2"] == (files / "duo.sf2").read_bytes()
         text = contents["duo/README.txt"].decode("utf-8")
-        for said in ("Cello", "Harp", "duo.sfz", "loudness", "083bbfb3"):
+        for said in ("Cello, Harp: 1 velocity layer\n", "duo.sfz", "loudness", "083bbfb3"):
             assert said in text
         with zipfile.ZipFile(files / "duo.zip") as archive:
             archive.extractall(tmp_path)
@@ -430,9 +446,44 @@ class TestPaths:
     def test_a_folder_of_other_sounds_is_not_mixed_with_these(self, tmp_path):
         export.sampler(of(short_loop("One")), tmp_path / "waves")
         export.sampler(of(short_loop("One")), tmp_path / "waves")
-        with pytest.raises(FileExistsError, match=r"holds other sounds, such as One-060-C4\.wav"):
+        with pytest.raises(FileExistsError, match=r"holds other files, such as One-060-C4\.wav"):
             export.sampler(of(short_loop("Two")), tmp_path / "waves")
         assert len(list((tmp_path / "waves").iterdir())) == 1
+
+    def test_a_folder_is_written_whole_or_not_at_all(self, tmp_path, monkeypatch):
+        both, written = of(short_loop("One"), short_loop("Two")), []
+        write = type(tmp_path).write_bytes
+
+        def interrupted(path, content):
+            if written:
+                raise KeyboardInterrupt
+            written.append(write(path, content))
+
+        for folder in (tmp_path / "new", tmp_path):
+            monkeypatch.setattr(type(tmp_path), "write_bytes", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                export.sampler(both, f"{folder}/")
+            monkeypatch.undo()
+            assert written
+            assert not list(tmp_path.iterdir())
+            written.clear()
+        (tmp_path / "Two").mkdir()
+        (tmp_path / "Two" / "mine.wav").write_text("mine")
+        with pytest.raises(FileExistsError, match=r"Two holds other files, such as mine\.wav"):
+            export.sampler(both, f"{tmp_path}/")
+        assert in_folder(tmp_path) == {"Two/mine.wav": b"mine"}
+
+    @pytest.mark.skipif(files_module.fcntl is None, reason="needs locks on folders")
+    def test_two_that_write_at_once_take_turns(self, tmp_path):
+        def write(name):
+            for _ in range(15):
+                export.sampler(of(short_loop(name)), tmp_path / "new" / "a.sfz")
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(write, ["One", "Two"]))  # raises what one of them raises
+        [sample] = (tmp_path / "new" / "a_sfz").iterdir()
+        assert f"sample={sample.name}" in (tmp_path / "new" / "a.sfz").read_text("utf-8")
+        assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["a.sfz", "a_sfz"]
 
     def test_a_slash_at_the_end_makes_a_folder(self, tmp_path):
         export.sampler(of(short_loop()), f"{tmp_path}/my.cello/")
@@ -454,10 +505,10 @@ class TestPaths:
             export.sampler(instruments.Instrument("Cello", [1.0]), tmp_path / "a.sfz")
 
     def test_names_that_look_alike_have_folders_of_their_own(self, tmp_path):
-        for name in ("a 1.sfz", "a#1.sfz", "a-1.sfz"):
+        for name in ("a 1.sfz", "a#1.sfz", "a-1.sfz", "a-1.SFZ"):
             heard = players.sfizz(export.sampler(of(short_loop(pitch=60)), tmp_path / name), 60)
             assert players.hertz(heard[PLAYED:]) == pytest.approx(1000, rel=1e-3)
-        assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 3
+        assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 4
 
     def test_a_full_disk_leaves_what_was_there(self, tmp_path, monkeypatch):
         path = export.sampler(of(short_loop("One")), tmp_path / "a.sf2")

@@ -1,3 +1,5 @@
+import types
+
 import numpy as np
 import pytest
 from inputs import RATE, Player
@@ -21,7 +23,9 @@ def tone(pitch, off=0.0, decay=0.0, partials=8):
 
 
 class Orchestra(Player):
-    """A stand-in whose latents begin with cents, dB a second, and a level."""
+    """A stand-in whose latents begin with cents, dB a second, and a level; nobody hears their fourth number."""
+
+    network = types.SimpleNamespace(named_weights=lambda: {"1/conv0/kernel": np.eye(4)[None, None, :, :3]})
 
     about = {  # noqa: RUF012
         "instruments": [
@@ -29,6 +33,8 @@ class Orchestra(Player):
             for name, z in {
                 "Tone": [0, 0, 1, 0],
                 "Tone, soft": [0, 0, 0, 1],
+                "Twin": [0, 0, 0.8, 0],
+                "Twin, soft": [0, 0, 0.8, 2],
                 "Pluck": [12, 12, 0.5, 0],
                 "Sharp": [12, 0, 0.5, 0],
             }.items()
@@ -99,6 +105,26 @@ class TestZones:
     def test_others_have_one(self, model):
         zones = sampled(model, "Pluck", velocities=None).instruments[0].zones
         assert {(zone.soft, zone.loud) for zone in zones} == {(1, 127)}
+
+    def test_a_soft_voice_that_is_the_same_sound_makes_none(self, model):
+        found = sampled(model, "Tone", "Twin", "Pluck", velocities=None)
+        assert [each.layers for each in found.instruments] == [[42, 84, 127], [127], [127]]
+        assert found.layers() == [
+            "Tone: 3 velocity layers",
+            "Twin: 1 velocity layer, since the model's soft voice is the same sound",
+            "Pluck: 1 velocity layer",
+        ]
+        assert sampled(model, "Twin").layers() == ["Twin: 1 velocity layer"]  # that was all that it was asked for
+        assert len(found.zones) == 5 * 3
+
+    @pytest.mark.parametrize(("apart", "same"), [(0.0005, True), (0.002, False), (-0.002, False)])
+    def test_the_same_is_what_the_network_tells_apart_by_a_thousandth(self, model, apart, same):
+        loud, soft = (Instrument(name, [0, 0, level, 0]) for name, level in (("a", 2.0), ("a, soft", 2 * (1 + apart))))
+        assert sampling._same_sounds(model, [loud, loud], [soft, None]) == [same, False]
+
+    def test_latents_with_more_than_the_first_layer_hears_are_compared_by_number(self, model):
+        a, b = (Instrument("a", [0, 0, 1, 0, last]) for last in (1.0, 2.0))
+        assert sampling._same_sounds(model, [a, a], [b, a]) == [False, True]
 
     def test_an_instrument_that_only_has_the_name_of_another_has_one(self, model):
         other = Instrument("Tone", [0, 0, 0.7, 0], model.name, model.fingerprint)
@@ -200,6 +226,11 @@ class TestRefusals:
             ({"velocities": [127, 64]}, "rise"),
             ({"velocities": []}, "rise"),
             ({"velocities": list(range(119, 128))}, "up to 8"),
+            ({"pitches": 60}, r"pitches is 60; it must be a list of numbers, as in \[48"),
+            ({"pitches": "60"}, "pitches is '60'; it must"),
+            ({"pitches": ["C4"]}, r"pitches is \['C4'\]; it must"),
+            ({"velocities": 127}, r"velocities is 127; it must be a list of numbers, as in \[42"),
+            ({"velocities": "x"}, "velocities is 'x'; it must"),
             ({"sample_rate": 8000}, "between 16000 and"),
             ({"sample_rate": 44100.0}, "whole number"),
         ],
@@ -216,6 +247,28 @@ class TestRefusals:
     def test_of_a_name(self, model, wrong):
         with pytest.raises(ValueError, match=r"no instrument; a bank has them, as in bank\['T"):
             export.sampled(model, wrong)
+
+    def test_of_something_else(self, model):
+        done = sampled(model, "Tone", pitches=[60])
+        with pytest.raises(ValueError, match=r"^'Tone' is no instrument"):
+            export.sampled(model, "Tone")
+        for call in (export.sampled, lambda *given: export.page(*given, "a.html")):
+            with pytest.raises(ValueError, match=r"Sampled\(Tone: 1 note, .* is no instrument; a bank has them, as in"):
+                call(model, done)
+            with pytest.raises(ValueError, match=r"None is no instrument"):
+                call(model, None)
+
+    def test_of_the_name_of_a_model(self, model, tmp_path):
+        tone = instruments.named(model)["Tone"]
+        for call in (
+            lambda: export.sampled("demo", tone),
+            lambda: export.page("demo", tone, tmp_path / "a.html"),
+            lambda: export.nsynth_super("demo", [tone] * 4, tmp_path),
+            lambda: export.onnx("demo", tmp_path / "a.onnx"),
+            lambda: export.web("demo", tmp_path),
+        ):
+            with pytest.raises(ValueError, match=r"'demo' is no model; gansynth\.load\('demo'\) gives one"):
+                call()
 
     def test_of_another_model(self, model):
         other = Instrument("Other", np.zeros(4), "other", "f00d")

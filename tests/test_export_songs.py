@@ -108,7 +108,7 @@ def test_again_into_the_same_folder(clip, tmp_path):
     assert missing(tmp_path, clip) < -90
     assert (tmp_path / "notes.txt").read_text() == "mine"
     (tmp_path / "solo.WAV").write_bytes(b"mine")
-    with pytest.raises(FileExistsError, match=r"holds other sounds, such as solo\.WAV; name another folder"):
+    with pytest.raises(FileExistsError, match=r"holds other files, such as solo\.WAV; name another folder"):
         export.stems(clip, tmp_path, MODEL, progress=False)
 
 
@@ -202,9 +202,24 @@ def test_a_project_keeps_what_others_put_there(clip, tmp_path):
     folder = export.project(clip, tmp_path / "mine", MODEL, progress=False)
     (folder / "session.rpp").write_text("of the DAW")
     (folder / "stems" / "stranger.wav").write_bytes(b"")
-    with pytest.raises(FileExistsError, match=r"stems holds other sounds, such as stranger\.wav"):
+    with pytest.raises(FileExistsError, match=r"stems holds other files, such as stranger\.wav"):
         export.project(clip, folder, MODEL, progress=False)
     assert (folder / "session.rpp").read_text() == "of the DAW"
+
+
+@pytest.mark.parametrize("name", ["README.txt", "song.mid", "mix.wav", "report.json", "instruments.json", "Mix.WAV"])
+def test_a_project_replaces_nothing_of_somebody_else(clip, tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(FileExistsError, match=f"holds other files, such as {name}; name another folder"):
+        export.project(clip, tmp_path, MODEL, progress=False)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: "mine"}
+
+
+def test_a_project_is_not_mixed_with_other_sounds(clip, tmp_path):
+    (tmp_path / "song.wav").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"such as song\.wav"):
+        export.project(clip, tmp_path, MODEL, progress=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["song.wav"]
 
 
 def test_the_readme_of_a_silent_song_with_a_tempo_that_changes():

@@ -291,8 +291,38 @@ def test_other_sounds_in_a_folder_are_told(tmp_path):
     for name in ("One.WAV", "two.wav", "three.txt"):
         (tmp_path / name).touch()
     files.check_no_others(tmp_path, ["one.wav", "Two.wav"], [".wav"])
-    with pytest.raises(FileExistsError, match=r"holds other sounds, such as two\.wav"):
+    with pytest.raises(FileExistsError, match=r"holds other files, such as two\.wav"):
         files.check_no_others(tmp_path, ["one.wav"], [".wav"])
+    with pytest.raises(FileExistsError, match=r"holds other files, such as three\.txt"):
+        files.check_no_others(tmp_path, ["Three.txt"], [".json"], own=False)
+    files.check_no_others(tmp_path, ["four.txt"], [".json"], own=False)
+
+
+@pytest.mark.parametrize("where", ["a.wav", "new/folder/a.wav", "there", "there/a.wav"])
+def test_what_cannot_be_written_is_known_before(tmp_path, monkeypatch, where):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "a.wav").write_text("mine")
+    files.check_writable(tmp_path / where)
+    assert contents(tmp_path) == {"a.wav": "mine"}
+    tried, open_ = [], os.open
+
+    def refuse(path, *how):
+        tried.append(Path(path).parent)
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(files.os, "open", refuse)
+    with pytest.raises(PermissionError, match=f"{where} cannot be written: Permission denied$"):
+        files.check_writable(tmp_path / where)
+    monkeypatch.setattr(files.os, "open", open_)
+    assert tried == [tmp_path / "there" if where.startswith("there") else tmp_path]
+
+
+def test_an_error_of_the_disk_is_told_once(tmp_path):
+    """The samples beside a file are written within its own block; the inner sentence is the one that knows."""
+    inner = tmp_path / "a_sfz" / "one.wav"
+    said = r"one\.wav cannot be written: No space left on device; the disk of \S* is full$"
+    with pytest.raises(OSError, match=said), files.naming(tmp_path / "a.sfz"), files.naming(inner):
+        raise OSError(errno.ENOSPC, "No space left on device", str(inner))
 
 
 def test_names_to_choose_from_are_numbered_from_two():

@@ -231,7 +231,7 @@ def test_save_and_load_give_the_same_numbers(bank, tmp_path):
 def test_load_refuses_instruments_of_another_model(bank, tmp_path):
     other = Latents()
     other.fingerprint = "other"
-    with pytest.raises(ValueError, match="made for stub"):
+    with pytest.raises(ValueError, match="made for another model named stub"):
         instruments.load(instruments.save(bank, tmp_path / "bank.json"), other)
 
 

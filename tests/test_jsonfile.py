@@ -16,7 +16,7 @@ class Person(jsonfile.Row):
     height: Annotated[jsonfile.Number, Field(ge=0, le=3)] = 1.7
     weight: jsonfile.Number = 60.0
     retired: jsonfile.Flag = False
-    friends: Annotated[list[jsonfile.Text], FailFast()] = Field(default_factory=list)
+    friends: Annotated[list[jsonfile.Text], Field(max_length=2), FailFast()] = Field(default_factory=list)
 
 
 ADA = {"name": "Ada", "age": 36}
@@ -59,12 +59,13 @@ def test_a_text_may_be_a_file_name_that_is_not_utf8():
 
 @pytest.mark.parametrize(("values", "message"), [
     (ADA | {"retired": 1}, r"^retired is 1; it should be a valid boolean$"),
-    (ADA | {"name": "Ada Lovelace"}, r"^name is 'Ada Lovelace'; it should have at most 8 items"),
+    (ADA | {"name": "Ada Lovelace"}, r"^name is 'Ada Lovelace'; it should have at most 8 characters$"),
+    (ADA | {"friends": ["Mary"] * 3}, r"^friends is a list; it should have at most 2 items$"),
     (ADA | {"name": 3}, r"^name is 3; it should be a text of at most 10000 characters$"),
     (ADA | {"friends": ["Mary", 3]}, r"^friends\.1 is 3; it should be a text"),
     (ADA | {"friends": "Mary"}, r"^friends is 'Mary'; it should be a valid list$"),
     ({"name": "Ada"}, r"^age is missing$"),
-    ([], r"^the file is a list; it should be a valid dictionary"),
+    ([], r"^the file is a list; it should be an object$"),
 ])  # fmt: skip
 def test_what_is_wrong_is_said(values, message):
     with pytest.raises(ValueError, match=message):

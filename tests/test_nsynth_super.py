@@ -63,6 +63,7 @@ def voice(partial, level=0.5, name=""):
 
 
 FOUR = [voice(partial) for partial in range(4)]
+LOUDER = [voice(partial, 0.6) for partial in range(4)]
 SMALL = {"pitches": [36, 48, 60], "resolution": 3, "progress": False}
 
 
@@ -306,9 +307,30 @@ def test_stopping_leaves_what_was_there(tmp_path):
     content = [path.read_bytes() for path in before.files]
     calls = iter([False, False, False, False, True])  # the last batch is done, and the pad is not
     with pytest.raises(InterruptedError):
-        export.nsynth_super(Organ(), FOUR[::-1], tmp_path / "pads", stop=lambda: next(calls), **SMALL)
+        export.nsynth_super(Organ(), LOUDER, tmp_path / "pads", stop=lambda: next(calls), **SMALL)
     assert {*(tmp_path / "pads").iterdir()} == {*before.files}
     assert [path.read_bytes() for path in before.files] == content
+
+
+def test_pads_of_the_same_names_are_replaced_and_no_others(tmp_path):
+    small = SMALL | {"pitches": [48], "resolution": 2}
+    first = export.nsynth_super(Organ(), FOUR, tmp_path / "pads", **small)
+    content = [path.read_bytes() for path in first.files]
+    with pytest.raises(FileExistsError, match=r"holds other files, such as voice0_voice1_voice2_voice3\.bin; name an"):
+        export.nsynth_super(Organ(), FOUR[::-1], tmp_path / "pads", **small)
+    assert [path.read_bytes() for path in first.files] == content
+    export.nsynth_super(Organ(), LOUDER, tmp_path / "pads", **small, looping=False)
+    assert [path.read_bytes() for path in first.files] != content
+
+
+def test_the_settings_of_a_device_stay(tmp_path):
+    (tmp_path / "settings.json").write_text('{"mine": 1}')
+    for there in (FOUR[:0], FOUR[:1]):  # of two pads, one is there from before
+        for _ in there:
+            (tmp_path / "voice0_voice1_voice2_voice3.bin").write_bytes(b"mine")
+        with pytest.raises(FileExistsError, match=r"holds other files, such as settings\.json"):
+            export.nsynth_super(Organ(), [[voice(0), voice(5)], *FOUR[1:]], tmp_path, **SMALL)
+    assert (tmp_path / "settings.json").read_text() == '{"mine": 1}'
 
 
 def test_an_error_of_the_model_leaves_nothing(tmp_path):
@@ -344,6 +366,10 @@ ONE = FOUR[0]
         ([*FOUR[:3], "Harp"], {}, "a corner is 'Harp'; it must be an instrument or a list of instruments"),
         ([*FOUR[:3], [ONE, voice(0)]], {}, "an instrument is twice in one corner: voice 0, voice 0"),
         ([*FOUR[:3], Instrument("far", np.ones(8), "violins", "abc")], {}, "'far' was made for violins"),
+        (ONE, {}, r"corners is Instrument\('voice 0'\); it must be a list of four"),
+        ("Harp", {}, "corners is 'Harp'; it must be a list of four"),
+        ([*FOUR[:3], None], {}, "a corner is None; it must be an instrument or a list"),
+        (FOUR, {"pitches": 60}, "pitches must be whole numbers"),
         (FOUR, {"resolution": 1}, "resolution is 1; it must be a whole number from 2 to 11"),
         (FOUR, {"resolution": 12}, "resolution is 12"),
         (FOUR, {"looping": (0.1, 0.2)}, r"looping is \(0.1, 0.2\); it is True"),

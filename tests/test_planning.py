@@ -96,6 +96,8 @@ def test_named_instruments_are_drawn_without_repeats_while_they_last():
 def test_instruments_of_another_model_are_refused():
     with pytest.raises(ValueError, match="made for violins; on stub it is another sound"):
         resolve(Stub(), TRIO, {1: Instrument("one", np.ones(4), "violins", "abc")}, A)
+    with pytest.raises(ValueError, match="made for another model named stub; on stub it is another sound"):
+        resolve(Stub(), TRIO, {1: Instrument("one", np.ones(4), "stub", "abc")}, A)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from helpers import terminal
 
+ROOT = Path(terminal.__file__).parents[1]
 ESCAPES = "\x1b]0;title\x07\x1b[31mred\x9b2J\u202e\u2028end"
 
 
@@ -65,6 +67,38 @@ def test_any_text_can_be_said(text, encoding):
 def test_a_command_line_says_what_it_was_called_by(monkeypatch, called, name):
     monkeypatch.setattr(sys, "argv", [called])
     assert terminal.program("helpers.train") == name
+
+
+@pytest.mark.parametrize("command", [["-m", "helpers.export"], ["gansynth_export"]])
+def test_ctrl_c_while_a_command_is_imported_is_a_line_and_a_status(tmp_path, command):
+    (tmp_path / "tqdm").mkdir()
+    (tmp_path / "tqdm" / "__init__.py").write_text("raise KeyboardInterrupt")
+    (tmp_path / "gansynth_export").write_text("from helpers.export.__main__ import main")
+    paths = os.pathsep.join([str(tmp_path), str(ROOT)])
+    if command[0] == "-m":
+        done = run_python(*command, PYTHONPATH=paths)
+    else:
+        done = run_python(str(tmp_path / command[0]), PYTHONPATH=paths)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
+
+
+def test_a_wrong_ending_is_told_before_tensorflow_is_imported(tmp_path):
+    (tmp_path / "tensorflow").mkdir()
+    (tmp_path / "tensorflow" / "__init__.py").write_text("raise KeyboardInterrupt")
+    command = ("-m", "helpers.export", "--checkpoint", "demo", "--instrument", "Cello", "--output", "cello.wav")
+    done = run_python(*command, PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)]))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: cello.wav must be a name that ends in .sfz, ")
+
+
+def test_a_program_that_only_imports_us_keeps_its_tracebacks():
+    done = run_python("-c", "import helpers; raise KeyboardInterrupt", PYTHONPATH=str(ROOT))
+    assert done.returncode != 130
+    assert "Traceback" in done.stderr
+
+
+def run_python(*command, **variables):
+    return subprocess.run([sys.executable, *command], capture_output=True, text=True, env=os.environ | variables)
 
 
 @pytest.mark.parametrize(

@@ -23,15 +23,15 @@ from typing import TYPE_CHECKING
 from .. import export
 from ..files import as_path
 from ..instruments import Instrument, choose, is_file, load
+from ..tables import counted
 from ..terminal import ended, program, say
-from .sampling import PITCHES
-from .writing import check_target, folder_of
+from .sampling import PITCHES, VELOCITIES
+from .writing import WITH_FOLDER, check_folders, check_target, folder_of
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
 PAGE, NETWORK = ".html", ".onnx"
-WITH_FOLDER = (".sfz", ".dspreset")  # their samples lie beside them
 CORNERS = 4
 
 
@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
         required=True,
         metavar="PATH",
         help=".sfz, .sf2, .dspreset, .dslibrary, .multisample, .zip (all of these), .html (a page that plays), .onnx "
-        "(the model), or a folder",
+        "(the model), or a folder; a file that is there is replaced",
     )
     flags.add_argument(
         "--pitches", metavar="LIST", help="MIDI numbers that are sampled, as in 36,48,60 (default every third)"
@@ -69,7 +69,12 @@ def parser() -> argparse.ArgumentParser:
         help="highest velocity of each layer (default 42,84,127 where there is a soft voice); 127 alone is quicker",
     )
     flags.add_argument("--sample_rate", type=int, metavar="HZ", help="of the samples (default the model's 16000)")
-    flags.add_argument("--resolution", type=int, metavar="CELLS", help="of a --pad, each way: 9 or 11 (default 11)")
+    flags.add_argument(
+        "--resolution",
+        type=int,
+        metavar="CELLS",
+        help="of a --pad, each way, 2 to 11: 9 as the device's own, or 11 (default)",
+    )
     return flags
 
 
@@ -111,7 +116,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.pitches is not None and (ending == NETWORK or args.web):
         raise ValueError("an .onnx file or a --web page is the model itself: leave --pitches out")
     if is_sampled:
-        check_target(args.output, 1)
+        check_target(args.output, 1, also=(PAGE, NETWORK))
     if args.instruments and is_file(args.instruments):
         load(args.instruments)
 
@@ -131,12 +136,12 @@ def _write_samples(model: GANSynth, args: argparse.Namespace, pitches: list[int]
     if as_path(args.output).suffix.lower() == PAGE:
         say(export.page(model, chosen, args.output, pitches=pitches, progress=shown))
         return
-    check_target(args.output, len(chosen))
     layers = None if args.velocities is None else _numbers("velocities", args.velocities)
+    if not check_target(args.output, len(chosen)):
+        check_folders(as_path(args.output), chosen, pitches or PITCHES, layers or VELOCITIES)
     made = export.sampled(model, chosen, pitches or PITCHES, layers, args.sample_rate, progress=shown)
-    say(made)
-    for even in made.evenness():
-        say(even)
+    for line in (made, *made.layers(), *made.evenness()):
+        say(line)
     path = export.sampler(made, args.output)
     beside = path.parent / folder_of(path)
     say(f"{path}, with the folder {beside}" if path.suffix.lower() in WITH_FOLDER else path)
@@ -144,6 +149,10 @@ def _write_samples(model: GANSynth, args: argparse.Namespace, pitches: list[int]
 
 def _corners(text: str, model: GANSynth) -> list[list[Instrument]]:
     """The instruments of each corner: those with "+" between them share one, and a comma begins the next."""
+    if "+" in text and is_file(text) and not as_path(text).is_file():
+        raise ValueError(
+            f"--pad is {text!r}; it takes one file of four instruments, or names, as in Cello+Flute,Harp,…"
+        )
     corners: list[list[Instrument]] = []
     for i, part in enumerate([text] if is_file(text) else text.split("+")):
         first, *others = ([one] for one in choose(part, model))
@@ -158,7 +167,7 @@ def _corners(text: str, model: GANSynth) -> list[list[Instrument]]:
 def _write_pads(model: GANSynth, args: argparse.Namespace, pitches: list[int] | None) -> None:
     corners = _corners(args.pad, model)
     if len(corners) != CORNERS:
-        raise ValueError(f"--pad names {len(corners)} corners; a pad has {CORNERS} corners")
+        raise ValueError(f"--pad names {counted(len(corners), 'corner')}; a pad has {CORNERS} corners")
     how: dict = {
         name: value for name, value in (("pitches", pitches), ("resolution", args.resolution)) if value is not None
     }

@@ -8,11 +8,12 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from ..files import filling, replacing
+from ..files import PARTIAL, filling, replacing
+from ..instruments import Instrument
 from .naming import pitch_text, stem, unique
 from .sampling import SampledInstrument
 
@@ -23,17 +24,20 @@ OURS = re.compile(rf"[A-Za-z0-9-]+-\d{{3}}-[A-G]s?-?\d(-v\d{{3}})?\.(wav|flac)|{
 Contents = Mapping[str, bytes]  # path in a folder, with "/" -> what the file holds
 
 
-def file_stems(instruments: tuple[SampledInstrument, ...]) -> list[str]:
+def file_stems(instruments: Iterable[SampledInstrument | Instrument]) -> list[str]:
     """A name for the files of each instrument, no two alike."""
     return unique(stem(instrument.name) for instrument in instruments)
 
 
 def sample_names(instrument: SampledInstrument, of: str, ending: str = ".wav") -> list[str]:
     """The names of the files of an instrument's zones, as in "Cello-060-C4-v127.wav"."""
-    layered = len({zone.loud for zone in instrument.zones}) > 1
-    return [
-        f"{of}-{pitch_text(zone.pitch)}{f'-v{zone.loud:03d}' if layered else ''}{ending}" for zone in instrument.zones
-    ]
+    layered = len(instrument.layers) > 1
+    return [sample_name(of, zone.pitch, zone.loud if layered else None, ending) for zone in instrument.zones]
+
+
+def sample_name(of: str, pitch: int, loud: int | None, ending: str = ".wav") -> str:
+    """The name of one of these files; `loud` is the highest velocity of its layer, if there are several."""
+    return f"{of}-{pitch_text(pitch)}{'' if loud is None else f'-v{loud:03d}'}{ending}"
 
 
 def archive(contents: Contents) -> bytes:
@@ -61,15 +65,20 @@ def write_beside(contents: Contents, folder: Path) -> None:
     Raises:
       ValueError: there is a folder of this name with something else in it.
     """
-    if folder.exists():
-        check_ours(folder)
+    check_ours(folder)
     with filling(folder, keep=False) as partial:
         for name, content in contents.items():
             (partial / name).write_bytes(content)
 
 
 def check_ours(folder: Path) -> None:
-    """Check that a folder may be replaced: it holds what an export has written, and nothing else."""
-    others = [path.name for path in folder.iterdir() if not OURS.fullmatch(path.name)] if folder.is_dir() else [""]
-    if others:
+    """Check that a folder may be replaced if there is one: it holds what an export has written, and nothing else."""
+    if not folder.exists():
+        return
+    if not folder.is_dir() or any(not _is_ours(path.name) for path in folder.iterdir()):
         raise ValueError(f"{folder} holds other things than exported samples; choose another name, or move it away")
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a file is of an export, or one that is being written at this moment."""
+    return bool(OURS.fullmatch(name)) or name.startswith(PARTIAL)

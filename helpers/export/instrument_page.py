@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 from .. import webpage
 from ..errors import in_one_line
-from ..instruments import Instrument, blend_square, check_model
+from ..files import check_writable
+from ..instruments import Instrument, blend_square
 from .naming import text
 from .playing import FULL_BITS, described, flac
-from .sampling import PITCHES, Sampled, Zone, sampled
+from .sampling import PITCHES, Sampled, Zone, checked_instruments, sampled
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
@@ -75,15 +76,15 @@ def page(
     Notebook: 10_take_home.
     """
     path = webpage.checked_path(path)
-    chosen = [instruments] if isinstance(instruments, Instrument) else list(instruments)
+    chosen = checked_instruments(model, instruments)
     if not 1 <= len(chosen) <= MAX_INSTRUMENTS:
         raise ValueError(f"there are {len(chosen)} instruments; a page plays one, or up to {MAX_INSTRUMENTS} on a pad")
-    for instrument in chosen:
-        check_model(instrument, model)
+    check_writable(path)
     columns, rows = _grid(len(chosen))
     cells, place = _cells(chosen, columns, rows)
     is_pad = len(place) > 1
-    pitches = pitches or (PAD_PITCHES if is_pad else PITCHES)
+    if pitches is None:
+        pitches = PAD_PITCHES if is_pad else PITCHES
     made = sampled(model, cells, pitches, [127] if is_pad else None, progress=progress)
     bits, notes = _fitting(made)
     names = [text(instrument.name) for instrument in chosen]
@@ -143,6 +144,7 @@ def _note(made: Sampled, zone: Zone, bits: int) -> dict:
 
 
 def _lead(names: list[str], count: int) -> str:
+    pitches = f"{count} pitches" if count > 1 else "1 pitch"
     if len(names) == 1:
-        return f"An instrument to play, sampled at {count} pitches."
-    return f"{len(names)} instruments and what lies between them, sampled at {count} pitches."
+        return f"An instrument to play, sampled at {pitches}."
+    return f"{len(names)} instruments and what lies between them, sampled at {pitches}."

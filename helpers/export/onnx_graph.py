@@ -19,6 +19,7 @@ from ..errors import in_one_line
 from ..files import as_path, replacing
 from ..gansynth import graph, spectral
 from ..gansynth.config import MAX_PITCH, MIN_PITCH, Config
+from .sampling import check_loaded
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
@@ -60,6 +61,7 @@ def onnx(model: GANSynth, path: str | os.PathLike, weights: str = "float32") -> 
 
     Notebook: 10_take_home.
     """
+    check_loaded(model)
     path = as_path(path)
     if path.suffix.lower() != ".onnx":
         raise ValueError(f"{path.name} must end in .onnx")

@@ -20,7 +20,7 @@ import shutil
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -33,6 +33,7 @@ from ..instruments import Instrument, blend_square, check_model
 from ..midi import note_hertz
 from ..tables import counted
 from .naming import stem
+from .sampling import check_loaded
 from .tuning import MAX_CENTS, measured_cents, retuned
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ PITCHES = tuple(range(24, 85, 4))
 LENGTH, SAMPLE_RATE = 60_000, 16_000  # of a row, the note of one cell at one pitch
 MAX_RESOLUTION = 11  # places of the touch pad, each way: with 9 cells, two of them sound like their neighbours
 SETTINGS = "settings.json"
+PAD = ".bin"
 ON_DEVICE = "/home/pi/pads"  # where its app looks for the files
 MAX_BYTES = 64_000_000_000  # of all pads: 256, all that four instruments a corner can make, are 59 GB
 
@@ -162,7 +164,7 @@ def nsynth_super(
       model: plays them.
       corners: top left, top right, bottom left, bottom right: an instrument each, or 1, 2 or 4 of them to choose from
         with the corner's dial. There is a pad for every choice.
-      folder: where the files go. Those of an earlier export that have other names stay.
+      folder: where the files go. Pads of these names are replaced, with their settings.json.
       pitches: MIDI numbers from 24 to 84, rising; the device transposes the nearest.
       resolution: cells each way, from 2 to 11. 11 is one for each place of the touch pad; pads of the original pipeline
         have 9. All pads on a device must have the same.
@@ -175,6 +177,7 @@ def nsynth_super(
 
     Raises:
       ValueError: a value is out of range, or an instrument belongs to another model.
+      FileExistsError: the folder holds other pads, or a settings.json that is not of these.
       InterruptedError: `stop` has returned True.
       OSError: there is not enough room, or the files cannot be written.
 
@@ -196,9 +199,11 @@ def nsynth_super(
     choices = list(itertools.product(*dials))
     rows = resolution**2 * len(pitches)
     size = len(choices) * rows * LENGTH * 2
+    names = [f"{'_'.join(named[_key(one)].name for one in four)}{PAD}" for four in choices]
+    files.check_no_others(folder, [*names, SETTINGS], [PAD], own=all((folder / name).is_file() for name in names))
     _check_room(folder, size, len(choices))
     with files.filling(folder, last=SETTINGS) as partial:
-        paths = [partial / f"{'_'.join(named[_key(one)].name for one in four)}.bin" for four in choices]
+        paths = [partial / name for name in names]
         measured = []
         with tqdm(total=len(choices) * rows, desc="pads", unit="note", disable=not progress) as bar:
             for path, four in zip(paths, choices, strict=True):
@@ -240,9 +245,12 @@ def nsynth_super(
 
 def _dials(model: GANSynth, corners: Sequence[Instrument | Sequence[Instrument]]) -> list[list[Instrument]]:
     """The instruments of each corner's dial."""
+    check_loaded(model)
+    if isinstance(corners, str) or not isinstance(corners, Sequence):
+        raise ValueError(f"corners is {corners!r:.100}; it must be a list of four, as in bank[:4]")
     if len(corners) != 4:
         raise ValueError(f"a pad has four corners, not {len(corners)}")
-    dials = [[corner] if isinstance(corner, Instrument) else list(corner) for corner in corners]
+    dials: list[list[Any]] = [list(corner) if isinstance(corner, (list, tuple)) else [corner] for corner in corners]
     for dial, corner in zip(dials, corners, strict=True):
         if not all(isinstance(one, Instrument) for one in dial):
             raise ValueError(f"a corner is {corner!r}; it must be an instrument or a list of instruments")

@@ -18,6 +18,8 @@ Sampled from {model} ({fingerprint}), a GANSynth model, by gansynth-suite {versi
 
 {files}
 
+{layers}
+
 {evenness}
 
 All notes are in tune and have one gain, so that a soft instrument stays soft. {loops}
@@ -61,6 +63,7 @@ def readme(sampled: Sampled, first: str) -> str:
         count=len(sampled.zones),
         rate=sampled.sample_rate,
         files="\n".join(f"{name:{width}}{what}" for name, what in files.items()),
+        layers="\n".join(text(line, MAX_LINE) for line in sampled.layers()),
         evenness="\n".join(text(str(even), MAX_LINE) for even in sampled.evenness()),
         loops=loops[sustained[0]] if len(set(sustained)) == 1 else "Some die away by themselves when a key is held.",
         several=(SEVERAL if count > 1 else "") + (MORPH if 1 < count <= MAX_MORPHED else ""),

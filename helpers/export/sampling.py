@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ from ..midi import note_hertz, note_name
 from ..render import shaping
 from ..render.shaping import DECIBELS, HELD, LOOP_FROM, LOOP_STEADY, LOOP_TO
 from ..tables import counted
+from ..timbre import axes
 from ..timbre.descriptors import Partials, brightness, partials_of
 from .tuning import measured_cents, retuned
 
@@ -38,6 +39,10 @@ PITCHES = tuple(range(MIN_PITCH, MAX_PITCH + 1, 3))
 # Where the layers of an instrument end that has a soft voice: the soft one, one between, and the loud one.
 VELOCITIES = (42, 84, 127)
 SOFT = "{}, soft"  # the name of an instrument's soft voice among those of the bundled checkpoint
+# A soft voice that the first layer of the network tells from the loud one by no more than this, as a share of the
+# latter, is the same sound. Of the bundled checkpoint's forty, 16 are 0.0 away, and their notes differ by -84 dB at
+# most; the next is 0.107 away, and differs by -14 dB. What lies halfway between two that are the same is another sound.
+SAME_VOICE = 1e-3
 BEYOND = 12  # semitones that the outermost notes are stretched over
 MAX_ZONES = 3000  # of an export; the whole bank of the bundled model at PITCHES, 280 MB
 MAX_LAYERS = 8
@@ -82,10 +87,22 @@ class Zone:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SampledInstrument:
-    """A name, and zones that cover keys and velocities without a gap, by velocity and then by key."""
+    """A name, and zones that cover keys and velocities without a gap, by velocity and then by key.
+
+    Attributes:
+      name: of the instrument.
+      zones: its notes.
+      is_soft_the_same: whether the model has a soft voice of its name that is the same sound, and so makes no layers.
+    """
 
     name: str
     zones: tuple[Zone, ...]
+    is_soft_the_same: bool = False
+
+    @property
+    def layers(self) -> list[int]:
+        """The highest velocity of each layer, rising."""
+        return sorted({zone.loud for zone in self.zones})
 
     @property
     def is_sustained(self) -> bool:
@@ -152,6 +169,14 @@ class Sampled:
         """The zones of all instruments."""
         return [zone for instrument in self.instruments for zone in instrument.zones]
 
+    def layers(self) -> list[str]:
+        """How many velocity layers the instruments have, a line for all that have as many for the same reason."""
+        alike: dict[str, list[str]] = {}
+        for instrument in self.instruments:
+            why = ", since the model's soft voice is the same sound" if instrument.is_soft_the_same else ""
+            alike.setdefault(f"{counted(len(instrument.layers), 'velocity layer')}{why}", []).append(instrument.name)
+        return [f"{', '.join(names)}: {what}" for what, names in alike.items()]
+
     def evenness(self) -> list[Evenness]:
         """How even each instrument is from note to note, in its loudest layer."""
         return [_evenness(instrument, self.sample_rate) for instrument in self.instruments]
@@ -179,8 +204,8 @@ def sampled(
       instruments: one or several. All get the same gain, so that one that is softer stays softer.
       pitches: MIDI numbers that are generated; keys between them are played by the nearest.
       velocities: the highest velocity of each layer, rising to 127. An instrument whose soft voice the model has under
-        its name ("Cello, soft") gets a latent on the way from soft to loud for each; any other has one layer. By
-        default 42, 84 and 127.
+        its name ("Flute, soft") gets a latent on the way from soft to loud for each; any other has one layer, and so
+        has one whose soft voice is the same sound. By default 42, 84 and 127.
       sample_rate: Hz; the model's 16,000 by default.
       progress: show a bar.
 
@@ -194,16 +219,14 @@ def sampled(
 
     Notebook: 10_take_home.
     """
-    chosen = [instruments] if isinstance(instruments, Instrument) else list(instruments)
+    chosen = checked_instruments(model, instruments)
     tops = _checked_velocities(velocities)
     pitches, rate = _checked_pitches(pitches), _checked_rate(model, sample_rate)
     if not chosen:
         raise ValueError("there is no instrument to sample")
-    for instrument in chosen:
-        if not isinstance(instrument, Instrument):
-            raise ValueError(f"{instrument!r} is no instrument; a bank has them, as in bank[{str(instrument)!r}]")
-        check_model(instrument, model)
-    layered = [_layers(model, instrument, tops) for instrument in chosen]
+    soft = [_soft_voice(model, instrument) if len(tops) > 1 else None for instrument in chosen]
+    same = _same_sounds(model, chosen, soft)
+    layered = [_layers(*each, tops) for each in zip(chosen, soft, same, strict=True)]
     count = len(pitches) * sum(map(len, layered))
     if count > MAX_ZONES:
         raise ValueError(f"that makes {count:,} notes and an export can have {MAX_ZONES:,}; choose fewer pitches")
@@ -211,14 +234,53 @@ def sampled(
         raise ValueError(f"{model.name} makes notes of {model.max_duration:g} s; {HELD:g} are needed for a loop")
     with tqdm(total=count, desc="sample", unit="note", disable=not progress) as bar:
         made = [
-            SampledInstrument(instrument.name, tuple(_zones(model, layers, pitches, rate, bar)))
-            for instrument, layers in zip(chosen, layered, strict=True)
+            SampledInstrument(instrument.name, tuple(_zones(model, layers, pitches, rate, bar)), is_same)
+            for instrument, layers, is_same in zip(chosen, layered, same, strict=True)
         ]
     return Sampled(tuple(_levelled(made)), rate, model.name, model.fingerprint)
 
 
+def check_loaded(model: GANSynth) -> None:
+    """Check that a model is one, and not what it is loaded by.
+
+    Raises:
+      ValueError: it is none.
+    """
+    if not hasattr(model, "about"):
+        raise ValueError(f"{model!r:.100} is no model; gansynth.load('demo') gives one")
+
+
+def checked_instruments(model: GANSynth, instruments: Instrument | Sequence[Instrument]) -> list[Instrument]:
+    """One or several instruments of a model as a list.
+
+    Raises:
+      ValueError: they are something else, or belong to another model.
+    """
+    check_loaded(model)
+    if isinstance(instruments, Instrument):
+        instruments = [instruments]
+    for instrument in (
+        [instruments] if isinstance(instruments, str) or not isinstance(instruments, Iterable) else instruments
+    ):
+        if not isinstance(instrument, Instrument):
+            name = instrument if isinstance(instrument, str) else "Cello"
+            raise ValueError(f"{instrument!r:.100} is no instrument; a bank has them, as in bank[{name!r:.100}]")
+        check_model(instrument, model)
+    return list(instruments)
+
+
+def _numbers(name: str, values: Sequence[int], example: str) -> list[float]:
+    """What should be a list of numbers, whatever else it may be."""
+    try:
+        if isinstance(values, str):
+            raise TypeError
+        return [float(value) for value in values]
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is {values!r:.100}; it must be a list of numbers, as in {example}") from None
+
+
 def _checked_velocities(velocities: Sequence[int] | None) -> tuple[int, ...]:
-    tops = VELOCITIES if velocities is None else tuple(velocities)
+    tops = VELOCITIES if velocities is None else tuple(_numbers("velocities", velocities, "[42, 84, 127]"))
     if not tops or list(tops) != sorted({int(top) for top in tops}) or not 1 <= tops[0] <= tops[-1] == 127:
         raise ValueError(f"velocities are {list(tops)}; they rise from 1 or more to 127, as in [42, 84, 127]")
     if len(tops) > MAX_LAYERS:
@@ -227,8 +289,9 @@ def _checked_velocities(velocities: Sequence[int] | None) -> tuple[int, ...]:
 
 
 def _checked_pitches(pitches: Sequence[int]) -> list[int]:
-    found = sorted({int(pitch) for pitch in pitches if float(pitch).is_integer()})
-    if not found or len(found) < len(list(pitches)) or found[0] < MIN_PITCH or found[-1] > MAX_PITCH:
+    numbers = _numbers("pitches", pitches, "[48, 60, 72]")
+    found = sorted({int(pitch) for pitch in numbers if pitch.is_integer()})
+    if not found or len(found) < len(numbers) or found[0] < MIN_PITCH or found[-1] > MAX_PITCH:
         raise ValueError(f"pitches are different whole numbers from {MIN_PITCH} to {MAX_PITCH}, at least one of them")
     return found
 
@@ -242,11 +305,34 @@ def _checked_rate(model: GANSynth, sample_rate: int | None) -> int:
     return int(rate)
 
 
-def _layers(model: GANSynth, instrument: Instrument, tops: tuple[int, ...]) -> list[tuple[int, int, np.ndarray]]:
-    """The velocity layers of an instrument: lowest velocity, highest, latent."""
+def _soft_voice(model: GANSynth, instrument: Instrument) -> Instrument | None:
+    """What a model has for the soft notes of one of its own instruments."""
     bank = named(model)
-    own, soft = bank.get(instrument.name), bank.get(SOFT.format(instrument.name))
-    if soft is None or own is None or not np.array_equal(own.z, instrument.z) or len(tops) == 1:
+    own = bank.get(instrument.name)
+    is_own = own is not None and np.array_equal(own.z, instrument.z)
+    return bank.get(SOFT.format(instrument.name)) if is_own else None
+
+
+def _same_sounds(model: GANSynth, chosen: Sequence[Instrument], soft: Sequence[Instrument | None]) -> list[bool]:
+    """Whether the network hears no difference between each instrument and its soft voice, if it has one."""
+    if not any(soft):
+        return [False] * len(chosen)
+    heard = axes(model)
+    rows = heard.vectors * heard.gains[:, None]
+
+    def is_same(one: np.ndarray, other: np.ndarray) -> bool:
+        if len(one) != len(other) or len(one) != rows.shape[1]:  # of which the first layer is not all that hears it
+            return np.array_equal(one, other)
+        return bool(np.linalg.norm(rows @ (one - other)) <= SAME_VOICE * np.linalg.norm(rows @ one))
+
+    return [voice is not None and is_same(each.z, voice.z) for each, voice in zip(chosen, soft, strict=True)]
+
+
+def _layers(
+    instrument: Instrument, soft: Instrument | None, is_soft_the_same: bool, tops: tuple[int, ...]
+) -> list[tuple[int, int, np.ndarray]]:
+    """The velocity layers of an instrument: lowest velocity, highest, latent."""
+    if soft is None or is_soft_the_same:
         return [(1, 127, instrument.z)]
     bottoms = [1, *(top + 1 for top in tops[:-1])]
     shares = np.arange(len(tops)) / (len(tops) - 1)
@@ -353,7 +439,7 @@ def _levelled(made: list[SampledInstrument]) -> Iterator[SampledInstrument]:
     gain = np.float32(PEAK / max(peak, SILENCE))
     for instrument in made:
         zones = tuple(dataclasses.replace(zone, samples=zone.samples * gain) for zone in instrument.zones)
-        yield SampledInstrument(instrument.name, zones)
+        yield dataclasses.replace(instrument, zones=zones)
 
 
 def _evenness(instrument: SampledInstrument, sample_rate: int) -> Evenness:

@@ -36,6 +36,8 @@ MIX, STEMS, MIDI, INSTRUMENTS, REPORT, README = (
     "report.json",
     "README.txt",
 )
+FILES = (MIX, MIDI, INSTRUMENTS, REPORT, README)
+SIGNATURE = "played by GANSynth ("  # stands in the README of every project, and in nobody else's
 
 
 @in_one_line
@@ -116,7 +118,8 @@ def project(clip: Clip, path: str | os.PathLike, model: GANSynth | None = None, 
 
     Args:
       clip: what `render.render` or `render.reproduce` gave.
-      path: of the folder, or of a zip if it ends in .zip. Files of an earlier call are replaced, all of them or none.
+      path: of the folder, or of a zip if it ends in .zip, which is replaced. Of an earlier call's folder, what it wrote
+        is replaced, all of it or nothing.
       model: the model, if it cannot be found where it was loaded from.
       progress: as for `render.render`.
 
@@ -124,7 +127,8 @@ def project(clip: Clip, path: str | os.PathLike, model: GANSynth | None = None, 
       The path.
 
     Raises:
-      ValueError, FileExistsError, OSError: as `stems`.
+      ValueError, OSError: as `stems`.
+      FileExistsError: the folder holds other WAV files, or files with such names that are no project's.
 
     >>> from helpers import export, gansynth, midi, render
     >>> model = gansynth.load("demo")
@@ -138,6 +142,8 @@ def project(clip: Clip, path: str | os.PathLike, model: GANSynth | None = None, 
     """
     path, names = as_path(path), _stem_names(clip)
     if path.suffix.lower() != ".zip":
+        is_project = _is_project(path)
+        check_no_others(path, FILES if is_project else (*FILES, STEMS), WAV, own=is_project)
         check_no_others(path / STEMS, names.values(), WAV)
         with filling(path) as partial:
             _write_project(clip, partial, names, model, progress)
@@ -151,6 +157,12 @@ def project(clip: Clip, path: str | os.PathLike, model: GANSynth | None = None, 
                 kind = zipfile.ZIP_STORED if file.suffix == ".wav" else zipfile.ZIP_DEFLATED
                 archive.write(file, Path(_safe(path.stem, "project")) / file.relative_to(partial), kind)
     return path
+
+
+def _is_project(folder: Path) -> bool:
+    """Whether an earlier call has filled a folder."""
+    readme = folder / README
+    return readme.is_file() and SIGNATURE in readme.read_text("utf-8", "replace")
 
 
 def _write_project(clip: Clip, folder: Path, names: dict[int, str], model: GANSynth | None, progress: Progress) -> None:
@@ -217,7 +229,7 @@ def _readme(clip: Clip, song: Song, names: dict[int, str]) -> str:
     ]
     width, channels = max(len(name) for name, _ in rows), "mono" if clip.channels == 1 else "stereo"
     contents = "\n".join(f"{name:<{width}}  {what}" for name, what in rows)
-    return f"""{report.song}, played by GANSynth ({report.model})
+    return f"""{report.song}, {SIGNATURE}{report.model})
 
 {contents}
 

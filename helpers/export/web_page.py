@@ -25,12 +25,13 @@ import numpy as np
 
 from .. import downloads, files, folders, webpage
 from ..errors import in_one_line
-from ..instruments import FILE_FORMAT, check_model
+from ..instruments import FILE_FORMAT, MAX_NAME, MAX_NUMBER, check_model
 from ..render.shaping import HELD
 from ..timbre import families
 from .naming import stem, text
 from .onnx_graph import facts, has_short_weights
 from .onnx_graph import onnx as write_onnx
+from .sampling import check_loaded
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
@@ -102,10 +103,12 @@ def web(model: GANSynth, folder: str | os.PathLike, atlas: Atlas | None = None, 
     """
     from .. import timbre
 
+    check_loaded(model)
     folder = files.as_path(folder)
     if model.max_duration < HELD:
         raise ValueError(f"{model.name} makes notes of {model.max_duration:g} s; {HELD:g} are needed for a loop")
     _check_ours(folder)
+    files.check_writable(folder)
     if importlib.util.find_spec("onnx") is None:
         raise ImportError("export.web takes a package that is not installed: pip install onnx")
     archive = fetched(RUNTIME, progress)
@@ -177,7 +180,8 @@ def _about(model: GANSynth, atlas: Atlas) -> dict[str, Any]:
     """All that the scripts need besides the network; docs/onnx.md explains what comes from `facts`."""
     config = model.config
     own = {"frames": config.frames, "bins": config.bins, "latent_size": config.latent_vector_size}
-    return {**facts(model), **own, "format": FILE_FORMAT, "map": _map(model, atlas)}
+    limits = {"name": MAX_NAME, "number": MAX_NUMBER}  # of a file of instruments
+    return {**facts(model), **own, "format": FILE_FORMAT, "limits": limits, "map": _map(model, atlas)}
 
 
 def _map(model: GANSynth, atlas: Atlas) -> dict[str, Any]:

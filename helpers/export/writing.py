@@ -7,16 +7,28 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from .. import audio
 from ..audio import Audio
 from ..errors import in_one_line
-from ..files import as_path, check_no_others, replacing
+from ..files import as_path, check_no_others, check_writable, claimed, filling, naming, replacing
+from ..instruments import Instrument
 from .bitwig import multisample
 from .decentsampler import dspreset, library
-from .files import AUDIO, PICTURE, Contents, archive, file_stems, sample_names, write_archive, write_beside
+from .files import (
+    AUDIO,
+    PICTURE,
+    Contents,
+    archive,
+    check_ours,
+    file_stems,
+    sample_name,
+    sample_names,
+    write_archive,
+    write_beside,
+)
 from .naming import stem
 from .pictures import cover
 from .readme import readme
@@ -66,22 +78,31 @@ def sampler(sampled: Sampled, path: str | os.PathLike) -> Path:
         raise ValueError(f"{sampled!r} has not been sampled; export.sampled(model, instrument) does that")
     ending = check_target(path, len(sampled.instruments))
     path = as_path(path)
-    WRITERS[ending](sampled, path)
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with claimed(path.parent, wait=True):  # or of two at once, one's samples would lie beside the other's text
+        WRITERS[ending](sampled, path)
     return path
 
 
-def check_target(path: str | os.PathLike, count: int) -> str:
+def check_target(path: str | os.PathLike, count: int, also: Sequence[str] = ()) -> str:
     """Check that so many instruments can be written to a path, as far as that can be known before they are sampled.
+
+    Args:
+      path: of the file or folder.
+      count: of the instruments.
+      also: endings that the caller takes besides, and that the error is to name.
 
     Returns:
       The ending that says how; "" for a folder, which a path names that has none or that ends in "/".
 
     Raises:
       ValueError: they cannot.
+      OSError: nothing can be written there.
     """
     ending = "" if os.fspath(path).endswith(("/", os.sep)) else as_path(path).suffix.lower()
     path = as_path(path)
-    endings = ", ".join(filter(None, WRITERS))
+    endings = ", ".join(filter(None, (*WRITERS, *also)))
     if not path.name:
         raise ValueError(f"{str(path)!r} names no file or folder of its own")
     if ending not in WRITERS or (not ending and path.name.lower() in WRITERS):
@@ -95,7 +116,28 @@ def check_target(path: str | os.PathLike, count: int) -> str:
         raise ValueError(f"a .multisample holds one instrument and these are {count}; write them one by one")
     if ending in MORPHING:
         check_morph(count)
+    if ending in WITH_FOLDER:
+        check_ours(path.parent / folder_of(path))
+    check_writable(path)
     return ending
+
+
+def check_folders(
+    path: Path, instruments: Sequence[Instrument], pitches: Iterable[int], velocities: Iterable[int]
+) -> None:
+    """Check, before they are sampled, that the folders of some instruments' WAV files hold no other sounds.
+
+    Raises:
+      FileExistsError: one does.
+    """
+    voices = [(pitch, loud) for pitch in pitches for loud in (None, *velocities)]
+    for folder, own in _folders(path, file_stems(instruments)):
+        check_no_others(folder, [sample_name(own, pitch, loud) for pitch, loud in voices], AUDIO)
+
+
+def _folders(path: Path, stems: Sequence[str]) -> list[tuple[Path, str]]:
+    """Where the WAV files of each instrument go, and the beginning of their names."""
+    return [(path / own if len(stems) > 1 else path, own) for own in stems]
 
 
 def _write_sfz(sampled: Sampled, path: Path) -> None:
@@ -110,8 +152,9 @@ def _write_sfz(sampled: Sampled, path: Path) -> None:
 def folder_of(path: Path) -> str:
     """The name of the folder of samples beside a file: of another file, whatever its name, it is another one."""
     own = stem(path.stem)
-    told_apart = "" if own == path.stem else f"-{zlib.crc32(os.fsencode(path.stem)):08x}"
-    return f"{own}{told_apart}_{path.suffix[1:].lower()}"
+    ending = path.suffix.lower()
+    told_apart = "" if own + ending == path.name else f"-{zlib.crc32(os.fsencode(path.name)):08x}"
+    return f"{own}{told_apart}_{ending[1:]}"
 
 
 def _write_sf2(sampled: Sampled, path: Path) -> None:
@@ -138,14 +181,16 @@ def _write_multisample(sampled: Sampled, path: Path) -> None:
 
 
 def _write_folder(sampled: Sampled, path: Path) -> None:
-    for instrument, own, names in zip(
-        sampled.instruments, file_stems(sampled.instruments), _names(sampled), strict=True
-    ):
-        folder = path / own if len(sampled.instruments) > 1 else path
-        check_no_others(folder, names, AUDIO)
-        for zone, name in zip(instrument.zones, names, strict=True):
-            with replacing(folder / name) as partial:
-                partial.write_bytes(wav(zone, sampled.sample_rate))
+    stems, names = file_stems(sampled.instruments), _names(sampled)
+    for (folder, _), own_names in zip(_folders(path, stems), names, strict=True):
+        check_no_others(folder, own_names, AUDIO)
+    with filling(path) as partial:
+        for (folder, _), instrument, own_names in zip(
+            _folders(partial, stems), sampled.instruments, names, strict=True
+        ):
+            folder.mkdir(exist_ok=True)
+            for zone, name in zip(instrument.zones, own_names, strict=True):
+                (folder / name).write_bytes(wav(zone, sampled.sample_rate))
 
 
 def _write_zip(sampled: Sampled, path: Path) -> None:
@@ -209,4 +254,5 @@ WRITERS: dict[str, Callable[[Sampled, Path], None]] = {
     "": _write_folder,
 }
 SAMPLER_ENDINGS = tuple(WRITERS)
+WITH_FOLDER = (".sfz", ".dspreset")  # whose samples lie beside them
 MORPHING = (".sfz", ".dspreset", ".dslibrary")  # what has one wheel for all instruments

@@ -254,11 +254,22 @@ def test_an_instrument_is_saved_for_python_and_opened_again(there, model, tmp_pa
 @pytest.mark.parametrize(
     ("content", "says"),
     [
+        *(
+            (
+                json.dumps({"instruments": [{"name": "a", "z": [0.0] * 256} | changes]}),
+                "x.json is not a file of instruments.",
+            )
+            for changes in ({"name": "a" * 201}, {"z": [1e7] * 256}, {"z": [1e300] * 256}, {"seed": -1}, {"seed": "1"})
+        ),
         ("{}", "x.json is not a file of instruments."),
         ('{"instruments": [{"name": "a", "z": [1, 2]}]}', "x.json is not a file of instruments."),
         (
             json.dumps({"instruments": [{"name": "a", "z": [0.0] * 256, "fingerprint": "f00", "checkpoint": "other"}]}),
             "a was made for other; on demo it would be another sound.",
+        ),
+        (
+            json.dumps({"instruments": [{"name": "a", "z": [0.0] * 256, "fingerprint": "f00", "checkpoint": "demo"}]}),
+            "a was made for another model named demo; on demo it would be another sound.",
         ),
     ],
 )
@@ -268,6 +279,17 @@ def test_what_is_no_instrument_of_this_model_is_told(there, tmp_path, content, s
     there.page.locator("#open").set_input_files(tmp_path / "x.json")
     expect(there.page.locator("#trouble")).to_have_text(says)
     assert name(there.page) == before
+
+
+def test_names_of_any_length_and_of_no_letters(there, model, tmp_path):
+    page = there.page
+    for sign, saved in (("\U0001f3bb", "instrument.json"), ("W", f"{'W' * 80}.json")):
+        long = instruments.Instrument(sign * instruments.MAX_NAME, np.ones(256), "demo", model.fingerprint)
+        page.locator("#open").set_input_files(instruments.save([long], tmp_path / "long.json"))
+        expect(page.locator("#name")).to_have_text(long.name)
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Save instrument").click()
+        assert download.value.suggested_filename == saved
 
 
 @pytest.mark.parametrize("width", [1280, 600, 390])
