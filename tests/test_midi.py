@@ -13,6 +13,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 
 from helpers import midi
 from helpers.midi import Note, Song, Track, loading
+from helpers.midi.reading import MAX_NAME, clean
 from helpers.midi.song import MAX_NAMED, PEDAL_LONGEST
 
 PRELUDE = Path(__file__).parents[1] / "data" / "midi" / "bach_prelude.mid"
@@ -333,6 +334,16 @@ def test_or_until_all_notes_are_ended(read, number):
     ]  # fmt: skip
     other = read(on(0) + control(1000, number, 0, channel=1) + end(4000))
     assert times(other) == [(0.0, 4.0)]
+
+
+def test_a_note_that_begins_at_that_tick_goes_on(read):
+    song = read(on(0) + on(1000, 64) + control(1000, 123, 0) + end(4000))
+    assert [(note.pitch, note.start, note.end) for note in song.notes] == [(60, 0.0, 1.0), (64, 1.0, 4.0)]
+
+
+def test_a_name_of_the_largest_size_is_left_as_it_is():
+    assert clean("x" * MAX_NAME) == "x" * MAX_NAME
+    assert clean("x" * (MAX_NAME + 1)) == "x" * (MAX_NAME - 1) + "…"
 
 
 def test_another_track_of_the_channel_may_end_them(read):

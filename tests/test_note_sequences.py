@@ -165,6 +165,12 @@ def test_tempos_out_of_range(kind):
         midi.from_note_sequence(sequence)
 
 
+def test_a_very_slow_tempo_is_one(kind):
+    sequence = one_note(kind)
+    sequence.tempos.add(time=0.0, qpm=0.5)
+    assert midi.from_note_sequence(sequence).tempos == ((0.0, 0.5),)
+
+
 def test_more_than_can_be_read(kind, monkeypatch):
     from helpers.midi import note_sequences
 

@@ -141,6 +141,11 @@ def test_a_bend_moves_the_pitch(semitones):
     assert snr(bent[: RATE // 2], sine(440 * 2 ** (semitones / 12), 1.0)[: RATE // 2]) > 40
 
 
+def test_a_bend_by_nothing_leaves_every_sample_where_it_is():
+    tone = sine(440, 0.5)
+    np.testing.assert_allclose(bend(tone, np.zeros(1000)), tone[:1000], atol=1e-3)
+
+
 def test_a_bend_without_a_wave_left_is_silence():
     bent = bend(sine(440, 0.5), np.full(RATE, 12.0))
     assert len(bent) == RATE

@@ -230,6 +230,15 @@ def test_nothing_but_damage(load, content):
         load(content)
 
 
+@pytest.mark.parametrize(("content", "why"), [
+    (file()[:13], "it ends too early$"),
+    (b"MThd" + struct.pack(">IHHh", 5, 1, 1, 500) + b"nothing at all", "it ends too early, or holds no track$"),
+])  # fmt: skip
+def test_a_file_without_a_track_says_so(load, content, why):
+    with pytest.raises(ValueError, match=rf"is a damaged MIDI file: {why}"):
+        load(content)
+
+
 def test_numbers_may_have_zeros_in_front_but_not_be_too_large(load):
     assert notes(load(file(track(b"\x80\x80\x80\x80" + note(60))))) == [(60, 0.0, 0.5)]
     with pytest.raises(ValueError, match="damaged"):
