@@ -33,11 +33,10 @@ if TYPE_CHECKING:
 FREE = ("latent", "first layer")
 
 COMPARED_SECONDS = 2.0  # of each note, from its onset on
-SCREEN_SECONDS = 0.5  # of the first note, by which the voices are chosen that are heard in full
-SCREENED = 24  # voices that are
+SCREENED = 24  # voices that are heard at all pitches of a recording of several notes: the nearest at its first
 NEAREST, MIXED = 2, 3  # voices that walks begin at, and those in the middle of which another does
 BLENDED, RANDOM = 5, 8  # voices whose pairs and triples are tried where the network hears few axes, and random latents
-SOLVED = 3  # of those, the nearest, that are improved
+SOLVED = 2  # of those, the nearest, that are improved
 SAME = 1e-3  # share of a latent's length: voices that differ by less are one
 PICTURE, BANDS = inversion.LOSSES
 FREED = 2  # walks that go on with the first layer's activations free
@@ -335,24 +334,23 @@ def _steps(model: GANSynth, voices: int, heard_axes: int, free: str) -> int:
 
 
 def _nearest(model: GANSynth, voices: Sequence[Instrument], targets: Sequence[_Target], steps: _Steps) -> list[int]:
-    """Numbers of the voices, the nearest to the recording first: those that begin as its first note does, by all of
-    all notes; and then the others.
+    """Numbers of the voices, the nearest to the recording first: of all at its first note, and of those that are
+    nearest there at the others.
+
+    Each is heard as long as it is compared: by their first half second alone, others would come first.
     """
     z, first = np.stack([voice.z for voice in voices]), targets[0]
-    is_few = len(voices) <= SCREENED
-    brief = first.compared[: None if is_few else round(SCREEN_SECONDS * model.sample_rate)]
     heard: list[float] = []
     for begin in range(0, len(voices), model.batch_size):
-        heard += _distances(model, z[begin : begin + model.batch_size], first._replace(compared=brief)).tolist()
+        heard += _distances(model, z[begin : begin + model.batch_size], first).tolist()
         steps.advance()
         if steps.stop():
             break
     order = [int(i) for i in np.argsort(heard, kind="stable")]
-    if (is_few and len(targets) == 1) or steps.stopped:
-        return order
-    chosen = order[:SCREENED]
-    means = _means(model, z[chosen], targets)
-    return [*(chosen[i] for i in np.argsort(means, kind="stable")), *order[SCREENED:]]
+    if len(targets) > 1 and not steps.stopped:
+        chosen = order[:SCREENED]
+        order = [chosen[i] for i in np.argsort(_means(model, z[chosen], targets), kind="stable")]
+    return order
 
 
 def _means(model: GANSynth, z: np.ndarray, targets: Sequence[_Target]) -> np.ndarray:
