@@ -136,6 +136,7 @@ class _Descent:
         self._at = axes @ start
         self._beyond = _beyond(start, axes)
         self._damping = DAMPING
+        self._drawn: list[np.ndarray] = []
         self._heard: list[np.ndarray] = []
         self._slopes: list[np.ndarray] = []
         self.distance, self.has_ended = np.inf, False
