@@ -164,7 +164,7 @@ def test_an_interrupt_ends_it(monkeypatch):
 def test_the_right_model_and_a_clip_that_says_how_it_was_made():
     clip = play(song_of(Note(60, 90, 0.0, 1.0)), ONE, Player())
     assert len(parted(clip, Player())) == 1
-    with pytest.raises(ValueError, match="the clip was made with stub a1b2c3d4 in float32, not with"):
+    with pytest.raises(ValueError, match="the clip was made with stub a1b2c3d4 in float32 by tensorflow, not with"):
         render.stems(clip, OtherPlayer())
     with pytest.raises(ValueError, match="the clip does not say where stub came from"):
         render.stems(clip)

@@ -182,8 +182,8 @@ ELSEWHERE = {
     "demo.main": "renders for a minute; it is made of calls that are here",
     "generate.run": "called by generate.main",
     "classroom.main": "in tests/test_classroom.py; it serves until it is ended",
-    "classroom_server.Places": "made by Voilà, in tests/browser/test_classroom.py",
-    "classroom_server.serve": "in tests/browser/test_classroom.py",
+    "classroom_server.Places": "made by Voilà, in tests/browser/test_class_app.py",
+    "classroom_server.serve": "in tests/browser/test_class_app.py",
     "cluster.Order": "made by cluster.render_many",
     "cluster.Gone": "an exception",
     "cluster.Loaded": "made by cluster.render_many",
@@ -456,6 +456,7 @@ CALLS = {
     "gansynth.inversion.invert": lambda g: inversion.invert(
         g.tiny, [WAVE[:4000]], [60], g.tiny.sample_z(1, 1), ["bands"], steps=1
     ),
+    "gansynth.inversion.Target": lambda g: inversion.Target(WAVE[:1600], 60, g.tiny.config),
     "gansynth.inversion.sizes": lambda g: inversion.sizes(16000),
     "gansynth.inversion.levels": lambda g: inversion.levels(g.tiny.config),
     "gansynth.levenberg.steps_of": lambda g: levenberg.steps_of(3),
