@@ -15,6 +15,9 @@ for _name, _value in {
 }.items():
     os.environ.setdefault(_name, _value)
 
+# Tests import TensorFlow themselves, before the backend does: it reads this once, and losses differ in their last bits.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
 import importlib.util
 
 import pytest

@@ -57,7 +57,8 @@ def test_a_quiet_block_leaves_the_environment_as_it_was(monkeypatch, capfd, leve
 
 
 @pytest.mark.parametrize(("asked", "read"), [(None, "1"), ("0", "0")])
-def test_onednn_is_on_while_tensorflow_is_imported_unless_somebody_says_no(tmp_path, asked, read):
+def test_onednn_is_on_while_tensorflow_is_imported_unless_somebody_says_no(tmp_path, monkeypatch, asked, read):
+    monkeypatch.delenv(backend.ONEDNN, raising=False)
     (tmp_path / "tensorflow.py").write_text(
         f"import os\nassert os.environ[{backend.ONEDNN!r}] == {read!r}\nraise ImportError('far enough')\n"
     )

@@ -259,7 +259,7 @@ def test_workers_are_told_what_does_not_fit(songs, tmp_path, monkeypatch):
     monkeypatch.setattr("helpers.gansynth.load", lambda source, precision, backend: Player())
     (score,) = scores.find([songs / "s0.mid"])
     content = scores.content(score)
-    order = cluster.Order(str(tmp_path / "out"), many.Run(), "demo", "float32", Player.fingerprint)
+    order = cluster.Order(str(tmp_path / "out"), many.Run(), "demo", "float32", Player.fingerprint, Player.backend)
     assert cluster.play(order, score, content).result == "made"
     assert "another model" in cluster.play(dataclasses.replace(order, fingerprint="f"), score, content).why
     assert "the run is from 0" in cluster.play(dataclasses.replace(order, version="0"), score, content).why
