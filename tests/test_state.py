@@ -196,6 +196,7 @@ ELSEWHERE = {
     "gansynth.graph.model_of": "called by export.onnx",
     "gansynth.graph.window_model": 'called by gansynth.load, with backend="onnx"',
     "gansynth.onnx_player.OnnxPlayer": 'made by gansynth.load, with backend="onnx"',
+    "widgets.background.wait_for": "called by the controls that work in a thread, in tests/test_widget_background.py",
     "gansynth.windows.rows_needed": "arithmetic",
     "gansynth.windows.widened": "arithmetic",
     "gansynth.processor.best_precision": "reads what the processor can do",
@@ -457,6 +458,9 @@ CALLS = {
         g.tiny, [WAVE[:4000]], [60], g.tiny.sample_z(1, 1), ["bands"], steps=1
     ),
     "gansynth.inversion.Target": lambda g: inversion.Target(WAVE[:1600], 60, g.tiny.config),
+    "gansynth.inversion.checked_starts": lambda g: inversion.checked_starts(
+        g.tiny, [WAVE], [60], g.tiny.sample_z(1, seed=1)
+    ),
     "gansynth.inversion.sizes": lambda g: inversion.sizes(16000),
     "gansynth.inversion.levels": lambda g: inversion.levels(g.tiny.config),
     "gansynth.levenberg.steps_of": lambda g: levenberg.steps_of(3),

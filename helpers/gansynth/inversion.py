@@ -181,10 +181,7 @@ def invert(
     """
     if len(losses) != len(starts) or not set(losses) <= set(LOSSES):
         raise ValueError(f"each of the {len(starts)} starts has its loss, {' or '.join(map(repr, LOSSES))}")
-    if not len(waves) or len(waves) != len(pitches):
-        raise ValueError(f"each note needs its pitch; there are {len(waves)} notes and {len(pitches)} pitches")
-    for pitch in pitches:
-        z = model.checked_notes(starts, [pitch] * len(starts))[0].astype(np.float64)
+    z = checked_starts(model, waves, pitches, starts)
     targets = [Target(wave, pitch, model.config) for wave, pitch in zip(waves, pitches, strict=True)]
     descend = _graph(model, z.shape[1], max(target.frames for target in targets))
     shares = np.array([float(loss == LOSSES[1]) for loss in losses], np.float32)
@@ -207,6 +204,21 @@ def invert(
         if tell is not None:
             tell(step + 1, steps + 1)
     return Inverted(best, nearest, history, stopped)
+
+
+def checked_starts(
+    model: GANSynth, waves: Sequence[np.ndarray], pitches: Sequence[int], starts: np.ndarray
+) -> np.ndarray:
+    """The latents that a search begins at, float64.
+
+    Raises:
+      ValueError: they are none of the model's, or the notes do not fit their pitches, or the model does not play one.
+    """
+    if not len(waves) or len(waves) != len(pitches):
+        raise ValueError(f"each note needs its pitch; there are {len(waves)} notes and {len(pitches)} pitches")
+    for pitch in pitches:
+        z = model.checked_notes(starts, [pitch] * len(starts))[0].astype(np.float64)
+    return z
 
 
 class _Adam:

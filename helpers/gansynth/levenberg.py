@@ -92,10 +92,7 @@ def solve(
         raise ValueError(
             f"axes have the shape {axes.shape}; it must be 1 to {MAX_AXES} of {model.latent_vector_size} numbers each"
         )
-    if not len(waves) or len(waves) != len(pitches):
-        raise ValueError(f"each note needs its pitch; there are {len(waves)} notes and {len(pitches)} pitches")
-    for pitch in pitches:
-        z = model.checked_notes(starts, [pitch] * len(starts))[0].astype(np.float64)
+    z = inversion.checked_starts(model, waves, pitches, starts)
     notes = [_note(model, wave, pitch) for wave, pitch in zip(waves, pitches, strict=True)]
     difference = DIFFERENCE if model.precision == "float32" else COARSE
     ways = [_Descent(notes, start, axes, difference) for start in z]

@@ -21,6 +21,18 @@ REFRESH = 0.1  # s between two looks at the progress
 Result = TypeVar("Result")
 
 
+def wait_for(thread: threading.Thread | None, timeout: float | None, still: str) -> None:
+    """Wait until a thread has ended, if there is one.
+
+    Raises:
+      TimeoutError: it took longer than `timeout` seconds; `still` says in words what goes on.
+    """
+    if thread is not None:
+        thread.join(timeout)
+        if thread.is_alive():
+            raise TimeoutError(f"after {timeout:g} s {still}")
+
+
 class Background(Control, Generic[Result]):
     """A control that works in a thread, while the notebook stays free for other things.
 
@@ -94,10 +106,7 @@ class Background(Control, Generic[Result]):
         Raises:
           TimeoutError: it took longer than `timeout` seconds.
         """
-        if self._thread is not None:
-            self._thread.join(timeout)
-            if self._thread.is_alive():
-                raise TimeoutError(f"after {timeout:g} s {self.UNDER_WAY} is still under way")
+        wait_for(self._thread, timeout, f"{self.UNDER_WAY} is still under way")
         return self._last()
 
     def run(self) -> Result:

@@ -14,6 +14,7 @@ import traitlets
 from .. import gansynth, instruments
 from ..gansynth import hub
 from ..instruments import Bank
+from .background import wait_for
 from .base import Control, Line, tip
 from .notes import bank_code
 from .tune import literal
@@ -65,10 +66,7 @@ class Models(Control):
         Raises:
           TimeoutError: it took longer than `timeout` seconds.
         """
-        if self._thread is not None:
-            self._thread.join(timeout)
-            if self._thread.is_alive():
-                raise TimeoutError(f"after {timeout:g} s it is still being loaded")
+        wait_for(self._thread, timeout, "it is still being loaded")
         return self.name
 
     def choose(self, name: str) -> None:

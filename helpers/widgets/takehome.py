@@ -23,6 +23,7 @@ from ..audio import Audio
 from ..evaluation.agreement import Agreement
 from ..files import as_path, plain_name, replacing
 from ..page import Section
+from .background import wait_for
 from .base import Control, Line, quoted, tip
 from .comparison import Comparison
 from .generate import MAX_BYTES, Download
@@ -273,10 +274,7 @@ class TakeHome(Control):
         Raises:
           TimeoutError: it took longer than `timeout` seconds.
         """
-        if self._thread is not None:
-            self._thread.join(timeout)
-            if self._thread.is_alive():
-                raise TimeoutError(f"after {timeout:g} s it is still being made")
+        wait_for(self._thread, timeout, "it is still being made")
         return self.path
 
     def _hand_over(self) -> None:
