@@ -77,16 +77,16 @@ def test_there_are_more_notes_in_a_batch(accelerated):
 def test_batches_that_do_not_fit_are_halved(accelerated, monkeypatch):
     import tensorflow as tf
 
-    z, pitches, sizes, predict = accelerated.sample_z(11, 0), np.arange(50, 61), [], accelerated._predict
+    z, pitches, sizes, play = accelerated.sample_z(11, 0), np.arange(50, 61), [], accelerated._play
     expected = accelerated.generate(z, pitches, duration=0.1)
 
-    def short_of_memory(kind, z, *rest):
+    def short_of_memory(z, *rest):
         sizes.append(len(z))
         if len(z) > 3:
             raise tf.errors.ResourceExhaustedError(None, None, "failed to allocate")
-        return predict(kind, z, *rest)
+        return play(z, *rest)
 
-    monkeypatch.setattr(accelerated, "_predict", short_of_memory)
+    monkeypatch.setattr(accelerated, "_play", short_of_memory)
     np.testing.assert_allclose(accelerated.generate(z, pitches, duration=0.1), expected, atol=1e-5)
     assert sizes == [11, 5, 2, 3, 6, 3, 3]
     sizes.clear()
@@ -98,7 +98,7 @@ def test_other_errors_are_not_taken_for_that(accelerated, monkeypatch):
     def broken(*_):
         raise RuntimeError("no such kernel")
 
-    monkeypatch.setattr(accelerated, "_predict", broken)
+    monkeypatch.setattr(accelerated, "_play", broken)
     with pytest.raises(RuntimeError, match="no such kernel"):
         accelerated.generate(accelerated.sample_z(4, 0), [60, 61, 62, 63])
 

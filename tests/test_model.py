@@ -55,16 +55,12 @@ def test_less_of_a_note_is_its_beginning(tiny, waves, expected, seconds):
     np.testing.assert_allclose(got, waves[:, :samples], rtol=0, atol=1e-4 * np.abs(waves).max())
 
 
-@pytest.mark.parametrize(("seconds", "frames"), [(3.0, "those needed"), (2.9, "whole steps")])
-def test_the_length_of_a_held_note_is_not_rounded(tiny, waves, expected, monkeypatch, seconds, frames):
-    from helpers.gansynth import spectral
-
-    monkeypatch.setattr(tiny, "_compiled", {})
-    tiny.generate(expected["z"][:1], expected["pitches"][:1], seconds)
-    ((_, computed, _),) = tiny._compiled
-    needed = spectral.frames_for(round(seconds * tiny.sample_rate), tiny.config)
-    assert (computed == needed) == (frames == "those needed")
-    assert needed <= computed < needed + 16
+def test_a_note_of_a_new_length_compiles_nothing(tiny, expected):
+    tiny.generate(expected["z"][:2], expected["pitches"][:2], 0.5)
+    (beginnings,) = tiny._beginnings.values()
+    graphs = beginnings._draw.experimental_get_tracing_count()
+    tiny.generate(expected["z"][:1], expected["pitches"][:1], 0.71)
+    assert beginnings._draw.experimental_get_tracing_count() == graphs == 1
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 8, 100])

@@ -57,9 +57,9 @@ def assert_same(got, expected):
 def test_any_number_of_frames_is_what_the_port_draws(pair, frames):
     port, player = pair
     z, pitches = port.sample_z(3, frames), np.array([24, 60, 84], np.int32)
-    got = player._data(z.astype(np.float32), pitches, frames, 8)
+    got = player._data(z.astype(np.float32), pitches, frames)
     assert got.shape == (3, frames, 1024, 2)
-    assert_same(got, port._data(z.astype(np.float32), pitches, frames, 8))
+    assert_same(got, port._data(z.astype(np.float32), pitches, frames))
     np.testing.assert_allclose(got, player.generate_data(z, pitches)[:, :frames], rtol=0, atol=1e-5)
 
 
@@ -68,7 +68,7 @@ def test_other_models(change):
     port, player = GANSynth(small(**change)), GANSynth(small(**change), backend="onnx")
     z, pitches = port.sample_z(2, 1).astype(np.float32), np.array([40, 70], np.int32)
     for frames in (20, 128):
-        assert_same(player._data(z, pitches, frames, 8), port._data(z, pitches, frames, 8))
+        assert_same(player._data(z, pitches, frames), port._data(z, pitches, frames))
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -77,7 +77,7 @@ def test_unfinished_and_fading_blocks(name):
     port, player = gansynth.load(folder), gansynth.load(folder, backend="onnx")
     z, pitches = port.sample_z(5, 3).astype(np.float32), np.array([24, 47, 60, 61, 84], np.int32)
     for frames in (1, 30, 128):
-        assert_same(player._data(z, pitches, frames, 8), port._data(z, pitches, frames, 8))
+        assert_same(player._data(z, pitches, frames), port._data(z, pitches, frames))
 
 
 def test_notes_sound_the_same(pair):

@@ -197,6 +197,7 @@ ELSEWHERE = {
     "gansynth.graph.window_model": 'called by gansynth.load, with backend="onnx"',
     "gansynth.onnx_player.OnnxPlayer": 'made by gansynth.load, with backend="onnx"',
     "widgets.background.wait_for": "called by the controls that work in a thread, in tests/test_widget_background.py",
+    "gansynth.windows.block_rows": "arithmetic",
     "gansynth.windows.rows_needed": "arithmetic",
     "gansynth.windows.widened": "arithmetic",
     "gansynth.processor.best_precision": "reads what the processor can do",

@@ -20,18 +20,15 @@ from .checkpoint import Checkpoint, read
 from .config import MAX_PITCH, MIN_PITCH, Config
 
 if TYPE_CHECKING:
-    from .networks import Generator
+    from .accelerated import Player
+    from .networks import Beginnings, Generator
     from .onnx_player import OnnxPlayer
 
 BATCH_SIZE = 8  # notes at a time, the original's default; more is no faster on a CPU
 ACCELERATOR_BATCH_SIZE = 64  # notes at a time on a GPU; halved where they do not fit into its memory
 PRECISIONS = ("float32", "bfloat16", "float16")
 BETWEEN_VOICES = "between voices"  # the prior of our own checkpoints; without one, latents are N(0, I)
-# Lengths are rounded up to few numbers of frames, because each is a graph to compile: half a second, once. Notes of
-# up to half a second are the most frequent, so that finer steps pay off there. A note that is held for longer than it
-# sounds, and every one that is described or sampled, has one length, which is not rounded.
-FINE_STEP, FINE_UP_TO, FRAME_STEP = 8, 32, 16
-HELD = 3.0  # s for which a key is down in NSynth
+FRAME_STEP = 16  # on a GPU, where each length is a graph to compile, lengths are rounded up to few numbers of frames
 
 
 class GANSynth:
@@ -82,7 +79,8 @@ class GANSynth:
         self._count = sum(weights.size for weights in checkpoint.weights.values())
         self._checkpoint: Checkpoint | None = checkpoint  # until there is a network
         self._player: OnnxPlayer | None = None
-        self._compiled: dict[tuple[type, int, int], Any] = {}
+        self._beginnings: dict[int, Beginnings] = {}  # by the size of latents
+        self._players: dict[tuple[int, int], Player] = {}  # by the number of frames, too
         if backend == TENSORFLOW:
             _ = self.network
         else:
@@ -232,7 +230,7 @@ class GANSynth:
         batch_size = self._checked_size(batch_size)
         batches = _batches(len(pitches), batch_size)
         shape = (0, self.config.frames, self.config.bins, 2)
-        parts = [self._data(z[rows], pitches[rows], self.config.frames, batch_size) for rows in batches]
+        parts = [self._data(z[rows], pitches[rows], self.config.frames) for rows in batches]
         return np.concatenate([np.empty(shape, np.float32), *parts])
 
     def checked_notes(self, z: np.ndarray, pitches: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -283,11 +281,9 @@ class GANSynth:
         """The first samples of a batch of notes: in one graph on an accelerator, in halves if they do not fit."""
         frames = spectral.frames_for(samples, self.config)
         if not self.accelerated:
-            return spectral.data_to_waves(self._data(z, pitches, frames, batch_size), self.config)[:, :samples]
-        from .accelerated import Player
-
+            return spectral.data_to_waves(self._data(z, pitches, frames), self.config)[:, :samples]
         try:
-            return self._predict(Player, z, pitches, frames, batch_size)[:, :samples]
+            return self._play(z, pitches, frames, batch_size)[:, :samples]
         except Exception as error:
             # Backends have no common error for this: TensorFlow has a class, JAX a text.
             full = type(error).__name__ == "ResourceExhaustedError" or "RESOURCE_EXHAUSTED" in str(error)
@@ -298,31 +294,33 @@ class GANSynth:
         halves = (slice(None, half), slice(half, None))
         return np.concatenate([self._waves(z[rows], pitches[rows], samples, half) for rows in halves])
 
-    def _data(self, z: np.ndarray, pitches: np.ndarray, frames: int, batch_size: int) -> np.ndarray:
+    def _data(self, z: np.ndarray, pitches: np.ndarray, frames: int) -> np.ndarray:
         """The first frames of a batch of notes, in data units."""
         if self._player is not None:
             return self._player.data(z, pitches, frames)
-        from .networks import Window
+        from .networks import Beginnings
 
-        return spectral.denormalize(self._predict(Window, z, pitches, frames, batch_size)[:, :frames], self.config)
+        size = z.shape[1]  # a graph for each: one that has taken both no longer knows which it has
+        if size not in self._beginnings:
+            self._beginnings[size] = Beginnings(self.network, size)
+        return spectral.denormalize(self._beginnings[size](z, pitches - MIN_PITCH, frames), self.config)
 
-    def _predict(self, kind: type, z: np.ndarray, pitches: np.ndarray, frames: int, batch_size: int) -> np.ndarray:
-        """At least the first frames of a batch, from the generator in a `Window` or `Player`, compiled when first used.
+    def _play(self, z: np.ndarray, pitches: np.ndarray, frames: int, batch_size: int) -> np.ndarray:
+        """What at least the first frames of a batch cover, on an accelerator, by a graph compiled when first used.
 
         An odd last batch is filled up to a power of two, so that few sizes are compiled.
         """
-        step = FINE_STEP if frames <= FINE_UP_TO else FRAME_STEP
-        held = spectral.frames_for(round(HELD * self.sample_rate), self.config)
-        computed = frames if frames == held else min(-(-frames // step) * step, self.config.frames)
-        # By the size of latents, too: a graph that has taken both kinds no longer knows which it has.
-        made = kind, computed, z.shape[1]
-        if made not in self._compiled:
-            self._compiled[made] = kind(self.network, (0, computed))
+        from .accelerated import Player
+
+        computed = min(-(-frames // FRAME_STEP) * FRAME_STEP, self.config.frames)
+        made = computed, z.shape[1]
+        if made not in self._players:
+            self._players[made] = Player(self.network, (0, computed))
         count = len(pitches)
         room = min(1 << (count - 1).bit_length(), max(batch_size, count)) - count
         z = np.concatenate([z, np.zeros((room, z.shape[1]), z.dtype)])
         labels = np.concatenate([pitches - MIN_PITCH, np.zeros(room, np.int32)])
-        return self._compiled[made].predict_on_batch([z, labels])[:count]
+        return self._players[made].predict_on_batch([z, labels])[:count]
 
 
 def _between(voices: np.ndarray, draws: np.ndarray) -> np.ndarray:

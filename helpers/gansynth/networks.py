@@ -1,6 +1,7 @@
 """The generator and the discriminator: the paper's two architecture tables as Keras layers, and nothing else.
 
-Written with `keras.ops`, so it runs on whichever backend Keras uses; TensorFlow is the default and the tested one.
+Written with `keras.ops`, so that all but `Beginnings` runs on whichever backend Keras uses; TensorFlow is the default
+and the tested one.
 Images are [batch, time frames, frequency bins, channels].
 
 Source: Engel et al. 2019 (GANSynth), Karras et al. 2018 (progressive growing); SPEC sections 2, 3 and 9.
@@ -10,12 +11,14 @@ Notebook: 02_checkpoints, 08_train.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from .backend import Tensor, keras, ops
+import numpy as np
+
+from .backend import Tensor, keras, ops, tf
 from .config import HIDDEN_GAIN, LEAKY_SLOPE, NUM_PITCHES, OUTPUT_GAIN, PIXEL_NORM_EPSILON, Config, block_weights
-from .windows import Rows, rows_needed, widened
+from .windows import BlockRows, Rows, block_rows
 
 DEVIATION_EPSILON = 1e-6  # inside the root of the minibatch's standard deviation
 
@@ -120,16 +123,13 @@ class UpscalingConv2D(EqualizedConv2D):
         return ops.conv_transpose(x, kernel, strides=2, padding="same")
 
 
-def _slice_rows(x: Tensor, start: int, stop: int) -> Tensor:
-    """Rows start to stop of [batch, time, frequency, channels]: like x[:, start:stop], whose gradient is slow."""
+def _slice_rows(x: Tensor, rows: Rows) -> Tensor:
+    """Some rows of [batch, time, frequency, channels]."""
+    start, stop = rows
+    if not isinstance(stop, int):
+        return x[:, start:stop]
+    # The gradient of x[:, start:stop] is slow.
     return ops.slice(x, (0, start, 0, 0), (ops.shape(x)[0], stop - start, *ops.shape(x)[2:]))
-
-
-def _take_rows(x: Tensor, have: Rows, want: Rows, margin: int) -> Tensor:
-    """Rows `want` of an image of which x holds rows `have`, zeros where x has none, `margin` zero columns each side."""
-    x = _slice_rows(x, max(want[0] - have[0], 0), min(want[1], have[1]) - have[0])
-    before, after = max(have[0] - want[0], 0), max(want[1] - have[1], 0)
-    return ops.pad(x, [[0, 0], [before, after], [margin, margin], [0, 0]])
 
 
 class Generator(keras.Model):
@@ -218,6 +218,10 @@ class Generator(keras.Model):
         Returns:
           [batch, stop - start, bins, 2] in normalised units: log magnitude and instantaneous frequency.
         """
+        return self.grow(self.first(z, labels), frames, fade)
+
+    def first(self, z: Tensor, labels: Tensor) -> Tensor:
+        """The first convolution's image: [batch, start_height, start_width, channels]."""
         z = ops.convert_to_tensor(z, dtype="float32")
         z, added = z[:, : self.config.latent_vector_size], z[:, self.config.latent_vector_size :]
         x = ops.concatenate([z, ops.one_hot(ops.cast(labels, "int32"), NUM_PITCHES)], axis=-1)
@@ -228,33 +232,34 @@ class Generator(keras.Model):
         x = self.convs[0][0](x)
         if added.shape[1]:
             x += ops.reshape(added, (-1, self.config.start_height, self.config.start_width, self.config.filters(1)))
-        return self.grow(x, frames, fade)
+        return x
 
     def grow(self, x: Tensor, frames: Rows | None = None, fade: Tensor | float | None = None) -> Tensor:
         """Everything after the first convolution: [batch, start_height, start_width, channels] -> as `call`."""
         frames = (0, self.config.frames) if frames is None else frames
-        needed = rows_needed(self.config, self.num_blocks, {int(b) for b in self.to_rgbs}, frames)
+        return self.draw(x, self.rows(frames), fade)
+
+    def rows(self, frames: Rows) -> list[BlockRows]:
+        """What each block keeps of its rows, so that these frames come out exact."""
+        return block_rows(self.config, self.num_blocks, {int(b) for b in self.to_rgbs}, frames)
+
+    def draw(self, x: Tensor, rows: Sequence[BlockRows], fade: Tensor | float | None = None) -> Tensor:
+        """As `grow`, by rows that are known already, or whose ends are tensors."""
         margin = self.config.kernel_size // 2
         if fade is None:
             shares = {b: share for b, share in enumerate(self.block_weights, start=1) if share > 0}
         else:
             shares = newest_blocks(fade, self.num_blocks)
 
-        x, have = self._activate(x), (0, self.config.height(1))
-        image = None
-        for b, (conv0, conv1) in enumerate(self.convs, start=1):
-            want = needed[b]
+        x, image = self._activate(x), None
+        for b, ((conv0, conv1), block) in enumerate(zip(self.convs, rows, strict=True), start=1):
             if b > 1:
-                middle = widened(want, self.config, b)
-                x = _slice_rows(conv0(x), middle[0] - 2 * have[0], middle[1] - 2 * have[0])
-                x, have = self._activate(x), middle
-            x = self._activate(conv1(_take_rows(x, have, (want[0] - margin, want[1] + margin), margin)))
-            have = want
+                x = self._activate(_slice_rows(conv0(x), block.kept))
+            x = ops.pad(_slice_rows(x, block.taken), [[0, 0], list(block.padding), [margin, margin], [0, 0]])
+            x = self._activate(conv1(x))
             if b in shares:
                 factor = 2 ** (self.config.num_resolutions - b)
-                rgb = upscale(ops.tanh(self.to_rgbs[str(b)](x)), factor) * shares[b]
-                start = frames[0] - have[0] * factor
-                rgb = _slice_rows(rgb, start, start + frames[1] - frames[0])
+                rgb = _slice_rows(upscale(ops.tanh(self.to_rgbs[str(b)](x)), factor), block.seen) * shares[b]
                 image = rgb if image is None else image + rgb
         return image
 
@@ -263,15 +268,42 @@ class Generator(keras.Model):
         return pixel_norm(ops.leaky_relu(x, negative_slope=LEAKY_SLOPE))
 
 
-class Window(keras.Model):
-    """A generator that computes only some of its frames: [z, labels] -> as `Generator.call`."""
+class Beginnings:
+    """A generator's first frames, as many as are asked for, by one graph.
 
-    def __init__(self, generator: Generator, frames: Rows, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.generator, self.frames = generator, frames
+    How many rows each layer computes is an input of the graph. A graph for each length is no quicker, and takes half a
+    second to compile. Of Keras's backends, TensorFlow alone can do that.
+    """
 
-    def call(self, inputs: tuple[Tensor, Tensor]) -> Tensor:
-        return self.generator.call(*inputs, frames=self.frames)
+    def __init__(self, generator: Generator, size: int):
+        """
+        Args:
+          generator: frozen or not.
+          size: numbers in a row of z.
+        """
+        self.generator = generator
+        self._draw = tf.function(
+            self._of_rows,
+            input_signature=[
+                tf.TensorSpec([None, size], "float32"),
+                tf.TensorSpec([None], "int32"),
+                tf.TensorSpec([generator.num_blocks, len(BlockRows._fields)], "int32"),
+            ],
+            autograph=False,
+        )
+
+    def __call__(self, z: np.ndarray, labels: np.ndarray, frames: int) -> np.ndarray:
+        """z [n, size], labels [n] -> [n, frames, bins, 2], as `Generator.call`."""
+        stops = [[stop for _, stop in block] for block in self.generator.rows((0, frames))]
+        return self._draw(z, labels, np.array(stops, np.int32)).numpy()
+
+    def _of_rows(self, z: Tensor, labels: Tensor, stops: Tensor) -> Tensor:
+        first = [[start for start, _ in block] for block in self.generator.rows((0, 1))]  # the same for all lengths
+        rows = [
+            BlockRows._make(zip(starts, tf.unstack(block), strict=True))
+            for starts, block in zip(first, tf.unstack(stops), strict=True)
+        ]
+        return self.generator.draw(self.generator.first(z, labels), rows)
 
 
 def _normalizer(config: Config, dtype: Any) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,7 @@ Notebook: 02_checkpoints.
 from __future__ import annotations
 
 from collections.abc import Container
+from typing import NamedTuple
 
 from .config import Config
 
@@ -47,3 +48,46 @@ def rows_needed(config: Config, num_blocks: int, seen: Container[int], frames: R
         if ranges:
             needed[b] = (min(low for low, _ in ranges), max(high for _, high in ranges))
     return needed
+
+
+class BlockRows(NamedTuple):
+    """What a block keeps of its images' rows, counted from the first row that is there.
+
+    Attributes:
+      kept: of the first convolution's image; the first block's has no other than those taken.
+      taken: of that, for the second convolution.
+      padding: how many rows of zeros the second convolution needs before and after those.
+      seen: of the block's part of the output, at the output's size.
+    """
+
+    kept: Rows
+    taken: Rows
+    padding: Rows
+    seen: Rows
+
+
+def block_rows(config: Config, num_blocks: int, seen: Container[int], frames: Rows) -> list[BlockRows]:
+    """The rows of all blocks, first to last; arguments as for `rows_needed`.
+
+    >>> from helpers.gansynth import windows
+    >>> from helpers.gansynth.config import Config
+    >>> windows.block_rows(Config(), 7, (7,), (0, 16))[6]
+    BlockRows(kept=(0, 17), taken=(0, 17), padding=(1, 0), seen=(0, 16))
+    """
+    needed, margin = rows_needed(config, num_blocks, seen, frames), config.kernel_size // 2
+    found, below = [], 0  # the first row that the block below delivers
+    for b in range(1, num_blocks + 1):
+        start, stop = needed[b]
+        middle = widened(needed[b], config, b) if b > 1 else (0, config.height(1))
+        taken = max(start - margin, middle[0]), min(stop + margin, middle[1])
+        shown = frames[0] - start * 2 ** (config.num_resolutions - b)
+        found.append(
+            BlockRows(
+                kept=(middle[0] - 2 * below, middle[1] - 2 * below),
+                taken=(taken[0] - middle[0], taken[1] - middle[0]),
+                padding=(taken[0] - (start - margin), stop + margin - taken[1]),
+                seen=(shown, shown + frames[1] - frames[0]),
+            )
+        )
+        below = start
+    return found
