@@ -54,7 +54,7 @@ MAX_HEAD = 1 << 14  # bytes at the beginning of a report, within which that line
 MAX_MANIFEST_BYTES = 64 << 20
 MAX_NOTE_BYTES = 6 << 30  # of shared notes; all of the demo's instruments at all pitches take 2.1e9
 # Scores from which sharing notes pays, where each track has an instrument that is held: with the demo it costs less
-# processor from 23 chorales on, 60 mixed scores, and some 65 to 100 songs that have little in common (docs/scale.md).
+# processor from 20 chorales on, 30 mixed scores, and some 65 to 100 songs that have little in common (docs/scale.md).
 SHARED_FROM = 100
 WRITE_EVERY = 30.0  # s between versions of a table elsewhere
 MAX_WHY = 300  # characters
