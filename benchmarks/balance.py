@@ -1,16 +1,17 @@
 """`make bench-balance`: how loud each track of a score is, against the same score played by the soundfont.
 
     python benchmarks/balance.py FILE.mid FILE.mid …       # by default data/midi/study.mid
+    python benchmarks/balance.py songs                     # those that other packages are tested with
 
 A track's share is its loudness less that of all pitched tracks, or of all tracks for the drums. Nothing here decides a
-test; the numbers are to be read. They are the README's.
+test; the numbers are to be read. Those of the songs are in docs/benchmarks.md.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +25,27 @@ from helpers.render import mixing
 STUDY = Path(__file__).resolve().parents[1] / "data" / "midi" / "study.mid"
 EXCERPT, EXCERPT_FROM = 20.0, 0.4  # s of each score, from this share of it on, where most have all their tracks
 FEWEST_NOTES = 5  # of a track that is compared
+SONGS, TRACKS, LENGTHS = "songs", 5, (60.0, 360.0)  # a song has so many such tracks at least, and between these s
 FAINTEST = -30.0  # LU below all; what the soundfont plays softer is not compared
 TAIL = 2.0  # s
 WAYS = (("here", "loudness", 2.0), ("by peak, as the original", "peak", 1.0))  # name, level, velocity
 
 
-def excerpt(path: Path) -> Song:
-    song = midi.load(path)
+def songs() -> Iterator[Song]:
+    """Of the MIDI files that other packages are tested with, those that are songs."""
+    import corpus  # beside this file, which tests load by its path
+
+    for name, content in corpus.of_packages().items():
+        try:
+            song = midi.parse(content, Path(name).stem)
+        except ValueError:
+            continue
+        tracks = sum(len(track.notes) >= FEWEST_NOTES for track in song.tracks)
+        if tracks >= TRACKS and LENGTHS[0] <= song.duration <= LENGTHS[1]:
+            yield song
+
+
+def excerpt(song: Song) -> Song:
     start = EXCERPT_FROM * song.duration if song.duration > EXCERPT / EXCERPT_FROM else 0.0
     return midi.excerpt(song, start, min(start + EXCERPT, song.duration))
 
@@ -83,17 +98,17 @@ def compared(model: GANSynth, song: Song, level: str, velocity: float) -> tuple[
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    paths = [Path(name) for name in (sys.argv[1:] if arguments is None else arguments)]
+    names = list(sys.argv[1:] if arguments is None else arguments)
+    chosen = songs() if names == [SONGS] else map(midi.load, names or [STUDY])
     model = gansynth.load("demo", cache=gansynth.NoteCache())
     found: dict[str, list[float]] = {}
-    for path in paths or [STUDY]:
-        song = excerpt(path)
+    for song in map(excerpt, chosen):
         for name, level, velocity in WAYS:
             tracks, drums = compared(model, song, level, velocity)
             found.setdefault(f"tracks, {name}", []).extend(tracks)
             found.setdefault(f"drums, {name}", []).extend(drums)
             middle, worst = np.median(abs(tracks)), abs(tracks).max()
-            line = f"{path.stem[:30]:<30}  {name:<25} median {middle:4.1f}  worst {worst:4.1f} LU"
+            line = f"{song.name[:30]:<30}  {name:<25} median {middle:4.1f}  worst {worst:4.1f} LU"
             print(line + "".join(f"  drums {off:+5.1f}" for off in drums), flush=True)
     for name, values in found.items():
         off = np.abs(values)

@@ -105,7 +105,7 @@ def test_the_notes_of_the_demo_are_in_tune(model):
 
 def test_tracks_and_drums_are_balanced_as_by_the_soundfont(model, balance):
     """`make bench-balance` on the score of this suite. By their peaks, tracks are off by 6 LU and the drums by 8."""
-    tracks, drums = balance.compared(model, balance.excerpt(balance.STUDY), "loudness", 2.0)
+    tracks, drums = balance.compared(model, balance.excerpt(midi.load(balance.STUDY)), "loudness", 2.0)
     assert len(tracks) == 4
     assert np.median(np.abs(tracks)) < 4.5
     assert np.abs(tracks).max() < 6
