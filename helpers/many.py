@@ -224,7 +224,9 @@ def sharing(model: GANSynth, instruments: Sequence[Instrument] = ()) -> GANSynth
 
     held = [*named(model).values(), *instruments]
     made_by = f"{versions().get(ENGINES[model.backend])} {threads()} threads"
-    return cast("GANSynth", SharedNotes(model, [instrument.z for instrument in held], NoteCache(limit=MAX_NOTE_BYTES), made_by))
+    return cast(
+        "GANSynth", SharedNotes(model, [instrument.z for instrument in held], NoteCache(limit=MAX_NOTE_BYTES), made_by)
+    )
 
 
 def pays(model: GANSynth, instruments: Sequence[Instrument], each_track: bool, count: int) -> bool:
