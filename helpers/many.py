@@ -223,9 +223,10 @@ def sharing(model: GANSynth, instruments: Sequence[Instrument] = ()) -> GANSynth
     from .gansynth import NoteCache, SharedNotes, threads
 
     held = [*named(model).values(), *instruments]
-    z = np.array([instrument.z for instrument in held]).reshape(len(held), model.latent_vector_size)
     made_by = f"{versions().get(ENGINES[model.backend])} {threads()} threads"
-    return cast("GANSynth", SharedNotes(model, z, NoteCache(limit=MAX_NOTE_BYTES), made_by))
+    return cast(
+        "GANSynth", SharedNotes(model, [instrument.z for instrument in held], NoteCache(limit=MAX_NOTE_BYTES), made_by)
+    )
 
 
 def pays(model: GANSynth, instruments: Sequence[Instrument], each_track: bool, count: int) -> bool:

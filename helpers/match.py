@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .files import as_path
+from .files import as_path, check_writable
 from .terminal import program, say
 
 if TYPE_CHECKING:
@@ -58,7 +58,10 @@ def run(args: argparse.Namespace) -> int:
     if as_path(args.output).suffix.lower() != ".json":
         raise ValueError(f"--output is {args.output}; its name must end in .json")
     if not 0 <= args.seed < 2**32:
-        raise ValueError(f"--seed is {args.seed}; it must be 0 or more")
+        raise ValueError(f"--seed is {args.seed}; it must be from 0 to {2**32 - 1}")
+    check_writable(as_path(args.output))
+    if args.sounds:
+        check_writable(as_path(args.sounds) / "match.wav")
     from . import instruments, matching
 
     recording = matching.read(args.recording, args.name)

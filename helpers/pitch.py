@@ -141,10 +141,24 @@ def swift_f0_track(wave: np.ndarray, sample_rate: int) -> np.ndarray:
     Returns:
       MIDI numbers over time of the frames that have a pitch, [frames].
     """
+    curve = swift_f0_curve(wave, sample_rate)[1]
+    return curve[np.isfinite(curve)]
+
+
+def swift_f0_curve(wave: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
+    """What SwiftF0 hears, and when.
+
+    Args:
+      wave: samples [n].
+      sample_rate: Hz.
+
+    Returns:
+      s and MIDI numbers of all frames, [frames] each; not a number where there is no pitch.
+    """
     at_16k = audio.resample(Audio(np.asarray(wave, np.float32), sample_rate), SWIFT_RATE).samples
     padded = np.pad(at_16k, (0, max(0, round(MIN_SWIFT_SECONDS * SWIFT_RATE) - len(at_16k))))
     found = _detector().detect(padded, SWIFT_RATE)
-    return _midi(found.pitch_hz[found.confidence >= CONFIDENT])
+    return found.timestamps, np.where(found.confidence >= CONFIDENT, _midi(found.pitch_hz), np.nan)
 
 
 def _midi(hertz: np.ndarray) -> np.ndarray:

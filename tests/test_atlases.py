@@ -155,6 +155,19 @@ def test_what_was_described_is_kept(tiny, counted, tmp_path):
     assert sum(counted) == 120
 
 
+def test_activations_of_the_first_layer_are_described_beside_latents(tiny, counted, tmp_path):
+    size, longer = tiny.latent_sizes
+    chosen = instruments.sample(tiny, 2, 0)
+    freed = instruments.Instrument("freed", np.r_[chosen[0].z, np.ones(longer - size)], tiny.name, tiny.fingerprint)
+    atlas = timbre.atlas(tiny, chosen=[*chosen, freed], folder=tmp_path, progress=False)
+    assert sum(counted) == 9
+    assert [len(one.z) for one in atlas.instruments] == [size, size, longer]
+    assert atlas.description("freed").name == "freed"
+    again = timbre.atlas(tiny, chosen=[*chosen, freed], folder=tmp_path, progress=False)
+    assert sum(counted) == 9
+    assert np.allclose(atlas.values, again.values, atol=1e-4)
+
+
 def test_work_that_was_stopped_goes_on(tiny, counted, tmp_path, monkeypatch):
     played = tiny.generate
 

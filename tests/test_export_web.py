@@ -218,6 +218,11 @@ def test_the_registry_is_npms_own_unless_another_is_named(monkeypatch, tmp_path)
 def test_what_cannot_be_is_said_before_anything_is_fetched(model, npm, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="made for other"):
         export.web(model, tmp_path / "web", atlas_of(OtherPlayer(), 3))
+    atlas = atlas_of(model, 3)
+    longer = np.zeros(model.latent_sizes[1])
+    atlas.instruments[1] = Instrument("freed", longer, model.name, model.fingerprint)
+    with pytest.raises(ValueError, match="'freed' is no point of the latent space, which is all that the page plays"):
+        export.web(model, tmp_path / "web", atlas)
     asked = len(npm.asked)
     monkeypatch.setattr(web_page.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match="pip install onnx"):

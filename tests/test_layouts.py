@@ -75,6 +75,14 @@ def test_by_latents_is_the_first_two_principal_components():
     assert places.shares == pytest.approx(fitted.explained_variance_ratio_)
 
 
+def test_by_latents_activations_of_the_first_layer_are_left_out():
+    atlas = atlas_of(Stub(), n=20)
+    expected = timbre.layout(atlas, by="latents").points
+    freed = [instruments.Instrument(one.name, np.r_[one.z, np.full(16, 9.0)]) for one in atlas.instruments[::2]]
+    atlas.instruments[::2] = freed
+    assert timbre.layout(atlas, by="latents").points == pytest.approx(expected)
+
+
 def test_few_instruments_and_such_that_all_sound_alike():
     two = timbre.layout(atlas_with(n=2, brightness=[0, 1]))
     assert two.points[:, 1] == pytest.approx([0, 0])

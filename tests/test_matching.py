@@ -74,6 +74,14 @@ def test_the_report_says_what_it_is(found):
     assert "at F3, which was not recorded" in text
 
 
+def test_in_a_notebook_it_is_the_report_broken_between_words(found):
+    renamed = dataclasses.replace(found, instrument=dataclasses.replace(found.instrument, name="<b>own"))
+    shown = renamed._repr_html_()
+    assert "&lt;b&gt;own: the nearest sound that this model can make" in shown
+    assert "word-break: normal" in shown
+    assert len(repr(found)) < 100
+
+
 def test_the_same_seed_gives_the_same(tiny, own, quick):
     one, same = (matching.match(tiny, own, [said()], seed=5, progress=False) for _ in range(2))
     np.testing.assert_array_equal(one.instrument.z, same.instrument.z)
@@ -196,6 +204,11 @@ def test_the_first_layer_comes_nearer_and_is_no_latent(tiny, own, quick):
     assert freed.distance <= latent.distance
     assert len(freed.instrument.z) in tiny.latent_sizes
     assert "no seed leads to it" in freed.report()
+
+
+def test_a_fifth_that_was_recorded_is_not_called_another_pitch(tiny, own, quick):
+    both = matching.match(tiny, own, [said(60), said(67)], progress=False)
+    assert [other.pitch for other in both.others] == [53]
 
 
 def test_names_are_free_and_a_bank_can_be_given(tiny, own, quick, tmp_path, monkeypatch):

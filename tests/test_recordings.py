@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.signal
 import soundfile
+import soxr
 from inputs import DATA
 
 from helpers import matching
@@ -78,6 +79,17 @@ def test_only_the_beginning_of_ten_minutes_is_decoded():
     assert "it lasts 10:00 minutes, and only the first 60 s were read" in read.warnings[0]
 
 
+def test_what_begins_after_the_part_that_is_read_is_no_fault_of_the_microphone():
+    late = np.concatenate([np.zeros(61 * 8000), 0.5 * note(60, rate=8000)])
+    with pytest.raises(ValueError, match="it is silent in its first 60 s, and no more is read: cut out the note"):
+        matching.read(content(late, 8000, "FLAC"), "it")
+
+
+def test_a_file_without_samples():
+    with pytest.raises(ValueError, match="it holds no sound: its file ends before the first sample"):
+        matching.read(content(np.zeros(0)), "it")
+
+
 def test_rates_and_channels_that_are_no_recording():
     with pytest.raises(ValueError, match="up to 192000 Hz, not 400000"):
         matching.recording(note(60), 400000)
@@ -112,6 +124,18 @@ def test_silence_and_a_click_are_refused():
         matching.recording(np.full(RATE, 1e-4), RATE, "it")
     with pytest.raises(ValueError, match="it lasts 50 ms, too short"):
         matching.recording(note(60)[: RATE // 20], RATE, "it")
+
+
+def test_a_direct_current_is_taken_out():
+    wave = np.concatenate([np.zeros(RATE // 2), 0.3 * note(60) / np.abs(note(60)).max()])
+    read = matching.recording(wave + 0.6, RATE)
+    assert abs(read.samples.mean()) < 1e-6
+    assert np.abs(read.samples).max() <= 1
+    (found,) = matching.find_notes(read)
+    assert (found.pitch, found.warnings) == (60, ())
+    assert found.start == pytest.approx(0.5, abs=0.03)
+    with pytest.raises(ValueError, match="it is a constant and no sound: check the microphone"):
+        matching.recording(np.full(RATE, 0.5), RATE, "it")
 
 
 def test_clipping_and_low_rates_are_said():
@@ -172,13 +196,47 @@ def test_a_pitch_that_changes_without_a_stroke_is_another_note():
     assert [one.pitch for one in found] == [60, 64]
 
 
-def test_tremolo_and_vibrato_are_one_note():
+def slurred(*pitches, seconds=0.8):
+    """Held tones of eight partials, each of which fades in while the one before fades out."""
+    samples, fade = np.zeros(round((len(pitches) * seconds + 0.05) * RATE)), np.linspace(0, 1, round(0.05 * RATE))
+    for number, pitch in enumerate(pitches):
+        tone = note(pitch, seconds + 0.05) * np.exp(np.arange(round((seconds + 0.05) * RATE)) / RATE)
+        tone[: len(fade)] *= fade
+        tone[-len(fade) :] *= 1 - fade
+        begins = round(number * seconds * RATE)
+        samples[begins : begins + len(tone)] += tone
+    return samples
+
+
+@pytest.mark.parametrize("second", [49, 53, 55, 43, 36, 60, 72])
+def test_slurred_notes_are_told_apart_octaves_among_them(second):
+    found = matching.find_notes(of(slurred(48, second)))
+    assert [one.pitch for one in found] == [48, second]
+    assert found[1].start == pytest.approx(0.8, abs=0.05)
+    assert [one.cents for one in found] == pytest.approx([0, 0], abs=5)
+
+
+def test_a_slide_is_one_note():
     time = np.arange(2 * RATE) / RATE
-    phase = 2 * np.pi * np.cumsum(440 * 2 ** (0.5 * np.sin(2 * np.pi * 5.5 * time) / 12)) / RATE
-    (vibrato,) = matching.find_notes(of(sum(np.sin(k * phase) / k for k in range(1, 8))))
-    (tremolo,) = matching.find_notes(of(note(60, 2) * np.exp(time) * (0.6 + 0.4 * np.sin(2 * np.pi * 6 * time))))
-    assert (vibrato.pitch, tremolo.pitch) == (69, 60)
-    assert not vibrato.warnings
+    (slide,) = matching.find_notes(of(scipy.signal.sawtooth(2 * np.pi * np.cumsum(130 * 2 ** (time / 2)) / RATE)))
+    assert "its pitch moves" in " ".join(slide.warnings)
+
+
+def test_what_rings_on_below_another_note_is_no_third_one():
+    """A plucked C3 that is left to ring, and 1.2 s later a fifth above it, which is over sooner."""
+    low, _ = soundfile.read(DATA / "nsynth" / "nsynth_example_04.flac")
+    high, begins = soxr.resample(low, RATE * 2 ** (7 / 12), RATE)[: 3 * RATE // 2], round(1.2 * RATE)
+    both = low.copy()
+    both[begins : begins + len(high)] += high
+    assert [one.pitch for one in matching.find_notes(of(both))] == [48, 55]
+
+
+def test_a_tracker_that_goes_to_another_octave_makes_no_note(monkeypatch):
+    """As SwiftF0 does in a square wave at C2: the sound is the same before and after."""
+    tone = scipy.signal.sawtooth(2 * np.pi * 220 * np.arange(2 * RATE) / RATE)
+    heard = iter([np.full(9, 57.0), np.full(9, 45.0)])
+    monkeypatch.setattr(recordings.pitches, "swift_f0_track", lambda *_: next(heard))
+    assert not recordings._is_slurred(tone, RATE, np.zeros(200), 0, 100)
 
 
 def test_no_more_notes_than_are_of_use_and_the_longest():
@@ -187,6 +245,13 @@ def test_no_more_notes_than_are_of_use_and_the_longest():
     assert len(found) == recordings.MAX_NOTES
     assert found[-1].pitch == 73
     assert [one.start for one in found] == sorted(one.start for one in found)
+
+
+def test_of_notes_that_are_as_long_the_first_are_used_and_a_warning_says_so():
+    found = matching.find_notes(of(np.concatenate([note(55 + i, 0.4) for i in range(11)])))
+    assert [one.pitch for one in found] == list(range(55, 63))
+    assert "11 notes are in it, and the longest 8 are used: choose a part with fewer" in found[0].warnings
+    assert not any("notes are in it" in warning for one in found[1:] for warning in one.warnings)
 
 
 def test_a_part_and_a_pitch_that_the_user_says():
@@ -271,6 +336,20 @@ def test_a_note_in_noise():
 def test_what_has_no_pitch(sound, rate, message):
     with pytest.raises(ValueError, match=message):
         matching.find_notes(of(sound, rate))
+
+
+def test_noise_is_no_drum_wherever_its_peak_is():
+    sound = hiss(2 * RATE)
+    sound[-RATE // 10 :] *= 1.2
+    with pytest.raises(ValueError, match="as in noise, breath or a crowd"):
+        matching.find_notes(of(sound))
+
+
+def test_the_ends_of_what_trackers_hear_are_said():
+    assert "at the end of what the trackers can hear" in warned(
+        scipy.signal.sawtooth(2 * np.pi * 18.4 * np.arange(3 * RATE) / RATE)
+    )
+    assert "at the end" not in warned(note(28, 2))
 
 
 def test_trackers_that_hear_two_octaves():

@@ -107,6 +107,14 @@ def test_the_model_says_what_is_wrong(tiny, tmp_path):
     assert copy.copy(model).name == "tiny"
 
 
+def test_latents_of_both_lengths_are_shared(z, tmp_path):
+    longer = np.r_[z[0], np.ones(16, np.float32)]
+    model = SharedNotes(Fickle(), [z[0], longer], NoteCache(tmp_path))
+    assert model.cached(z[:1], [60], [1.0]).all()
+    assert model.cached(longer[None], [60], [1.0]).all()
+    assert not model.cached(np.pad(z[:1], [(0, 0), (0, 16)]), [60], [1.0]).any()
+
+
 def test_a_cache_of_its_own_is_refused(z, tmp_path):
     model = Fickle()
     model.cache = NoteCache(tmp_path)

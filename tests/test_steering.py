@@ -288,6 +288,24 @@ def test_an_instrument_of_another_model_is_refused(known):
         timbre.directions(atlas).steer(foreign, brightness=1)
 
 
+def test_directions_are_learned_from_points_of_the_latent_space(known, turn):
+    """What an instrument with activations of the first layer sounds like is not in its latent alone."""
+    atlas, size = known[0], known[0].model.latent_vector_size
+    freed = [
+        instruments.Instrument(f"freed {i}", np.r_[one.z, np.ones(192)], one.checkpoint, one.fingerprint)
+        for i, one in enumerate(atlas.instruments[:20])
+    ]
+    rows = np.pad(atlas.values, [(0, 0), (0, CEPSTRA)])
+    described = np.concatenate([rows, 9 + rows[:20]])[:, None].repeat(3, axis=1)
+    mixed = timbre.Atlas(atlas.model, [*atlas.instruments, *freed], described)
+    learned = timbre.directions(mixed)
+    assert learned.instruments == turn.instruments
+    assert learned["brightness"].vector == pytest.approx(turn["brightness"].vector, abs=1e-6)
+    assert learned["brightness"].vector.shape == (size,)
+    with pytest.raises(ValueError, match="'freed 0' is no point of the latent space, and cannot be steered"):
+        learned.steer(freed[0], brightness=1)
+
+
 def test_few_instruments_teach_no_directions(known):
     atlas = known[0]
     few = timbre.Atlas(atlas.model, atlas.instruments[:20], np.zeros((20, 3, len(NAMES) + CEPSTRA)))

@@ -109,6 +109,16 @@ def test_what_is_kept_can_be_steered_further(steering, turn, bank):
     assert "mine" not in steering._instrument.options
 
 
+def test_only_points_of_the_latent_space_are_offered(steering, bank):
+    """`matching.match(free="first layer")` makes what is none, and a bank may hold it."""
+    steering.amounts = {"brightness": 1}
+    bank.keep(Instrument("freed", np.ones(20), bank.model.name, bank.model.fingerprint))
+    assert "freed" not in steering._instrument.options
+    with pytest.raises(ValueError, match="'freed' is no point of the latent space, and cannot be steered"):
+        steering.start = "freed"
+    assert steering.start == "stub 1-5"
+
+
 def test_the_code_does_what_was_done(steering, turn):
     steering.amounts = {"decay": -0.5, "brightness": 1}
     assert 'turned = turn.steer(bank["stub 1-5"], brightness=1, decay=-0.5)' in steering.code()

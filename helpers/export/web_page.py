@@ -115,6 +115,8 @@ def web(model: GANSynth, folder: str | os.PathLike, atlas: Atlas | None = None, 
     atlas = timbre.atlas(model, progress=progress) if atlas is None else atlas
     for instrument in atlas.instruments:
         check_model(instrument, model)
+        if len(instrument.z) != model.latent_vector_size:
+            raise ValueError(f"{instrument.name!r} is no point of the latent space, which is all that the page plays")
     with files.filling(folder, last=PAGE, keep=False) as partial:
         script, binary = _members(archive, SCRIPT, BINARY)
         own = f"{RUNTIME.name}-{RUNTIME.version}"

@@ -124,7 +124,7 @@ def distances(waves: np.ndarray, target: np.ndarray, sample_rate: int) -> np.nda
 
 
 def round_trip(wave: np.ndarray, config: Config) -> np.ndarray:
-    """A note after the way to the model's representation and back: what no latent can do better than.
+    """A note after the way to the model's representation and back: what that alone costs.
 
     Args:
       wave: [samples], up to `audio_length`.

@@ -12,7 +12,7 @@ Notebook: 07_songs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,12 +33,12 @@ class SharedNotes:
       cache: where the notes are kept. Several processes may share it.
     """
 
-    def __init__(self, model: GANSynth, z: np.ndarray, cache: NoteCache, made_by: str = ""):
+    def __init__(self, model: GANSynth, z: Iterable[np.ndarray], cache: NoteCache, made_by: str = ""):
         """
         Args:
           model: makes the notes; without a cache of its own, which would bring in notes of other batches.
-          z: [n, latent_vector_size], the latents whose notes are shared: those of instruments that are held, and come
-            in other songs too. Points between instruments hardly come twice.
+          z: latents whose notes are shared, each of one of `GANSynth.latent_sizes`: those of instruments that are held,
+            and come in other songs too. Points between instruments hardly come twice.
           cache: where to keep the notes.
           made_by: what else their last bits depend on, such as the number of threads; notes of another are not taken.
 
@@ -49,7 +49,7 @@ class SharedNotes:
             raise ValueError("a model whose notes are shared must be loaded without a cache")
         self._model, self.cache = model, cache
         self._made_by = f"{model.fingerprint} blocks of {BLOCK} {made_by}"
-        self._shared = {row.tobytes() for row in np.asarray(z, np.float32)}
+        self._shared = {np.asarray(row, np.float32).tobytes() for row in z}
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name == "_model":  # asked for before there is one: by copy and pickle

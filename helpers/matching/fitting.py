@@ -9,6 +9,7 @@ Notebook: 11_match.
 from __future__ import annotations
 
 import dataclasses
+import html
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,6 +46,8 @@ FIFTH = 7  # semitones to a pitch that was not recorded
 IN_TUNE = 15.0  # cents; candidates that are further off at any pitch come last
 LOUDNESS = -20.0  # LUFS of the sounds to compare
 HOLDS = 2.5  # steps of a descriptor (`timbre.DESCRIPTORS`), by which the timbre may be another at another pitch
+
+WRAPPED = "white-space: pre-wrap; word-break: normal; overflow-wrap: break-word"  # JupyterLab breaks inside words
 
 Progress = bool | Callable[[int, int], None]  # a bar or none; or a function of (steps done, steps in all)
 
@@ -100,7 +103,7 @@ class OtherPitch(NamedTuple):
     said: str
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Match:
     """The nearest sound that this model can make, and what it is worth.
 
@@ -110,12 +113,12 @@ class Match:
       distance: dB between the recording and the match, the mean over the notes.
       nearest: the voice of the bank that was nearest before.
       nearest_distance: dB between the recording and that voice.
-      round_trip: dB between the recording and itself, after the model's representation and back: what no latent can
-        do better than.
+      round_trip: dB between the recording and itself, after the model's representation and back: what that alone
+        costs. A recording is hardly ever matched more nearly; a note that the model itself made is.
       cents: how far the recording is above equal temperament at A4 = 440 Hz, the mean over the notes: what to tune the
         instrument by, for playing along with it.
       notes: note by note.
-      others: the match a fifth above and below.
+      others: the match a fifth above and below, where that was not recorded.
       descriptors: of the match at the first note's pitch, by name, to compare `others` with.
       free: what was optimised.
       seconds: how long it took.
@@ -153,8 +156,8 @@ class Match:
             + (" (stopped early)" if self.stopped else ""),
             f"  {self.distance:.1f} dB from the recording; {self.nearest.name}, the nearest voice, is "
             f"{self.nearest_distance:.1f} dB from it",
-            f"  {self.round_trip:.1f} dB lie between the recording and itself in the model's representation, which no "
-            "latent can do better than",
+            f"  {self.round_trip:.1f} dB lie between the recording and itself after the model's representation and "
+            "back: what that alone costs",
             f"  the recording is {_tuned(self.cents)}",
         ]
         for note in self.notes:
@@ -168,6 +171,12 @@ class Match:
 
     def __str__(self) -> str:
         return self.report()
+
+    def __repr__(self) -> str:
+        return f"Match({self.name!r}, {self.distance:.1f} dB; {self.nearest.name!r}, {self.nearest_distance:.1f} dB)"
+
+    def _repr_html_(self) -> str:
+        return f'<pre style="{WRAPPED}">{html.escape(self.report())}</pre>'
 
 
 @in_one_line
@@ -474,7 +483,7 @@ def _listened(
     """All that is said of an instrument, from how it sounds."""
     notes = tuple(_matched(model, target, instrument, nearest) for target in targets)
     first = targets[0].pitch
-    pitches = [first, *_others(first)]
+    pitches = [first, *(pitch for pitch in _others(first) if pitch not in {target.pitch for target in targets})]
     waves = model.generate(instrument.z, pitches, progress=False)
     described = [_described(wave, pitch, model.sample_rate) for wave, pitch in zip(waves, pitches, strict=True)]
     others = tuple(

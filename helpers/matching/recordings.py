@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ MIN_SECONDS = 0.15  # of a note: less has no pitch that could be trusted, and no
 SILENT_DB = -60.0  # of full scale; a recording whose peak is below is silence
 LOW_RATE = 12000  # Hz; below, the upper half of what a model draws is missing
 CLIPPED_RUN = 4  # samples in a row at the highest value: no microphone and no sine does that by itself
+OFFSET = 0.05  # of the peak: a mean beyond is no sound but a direct current, as some sound cards add it
 CANCELS_DB = 3.0  # what mixing to mono may take away before the louder channel is taken alone
 
 # Where notes begin and end.
@@ -41,12 +42,17 @@ ABOVE_NOISE_DB = 8.0  # ... and so is what lies no further above the noise
 ONSET_DB = 4.0  # by which the bands of the mel spectrum rise, in the mean, where a note begins
 SAME_SEMITONES = 0.6  # of two notes in a row: nearer, they are one, unless the second is struck anew ...
 STRUCK_DB = 4.0  # ... which raises the level by so much
+STEADY_SECONDS, STEADY_SEMITONES = 0.12, 0.3  # how long, and within what, a pitch is held on both sides of a step ...
+STEP_SECONDS = 0.06  # ... that takes so long: a slide and a vibrato hold none
+TAIL_DB = 12.0  # below the loudest of the note before: what comes out there rang already
 COMPARED_SECONDS = 0.3  # before an onset and after it, in which pitches are compared
 BEFORE = 0.01  # s before the onset that belong to the note
 MAX_NOTES = 8  # of one recording; more make a match slower, and no better
+ALIKE_SECONDS = 0.1  # notes whose lengths differ by less are as long
 LISTENED_SECONDS = 1.5  # of each note, by the trackers
 
 # What is said of a note.
+LOWEST_SURE, HIGHEST_SURE = pitches.UNKNOWN[0] + 1, pitches.UNKNOWN[1] - 6  # MIDI
 WANDERS = 0.8  # semitones between the lowest and the highest tenth of a pitch that is held
 ONE_NOTE = 0.75  # share of a note's energy that lies on its partials; a chord has less, and so has noise
 MISSING = 3  # a pitch whose first three partials are not there is not heard
@@ -55,7 +61,8 @@ AUDIBLE = 1e-3  # of the strongest partial's energy
 PITCH_PARTIALS = 6  # the first ones decide which pitch is heard
 RESOLVED_PERIODS = 8  # of a note that partials can be told apart in
 EPSILON = 1e-20
-DECAYS_DB = 25.0  # within DECAYS_SECONDS after its peak: a stroke
+ATTACK_DB = 3.0  # below its peak a sound has begun
+DECAYS_DB = 25.0  # within DECAYS_SECONDS after that: a stroke
 DECAYS_SECONDS = 0.3
 HIGH_SHARE, TONAL = 0.5, 0.1  # of the energy above all pitches; spectral flatness below which that is a whistle
 
@@ -137,7 +144,8 @@ def read(source: str | os.PathLike | bytes, name: str | None = None) -> Recordin
     else:
         path = as_path(source)
         if not path.is_file():
-            raise FileNotFoundError(f"no recording at {path}: there is no such file")
+            what = "it is a folder" if path.is_dir() else "there is no such file"
+            raise FileNotFoundError(f"no recording at {path}: {what}")
         if path.stat().st_size > MAX_BYTES:
             raise ValueError(f"{path} has {path.stat().st_size >> 20} MB; a recording may have {MAX_BYTES >> 20}")
         content, name = path.read_bytes(), one_line(name or Path(path.name).stem)
@@ -150,6 +158,8 @@ def read(source: str | os.PathLike | bytes, name: str | None = None) -> Recordin
             f"it lasts {_minutes(seconds)}, and only the first {MAX_SECONDS:.0f} s were read: cut out a few seconds"
         )
     samples, said = _one_channel(channels)
+    if warnings and _is_silent(samples):
+        raise ValueError(f"{name} is silent in its first {MAX_SECONDS:.0f} s, and no more is read: cut out the note")
     return _checked(samples, sample_rate, name, [*warnings, *said])
 
 
@@ -217,8 +227,10 @@ def _one_channel(channels: np.ndarray) -> tuple[np.ndarray, list[str]]:
 
 
 def _checked(samples: np.ndarray, sample_rate: int, name: str, warnings: list[str]) -> Recording:
-    peak = float(np.abs(samples).max(initial=0.0))
-    if peak < 10 ** (SILENT_DB / 20):
+    if not len(samples):
+        raise ValueError(f"{name} holds no sound: its file ends before the first sample")
+    peak = float(np.abs(samples).max())
+    if _is_silent(samples):
         raise ValueError(f"{name} is silent: record nearer to the microphone, or choose another input")
     if len(samples) < MIN_SECONDS * sample_rate:
         raise ValueError(
@@ -232,7 +244,16 @@ def _checked(samples: np.ndarray, sample_rate: int, name: str, warnings: list[st
             f"its {sample_rate} Hz hold nothing above {sample_rate / 2000:g} kHz, and so the match will be dull: "
             "record with 16000 Hz or more"
         )
+    if abs(offset := float(np.mean(samples, dtype=np.float64))) > OFFSET * peak:
+        samples = samples - np.float32(offset)
+        peak = float(np.abs(samples).max())
+        if _is_silent(samples):
+            raise ValueError(f"{name} is a constant and no sound: check the microphone and its cable")
     return Recording(np.ascontiguousarray(samples / max(peak, 1.0), np.float32), sample_rate, name, tuple(warnings))
+
+
+def _is_silent(samples: np.ndarray) -> bool:
+    return float(np.abs(samples).max(initial=0.0)) < 10 ** (SILENT_DB / 20)
 
 
 def _clipped(samples: np.ndarray, peak: float) -> int:
@@ -258,7 +279,8 @@ def find_notes(
       pitch: MIDI number of the note, for where the trackers are wrong; the part is then one note.
 
     Returns:
-      At least one note and at most MAX_NOTES, the longest.
+      At least one note and at most MAX_NOTES, the longest, and of those that are as long the first; a warning of the
+      first one says if there are more.
 
     Raises:
       ValueError: there is no note in that part; the sentence says what seems to be there instead.
@@ -277,19 +299,22 @@ def find_notes(
     if pitch is not None and not pitches.UNKNOWN[0] <= pitch <= pitches.UNKNOWN[1]:
         raise ValueError(f"pitch is {pitch}; it is a MIDI number from {pitches.UNKNOWN[0]} to {pitches.UNKNOWN[1]}")
     wave = recording.samples[round(begin * rate) : round(stop * rate)]
-    if np.abs(wave).max(initial=0.0) < 10 ** (SILENT_DB / 20):
+    if _is_silent(wave):
         raise ValueError(f"there is silence from {begin:.2f} to {stop:.2f} s: choose a part in which a note sounds")
     level = _level(wave, rate)
     sounds = level > max(-HEARD_DB, min(float(np.percentile(level, 5)) + ABOVE_NOISE_DB, -HEARD_DB / 2))
     spans = [_whole(sounds)] if pitch is not None else _spans(wave, rate, level, sounds)
-    spans = sorted(sorted(spans, key=lambda span: span[0] - span[1])[:MAX_NOTES])
+    chosen = sorted(sorted(spans, key=lambda span: -round((span[1] - span[0]) / ALIKE_SECONDS))[:MAX_NOTES])
     found = []
-    for first, last, until in spans:
+    for first, last, until in chosen:
         note = wave[round(first * rate) : round(until * rate)]
         found.append(_described(note, rate, begin + first, begin + last, begin + until, pitch))
     heard = [note for note in found if note is not None]
     if not heard:
         raise ValueError(_what_instead(wave, rate, level))
+    if len(spans) > MAX_NOTES:
+        said = f"{len(spans)} notes are in it, and the longest {MAX_NOTES} are used: choose a part with fewer"
+        heard[0] = dataclasses.replace(heard[0], warnings=(*heard[0].warnings, said))
     return heard
 
 
@@ -335,7 +360,9 @@ def _spans(wave: np.ndarray, rate: int, level: np.ndarray, sounds: np.ndarray) -
 
 
 def _onsets(wave: np.ndarray, rate: int, level: np.ndarray, sounds: np.ndarray) -> list[int]:
-    """Where notes begin, in steps: after silence, or where the spectrum rises and either pitch or level is new."""
+    """Where notes begin, in steps: after silence, where the spectrum rises and either pitch or level is new, or where
+    one held pitch follows another without a stroke.
+    """
     rising = np.flatnonzero(np.diff(np.concatenate([[False], sounds]).astype(int)) == 1)
     flux = _flux(wave, rate, len(level))
     wide = round(0.05 / STEP)
@@ -345,11 +372,12 @@ def _onsets(wave: np.ndarray, rate: int, level: np.ndarray, sounds: np.ndarray) 
         if sounds[i] and flux[i] >= ONSET_DB and flux[i] == flux[max(0, i - wide) : i + wide + 1].max()
     ]
     gap = round(MIN_SECONDS / STEP)
+    slurs = [i for i in _slurs(wave, rate, len(level)) if sounds[i] and all(abs(i - peak) > gap for peak in peaks)]
     starts: list[int] = []
-    for i in sorted({*rising.tolist(), *peaks}):
+    for i in sorted({*rising.tolist(), *peaks, *slurs}):
         if not starts or not sounds[starts[-1] : i].any():
             starts = [*starts[:-1], i] if starts and not sounds[starts[-1] : i].any() else [*starts, i]
-        elif i - starts[-1] >= gap and _is_new(wave, rate, level, starts[-1], i):
+        elif i - starts[-1] >= gap and (_is_slurred if i in slurs else _is_new)(wave, rate, level, starts[-1], i):
             starts.append(i)
     return starts
 
@@ -365,17 +393,50 @@ def _flux(wave: np.ndarray, rate: int, steps: int) -> np.ndarray:
     return np.pad(rise, (lag, max(0, steps)))[:steps]
 
 
+def _slurs(wave: np.ndarray, rate: int, steps: int) -> list[int]:
+    """Where one held pitch follows another, in steps."""
+    wide, apart = round(STEADY_SECONDS / STEP), round(STEP_SECONDS / STEP)
+    if steps <= 2 * wide + apart:
+        return []
+    times, curve = pitches.swift_f0_curve(wave, rate)
+    curve = curve[np.minimum(np.searchsorted(times, np.arange(steps) * STEP), len(curve) - 1)]
+    held = np.lib.stride_tricks.sliding_window_view(curve, wide)
+    low, pitch, high = np.percentile(held, [10, 50, 90], axis=1)  # not numbers where one in the window is none
+    pitch[~(high - low <= STEADY_SEMITONES)] = np.nan
+    moved = np.abs(pitch[wide + apart :] - pitch[: -wide - apart]) > SAME_SEMITONES
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], moved, [False]])))
+    return [int(first + last - 1) // 2 + wide + apart // 2 for first, last in edges.reshape(-1, 2)]
+
+
 def _is_new(wave: np.ndarray, rate: int, level: np.ndarray, before: int, at: int) -> bool:
     """Whether a note begins at a step, and not only something within the one that began at `before`."""
     near = round(0.06 / STEP)
     if level[at : at + near].max() - level[max(at - near, 0) : at].min() >= STRUCK_DB:
         return True
-    step, length = round(STEP * rate), round(COMPARED_SECONDS * rate)
-    old, new = wave[max(before * step, at * step - length) : at * step], wave[at * step : at * step + length]
-    heard = [pitches.swift_f0_track(part, rate) for part in (old, new)]
+    heard = [pitches.swift_f0_track(part, rate) for part in _around(wave, rate, before, at)]
     if not all(len(track) for track in heard):
         return False
     return abs(float(np.median(heard[0]) - np.median(heard[1]))) > SAME_SEMITONES
+
+
+def _is_slurred(wave: np.ndarray, rate: int, level: np.ndarray, before: int, at: int) -> bool:
+    """Whether a note begins at a step without a stroke, and it is not the tracker that went to another octave."""
+    if level[at : at + round(MIN_SECONDS / STEP)].max() < level[before:at].max() - TAIL_DB:
+        return False
+    parts = _around(wave, rate, before, at)
+    tracks = [pitches.swift_f0_track(part, rate) for part in parts]
+    if not all(len(track) for track in tracks):
+        return False
+    heard = [float(np.median(track)) for track in tracks]
+    if abs(heard[0] - heard[1]) <= SAME_SEMITONES:
+        return False
+    return all(_likeliest(part, heard, rate)[0] == pitch for part, pitch in zip(parts, heard, strict=True))
+
+
+def _around(wave: np.ndarray, rate: int, before: int, at: int) -> tuple[np.ndarray, np.ndarray]:
+    """The sound before a step, from the step `before` on, and after it."""
+    step, length = round(STEP * rate), round(COMPARED_SECONDS * rate)
+    return wave[max(before * step, at * step - length) : at * step], wave[at * step : at * step + length]
 
 
 def _described(
@@ -390,9 +451,7 @@ def _described(
     if pitch is None:
         if not heard:
             return None
-        shares = [_share(tone, value, rate) for value in heard]
-        # The octave below a note has all of its partials too, so that the higher one is right where both fit.
-        chosen = max(value for value, share in zip(heard, shares, strict=True) if share >= NEARLY * max(shares))
+        chosen, share = _likeliest(tone, heard, rate)
         if heard[-1] - heard[0] > pitches.DISAGREE_CENTS / 100:
             said = " and ".join(f"{name} {_named(value)}" for name, value in readings.items())
             warnings.append(f"the trackers disagree: {said}; listen, and say which it is if {_named(chosen)} is wrong")
@@ -405,10 +464,15 @@ def _described(
                 f"its pitch moves over {spread:.1f} semitones, as in speech, a slide, a drum or a bird's song; the "
                 f"match holds {_named(chosen)}: record a note that is held"
             )
-        if max(shares) < ONE_NOTE:
+        if share < ONE_NOTE:
             warnings.append(
-                f"{100 * (1 - max(shares)):.0f} % of it do not belong to {_named(chosen)}: a chord, several voices or "
+                f"{100 * (1 - share):.0f} % of it do not belong to {_named(chosen)}: a chord, several voices or "
                 "noise; record one note alone"
+            )
+        if not LOWEST_SURE <= chosen <= HIGHEST_SURE:
+            warnings.append(
+                f"{_named(chosen)} is at the end of what the trackers can hear, and what lies beyond is heard as that: "
+                "listen, and record a note between C1 and C7 if you can"
             )
     else:
         chosen = float(pitch)
@@ -430,6 +494,13 @@ def _partials(tone: np.ndarray, midi: float, rate: int) -> Partials | None:
     if len(part) < RESOLVED_PERIODS * rate / hertz:
         return None
     return partials_of(part, hertz, rate)
+
+
+def _likeliest(tone: np.ndarray, heard: Sequence[float], rate: int) -> tuple[float, float]:
+    """Of some pitches the one whose partials hold most of a note's energy, and the largest share that one holds."""
+    shares = [_share(tone, value, rate) for value in heard]
+    # The octave below a note has all of its partials too, so that the higher one is right where both fit.
+    return max(value for value, share in zip(heard, shares, strict=True) if share >= NEARLY * max(shares)), max(shares)
 
 
 def _share(tone: np.ndarray, midi: float, rate: int) -> float:
@@ -484,8 +555,8 @@ def _what_instead(wave: np.ndarray, rate: int, level: np.ndarray) -> str:
             f"what sounds lies above {note_name(pitches.UNKNOWN[1])}, as in a bird's song or a whistle, higher than "
             "any note of the model: record a lower one"
         )
-    peak = int(np.argmax(level))
-    after = level[peak : peak + round(DECAYS_SECONDS / STEP) + 1]
+    begins = int(np.argmax(level >= -ATTACK_DB))  # noise has its peak anywhere
+    after = level[begins : begins + round(DECAYS_SECONDS / STEP) + 1]
     if after[-1] <= -DECAYS_DB or len(after) < DECAYS_SECONDS / STEP:
         return (
             "no pitch is heard, as in a drum or a click: record a note of an instrument that has one, or say its pitch"

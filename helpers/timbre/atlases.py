@@ -25,7 +25,7 @@ from .. import instruments
 from ..errors import in_one_line
 from ..files import as_path, replacing
 from ..folders import APP, BUNDLED
-from ..instruments import Instrument, check_model
+from ..instruments import Instrument, alongside, check_model
 from ..tables import table
 from . import families, wording
 from .by_style import Candidate
@@ -354,7 +354,7 @@ def _check_count(n: int) -> None:
 
 def _name(model: GANSynth, chosen: Sequence[Instrument]) -> str:
     """A file's name for all that an atlas depends on."""
-    latents = np.stack([instrument.z for instrument in chosen]).astype("<f4")
+    latents = alongside(chosen).astype("<f4")
     precision = "" if model.precision == "float32" else f" {model.precision}"
     digest = hashlib.sha256(f"{VERSION} {PITCHES} {model.fingerprint}{precision}".encode() + latents.tobytes())
     return f"atlas-{digest.hexdigest()[:16]}.npz"
@@ -410,7 +410,7 @@ def describe(
         try:
             for first in range(0, len(chosen), SAVE_EVERY):
                 some = chosen[first : first + SAVE_EVERY]
-                z = np.repeat([instrument.z for instrument in some], len(PITCHES), axis=0)
+                z = np.repeat(alongside(some), len(PITCHES), axis=0)
                 notes = model.generate(z, np.tile(PITCHES, len(some)), duration=duration, progress=False)
                 add()
                 waiting = beside.submit(_rows, model, notes.reshape(len(some), len(PITCHES), -1))

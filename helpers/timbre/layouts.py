@@ -52,7 +52,7 @@ def layout(atlas: Atlas, by: str = DESCRIPTORS) -> Layout:
       atlas: its instruments.
       by: "descriptors": what the instruments sound like, each descriptor in standard deviations, cut off at 3; or
         "latents": where they lie in the latent space. The latter says what the network has to tell apart, and its two
-        axes carry a small share of the whole.
+        axes carry a small share of the whole. Of activations of the first layer it knows nothing.
 
     Returns:
       The places. Which way an axis points is chosen so that the descriptor it is most correlated with rises.
@@ -74,7 +74,7 @@ def layout(atlas: Atlas, by: str = DESCRIPTORS) -> Layout:
     if by == DESCRIPTORS:
         rows = np.clip(_standardised(atlas.values), -FARTHEST, FARTHEST)
     else:
-        rows = np.stack([instrument.z for instrument in atlas.instruments])
+        rows = np.stack([instrument.z[: atlas.model.latent_vector_size] for instrument in atlas.instruments])
     rows = rows - rows.mean(axis=0)
     # Two instruments have one axis only; the padding adds a second, of no length.
     left, lengths, _ = np.linalg.svd(np.vstack([rows, np.zeros_like(rows[:1])]), full_matrices=False)

@@ -334,7 +334,8 @@ def directions(atlas: Atlas, seed: int = 0) -> Directions:
     """Learn directions from an atlas: ridge regression of each descriptor on the latents.
 
     Args:
-      atlas: instruments and what they sound like, `MIN_INSTRUMENTS` at least.
+      atlas: instruments and what they sound like, `MIN_INSTRUMENTS` at least. Those with activations of the first
+        layer are left out: what they sound like is not in their latent alone.
       seed: of the folds.
 
     Returns:
@@ -347,13 +348,14 @@ def directions(atlas: Atlas, seed: int = 0) -> Directions:
 
     Notebook: 09_explore.
     """
-    if len(atlas) < MIN_INSTRUMENTS:
-        raise ValueError(f"directions need {MIN_INSTRUMENTS} instruments to learn from; this atlas has {len(atlas)}")
-    basis = axes(atlas.model).vectors
-    x = np.stack([instrument.z for instrument in atlas.instruments]) @ basis.T
-    deviations = atlas.values.std(axis=0)
+    points = [i for i, one in enumerate(atlas.instruments) if len(one.z) == atlas.model.latent_vector_size]
+    if len(points) < MIN_INSTRUMENTS:
+        raise ValueError(f"directions need {MIN_INSTRUMENTS} instruments to learn from; this atlas has {len(points)}")
+    basis, values = axes(atlas.model).vectors, atlas.values[points]
+    x = np.stack([atlas.instruments[i].z for i in points]) @ basis.T
+    deviations = values.std(axis=0)
     moving = deviations > 1e-6
-    y = (atlas.values - atlas.values.mean(axis=0)) / np.where(moving, deviations, 1.0)
+    y = (values - values.mean(axis=0)) / np.where(moving, deviations, 1.0)
     folds = np.random.default_rng(seed).permutation(len(x)) % FOLDS
     guessed = np.zeros_like(y)
     for fold in range(FOLDS):

@@ -69,14 +69,14 @@ class Steering(Control):
         self._build()
         children = [self._choice, self._grid, self._keeping, self._line, self._age, self._piano, self._sound]
         super().__init__("Steering", children, [self._line])
-        self.start = next(iter(bank)) if start is None else start
+        self.start = self._offered()[0] if start is None else start
         self._follow()
         bank.on_change(self._follow)
 
     def _build(self) -> None:
         self._line, self._age = Line(), Line()
         self._instrument = tip(
-            ipywidgets.Dropdown(options=list(self._bank), description="instrument"), "The instrument to steer"
+            ipywidgets.Dropdown(options=self._offered(), description="instrument"), "The instrument to steer"
         )
         reset = ipywidgets.Button(description="Reset", icon="undo", layout={"width": "90px"})
         tip(reset, "All sliders back to 0")
@@ -109,7 +109,13 @@ class Steering(Control):
     def _known(self, proposal: traitlets.Bunch) -> str:
         if proposal.value not in self._bank:
             raise ValueError(f"there is no instrument {proposal.value!r} in the bank")
+        if proposal.value not in self._offered():
+            raise ValueError(f"{proposal.value!r} is no point of the latent space, and cannot be steered")
         return proposal.value
+
+    def _offered(self) -> tuple[str, ...]:
+        """Names of those that can be steered: the points of the latent space."""
+        return tuple(name for name, one in self._bank.items() if len(one.z) == self._bank.model.latent_vector_size)
 
     @traitlets.validate("amounts")
     def _possible(self, proposal: traitlets.Bunch) -> dict[str, float]:
@@ -121,8 +127,8 @@ class Steering(Control):
         begin = self._bank[self.start]
         self.instrument = self.directions.steer(begin, **self.amounts) if self.amounts else begin
         self._filling = True
-        if self._instrument.options != tuple(self._bank):
-            self._instrument.options = tuple(self._bank)
+        if self._instrument.options != self._offered():
+            self._instrument.options = self._offered()
         self._instrument.value = self.start
         for name, slider in self._sliders.items():
             slider.value = self.amounts.get(name, 0.0)
@@ -165,7 +171,7 @@ class Steering(Control):
         if self.start in self._bank:
             self._steer()
         else:
-            self.start = next(iter(self._bank))
+            self.start = self._offered()[0]
 
     # ------------------------------------------------------------------------------------------- hearing and keeping
 
