@@ -42,17 +42,22 @@ LEFT_SECONDS = 600  # after which a kernel is ended whose page is gone without s
 LOOK_SECONDS = 30  # between two looks for such kernels
 PATIENCE = 5.0  # s that a visitor waits for a place: who reloads the page has only just left
 STEP = 0.1  # s between two looks for a place
+# To a kernel: otherwise each warns that its connection is not encrypted, which is one within this machine.
+QUIET = "--IPKernelApp.log_level=ERROR"
 RETRY_SECONDS = 15  # after which the page of who was not let in tries again
 
 FULL = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>No place free</title>
 <meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="{seconds}">
 <style>
-body {{ font: 1.2rem/1.5 system-ui, sans-serif; max-width: 32rem; margin: 20vh auto; padding: 0 1rem;
-color-scheme: light dark; }}
+:root {{ color-scheme: light dark; }}
+body {{ font: 1.1rem/1.5 system-ui, sans-serif; max-width: 30rem; margin: 20vh auto; padding: 0 1.5rem; }}
+h1 {{ font-size: 1.6rem; font-weight: 600; line-height: 1.2; }}
+.again {{ opacity: 0.7; }}
 </style></head>
-<body><p role="status">{taken} taken; as soon as somebody closes the page there is room for you, and this
-page tries again every {seconds} seconds.</p></body></html>
+<body><h1>No place free</h1>
+<p role="status">{taken} taken; as soon as somebody closes the page there is room for you.</p>
+<p class="again">This page tries again every {seconds} seconds by itself.</p></body></html>
 """
 
 
@@ -96,7 +101,8 @@ class Places(AsyncMappingKernelManager):
                 self._tasks.append(task)
         try:
             home = _home()
-            kernel_id = await super().start_kernel(**{**how, "path": None, "cwd": str(home)})
+            said = [*how.get("extra_arguments", ()), QUIET]
+            kernel_id = await super().start_kernel(**{**how, "path": None, "cwd": str(home), "extra_arguments": said})
         finally:
             self._starting -= 1
         self._homes[kernel_id] = home
@@ -257,7 +263,7 @@ def serve(notebook: Path, places: int, ip: str, port: int, others: Sequence[str]
     settings.MappingKernelManager.cull_idle_timeout = LEFT_SECONDS
     settings.MappingKernelManager.cull_interval = LOOK_SECONDS
     settings.VoilaKernelManager.fill_delay = 0.0
-    settings.Voila.log_level = "WARN"
+    settings.Voila.log_level = "ERROR"  # a teacher can do nothing about a notebook that is "not trusted"
     app = Classroom(config=settings)
     app.initialize([str(notebook), "--no-browser", f"--Voila.ip={ip}", f"--Voila.port={port}", *others])
     app.start()

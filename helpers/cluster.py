@@ -24,10 +24,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import __version__, gansynth, many, scores
 from .errors import one_line
-from .files import is_full
+from .files import as_path, is_full
+from .gansynth import hub
 from .many import Full, Row, Run
 from .scores import Score
 from .stores import open_store
+from .tables import counted
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -38,7 +40,9 @@ EXTRA = 'several workers need dask.distributed: pip install "gansynth-suite[clus
 RETRIES = 2  # of a score whose clip could not be written, or whose worker went away
 WAITING = 3  # scores for each thread of a worker that are on their way to it; their bytes are in memory
 PATIENCE = 60.0  # s to wait for a scheduler, and for its first worker
+MAX_WORKERS_A_CORE = 4  # of this machine: each takes some 0.7 GB, and more than one for a core gain nothing
 QUIET = {"distributed.worker.profile.enabled": False}  # it looks at what runs every 10 ms, which takes processor
+HTTP = "127.0.0.1:0"  # nobody needs Dask's pages: any free port, where its own would bring a warning if it is taken
 # What a worker of this machine runs first. A terminal sends Ctrl-C to all; the one that began ends the others.
 # And of tqdm's lock between processes, which nobody shares here, Python would say that an ended worker has left it.
 PRELOAD = """
@@ -54,44 +58,6 @@ Item = TypeVar("Item")
 
 class Gone(ConnectionError):
     """The scheduler has ended, or cannot be reached any more."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Order:
-    """All that a worker must know of a run. Equal ones share a loaded model.
-
-    Attributes:
-      place: folder or address that the clips go to.
-      run: how scores are played.
-      source: what `gansynth.load` finds the model by.
-      precision: of its convolutions.
-      fingerprint: of its weights.
-      backend: what computes its notes.
-      threads: of TensorFlow in each worker; None: as many as it takes.
-      again: make also what is there and would be the same.
-      version: of this package.
-    """
-
-    place: str
-    run: Run
-    source: str
-    precision: str
-    fingerprint: str
-    backend: str
-    threads: int | None = None
-    again: bool = False
-    version: str = __version__
-
-    @functools.cached_property
-    def digest(self) -> str:
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return hashlib.sha256(json.dumps({**values, "run": self.run.described()}).encode()).hexdigest()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Order) and other.digest == self.digest
-
-    def __hash__(self) -> int:
-        return hash(self.digest)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +79,42 @@ class Loaded:
     backend: str
     threads: int | None = None
     version: str = __version__
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Order:
+    """All that a worker must know of a run. Equal ones share a model with its notes.
+
+    Attributes:
+      place: folder or address that the clips go to.
+      run: how scores are played.
+      loaded: the model that plays them.
+      again: make also what is there and would be the same.
+    """
+
+    place: str
+    run: Run
+    loaded: Loaded
+    again: bool = False
+
+    @functools.cached_property
+    def digest(self) -> str:
+        values = [self.place, self.run.described(), dataclasses.astuple(self.loaded), self.again]
+        return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Order) and other.digest == self.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+
+def loaded_as(model: GANSynth, threads: int | None = None) -> Loaded:
+    """What workers are told of a model, and of how many threads compute with it."""
+    source = model.source
+    if source and source not in hub.names() and as_path(source).exists():
+        source = os.path.abspath(as_path(source))  # workers may be in another folder
+    return Loaded(source, model.precision, model.fingerprint, model.backend, threads)
 
 
 # ---- In a worker -----------------------------------------------------------------------------------------------------
@@ -138,8 +140,7 @@ def model_of(loaded: Loaded) -> GANSynth:
 @functools.lru_cache(maxsize=1)
 def _player(order: Order) -> GANSynth:
     """The model that plays the scores of a run."""
-    loaded = Loaded(order.source, order.precision, order.fingerprint, order.backend, order.threads, order.version)
-    model = model_of(loaded)
+    model = model_of(order.loaded)
     return many.sharing(model, order.run.instruments) if order.run.shares else model
 
 
@@ -163,6 +164,22 @@ def play(order: Order, score: Score, content: bytes) -> Row | Full:
 # ---- Where the run was begun -----------------------------------------------------------------------------------------
 
 
+def check_workers(count: int, name: str = "count") -> None:
+    """Whether this machine can have so many workers.
+
+    Args:
+      count: of processes.
+      name: what it is called where it was given.
+
+    Raises:
+      ValueError: it cannot.
+    """
+    cores = gansynth.cores()
+    most = MAX_WORKERS_A_CORE * cores
+    if not 1 <= count <= most:
+        raise ValueError(f"{name} is {count:,}; with {counted(cores, 'core')} it must lie between 1 and {most:,}")
+
+
 @contextlib.contextmanager
 def workers(count: int) -> Iterator[Client]:
     """Processes of this machine for a block, one score at a time in each.
@@ -172,10 +189,9 @@ def workers(count: int) -> Iterator[Client]:
 
     Raises:
       ImportError: dask.distributed is not installed.
-      ValueError: there are no such processes.
+      ValueError: so many make no sense on this machine.
     """
-    if count < 1:
-        raise ValueError(f"{count} workers cannot do anything; 1 is the least")
+    check_workers(count)
     distributed = _distributed()
     import dask
 
@@ -186,6 +202,7 @@ def workers(count: int) -> Iterator[Client]:
             threads_per_worker=1,
             processes=True,
             dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": HTTP},
             memory_limit=0,  # a song in memory is bounded by `limits`; a worker that pauses would wait for ever
             silence_logs=logging.CRITICAL,
             preload=[PRELOAD],
@@ -207,21 +224,34 @@ def scheduler(address: str) -> Iterator[Client]:
       ConnectionError: nothing answers there, or no worker does.
     """
     distributed = _distributed()
-    try:
-        client = distributed.Client(address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
-        raise ConnectionError(f"no Dask scheduler answers at {one_line(address)}: {one_line(error)}") from None
-    try:
+    with _client_is_quiet():
         try:
-            client.wait_for_workers(1, timeout=PATIENCE)
-        except TimeoutError:
-            raise ConnectionError(
-                f"the scheduler at {one_line(address)} has no worker: dask worker {one_line(address)}"
-            ) from None
-        yield client
+            client = distributed.Client(address, timeout=PATIENCE, set_as_default=False)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise ConnectionError(f"no Dask scheduler answers at {one_line(address)}: {one_line(error)}") from None
+        try:
+            try:
+                client.wait_for_workers(1, timeout=PATIENCE)
+            except TimeoutError:
+                raise ConnectionError(
+                    f"the scheduler at {one_line(address)} has no worker: dask worker {one_line(address)}"
+                ) from None
+            yield client
+        finally:
+            with contextlib.suppress(Exception):  # of a scheduler that is gone
+                client.close(timeout=1)
+
+
+@contextlib.contextmanager
+def _client_is_quiet() -> Iterator[None]:
+    """Dask's client says nothing of a scheduler that is gone, in this block: `Gone` is the sentence."""
+    said = logging.getLogger("distributed.client")
+    level = said.level
+    said.setLevel(logging.CRITICAL)
+    try:
+        yield
     finally:
-        with contextlib.suppress(Exception):  # of a scheduler that is gone
-            client.close(timeout=1)
+        said.setLevel(level)
 
 
 def _distributed() -> Any:
@@ -316,10 +346,8 @@ def render_many(
 
     Notebook: 07_songs.
     """
-    order = Order(
-        os.fspath(folder), run, model.source, model.precision, model.fingerprint, model.backend, threads, again
-    )
     store = open_store(folder)
+    order = Order(store.whole_place, run, loaded_as(model, threads), again)
 
     def calls() -> Iterator[tuple[tuple[Score, Row | None], tuple | None]]:
         """Scores with what a worker needs for them; those that need none with their row."""

@@ -32,7 +32,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import math
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -54,7 +53,7 @@ from .many import Full
 from .render.types import DEFAULTS
 from .stores import Store, open_store
 from .tables import counted
-from .terminal import ended, program, say
+from .terminal import INTERRUPTED, MISTAKE, ended, program, say
 from .training.dataset import FAMILIES, SOURCES
 
 if TYPE_CHECKING:
@@ -80,6 +79,7 @@ MAX_PART_BYTES = 64 << 20
 BYTES_BESIDE = {WAV: 6_000, FLAC: 6_000, TFRECORD: 2_000}
 BYTES_A_SAMPLE = {WAV: 2, FLAC: 2, TFRECORD: 4}  # FLAC has fewer; how many fewer, the sounds decide
 MADE, KEPT = "made", "kept"
+CALLED = {"kind": "format", "fingerprint": "checkpoint", "digest": "who plays"}  # what in a manifest, to its user
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,7 +168,7 @@ def jobs_of(
     """
     if not (valid_share >= 0 and test_share >= 0 and valid_share + test_share < 1):
         raise ValueError("the shares of valid and test must be 0 or more, and together below 1")
-    valid, test = math.ceil(valid_share * len(chosen)), math.ceil(test_share * len(chosen))
+    valid, test = (max(1, round(share * len(chosen))) if share > 0 else 0 for share in (valid_share, test_share))
     if valid + test >= len(chosen):
         raise ValueError(
             f"of {counted(len(chosen), 'instrument')}, {valid} would be to validate, {test} to test and none to train; "
@@ -432,18 +432,7 @@ def begin(
         "fingerprint": model.fingerprint,
         "digest": hashlib.sha256(json.dumps(who).encode()).hexdigest(),
     }
-    if store.exists(MANIFEST):
-        try:
-            earlier = jsonfile.checked(
-                jsonfile.parse(store.head(MANIFEST, MAX_PART_BYTES).decode("utf-8")), _Earlier
-            ).set
-        except (OSError, ValueError):
-            earlier = {}
-        if earlier != about:
-            differs = [key for key in about if earlier.get(key) != about[key]]
-            raise ValueError(f"{store.place} holds another data set ({', '.join(differs)}): name another --output_dir")
-    with store.writing(INSTRUMENTS) as path:
-        instruments.save([job.instrument for job in jobs], path)
+    _check_place(store, about)
     manifest = {
         "made_by": f"gansynth-suite {__version__}",
         "command": list(command),
@@ -452,7 +441,28 @@ def begin(
         "velocity": f"changes the level of a note, by (velocity / {LOUDEST}) ^ {DEFAULTS.velocity:g}, and nothing else",
         "set": about,
     }
-    _write_json(store, MANIFEST, manifest)
+    _write_json(store, MANIFEST, manifest)  # the first file of a set: without it, what is there is of something else
+    with store.writing(INSTRUMENTS) as path:
+        instruments.save([job.instrument for job in jobs], path)
+
+
+def _check_place(store: Store, about: Mapping[str, Any]) -> None:
+    """Whether a folder is free for a set, or holds this one.
+
+    Raises:
+      ValueError: it holds another, or files of something else that have these names.
+    """
+    if not store.exists(MANIFEST):
+        if store.exists(INSTRUMENTS):
+            raise ValueError(f"{store.place} holds {INSTRUMENTS} of something else: name another --output_dir")
+        return
+    try:
+        text = store.head(MANIFEST, MAX_PART_BYTES).decode("utf-8")
+        earlier = jsonfile.checked(jsonfile.parse(text), _Earlier).set
+    except (OSError, ValueError):
+        raise ValueError(f"{store.place} holds {MANIFEST} of something else: name another --output_dir") from None
+    if differs := [CALLED.get(key, key) for key in about if earlier.get(key) != about[key]]:
+        raise ValueError(f"{store.place} holds another data set ({', '.join(differs)}): name another --output_dir")
 
 
 # ---- The command line ------------------------------------------------------------------------------------------------
@@ -511,18 +521,22 @@ def numbers_of(text: str, name: str) -> tuple[int, ...]:
         ends = (first, last) if dash else (first, first)
         if not all(end.isascii() and end.isdigit() and len(end) <= 3 for end in ends):
             raise ValueError(f"{name} is {text!r:.100}; expected numbers such as 36,40,48-60")
+        if int(ends[0]) > int(ends[1]):
+            raise ValueError(f"{name} is {text!r:.100}; of {word.strip()}, the first number is above the last")
         numbers += range(int(ends[0]), int(ends[1]) + 1)
     return tuple(numbers)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do what the flags say; the exit status."""
-    from . import gansynth
+    from . import cluster, gansynth
 
     recipe = Recipe(
         numbers_of(args.pitches, "--pitches"), numbers_of(args.velocities, "--velocities"), args.format, args.source
     )
-    for name in ("random", "workers", "threads"):
+    if args.workers is not None:
+        cluster.check_workers(args.workers, "--workers")
+    for name in ("random", "threads"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise ValueError(f"--{name} is {getattr(args, name)}; it must be 1 or more")
     if not 0 <= args.seed < 2**32:
@@ -547,7 +561,7 @@ def run(args: argparse.Namespace) -> int:
     except (KeyboardInterrupt, OSError) as error:
         stopped = "it was interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
         say(f"error: {stopped}; the same command goes on from here", sys.stderr)
-        return 130 if isinstance(error, KeyboardInterrupt) else 1
+        return INTERRUPTED if isinstance(error, KeyboardInterrupt) else MISTAKE
     for name in finish(recipe, jobs, store):
         say(f"{store.place.rstrip('/')}/{name}")
     if failures:
@@ -579,7 +593,7 @@ def _check_cost(model: GANSynth, recipe: Recipe, jobs: Sequence[Job], store: Sto
             f"{MAX_SET_INSTRUMENTS:,} with {MAX_SET_NOTES:,}"
         )
     left = [job for job in jobs if kept(model, recipe, job, store) is None]
-    there = f"; {len(jobs) - len(left):,} of the instruments are there" if len(left) < len(jobs) else ""
+    there = f"; {len(jobs) - len(left):,} of {len(jobs):,} made already" if len(left) < len(jobs) else ""
     say(
         f"{counted(notes, 'note')} of {counted(len(jobs), 'instrument')}, {hours:,.2f} h of sound, up to "
         f"{_size(size)} in {store.place}{there}"
@@ -612,7 +626,7 @@ def _outcomes(
     from . import cluster
 
     client = stack.enter_context(cluster.workers(args.workers) if args.workers else cluster.scheduler(args.scheduler))
-    loaded = cluster.Loaded(model.source, model.precision, model.fingerprint, model.backend, threads)
+    loaded = cluster.loaded_as(model, threads)
     return make_with_workers(client, loaded, model, recipe, jobs, store, sys.stderr.isatty())
 
 
@@ -631,7 +645,7 @@ def make_with_workers(
     def calls() -> Iterator[tuple[Job, tuple | None]]:
         for job in jobs:
             is_there = kept(model, recipe, job, store) is not None
-            yield job, None if is_there else (loaded, recipe, job, store.place)
+            yield job, None if is_there else (loaded, recipe, job, store.whole_place)
 
     with _bar(jobs, progress) as bar:
         for job, task in cluster.each(client, _task, calls()):

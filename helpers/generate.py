@@ -38,7 +38,7 @@ from .instruments import SECONDS_PER_INSTRUMENT, Instrument, Timeline, choose, i
 from .many import FAILED, RESERVED, SUMMARY, Row, Run, Summary, players
 from .render.types import CHOICES, DEFAULTS, Settings
 from .tables import counted
-from .terminal import ended, program, say
+from .terminal import INTERRUPTED, MISTAKE, ended, program, say
 
 if TYPE_CHECKING:
     from .gansynth import GANSynth, NoteCache
@@ -187,8 +187,11 @@ def _new_seed() -> int:
     return int(np.random.SeedSequence().generate_state(1)[0])
 
 
-def run_many(args: argparse.Namespace) -> tuple[Summary, str]:
-    """Play many scores as the flags say; the table of what became of them, and a sentence if an end was put to it.
+def run_many(args: argparse.Namespace) -> tuple[Summary, str, int]:
+    """Play many scores as the flags say.
+
+    Returns:
+      The table of what became of them, a sentence if an end was put to it, and the exit status.
 
     Raises:
       ValueError, OSError, ImportError: what can be known before the first note is generated.
@@ -225,7 +228,7 @@ def run_many(args: argparse.Namespace) -> tuple[Summary, str]:
     summary = Summary(folder)
     with contextlib.ExitStack() as stack:
         rows = _rows(args, model, found, run, threads, stack)
-        return summary, _followed(summary, rows, len(found))
+        return summary, *_followed(summary, rows, len(found))
 
 
 def _rows(
@@ -249,9 +252,9 @@ def _rows(
     return cluster.render_many(client, model, found, args.output_dir, run, threads=threads, **how)
 
 
-def _followed(summary: Summary, rows: Iterator[Row], count: int) -> str:
-    """Enter rows as they come, and say of each failure why; a sentence if they end before all are done."""
-    ended = ""
+def _followed(summary: Summary, rows: Iterator[Row], count: int) -> tuple[str, int]:
+    """Enter rows as they come, and say of each failure why; a sentence if they end too early, and the exit status."""
+    ended, status = "", MISTAKE
     try:
         for row in rows:
             summary.add(row)
@@ -259,13 +262,15 @@ def _followed(summary: Summary, rows: Iterator[Row], count: int) -> str:
                 with tqdm.external_write_mode(sys.stderr):  # above the bar
                     say(f"{row.score}: {row.why}", sys.stderr)
     except KeyboardInterrupt:
-        ended = "it was interrupted"
+        ended, status = "it was interrupted", INTERRUPTED
     except OSError as error:  # of a clip, or of the table itself
         ended = str(error)
     with contextlib.suppress(OSError):  # of a full disk, which has been said; the table is whole without it
         summary.finish()
-    left = count - len(summary.rows)
-    return f"{ended}: {counted(left, 'score')} of {count:,} left; the same command goes on from here" if ended else ""
+    if ended:
+        left = counted(count - len(summary.rows), "score")
+        return f"{ended}: {left} of {count:,} left; the same command goes on from here", status
+    return "", MISTAKE if all(row.result == FAILED for row in summary.rows) else 0
 
 
 def _command(args: argparse.Namespace, run: Run) -> list[str]:
@@ -290,16 +295,17 @@ def _given(args: argparse.Namespace) -> Iterator[tuple[str, object]]:
 
 def _checked_many(args: argparse.Namespace) -> tuple[list[Score], dict]:
     """What can be known of the flags of many scores without a model: the scores and the settings of `render`."""
-    from . import scores, stores
+    from . import cluster, scores, stores
 
     if args.midi_file:
         raise ValueError("--midi_file is for one score; name it beside the others, without the flag")
     for name, instead in ONE_CLIP.items():
         if getattr(args, name):
             raise ValueError(f"--{name} is for one score, named with --midi_file; {instead}")
-    for name in ("workers", "threads"):
-        if getattr(args, name) is not None and getattr(args, name) < 1:
-            raise ValueError(f"--{name} is {getattr(args, name)}; it must be 1 or more")
+    if args.workers is not None:
+        cluster.check_workers(args.workers, "--workers")
+    if args.threads is not None and args.threads < 1:
+        raise ValueError(f"--threads is {args.threads}; it must be 1 or more")
     settings = _checked_settings(args)
     folder = stores.open_store(args.output_dir).folder
     if folder is not None:
@@ -412,7 +418,7 @@ def _report(args: argparse.Namespace) -> int:
     began = time.monotonic()
     written: list[Path] = []
     if args.scores:
-        summary, stopped = run_many(args)
+        summary, stopped, status = run_many(args)
     else:
         written = run(args)
     for path in written:
@@ -421,9 +427,8 @@ def _report(args: argparse.Namespace) -> int:
         say(f"{summary}: {summary.path}")
         if stopped:
             say(f"error: {stopped}", sys.stderr)
-            return 1
-        if all(row.result == FAILED for row in summary.rows):
-            return 1
+        if status:
+            return status
     say(f"done in {time.monotonic() - began:.1f} s")
     return 0
 

@@ -300,6 +300,8 @@ def make(
 
         export.stems(clip, as_path(run.stems) / score.name, model, progress=False)
     numbers: dict[str, Any] = {name: getattr(report, name) for name in ("notes", "rendered", "distinct", "loudness")}
+    if report.loudness is not None:
+        numbers["loudness"] = round(report.loudness, 3)
     numbers |= {"duration": round(clip.duration, 3), "seconds": round(time.monotonic() - began, 3)}
     if not replace and (same := kept(model, score, content, store, run)):  # another worker was faster
         return dataclasses.replace(same, result=MADE)
@@ -546,8 +548,24 @@ class _Manifest(jsonfile.Row):
 
 
 def earlier(folder: str | os.PathLike) -> Mapping[str, Any]:
-    """The `seed` of the run that left a manifest in a folder, and whether it `shares` notes; nothing without one."""
-    with contextlib.suppress(OSError, ValueError):
-        text = open_store(folder).head(MANIFEST, MAX_MANIFEST_BYTES).decode("utf-8")
+    """The `seed` of the run that left a manifest in a folder, and whether it `shares` notes; nothing without one.
+
+    Raises:
+      ValueError: the folder holds a manifest or a table that no such run has written, and that one would replace.
+    """
+    store = open_store(folder)
+    begins = _csv([COLUMNS]).encode().strip()
+    with contextlib.suppress(OSError):
+        if store.head(SUMMARY, len(begins)) != begins:
+            raise _not_ours(store, SUMMARY)
+    try:
+        text = store.head(MANIFEST, MAX_MANIFEST_BYTES).decode("utf-8")
         return jsonfile.checked(jsonfile.parse(text), _Manifest).run.model_dump()
-    return {}
+    except OSError:
+        return {}
+    except ValueError:
+        raise _not_ours(store, MANIFEST) from None
+
+
+def _not_ours(store: Store, name: str) -> ValueError:
+    return ValueError(f"{one_line(store.place)} holds {name} of something else: name another --output_dir")

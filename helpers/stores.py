@@ -38,11 +38,16 @@ class Store:
     """
 
     def __init__(self, place: str | os.PathLike):
-        self.place = str(place)
+        self.place = str(place) or os.curdir
         self.folder: Path | None = as_path(place)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.place!r})"
+
+    @property
+    def whole_place(self) -> str:
+        """The folder as another process finds it, whatever folder that one is in."""
+        return self.place if self.folder is None else os.path.abspath(self.folder)
 
     def _path(self, name: str) -> Path:
         assert self.folder is not None, "what is elsewhere has no path"

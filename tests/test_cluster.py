@@ -3,9 +3,11 @@
 import contextlib
 import dataclasses
 import errno
+import logging
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -241,7 +243,7 @@ def test_ctrl_c_ends_the_workers_keeps_what_is_done_and_says_how_to_go_on(songs,
         with contextlib.suppress(ProcessLookupError):
             os.killpg(begun.pid, signal.SIGKILL)
     before, left = contents(out), 8 - len(contents(out))
-    assert begun.returncode == 1
+    assert begun.returncode == 130
     said = re.fullmatch(
         r"error: it was interrupted: (\d) scores? of 8 left; the same command goes on from here\n", error
     )
@@ -259,10 +261,43 @@ def test_workers_are_told_what_does_not_fit(songs, tmp_path, monkeypatch):
     monkeypatch.setattr("helpers.gansynth.load", lambda source, precision, backend: Player())
     (score,) = scores.find([songs / "s0.mid"])
     content = scores.content(score)
-    order = cluster.Order(str(tmp_path / "out"), many.Run(), "demo", "float32", Player.fingerprint, Player.backend)
+    loaded = cluster.Loaded("demo", "float32", Player.fingerprint, Player.backend)
+    order = cluster.Order(str(tmp_path / "out"), many.Run(), loaded)
+
+    def of(**other):
+        return dataclasses.replace(order, loaded=dataclasses.replace(loaded, **other))
+
     assert cluster.play(order, score, content).result == "made"
-    assert "another model" in cluster.play(dataclasses.replace(order, fingerprint="f"), score, content).why
-    assert "the run is from 0" in cluster.play(dataclasses.replace(order, version="0"), score, content).why
+    assert "another model" in cluster.play(of(fingerprint="f"), score, content).why
+    assert "the run is from 0" in cluster.play(of(version="0"), score, content).why
+
+
+def test_workers_in_another_folder_find_the_same(songs, tmp_path, monkeypatch):
+    """What a user names from where the run is begun, a worker opens from where that was started."""
+    sent = []
+
+    class Client:
+        loop = IOLoop(make_current=False)
+
+        def nthreads(self):
+            return {}
+
+        def cancel(self, tasks):
+            pass
+
+        def submit(self, function, order, *given, **how):
+            sent.append(order)
+            raise ConnectionError("nobody is there")
+
+    monkeypatch.chdir(tmp_path)
+    model = Player()
+    for source in ("songs", "demo"):
+        model.source = source
+        (tmp_path / source).mkdir(exist_ok=True)
+        with pytest.raises(ConnectionError):
+            list(cluster.render_many(Client(), model, scores.find(["songs"]), "out", many.Run(), progress=False))
+    assert [order.place for order in sent] == [str(tmp_path / "out")] * 2
+    assert [order.loaded.source for order in sent] == [str(tmp_path / "songs"), "demo"]
 
 
 def test_flags_lead_to_the_workers(songs, tmp_path, monkeypatch, capsys):
@@ -291,7 +326,9 @@ def test_flags_lead_to_the_workers(songs, tmp_path, monkeypatch, capsys):
     generate.main([*flags, "--workers=9", "--threads=2"])
     assert (seen["given"], seen["threads"]) == ((9,), 2)
     assert generate.main([*flags, "--workers=0"]) == 1
-    assert "--workers is 0; it must be 1 or more" in capsys.readouterr().err
+    assert "--workers is 0; with 7 cores it must lie between 1 and 28" in capsys.readouterr().err
+    assert generate.main([*flags, "--workers=29"]) == 1
+    assert "--workers is 29; with 7 cores it must lie between 1 and 28" in capsys.readouterr().err
     assert generate.main([f"--midi_file={songs / 's0.mid'}", "--workers=2"]) == 1
     assert "are for many scores" in capsys.readouterr().err
 
@@ -305,6 +342,37 @@ def _settings():
 def test_workers_are_not_sampled_and_leave_ctrl_c_to_who_began_them():
     with cluster.workers(1) as client:
         assert list(client.run(_settings).values()) == [(False, True)]
+
+
+def test_a_port_that_is_taken_is_no_warning(recwarn):
+    with socket.socket() as taken:
+        with contextlib.suppress(OSError):  # it is taken indeed
+            taken.bind(("127.0.0.1", 8787))
+            taken.listen()
+        with cluster.workers(1) as client:
+            assert client.nthreads()
+    assert not [warning for warning in recwarn if "already in use" in str(warning.message)]
+
+
+def test_of_a_scheduler_that_is_gone_dask_itself_says_nothing(monkeypatch):
+    said = logging.getLogger("distributed.client")
+    heard = []
+
+    class Client:
+        def __init__(self, *given, **how):
+            heard.append(said.isEnabledFor(logging.ERROR))
+
+        def wait_for_workers(self, *given, **how):
+            pass
+
+        def close(self, **how):
+            heard.append(said.isEnabledFor(logging.ERROR))
+
+    monkeypatch.setattr(distributed, "Client", Client)
+    with cluster.scheduler("tcp://h:1"):
+        heard.append(said.isEnabledFor(logging.ERROR))
+    assert heard == [False] * 3
+    assert said.isEnabledFor(logging.ERROR)
 
 
 def test_without_dask_it_is_one_sentence(monkeypatch):

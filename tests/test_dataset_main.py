@@ -198,7 +198,7 @@ def test_what_was_ended_goes_on(model, tmp_path, capsys):
     assert not list(out.glob("*/examples.json"))  # what is not whole does not look as if it were
     model.asked.clear()
     assert dataset.main(flags(out)) == 0
-    assert "; 3 of the instruments are there" in capsys.readouterr().out
+    assert "; 3 of 10 made already" in capsys.readouterr().out
     assert len({z for z, _, _ in model.asked}) > 0
     assert len([asked for asked in model.asked if asked[2] == 4.0]) == 7 * len(PITCHES)
     assert contents(out) == contents(whole)
@@ -220,6 +220,38 @@ def test_another_set_is_not_mixed_in(model, tmp_path, capsys):
         assert dataset.main(flags(tmp_path, *more)) == 1
         assert "holds another data set (" in capsys.readouterr().err
     assert contents(tmp_path) == before
+
+
+def test_a_setting_that_differs_has_the_name_of_its_flag(model, tmp_path, capsys):
+    assert dataset.main(flags(tmp_path)) == 0
+    assert dataset.main(flags(tmp_path, "--format", "flac")) == 1
+    assert "holds another data set (format): name another --output_dir" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["instruments.json", "manifest.json"])
+@pytest.mark.parametrize("text", ["{}", "mine"])
+def test_files_of_something_else_are_not_replaced(model, tmp_path, capsys, name, text):
+    (tmp_path / name).write_text(text)
+    assert dataset.main(flags(tmp_path)) == 1
+    assert f"holds {name} of something else: name another --output_dir" in capsys.readouterr().err
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, text)]
+
+
+def test_a_set_that_was_ended_before_its_instruments_were_written_goes_on(model, tmp_path, monkeypatch):
+    def killed(*given):
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(instruments, "save", killed)
+        with pytest.raises(SystemExit):
+            dataset.main(flags(tmp_path))
+    assert dataset.main(flags(tmp_path)) == 0
+
+
+@pytest.mark.parametrize(("share", "count", "size"), [(0.1, 70, 7), (0.2, 6, 1), (0.01, 20, 1), (0.0, 20, 0)])
+def test_shares_are_rounded_to_whole_instruments(model, share, count, size):
+    jobs = dataset.jobs_of(model, instruments.sample(model, count, 1), 0, share, 0.1)
+    assert sum(job.split == "valid" for job in jobs) == size
 
 
 def test_an_instrument_that_cannot_be_made_costs_itself(model, tmp_path, capsys):
@@ -277,7 +309,7 @@ def test_workers_make_the_same_files(tmp_path):
     ("more", "message"),
     [
         (("--pitches", "23"), "pitches must be whole numbers from 24 to 84"),
-        (("--pitches", "60-59"), "pitches must be whole numbers"),
+        (("--pitches", "40, 60-59"), "--pitches is '40, 60-59'; of 60-59, the first number is above the last"),
         (("--pitches", "36,c4"), "--pitches is '36,c4'; expected numbers such as"),
         (("--pitches", "60,60"), "pitches has a number twice"),
         (("--velocities", "0"), "velocities must be whole numbers from 1 to 127"),
@@ -285,7 +317,8 @@ def test_workers_make_the_same_files(tmp_path):
         (("--random", "5001"), "--random is 5,001; a set has up to 5,000 instruments"),
         (("--random", "4000", "--pitches", "24-84"), "with 1,220,000 notes are more than a set has: up to 5,000 with"),
         (("--seed", "-1"), "--seed is -1"),
-        (("--workers", "0"), "--workers is 0"),
+        (("--workers", "0"), "--workers is 0; with "),
+        (("--workers", "100000"), "--workers is 100,000; with "),
         (("--valid_share", "0.6", "--test_share", "0.4"), "together below 1"),
         (("--valid_share", "-0.1"), "must be 0 or more"),
         (("--instruments", "Cello, Lute 1"), "of 2 instruments, 1 would be to validate, 1 to test and none to train"),

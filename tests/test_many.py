@@ -262,7 +262,7 @@ def test_an_interrupt_says_how_to_go_on(shell, songs, out, capsys, monkeypatch):
     monkeypatch.setattr(render, "render", lambda model, song, *a, **k: (
         interrupted() if song.name == "b" else play_one(model, song, *a, **k)
     ))  # fmt: skip
-    assert shell(songs, "--seed", 1) == 1
+    assert shell(songs, "--seed", 1) == 130
     error = capsys.readouterr().err
     assert "it was interrupted: 3 scores of 4 left; the same command goes on from here" in error
     assert [row["clip"] for row in table(out)] == ["a.wav"]
@@ -303,6 +303,23 @@ def test_no_clip_takes_the_place_of_the_table_or_the_manifest(shell, songs, out)
     assert shell(songs) == 0
     assert {"manifest 2.json", "summary 2.wav"} <= {path.name for path in out.iterdir()}
     assert "command" in json.loads((out / "manifest.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "summary.csv"])
+@pytest.mark.parametrize("text", ['{"set": {}}', ""])
+def test_files_of_something_else_are_not_replaced(shell, songs, out, capsys, name, text):
+    out.mkdir()
+    (out / name).write_text(text)
+    assert shell(songs) == 1
+    assert f"holds {name} of something else: name another --output_dir" in capsys.readouterr().err
+    assert [(path.name, path.read_text()) for path in out.iterdir()] == [(name, text)]
+
+
+def test_no_folder_is_the_one_that_the_program_is_in(shell, songs, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert generate.main([str(songs), "--output_dir="]) == 0
+    assert "3 made, 1 failed: ./summary.csv\n" in capsys.readouterr().out
+    assert (tmp_path / "summary.csv").is_file()
 
 
 def test_all_of_them_failing_is_a_failure(shell, songs):

@@ -187,6 +187,8 @@ ELSEWHERE = {
     "cluster.Order": "made by cluster.render_many",
     "cluster.Gone": "an exception",
     "cluster.Loaded": "made by cluster.render_many",
+    "cluster.loaded_as": "called by cluster.render_many",
+    "cluster.check_workers": "called by cluster.workers",
     "cluster.each": "called by cluster.render_many",
     "cluster.result_of": "called by cluster.render_many",
     "cluster.play": "called by cluster.render_many",

@@ -26,3 +26,24 @@ def test_threads_chosen_before_tensorflow_is_there():
     environment = os.environ | {"TF_NUM_INTRAOP_THREADS": "5"}
     done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.stdout == "5 this process computes with 3 threads already, and cannot change to 2\n", done.stderr
+
+
+COMPUTED = """
+import warnings
+from helpers import gansynth
+gansynth.use_threads(3)
+import tensorflow as tf
+tf.constant([1.0]) + 1
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    model = gansynth.load("demo")
+print(gansynth.threads(), *(warning.message for warning in told if "use_threads" in str(warning.message)))
+"""
+
+
+def test_tensorflow_that_has_computed_before_keeps_its_threads_and_says_so():
+    environment = os.environ | {"TF_NUM_INTRAOP_THREADS": "5"}
+    done = subprocess.run([sys.executable, "-c", COMPUTED], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.stdout == (
+        "5 TensorFlow has computed with 5 threads already, and goes on with them, instead of the 3 of use_threads\n"
+    ), done.stderr

@@ -23,11 +23,12 @@ import os
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Iterator
 from importlib.abc import MetaPathFinder
 from typing import Any, BinaryIO, TypeAlias
 
-from .threads import chosen_threads
+from .threads import chosen_threads, threads
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 EVERYTHING, FATAL_ONLY = "0", "3"
@@ -129,7 +130,14 @@ with quiet(), unless_chosen(ONEDNN, ENABLED), unused_hidden():
 
 logging.getLogger("tensorflow").addFilter(_is_news)
 if chosen_threads() is not None:
-    tf.config.threading.set_intra_op_parallelism_threads(chosen_threads())
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(chosen_threads())
+    except RuntimeError:  # somebody has imported TensorFlow since, and computed
+        warnings.warn(
+            f"TensorFlow has computed with {threads()} threads already, and goes on with them, instead of the "
+            f"{chosen_threads()} of use_threads",
+            stacklevel=2,
+        )
 
 Tensor: TypeAlias = Any  # of the backend that Keras uses; neither Keras nor TensorFlow has types
 

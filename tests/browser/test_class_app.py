@@ -57,6 +57,8 @@ def leave(page):
 def test_who_comes_too_late_is_told_so_and_comes_in_when_somebody_leaves(browser, checkout, environment):
     with app(checkout, environment, "places", *SEES) as server:
         wait_for(lambda: "2 of 2 places warm" in server.output)
+        assert "encryption" not in server.output  # what a teacher can do nothing about
+        assert "not trusted" not in server.output
         pages = [visitor(browser, server) for _ in range(2)]
         kinds, folders, outputs, limits = zip(*map(seen, pages), strict=True)
         assert set(kinds) == {"Voilà"}, "else its visitors could fetch scores from the web"
