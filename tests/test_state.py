@@ -20,6 +20,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import sklearn  # noqa: F401  sets two variables of the environment when it is first imported
 from inputs import DATA, Stub, atlas_of, directions_of, formula_data, harmonic_wave, song_of
 
 import helpers
