@@ -1,5 +1,6 @@
 """The quickstart as a person goes through it, in JupyterLab and in Voilà: tune, instruments, timeline, clip, page."""
 
+import contextlib
 import io
 import re
 import shutil
@@ -12,6 +13,7 @@ import mido
 import pytest
 import soundfile
 from controls import control
+from playwright.sync_api import TimeoutError as TimedOut
 from playwright.sync_api import expect
 
 UNNAMED = Path(__file__).parents[1] / "data" / "checkpoints" / "tiny_stage12"
@@ -22,6 +24,7 @@ STUDY_SECONDS = 29.9
 EXCERPT_SECONDS = 10.0  # of a longer score, as long as the whole is not asked for
 TAIL = 5.0  # s that a clip may go on after the last note
 WIDGET_SECONDS = 60  # for a rendering
+PATIENCE = 30  # s for a click
 # ipywidgets writes spaces that do not break into lists.
 CHOSEN = "list => list.selectedOptions[0].label.replaceAll('\\u00a0', ' ')"
 # Another picture than before, and on the page.
@@ -84,8 +87,13 @@ def pick(there, score, whole=True):
     there.tune.get_by_label("score").select_option(score)
     there.tune.get_by_text(f"{score}: ").wait_for()
     length = there.tune.get_by_role("button", name="whole piece" if whole else "first 10 s")
-    if length.is_visible():
-        length.click()
+    for _ in range(PATIENCE):
+        if not length.is_visible():  # of a short score; it may be that of the score before, and about to go
+            return
+        with contextlib.suppress(TimedOut):
+            length.click(timeout=1000)
+            return
+    pytest.fail(f"{length} cannot be clicked")
 
 
 def generate(there):
