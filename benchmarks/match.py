@@ -21,8 +21,9 @@ from memory import peak_memory
 from speed import random_model
 
 from helpers import gansynth, matching
-from helpers.gansynth import GANSynth
+from helpers.gansynth import GANSynth, inversion
 from helpers.gansynth.config import MAX_PITCH, MIN_PITCH
+from helpers.matching import fitting
 
 NOTES = sorted((Path(__file__).resolve().parents[1] / "tests" / "data" / "nsynth").glob("*.flac"))
 SEED = 23  # of latents and pitches that were not looked at while this was made
@@ -62,7 +63,7 @@ def notes(model: GANSynth, free: str) -> None:
 def own(model: GANSynth, count: int) -> None:
     random = np.random.RandomState(SEED)
     pitches = random.randint(MIN_PITCH, MAX_PITCH + 1, size=count)
-    off = []
+    off, back = [], []
     for z, pitch in zip(model.sample_z(count, SEED), pitches.tolist(), strict=True):
         wave = model.generate(z, [pitch], progress=False)[0]
         recording = matching.recording(0.5 * wave / np.abs(wave).max(), model.sample_rate)
@@ -70,9 +71,15 @@ def own(model: GANSynth, count: int) -> None:
             model, recording, matching.find_notes(recording, pitch=pitch), seed=SEED + 1, progress=False
         )
         off.append(found.distance)
-        print(f"own: MIDI {pitch}, {found.nearest_distance:.1f} dB before, {off[-1]:.1f} after", flush=True)
-    near = np.mean(np.array(off) <= NEAR)
-    print(f"own: {near:.0%} of {count} within {NEAR:g} dB, {np.median(off):.1f} dB in the median")
+        # A recording is tuned before it is matched, and no note of the model's any more. So the notes, too:
+        played = model.generate(found.instrument.z[None], [pitch], progress=False)
+        compared = round(fitting.COMPARED_SECONDS * model.sample_rate)
+        back.append(float(inversion.distances(played[:, :compared], wave[:compared], model.sample_rate)[0]))
+        before = f"{found.nearest_distance:.1f} dB before, {off[-1]:.1f} after"
+        print(f"own: MIDI {pitch} {found.cents:+.0f} cents, {before}; {back[-1]:.1f} from the note itself", flush=True)
+    for what, values in (("tuned recording", off), ("note itself", back)):
+        near = np.mean(np.array(values) <= NEAR)
+        print(f"own: {near:.0%} of {count} within {NEAR:g} dB of the {what}, {np.median(values):.1f} dB in the median")
 
 
 def full() -> None:

@@ -45,7 +45,7 @@ STRUCK_DB = 4.0  # ... which raises the level by so much
 STEADY_SECONDS, STEADY_SEMITONES = 0.12, 0.3  # how long, and within what, a pitch is held on both sides of a step ...
 STEP_SECONDS = 0.06  # ... that takes so long: a slide and a vibrato hold none
 TAIL_DB = 12.0  # below the loudest of the note before: what comes out there rang already
-COMPARED_SECONDS = 0.3  # before an onset and after it, in which pitches are compared
+BESIDE_SECONDS = 0.3  # before an onset and after it, in which pitches are compared
 BEFORE = 0.01  # s before the onset that belong to the note
 MAX_NOTES = 8  # of one recording; more make a match slower, and no better
 ALIKE_SECONDS = 0.1  # notes whose lengths differ by less are as long
@@ -435,7 +435,7 @@ def _is_slurred(wave: np.ndarray, rate: int, level: np.ndarray, before: int, at:
 
 def _around(wave: np.ndarray, rate: int, before: int, at: int) -> tuple[np.ndarray, np.ndarray]:
     """The sound before a step, from the step `before` on, and after it."""
-    step, length = round(STEP * rate), round(COMPARED_SECONDS * rate)
+    step, length = round(STEP * rate), round(BESIDE_SECONDS * rate)
     return wave[max(before * step, at * step - length) : at * step], wave[at * step : at * step + length]
 
 
