@@ -22,6 +22,8 @@ PARTIAL = ".partial-"  # begins the name of what is being written; hidden, so th
 LOCK = ".lock"  # of a folder
 FOREVER = -1.0
 ABANDONED_SECONDS = 24 * 3600  # after which a partial file counts as left behind, where locks cannot tell
+# Windows takes these for devices, with any ending.
+RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)  # what some file systems say, where others have no call
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
@@ -326,13 +328,16 @@ def is_full(error: OSError) -> bool:
 
 
 def plain_name(name: str, otherwise: str) -> str:
-    """`name` as a plain file name everywhere: no separators, no leading dot, not too long; its suffix stays.
+    """`name` as a plain file name everywhere: no separators, no leading dot, no device, not too long; its suffix stays.
 
     Args:
       name: from outside, and not to be trusted.
       otherwise: a name for where nothing is left of it.
     """
     name = re.sub(r"[^\w. ()+-]+", "_", re.split(r"[/\\]", name)[-1]).strip(". ") or otherwise
+    first, dot, rest = name.partition(".")
+    if first.strip().lower() in RESERVED:
+        name = f"{first.strip()}-{dot}{rest}"
     stem, suffix = os.path.splitext(name)
     return stem[:80] + suffix[:16]
 

@@ -238,6 +238,11 @@ def test_who_does_not_want_to_wait_is_told_at_once_and_others_after_a_word(tmp_p
 def test_names_from_outside_become_plain_ones():
     assert files.plain_name("../a/b?.mid", "c") == "b_.mid"
     assert files.plain_name("..", "c") == "c"
+    assert [files.plain_name(name, "c") for name in ("con.wav", "Lpt1 .x.mid", "cone")] == [
+        "con-.wav",
+        "Lpt1-.x.mid",
+        "cone",
+    ]
     long = files.plain_name(300 * "n" + "." + 300 * "x", "c")
     assert (len(long), long[:2], long[-2:]) == (96, "nn", "xx")
 

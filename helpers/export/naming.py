@@ -10,12 +10,11 @@ import unicodedata
 from collections.abc import Iterable
 
 from ..errors import one_line
+from ..files import RESERVED
 from ..midi import note_name
 
 MAX_STEM = 40  # characters of a file's name before its ending
 OTHERWISE = "instrument"  # where nothing of a name is left
-# Windows takes these for devices, with any ending.
-RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
 
 def stem(name: str, most: int = MAX_STEM) -> str:
