@@ -435,6 +435,7 @@ CALLS = {
     "evaluation.pictures.semitones": lambda g: pictures_of_notes.semitones(NOISE, 16000),
     "pitch.heard": lambda g: pitch.heard(16000, 16000),
     "pitch.pyin": lambda g: pitch.pyin(NOISE[0], 60, 16000),
+    "pitch.swift_f0_curve": lambda g: pitch.swift_f0_curve(NOISE[0], 16000),
     "pitch.swift_f0_track": lambda g: pitch.swift_f0_track(NOISE[0], 16000),
     "pitch.tracks": lambda g: pitch.tracks(NOISE[0], 16000),
     "matching.recordings.read": lambda g: matching.read(g.file),
