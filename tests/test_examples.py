@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 from inputs import DATA
 
-from helpers import folders, gansynth
+from helpers import folders, gansynth, runtime
 
 ROOT = DATA.parents[1]
 LEAST = 20  # functions that users call have one
@@ -53,6 +53,7 @@ def test_an_example_is_true(example, loaded, tmp_path, monkeypatch):
     (tmp_path / "data").symlink_to(folders.BUNDLED)  # where they look for scores, and write results elsewhere
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(folders.CHOSEN, str(tmp_path / "downloads"))
+    monkeypatch.setattr(runtime, "ROOT", tmp_path)  # of `outputs`, where nobody wants an example's recordings
     monkeypatch.setattr(gansynth, "load", loaded)
     test = doctest.DocTestParser().get_doctest(example.docstring, {}, example.name, example.file, example.line - 1)
     said = []
