@@ -57,7 +57,7 @@ def test_less_of_a_note_is_its_beginning(tiny, waves, expected, seconds):
 
 def test_a_note_of_a_new_length_compiles_nothing(tiny, expected):
     tiny.generate(expected["z"][:2], expected["pitches"][:2], 0.5)
-    (beginnings,) = tiny._beginnings.values()
+    beginnings = tiny._beginnings[tiny.latent_vector_size]
     graphs = beginnings._draw.experimental_get_tracing_count()
     tiny.generate(expected["z"][:1], expected["pitches"][:1], 0.71)
     assert beginnings._draw.experimental_get_tracing_count() == graphs == 1
