@@ -42,6 +42,7 @@ def test_the_inverse_transform_is_the_other_one(data_type, frames):
     assert snr(waves, expected).min() > 95
 
 
+@pytest.mark.slow
 def test_notes_are_the_originals(accelerated):
     expected = golden("tiny_stage12_gen")
     waves = accelerated.generate(expected["z"][:4], expected["pitches"][:4])

@@ -199,6 +199,7 @@ def test_nor_does_one_while_encryption_is_agreed_on(public):
 
 
 @pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.slow
 def test_what_is_too_large_is_not_read(site, public, declared):
     site.answer = whole(bytes(2000)) if declared else dripping(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(2000))
     assert "has more than" in failure(f"{site.url}/a", kind=addresses.TooLargeError)

@@ -44,23 +44,27 @@ def test_a_faithful_clip_agrees():
     assert str(found).startswith(f"chroma {found.chroma:.0%}, onsets ")
 
 
+@pytest.mark.slow
 def test_a_quarter_tone_costs_pitch_and_nothing_else():
     found = agreement.measure(played(tune(), cents=70), tune())
     assert found.pitch < 0.3
     assert found.onsets > 0.7
 
 
+@pytest.mark.slow
 def test_another_tune_does_not_agree():
     found = agreement.measure(played(tune([pitch + 6 for pitch in PITCHES])), tune())
     assert found.chroma < 0.3
     assert found.pitch < 0.3
 
 
+@pytest.mark.slow
 def test_being_late_costs_onsets():
     found = agreement.measure(played(tune(), late=0.15), tune())
     assert found.onsets < 0.2
 
 
+@pytest.mark.slow
 def test_octaves_do_not_count():
     found = agreement.measure(played(tune([pitch - 12 for pitch in PITCHES])), tune())
     assert min(found.chroma, found.pitch) > 0.85
@@ -105,6 +109,7 @@ def test_onsets_are_matched_once_each(starts, heard, pairs):
 
 
 @pytest.mark.mpl_image_compare(style="default", savefig_kwargs={"dpi": 50}, tolerance=12, baseline_dir="data/images")
+@pytest.mark.slow
 def test_picture():
     wrong = tune([*PITCHES[:5], 61, *PITCHES[6:]])
     return agreement.draw(played(wrong), tune())[0].figure

@@ -61,6 +61,7 @@ CHOICES = {
 
 
 @pytest.mark.parametrize("name", CHOICES)
+@pytest.mark.slow
 def test_stems_add_up_to_the_clip(name):
     clip = play(midi.load(STUDY), **CHOICES[name])
     stems = parted(clip)

@@ -145,6 +145,7 @@ def counted(tiny, monkeypatch):
     return asked
 
 
+@pytest.mark.slow
 def test_what_was_described_is_kept(tiny, counted, tmp_path):
     first = timbre.atlas(tiny, n=20, folder=tmp_path, progress=False)
     assert sum(counted) == 60
@@ -168,6 +169,7 @@ def test_activations_of_the_first_layer_are_described_beside_latents(tiny, count
     assert np.allclose(atlas.values, again.values, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_work_that_was_stopped_goes_on(tiny, counted, tmp_path, monkeypatch):
     played = tiny.generate
 
@@ -206,6 +208,7 @@ def test_another_precision_is_described_anew(tiny, counted, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 no", "cut"])
+@pytest.mark.slow
 def test_a_damaged_file_is_made_anew(tiny, counted, tmp_path, damage):
     timbre.atlas(tiny, n=4, folder=tmp_path, progress=False)
     (path,) = tmp_path.glob("*.npz")

@@ -394,6 +394,7 @@ def test_resampling_is_that_of_librosa(shape, rate, wanted):
     np.testing.assert_array_equal(audio.resample(Audio(noise, rate), wanted).samples, expected)
 
 
+@pytest.mark.slow
 def test_resampling_takes_little_more_memory_than_what_it_makes():
     code = """
 import resource

@@ -32,6 +32,7 @@ def test_loading_and_playing_the_demo_prints_nothing():
     assert python(code) == ("", "", 0)
 
 
+@pytest.mark.slow
 def test_an_import_that_fails_shows_what_was_written(tmp_path):
     broken = (
         "import os, sys\nos.write(2, b'from C++\\n')\nsys.stderr.write('from Python\\n')\nraise ImportError('no DLL')\n"
@@ -57,6 +58,7 @@ def test_a_quiet_block_leaves_the_environment_as_it_was(monkeypatch, capfd, leve
 
 
 @pytest.mark.parametrize(("asked", "read"), [(None, "1"), ("0", "0")])
+@pytest.mark.slow
 def test_onednn_is_on_while_tensorflow_is_imported_unless_somebody_says_no(tmp_path, monkeypatch, asked, read):
     monkeypatch.delenv(backend.ONEDNN, raising=False)
     (tmp_path / "tensorflow.py").write_text(

@@ -146,6 +146,7 @@ def keep_many(path, names, ready):
         bank.keep(stranger(name))
 
 
+@pytest.mark.slow
 def test_of_two_sessions_that_keep_at_once_none_loses_an_instrument(path):
     context = multiprocessing.get_context("spawn")
     names, ready = [[f"{session} {i}" for i in range(25)] for session in "ab"], context.Barrier(2)

@@ -258,6 +258,7 @@ def test_a_song_with_one_other_instrument_costs_only_that(counting):
     np.testing.assert_allclose(other.samples, uncached.samples, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_another_precision_is_another_note(tiny, cache):
     z = tiny.sample_z(1, 0)
     tiny_low = GANSynth(checkpoint.read(DATA / "checkpoints" / "tiny_stage12"), precision="bfloat16", cache=cache)

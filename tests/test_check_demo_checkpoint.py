@@ -47,6 +47,7 @@ def test_jumps_are_relative_and_may_happen_in_the_attack(check):
     assert check.largest_jump(late) > 0.4
 
 
+@pytest.mark.slow
 def test_families_of_tones_are_told_apart(check):
     """Three made-up families at pitches, levels and colours that the classifier was not trained with."""
     kinds = {

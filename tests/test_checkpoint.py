@@ -162,6 +162,7 @@ def test_compact_float32_is_exact(tmp_path, tiny_weights):
     assert dataclasses.replace(got, weights={}) == dataclasses.replace(source, weights={})
 
 
+@pytest.mark.slow
 def test_compact_float16_is_the_rounded_numbers(tmp_path, tiny_weights):
     path = checkpoint.write(tiny_weights, tmp_path / "model.npz", dtype="float16")
     got = checkpoint.read(path)

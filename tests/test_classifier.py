@@ -1,6 +1,7 @@
 """helpers.evaluation.classifier: it learns classes that are there, repeatably, and none that are not."""
 
 import numpy as np
+import pytest
 
 from helpers.evaluation import classifier
 
@@ -30,6 +31,7 @@ def test_classes_are_learnt_each_from_its_own_picture():
     assert min(accuracy(classifier.taught(*data(0), seed=0), *data(1))) > 0.95
 
 
+@pytest.mark.slow
 def test_what_is_not_there_is_not_learnt(recwarn):
     assert max(accuracy(classifier.taught(*data(0, is_random=True), seed=0), *data(1))) < 0.6
     assert not recwarn.list  # that a network went on to its last epoch is nothing for a reader
@@ -45,6 +47,7 @@ def test_features_are_what_the_instrument_is_told_by():
     assert (network.classes_[scores.argmax(axis=1)] == taught.instrument.predict(pictures)).all()
 
 
+@pytest.mark.slow
 def test_the_seed_decides():
     first, second = (classifier.taught(*data(0), seed=3).features(data(1)[0]) for _ in range(2))
     assert (first == second).all()

@@ -69,6 +69,7 @@ def test_without_any_folder_it_is_imported_all_the_same(monkeypatch, tmp_path):
     assert compiled.librosa().__name__ == "librosa"
 
 
+@pytest.mark.slow
 def test_what_imports_librosa_does_so_here():
     others = []
     for path in [*ROOT.glob("*/*.py"), *ROOT.glob("*/*/*.py")]:

@@ -118,6 +118,7 @@ def test_cache_rounds_by_half_a_step(shares):
 
 
 @pytest.mark.parametrize("data_type", ["mel", "linear"])
+@pytest.mark.slow
 def test_real_notes_come_back(tmp_path, data_type):
     """What is lost on the way through the cache lies 70 dB below the sound (73.5 measured on eight notes of NSynth)."""
     config = Config(data_type=data_type)
@@ -437,6 +438,7 @@ class TestSoundfont:
     def _player(self):
         pytest.importorskip("midirenderer", reason="the soundfont player is not installed (pip install midirenderer)")
 
+    @pytest.mark.slow
     def test_notes_are_rendered(self, tmp_path):
         config = Config()
         options = {"pitches": (60, 61), "programs": [19, 52, 127], "velocities": [60, 120], "progress": False}

@@ -139,6 +139,7 @@ def test_the_projects_own_training_takes_it(model, tmp_path, kind):
     assert np.isfinite(list(values.values())).all()
 
 
+@pytest.mark.slow
 def test_records_have_nsynths_features(model, tmp_path):
     import tensorflow as tf
 
@@ -163,6 +164,7 @@ def test_records_have_nsynths_features(model, tmp_path):
     assert seen == expected.keys()
 
 
+@pytest.mark.slow
 def test_random_instruments_are_the_checkpoints_draw(model, tmp_path):
     assert dataset.main(flags(tmp_path, "--instruments", "Cello, Lute 3", "--random", "3", "--seed", "7")) == 0
     got = instruments.load(tmp_path / "instruments.json", model)
@@ -177,6 +179,7 @@ def test_random_instruments_are_the_checkpoints_draw(model, tmp_path):
 # Going on
 
 
+@pytest.mark.slow
 def test_what_was_ended_goes_on(model, tmp_path, capsys):
     whole, out = tmp_path / "whole", tmp_path / "out"
     assert dataset.main(flags(whole)) == 0

@@ -145,6 +145,7 @@ class TestNames:
         assert caplog.text == ""
 
     @pytest.mark.parametrize("name", NAMES)
+    @pytest.mark.slow
     def test_titles_of_clips(self, name, caplog):
         samples = np.sin(np.arange(4000, dtype=np.float32))
         axes = spectrograms.compare({name: samples}, "waveform", figure=Figure())

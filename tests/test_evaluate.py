@@ -117,6 +117,7 @@ def test_flags_arrive(asked, found, tmp_path):
     assert results.read(path) == found
 
 
+@pytest.mark.slow
 def test_no_checkpoint_chooses_what_it_is_compared_with(asked, monkeypatch):
     opened = {}
     monkeypatch.setattr(dataset, "open_sounds", lambda source, config, **options: opened.update(options))
@@ -133,6 +134,7 @@ def test_voices_are_the_instruments_that_the_checkpoint_names(asked, monkeypatch
 
 
 @pytest.mark.parametrize(("level", "status"), [(-20.0, 0), (-60.0, 1)])
+@pytest.mark.slow
 def test_a_quick_look_tells_by_its_exit_status(level, status, monkeypatch, capsys):
     finding = selfcheck.Finding("level", level, "dB", -30.0, -14.0)
     monkeypatch.setattr(

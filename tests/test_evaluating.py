@@ -83,6 +83,7 @@ def test_three_rows_of_as_many_notes_each(quick):
     assert found.scores[MODEL]["diversity"].value > 1
 
 
+@pytest.mark.slow
 def test_a_right_model_scores_as_the_reference_against_itself_and_another_does_not(quick):
     right = evaluating.evaluate(Model(), Tones(60), n=120, progress=False).scores
     worse = evaluating.evaluate(Model(lambda x, z, p: np.diff(x, append=0)), Tones(60), n=120, progress=False).scores
@@ -92,12 +93,14 @@ def test_a_right_model_scores_as_the_reference_against_itself_and_another_does_n
     assert worse[OTHER] == right[OTHER]  # the same notes, by the same seed
 
 
+@pytest.mark.slow
 def test_a_model_of_one_instrument_is_not_diverse(quick):
     one = evaluating.evaluate(Model(), Tones(), n=80, z=np.full((5, 1), 7.0), progress=False).scores
     many = evaluating.evaluate(Model(), Tones(), n=80, progress=False).scores
     assert one[MODEL]["diversity"].value < 0.01 < many[MODEL]["diversity"].value
 
 
+@pytest.mark.slow
 def test_what_would_mean_nothing_is_not_there(quick):
     few = evaluating.evaluate(Model(), Tones(), n=80, progress=False).scores[MODEL]
     more = evaluating.evaluate(Model(), Tones(100), n=150, progress=False).scores[MODEL]
@@ -106,6 +109,7 @@ def test_what_would_mean_nothing_is_not_there(quick):
     assert "ndb" not in more
 
 
+@pytest.mark.slow
 def test_notes_without_a_pitch_are_not_in_tune(quick, monkeypatch):
     """A model of noise must not be judged by the few notes in which a tracker finds something."""
 
@@ -118,6 +122,7 @@ def test_notes_without_a_pitch_are_not_in_tune(quick, monkeypatch):
     assert scores["in_tune"].value == scores["in_tune_swift_f0"].value == pytest.approx(50, abs=5)
 
 
+@pytest.mark.slow
 def test_swift_f0_is_not_asked_for_what_it_cannot_hear(quick, monkeypatch):
     def deaf(waves, pitches, sample_rate, tracked):
         return cheap(waves, pitches, sample_rate, tracked) | {
@@ -151,6 +156,7 @@ def test_the_halves_of_a_reference_have_the_same_instruments_and_no_common_note(
     assert {entries[i].instrument for i in fixed} == {entries[i].instrument for i in other}
 
 
+@pytest.mark.slow
 def test_all_that_is_random_has_the_seed(quick):
     found = [evaluating.evaluate(Model(), Tones(), n=60, seed=seed, progress=False) for seed in (5, 5, 6)]
     assert found[0] == found[1] != found[2]
@@ -167,11 +173,13 @@ def test_too_few_notes_are_refused():
 
 
 @pytest.mark.parametrize("z", [np.zeros((0, 1)), np.zeros((3, 2)), np.full((3, 1), np.nan)])
+@pytest.mark.slow
 def test_latents_of_another_kind_are_refused(quick, z):
     with pytest.raises(ValueError, match=r"z has shape .* expected finite numbers \[count, 1\]"):
         evaluating.evaluate(Model(), Tones(), n=60, z=z, progress=False)
 
 
+@pytest.mark.slow
 def test_notes_that_cannot_be_used_are_left_out_of_all_rows(quick):
     found = evaluating.evaluate(Model(), Tones(broken=range(0, 160, 20)), n=80, progress=False)
     assert found.problems == ("it is broken",) * 8
@@ -179,6 +187,7 @@ def test_notes_that_cannot_be_used_are_left_out_of_all_rows(quick):
 
 
 @pytest.mark.parametrize("nothing", [0.0, np.nan])
+@pytest.mark.slow
 def test_silent_notes_of_the_model_count_as_wrong(quick, nothing):
     """Or a model that is silent where it fails would be better than one that is not."""
     whole = evaluating.evaluate(Model(), Tones(), n=80, progress=False)
@@ -197,6 +206,7 @@ def test_an_interval_contains_its_number(quick):
             assert interval is None or interval.low <= value <= interval.high, name
 
 
+@pytest.mark.slow
 def test_what_a_classifier_says_that_is_mostly_wrong_is_left_out(quick, monkeypatch):
     names = {"pitch_entropy", "inception"}
     assert names <= evaluating.evaluate(Model(), Tones(20, range(48, 56)), n=80, progress=False).scores[MODEL].keys()
@@ -209,6 +219,7 @@ def test_what_a_classifier_says_that_is_mostly_wrong_is_left_out(quick, monkeypa
 # ---- What is kept
 
 
+@pytest.mark.slow
 def test_a_call_that_was_stopped_goes_on_where_it_was(quick, tmp_path, monkeypatch):
     whole = evaluating.evaluate(Model(), Tones(), n=64, progress=False)
 
@@ -230,6 +241,7 @@ def test_a_call_that_was_stopped_goes_on_where_it_was(quick, tmp_path, monkeypat
     assert again.made == 32  # half of the model's
 
 
+@pytest.mark.slow
 def test_damaged_files_are_made_anew(quick, tmp_path):
     whole = evaluating.evaluate(Model(), Tones(), n=64, cache_dir=tmp_path, progress=False)
     files = sorted(tmp_path.rglob("*.npz"))
@@ -238,6 +250,7 @@ def test_damaged_files_are_made_anew(quick, tmp_path):
     assert evaluating.evaluate(Model(), Tones(), n=64, cache_dir=tmp_path, progress=False) == whole
 
 
+@pytest.mark.slow
 def test_another_model_shares_the_reference_only(quick, tmp_path):
     evaluating.evaluate(Model(), Tones(), n=64, cache_dir=tmp_path, progress=False)
     other, tones = Model(lambda x, z, p: 0.5 * x), Tones()
@@ -325,6 +338,7 @@ def test_what_was_measured_otherwise_is_not_compared(evaluation, field, value):
         results.compare({})
 
 
+@pytest.mark.slow
 def test_numbers_against_other_notes_of_one_source_are_not_compared(quick):
     """Other programs of one soundfont, say: its name and the number of notes are the same."""
     ours = evaluating.evaluate(Model(), Tones(24), n=48, progress=False)

@@ -22,6 +22,7 @@ def run(*flags):
 
 
 @pytest.mark.parametrize("ending", [".sf2", ".zip"])
+@pytest.mark.slow
 def test_instruments_of_a_file(file, tmp_path, capsys, ending):
     assert run("--instruments", file, "--pitches", "48,60", "--output", tmp_path / f"four{ending}") == 0
     said = capsys.readouterr().out
@@ -32,11 +33,13 @@ def test_instruments_of_a_file(file, tmp_path, capsys, ending):
     assert (tmp_path / f"four{ending}").stat().st_size > 100_000
 
 
+@pytest.mark.slow
 def test_a_name_without_an_ending_is_a_folder(file, tmp_path):
     assert run("--instruments", file, "--pitches", "60", "--sample_rate", "44100", "--output", tmp_path / "waves") == 0
     assert len(list((tmp_path / "waves").rglob("*-060-C4.wav"))) == 4
 
 
+@pytest.mark.slow
 def test_pads(file, tmp_path, capsys):
     flags = ("--pad", file, "--pitches", "60", "--resolution", "2", "--output", tmp_path / "pads")
     assert run(*flags) == 0
@@ -45,6 +48,7 @@ def test_pads(file, tmp_path, capsys):
     assert "2 x 2 cells" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_page(file, tmp_path, tiny):
     one = instruments.save(instruments.load(file)[:1], tmp_path / "one.json")
     assert run("--instruments", one, "--pitches", "60", "--output", tmp_path / "one.html") == 0
@@ -120,6 +124,7 @@ def refused(path, *_):
     raise PermissionError(13, "Permission denied", str(path))
 
 
+@pytest.mark.slow
 def test_the_folder_beside_a_file_is_named(file, tmp_path, capsys):
     flags = ("--pitches", "60", "--velocities", "127", "--output", tmp_path / "four.sfz")
     assert run("--instruments", file, *flags) == 0
@@ -156,6 +161,7 @@ class Model:
     )
 
 
+@pytest.mark.slow
 def test_one_instrument_is_one(capsys, tmp_path):
     flags = ["--checkpoint", "demo", "--instrument", "Cello,Harp", "--output", str(tmp_path / "a.sfz")]
     assert command.main(flags) == 1

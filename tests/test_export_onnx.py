@@ -59,6 +59,7 @@ def assert_same(got, expected):
 
 
 @pytest.mark.parametrize("n", [1, 3, 8])
+@pytest.mark.slow
 def test_the_file_draws_what_the_model_draws(model, path, n):
     z = model.sample_z(n, n)
     pitches = np.random.RandomState(n).choice(61, n, replace=False) + 24
@@ -67,12 +68,14 @@ def test_the_file_draws_what_the_model_draws(model, path, n):
     assert_same(draw(path, z, pitches), data)
 
 
+@pytest.mark.slow
 def test_pitches_from_end_to_end(model, path):
     z, pitches = np.repeat(model.sample_z(1, 9), 16, axis=0), np.arange(24, 85, 4)
     assert_same(draw(path, z, pitches), model.generate_data(z, pitches))
 
 
 @pytest.mark.parametrize("name", TINY)
+@pytest.mark.slow
 def test_unfinished_and_fading_blocks(name, tmp_path):
     model = GANSynth(checkpoint.read(DATA / "checkpoints" / name), name)
     path = export.onnx(model, tmp_path / f"{name}.onnx")
@@ -96,6 +99,7 @@ def test_the_bundled_model(tmp_path):
     assert path.stat().st_size < 21e6
 
 
+@pytest.mark.slow
 def test_float16_weights_are_half_the_size_and_what_they_are_in_the_checkpoint(path, tmp_path):
     model = small(dtype=np.float16)
     shorter = export.onnx(model, tmp_path / "half.onnx", weights="float16")

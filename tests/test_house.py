@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import helpers
 
 PACKAGE = Path(helpers.__file__).parent
@@ -124,6 +126,7 @@ def test_no_circle():
     assert not [name for name in MODULES if name in reached(name)]
 
 
+@pytest.mark.slow
 def test_the_reference_is_told_of_what_it_would_not_find():
     """pdoc leaves out what a package's `__all__` does not name, and warns of what it is told twice."""
     done = subprocess.run([sys.executable, ROOT / "tools" / "modules.py"], cwd=ROOT, capture_output=True, text=True)

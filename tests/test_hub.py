@@ -128,6 +128,7 @@ def fails(kind, match, call, *args, **kwargs):
 # ---- Download and locate ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_import_is_light():
     code = "import sys; from helpers.gansynth import hub; hub.listing(); "
     code += "print({'tensorflow', 'gdown'} & sys.modules.keys())"

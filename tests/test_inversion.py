@@ -52,6 +52,7 @@ def notes(model, z, pitches=(60, 67), seconds=0.6):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.slow
 def test_a_walk_comes_nearer_and_the_length_stays(tiny, goal, loss):
     z, start = goal
     waves = notes(tiny, z)
@@ -110,6 +111,7 @@ def test_the_worse_half_is_left_behind(tiny, goal):
     assert np.isfinite(found.distances).all()
 
 
+@pytest.mark.slow
 def test_the_first_layer_has_activations_of_its_own(tiny, goal):
     z, start = goal
     size, longer = tiny.latent_sizes

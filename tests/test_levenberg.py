@@ -33,6 +33,7 @@ def demo():
     return gansynth.load("demo")
 
 
+@pytest.mark.slow
 def test_what_is_there_is_found_again(demo):
     axes = timbre.axes(demo).vectors
     z = demo.sample_z(6, seed=23)[5].astype(np.float64)
@@ -45,6 +46,7 @@ def test_what_is_there_is_found_again(demo):
     assert not found.stopped
 
 
+@pytest.mark.slow
 def test_distances_are_those_of_the_notes_as_the_model_plays_them(tiny, goal):
     z, start = goal
     waves = notes(tiny, z, [60])

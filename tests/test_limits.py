@@ -184,6 +184,7 @@ def test_bent_notes_count_for_the_work_that_they_are():
     assert plan.shortened == 200
 
 
+@pytest.mark.slow
 def test_more_bent_notes_than_can_be_played_are_refused():
     """Each takes its release, however short it is cut."""
     most = limits.MAX_TOTAL_DURATION / (0.3 * 4 * limits.BENDING)

@@ -321,6 +321,7 @@ def test_the_interval_covers_a_preference_of_75_percent(listeners, questions, sp
     assert 0.92 < covered < 0.985
 
 
+@pytest.mark.slow
 def test_a_p_value_is_the_share_of_chance_results():
     """Without a preference, one test in twenty or fewer has p < 0.05, where listeners differ too."""
     rng = np.random.default_rng(2)

@@ -94,6 +94,7 @@ def test_full_size_discriminator_is_the_original():
 
 
 @given(num_blocks=st.integers(1, 4), fade=st.floats(0, 1), seed=st.integers(0, 99))
+@pytest.mark.slow
 def test_blending_takes_detail_and_no_level(num_blocks, fade, seed):
     fade = fade if num_blocks > 1 else 0.0
     data = np.random.RandomState(seed).normal(size=(2, 8, 16, 2)).astype(np.float32)

@@ -25,6 +25,7 @@ def file(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_a_recording_becomes_a_file_that_plays(file, tmp_path, capsys, quick):
     out, folder = tmp_path / "made" / "tone.json", tmp_path / "sounds"
     flags = [f"--recording={file}", f"--checkpoint={TINY}", f"--output={out}", f"--sounds={folder}", "--name=mine"]

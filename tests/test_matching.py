@@ -82,6 +82,7 @@ def test_in_a_notebook_it_is_the_report_broken_between_words(found):
     assert len(repr(found)) < 100
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same(tiny, own, quick):
     one, same = (matching.match(tiny, own, [said()], seed=5, progress=False) for _ in range(2))
     np.testing.assert_array_equal(one.instrument.z, same.instrument.z)
@@ -143,6 +144,7 @@ def test_pitches_are_brought_into_the_range_by_octaves(tiny, pitch, played):
     assert hertz == pytest.approx(440 * 2 ** ((played - 69) / 12), rel=0.05)
 
 
+@pytest.mark.slow
 def test_the_offset_is_taken_out_of_the_sound_and_stated(tiny, quick):
     wave = harmonic_wave(60.3, 2)
     sound = matching.recording(wave, RATE, "sharp")
@@ -169,6 +171,7 @@ def test_other_rates_are_brought_to_the_models(tiny):
     assert len(target.compared) == pytest.approx(fitting.COMPARED_SECONDS * RATE, abs=2)
 
 
+@pytest.mark.slow
 def test_all_notes_count(tiny, own, quick, monkeypatch):
     two = [said(60, 0.0, 0.8), said(62, 1.0, 1.4)]
     asked = []
@@ -183,6 +186,7 @@ def test_all_notes_count(tiny, own, quick, monkeypatch):
     assert found.distance <= found.nearest_distance
 
 
+@pytest.mark.slow
 def test_progress_is_told_and_it_can_be_stopped(tiny, own, quick):
     told = []
     found = matching.match(tiny, own, [said()], progress=lambda *how: told.append(how))
@@ -198,6 +202,7 @@ def test_progress_is_told_and_it_can_be_stopped(tiny, own, quick):
     assert not found.stopped
 
 
+@pytest.mark.slow
 def test_the_first_layer_comes_nearer_and_is_no_latent(tiny, own, quick):
     latent = matching.match(tiny, own, [said()], progress=False)
     freed = matching.match(tiny, own, [said()], free="first layer", progress=False)
@@ -206,11 +211,13 @@ def test_the_first_layer_comes_nearer_and_is_no_latent(tiny, own, quick):
     assert "no seed leads to it" in freed.report()
 
 
+@pytest.mark.slow
 def test_a_fifth_that_was_recorded_is_not_called_another_pitch(tiny, own, quick):
     both = matching.match(tiny, own, [said(60), said(67)], progress=False)
     assert [other.pitch for other in both.others] == [53]
 
 
+@pytest.mark.slow
 def test_names_are_free_and_a_bank_can_be_given(tiny, own, quick, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     bank = instruments.bank(tiny, count=3)
@@ -236,6 +243,7 @@ def test_mistakes_are_sentences(tiny, own, how, message):
         matching.match(tiny, own, **{"notes": [said()], "progress": False} | how)
 
 
+@pytest.mark.slow
 def test_warnings_are_passed_on_once(tiny, quick):
     wave = np.clip(3 * harmonic_wave(60, 1), -1, 1)
     found = matching.match(tiny, matching.recording(wave, RATE), progress=False)

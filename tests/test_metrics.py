@@ -30,6 +30,7 @@ def test_kid_of_two_points_has_its_closed_form():
 
 
 @pytest.mark.parametrize("sizes", [(100, 100), (400, 50)])
+@pytest.mark.slow
 def test_kid_of_equal_distributions_is_zero_on_average_whatever_their_sizes(sizes):
     found = [metrics.kid(gaussian(sizes[0], 10, 2 * i), gaussian(sizes[1], 10, 2 * i + 1)) for i in range(200)]
     assert abs(np.mean(found)) < 3 * np.std(found) / np.sqrt(len(found))
@@ -73,6 +74,7 @@ def test_frechet_is_what_scipys_matrix_root_gives():
     assert metrics.frechet(x, y) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_frechet_of_equal_distributions_falls_with_the_number_of_notes():
     """In 200 dimensions it is far from 0, and about as one over the number."""
     few, more, many = (metrics.frechet(gaussian(n, 200, n), gaussian(n, 200, n + 1)) for n in (300, 1000, 3000))

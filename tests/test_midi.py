@@ -202,6 +202,7 @@ def test_bytes_above_127_are_played_as_127(save):
 
 
 @given(st.data())
+@pytest.mark.slow
 def test_damaged_files_give_a_song_or_one_sentence(tmp_path_factory, data):
     content = bytearray((DATA / "midi" / "small.mid").read_bytes())
     for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=5)):
@@ -622,6 +623,7 @@ def changes(*values):
 
 
 @given(changes(st.floats(20, 300)), changes(st.integers(1, 12), st.sampled_from([1, 2, 4, 8, 16])), st.floats(0.01, 6))
+@pytest.mark.slow
 def test_bars_rise_from_the_start_and_begin_inside_the_song(tempos, meters, seconds):
     song = dataclasses.replace(song_of(Note(60, 100, 0.0, seconds)), tempos=tempos, meters=meters)
     lines = midi.bars(song)

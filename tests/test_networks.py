@@ -54,6 +54,7 @@ def test_data_is_the_originals(pair):
 
 
 @pytest.mark.parametrize("name", TINY)
+@pytest.mark.slow
 def test_averaged_weights_are_read_and_not_the_raw_ones(name):
     """A model of the raw weights is a plausible one, only another: nothing but this comparison tells."""
     import tensorflow as tf

@@ -54,6 +54,7 @@ def assert_same(got, expected):
 
 
 @pytest.mark.parametrize("frames", [1, 7, 16, 56, 101, 127, 128])
+@pytest.mark.slow
 def test_any_number_of_frames_is_what_the_port_draws(pair, frames):
     port, player = pair
     z, pitches = port.sample_z(3, frames), np.array([24, 60, 84], np.int32)
@@ -64,6 +65,7 @@ def test_any_number_of_frames_is_what_the_port_draws(pair, frames):
 
 
 @pytest.mark.parametrize("change", [{"data_type": "linear"}, {"kernel_size": 5}])
+@pytest.mark.slow
 def test_other_models(change):
     port, player = GANSynth(small(**change)), GANSynth(small(**change), backend="onnx")
     z, pitches = port.sample_z(2, 1).astype(np.float32), np.array([40, 70], np.int32)
@@ -72,6 +74,7 @@ def test_other_models(change):
 
 
 @pytest.mark.parametrize("name", TINY)
+@pytest.mark.slow
 def test_unfinished_and_fading_blocks(name):
     folder = DATA / "checkpoints" / name
     port, player = gansynth.load(folder), gansynth.load(folder, backend="onnx")
@@ -80,6 +83,7 @@ def test_unfinished_and_fading_blocks(name):
         assert_same(player._data(z, pitches, frames), port._data(z, pitches, frames))
 
 
+@pytest.mark.slow
 def test_notes_sound_the_same(pair):
     port, player = pair
     z, pitches = port.sample_z(5, 2), [30, 45, 60, 72, 84]
@@ -190,6 +194,7 @@ def alone(*flags, threads="2"):
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_a_song_without_tensorflow(tiny, tmp_path):
     """Of a published checkpoint, which TensorFlow wrote."""
     flags = ["--ckpt_dir", FOLDER, "--midi_file", DATA / "midi" / "melody14.mid", "--seed", 3, "--cache"]
@@ -199,6 +204,7 @@ def test_a_song_without_tensorflow(tiny, tmp_path):
     assert np.abs(made - expected).max() <= 2 / 32768, "16-bit files, which rounding may move by a step"
 
 
+@pytest.mark.slow
 def test_many_songs_without_tensorflow(tmp_path):
     midi = DATA / "midi"
     flags = ["--ckpt_dir", FOLDER, "--seed", 3, "--backend=onnx", "--each_track", "--cache", "--threads", 1]

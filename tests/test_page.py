@@ -495,6 +495,7 @@ def test_an_error_leaves_the_page_of_before(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("module", ["page", "render.report"])
+@pytest.mark.slow
 def test_it_can_be_imported_alone_and_without_tensorflow(module):
     code = f"import sys, helpers.{module}; assert not {{'tensorflow', 'jinja2', 'matplotlib'}} & sys.modules.keys()"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])

@@ -50,6 +50,7 @@ def test_float32_where_something_keeps_the_processor_from_it(cpu, monkeypatch):
 
 
 @pytest.mark.parametrize(("flags", "found"), [(PLAIN, "float32"), (f"{PLAIN} amx_bf16", "bfloat16")])
+@pytest.mark.slow
 def test_generate_says_what_it_chose_and_writes_it_down(cpu, flags, found, tmp_path, capsys):
     cpu(flags)
     folder = DATA / "checkpoints" / "tiny_stage12"

@@ -15,6 +15,7 @@ def model():
 
 
 @pytest.mark.parametrize(("name", "wanted"), [("Cello", 1500), ("Banjo", 700), ("Flute", 1200)])
+@pytest.mark.slow
 def test_the_note_gets_the_centroid(model, name, wanted):
     start = instruments.named(model)[name]
     found = timbre.reach(model, start, centroid=wanted)
@@ -28,6 +29,7 @@ def test_the_note_gets_the_centroid(model, name, wanted):
     assert f"{wanted} Hz were wanted" in str(found)
 
 
+@pytest.mark.slow
 def test_a_step_that_does_not_help_is_not_taken(tiny):
     """Random weights sing at no pitch; whatever their gradient says, the end is no farther than the beginning."""
     start = instruments.sample(tiny, 1, seed=2)[0]

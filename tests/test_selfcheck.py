@@ -50,6 +50,7 @@ def clicking(wave, pitch):
     return wave
 
 
+@pytest.mark.slow
 def test_a_right_model_is_right():
     found = selfcheck.self_check(Additive())
     assert found.is_right

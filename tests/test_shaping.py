@@ -52,6 +52,7 @@ def test_no_sine_jumps_further_for_its_envelope(pitch, phase, hold):
 
 
 @given(st.integers(24, 84), st.integers(0, 20), st.sampled_from([0.0, 0.001, 0.005, 0.01, 0.1, 1.0]))
+@pytest.mark.slow
 def test_no_tone_jumps_further_for_its_envelope(pitch, seed, hold):
     wave = harmonic_wave(pitch, seed)
     shaped = wave[: int((hold + RELEASE) * RATE)] * envelope(hold)

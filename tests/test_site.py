@@ -286,6 +286,7 @@ class TestExecute:
         with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
             execute.execute(new_notebook(cells=[new_code_cell("1 / 0")]), tmp_path)
 
+    @pytest.mark.slow
     def test_a_cell_that_hangs_is_ended(self, tmp_path, monkeypatch):
         monkeypatch.setattr(execute, "CELL_SECONDS", 1)
         with pytest.raises(CellTimeoutError):

@@ -53,6 +53,7 @@ def suite(tmp_path):
 
 
 @pytest.mark.parametrize("processes", [[], ["-n", "2"]], ids=["one process", "two processes"])
+@pytest.mark.slow
 def test_a_run_ends_with_a_line_for_each_reason(suite, processes):
     lines = run(suite, *processes)
     at = next(i for i, line in enumerate(lines) if "what was skipped, and why" in line)
@@ -62,5 +63,6 @@ def test_a_run_ends_with_a_line_for_each_reason(suite, processes):
     assert "1 passed, 5 skipped, 1 xfailed" in last
 
 
+@pytest.mark.slow
 def test_nothing_is_said_where_nothing_was_skipped(suite):
     assert "skipped" not in "\n".join(run(suite, "test_plain.py"))

@@ -45,6 +45,7 @@ def test_axes_are_the_singular_vectors_of_the_first_layer(tiny):
     assert found.shares.sum() == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_the_demo_hears_sixteen_axes_and_nothing_else(model):
     found = timbre.axes(model)
     assert len(found.gains) == 16
@@ -275,6 +276,7 @@ def test_slopes_are_those_of_the_values(hills):
         ({"brightness": np.inf}, "finite number of standard deviations"),
     ],
 )
+@pytest.mark.slow
 def test_what_cannot_be_steered_is_said(known, amounts, message):
     atlas = known[0]
     with pytest.raises(ValueError, match=message):

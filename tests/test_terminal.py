@@ -82,6 +82,7 @@ def test_ctrl_c_while_a_command_is_imported_is_a_line_and_a_status(tmp_path, com
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
 
 
+@pytest.mark.slow
 def test_a_wrong_ending_is_told_before_tensorflow_is_imported(tmp_path):
     (tmp_path / "tensorflow").mkdir()
     (tmp_path / "tensorflow" / "__init__.py").write_text("raise KeyboardInterrupt")

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = """
 import sys
@@ -22,6 +24,7 @@ except ValueError as error:
 """
 
 
+@pytest.mark.slow
 def test_threads_chosen_before_tensorflow_is_there():
     environment = os.environ | {"TF_NUM_INTRAOP_THREADS": "5"}
     done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment, capture_output=True, text=True)
@@ -41,6 +44,7 @@ print(gansynth.threads(), *(warning.message for warning in told if "use_threads"
 """
 
 
+@pytest.mark.slow
 def test_tensorflow_that_has_computed_before_keeps_its_threads_and_says_so():
     environment = os.environ | {"TF_NUM_INTRAOP_THREADS": "5"}
     done = subprocess.run([sys.executable, "-c", COMPUTED], cwd=ROOT, env=environment, capture_output=True, text=True)

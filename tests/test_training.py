@@ -182,6 +182,7 @@ def test_draws_depend_on_seed_and_step_alone():
 # Stages
 
 
+@pytest.mark.slow
 def test_a_new_stage_keeps_what_was_learnt(eager):
     notes = SomeNotes()
     trainer = training.Trainer(CONFIG, notes.pitch_counts, seed=1)

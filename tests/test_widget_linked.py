@@ -276,6 +276,7 @@ def test_a_timeline_from_code_counts_as_chosen(bank):
     assert "1 entry lies after the end" in editor.message
 
 
+@pytest.mark.slow
 def test_the_beginning_alone_and_the_whole(bank):
     tune = Tune(bank, STUDY, seconds=20)
     editor = TimelineEditor(bank, tune, ["stub 1-0", "stub 1-1"])
@@ -338,6 +339,7 @@ def test_while_a_clip_is_made_the_one_below_is_the_one_before(made):
     assert generate._age.value == ""
 
 
+@pytest.mark.slow
 def test_what_is_out_of_date_says_so_until_it_is_made_anew(made):
     tune, _, generate, player = made
     before, seen = player.clips, []

@@ -519,6 +519,7 @@ def test_one_note_needs_no_choice(mine):
 
 
 @pytest.mark.parametrize("panel", ["waveform", "mel", "cqt", "rainbowgram"])
+@pytest.mark.slow
 def test_pictures_are_chosen(mine, panel):
     mine.run()
     mine.panel = panel
