@@ -84,8 +84,8 @@ def test_hostile_names_are_files_of_their_own(tmp_path):
         assert stem == stem.strip(" .")
         assert len(name.encode()) < 200
     assert [names[i] for i in (0, 2, 5, 6, 11)] == [
-        "01 CON.wav",
-        "03 COM1.wav.wav",
+        "01 CON-.wav",
+        "03 COM1-.wav.wav",
         "06 _.._etc_passwd.wav",
         "07 C__Windows_a_.wav",
         "12 track.wav",
