@@ -22,6 +22,7 @@ def accelerated(with_accelerator):
 
 
 @given(hnp.arrays(np.float32, (1, 128, 3), elements=st.floats(-4, 4, width=32)))
+@pytest.mark.slow
 def test_phases_stay_exact_over_a_whole_note(frequency):
     from helpers.gansynth.accelerated import wrapped_sum
 

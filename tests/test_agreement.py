@@ -70,6 +70,7 @@ def test_octaves_do_not_count():
     assert min(found.chroma, found.pitch) > 0.85
 
 
+@pytest.mark.slow
 def test_silence_has_no_pitch_to_judge():
     found = agreement.measure(Audio(np.zeros(RATE, np.float32), RATE), tune())
     assert found.onsets == 0

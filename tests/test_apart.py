@@ -198,6 +198,7 @@ def test_a_song_that_nothing_happened_to_is_the_same():
         assert dataclasses.astuple(note) == pytest.approx(dataclasses.astuple(written))
 
 
+@pytest.mark.slow
 def test_who_plays_is_in_the_names_and_programs():
     song = midi.load(STUDY)
     parts = {"Flute": ONE, "Piano": Timeline([TWO, ONE], at=[0, 9]), "Strings": Instrument("Strings", np.ones(4))}
@@ -252,6 +253,7 @@ def test_faithful_plays_drums_as_pitches():
     assert not any(track.controls for track in got.tracks)
 
 
+@pytest.mark.slow
 def test_a_stopped_rendering_ends_where_it_was_stopped():
     clip = play(midi.load(STUDY), ONE, stop=counting(3), drums="synth")
     got = render.played(clip)
@@ -262,6 +264,7 @@ def test_a_stopped_rendering_ends_where_it_was_stopped():
     assert render.played(clip).duration == clip.report.stopped_at < 30
 
 
+@pytest.mark.slow
 def test_played_again_it_sounds_the_same(tmp_path):
     """The proof: the song as it was played, rendered by the same instrument, is the clip."""
     song = midi.load(STUDY)

@@ -156,6 +156,7 @@ def test_what_was_described_is_kept(tiny, counted, tmp_path):
     assert sum(counted) == 120
 
 
+@pytest.mark.slow
 def test_activations_of_the_first_layer_are_described_beside_latents(tiny, counted, tmp_path):
     size, longer = tiny.latent_sizes
     chosen = instruments.sample(tiny, 2, 0)
@@ -200,6 +201,7 @@ def test_only_what_is_described_is_generated(tiny, monkeypatch):
     assert asked == [min(descriptors.HELD, tiny.max_duration)]
 
 
+@pytest.mark.slow
 def test_another_precision_is_described_anew(tiny, counted, tmp_path, monkeypatch):
     timbre.atlas(tiny, n=4, folder=tmp_path, progress=False)
     monkeypatch.setattr(tiny, "precision", "bfloat16")

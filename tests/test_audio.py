@@ -326,6 +326,7 @@ def test_player_does_not_clip():
 
 
 @pytest.mark.parametrize("channels", [None, 2])
+@pytest.mark.slow
 def test_a_long_clip_is_compressed_and_the_player_says_so(channels):
     clip = tone(seconds=audio.MAX_WAV_DURATION + 1, peak=2.0, channels=channels)
     player = audio.play(clip)

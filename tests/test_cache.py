@@ -211,6 +211,7 @@ def counting(tiny, cache, monkeypatch):
     return tiny, computed
 
 
+@pytest.mark.slow
 def test_nothing_is_computed_twice(counting):
     model, computed = counting
     z, pitches = model.sample_z(5, 0), [60, 61, 62, 63, 64]

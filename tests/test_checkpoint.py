@@ -450,6 +450,7 @@ def npz_member(path, name, dtype="<f4", shape=(), size=0, head=None):
         archive.writestr(f"{name}.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + bytes(size))
 
 
+@pytest.mark.slow
 def test_a_compact_file_that_would_fill_the_memory(tmp_path):
     """80 kB of zeros that would be 80 MB, even where nobody reads them."""
     np.savez_compressed(tmp_path / "model.npz", bomb=np.zeros(80 << 17))
@@ -662,6 +663,7 @@ def test_a_zip_that_points_outside_is_refused_whole(tmp_path, name, mode):
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["model.zip"]
 
 
+@pytest.mark.slow
 def test_a_local_zip_is_bounded_as_a_downloaded_one(tmp_path):
     path = zipped(TINY, tmp_path / "model.zip", method=zipfile.ZIP_DEFLATED)
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, archive.open(f"{STAGE}/bomb.index", "w") as file:

@@ -27,6 +27,7 @@ def accuracy(taught, pictures, semitones, pitches, instruments):
     )
 
 
+@pytest.mark.slow
 def test_classes_are_learnt_each_from_its_own_picture():
     assert min(accuracy(classifier.taught(*data(0), seed=0), *data(1))) > 0.95
 

@@ -217,6 +217,7 @@ def test_a_number_of_many_digits_is_refused_at_once():
 
 
 @pytest.mark.parametrize("value", ["x" * 10**6, "\x1b[31m", "a\nb", ["x"] * 10**6])
+@pytest.mark.slow
 def test_a_wrong_value_is_quoted_shortly(value):
     with pytest.raises(ValueError, match=r"^here") as caught:
         Config.from_json(json.dumps({"kernel_size": value}), "here.json")

@@ -109,6 +109,7 @@ def ranges(config):
 
 
 @given(hnp.arrays(np.float32, (2, 3, 4, 2), elements=st.floats(0, 1, width=32)))
+@pytest.mark.slow
 def test_cache_rounds_by_half_a_step(shares):
     low, high, half_step = ranges(SMALL)
     data = (low + shares * (high - low)).astype(np.float32)

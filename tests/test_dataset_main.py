@@ -216,6 +216,7 @@ def test_what_was_ended_goes_on(model, tmp_path, capsys):
     assert contents(out) == contents(whole)
 
 
+@pytest.mark.slow
 def test_another_set_is_not_mixed_in(model, tmp_path, capsys):
     assert dataset.main(flags(tmp_path)) == 0
     before = contents(tmp_path)

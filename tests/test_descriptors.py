@@ -156,6 +156,7 @@ def messy(seed):
 
 @given(seed=st.integers(0, 1000), level=st.floats(1e-3, 10))
 @settings(max_examples=15, deadline=None)
+@pytest.mark.slow
 def test_level_and_silence_behind_change_nothing(seed, level):
     wave = messy(seed)
     plain, other = heard(wave), heard(np.append(level * wave, np.zeros(2 * RATE)))

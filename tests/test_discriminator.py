@@ -41,6 +41,7 @@ def images(count=3, seed=1):
     return np.asarray(networks.denormalize(unit, SMALL))
 
 
+@pytest.mark.slow
 def test_answers_are_the_originals():
     """Measured: 1.5e-7 at most."""
     expected = golden("train_tiny_stage11")

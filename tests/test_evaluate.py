@@ -75,6 +75,7 @@ def test_a_wrong_suffix_is_told_before_anything_is_loaded(monkeypatch, capsys):
     assert "--page is a.htm" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_model_that_was_measured_is_put_on_a_page(asked, tmp_path, capsys):
     path = tmp_path / "demo.html"
     assert evaluate.main(["--checkpoint=demo", "--reference=soundfont:", f"--page={path}"]) == 0
@@ -101,6 +102,7 @@ def asked(monkeypatch, found):
     return calls
 
 
+@pytest.mark.slow
 def test_flags_arrive(asked, found, tmp_path):
     path = tmp_path / "demo.json"
     flags = [
@@ -127,6 +129,7 @@ def test_no_checkpoint_chooses_what_it_is_compared_with(asked, monkeypatch):
     assert opened["programs"] == (24, 40)
 
 
+@pytest.mark.slow
 def test_voices_are_the_instruments_that_the_checkpoint_names(asked, monkeypatch):
     monkeypatch.setattr(dataset, "open_sounds", lambda *_, **__: None)
     evaluate.main(["--checkpoint=demo", "--reference=soundfont:", "--voices"])
@@ -144,6 +147,7 @@ def test_a_quick_look_tells_by_its_exit_status(level, status, monkeypatch, capsy
     assert ("probably wrong. Quiet." in capsys.readouterr().out) == bool(status)
 
 
+@pytest.mark.slow
 def test_sounds_are_those_that_training_would_read(tmp_path):
     """The notes of `open_data` as they sound, with their instruments."""
     config = dataclasses.replace(gansynth.load("demo").config, audio_length=16000)

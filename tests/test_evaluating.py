@@ -74,6 +74,7 @@ def quick(monkeypatch):
 # ---- What is measured
 
 
+@pytest.mark.slow
 def test_three_rows_of_as_many_notes_each(quick):
     found = evaluating.evaluate(Model(), Tones(), n=80, seed=1, progress=False, named="tones")
     assert (found.model, found.reference, found.notes, found.seed) == ("mine", "tones", 80, 1)
@@ -136,6 +137,7 @@ def test_swift_f0_is_not_asked_for_what_it_cannot_hear(quick, monkeypatch):
     assert scores["in_tune_swift_f0"].value == 100
 
 
+@pytest.mark.slow
 def test_trackers_hear_what_is_judged_and_not_what_it_is_compared_with(quick, monkeypatch):
     heard = []
 
@@ -199,6 +201,7 @@ def test_silent_notes_of_the_model_count_as_wrong(quick, nothing):
     assert f"{found.silent} notes of mine are silent or not finite" in str(results.compare({"mine": found}))
 
 
+@pytest.mark.slow
 def test_an_interval_contains_its_number(quick):
     """A number at the least that it can be: resampled, it would lie below."""
     for row in evaluating.evaluate(Model(), Tones(), n=80, progress=False).scores.values():
@@ -373,6 +376,7 @@ def test_the_round_trip_is_that_of_the_models_spectrograms():
     assert 0 < np.sum(error**2) < 0.2 * np.sum(wave(1, 60) ** 2)
 
 
+@pytest.mark.slow
 def test_the_reference_is_read_once(quick):
     tones = Tones()
     evaluating.evaluate(Model(), tones, n=60, progress=False)

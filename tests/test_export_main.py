@@ -131,6 +131,7 @@ def test_the_folder_beside_a_file_is_named(file, tmp_path, capsys):
     assert capsys.readouterr().out.endswith(f"four.sfz, with the folder {tmp_path / 'four_sfz'}\n")
 
 
+@pytest.mark.slow
 def test_a_pad_has_four_corners(file, tmp_path, tiny, capsys):
     three = instruments.save(instruments.load(file)[:3], tmp_path / "three.json")
     assert run("--pad", three, "--output", tmp_path / "pads") == 1

@@ -161,6 +161,7 @@ def test_the_lines_of_the_guide_make_the_sound_that_the_model_makes(model, path)
     assert snr(made["waves"], expected).min() > 70
 
 
+@pytest.mark.slow
 def test_a_linear_frequency_axis(tmp_path):
     model = small("linear")
     path = export.onnx(model, tmp_path / "linear.onnx")

@@ -144,6 +144,7 @@ class TestSfz:
         heard = [players.hertz(players.sfizz(path, 60, wheel=wheel)[PLAYED:]) for wheel in (0, 64, 127)]
         assert heard == pytest.approx([1000, 500, 250], rel=1e-3)
 
+    @pytest.mark.slow
     def test_layers_of_one_and_none_of_the_next(self, tmp_path):
         soft, loud = short_loop(loud=63, pitch=72).zones[0], short_loop(soft=64).zones[0]
         both = of(SampledInstrument("A", (soft, loud)), short_loop("B", pitch=48))

@@ -184,6 +184,7 @@ def assert_whole(folder, clip):
     assert max(map(len, text.splitlines())) < 130
 
 
+@pytest.mark.slow
 def test_a_project_has_everything(clip, tmp_path):
     assert_whole(export.project(clip, tmp_path / "mine", MODEL, progress=False), clip)
     assert_whole(export.project(clip, tmp_path / "mine", MODEL, progress=False), clip)

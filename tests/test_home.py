@@ -48,6 +48,7 @@ def test_scores_and_checkpoints(home):
     assert checkpoint.read("~/tiny").config == checkpoint.read(TINY).config
 
 
+@pytest.mark.slow
 def test_the_command_line(home):
     shutil.copy(DATA / "midi" / "small.mid", home)
     shutil.copytree(TINY, home / "tiny")

@@ -64,6 +64,7 @@ def test_a_walk_comes_nearer_and_the_length_stays(tiny, goal, loss):
     assert not found.stopped
 
 
+@pytest.mark.slow
 def test_the_two_losses_are_not_the_same(tiny, goal):
     z, start = goal
     target = inversion.Target(notes(tiny, z)[0], 60, tiny.config)
@@ -101,6 +102,7 @@ def test_the_start_is_kept_where_no_step_helps(tiny, goal):
     assert found.z[0] == pytest.approx(z, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_worse_half_is_left_behind(tiny, goal):
     z, start = goal
     starts = np.stack([start, *tiny.sample_z(2, seed=9), z])

@@ -57,6 +57,7 @@ def test_distances_are_those_of_the_notes_as_the_model_plays_them(tiny, goal):
     assert found.distances[0] == pytest.approx(played, abs=0.02)
 
 
+@pytest.mark.slow
 def test_no_step_leads_away(tiny, goal):
     z, start = goal
     found = solve(tiny, notes(tiny, tiny.sample_z(1, seed=8)[0]), [60, 67], np.stack([start, z]), AXES, steps=5)
@@ -66,6 +67,7 @@ def test_no_step_leads_away(tiny, goal):
     np.testing.assert_allclose(found.distances, np.nanmin(found.history, axis=0))
 
 
+@pytest.mark.slow
 def test_the_worse_half_is_left_behind(tiny, goal):
     z, start = goal
     far = beside(start, AXES, [2.0, 2.0, -2.0, 2.0])

@@ -39,6 +39,7 @@ def test_voices_are_laid_out_like_latents_and_neighbours_sound_alike(tool):
     assert abs(np.corrcoef(np.argsort(np.argsort(u[:, 0])), along)[0, 1]) > 0.99
 
 
+@pytest.mark.slow
 def test_every_voice_has_an_equal_share_of_random_latents_and_sounds_like_itself_at_its_place(tool):
     u, anywhere = np.random.RandomState(0).normal(size=(12, tool.AXES)), np.random.RandomState(7)
     points, bonus = anywhere.normal(size=(10_000, tool.AXES)), tool.bonuses(u, rounds=60)

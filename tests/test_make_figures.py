@@ -37,6 +37,7 @@ def test_the_generator_has_the_published_sizes():
     assert {"2\n×16", "16\n×128", "128\n×1024", "256", "128", "64", "32", "7"} <= said
 
 
+@pytest.mark.slow
 def test_the_files_are_those_of_today(tmp_path, monkeypatch):
     committed = {path.name: Image.open(path).size for path in make_figures.FOLDER.glob("*.png")}
     monkeypatch.setattr(make_figures, "FOLDER", tmp_path)

@@ -71,6 +71,7 @@ def test_a_song_comes_back(path, tmp_path):
 
 
 @given(st.lists(NOTES, min_size=1, max_size=3), TEMPOS)
+@pytest.mark.slow
 def test_notes_that_overlap_and_repeat_come_back(tmp_path_factory, lists, tempos):
     tracks = tuple(Track(f"track {i}", i, i == 2, tuple(notes)) for i, notes in enumerate(lists))
     song = Song("song", tracks, tempos)

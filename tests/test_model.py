@@ -195,6 +195,7 @@ def test_a_model_says_what_it_is(tiny):
 
 
 @pytest.mark.parametrize("module", ["helpers", "helpers.gansynth", "helpers.render"])
+@pytest.mark.slow
 def test_importing_is_not_yet_loading(module):
     """TensorFlow takes seconds to import, which whoever only looks at a MIDI file does not have to wait."""
     code = f"import sys, {module}; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"

@@ -46,6 +46,7 @@ def pair(request):
     return GANSynth(checkpoint.read(DATA / "checkpoints" / request.param)), golden(f"{request.param}_gen")
 
 
+@pytest.mark.slow
 def test_data_is_the_originals(pair):
     model, expected = pair
     data = model.generate_data(expected["z"], expected["pitches"])

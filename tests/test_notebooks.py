@@ -312,6 +312,7 @@ class TestForm:
         kinds = (ast.FunctionDef, ast.ClassDef)
         assert not [n for source in code_of(read(path)) for n in ast.walk(ast.parse(source)) if isinstance(n, kinds)]
 
+    @pytest.mark.slow
     def test_is_named_by_the_code_it_teaches(self, path):
         named = {name for _, names in taught() for name in names}
         assert path.stem in named, f"no public docstring says Notebook: {path.stem}"

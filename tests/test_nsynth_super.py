@@ -228,6 +228,7 @@ def test_the_loop_is_where_the_app_turns(exported):
     assert app.loop == (pads.loop_start, pads.loop_end)
 
 
+@pytest.mark.slow
 def test_what_dies_away_is_not_looped(tmp_path):
     model = Organ()
     model.decay = 2.0
@@ -257,6 +258,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.slow
 def test_hostile_names_give_files_that_the_app_finds(tmp_path):
     them = [voice(partial % 8, name=name or " ") for partial, name in enumerate(HOSTILE)]
     corners = [them[:4], them[4:8], them[8], them[9]]
@@ -274,6 +276,7 @@ def test_hostile_names_give_files_that_the_app_finds(tmp_path):
     assert rows[-1] == {"name": "softunicodepad", "display": "SOFT PAD", "abbr": "SU"}
 
 
+@pytest.mark.slow
 def test_a_dial_chooses_among_the_instruments_of_its_corner(tmp_path):
     corners = [[voice(0), voice(4)], voice(1), voice(2), [voice(3), voice(5), voice(6), voice(7)]]
     pads = export.nsynth_super(Organ(), corners, tmp_path, resolution=2, pitches=[48], progress=False)
@@ -299,6 +302,7 @@ def test_one_instrument_in_two_corners_has_one_name(tmp_path):
 # ---- Whole or not at all ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_stopping_leaves_what_was_there(tmp_path):
     with pytest.raises(InterruptedError, match="stopped, and nothing was written"):
         export.nsynth_super(Organ(), FOUR, tmp_path / "new", stop=lambda: True, **SMALL)

@@ -126,6 +126,7 @@ def test_a_cache_keeps_the_backends_apart(tmp_path):
     assert len(cache) == 4
 
 
+@pytest.mark.slow
 def test_shared_notes_and_clips_keep_them_apart(tiny, tiny_onnx, tmp_path):
     run, keys = many.Run(seed=1), set()
     for model in (gansynth.load(FOLDER), tiny_onnx):

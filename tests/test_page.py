@@ -173,11 +173,13 @@ def test_no_figure_is_left_open_and_no_style_leaks_in(clips, tmp_path):
     assert plain.read_bytes() == dark.read_bytes()
 
 
+@pytest.mark.slow
 def test_equal_clips_give_equal_bytes(clips, path, tmp_path):
     again = write(tmp_path / "again.HTML", clips, NASTY, **WORDS)
     assert again.read_bytes() == path.read_bytes()
 
 
+@pytest.mark.slow
 def test_clips_of_a_kind_share_their_time_axis(tmp_path):
     path = write(tmp_path / "page.html", {"long": sine(2.0), "similar": sine(1.5), "short": sine(0.5)})
     ends = [a["data-seconds"] for a, _ in Page(path).all("div") if a.get("class") == "plot"]

@@ -150,6 +150,7 @@ def pluck(seconds=3.0, decay=0.05):
 
 
 @given(st.integers(1, 127), st.floats(0.5, 3.0), st.floats(0.01, 100.0))
+@pytest.mark.slow
 def test_sounds_of_any_shape_are_as_loud_as_each_other(velocity, hold, scale):
     """Their meters agree, though the pluck peaks much higher. The blocks of a loudness meter are 0.4 s long."""
     beginnings = [

@@ -216,6 +216,7 @@ def test_the_picture_has_a_panel_with_words_for_each_metric(parsed):
         assert b"<script" not in picture
 
 
+@pytest.mark.slow
 def test_no_title_or_unit_is_wider_than_its_panel(two):
     for name in METRICS:
         figure = results.plot(two, Figure(), only=[name])
@@ -227,6 +228,7 @@ def test_no_title_or_unit_is_wider_than_its_panel(two):
             assert -0.5 <= box.x0 < box.x1 <= figure.bbox.x1 + 0.5, text.get_text()
 
 
+@pytest.mark.slow
 def test_equal_evaluations_give_equal_bytes(two, path, tmp_path):
     again = results_page.write(two, tmp_path / "again.html", NASTY)
     assert again.read_bytes() == path.read_bytes()

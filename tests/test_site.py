@@ -277,11 +277,13 @@ class TestControls:
 
 
 class TestExecute:
+    @pytest.mark.slow
     def test_runs_on_this_python_in_the_folder(self, tmp_path):
         notebook = new_notebook(cells=[new_code_cell("import os, sys; print(sys.executable, os.getcwd(), sep='\\n')")])
         execute.execute(notebook, tmp_path)
         assert notebook.cells[0].outputs[0].text.split() == [sys.executable, str(tmp_path)]
 
+    @pytest.mark.slow
     def test_stops_at_the_first_error(self, tmp_path):
         with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
             execute.execute(new_notebook(cells=[new_code_cell("1 / 0")]), tmp_path)

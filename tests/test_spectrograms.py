@@ -267,6 +267,7 @@ class TestUnits:
         assert [ax.get_xlabel() for ax in axes[-1]] == [TIME] * 2
 
     @pytest.mark.parametrize(("kind", "decibels"), [("mel", 20.0), ("linear", 40.0)])
+    @pytest.mark.slow
     def test_the_network_has_the_logarithm_of_power_on_a_mel_axis_and_else_of_magnitude(self, kind, decibels):
         data = np.zeros((128, 1024, 2))
         data[64:, :, 0] = np.log(100.0)
@@ -390,6 +391,7 @@ class TestImages:
         return spectrograms.difference(chirp(), sine(220, 1.5), title="difference")[0].figure
 
     @pytest.mark.mpl_image_compare(**IMAGES)
+    @pytest.mark.slow
     def test_network_view(self):
         config = dataclasses.replace(Config(), audio_length=64000)
         data = spectral.waves_to_data(np.pad(chirp(), (0, 32000))[None].astype(np.float32), config)[0]

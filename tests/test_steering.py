@@ -125,6 +125,7 @@ def test_one_that_is_to_stay_needs_no_list(known, turn):
     )
 
 
+@pytest.mark.slow
 def test_what_is_hardly_heard_has_no_name(known):
     atlas, _, _ = known
     scale = np.ones(len(NAMES) + CEPSTRA)
@@ -240,6 +241,7 @@ def test_a_way_to_more_than_there_is_ends_on_the_hill(hills, monkeypatch):
     assert surface.values(end.z)[0] > 0.98
 
 
+@pytest.mark.slow
 def test_the_regression_that_predicts_better_is_followed(known, model):
     assert isinstance(timbre.directions(known[0])._surface, steering.Linear)
     assert isinstance(timbre.directions(timbre.atlas(model))._surface, steering.Curved)
@@ -283,6 +285,7 @@ def test_what_cannot_be_steered_is_said(known, amounts, message):
         timbre.directions(atlas).steer(atlas.instruments[0], **amounts)
 
 
+@pytest.mark.slow
 def test_an_instrument_of_another_model_is_refused(known):
     atlas, _, _ = known
     foreign = instruments.Instrument("Cello", np.ones(256), "demo", "another")
@@ -290,6 +293,7 @@ def test_an_instrument_of_another_model_is_refused(known):
         timbre.directions(atlas).steer(foreign, brightness=1)
 
 
+@pytest.mark.slow
 def test_directions_are_learned_from_points_of_the_latent_space(known, turn):
     """What an instrument with activations of the first layer sounds like is not in its latent alone."""
     atlas, size = known[0], known[0].model.latent_vector_size

@@ -135,6 +135,7 @@ def test_one_iteration_is_the_originals():
         assert difference.max() < 0.1 * step
 
 
+@pytest.mark.slow
 def test_a_checkpoint_has_every_variable_of_the_original():
     """Names, types and shapes at full size: the original restores every one of them."""
     lines = [line.split(maxsplit=2) for line in (DATA / "variables_full.txt").read_text().splitlines()]
@@ -387,6 +388,7 @@ def test_only_the_last_checkpoints_are_kept(tmp_path):
     assert checkpoint.find(tmp_path)[1] == 2
 
 
+@pytest.mark.slow
 def test_two_trainers_write_to_a_folder_one_after_the_other(saved, tmp_path, monkeypatch):
     trainer, meeting, met = saved[0], threading.Barrier(2), []
 
@@ -406,6 +408,7 @@ def test_two_trainers_write_to_a_folder_one_after_the_other(saved, tmp_path, mon
     assert not met
 
 
+@pytest.mark.slow
 def test_a_write_that_fails_leaves_the_checkpoint_before(saved, tmp_path, monkeypatch):
     _, folder = saved
     run = tmp_path / "run"
@@ -516,6 +519,7 @@ def test_other_mistakes():
         training.Shuffled(SomeNotes(0), 1)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops(saved, eager):
     _, folder = saved
     trainer = training.Trainer.restore(folder)
@@ -741,6 +745,7 @@ def test_signals_are_handled_as_before_afterwards():
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
+@pytest.mark.slow
 def test_the_first_checkpoint_does_not_wait_for_the_second(eager, folder_of_notes, tmp_path, monkeypatch):
     saved_at, save = [], training.Trainer.save
     monkeypatch.setattr(

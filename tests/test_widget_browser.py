@@ -249,6 +249,7 @@ def test_piano_has_the_keys_of_the_model():
         piano.pitch = 23
 
 
+@pytest.mark.slow
 def test_a_preview_note_of_the_demo_is_heard(path):
     """How soon, `make bench-widgets` says."""
     gansynth = pytest.importorskip("helpers.gansynth")

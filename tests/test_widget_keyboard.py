@@ -108,6 +108,7 @@ def test_a_point_that_moves_brings_the_keys_of_lately_first(bank, sent):
     assert (keyboard.instrument.z == expected.z).all()
 
 
+@pytest.mark.slow
 def test_loudness_stays_that_of_the_notes(bank, sent, monkeypatch):
     keyboard = Keyboard(bank)
     assert keyboard.wait(SECONDS)

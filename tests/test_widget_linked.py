@@ -235,6 +235,7 @@ def test_the_drum_switch_says_what_it_does(bank):
 # ------------------------------------------------------------------------------------------------- another tune
 
 
+@pytest.mark.slow
 def test_entries_keep_their_share_of_another_song(bank):
     tune = Tune(bank, PRELUDE)
     editor = TimelineEditor(bank, tune, ["stub 1-0", "stub 1-1", "stub 1-2"])

@@ -224,6 +224,7 @@ def test_the_app_fetches_nothing_unless_it_may_and_shows_nobody_the_recordings_o
     assert [name for name, _ in match._list.options][-1] == "me (added)"
 
 
+@pytest.mark.slow
 def test_it_says_truthfully_where_a_recording_goes(bank, monkeypatch, outputs):
     def said():
         return "".join(str(getattr(child, "value", "")) for child in Match(bank, PLUCKED).children)
@@ -476,6 +477,7 @@ def test_a_second_recording_while_the_first_is_matched(mine, gate):
     assert (mine.found.name, mine.stale, mine._age.value) == ("blown", "", "")
 
 
+@pytest.mark.slow
 def test_what_changes_makes_it_old(mine):
     mine.run()
     mine.trim(0, 2)
@@ -487,6 +489,7 @@ def test_what_changes_makes_it_old(mine):
     assert (mine.stale, mine._age.value) == ("", "")
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_is_a_line_and_it_goes_on_working(mine, monkeypatch):
     gate = Gate(ValueError("the model is <b>out of tune</b>"))
     gate.may_end.set()
@@ -500,6 +503,7 @@ def test_what_goes_wrong_is_a_line_and_it_goes_on_working(mine, monkeypatch):
     assert mine.message == ""
 
 
+@pytest.mark.slow
 def test_several_notes_are_chosen_between(bank, tmp_path):
     clip = np.concatenate([tone(60), np.zeros(RATE // 2, np.float32), tone(67)])
     match = Match(bank, audio.write(Audio(clip, RATE), tmp_path / "two.wav"))

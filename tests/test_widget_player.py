@@ -82,6 +82,7 @@ def test_bytes_travel_as_bytes(player):
 
 
 @pytest.mark.parametrize("panel", ["waveform", "mel", "cqt", "rainbowgram"])
+@pytest.mark.slow
 def test_time_is_where_the_player_says(panel):
     """A click at 0.6 s of a second of silence has to stand at 0.6 of the axes' width, in each picture."""
     samples = np.zeros(RATE, np.float32)
@@ -203,6 +204,7 @@ class TestChoices:
             Player(None, panel, mode)
 
 
+@pytest.mark.slow
 def test_code_does_the_same(clips, monkeypatch):
     player = Player(clips, "rainbowgram", "detune")
     player.current = "b"

@@ -79,6 +79,7 @@ class TestEach:
         assert len(each._rows.children) == 2
         assert "all_instruments did not play" in each.message
 
+    @pytest.mark.slow
     def test_it_says_what_it_will_do_and_what_is_out_of_date(self, loaded, tune):
         checkpoints = Checkpoints(["demo"])
         each = GenerateEach(checkpoints, tune)

@@ -274,6 +274,7 @@ FACTS = {"type": "", "size": 1, "last_modified": datetime.datetime(2026, 1, 1)}
     {"s.mid": {"metadata": {"name": "s.mid"}, "content": PRELUDE.read_bytes()}},  # ipywidgets 7
     ({"name": "s.mid", **FACTS, "content": memoryview(PRELUDE.read_bytes())},),  # 8
 ])  # fmt: skip
+@pytest.mark.slow
 def test_the_value_of_an_upload_button(value, tune, kept):
     if isinstance(value, tuple) == (ipywidgets.__version__ < "8"):
         tune._uploaded(type("Change", (), {"new": value}))
