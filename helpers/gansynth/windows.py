@@ -54,7 +54,7 @@ class BlockRows(NamedTuple):
     """What a block keeps of its images' rows, counted from the first row that is there.
 
     Attributes:
-      kept: of the first convolution's image; the first block's has no other than those taken.
+      kept: of the first convolution's image; the first block keeps all of it.
       taken: of that, for the second convolution.
       padding: how many rows of zeros the second convolution needs before and after those.
       seen: of the block's part of the output, at the output's size.
