@@ -532,6 +532,7 @@ CALLS = {
     "errors.number": lambda g: errors.number("n", "1.5"),
     "errors.one_line": lambda g: errors.one_line("a\nb"),
     "errors.in_one_line": lambda g: errors.in_one_line(len)("a"),
+    "files.is_partial": lambda g: files.is_partial(".partial-a"),
     "files.numbered": lambda g: next(iter(files.numbered(g.file))),
     "files.keep": lambda g: files.keep(b"a", g.folder / "a.txt"),
     "files.listing": lambda g: files.listing(g.folder, (".mid",)),
