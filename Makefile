@@ -1,5 +1,5 @@
 # make demo   render Bach's cello prelude with the bundled checkpoint into outputs/
-# make test   the whole test suite, the notebooks included, in two processes; JOBS=4 for four
+# make test   the whole test suite, the notebooks included, in as many processes as suit the machine; JOBS=1 for one
 # make quick  what takes seconds is left out, and so is the browser: two minutes
 # make lab    JupyterLab on the notebooks
 # make app    the quickstart as an app in the browser, without code; APP="--no-browser --port=8866" for Voilà's options;
@@ -35,7 +35,7 @@ COLAB_PYTHON ?= python3.13
 COLAB := .venv-colab
 APP ?=
 CLASS ?=
-JOBS ?= 2
+JOBS ?= auto
 FUZZ ?=
 
 .PHONY: demo test quick docs fuzz test-colab lab app class html web look repository clean
