@@ -161,5 +161,5 @@ def test_sounds_are_those_that_training_would_read(tmp_path):
     read = dict(sounds.read([1, 2]))
     assert sorted(read) == [1, 2]
     assert all(wave.shape == (16000,) and np.abs(wave).max() > 0.1 for wave in read.values())
-    with pytest.raises(ValueError, match="has no note that can be used"):
+    with pytest.raises(ValueError, match="has no usable note"):
         dataset.open_sounds(tmp_path, config)
