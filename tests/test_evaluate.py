@@ -20,7 +20,7 @@ def found():
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--checkpoint=demo"], "say what to compare with"),
+        (["--checkpoint=demo"], "give notes to compare with"),
         (
             ["--checkpoint=demo", "--reference=soundfont:", "--output=a.txt"],
             "--output is a.txt; its name must end in .json",
@@ -31,8 +31,8 @@ def found():
             "--page is a.htm; its name must end in .html",
         ),
         (["--compare", "a/x.json", "--page=a.pdf"], "--page is a.pdf; its name must end in .html"),
-        (["--checkpoint=demo", "--quick", "--page=a.html"], "--picture and --page are for results against a --ref"),
-        (["--checkpoint=demo", "--quick", "--picture=a.png"], "--picture and --page are for results against a --ref"),
+        (["--checkpoint=demo", "--quick", "--page=a.html"], "--picture and --page are for results with a --ref"),
+        (["--checkpoint=demo", "--quick", "--picture=a.png"], "--picture and --page are for results with a --ref"),
         (["--checkpoint=demo", "--quick", "--output=a.json"], "--output is for the results of one model"),
         (["--compare", "a/x.json", "b/x.json"], "No such file"),
         (["--checkpoint=demo", "--reference=/nowhere"], "no notes at /nowhere"),

@@ -46,7 +46,7 @@ def test_the_chief_is_the_first():
         (environment(TWO | {"ps": ["a:1"]})["TF_CONFIG"], "tasks of type 'ps'"),
         (environment({"chief": ["a:1", "b:1"]}, "chief")["TF_CONFIG"], "has 2 chiefs"),
         (environment({})["TF_CONFIG"], "has 0 addresses"),
-        (environment(TWO, index=2)["TF_CONFIG"], "'worker' number 2, which is not among"),
+        (environment(TWO, index=2)["TF_CONFIG"], "'worker' number 2, but it has no address"),
         (environment(TWO, index=-1)["TF_CONFIG"], "'worker' number -1"),
         (environment(TWO, "chief")["TF_CONFIG"], "'chief' number 0"),
         (environment({"worker": ["a:1", "b"]})["TF_CONFIG"], "the address 'b'; expected HOST:PORT"),

@@ -232,10 +232,10 @@ def test_names_are_free_and_a_bank_can_be_given(tiny, own, quick, tmp_path, monk
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ({"free": "everything"}, "free is 'everything'; choose 'latent' or 'first layer'"),
+        ({"free": "everything"}, "free is 'everything'; it must be 'latent' or 'first layer'"),
         ({"seed": -1}, "seed is -1"),
         ({"notes": []}, "there are no notes to match"),
-        ({"notes": [said(start=9.0, end=9.5)]}, "is not in a recording of this length"),
+        ({"notes": [said(start=9.0, end=9.5)]}, "is outside the recording"),
     ],
 )
 def test_mistakes_are_sentences(tiny, own, how, message):

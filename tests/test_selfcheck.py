@@ -61,7 +61,7 @@ def test_a_right_model_is_right():
 @pytest.mark.parametrize(
     ("model", "wrong", "suspicion"),
     [
-        (Additive(lambda wave, pitch: wave * np.nan), "finite", "not finite numbers"),
+        (Additive(lambda wave, pitch: wave * np.nan), "finite", "not finite"),
         (Additive(lambda wave, pitch: 0 * wave), "silent", "weights are missing"),
         (Additive(lambda wave, pitch: 9 * wave), "level", "too loud: mag_normalizer"),
         (Additive(lambda wave, pitch: wave / 9), "level", "too quiet: mag_normalizer"),

@@ -415,7 +415,7 @@ CALLS = {
     "evaluation.agreement.measure": lambda g: agreement.measure(g.clip, g.song),
     "evaluate.main": lambda g: evaluate.main([f"--compare={results.write(EVALUATION, g.folder / 'a.json')}"]),
     "evaluate.parser": lambda g: evaluate.parser(),
-    "evaluation.classifier.taught": lambda g: classifier.taught(NOISE, NOISE, PITCHES, PITCHES, 0),
+    "evaluation.classifier.trained": lambda g: classifier.trained(NOISE, NOISE, PITCHES, PITCHES, 0),
     "evaluation.describing.describe": lambda g: describing.describe(NOISE, PITCHES, 16000),
     "evaluation.embedding.musicnn": lambda g: embedding.musicnn(NOISE, 16000),
     "evaluation.evaluating.check_size": lambda g: evaluating.check_size(100, 48, "notes"),

@@ -65,7 +65,7 @@ def test_a_table_in_print():
     assert [line.endswith("differs") for line in lines] == [False, True] + [False] * len(sizes)
     assert lines[-1].endswith(f"{network.count_params():,}")
     assert "original" not in training.describe(network)
-    with pytest.raises(ValueError, match="7 layers, and 6 sizes"):
+    with pytest.raises(ValueError, match="7 layers, but 6 sizes"):
         training.describe(network, sizes[1:])
 
 

@@ -500,7 +500,7 @@ def test_a_checkpoint_without_a_discriminator_is_told(saved, tmp_path):
         ({"adam_beta2": 1.0}, "below 1"),
         ({"average_decay": 1.0}, "below 1"),
         ({"gradient_penalty_target": 0.0}, "gradient_penalty_target"),
-        ({"gen_gl_consistency_loss_weight": 1.0}, "does not have that loss"),
+        ({"gen_gl_consistency_loss_weight": 1.0}, "does not implement that loss"),
     ],
 )
 def test_numbers_that_make_no_sense(changes, message):
@@ -650,7 +650,7 @@ def test_evaluations_on_the_way(folder_of_notes, tmp_path, monkeypatch, capsys):
 def test_what_cannot_be_evaluated_is_said_before_the_training(folder_of_notes, tmp_path, capsys):
     for more, message in (
         (("--evaluate_every", "0"), "--evaluate_every is 0"),
-        (("--evaluate_every", "8"), "has 6 notes; 96 are needed"),
+        (("--evaluate_every", "8"), "has 6 notes; at least 96 are needed"),
         (("--evaluate_every", "8", "--evaluate_notes", "9"), "n is 9"),
         (("--evaluate_every", "8", "--reference", str(tmp_path / "nowhere")), "nowhere"),
         (("--reference", str(folder_of_notes)), "--evaluate_every"),

@@ -22,7 +22,7 @@ DECAY = 0.1  # L2 penalty, chosen for a few hundred notes
 
 
 class Classifier(NamedTuple):
-    """Two networks with one hidden layer each, trained by `taught`."""
+    """Two networks with one hidden layer each, as returned by `trained`."""
 
     pitch: Pipeline
     instrument: Pipeline
@@ -34,7 +34,7 @@ class Classifier(NamedTuple):
         return np.maximum(scaled @ network.coefs_[0] + network.intercepts_[0], 0)
 
 
-def taught(
+def trained(
     pictures: np.ndarray, semitones: np.ndarray, pitches: np.ndarray, instruments: np.ndarray, seed: int
 ) -> Classifier:
     """Train a classifier.
