@@ -7,9 +7,9 @@ without a GPU they report several times that there is none. So the level is set 
 written to standard error meanwhile is held back, and shown only if the import fails. With `TF_CPP_MIN_LOG_LEVEL=0` in
 the environment, everything is shown.
 
-oneDNN's convolutions are switched on for processors that have AVX2 but no more, too, where TensorFlow leaves them off
-by default: a note then takes 55 % of the time (docs/benchmarks.md). `TF_ENABLE_ONEDNN_OPTS=0` in the environment
-restores Eigen's convolutions.
+oneDNN's convolutions are also switched on for processors with AVX2 but without AVX512, for which TensorFlow leaves them
+off: a note then takes 55 % of the time (docs/benchmarks.md). `TF_ENABLE_ONEDNN_OPTS=0` in the environment restores
+Eigen's convolutions.
 
 Packages that Keras imports only for its plots and wrappers are hidden from it unless they are already imported; they
 take a quarter of the whole import time. `keras.visualization` and `keras.wrappers` then report them as not installed;

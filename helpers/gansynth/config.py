@@ -123,7 +123,9 @@ class Config:
         for key, allowed in _CHOICES.items():
             if getattr(self, key) not in allowed:
                 expected = " or ".join(repr(value) for value in allowed)
-                raise ValueError(f"{key} is {jsonfile.shortened(getattr(self, key))}; this port knows {expected}")
+                raise ValueError(
+                    f"{key} is {jsonfile.shortened(getattr(self, key))}; this port supports only {expected}"
+                )
         for key, (low, high) in _RANGES.items():
             if not low <= getattr(self, key) <= high:
                 raise ValueError(f"{key} is {getattr(self, key)!r}; it must be between {low} and {high}")

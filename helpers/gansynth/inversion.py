@@ -125,7 +125,7 @@ def distances(waves: np.ndarray, target: np.ndarray, sample_rate: int) -> np.nda
 
 
 def round_trip(wave: np.ndarray, config: Config) -> np.ndarray:
-    """Convert a note to the model's representation and back, to hear the loss from that alone.
+    """Convert a note to the model's representation and back, to measure the loss due to that alone.
 
     Args:
       wave: [samples], up to `audio_length`.

@@ -73,7 +73,7 @@ class GANSynth:
         self.fingerprint = checkpoint.fingerprint()
         self.about: Mapping[str, Any] = checkpoint.about
         if (prior := self.about.get("prior")) not in (None, BETWEEN_INSTRUMENTS):
-            raise ValueError(f"the checkpoint's prior is {prior!r}; this version knows only {BETWEEN_INSTRUMENTS!r}")
+            raise ValueError(f"the checkpoint's prior is {prior!r}; this version supports only {BETWEEN_INSTRUMENTS!r}")
         if prior is not None and len(self.about.get("instruments", [])) < 2:
             raise ValueError(f"the checkpoint's prior is {prior!r}, which needs two instruments at least")
         self._count = sum(weights.size for weights in checkpoint.weights.values())
