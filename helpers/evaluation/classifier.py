@@ -40,8 +40,8 @@ def trained(
     """Train a classifier.
 
     Args:
-      pictures: features for the instrument, [n, cells] from `pictures.log_mel`.
-      semitones: features for the pitch, [n, COUNT] from `pictures.semitones`.
+      pictures: features for the instrument, [n, cells] from `features.log_mel`.
+      semitones: features for the pitch, [n, COUNT] from `features.semitones`.
       pitches, instruments: the classes, [n].
       seed: seed of the initial weights and of the order of notes.
     """

@@ -1,7 +1,7 @@
 """Metrics of distributions of notes, computed from arrays: KID, FAD and FID, NDB, inception score, pitch entropy.
 
 The functions take features or probabilities, one note per row, and return one number. They work with any features;
-`embedding` and `pictures` compute those used here. `bootstrap` gives confidence intervals.
+`embedding` and `features` compute those used here. `bootstrap` gives confidence intervals.
 
 Each metric is blind to some differences, and most depend on the number of notes, as their docstrings explain. So
 compare each with its value for two samples of the same distribution, which `evaluate` computes in the same run.
