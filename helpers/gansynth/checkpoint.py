@@ -436,9 +436,9 @@ def write_published(
 ) -> Path:
     """Write a checkpoint in the published layout.
 
-    If the process is killed while writing, earlier checkpoints stay intact: files are moved into place when they are
-    complete, `.index`, without which the others are no checkpoint, last of all; the folder of a new stage appears
-    together with its first checkpoint.
+    If the process is killed while writing, earlier checkpoints stay intact: files are moved into place once they are
+    complete, and `.index`, which turns them into a checkpoint, is moved last. The folder of a new stage appears only
+    with its first checkpoint in it.
 
     Args:
       folder: the model's folder.
@@ -619,7 +619,7 @@ def check_zip(archive: str | os.PathLike, shown_as: Path | None = None) -> None:
     if size > MAX_UNPACKED_BYTES or len(members) > MAX_MEMBERS or size > max(SMALL_BYTES, MAX_RATIO * packed):
         raise ValueError(f"{shown_as} would unpack to {size >> 20} MB in {len(members)} files, far too much")
     if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
-        raise ValueError(f"{shown_as} uses a compression method other than deflate")
+        raise ValueError(f"{shown_as} uses an unsupported compression method; expected deflate or none")
 
 
 def _safe_name(info: zipfile.ZipInfo, shown_as: Path) -> PurePosixPath:

@@ -186,7 +186,7 @@ class _Graph:
 
 
 def _draw(graph: _Graph, config: Config, shares: Sequence[float], weights: Mapping[str, np.ndarray]) -> None:
-    """Add the generator to the graph, node by node as `Generator.call` computes it.
+    """Add the generator to the graph, node by node, as in `Generator.call`.
 
     In a window, each convolution also pads its image with zeros at the end, where the whole image would continue. That
     spoils the last rows, which are computed in addition to those needed and are cut off.
