@@ -216,7 +216,7 @@ def test_what_a_classifier_says_that_is_mostly_wrong_is_left_out(quick, monkeypa
     monkeypatch.setattr(evaluating, "MIN_ACCURACY", 1.01)
     found = evaluating.evaluate(Model(), Tones(20, range(48, 56)), n=80, progress=False)
     assert not names & found.scores[MODEL].keys()
-    assert "classifier that errs too often" in str(results.compare({"mine": found}))
+    assert "the classifier is too inaccurate" in str(results.compare({"mine": found}))
 
 
 # ---- What is kept

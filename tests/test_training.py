@@ -776,7 +776,7 @@ def test_continue_from_another_run(eager, folder_of_notes, uninterrupted, tmp_pa
     assert train.main(arguments) == 0
     assert [row.split(",")[0] for row in rows(out)] == ["images", "84"]
     assert train.main([*flags(folder_of_notes, out)[2:], "--continue_from", str(tmp_path / "nothing")]) == 1
-    assert "84 images already" in capsys.readouterr().err  # the run that is there counts, not where it came from
+    assert "has already seen 84 images" in capsys.readouterr().err  # the run that is there counts, not where it came from
 
 
 @pytest.mark.parametrize(
