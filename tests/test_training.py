@@ -776,7 +776,8 @@ def test_continue_from_another_run(eager, folder_of_notes, uninterrupted, tmp_pa
     assert train.main(arguments) == 0
     assert [row.split(",")[0] for row in rows(out)] == ["images", "84"]
     assert train.main([*flags(folder_of_notes, out)[2:], "--continue_from", str(tmp_path / "nothing")]) == 1
-    assert "has already seen 84 images" in capsys.readouterr().err  # the run that is there counts, not where it came from
+    said = capsys.readouterr().err
+    assert "has already seen 84 images" in said  # the run in --out counts, not the one that it came from
 
 
 @pytest.mark.parametrize(
