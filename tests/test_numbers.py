@@ -40,7 +40,7 @@ def test_the_model_card_has_the_space():
         "the middle of two voices": "middles", "N(0, I)": "normal",
     }  # fmt: skip
     columns = ("distance_db", "centroid_hz", "attack_log", "decay_db")
-    table = card.split("The space, by")[1].split("Where the two nearest")[0]
+    table = card.split("The latent space was measured")[1].split("Where the two nearest")[0]
     rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ") and "0" in line]
     assert [row[0] for row in rows] == list(names)
     for name, *cells in rows:
