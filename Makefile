@@ -1,5 +1,5 @@
 # make demo   render Bach's cello prelude with the bundled checkpoint into outputs/
-# make test   the whole test suite, including the notebooks, in two processes; JOBS=4 for four
+# make test   the whole test suite, including the notebooks, in as many processes as suit the machine; JOBS=1 for one
 # make quick  the tests except the slow ones and those with a browser: three minutes on two cores
 # make lab    JupyterLab with the notebooks
 # make app    the quickstart as an app in the browser, without code; APP="--no-browser --port=8866" for Voilà's options;
@@ -35,7 +35,7 @@ COLAB_PYTHON ?= python3.13
 COLAB := .venv-colab
 APP ?=
 CLASS ?=
-JOBS ?= 2
+JOBS ?= auto
 FUZZ ?=
 
 .PHONY: demo test quick docs fuzz test-colab lab app class html web look repository clean
@@ -133,7 +133,7 @@ $(VENV)/ready: pyproject.toml requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): about 2.5 GB, a few minutes the first time ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
-	@$(BIN)/python -c "from helpers import compiled; compiled.librosa()" # half a minute; otherwise, the first picture would take this long
+	@$(BIN)/python -c "from helpers import compiled; compiled.librosa()" # half a minute, or the first picture takes it
 	@touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt requirements-app.txt requirements-cluster.txt

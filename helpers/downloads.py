@@ -1,6 +1,6 @@
 """Files from the web and from Google Drive: resumed where they broke off, bounded in size, with errors of one sentence.
 
-`gansynth.hub` downloads checkpoints with it, `midi_sources` and `recordings` small files.
+`gansynth.hub` downloads checkpoints with it, `midi_sources` and `recording_sources` small files.
 
 Why not pooch (1.9): it checks hashes, but an interrupted download starts again from zero and no file is too large for
 it; its hook for a downloader of one's own would still need all of the code below.

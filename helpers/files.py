@@ -19,6 +19,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]  # a module or, there, none
 
 PARTIAL = ".partial-"  # begins the name of what is being written; hidden, so that it is in no list
+UNCLAIMED = re.compile(r"\.[0-9a-f]{16}(\..*)?")  # the name that it has for a moment before: see `partial_file`
 LOCK = ".lock"  # of a folder
 FOREVER = -1.0
 ABANDONED_SECONDS = 24 * 3600  # after which a partial file counts as left behind, where locks cannot tell
@@ -68,6 +69,11 @@ def partial_file(folder: Path, suffix: str = "") -> Iterator[Path]:
         finally:
             for path in (fresh, partial):
                 path.unlink(missing_ok=True)
+
+
+def is_partial(name: str) -> bool:
+    """Whether a file or folder of this name is one that is being written, or was when its writer ended."""
+    return name.startswith(PARTIAL) or bool(UNCLAIMED.fullmatch(name))
 
 
 @contextlib.contextmanager

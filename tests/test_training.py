@@ -28,7 +28,7 @@ from helpers.evaluation import evaluating, results
 from helpers.files import LOCK
 from helpers.gansynth import checkpoint
 from helpers.gansynth.config import MIN_PITCH, NUM_PITCHES, Config
-from helpers.training import loop, pictures
+from helpers.training import loop, plots
 from helpers.training import trainer as training
 
 # Three stages of 4 x 32 pixels at most, each of a few steps, and notes of 100 samples.
@@ -612,8 +612,8 @@ def test_what_is_measured_now_and_then_is_a_column_with_gaps(tmp_path):
     ]  # fmt: skip
     with open(tmp_path / loop.LOSSES, newline="") as file:
         table = list(csv.DictReader(file))
-    losses = {name: "1" for curves in pictures.PLOTTED.values() for name, _ in curves.values()}
-    pictures.plot_losses([{**row, **losses} for row in table], Figure().subplots(1, 2))  # gaps do not matter to it
+    losses = {name: "1" for curves in plots.PLOTTED.values() for name, _ in curves.values()}
+    plots.plot_losses([{**row, **losses} for row in table], Figure().subplots(1, 2))  # gaps do not matter to it
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import soundfile
 from inputs import OtherPlayer, matched
 from inputs import Player as Model
 
-from helpers import audio, folders, instruments, matching, recordings, runtime
+from helpers import audio, folders, instruments, matching, recording_sources, runtime
 from helpers.audio import Audio
 from helpers.instruments import Instrument
 from helpers.widgets import BlendPad, Match
@@ -194,13 +194,17 @@ def test_a_sound_without_a_note_is_shown_and_says_so(mine, asked):
 def test_a_link(mine, monkeypatch, outputs):
     fetched = []
     monkeypatch.setattr(
-        recordings, "download", lambda url: fetched.append(url) or recordings.keep(wav(tone(72)), "far.wav")
+        recording_sources,
+        "download",
+        lambda url: fetched.append(url) or recording_sources.keep(wav(tone(72)), "far.wav"),
     )
     mine._link.value = "https://example.com/far.wav"
     mine._fetch.click()
     assert fetched == ["https://example.com/far.wav"]
     assert heard(mine) == [72]
-    monkeypatch.setattr(recordings, "download", lambda url: (_ for _ in ()).throw(ConnectionError("cannot be reached")))
+    monkeypatch.setattr(
+        recording_sources, "download", lambda url: (_ for _ in ()).throw(ConnectionError("cannot be reached"))
+    )
     mine._link._handle_custom_msg({"event": "submit"}, [])
     assert "cannot be reached" in mine._by_link.value
     assert heard(mine) == [72]
@@ -210,11 +214,11 @@ def test_a_link(mine, monkeypatch, outputs):
 def test_the_app_fetches_nothing_unless_it_may_and_shows_nobody_the_recordings_of_others(
     bank, monkeypatch, allowed, outputs
 ):
-    recordings.keep(wav(tone()), "somebody.wav")
+    recording_sources.keep(wav(tone()), "somebody.wav")
     assert "somebody (added)" in [name for name, _ in Match(bank)._list.options]
     monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5")
     monkeypatch.setenv("GANSYNTH_APP_DOWNLOADS", "1" if allowed else "")
-    monkeypatch.setattr(recordings, "download", lambda url: BLOWN)
+    monkeypatch.setattr(recording_sources, "download", lambda url: BLOWN)
     match = Match(bank, PLUCKED)
     assert [name for name, _ in match._list.options] == ["choose a recording", "blown", "plucked"]
     match.fetch("https://example.com/a.wav")

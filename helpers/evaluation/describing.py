@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from .. import pitch
 from ..files import in_turn, replacing
-from . import embedding, pictures
+from . import embedding, features
 
 BATCH = 32  # notes described, and kept, together
 MAX_CORES = 8  # each listens with 300 MB
@@ -33,7 +33,7 @@ class Notes(NamedTuple):
       pitches: MIDI numbers.
       instruments: a number each.
       pyin, swift_f0: cents off their pitches by `pitch`; not a number where none is heard or asked for.
-      mel, semitones: of `pictures`.
+      mel, semitones: of `features`.
       musicnn: of `embedding`.
     """
 
@@ -70,8 +70,8 @@ def describe(
         listen(wave, note, sample_rate) for wave, note in zip(waves[tracked], pitches[tracked], strict=True)
     )
     drawn = {
-        "mel": pictures.log_mel(waves, sample_rate),
-        "semitones": pictures.semitones(waves, sample_rate),
+        "mel": features.log_mel(waves, sample_rate),
+        "semitones": features.semitones(waves, sample_rate),
         "musicnn": embedding.musicnn(waves, sample_rate),
     }
     cents = np.full((2, len(waves)), np.nan)

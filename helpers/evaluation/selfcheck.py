@@ -20,7 +20,7 @@ import numpy as np
 from .. import pitch, tables
 from ..gansynth.config import MIN_PITCH
 from ..midi import note_hertz
-from . import describing, metrics, pictures
+from . import describing, features, metrics
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
@@ -134,7 +134,7 @@ def self_check(model: GANSynth, seed: int = 0) -> SelfCheck:
         * float(np.median([harmonicity(w, p, model.sample_rate) for w, p in zip(heard, of, strict=True)])),
         "clicks": 100 * float(np.mean(steepest(heard) > CLICK)),
         "differ": metrics.diversity(
-            pictures.log_mel(heard, model.sample_rate),
+            features.log_mel(heard, model.sample_rate),
             of,
             instruments[sounds],
         ),

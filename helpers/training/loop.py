@@ -26,7 +26,7 @@ from ..gansynth.backend import tf
 from ..gansynth.checkpoint import COMPACT_NAME
 from ..gansynth.config import MIN_PITCH
 from ..gansynth.model import GANSynth
-from .pictures import plot_data
+from .plots import plot_data
 from .trainer import Trainer, last_stage
 
 if TYPE_CHECKING:

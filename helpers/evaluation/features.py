@@ -1,7 +1,7 @@
 """What of a note's sound is compared: a log-mel picture of a few hundred numbers, and how loud each semitone is.
 
-    pictures.log_mel(waves, 16000)      # float32 [n, 512], dB
-    pictures.semitones(waves, 16000)    # float32 [n, 97], dB
+    features.log_mel(waves, 16000)      # float32 [n, 512], dB
+    features.semitones(waves, 16000)    # float32 [n, 97], dB
 
 The picture shows which bands sound when: a timbre, at one pitch. The semitones show the pitch. Both are independent of
 a note's level. They are this project's own, and the bundled model was fitted with losses of the same kind, so a
@@ -40,9 +40,9 @@ def log_mel(waves: np.ndarray, sample_rate: int) -> np.ndarray:
       four seconds have eight times, shorter ones fewer.
 
     >>> import numpy as np
-    >>> from helpers.evaluation import pictures
+    >>> from helpers.evaluation import features
     >>> a4 = np.sin(2 * np.pi * 440 * np.arange(64000) / 16000)
-    >>> pictures.log_mel(a4[None], 16000).shape
+    >>> features.log_mel(a4[None], 16000).shape
     (1, 512)
     """
     librosa = compiled.librosa()
