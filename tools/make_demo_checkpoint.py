@@ -1,4 +1,4 @@
-"""Make the bundled `demo` checkpoint: a small generator fitted to notes of two freely licensed soundfonts.
+"""Make the bundled `demo` checkpoint: a generator fitted to notes of two freely licensed soundfonts.
 
     python tools/make_demo_checkpoint.py render --work WORK --soundfonts FOLDER ...
     python tools/make_demo_checkpoint.py fit    --work WORK --minutes MINUTES    # kill and repeat at will

@@ -44,6 +44,7 @@ OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-m")
 QUICK, SLOW = "not slow and not browser", "slow and not browser"
 NONE_CHOSEN = int(pytest.ExitCode.NO_TESTS_COLLECTED)
 PACKAGES = ("tensorflow", "keras", "librosa", "scipy.signal", "matplotlib.pyplot", "hypothesis", "pretty_midi")
+OUTPUT = "output.txt"  # of the last tests, beside the copy
 LIMIT = 1200  # s for the tests of one change; those that take longer have noticed it
 
 
@@ -140,7 +141,7 @@ def pass_all(folder: Path, tests: list[str]) -> bool:
         signal.alarm(LIMIT)  # ends this process
         os.chdir(folder)
         sys.path.insert(0, str(folder))
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(os.open(folder.parent / OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
         os._exit(pytest.main([*OPTIONS, QUICK, *tests]))
     return os.waitpid(child, 0)[1] == 0
 
@@ -179,6 +180,7 @@ def main() -> int:
         if not pass_all(
             folder, sorted({test for mutant in chosen for tests in tests_of(mutant.path) for test in tests})
         ):
+            print((folder.parent / OUTPUT).read_text(errors="replace")[-2000:])
             sys.exit("the tests fail, or take too long, without any change")
         for number, mutant in enumerate(chosen, start=1):
             began, before = time.monotonic(), (ROOT / mutant.path).read_text("utf-8")

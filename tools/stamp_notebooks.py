@@ -40,8 +40,8 @@ IS_WAYS = re.compile(r"\n*^(?:Previous|Next): \[.*\Z", re.M)
 FIGURE = re.compile(r'!\[([^\]]*)\]\(\S* "(docs/figures/\w+\.png)"\)')
 
 ABOUT = (
-    "This first cell finds the `helpers` package and says where it runs; its code is folded away. In Colab it first "
-    "fetches the repository and installs the few small packages that Colab lacks."
+    "This first cell finds the `helpers` package and reports where the notebook runs; its code is folded away. In "
+    "Colab, it first downloads the repository and installs the few small packages that Colab lacks."
 )
 IS_ABOUT = "This first cell"
 # Colab makes a form of the cell, with a field for the address: until the project has one, somebody has to type it.
