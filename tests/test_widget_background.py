@@ -17,7 +17,7 @@ class Count(Background[int]):
 
     UNIT = "{done} of {total} steps"
     UNDER_WAY = "a count"
-    ENDING = "ends with this step"
+    ENDING = "stopping after this step"
 
     def __init__(self, end: int = 3):
         self.end, self.gate, self.counted = end, threading.Semaphore(0), None
@@ -78,12 +78,12 @@ def test_it_begins_only_once(count):
     first = count._thread
     count.start()
     assert count._thread is first
-    with pytest.raises(RuntimeError, match=r"a count is under way: wait\(\) for it"):
+    with pytest.raises(RuntimeError, match=r"a count is in progress: wait\(\) for it"):
         count.run()
-    with pytest.raises(TimeoutError, match="a count is still under way"):
+    with pytest.raises(TimeoutError, match="a count is still in progress"):
         count.wait(0.01)
     count._cancel.click()
-    assert "ends with this step" in count.message
+    assert "stopping after this step" in count.message
     count.gate.release()
     assert count.wait(SECONDS) == 0
 

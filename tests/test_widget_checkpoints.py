@@ -27,8 +27,8 @@ def test_what_needs_no_download_is_ticked():
     choice = Checkpoints()
     assert choice.ticked == ["demo"]
     assert choice.get() == ["demo"]
-    assert "here, 13 MB" in line(choice, "demo")
-    assert "downloaded when it is needed" in line(choice, "acoustic_only")
+    assert "installed, 13 MB" in line(choice, "demo")
+    assert "downloaded when needed" in line(choice, "acoustic_only")
     assert choice.code() == 'names = ["demo"]'
 
 
@@ -49,8 +49,8 @@ def test_a_download_shows_its_progress(site, monkeypatch):  # noqa: F811
     choice, said = Checkpoints(["acoustic_only"]), []
     choice._lines["acoustic_only"].observe(lambda change: said.append(change.new), "value")
     assert choice.get() == ["acoustic_only"]
-    assert any("MB have arrived" in text for text in said)
-    assert "here, " in line(choice, "acoustic_only")
+    assert any("MB downloaded" in text for text in said)
+    assert "installed, " in line(choice, "acoustic_only")
     assert not choice._get.disabled
 
 

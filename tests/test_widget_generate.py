@@ -79,9 +79,9 @@ def test_a_second_click_does_nothing_and_cancel_keeps_what_there_is():
     assert (generate.running, generate._start.disabled, generate._cancel.disabled) == (True, True, False)
     generate.start()
     assert generate._thread is first
-    with pytest.raises(RuntimeError, match="under way"):
+    with pytest.raises(RuntimeError, match="in progress"):
         generate.run()
-    with pytest.raises(TimeoutError, match="a rendering is still under way"):
+    with pytest.raises(TimeoutError, match="a rendering is still in progress"):
         generate.wait(0.01)
     assert model.begun.wait(SECONDS)
     generate._cancel.click()
@@ -239,7 +239,7 @@ def test_a_very_long_clip_stays_out_of_the_page(monkeypatch, outputs):
     assert generate._sound.layout.display == "none"
     assert "too long" in generate.message
     generate._download._handle_custom_msg({}, [])
-    assert "too large to come through" in generate.message
+    assert "too large to download" in generate.message
     assert (outputs / "song.wav").is_file()
 
 

@@ -164,18 +164,18 @@ def test_another_model_is_followed_by_all(bank):
 def test_a_model_is_chosen_from_the_list(bank, monkeypatch):
     models = Models(bank)
     assert models.name == "stub"
-    assert models._about.value == "40 random instruments (it has no names for any)"
-    assert "acoustic_only (to be downloaded)" in [label for label, _ in models._list.options]
+    assert models._about.value == "40 random instruments (this model names none)"
+    assert "acoustic_only (not downloaded yet)" in [label for label, _ in models._list.options]
     monkeypatch.setattr("helpers.gansynth.load", lambda name: {"demo": Named()}[name])
     monkeypatch.setattr("helpers.gansynth.hub.listing", lambda: [entry("demo", 7), entry("acoustic_only", 0)])
     models._list.value = "demo"
     assert models.wait(SECONDS) == "named"
-    assert models._about.value == "4 instruments with names"
+    assert models._about.value == "4 named instruments"
     assert models.code() == 'model = gansynth.load("named")\nbank = instruments.bank(model)'
     bank.keep(bank["Cello"])
-    assert models._about.value == "4 instruments with names"  # it is one of them
+    assert models._about.value == "4 named instruments"  # it is one of them
     bank.keep(bank["Cello"], "mine")
-    assert models._about.value == "4 instruments with names, and 1 that you kept"
+    assert models._about.value == "4 named instruments, and 1 that you kept"
 
 
 def test_a_model_that_cannot_be_had_leaves_the_one_of_before(bank, monkeypatch):
@@ -189,7 +189,7 @@ def test_a_model_that_cannot_be_had_leaves_the_one_of_before(bank, monkeypatch):
     models._list.value = "acoustic_only"
     assert models.wait(SECONDS) == models._list.value == "stub"
     assert "no connection to storage.example" in models.message
-    assert any("1 of 2 MB have arrived" in text for text in said)
+    assert any("1 of 2 MB" in text for text in said)
     assert (bank.model, models.running, models._list.disabled) == (before, False, False)
 
 
@@ -274,7 +274,7 @@ def test_a_timeline_from_code_counts_as_chosen(bank):
     editor = TimelineEditor(bank, tune, Timeline([bank[0], bank[1]], at=[0, 100]))
     tune.load(STUDY)
     assert editor.entries[-1][0] == 100
-    assert "1 entry lies after the end" in editor.message
+    assert "1 entry is after the end" in editor.message
 
 
 @pytest.mark.slow
@@ -335,7 +335,7 @@ def test_a_player_waits_for_the_first_clip(bank):
 def test_while_a_clip_is_made_the_one_below_is_the_one_before(made):
     _, _, generate, _ = made
     generate.running = True
-    assert generate._age.value == "<i>A new clip is being made; below is the one before.</i>"
+    assert generate._age.value == "<i>Rendering a new clip; the one below is the previous one.</i>"
     generate.running = False
     assert generate._age.value == ""
 
@@ -413,7 +413,7 @@ def test_a_reference_that_cannot_be_made_is_said(made, monkeypatch):
     tune.load(PRELUDE)
     player.wait(SECONDS)
     assert list(player.clips) == ["custom"]
-    assert "original cannot be made: no soundfont. custom: the tune" in player.message
+    assert "original cannot be rendered: no soundfont. custom: the tune" in player.message
     monkeypatch.undo()
 
 
@@ -524,7 +524,7 @@ def test_the_page_says_when_it_is_older_than_the_clips(home, made, pages, monkey
     assert "custom is out of date (the choice for the tracks has changed)" in home._age.value
     generate.run()
     assert home.stale
-    assert "The page is older than what is shown here" in home._age.value
+    assert "The page is out of date" in home._age.value
     press(home)
     assert pages[-1]["clips"]["custom"] is generate.clip
     assert (home.stale, home._age.value, len(sent)) == ("", "", 2)

@@ -233,12 +233,12 @@ def test_it_says_truthfully_where_a_recording_goes(bank, monkeypatch, outputs):
     def said():
         return "".join(str(getattr(child, "value", "")) for child in Match(bank, PLUCKED).children)
 
-    assert "never leaves the machine on which Python runs" in said()
+    assert "never leave the machine that runs Python" in said()
     monkeypatch.setattr(runtime, "kind", lambda: runtime.VOILA)
-    assert "goes to the server" in said()
+    assert "are sent to the server" in said()
     monkeypatch.setattr(runtime, "kind", lambda: runtime.COLAB)
-    assert "a machine of Google" in said()
-    assert "never leaves" not in said()
+    assert "one of Google's machines" in said()
+    assert "never leave" not in said()
     assert "Drive" not in said()
     (outputs.parent / "drive").mkdir()
     outputs.symlink_to(outputs.parent / "drive")
@@ -294,11 +294,11 @@ def test_a_file_that_only_the_browser_knows_is_asked_for_as_samples(mine, monkey
     monkeypatch.setattr(mine._recorder, "send", sent.append)
     send(mine, b"ftypM4A ...", name="memo.m4a", take="7")
     assert sent == [{"decode": "7"}]
-    assert "taking memo.m4a apart" in mine.message
+    assert "decoding memo.m4a" in mine.message
     send(mine, tone(62).tobytes(), name="memo.m4a", rate=RATE, seconds=312.0, take="8")
     assert heard(mine) == [62]
     assert (outputs / "recordings" / "memo.wav").is_file()
-    assert "only the first 60 of 312 s were taken" in mine.message
+    assert "only the first 60 of 312 s are used" in mine.message
     send(mine, b"ftypM4A ...", name="memo.m4a", take="9")
     mine._recorder._handle_custom_msg({"unknown": "9"}, [])
     assert "memo.m4a is not a sound file" in mine.message
@@ -326,7 +326,7 @@ def test_trim_to_nothing_leaves_what_was_there(mine):
     for start, end in ((1.5, 1.5), (2, 1), (1, 1.1), (9, 10), (float("nan"), 1)):
         mine._trim.start, mine._trim.end = start, end  # as the page shows it
         mine._trim._handle_custom_msg({"trim": [start, end]}, [])
-        assert "is too little to match" in mine._by_part.value
+        assert "is too short to match" in mine._by_part.value
         assert mine.part == (1, 2) == (mine._trim.start, mine._trim.end)
         assert heard(mine) == [48]
 
@@ -375,7 +375,7 @@ def test_the_button_matches_what_is_chosen(mine, bank, asked):
     assert mine.found is found
     assert mine.instrument is found.instrument
     assert mine._words.value.count("4.6 dB") == 1
-    assert mine._sides.names == ["plucked", "match", f"nearest voice, {next(iter(bank))}"]
+    assert mine._sides.names == ["plucked", "match", f"nearest instrument, {next(iter(bank))}"]
     assert [text.split(" dB")[0][-3:] for text in mine._sides.captions] == ["3.6", "4.6", "7.0"]
     assert [bytes(sound[:4]) for sound in mine._sides.sounds] == [b"fLaC"] * 3
     assert [bytes(picture[1:4]) for picture in mine._sides.pictures] == [b"PNG"] * 3
@@ -449,7 +449,7 @@ def test_cancel_while_it_matches_keeps_the_best_so_far(mine, gate):
     assert mine._count.value.startswith("step 1 of 100")
     mine.start()
     assert mine._thread is first
-    with pytest.raises(RuntimeError, match="under way"):
+    with pytest.raises(RuntimeError, match="in progress"):
         mine.run()
     with pytest.raises(TimeoutError):
         mine.wait(0.01)
@@ -538,8 +538,8 @@ def test_pictures_are_chosen(mine, panel):
 
 def test_trouble_in_the_browser_is_a_line(mine):
     mine.run()
-    mine._sides.trouble = "this cannot be played: <no>"
-    assert "this cannot be played: &lt;no&gt;" in mine.message
+    mine._sides.trouble = "playback failed: <no>"
+    assert "playback failed: &lt;no&gt;" in mine.message
 
 
 # ------------------------------------------------------------------------------------------------------------- keeping

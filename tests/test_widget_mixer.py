@@ -70,8 +70,8 @@ def test_it_follows_the_tune(mixer):
 def test_mistakes_in_set(mixer):
     for number, place, match in [
         (6, {"gain": 0.0}, "there is no track 6"),
-        (1, {"gain": GAIN[1] + 1}, "gain is 13.0; it lies between -30 and 12"),
-        (1, {"pan": -1.5}, "pan is -1.5; it lies between -1 and 1"),
+        (1, {"gain": GAIN[1] + 1}, "gain is 13.0; it must be between -30 and 12"),
+        (1, {"pan": -1.5}, "pan is -1.5; it must be between -1 and 1"),
     ]:
         with pytest.raises(ValueError, match=match):
             mixer.set(number, **place)

@@ -158,7 +158,7 @@ class TestChoices:
     def test_an_unknown_clip_is_one_line(self, player):
         player.current = "c"
         assert player.current == "A"
-        assert text(player).startswith("there is no clip 'c'; there are A, b")
+        assert text(player).startswith("there is no clip 'c'; the clips are A, b")
 
     def test_names_are_sent_as_text_that_can_be_sent(self, player):
         assert player.deck.names[2] == NASTY.replace("\udce4", "?")
@@ -226,7 +226,7 @@ def test_without_clips_it_says_so():
     assert "set" in text(player)
     player.panel = "waveform"
     player.current = "A"
-    assert text(player) == "there is no clip 'A'; there is none yet"
+    assert text(player) == "there is no clip 'A'; there are no clips yet"
     assert player.current == ""
 
 
@@ -235,14 +235,14 @@ def test_without_clips_it_says_so():
     ("bad", "message"),
     [
         ({}, "there is no clip"),
-        (sine(), "there is no clip; give a dict"),
+        (sine(), "there is no clip; pass a dict"),
         ({7: sine()}, "must be text, not 7"),
         ({"x": np.zeros(9)}, "'x' must be an audio.Audio, a Tune or a Generate, not a ndarray"),
         ({"x": Audio(np.zeros(0, np.float32), RATE)}, "'x' is empty"),
         ({"x": Audio(np.full(9, np.nan, np.float32), RATE)}, "not finite"),
         (
             {"x": Audio(np.zeros(9, np.float32), 10**6)},
-            "'x' cannot be played, since it cannot be written at 1000000 Hz",
+            "'x' cannot be played: it cannot be written at 1000000 Hz",
         ),
     ],
 )
@@ -261,7 +261,7 @@ def test_broken_clips_are_one_line_and_those_of_before_stay(player, bad, message
 @pytest.mark.usefixtures("no_pictures")
 def test_what_is_cut_off_is_said():
     player = Player({"loud": sine(level=1.5), "A": sine()})
-    assert text(player) == "Above full scale, and cut off there: loud."
+    assert text(player) == "Clipped, since it exceeds full scale: loud."
     assert np.abs(soundfile.read(io.BytesIO(player.deck.sounds[0]))[0]).max() <= 1.0
 
 
@@ -277,7 +277,7 @@ def test_a_picture_that_fails_leaves_the_sound(monkeypatch, clips):
 
 
 def test_trouble_in_the_browser_is_one_line(player):
-    player.deck.trouble = "this cannot be played: <b>x</b>"
+    player.deck.trouble = "playback failed: <b>x</b>"
     assert text(player) == player.deck.trouble
     assert "<b>" not in player.message
     player.deck.trouble = ""

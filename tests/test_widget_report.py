@@ -77,7 +77,7 @@ class TestEach:
         assert {instrument.name for instrument in players["demo"].instruments} <= {row["name"] for row in VOICES}
         assert players["acoustic_only"].instruments[0].name == "acoustic_only 3-0"
         assert len(each._rows.children) == 2
-        assert "all_instruments did not play" in each.message
+        assert "all_instruments could not be used" in each.message
 
     @pytest.mark.slow
     def test_it_says_what_it_will_do_and_what_is_out_of_date(self, loaded, tune):
@@ -100,7 +100,7 @@ class TestEach:
         with pytest.raises(ValueError, match="tick a checkpoint first"):
             GenerateEach(Checkpoints([]), tune).run()
         each = GenerateEach(Checkpoints(["all_instruments"]), tune)
-        with pytest.raises(ValueError, match="none of the ticked checkpoints can be had"):
+        with pytest.raises(ValueError, match="none of the ticked checkpoints is available"):
             each.run()
         assert "none of the ticked checkpoints" in each.message
         each.checkpoints.ticked = ["demo"]

@@ -114,7 +114,7 @@ def test_only_points_of_the_latent_space_are_offered(steering, bank):
     steering.amounts = {"brightness": 1}
     bank.keep(Instrument("freed", np.ones(20), bank.model.name, bank.model.fingerprint))
     assert "freed" not in steering._instrument.options
-    with pytest.raises(ValueError, match="'freed' is no point of the latent space, and cannot be steered"):
+    with pytest.raises(ValueError, match="'freed' is not a point of the latent space and cannot be steered"):
         steering.start = "freed"
     assert steering.start == "stub 1-5"
 
@@ -130,9 +130,9 @@ def test_the_code_does_what_was_done(steering, turn):
 
 def test_impossible_amounts_are_refused(steering):
     for amounts, message in [
-        ({"vibrato": 1}, "no direction 'vibrato' here; there are brightness, decay"),
-        ({"brightness": 2.5}, "from -2 to 2 standard deviations, not to 2.5"),
-        ({"brightness": np.nan}, "not to nan"),
+        ({"vibrato": 1}, "no direction 'vibrato'; the directions are brightness, decay"),
+        ({"brightness": 2.5}, "is 2.5; it must be between -2 and 2 standard"),
+        ({"brightness": np.nan}, "is nan; it must"),
     ]:
         with pytest.raises(ValueError, match=message):
             steering.amounts = amounts
@@ -154,7 +154,7 @@ def test_another_model_is_said_and_the_control_waits(steering, bank):
     steering.amounts = {"brightness": 1}
     before = steering.instrument
     bank.use(OtherPlayer())
-    assert "These directions are stub&#x27;s; those of other need an atlas of it" in steering._age.value
+    assert "These directions belong to stub; to steer instruments of other, use" in steering._age.value
     assert all(slider.disabled for slider in steering._sliders.values())
     assert steering._instrument.disabled
     assert steering.instrument is before
@@ -166,9 +166,9 @@ def test_another_model_is_said_and_the_control_waits(steering, bank):
 
 
 def test_what_does_not_fit_is_refused(turn, bank):
-    with pytest.raises(TypeError, match=r"instruments\.bank\(model\) makes it"):
+    with pytest.raises(TypeError, match=r"such as instruments\.bank\(model\)"):
         Steering(turn, {"a": Instrument("a", np.ones(4))})
-    with pytest.raises(ValueError, match="latents of 3 numbers; stub has 4"):
+    with pytest.raises(ValueError, match="latents of 3 numbers; those of stub have 4"):
         Steering(directions_of(size=3), bank)
     with pytest.raises(ValueError, match="no instrument 'nobody'"):
         Steering(turn, bank, "nobody")

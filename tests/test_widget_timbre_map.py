@@ -144,7 +144,7 @@ def test_a_search_lights_up_what_is_found(explore):
     assert explore._plane.lit == [int(name.split("-")[1]) for name in found]
     assert explore.selected == found[0]
     assert explore.atlas.model.asked == []
-    assert f"The best first: {'; '.join(found)}" in explore.message
+    assert f"Best match first: {'; '.join(found)}" in explore.message
     assert 'found = atlas.find("bright plucked", n=12)' in explore.code()
     explore._search.value = ""
     assert (explore.matches, explore._plane.lit, explore.message) == ([], [], "")
@@ -208,7 +208,7 @@ def test_impossible_paths_are_refused(explore, answers):
     with pytest.raises(ValueError, match="no instrument of the atlas is called 'nobody'"):
         explore.path = ["nobody"]
     send(explore, path=list(range(41)))
-    assert "up to 40 instruments here, not 41" in explore.message
+    assert "up to 40 instruments, not 41" in explore.message
     assert explore.path == []
     assert answers == [{"drawn": True}]  # so that the page shows the path that there is
 
@@ -255,7 +255,7 @@ def test_names_with_quotes_are_code_too(bank):
 def test_another_model_is_said_and_the_map_stays(explore, bank):
     explore.keep("stub 0-5")
     bank.use(OtherPlayer())
-    assert "This atlas is stub&#x27;s and the bank other&#x27;s" in explore._age.value
+    assert "This atlas belongs to stub, but the bank to other" in explore._age.value
     assert explore._plane.kept == []
     explore.play("stub 0-7")
     assert explore.message == ""
@@ -268,11 +268,11 @@ def test_another_model_is_said_and_the_map_stays(explore, bank):
 
 def test_what_is_no_atlas_and_no_bank_is_refused(bank):
     atlas = atlas_of(Player())
-    with pytest.raises(TypeError, match=r"timbre\.atlas\(model\) makes it, and not a Bank"):
+    with pytest.raises(TypeError, match=r"such as timbre\.atlas\(model\), not a Bank"):
         TimbreMap(bank)
-    with pytest.raises(TypeError, match=r"instruments\.bank\(model\) makes it"):
+    with pytest.raises(TypeError, match=r"such as instruments\.bank\(model\)"):
         TimbreMap(atlas, {"a": atlas.instruments[0]})
-    with pytest.raises(ValueError, match=r"This atlas is stub's and the bank other's"):
+    with pytest.raises(ValueError, match=r"This atlas belongs to stub, but the bank to other"):
         TimbreMap(atlas, instruments.bank(OtherPlayer()))
     twice = atlas_of(Player())
     twice.instruments[1] = Instrument("stub 0-0", twice.instruments[1].z)

@@ -82,7 +82,7 @@ def test_handles_are_dragged_between_their_neighbours(editor):
     for sent, reached in [(5.5, 5.5), (-3, 0.1), (99, 7.9), (7.85, 7.85)]:
         send(editor, move=[1, sent])
         assert editor.entries[1] == [reached, "Harp"]
-        assert ("Harp can be from 0.1 to 7.9 s" in editor.message) == (sent in (-3, 99))
+        assert ("Harp can be placed between 0.1 and 7.9 s" in editor.message) == (sent in (-3, 99))
         check(editor)
     send(editor, move=[2, 11])
     assert editor.entries[2][0] == 10.0  # the end of the song
@@ -113,7 +113,7 @@ def test_entries_are_added(editor):
     send(editor, add=None)
     assert editor.entries[3] == [6.0, "Cello"]  # the middle of 4 to 8 s; none is free
     send(editor, add=6.05)
-    assert "near 6.05 s already" in editor.message
+    assert "already an entry near 6.05 s" in editor.message
     assert len(editor.entries) == 5
     editor.add(99, "Harp")
     assert editor.entries[-1] == [10.0, "Harp"]
@@ -143,9 +143,9 @@ def test_errors_are_one_line_and_the_editor_goes_on(editor):
 
 @pytest.mark.parametrize(
     ("entries", "message"),
-    [([], "1 to 100"), ([[0, "nobody"]], "no instrument"), ([[-1, "Cello"]], "must rise"),
-     ([[0, "Cello"], [0.05, "Harp"]], "by 0.1 s"), ([[3, "Cello"], [1, "Harp"]], "must rise"),
-     ([[float("nan"), "Cello"]], "must rise")],
+    [([], "1 to 100"), ([[0, "nobody"]], "no instrument"), ([[-1, "Cello"]], "increase by"),
+     ([[0, "Cello"], [0.05, "Harp"]], "at least 0.1 s"), ([[3, "Cello"], [1, "Harp"]], "increase by"),
+     ([[float("nan"), "Cello"]], "increase by")],
 )  # fmt: skip
 def test_wrong_entries_are_refused(editor, entries, message):
     before = editor.entries

@@ -1,31 +1,31 @@
-"""Controls for notebooks: thin wrappers around the other modules, each with the code that does the same.
+"""Controls for notebooks: thin wrappers around the other modules. Each shows the equivalent Python code.
 
     bank = instruments.bank(model)                      the instruments that all controls share
 
-    models = widgets.Models(bank)                       which checkpoint plays
-    tune = widgets.Tune(bank)                           a score, its tracks and who plays them
-    mixer = widgets.Mixer(tune)                         how loud each track is, and where it stands
-    browser = widgets.Browser(bank)                     instruments to hear and to keep
-    pad = widgets.BlendPad(bank)                        a point between four instruments
-    explore = widgets.TimbreMap(atlas, bank)            a map of many instruments: hear, search, keep, draw a path
-    steering = widgets.Steering(directions, bank)       an instrument made brighter, longer, purer
-    editor = widgets.TimelineEditor(bank, tune)         which instrument when
-    button = widgets.Generate(bank, tune, editor)       render, with progress and cancel
-    player = widgets.Player({"original": tune, "custom": button})   clips to compare, over their pictures
-    keyboard = widgets.Keyboard(bank)                   play live: mouse, touch, computer keys, MIDI
+    models = widgets.Models(bank)                       choose the checkpoint
+    tune = widgets.Tune(bank)                           choose a score, and an instrument for each track
+    mixer = widgets.Mixer(tune)                         gain and pan of each track
+    browser = widgets.Browser(bank)                     listen to instruments and keep some
+    pad = widgets.BlendPad(bank)                        blend four instruments
+    explore = widgets.TimbreMap(atlas, bank)            a map of many instruments: listen, search, keep, draw a path
+    steering = widgets.Steering(directions, bank)       make an instrument brighter, longer, purer
+    editor = widgets.TimelineEditor(bank, tune)         choose which instrument sounds when
+    button = widgets.Generate(bank, tune, editor)       render, with a progress bar and a Cancel button
+    player = widgets.Player({"original": tune, "custom": button})   compare clips, over their pictures
+    keyboard = widgets.Keyboard(bank)                   play live: mouse, touch, computer keyboard, MIDI
     mine = widgets.Match(bank)                          an instrument from a recording: microphone, file or link
-    home = widgets.TakeHome(player)                     the page to hand in
+    home = widgets.TakeHome(player)                     write the page to hand in
 
-    checkpoints = widgets.Checkpoints()                 which checkpoints play, one after another
-    each = widgets.GenerateEach(checkpoints, tune)      render with each of them
-    interval = widgets.RandomTimeline(bank, tune)       random instruments, and how often a new one comes
-    original = widgets.Original(tune)                   the note sequence, and how it is meant to sound
-    comparison = widgets.Comparison(player, tune)       all clips side by side, with numbers
+    checkpoints = widgets.Checkpoints()                 choose several checkpoints
+    each = widgets.GenerateEach(checkpoints, tune)      render with each of them, one after another
+    interval = widgets.RandomTimeline(bank, tune)       random instruments, with an adjustable time between them
+    original = widgets.Original(tune)                   the score as a piano roll, and as ordinary instruments play it
+    comparison = widgets.Comparison(player, tune)       all clips side by side, with measurements
 
-Controls that are given each other, or one bank, belong together: what changes in one is heard and seen in the others.
+Controls that share a bank, or are passed to each other, are linked: a change in one shows in the others.
 
-Every one is an ipywidget: a cell that ends with it shows it. What it holds are traits, so that everything a hand can do
-can be done in code too.
+Every control is an ipywidget: a cell that ends with it displays it. Its state is held in traits, so that everything
+that can be done by hand can also be done in code.
 
 Notebook: 00_quickstart.
 """

@@ -1,4 +1,4 @@
-"""What the controls share whose button begins long work: a thread for it, its progress, and a way to end it early.
+"""The base class of controls that do long work in the background: a thread, a progress bar and a Cancel button.
 
 Notebook: 07_songs.
 """
@@ -16,7 +16,7 @@ import traitlets
 
 from .base import Control, Line, tip
 
-REFRESH = 0.1  # s between two looks at the progress
+REFRESH = 0.1  # s between two updates of the progress bar
 
 Result = TypeVar("Result")
 
@@ -25,7 +25,7 @@ def wait_for(thread: threading.Thread | None, timeout: float | None, still: str)
     """Wait until a thread has ended, if there is one.
 
     Raises:
-      TimeoutError: it took longer than `timeout` seconds; `still` says in words what goes on.
+      TimeoutError: the thread is still running after `timeout` seconds; the message ends with `still`.
     """
     if thread is not None:
         thread.join(timeout)
@@ -36,27 +36,27 @@ def wait_for(thread: threading.Thread | None, timeout: float | None, still: str)
 class Background(Control, Generic[Result]):
     """A control that works in a thread, while the notebook stays free for other things.
 
-    A subclass puts the row of `_run_row` among its children, says by `_prepare` what is to be done, as it is chosen
-    now, and does it in `_perform`, which shows what came of it, or why nothing did, and sets `running` back. The work
-    itself tells `_progress` how far it is, and asks `_cancelled` whether it should end.
+    A subclass puts the row returned by `_run_row` among its children. Its `_prepare` returns the work to do, with the
+    present choices; its `_perform` does the work, shows the result or the error, and sets `running` to False. The work
+    itself reports to `_progress` how far it is, and stops when `_cancelled` is set.
 
     Attributes:
-      UNIT: what the progress counts, in words that hold the numbers {done} and {total}.
-      UNDER_WAY: what is going on, for errors.
-      ENDING: what is said when it has been cancelled and goes on for a moment.
+      UNIT: format of the progress text, with the fields {done} and {total}.
+      UNDER_WAY: name of the work in error messages.
+      ENDING: message shown after Cancel, until the work has stopped.
 
     Traits:
-      running: whether work is under way.
+      running: whether work is in progress.
     """
 
     UNIT = "{done} of {total}"
     UNDER_WAY = "work"
-    ENDING = "ends soon"
+    ENDING = "stopping …"
 
     running = traitlets.Bool(False)
 
     def _run_row(self, start: ipywidgets.Button, hint: str, cancel_hint: str, line: Line) -> ipywidgets.HBox:
-        """The buttons, the bar and the words beside it; `line` is where news and errors of the work stand."""
+        """The two buttons, the progress bar and its text; `line` is where messages and errors of the work appear."""
         self._start, self._by_run = start, line
         self._cancel = ipywidgets.Button(description="Cancel", icon="stop", disabled=True)
         self._bar, self._count = ipywidgets.IntProgress(min=0, max=1), ipywidgets.HTML()
@@ -70,23 +70,23 @@ class Background(Control, Generic[Result]):
         return ipywidgets.HBox([self._start, self._cancel, self._bar, self._count])
 
     def _prepare(self) -> Callable[[], Result]:
-        """What is to be done, as it is chosen now.
+        """Return the work to do, with the present choices.
 
         Raises:
-          ValueError: something is missing.
+          ValueError: a choice is missing.
         """
         raise NotImplementedError
 
     def _perform(self, work: Callable[[], Result]) -> Result:
-        """Do it, and show what came of it; what it raises is shown, and raised again."""
+        """Do the work and show its result; an error is shown and raised again."""
         raise NotImplementedError
 
     def _last(self) -> Result | None:
-        """The last result."""
+        """The last result, or None."""
         raise NotImplementedError
 
     def start(self) -> None:
-        """Begin in a thread, unless that is under way."""
+        """Start the work in a thread, unless it is already running."""
         if self.running:
             return
         with self.attempt(self._by_run):
@@ -95,29 +95,29 @@ class Background(Control, Generic[Result]):
             self._thread.start()
 
     def cancel(self) -> None:
-        """End what is under way; the result is then what there is up to there."""
+        """Stop the work early; the result is then what has been done so far."""
         if self.running:
             self._cancelled.set()
             self.say(self.ENDING, self._by_run)
 
     def wait(self, timeout: float | None = None) -> Result | None:
-        """Wait until nothing is under way; returns the last result.
+        """Wait until the work has ended; returns the last result.
 
         Raises:
-          TimeoutError: it took longer than `timeout` seconds.
+          TimeoutError: the work is still running after `timeout` seconds.
         """
-        wait_for(self._thread, timeout, f"{self.UNDER_WAY} is still under way")
+        wait_for(self._thread, timeout, f"{self.UNDER_WAY} is still in progress")
         return self._last()
 
     def run(self) -> Result:
-        """Do it here and now; a keyboard interrupt then ends it early.
+        """Do the work in the calling thread and wait for it; a keyboard interrupt stops it early.
 
         Raises:
-          RuntimeError: it is under way already.
-          ValueError: something is missing, or what the work itself finds wrong.
+          RuntimeError: the work is already running.
+          ValueError: a choice is missing, or the work itself fails with this error.
         """
         if self.running:
-            raise RuntimeError(f"{self.UNDER_WAY} is under way: wait() for it, or cancel() it")
+            raise RuntimeError(f"{self.UNDER_WAY} is in progress: wait() for it, or cancel() it")
         return self._perform(self._begin())
 
     def _begin(self) -> Callable[[], Result]:
@@ -129,11 +129,11 @@ class Background(Control, Generic[Result]):
         return work
 
     def _perform_in_thread(self, work: Callable[[], Result]) -> None:
-        with contextlib.suppress(Exception):  # it is shown
+        with contextlib.suppress(Exception):  # _perform has shown it
             self._perform(work)
 
     def _progress(self, done: int, total: int) -> None:
-        """Show how far it is, not more often than anybody can see."""
+        """Show how much is done, at most once per REFRESH."""
         now = time.monotonic()
         if now - self._shown < REFRESH and 0 < done < total:
             return

@@ -1,4 +1,4 @@
-"""What all controls share: a title, one line for what happened, and the call that does the same as code.
+"""The base class of all controls: a title, a line for messages, and the equivalent Python code.
 
 Notebook: 05_instruments.
 """
@@ -17,31 +17,31 @@ import traitlets
 from .. import audio
 from ..audio import Audio
 
-SCRIPTS = Path(__file__).parent / "scripts"  # one .js, and one .css where it has looks of its own, for each that draws
-MAX_MESSAGE = 300  # characters of an error that are shown
+SCRIPTS = Path(__file__).parent / "scripts"  # a .js file for each front end, and a .css file where it needs one
+MAX_MESSAGE = 300  # characters; longer error messages are cut
 
 
 def script(*names: str) -> str:
-    """Files of SCRIPTS as one: what the page runs for a widget cannot import another file."""
+    """Files of SCRIPTS joined into one, since the front end of a widget cannot import another file."""
     return "\n".join((SCRIPTS / name).read_text("utf-8") for name in names)
 
 
 class Line(ipywidgets.HTML):
-    """A line of text for news and errors, to stand beside what was pressed. It takes no room while it is empty."""
+    """A line for messages and errors, placed next to the button it belongs to. It takes no space while it is empty."""
 
 
 class Control(ipywidgets.VBox):
-    """A box with a title, the control itself, lines of text for news and errors, and its code.
+    """A box with a title, the control itself, lines for messages and errors, and the equivalent code.
 
-    A subclass builds its parts in `__init__`, hands them to this one's, writes `code`, and calls `changed` whenever
-    that would read differently. What can fail goes into `with self.attempt():`, so that an error is a line in the
-    control and not a traceback, and the control goes on working.
+    A subclass builds its parts in `__init__`, passes them to `Control.__init__`, implements `code`, and calls `changed`
+    whenever the code changes. Anything that can fail goes into `with self.attempt():`, so that an error appears as a
+    line in the control instead of a traceback, and the control goes on working.
 
     Args:
-      title: of the control.
-      children: its parts.
-      lines: those of the parts, at any depth, that are for news and errors; by default one below all parts. News go to
-        the first one unless another is named, and empty the others.
+      title: heading of the control.
+      children: the parts of the control.
+      lines: the parts, at any depth, that show messages and errors; by default one below all parts. A message goes to
+        the first line unless another one is given, and clears the others.
     """
 
     def __init__(self, title: str, children: Sequence[ipywidgets.Widget], lines: Sequence[Line] = ()):
@@ -55,24 +55,24 @@ class Control(ipywidgets.VBox):
         self.add_class("gansynth-control")
 
     def code(self) -> str:
-        """The Python that has the effect of the control as it stands: one line, or a few that belong together."""
+        """Python code with the same effect as the control in its present state: one line or a few."""
         raise NotImplementedError
 
     def changed(self) -> None:
-        """Show the code anew."""
+        """Update the code that is shown."""
         self._call.text = self.code()
 
     @property
     def message(self) -> str:
-        """The news or the error that is shown, as HTML."""
+        """The message or error that is shown, as HTML."""
         return "".join(line.value for line in self._news)
 
     def say(self, text: str, line: Line | None = None) -> None:
-        """Show news, in place of what was there."""
+        """Show a message in place of the last one."""
         self._write(f'<span role="status">{html.escape(text)}</span>' if text else "", line)
 
     def complain(self, error: BaseException | str, line: Line | None = None) -> None:
-        """Show an error as one readable line."""
+        """Show an error in one line, in place of the last message."""
         # A KeyError's text is its argument as Python writes it, in quotes.
         text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
         text = " ".join(text.split()) or type(error).__name__
@@ -89,7 +89,7 @@ class Control(ipywidgets.VBox):
 
     @contextlib.contextmanager
     def attempt(self, line: Line | None = None) -> Iterator[None]:
-        """Clear all messages, and turn what goes wrong inside into one, in the line that is named."""
+        """Clear all messages, and show an exception that is raised inside as a message in `line`."""
         self.say("")
         try:
             yield
@@ -100,7 +100,7 @@ class Control(ipywidgets.VBox):
 class Code(anywidget.AnyWidget):
     """Code to read, and a button that copies it."""
 
-    # Every control has one of these, and so every page with a control has what is done once a page.
+    # page.js, which acts once per page, is loaded here because every control has a Code.
     _esm = script("page.js", "code.js")
     _css = SCRIPTS / "base.css"
     text = traitlets.Unicode().tag(sync=True)
@@ -108,13 +108,14 @@ class Code(anywidget.AnyWidget):
 
 
 class Sound(anywidget.AnyWidget):
-    """A player for clips, one after another: `play` loads one and starts it, `load` leaves that to the listener.
+    """A player for one clip at a time: `play` loads a clip and starts it, `load` only loads it.
 
-    The last clip is part of the state, so that it is there when the page is loaded again. That it is to begin is not.
+    The clip is part of the widget's state, so that it is still there when the page is reloaded. The command to start it
+    is not, so that a reloaded page stays silent.
 
     Traits:
       value: the clip as a FLAC file, or b"".
-      clip: how many there have been; the number of this one.
+      clip: number of this clip, counted from 1; 0 before the first one.
     """
 
     _esm = SCRIPTS / "sound.js"
@@ -127,23 +128,23 @@ class Sound(anywidget.AnyWidget):
         self.layout.display = "none"  # until there is something to hear
 
     def load(self, clip: Audio) -> None:
-        """Show a clip, without a sound."""
+        """Load a clip without playing it."""
         with self.hold_sync():
             self.value, self.clip = audio.encode(clip, "flac")[0], self.clip + 1
         self.layout.display = ""
 
     def play(self, clip: Audio) -> None:
-        """Show a clip and play it, as soon as the browser lets it: some wait for the first click on a page."""
+        """Load a clip and play it, as soon as the browser allows: some need a click on the page first."""
         self.load(clip)
         self.send({"play": self.clip})
 
 
 def tip(widget: ipywidgets.Widget, text: str) -> ipywidgets.Widget:
-    """Give a widget a tooltip, by the name that it has in this version of ipywidgets; the widget again."""
+    """Set a widget's tooltip, whatever its trait is called in this version of ipywidgets; returns the widget."""
     for name in ("tooltip", "description_tooltip"):
         if widget.has_trait(name):
             setattr(widget, name, text)
-    # ipywidgets 8 keeps the tooltips of these two kinds to itself, so that it goes into their description.
+    # ipywidgets 8 does not show the tooltips of these two kinds, so the text goes into their description.
     if isinstance(widget, (ipywidgets.Dropdown, ipywidgets.Text)) and widget.has_trait("description_allow_html"):
         widget.description_allow_html = True
         widget.description = f'<span title="{html.escape(text)}">{html.escape(widget.description)}</span>'
@@ -151,5 +152,5 @@ def tip(widget: ipywidgets.Widget, text: str) -> ipywidgets.Widget:
 
 
 def quoted(text: str) -> str:
-    """A text as Python writes it, in double quotes where it has none of its own."""
+    """A text as a Python literal, in double quotes unless it contains one."""
     return repr(text) if '"' in text else f'"{repr(text)[1:-1]}"'

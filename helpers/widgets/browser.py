@@ -1,4 +1,4 @@
-"""A grid of instruments: click to hear one at any pitch, star those to keep.
+"""A grid of instruments: click one to play it at any pitch, star it to keep it.
 
 Notebook: 05_instruments.
 """
@@ -23,18 +23,18 @@ from .tune import shown
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-MAX_SHOWN = 200  # instruments drawn at a time; more would be no grid to look through
+MAX_SHOWN = 200  # random instruments at a time; a longer grid is tedious to look through
 LAST_SEED = 2**32 - 1
 NAMED, RANDOM, STARRED = "by name", "random", "starred"
 
 
 class Grid(anywidget.AnyWidget):
-    """The cards. They send {play: name} and {star: name}; what they show is decided in Python.
+    """The cards. A click sends {play: name} or {star: name}; Python decides what the cards show.
 
     Traits:
-      names: of the cards, in order.
-      kept: names that have a star.
-      selected: the name that was heard last, or "".
+      names: names on the cards, in order.
+      kept: names with a star.
+      selected: name that was played last, or "".
     """
 
     _esm = script("elements.js", "browser.js")
@@ -45,24 +45,24 @@ class Grid(anywidget.AnyWidget):
 
 
 class Browser(Control):
-    """Instruments to listen through: those that have names, random ones by their seed, and those with a star.
+    """Browse named instruments, random ones drawn from a seed, and those with a star.
 
-    A click plays a card's instrument at the pitch that is chosen on the piano. A star keeps it: it is written to the
-    bank's file at once, and is in the lists of all controls that share the bank.
+    A click on a card plays its instrument at the pitch chosen on the piano. A star keeps the instrument: it is written
+    to the bank's file at once, and appears in the lists of all controls that share the bank.
 
     Args:
-      model: what plays; or a `instruments.Bank`, whose model is followed.
-      bank: a bank that controls share, or a dict of instruments by name; by default a bank of its own.
-      seed: of the first random instruments.
-      count: random instruments that are drawn at a time.
-      path: JSON file for the stars, as for `instruments.bank`; a bank that is given has its own.
+      model: the model, or an `instruments.Bank`, whose current model is used.
+      bank: a bank that controls share, or a dict of instruments by name; by default a new bank.
+      seed: seed of the first random instruments.
+      count: how many random instruments to draw at a time.
+      path: JSON file for the stars, as for `instruments.bank`; ignored if a bank is given, which has its own.
 
     Traits:
-      kept: names of the starred instruments. Setting it saves them, or raises what prevents that.
+      kept: names of the starred instruments. Setting it saves them, or raises an error if they cannot be saved.
       selected: name of the instrument that was chosen last, or "".
       instrument: that instrument, or None.
-      pitch: MIDI number that is played.
-      seed: of the random instruments.
+      pitch: MIDI number of the note that is played.
+      seed: seed of the random instruments.
 
     Notebook: 05_instruments.
     """
@@ -139,7 +139,7 @@ class Browser(Control):
         return [self.shelf[name] for name in self.shelf.kept]
 
     def more(self) -> None:
-        """Draw other random instruments, with the next seed, and show them."""
+        """Draw more random instruments, with the next seed, and show them."""
         self.seed = (self.seed + 1) % (LAST_SEED + 1)
         self._source.value = RANDOM
 
@@ -154,7 +154,7 @@ class Browser(Control):
         self._banks[RANDOM], self._random_code = drawn_bank(self._model, self._count, self.seed)
 
     def _follow(self) -> None:
-        """Bring everything up to date with the bank, which others change as well."""
+        """Update everything after the bank has changed, which other controls change too."""
         if self._drawn_for is not self._model:
             self.selected = ""
             self._sound.use(self._model)
@@ -174,7 +174,7 @@ class Browser(Control):
         self._show()
 
     def _show(self) -> None:
-        """Bring the grid up to date."""
+        """Update the grid."""
         source = self._source.value
         if source is None:  # between two lists of options
             return
@@ -184,10 +184,10 @@ class Browser(Control):
         if self._search.value and not self._grid.names:
             self.say(f"no instrument {source} has “{self._search.value}” in its name", self._found)
         elif source == STARRED and not self._banks[STARRED]:
-            self.say("none has a star yet", self._found)
+            self.say("no instrument has a star yet", self._found)
         self.changed()
 
-    # ------------------------------------------------------------------------------------------------------ hearing
+    # ------------------------------------------------------------------------------------------------------ playing
 
     def play(self, name: str | None = None) -> None:
         """Play an instrument, by default the one that was chosen last, at the chosen pitch."""
@@ -234,14 +234,14 @@ class Browser(Control):
     # ------------------------------------------------------------------------------------------------------ keeping
 
     def star(self, name: str) -> None:
-        """Give an instrument a star, or take it away if it has one, and save all that have one."""
+        """Give an instrument a star, or remove its star, and save the starred instruments."""
         with self.attempt():
             self.kept = [kept for kept in self.kept if kept != name] if name in self.kept else [*self.kept, name]
             self.say(f"{len(self.kept)} kept in {shown(self.shelf.path)}")
 
     @traitlets.validate("kept")
     def _saved(self, proposal: traitlets.Bunch) -> list[str]:
-        """Bring the bank to these names; only what is saved is kept."""
+        """Make the bank's kept instruments those with these names; returns the names that were saved."""
         before, names = self.shelf.kept, proposal.value
         new = [self._find(name) for name in names if name not in before]
         for name in before:

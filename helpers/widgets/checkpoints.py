@@ -1,4 +1,4 @@
-"""A list of checkpoints to tick: those that play, and that are downloaded first where they are not here yet.
+"""A list of checkpoints to choose from by ticking; those that are not installed yet are downloaded.
 
 Notebook: 00_report.
 """
@@ -24,16 +24,16 @@ MB = 1e6
 
 
 class Checkpoints(Control):
-    """Tick the checkpoints that are to play.
+    """Tick the checkpoints to use.
 
         choice = Checkpoints()
-        for name in choice.get():          # downloads what is ticked and not here yet
+        for name in choice.get():          # downloads ticked checkpoints that are missing
             model = gansynth.load(name)
 
-    What cannot be downloaded is said in its line and left out; the others are there all the same.
+    A checkpoint that cannot be downloaded is left out, with the reason in its line; the others are still returned.
 
     Args:
-      ticked: names to begin with; by default those that need no download.
+      ticked: names that are ticked at the start; by default those that need no download.
 
     Traits:
       ticked: names of the ticked checkpoints, in the order of the list.
@@ -48,7 +48,7 @@ class Checkpoints(Control):
         self._boxes = {entry.name: self._box(entry) for entry in entries if entry.state != "missing"}
         self._lines = {name: ipywidgets.HTML() for name in self._boxes}
         self._get = tip(
-            ipywidgets.Button(description="Get", icon="download"), "Download what is ticked and not here yet"
+            ipywidgets.Button(description="Get", icon="download"), "Download the ticked checkpoints that are missing"
         )
         rows = [ipywidgets.HBox([box, self._lines[name]]) for name, box in self._boxes.items()]
         for row in rows:
@@ -84,10 +84,10 @@ class Checkpoints(Control):
         self.changed()
 
     def get(self) -> list[str]:
-        """Download what is ticked and not here yet.
+        """Download the ticked checkpoints that are missing.
 
         Returns:
-          The names of those ticked that can be loaded now.
+          The names of the ticked checkpoints that can be loaded now.
         """
         self.say("")
         self._get.disabled = True
@@ -109,13 +109,13 @@ class Checkpoints(Control):
         return True
 
     def _arriving(self, name: str, have: int, total: int | None) -> None:
-        self._say(name, f"{have / MB:.0f}{f' of {total / MB:.0f}' if total else ''} MB have arrived")
+        self._say(name, f"{have / MB:.0f}{f' of {total / MB:.0f}' if total else ''} MB downloaded")
 
     def _say(self, name: str, text: str | None = None, kind: str = "gansynth-news") -> None:
-        """Write a checkpoint's line; by default where it is and what it knows."""
+        """Set the text of a checkpoint's line; by default what it was trained on, and whether it is installed."""
         if text is None:
             entry = self._entry(name)
-            where = f"here, {entry.bytes / MB:.0f} MB" if entry.bytes else "downloaded when it is needed"
+            where = f"installed, {entry.bytes / MB:.0f} MB" if entry.bytes else "downloaded when needed"
             text = "; ".join(part for part in (ABOUT.get(name), where) if part)
         self._lines[name].value = f'<span class="{kind}" role="status">{html.escape(text)}</span>'
 

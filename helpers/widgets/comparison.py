@@ -1,4 +1,4 @@
-"""All clips of a player side by side: both kinds of picture, and how well each clip agrees with the score.
+"""All clips of a player side by side: two kinds of spectrogram, and how well each clip agrees with the score.
 
 Notebook: 00_report.
 """
@@ -21,26 +21,26 @@ from .base import Control, Line, tip
 from .player import Player
 from .tune import Tune
 
-# Inches of a picture, of each clip in it, and of its time axis: half as wide as a control, so that labels are as large
-# as text. Dots an inch, for screens of high resolution.
+# In inches: the width of a picture, the height of each clip in it and of the time axis. A picture is half as wide as a
+# control, so that its labels have the size of text. DPI is in dots per inch, for screens of high resolution.
 WIDTH, ROW, MARGIN, DPI = 4.6, 1.35, 0.8, 180
 PICTURES = {"cqt": "Constant-Q spectrograms", "rainbowgram": "Rainbowgrams"}
 SHARES = {"chroma": "chroma", "onsets": "onsets", "pitch": "pitch"}
 
 
 class Comparison(Control):
-    """The pictures of all clips in two columns, on one scale, above a table of their agreement with the score.
+    """Spectrograms of all clips in two columns, on a common scale, above a table of their agreement with the score.
 
         comparison = Comparison(player, tune)
         comparison.run()                       # or the button
 
     Args:
-      player: whose clips are compared; when they change, the button compares them anew.
-      tune: the score that they play.
+      player: the player whose clips are compared; press the button again when they have changed.
+      tune: the score that the clips play.
 
     Traits:
       agreement: name of a clip -> `agreement.Agreement`.
-      stale: whether the clips are others than those compared.
+      stale: whether the player's clips have changed since the comparison.
 
     Notebook: 00_report.
     """
@@ -54,7 +54,7 @@ class Comparison(Control):
         self._compared: Mapping[str, Audio] = {}
         self._button = tip(
             ipywidgets.Button(description="Compare", icon="columns"),
-            "Draw all clips, and measure each by the score",
+            "Draw all clips, and measure how well each agrees with the score",
         )
         self._line = Line()
         self._pictures = {
@@ -71,10 +71,13 @@ class Comparison(Control):
         self.changed()
 
     def run(self) -> dict[str, Agreement]:
-        """Draw the clips that there are now and measure them; name of the clip -> its agreement with the score.
+        """Draw and measure the player's clips.
 
-        A clip is measured once: it takes about a quarter of its length. One that was made of another tune, before the
-        choice changed, is measured by the one that it plays.
+        Measuring takes about a quarter of a clip's duration; a clip that has been measured is not measured again. A
+        clip rendered before the tune was changed is compared with the score that it plays.
+
+        Returns:
+          Name of the clip -> its agreement with the score.
 
         Raises:
           ValueError: there is no clip or no score.
@@ -87,7 +90,7 @@ class Comparison(Control):
             picture.value = _picture(clips, panel)
         measured = {}
         for number, (name, clip) in enumerate(clips.items(), start=1):
-            self.say(f"listening to {name} ({number} of {len(clips)}) …")
+            self.say(f"measuring {name} ({number} of {len(clips)}) …")
             measured[name] = self._measure(clip, songs.get(name, self._tune.song))
         self._known = [row for row in self._known if any(row[0] is clip for clip in clips.values())]
         self._table.value = _table(measured)
@@ -123,9 +126,9 @@ class Comparison(Control):
         }
         outdated = "; ".join(f"{name}: {why}" for name, why in self._player.stale.items())
         if outdated:
-            self.say(f"{outdated}: generate anew, then press Compare")
+            self.say(f"{outdated}: press Generate again, then Compare")
         elif self.stale and self._compared:
-            self.say("the clips have changed since: press Compare")
+            self.say("the clips have changed: press Compare again")
         else:
             self.say("")
 
@@ -147,7 +150,7 @@ def _picture(clips: Mapping[str, Audio], panel: str) -> bytes:
         figure = Figure((WIDTH, ROW * len(clips) + MARGIN), DPI, layout="constrained")
         first = spectrograms.compare(clips, panel, figure=figure)[0]
         labels = [label.get_text() for label in first.get_yticklabels()]
-        first.set_yticks(first.get_yticks()[1::2], labels[1::2])  # every other octave, C2, C4, …; all share this axis
+        first.set_yticks(first.get_yticks()[1::2], labels[1::2])  # every other octave, C2, C4, …; the axis is shared
         figure.suptitle(PICTURES[panel], fontsize="large")
         return drawing.png(figure)
 

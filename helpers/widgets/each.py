@@ -1,4 +1,4 @@
-"""A control that renders one tune with several checkpoints, one after another.
+"""A control that renders one tune with several checkpoints in turn.
 
 Notebook: 00_report.
 """
@@ -25,27 +25,27 @@ from .tune import Tune, literal
 
 
 class GenerateEach(Generate):
-    """Render a tune with each ticked checkpoint: random instruments follow each other and morph in between.
+    """Render a tune with each ticked checkpoint, with random instruments that morph from one to the next.
 
         choice = Checkpoints()
         each = GenerateEach(choice, tune)
         each.run()                         # or the button
         each.clips                         # name of the checkpoint -> clip
 
-    A checkpoint is loaded, plays, and is freed before the next one is loaded, so memory is needed for one alone. What
-    cannot be downloaded or loaded is said and left out; the others play all the same.
+    Each checkpoint is loaded, renders its clip, and is freed before the next one is loaded, so that only one of them is
+    in memory. A checkpoint that cannot be downloaded is left out, with a message.
 
     Args:
-      checkpoints: the control in which they are ticked.
-      tune: what to play.
-      seed: of the random instruments.
-      seconds: between two instruments.
+      checkpoints: the control in which checkpoints are ticked.
+      tune: the score to render.
+      seed: seed of the random instruments.
+      seconds: time from one instrument to the next (s).
       settings: other arguments of `render.render`.
 
     Traits:
-      clips: name -> render.Clip, in the order of the list.
-      clip: the last of them.
-      running, drums, stale: as of `Generate`.
+      clips: name of the checkpoint -> render.Clip, in the order of the list.
+      clip: the last of these clips.
+      running, drums, stale: as in `Generate`.
 
     Notebook: 00_report.
     """
@@ -62,10 +62,10 @@ class GenerateEach(Generate):
     ):
         self.checkpoints, self._drawn_with, self._seconds = checkpoints, seed, seconds
         self._made: dict[str, render.Clip] = {}
-        self._left_out: list[str] = []  # what was ticked and could not be had
+        self._left_out: list[str] = []  # ticked checkpoints that could not be downloaded
         self._rows = ipywidgets.VBox()
         super().__init__(None, tune, **settings)
-        # In place of one clip and its report there is a row for each.
+        # One row per clip replaces the single clip and its report.
         self.set_trait("children", [self._rows if child is self._result else child for child in self.children])
         self._report.layout.display = "none"
         checkpoints.observe(lambda _: self._on_ticked(), "ticked")
@@ -76,13 +76,13 @@ class GenerateEach(Generate):
         self._follow()
 
     def _tell(self, tune: Tune, player: Instrument | Timeline | None) -> None:
-        """Nothing: each checkpoint has instruments of its own."""
+        """Does nothing: each checkpoint has its own instruments."""
 
     def _who(self) -> str:
         return " and ".join(self.checkpoints.ticked) or "no checkpoint"
 
     def _who_exactly(self) -> None:
-        """Nothing: a clip is not out of date because another checkpoint is ticked."""
+        """Always None: ticking another checkpoint does not make a clip out of date."""
 
     def _task(
         self, song: Song, parts: dict[int, Part], player: Instrument | Timeline | None
@@ -92,15 +92,15 @@ class GenerateEach(Generate):
         return functools.partial(self._render_each, song, parts)
 
     def _render_each(self, song: Song, parts: dict[int, Part]) -> render.Clip:
-        """Let one checkpoint after another play; returns the last clip."""
+        """Render with one checkpoint after another; returns the last clip."""
         names = self.checkpoints.get()
         if not names:
-            raise ValueError("none of the ticked checkpoints can be had here: see the list of checkpoints")
+            raise ValueError("none of the ticked checkpoints is available: see the list of checkpoints")
         made: dict[str, render.Clip] = {}
         for i, name in enumerate(names):
             self.say(f"{name} plays ({i + 1} of {len(names)})" if len(names) > 1 else "")
             clip = self._render_one(name, song, parts)
-            gc.collect()  # the network that has played goes before the next one comes
+            gc.collect()  # free this network before the next one is loaded
             if len(clip.samples):
                 made[name] = clip
             if self._cancelled.is_set():
@@ -125,10 +125,10 @@ class GenerateEach(Generate):
     def _show(self, clip: render.Clip) -> None:
         super()._show(clip)
         if self._left_out:
-            self.say(f"{' and '.join(self._left_out)} did not play: the list of checkpoints says why")
+            self.say(f"{' and '.join(self._left_out)} could not be used: see the list of checkpoints")
 
     def _show_result(self, clip: render.Clip | None) -> None:
-        """The clips to hear, a row each; or nothing, so that no older ones are taken for the result."""
+        """Show a row for each clip; or none, so that earlier clips are not mistaken for the result."""
         made = {} if clip is None else self._made
         self._rows.children = [_row(name, clip) for name, clip in made.items()]
         if made:

@@ -1,4 +1,4 @@
-"""A control that renders: a button, progress, a way to cancel, and then the clip to hear, to read about and to keep.
+"""A control that renders a song: Generate and Cancel buttons, a progress bar, and then the clip with its report.
 
 Notebook: 07_songs.
 """
@@ -29,11 +29,11 @@ from .tune import Tune, literal, shown
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-MAX_BYTES = 50_000_000  # of a clip that goes to the page: 26 minutes in mono at 16 kHz
+MAX_BYTES = 50_000_000  # of a file sent to the browser: 26 minutes in mono at 16 kHz
 
 
 class HasParts(Protocol):
-    """A `Tune`, a `Mixer`, or whatever else knows what to play."""
+    """A `Tune`, a `Mixer`, or anything else with a song and its parts."""
 
     @property
     def song(self) -> Song | None: ...
@@ -43,14 +43,14 @@ class HasParts(Protocol):
 
 
 class HasTimeline(Protocol):
-    """A control that makes a timeline."""
+    """A control with a timeline."""
 
     @property
     def timeline(self) -> Timeline | None: ...
 
 
 class Generate(Background[render.Clip]):
-    """Render a song, while the notebook stays free for other things.
+    """Render a song in the background, while the notebook stays usable.
 
         generate = Generate(model, Mixer(tune), drums="synth")
         clip = generate.run()  # or the button, and then generate.clip
@@ -58,15 +58,15 @@ class Generate(Background[render.Clip]):
     Args:
       model: what to play with; or a `instruments.Bank`, whose model is followed.
       source: what to play: a `Tune` or `Mixer`, or anything with `song` and `parts`; or a midi.Song.
-      instruments: who plays the tracks that have no instrument of their own: an Instrument, a Timeline, or a control
-        with a `timeline`. By default each gets one from `instruments.assign`.
+      instruments: an Instrument, a Timeline, or a control with a `timeline`, for the tracks that have no instrument of
+        their own. By default `instruments.assign` gives each of them one.
       settings: other arguments of `render.render`.
 
     Traits:
-      clip: the last render.Clip, or None. What observes it is called in the thread that renders.
-      running: whether one is being rendered.
-      drums: "skip" or "synth", as for `render.render`; the switch shows it where the song has drums.
-      stale: why the clip is not what would be rendered now ("the tune has changed"), or "".
+      clip: the last render.Clip, or None. Observers are called in the thread that renders.
+      running: whether a clip is being rendered.
+      drums: "skip" or "synth", as for `render.render`; shown as a checkbox if the song has drums.
+      stale: why a new rendering would differ from the clip ("the tune has changed"), or "".
 
     Raises:
       TypeError: `render.render` has no such argument.
@@ -76,7 +76,7 @@ class Generate(Background[render.Clip]):
 
     UNIT = "{done} of {total} notes"
     UNDER_WAY = "a rendering"
-    ENDING = "ends with the notes that are being made"
+    ENDING = "stopping after the notes in progress …"
 
     clip = traitlets.Instance(render.Clip, allow_none=True)
     drums = traitlets.Unicode("skip")
@@ -92,15 +92,15 @@ class Generate(Background[render.Clip]):
         arguments = inspect.signature(render.render)
         arguments.bind(None, None, progress=None, stop=None, **settings)
         by_name = {name: value for name, value in settings.items() if name not in arguments.parameters}
-        changed_settings(render.Settings(), by_name)  # what is wrong is said now, not when the button is pressed
+        changed_settings(render.Settings(), by_name)  # raises here, rather than when the button is pressed
         self._player, self.source, self.instruments = model, source, instruments
         self.set_trait("drums", settings.pop("drums", "skip"))
         self.settings = settings
-        self._saved: Path | None = None  # where the clip is, once it is saved
-        self._choices: dict[str, Any] = {}  # that the clip was made from
-        self._wanted: dict[str, Any] = {}  # that the attempt under way is made from
-        self._has_failed = False  # whether the attempt after it did
-        self._told: tuple = ()  # what the tune has been told
+        self._saved: Path | None = None  # the clip's file, once it is saved
+        self._choices: dict[str, Any] = {}  # the choices that the clip was rendered from
+        self._wanted: dict[str, Any] = {}  # the choices of the rendering in progress
+        self._has_failed = False  # whether the last attempt, after the clip, failed
+        self._told: tuple = ()  # the last arguments of `Tune.expect`
         self._line, self._plan, self._age = Line(), ipywidgets.HTML(), Line()
         self._synth = ipywidgets.Checkbox(description="drums", indent=False)
         self._sound = Sound()
@@ -110,7 +110,7 @@ class Generate(Background[render.Clip]):
         row = self._run_row(
             ipywidgets.Button(description="Generate", icon="music", button_style="primary"),
             "Play the song with the model: render.render(model, song, parts)",
-            "End early and keep what there is",
+            "Stop early and keep what has been rendered",
             self._line,
         )
         plan = ipywidgets.HBox([self._synth, self._plan])
@@ -132,19 +132,19 @@ class Generate(Background[render.Clip]):
 
     @property
     def model(self) -> GANSynth:
-        """What plays."""
+        """The model that renders."""
         assert self._player is not None, "only GenerateEach has no model, and loads its own"
         return model_of(self._player)
 
     @property
     def played(self) -> Song | None:
-        """What the clip plays, or None as long as there is no clip; the choice may have changed since."""
+        """The song that the clip plays, or None if there is no clip; another song may have been chosen since."""
         return self._choices.get("tune")
 
-    # ---- What is chosen ----------------------------------------------------------------------------------------------
+    # ---- Choices -----------------------------------------------------------------------------------------------------
 
     def _follow(self) -> None:
-        """Bring what is said up to date with what is chosen, here and in the other controls."""
+        """Update the texts after a change of a choice, here or in another control."""
         song, _, player = self._chosen()
         tune = getattr(self.source, "tune", self.source)
         if isinstance(tune, Tune):
@@ -157,23 +157,23 @@ class Generate(Background[render.Clip]):
         self.changed()
 
     def _tell(self, tune: Tune, player: Instrument | Timeline | None) -> None:
-        """Let the tune say who will play its tracks."""
+        """Let the tune show which instruments will play its tracks."""
         rest = "the timeline" if isinstance(player, Timeline) else getattr(player, "name", "")
         told = self.model.fingerprint, rest, self.drums
-        if told != self._told:  # it lists the instruments anew
+        if told != self._told:  # expect lists all instruments again
             self._told = told
             tune.expect(self.model, rest, self.settings.get("seed", 0), self.drums)
 
     def _who(self) -> str:
-        """What plays, in words."""
+        """The name of the model."""
         return self.model.name
 
     def _who_exactly(self) -> Any:
-        """What plays, as a value that can be compared."""
+        """The identity of the model, as a value that can be compared."""
         return self.model.fingerprint or id(self.model)
 
     def _words(self, song: Song | None, tune: Any, drums: int) -> str:
-        """What the button will do."""
+        """A sentence that says what the button will do."""
         if song is None:
             return ""
         is_of_tune = isinstance(tune, Tune) and tune.song is song
@@ -185,7 +185,7 @@ class Generate(Background[render.Clip]):
         return f"{what}; {tracks} will be {how}"
 
     def _choices_now(self) -> dict[str, Any]:
-        """What decides what is rendered, as values that can be compared; by its name in words."""
+        """The choices that determine the clip, as values that can be compared, by their names in messages."""
         song, parts, player = self._chosen()
         return {
             "model": self._who_exactly(),
@@ -199,7 +199,7 @@ class Generate(Background[render.Clip]):
         }
 
     def _show_age(self) -> None:
-        """Say whether the clip is still what would be rendered."""
+        """Show whether the clip is out of date."""
         why = ""
         if self.clip is not None and self._has_failed:
             why = "the last attempt failed"
@@ -208,7 +208,7 @@ class Generate(Background[render.Clip]):
             why = f"the {' and the '.join(changed)} {'has' if len(changed) == 1 else 'have'} changed" if changed else ""
         said = f"Out of date: {html.escape(why)}. Press Generate." if why else ""
         if self.running and self.clip is not None:
-            said = "A new clip is being made; below is the one before."
+            said = "Rendering a new clip; the one below is the previous one."
         self._age.value = f"<i>{said}</i>" if said else ""
         self.stale = why
 
@@ -219,11 +219,11 @@ class Generate(Background[render.Clip]):
 
     def _perform(self, work: Callable[[], render.Clip]) -> render.Clip:
         choices = self._wanted
-        spectrograms.warm_up()  # a player is going to draw the clip
+        spectrograms.warm_up()  # a player will draw the clip
         try:
             clip = work()
             if not len(clip.samples):
-                raise ValueError("cancelled before the first note was there")
+                raise ValueError("cancelled before the first note was finished")
         except BaseException as error:
             self._has_failed = True
             self._count.value, self._bar.value = "", 0
@@ -234,8 +234,8 @@ class Generate(Background[render.Clip]):
             raise
         self._has_failed, self._choices, self._saved = False, choices, None
         self._show(clip)
-        self.running = False  # before others hear of the clip, who may draw pictures of it
-        with self.hold_trait_notifications():  # so that nobody sees a new clip with the age of the old one
+        self.running = False  # before observers of `clip`, which may draw pictures, are called
+        with self.hold_trait_notifications():  # so that observers see the new clip with its own `stale`
             self.clip = clip
             self._show_age()
         return clip
@@ -266,7 +266,7 @@ class Generate(Background[render.Clip]):
         return self.settings | ({} if self.drums == "skip" else {"drums": self.drums})
 
     def _chosen(self) -> tuple[Song | None, dict[int, Part], Instrument | Timeline | None]:
-        """The song, its parts, and who plays what they leave open."""
+        """The song, its parts, and the instrument or timeline for tracks without an instrument."""
         song, parts = (self.source, {}) if isinstance(self.source, Song) else (self.source.song, self.source.parts)
         given = self.instruments
         return song, parts, given if given is None or isinstance(given, (Instrument, Timeline)) else given.timeline
@@ -279,7 +279,7 @@ class Generate(Background[render.Clip]):
         self._show_result(clip)
 
     def _show_result(self, clip: render.Clip | None) -> None:
-        """The clip to hear, to read about and to download; or nothing, so that no older one is taken for the result."""
+        """Show the clip, its report and its download button; or nothing, so that an old one is not taken for it."""
         self._report.value = f'<pre class="gansynth-report">{html.escape(str(clip.report))}</pre>' if clip else ""
         self._download.ready = clip is not None
         if clip is not None and 2 * clip.samples.size <= MAX_BYTES:
@@ -287,7 +287,7 @@ class Generate(Background[render.Clip]):
         else:
             self._sound.layout.display = "none"
         if clip is not None and 2 * clip.samples.size > MAX_BYTES:
-            self.say("the clip is too long for a player in this page: the button saves it")
+            self.say("the clip is too long to play in this page: use the button to save it")
 
     def _switch(self, change: traitlets.Bunch) -> None:
         self._start.disabled, self._cancel.disabled = change.new, not change.new
@@ -296,7 +296,9 @@ class Generate(Background[render.Clip]):
     # ---- The clip ----------------------------------------------------------------------------------------------------
 
     def save(self) -> Path:
-        """Write the clip to outputs/<song>.wav, with a number if another clip is there; asked again, it is that file.
+        """Write the clip to outputs/<song>.wav, or to the next free number if that file exists.
+
+        A clip is saved once: later calls return the same file.
 
         Raises:
           ValueError: there is no clip yet.
@@ -309,16 +311,16 @@ class Generate(Background[render.Clip]):
         return self._saved
 
     def _hand_over(self) -> None:
-        """Save the clip and send it to the page that asks for it."""
+        """Save the clip and send it to the browser."""
         with self.attempt():
             path = self.save()
             fits = path.stat().st_size <= MAX_BYTES
-            self.say(f"saved as {shown(path)}" + ("" if fits else ", which is too large to come through this page"))
+            self.say(f"saved as {shown(path)}" + ("" if fits else ", which is too large to download from this page"))
             if fits:
                 self._download.send({"name": path.name}, [path.read_bytes()])
 
     def code(self) -> str:
-        """The call of `render.render`, for the names that the other controls' code has."""
+        """The call of `render.render`, with the variable names of the other controls' code."""
         _, parts, player = self._chosen()
         words = ["model", "song"] + (["parts"] if parts else [])
         if player is not None:
@@ -329,18 +331,18 @@ class Generate(Background[render.Clip]):
 
 
 def _latents(player: Instrument | Timeline | None) -> tuple:
-    """A player as a value that can be compared."""
+    """An instrument or a timeline as a value that can be compared."""
     player = Timeline.hold(player) if isinstance(player, Instrument) else player
     return () if player is None else (player.held, *((second, i.z.tobytes()) for i, second in player.stops))
 
 
 class Download(anywidget.AnyWidget):
-    """A button that asks for a file, and gives what is sent to it, {"name"} and the bytes, to the reader's computer."""
+    """A button that asks Python for a file, receives {"name"} and the bytes, and saves them on the user's computer."""
 
     _esm = SCRIPTS / "download.js"
     _css = SCRIPTS / "download.css"
     ready = traitlets.Bool(False).tag(sync=True)
     label = traitlets.Unicode("Download").tag(sync=True)
     hint = traitlets.Unicode("Save the clip to the folder outputs, and to your computer").tag(sync=True)
-    media = traitlets.Unicode("audio/wav").tag(sync=True)  # the kind of file that comes
-    busy = traitlets.Bool(False).tag(sync=True)  # whether the file is being made
+    media = traitlets.Unicode("audio/wav").tag(sync=True)  # media type of the file
+    busy = traitlets.Bool(False).tag(sync=True)  # whether the file is being prepared

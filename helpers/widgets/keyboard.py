@@ -1,4 +1,4 @@
-"""A keyboard to play an instrument live: by mouse, touch, the computer's keys and MIDI.
+"""A keyboard to play an instrument live: by mouse, touch, computer keyboard or MIDI.
 
 Notebook: 10_take_home.
 """
@@ -33,12 +33,12 @@ from .tune import shown
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-MIDDLE = 66  # the first notes that are made lie around it: the two octaves that the computer's keys begin with
-LATELY = 6  # keys whose notes come first when the point of the pad moves
+MIDDLE = 66  # pitch around which notes are generated first: the two octaves that the computer keyboard starts with
+LATELY = 6  # number of recently played keys whose notes are generated first when the point of the pad moves
 
 
 class Keys(anywidget.AnyWidget):
-    """The piano. Notes are sent to it one by one; it sends {played: key}, and {hello: true} when a page shows it."""
+    """The piano. It receives notes one by one; it sends {played: key}, and {hello: true} when a page displays it."""
 
     _esm = "\n".join((TEMPLATES / name).read_text("utf-8") for name in ("sampler.js", "keys.js")) + script(
         "keyboard.js"
@@ -47,7 +47,7 @@ class Keys(anywidget.AnyWidget):
 
 
 class _Wanted(NamedTuple):
-    """An instrument whose notes are to be made, and the number of the request."""
+    """A request for the notes of an instrument, with its number."""
 
     turn: int
     model: GANSynth
@@ -55,27 +55,30 @@ class _Wanted(NamedTuple):
 
 
 class Keyboard(Control):
-    """A piano that plays an instrument of a bank, or a pad between four, while one listens.
+    """A piano that plays an instrument of a bank, or a blend of four on a pad, live in the browser.
 
-    Every third pitch is generated and sent to the browser, those around middle C first, so that one can play after
-    a second or two; keys are grey until their note is there. Notes are held as long as a key is, by loops. Another
-    instrument cancels what is under way. On a pad, what sounds next is what the point was moved to, as soon as it is
-    there: the keys that were played lately come first; the others sound as before until then, and are drawn lighter.
+    Every third pitch is generated and sent to the browser, those around middle C first, so that one can start to play
+    after a second or two; keys are grey until their note has arrived. Loops hold a note for as long as its key is down.
+    Choosing another instrument cancels the notes still to be generated. When the point of a pad moves, the new notes
+    replace the old ones as they arrive, those of the most recently played keys first; keys that still have an old note
+    are drawn lighter.
 
-    Unlike the other controls it stops nothing that sounds, and nothing stops it: one can play along with a clip.
+    Unlike the other controls, the keyboard does not stop other sounds and is not stopped by them: one can play along
+    with a clip.
 
     Args:
-      model: what plays; or a `instruments.Bank`, whose model is followed.
-      instrument: to begin with: one, or the name of one in the bank, by default its first; or four of them, for a pad
-        with these at top left, top right, bottom left and bottom right.
-      bank: to choose from: a bank that controls share, or a dict of instruments by name; by default a bank of its own.
+      model: the model, or an `instruments.Bank`, whose current model is used.
+      instrument: the instrument at the start, or its name in the bank; by default the bank's first. Four of them give a
+        pad, in the order top left, top right, bottom left, bottom right.
+      bank: the instruments to choose from: a bank that controls share, or a dict of instruments by name; by default a
+        new bank.
 
     Traits:
-      selected: name of the instrument that is chosen, or "" with a pad.
-      x, y: of the pad's point, from 0 to 1; y goes downwards.
-      instrument: that plays.
-      ready: how many of the instrument's notes are there.
-      running: whether notes are being made.
+      selected: name of the chosen instrument, or "" with a pad.
+      x, y: position of the pad's point, from 0 to 1; y goes downwards.
+      instrument: the instrument that plays.
+      ready: number of the instrument's notes that have been sent.
+      running: whether notes are being generated.
 
     Notebook: 10_take_home.
     """
@@ -110,10 +113,10 @@ class Keyboard(Control):
         self._saving: threading.Thread | None = None
         self._wanted: _Wanted | None = None
         self._turn = 0
-        self._loudest = 0.0  # peak of the first notes that were made: all notes keep their loudness beside them
-        self._sent: list[tuple[dict, bytes]] = []  # the notes of this turn
+        self._loudest = 0.0  # peak of the first note; all others are scaled with it, to keep their relative levels
+        self._sent: list[tuple[dict, bytes]] = []  # the notes of the present request
         self._lately: deque[int] = deque(maxlen=LATELY)
-        self._filling = False  # whether the list is being written to, and not by a person
+        self._filling = False  # whether code is setting the list, not the user
         self._build()
         parts = [self._square] if self._corners else [ipywidgets.HBox([self._list])]
         super().__init__("Keyboard", [*parts, self._keys, self._line, self._save], [self._line])
@@ -127,7 +130,7 @@ class Keyboard(Control):
         self._square, self._keys, self._line = Square(), Keys(), Line()
         self._square.names = self._corners or [""] * len(CORNERS)
         self._save = Download(ready=True, label="Save as a page", media="text/html")
-        self._save.hint = "One file that plays this without Python: export.page(model, …)"
+        self._save.hint = "One HTML file that plays this without Python: export.page(model, …)"
         self._save.on_msg(lambda *_: self.save())
         self._list.observe(self._on_list, "value")
         self._keys.on_msg(self._on_message)
@@ -136,7 +139,7 @@ class Keyboard(Control):
 
     @property
     def bank(self) -> Mapping[str, Instrument]:
-        """What is chosen from."""
+        """The instruments to choose from."""
         return with_more(self._bank, self._brought) if self._brought else self._bank
 
     def _find(self, name: str) -> Instrument:
@@ -171,7 +174,7 @@ class Keyboard(Control):
                 self.selected = change.new
 
     def _choose(self, name: str) -> None:
-        """Play an instrument by name, or the first one; with a pad, what its point says."""
+        """Play an instrument by name, or the first one; with a pad, the blend at its point."""
         if self._corners:
             self._play(self._blend(), keep=False)
         else:
@@ -190,7 +193,7 @@ class Keyboard(Control):
         return blend_square(corners, round(self.x, DIGITS), round(self.y, DIGITS))
 
     def _follow(self) -> None:
-        """Bring everything up to date with the bank, which others change as well."""
+        """Update everything after the bank has changed, which other controls change too."""
         if self._model is not model_of(self._source):
             self._model, self._brought, self._loudest = model_of(self._source), [], 0.0
             names = list(self._bank)
@@ -205,14 +208,14 @@ class Keyboard(Control):
             else:
                 self.selected = next(iter(self.bank))
 
-    # ------------------------------------------------------------------------------------------------- making notes
+    # --------------------------------------------------------------------------------------------- generating notes
 
     def _play(self, instrument: Instrument, keep: bool) -> None:
-        """Begin to make the notes of an instrument; what is under way for another one ends with its batch.
+        """Start to generate the notes of an instrument; those of another one stop after the present batch.
 
         Args:
-          instrument: ...
-          keep: whether the notes of before sound until those are there.
+          instrument: the instrument to play.
+          keep: whether old notes stay playable until the new ones arrive.
         """
         with self._lock:
             self._turn += 1
@@ -226,7 +229,7 @@ class Keyboard(Control):
         self.changed()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until all notes are there. Returns whether they are."""
+        """Wait until all notes have been generated. Returns False if `timeout` seconds passed first."""
         thread = self._thread
         if thread is not None:
             thread.join(timeout)
@@ -241,7 +244,7 @@ class Keyboard(Control):
                     return
             try:
                 self._make(wanted)
-            except Exception as error:  # a line in the control; the next instrument may do better
+            except Exception as error:  # shown in the control; the next instrument may succeed
                 self.complain(error)
 
     def _make(self, wanted: _Wanted) -> None:
@@ -290,10 +293,10 @@ class Keyboard(Control):
         return runtime.outputs() / f"{stem(', '.join(self._corners) or self.selected)}.html"
 
     def save(self) -> None:
-        """Begin to write a page that plays the instrument, or the four of the pad, without Python."""
+        """Start to write a page that plays the instrument, or the four of the pad, without Python."""
         if self._saving is None:
             self._save.busy = True
-            self.say("making the page: a few seconds, for a pad half a minute")
+            self.say("writing the page: a few seconds, or half a minute for a pad")
             self._saving = threading.Thread(target=self._write_page, daemon=True)
             self._saving.start()
 
@@ -314,7 +317,7 @@ class Keyboard(Control):
 
 
 def _batches(size: int, first: list[int]) -> list[list[int]]:
-    """All pitches, some to be generated at a time: the first ones, and then from the middle outwards."""
+    """All pitches in batches of up to `size`: those of `first`, then the others from the middle outwards."""
     others = sorted((pitch for pitch in PITCHES if pitch not in first), key=lambda pitch: abs(pitch - MIDDLE))
     batches = [others[i : i + size] for i in range(0, len(others), size)]
     return [first, *batches] if first else batches

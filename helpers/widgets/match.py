@@ -1,4 +1,4 @@
-"""A control that makes an instrument of a recording: from the microphone, a file or a link to the bank.
+"""A control that turns a recording, from the microphone, a file or a link, into an instrument of the bank.
 
 Notebook: 11_match.
 """
@@ -39,21 +39,21 @@ from .tune import is_enter, literal, may_fetch, shown
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-HEARD_RATES = (8000, 48000)  # Hz that every browser plays; what is beyond is resampled for listening
+HEARD_RATES = (8000, 48000)  # Hz, range that every browser plays; other rates are resampled for listening
 
 AS_HEARD = -1  # in the list of pitches
 NO_RECORDING = "choose a recording"
 PITCHES = (("as heard", AS_HEARD), *((f"{note_name(p)} ({p})", p) for p in range(UNKNOWN[0], UNKNOWN[1] + 1)))
-MATCHED, NEAREST = "match", "nearest voice"  # the names of clips
+MATCHED, NEAREST = "match", "nearest instrument"  # the names of clips
 
 
 class Match(Background[matching.Match]):
-    """Make an instrument of a recording: record or choose it, trim it, match it, hear it beside the match, keep it.
+    """Make an instrument from a recording: record or choose it, trim it, match it, compare, and keep the match.
 
     A recording comes from the microphone, from a file (chosen, or dropped on the control) or from a link, and is kept
-    in `recording_sources.folder()`. Two handles mark the part that is used. The notes in it and what two pitch trackers
-    hear are shown; where they are wrong, the pitch is set by hand. The match is what `matching.match` finds, and "Keep"
-    puts it into the bank, and so into the lists of all controls that share the bank.
+    in `recording_sources.folder()`. Two handles mark the part to use. The control shows the notes found in that part and the
+    readings of two pitch trackers; if they are wrong, the pitch can be set by hand. The match is the result of
+    `matching.match`, and "Keep" puts it into the bank, and so into the lists of all controls that share the bank.
 
         mine = Match(bank)
         mine.load("oboe.wav")
@@ -61,19 +61,19 @@ class Match(Background[matching.Match]):
         mine.keep("My oboe")
 
     Args:
-      model: what is to play; or a `instruments.Bank`, whose model is followed.
-      path: the recording to begin with; by default the first one of the folder.
-      folder: where the recordings of the list are.
+      model: the model, or an `instruments.Bank`, whose current model is used.
+      path: the recording to load at the start; by default the first one of the folder.
+      folder: folder of the recordings in the list.
       settings: other arguments of `matching.match`, such as seed.
 
     Traits:
       recording: the matching.Recording, or None.
-      part: (start, end) in s, what is used of it.
-      pitch: MIDI number of the note, or None for what the trackers hear.
+      part: (start, end) of the part to use (s).
+      pitch: MIDI number of the note, or None for the pitch found by the trackers.
       notes: the matching.RecordedNotes of that part.
-      found: the last matching.Match, or None. What observes it is called in the thread that matches.
-      running: whether one is being made.
-      stale: why what was found is not what would be found now ("the part has changed"), or "".
+      found: the last matching.Match, or None. Observers are called in the thread that matches.
+      running: whether a match is in progress.
+      stale: why a new match would differ from the last one ("the part has changed"), or "".
       panel, mode: the pictures, as for `spectrograms.compare`.
 
     Raises:
@@ -84,7 +84,7 @@ class Match(Background[matching.Match]):
 
     UNIT = "step {done} of {total}"
     UNDER_WAY = "a match"
-    ENDING = "ends with this step"
+    ENDING = "stopping after this step …"
 
     recording = traitlets.Instance(Recording, allow_none=True)
     part = traitlets.Tuple(traitlets.CFloat(), traitlets.CFloat(), default_value=(0.0, 0.0))
@@ -105,15 +105,15 @@ class Match(Background[matching.Match]):
         inspect.signature(matching.match).bind(None, None, None, bank=None, progress=None, stop=None, **settings)
         self._bank = model if isinstance(model, Bank) else instruments.bank(model_of(model))
         self.settings, self._folder = settings, as_path(folder).absolute()
-        self._path: Path | None = None  # of the recording
-        self._mine: list[Path] = []  # what has come here; in the app nobody sees what others have recorded
-        self._unread = ""  # why the file that came last cannot be read, while the browser tries
-        self._lock = threading.RLock()  # a kernel may hear of two widgets at once: who matches waits for the notes
-        self._choices: dict[str, Any] = {}  # what was found was made of these
-        self._wanted: tuple[dict[str, Any], int] = {}, 0  # what the attempt under way is made of, and its rate in Hz
+        self._path: Path | None = None  # file of the recording
+        self._mine: list[Path] = []  # recordings added here; in the app, visitors do not see each other's recordings
+        self._unread = ""  # why Python cannot read the last file, while the browser tries to decode it
+        self._lock = threading.RLock()  # a kernel may handle two events at once: matching waits until notes are found
+        self._choices: dict[str, Any] = {}  # the choices that led to the last match
+        self._wanted: tuple[dict[str, Any], int] = {}, 0  # choices of the match in progress, and its sample rate (Hz)
         self._kept: Instrument | None = None
-        self._rate = self._bank.model.sample_rate  # Hz, of the sounds that were found
-        self._filling = False  # whether the fields are being written to, and not by a person
+        self._rate = self._bank.model.sample_rate  # Hz, of the sounds of the last match
+        self._filling = False  # whether code is setting the fields, not the user
         self._build()
         self._connect()
         self._bank.on_change(self._follow)
@@ -126,13 +126,13 @@ class Match(Background[matching.Match]):
         self._by_list, self._by_page, self._by_link, self._by_part = Line(), Line(), Line(), Line()
         self._by_match, self._by_keep = Line(), Line()
         self._list = tip(
-            ipywidgets.Dropdown(description="recording"), "Those that come with this notebook, and those that you added"
+            ipywidgets.Dropdown(description="recording"), "The recordings of this notebook, and those you have added"
         )
         self._listen = ipywidgets.Button(description="Listen", icon="play")
-        tip(self._listen, "Play the part that is used")
+        tip(self._listen, "Play the part between the handles")
         self._recorder, self._sound = Recorder(), Sound()
         self._link = ipywidgets.Text(description="link", placeholder="https://… or a Google Drive link")
-        tip(self._link, "The web address of a sound file, or the link that Google Drive's Share copies")
+        tip(self._link, "The web address of a sound file, or a link from Share in Google Drive")
         self._fetch = ipywidgets.Button(description="Fetch", icon="download")
         tip(self._fetch, "Download the sound at this link: recording_sources.download(link)")
         for field in (self._list, self._link):
@@ -142,13 +142,13 @@ class Match(Background[matching.Match]):
         privacy = ipywidgets.HTML(f'<span class="gansynth-soft">{html.escape(_where())}</span>')
         self._trim, self._heard = Trim(), ipywidgets.HTML()
         self._pitch = ipywidgets.Dropdown(options=PITCHES, description="pitch", layout={"width": "190px"})
-        tip(self._pitch, "If the trackers are wrong, say which note it is: find_notes(recording, pitch=...)")
+        tip(self._pitch, "If the trackers are wrong, choose the pitch here: find_notes(recording, pitch=...)")
         self._used = ipywidgets.VBox([self._trim, self._by_part, ipywidgets.HBox([self._pitch, self._heard])])
         self._age = Line()
         run = self._run_row(
             ipywidgets.Button(description="Match", icon="magic", button_style="primary"),
             "Find the nearest sound that this model can make: matching.match(model, recording, notes)",
-            "End early, with the best so far",
+            "Stop early and keep the best result so far",
             self._by_match,
         )
         self._build_result()
@@ -158,17 +158,17 @@ class Match(Background[matching.Match]):
         super().__init__("Match", [*children, self._result], lines)
 
     def _build_result(self) -> None:
-        """The parts that show what was found."""
+        """Build the parts that show the match."""
         self._words = ipywidgets.HTML()
         self._which = ipywidgets.Dropdown(description="note", layout={"width": "230px"})
-        tip(self._which, "Which note of the recording is compared")
+        tip(self._which, "The note of the recording to compare")
         self._panels = ipywidgets.ToggleButtons(options=[(name, value) for value, (name, _) in PANELS.items()])
         self._modes = ipywidgets.ToggleButtons(options=[(name, value) for value, (name, _) in MODES.items()])
         for choice in (self._panels, self._modes):
             choice.layout.width = choice.style.button_width = "auto"
         self._sides = Sides()
         self._name = ipywidgets.Text(description="name", layout={"width": "340px"})
-        tip(self._name, "What the instrument is called when it is kept")
+        tip(self._name, "The name under which the instrument is kept")
         self._keep = ipywidgets.Button(description="Keep", icon="star", layout={"width": "90px"})
         tip(self._keep, "Put the instrument into the bank: bank.keep(found.instrument, name)")
         keeping = ipywidgets.HBox([self._name, self._keep])
@@ -196,29 +196,29 @@ class Match(Background[matching.Match]):
 
     @property
     def bank(self) -> Bank:
-        """Where instruments are kept; its model plays."""
+        """The bank in which instruments are kept, and whose model is used."""
         return self._bank
 
     # ---------------------------------------------------------------------------------------- choosing a recording
 
     def load(self, path: str | os.PathLike) -> None:
-        """Take the recording of a file. If it cannot be read, the one that was there stays."""
+        """Load a recording from a file. If that fails, the previous recording stays."""
         with self.attempt(self._by_list):
             self._take(as_path(path).absolute())
         self._refresh()
 
     def upload(self, content: bytes, name: str) -> None:
-        """Take a file's bytes, and keep the file."""
+        """Load a recording from the bytes of a file, and keep the file."""
         with self._taking(self._by_page):
             self._add(recording_sources.keep(content, name))
 
     def record(self, samples: np.ndarray, sample_rate: int, name: str = "recording") -> None:
-        """Take samples, as they come from a microphone, and keep them as a file."""
+        """Load samples, such as those from a microphone, as a recording, and keep them as a file."""
         with self._taking(self._by_page):
             self._add(recording_sources.keep_samples(samples, sample_rate, name))
 
     def fetch(self, url: str) -> None:
-        """Take the sound at a web address or Google Drive link, and keep the file. The app does so only if it may."""
+        """Load a recording from a web address or Google Drive link, and keep the file; the app may not allow this."""
         with self._taking(self._by_link):
             if not may_fetch():
                 raise ValueError("this app fetches nothing from the web: download the file yourself and upload it here")
@@ -234,7 +234,7 @@ class Match(Background[matching.Match]):
         self._refresh()
 
     def _add(self, path: Path) -> None:
-        """Take a file that has just been kept, and say where it is."""
+        """Load a file that has just been kept, and show where it is."""
         if path not in self._mine:
             self._mine.append(path)
         self._take(path)
@@ -257,7 +257,7 @@ class Match(Background[matching.Match]):
             self._refresh()
 
     def _refresh(self) -> None:
-        """List what there is, with the recording that is shown chosen."""
+        """List all recordings, with the present one selected."""
         paths = {path: path.stem for path in recording_sources.listing(self._folder)}
         own = self._mine if runtime.kind() == runtime.VOILA else recording_sources.listing(recording_sources.folder())
         paths |= {path: f"{path.stem} (added)" for path in own}
@@ -270,17 +270,17 @@ class Match(Background[matching.Match]):
         self.changed()
 
     def _receive(self, take: Take) -> None:
-        """Take what the page has sent."""
+        """Load a recording that the page has sent."""
         if take.sample_rate:
             self.record(take.samples, take.sample_rate, Path(take.name).stem or "recording")
             if take.seconds > MAX_SECONDS + 1 and "kept as" in self._by_page.value:
-                self.say(f"only the first {MAX_SECONDS:.0f} of {take.seconds:.0f} s were taken", self._by_page)
+                self.say(f"only the first {MAX_SECONDS:.0f} of {take.seconds:.0f} s are used", self._by_page)
             return
         try:
             matching.read(take.content, take.name)
-        except ValueError as error:  # the browser knows more formats
+        except ValueError as error:  # the browser can read more formats
             self._unread = str(error)
-            self.say(f"taking {take.name} apart …", self._by_page)
+            self.say(f"decoding {take.name} …", self._by_page)
             self._recorder.decode(take)
         else:
             self.upload(take.content, take.name)
@@ -289,7 +289,7 @@ class Match(Background[matching.Match]):
 
     @contextlib.contextmanager
     def _quietly(self) -> Iterator[None]:
-        """What is written to fields here is no choice of a person."""
+        """Set fields without counting that as a choice of the user."""
         before, self._filling = self._filling, True
         try:
             yield
@@ -301,15 +301,15 @@ class Match(Background[matching.Match]):
         if self.recording is None:
             raise ValueError(f"{NO_RECORDING} first")
         start, end = max(proposal.value[0], 0.0), min(proposal.value[1], self.recording.duration)
-        if not end - start >= MIN_SECONDS:  # nor if one is no number
+        if not end - start >= MIN_SECONDS:  # also true if one of them is NaN
             raise ValueError(
-                f"from {start:.2f} to {end:.2f} s is too little to match; {MIN_SECONDS:g} s are needed, and a second "
-                "is better"
+                f"the part from {start:.2f} to {end:.2f} s is too short to match; it must have at least "
+                f"{MIN_SECONDS:g} s, and a second is better"
             )
         return start, end
 
     def trim(self, start: float, end: float) -> None:
-        """Use the part from `start` to `end`, s. If it is too short, the one that was there stays."""
+        """Use the part from `start` to `end` (s). If it is too short, the previous part stays."""
         with self.attempt(self._by_part):
             self.part = start, end
         self._show_part()
@@ -319,13 +319,13 @@ class Match(Background[matching.Match]):
             self.pitch = None if change.new == AS_HEARD else change.new
 
     def _find(self) -> None:
-        """Find the notes of the part anew. Where there is none, an error says what seems to be there instead."""
+        """Find the notes of the part again. If there are none, an error says what seems to be there instead."""
         with self._lock:
             self.notes = []
             self._show_part()
             with self.attempt(self._by_part):
-                self._heard.value = "listening …"
-                assert self.recording is not None, "a part is one of a recording"
+                self._heard.value = "finding notes …"
+                assert self.recording is not None, "there is no part without a recording"
                 start, end = self.part
                 self.notes = matching.find_notes(self.recording, start, end, self.pitch)
             self._show_part()
@@ -339,7 +339,7 @@ class Match(Background[matching.Match]):
             self._trim.show(self.recording)
 
     def _show_part(self) -> None:
-        """Show the part that is used, and what is heard in it."""
+        """Show the part to use, and the notes found in it."""
         self._trim.mark(self.part, self.notes)
         with self._quietly():
             self._pitch.value = AS_HEARD if self.pitch is None else self.pitch
@@ -349,7 +349,7 @@ class Match(Background[matching.Match]):
         self.changed()
 
     def listen(self) -> None:
-        """Play the part that is used, at the loudness of a finished clip."""
+        """Play the part between the handles, at the loudness of a finished clip."""
         with self.attempt(self._by_list):
             self._sound.play(self._heard_part())
 
@@ -367,7 +367,7 @@ class Match(Background[matching.Match]):
         return self.found
 
     def _choices_now(self) -> dict[str, Any]:
-        """What decides what is found, as values that can be compared; by its name in words."""
+        """The choices that determine the match, as values that can be compared, by their names in messages."""
         return {
             "model": self._bank.model.fingerprint or id(self._bank.model),
             "recording": self.recording,
@@ -380,7 +380,7 @@ class Match(Background[matching.Match]):
             if self.recording is None:
                 raise ValueError(f"{NO_RECORDING} first")
             if not self.notes:
-                raise ValueError("there is no note to match in this part: move the handles, or say its pitch")
+                raise ValueError("there is no note to match in this part: move the handles, or choose its pitch")
             model = self._bank.model
             self._wanted = self._choices_now(), model.sample_rate
             return functools.partial(
@@ -417,32 +417,32 @@ class Match(Background[matching.Match]):
         self._show_age()
 
     def _follow(self) -> None:
-        """Bring what is said up to date with the bank, which others change as well."""
+        """Update the texts after the bank has changed, which other controls change too."""
         self._show_age()
         self.changed()
 
     def _show_age(self) -> None:
-        """Say whether what was found is still what would be found."""
+        """Show whether the match is out of date."""
         changed = (
             [] if self.found is None else [name for name, v in self._choices_now().items() if v != self._choices[name]]
         )
         self.stale = f"the {' and the '.join(changed)} {_has(changed)} changed" if changed else ""
         said = f"Out of date: {self.stale}. Press Match." if self.stale else ""
         if self.running and self.found is not None:
-            said = "A new match is being made; below is the one before."
+            said = "Matching again; the result below is the previous one."
         self._age.value = f"<i>{html.escape(said)}</i>" if said else ""
         self._keep.disabled = "model" in changed
 
-    # --------------------------------------------------------------------------------------------------- what was found
+    # ------------------------------------------------------------------------------------------------------- the match
 
     @property
     def instrument(self) -> Instrument | None:
-        """The instrument that was found."""
+        """The instrument of the match, or None."""
         return None if self.found is None else self.found.instrument
 
     @property
     def clips(self) -> dict[str, Audio]:
-        """What is compared, by name: the recording, the match, and the nearest voice of the bank."""
+        """The clips to compare, by name: the recording, the match, and the nearest instrument of the bank."""
         if self.found is None:
             return {}
         note = self.found.notes[self._which.value or 0]
@@ -450,9 +450,9 @@ class Match(Background[matching.Match]):
         return {name: Audio(sound, self._rate) for name, sound in zip(names, note.sounds, strict=True)}
 
     def _show_found(self) -> None:
-        """Show what was found."""
+        """Show the match."""
         found = self.found
-        assert found is not None, "this is called when something has been found"
+        assert found is not None, "called only after a match"
         with self._quietly():
             self._which.options = [(str(each.note), i) for i, each in enumerate(found.notes)]
             self._which.value = 0
@@ -509,24 +509,24 @@ class Match(Background[matching.Match]):
 
 
 def _where() -> str:
-    """Where a recording goes, truthfully."""
+    """A sentence that tells the user where a recording goes and where it is kept."""
     kind = runtime.kind()
     if kind == runtime.COLAB:
         kept = "your Google Drive" if runtime.outputs().is_symlink() else "the folder outputs of this session"
         return (
-            "In Colab, Python runs on a machine of Google's. A recording goes there and is kept in "
-            f"{kept}; nobody else is sent it."
+            "In Colab, Python runs on one of Google's machines. Recordings are sent there and kept in "
+            f"{kept}; they are sent nowhere else."
         )
     if kind == runtime.VOILA:
-        return "A recording goes to the server that runs this page, and is kept there; nobody else is sent it."
+        return "Recordings are sent to the server that runs this page and kept there; they are sent nowhere else."
     return (
-        "A recording never leaves the machine on which Python runs: your own, unless this notebook comes from a "
-        "server. It is kept in the folder outputs/recordings."
+        "Recordings never leave the machine that runs Python: your own computer, unless this notebook runs on a "
+        "server. They are kept in the folder outputs/recordings."
     )
 
 
 def _table(notes: list[RecordedNote], warnings: tuple[str, ...]) -> str:
-    """What was heard, as HTML."""
+    """The notes that were found, with warnings, as an HTML table."""
     if not notes:
         return ""
     trackers = list(notes[0].readings)

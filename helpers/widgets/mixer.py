@@ -1,4 +1,4 @@
-"""A control for the mix: how loud each track of a song is, and where it stands from left to right.
+"""A control for the mix: the gain and pan of each track of a song.
 
 Notebook: 07_songs.
 """
@@ -32,10 +32,10 @@ class Mixer(Control):
         clip = render.render(model, mixer.song, mixer.parts)
 
     Args:
-      tune: whose song is mixed; when that changes, the mixer begins anew.
+      tune: the control whose song is mixed; another song resets the mixer.
 
     Traits:
-      parts_changed: a counter that rises when `song` or `parts` change, here or there.
+      parts_changed: a counter that rises whenever `song` or `parts` changes, in the mixer or in the tune.
 
     Notebook: 07_songs.
     """
@@ -54,12 +54,12 @@ class Mixer(Control):
 
     @property
     def song(self) -> Song | None:
-        """The tune's."""
+        """The song of the tune, or None."""
         return self.tune.song
 
     @property
     def parts(self) -> dict[int, Part]:
-        """The tune's parts with gain and pan, by number, for `render.render`; tracks left alone are not in it."""
+        """The tune's parts with gain and pan, by track number, for `render.render`; unchanged tracks are left out."""
         parts = self.tune.parts
         for number, row in enumerate(self._rows, start=1):
             pan = None if row["written"].value else round(row["pan"].value, 2)
@@ -67,11 +67,11 @@ class Mixer(Control):
         return {number: part for number, part in sorted(parts.items()) if part != Part()}
 
     def set(self, number: int, **place: float | None) -> None:
-        """Place a track in the mix.
+        """Set the gain or pan of a track.
 
         Args:
-          number: the track's, from 1.
-          place: gain= in dB; pan= from -1, left, to 1, right, or None for what the file says.
+          number: track number, from 1.
+          place: `gain` in dB; `pan` from -1 (left) to 1 (right), or None for the pan written in the file.
 
         Raises:
           ValueError: there is no such track, or a value is out of range.
@@ -80,7 +80,7 @@ class Mixer(Control):
         for name, value in place.items():
             low, high, _ = {"gain": GAIN, "pan": PAN}[name]
             if not (name == "pan" if value is None else low <= value <= high):
-                raise ValueError(f"{name} is {value}; it lies between {low:g} and {high:g}")
+                raise ValueError(f"{name} is {value}; it must be between {low:g} and {high:g}")
         if "gain" in place:
             row["gain"].value = place["gain"]
         if "pan" in place:
@@ -101,7 +101,7 @@ class Mixer(Control):
     def _row(self, track: Track) -> dict[str, ipywidgets.Widget]:
         """The widgets of a track."""
         moves = track.controls.get("pan", ())
-        # On a step of the slider, since browsers move it there, which is not to count as a choice.
+        # Rounded to a step of the slider, since browsers do so, and that must not count as a choice of the user.
         as_written = round(round(moves[0][1] / PAN[2]) * PAN[2], 2) if moves else 0.0
         sliders = {}
         for name, value, (low, high, step), form in (("gain", 0.0, GAIN, "+.1f"), ("pan", as_written, PAN, "+.2f")):
@@ -111,9 +111,9 @@ class Mixer(Control):
             )  # fmt: skip
         gain, pan = sliders["gain"], sliders["pan"]
         written = ipywidgets.Checkbox(True, description="as written", indent=False, layout={"width": "auto"})
-        tip(gain, f"How much louder or softer {track.name} is, in dB")
-        tip(pan, f"Where {track.name} stands, from -1, left, to 1, right")
-        tip(written, f"{track.name} stands, and moves, as the file says")
+        tip(gain, f"Gain of {track.name}, in dB")
+        tip(pan, f"Pan of {track.name}, from -1 (left) to 1 (right)")
+        tip(written, f"Pan {track.name} as written in the file")
 
         def moved(change: traitlets.Bunch) -> None:
             if round(change.new, 2) != as_written:
@@ -135,5 +135,5 @@ class Mixer(Control):
         self.parts_changed += 1
 
     def code(self) -> str:
-        """The dict of parts that `render.render` takes."""
+        """Code for the dict of parts that `render.render` takes."""
         return parts_code(self.parts, self.tune.bank)

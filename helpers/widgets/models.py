@@ -1,4 +1,4 @@
-"""A control that changes the model: one of the checkpoints, loaded and put under the bank that all controls share.
+"""A control that changes the model: it loads a checkpoint and switches the shared bank to it.
 
 Notebook: 00_quickstart.
 """
@@ -23,16 +23,16 @@ MB = 1e6
 
 
 class Models(Control):
-    """Choose the checkpoint that plays. All controls that share the bank follow.
+    """Choose the checkpoint. All controls that share the bank follow.
 
-    A checkpoint that is not here yet is downloaded first. If that fails, the model of before stays.
+    A checkpoint that is not installed is downloaded first. If that fails, the previous model stays.
 
     Args:
-      bank: whose model is changed.
+      bank: the bank whose model is changed.
 
     Traits:
-      name: of the model that plays.
-      running: whether another one is being loaded.
+      name: name of the present model.
+      running: whether another model is being loaded.
 
     Notebook: 00_quickstart.
     """
@@ -43,7 +43,7 @@ class Models(Control):
     def __init__(self, bank: Bank):
         self.bank = bank
         self._thread: threading.Thread | None = None
-        self._filling = False  # whether the list is being written to, and not by a person
+        self._filling = False  # whether code is setting the list, not the user
         self._list = tip(ipywidgets.Dropdown(description="model"), "The checkpoint that plays: gansynth.load(name)")
         self._list.add_class("gansynth-wide")
         self._line, self._about = Line(), ipywidgets.HTML()
@@ -54,7 +54,7 @@ class Models(Control):
         self._show()
 
     def start(self, name: str) -> None:
-        """Begin to load a checkpoint in a thread, unless that is under way."""
+        """Start to load a checkpoint in a thread, unless one is being loaded."""
         if not self.running:
             self.running = True
             self._thread = threading.Thread(target=self.choose, args=[name], daemon=True)
@@ -64,13 +64,13 @@ class Models(Control):
         """Wait until nothing is being loaded; returns the name of the model.
 
         Raises:
-          TimeoutError: it took longer than `timeout` seconds.
+          TimeoutError: the checkpoint is still being loaded after `timeout` seconds.
         """
-        wait_for(self._thread, timeout, "it is still being loaded")
+        wait_for(self._thread, timeout, "the model is still being loaded")
         return self.name
 
     def choose(self, name: str) -> None:
-        """Load a checkpoint here and now, and let it play."""
+        """Load a checkpoint in the calling thread, and make it the model of the bank."""
         self.running = True
         with self.attempt():
             if not next((entry.bytes for entry in hub.listing() if entry.name == name), 1):
@@ -83,13 +83,13 @@ class Models(Control):
         self._show()
 
     def _arriving(self, name: str, have: int, total: int | None) -> None:
-        self.say(f"downloading {name}: {have / MB:.0f}{f' of {total / MB:.0f}' if total else ''} MB have arrived")
+        self.say(f"downloading {name}: {have / MB:.0f}{f' of {total / MB:.0f}' if total else ''} MB")
 
     def _show(self) -> None:
-        """Show which model plays, in the list of all."""
+        """List all checkpoints, with the present one selected."""
         model = self.bank.model
         options = {
-            entry.name: entry.name if entry.bytes else f"{entry.name} (to be downloaded)" for entry in hub.listing()
+            entry.name: entry.name if entry.bytes else f"{entry.name} (not downloaded yet)" for entry in hub.listing()
         }
         options.setdefault(model.name, model.name)
         self._filling = True
@@ -97,7 +97,7 @@ class Models(Control):
         self._list.value = model.name
         self._filling = False
         own, kept = len(self.bank.own), len(set(self.bank.kept) - set(self.bank.own))
-        what = "instruments with names" if instruments.named(model) else "random instruments (it has no names for any)"
+        what = "named instruments" if instruments.named(model) else "random instruments (this model names none)"
         self._about.value = html.escape(f"{own} {what}" + (f", and {kept} that you kept" if kept else ""))
         self.name = model.name
         self.changed()

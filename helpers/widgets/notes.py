@@ -1,4 +1,4 @@
-"""What the controls that play single notes share: banks to choose from, a quick preview, and a piano to point at.
+"""Shared parts of the controls that play single notes: banks to choose from, a quick preview, and a piano.
 
 Notebook: 05_instruments.
 """
@@ -23,22 +23,22 @@ from .base import SCRIPTS, Sound, quoted
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-REMEMBERED = 100  # notes, the last ones that were heard: 13 MB
+REMEMBERED = 100  # notes that a preview keeps: 13 MB
 MIDDLE_C = 60
 
 
 def model_of(source: GANSynth | Bank) -> GANSynth:
-    """The model that plays: what a control was given, or that of its bank at this moment."""
+    """The model of a control: the one it was given, or the present one of its bank."""
     return source.model if isinstance(source, Bank) else source
 
 
 def shared(bank: Mapping[str, Instrument]) -> Mapping[str, Instrument]:
-    """A `Bank` as it is, since others change it too; of any other dict a copy that has been checked."""
+    """A `Bank` unchanged, so that it stays shared with other controls; any other dict as a checked copy."""
     return bank if isinstance(bank, Bank) else checked_bank(bank)
 
 
 def bank_code(bank: Bank) -> str:
-    """The code that makes a bank."""
+    """The code that creates a bank."""
     path = "" if bank.path == KEPT.absolute() else f", path={quoted(bank.path.as_posix())}"
     return f"bank = instruments.bank(model{path})"
 
@@ -50,10 +50,10 @@ def drawn_bank(model: GANSynth, count: int, seed: int) -> tuple[dict[str, Instru
 
 
 def checked_bank(bank: Mapping[str, Instrument]) -> dict[str, Instrument]:
-    """A copy of a bank, in which each instrument has its name there.
+    """A copy of a bank in which each instrument is called by its key.
 
     Raises:
-      ValueError: it is no dict of instruments, or has none, or those of more than one model.
+      ValueError: `bank` is not a dict of instruments, is empty, or mixes instruments of different models.
     """
     if not isinstance(bank, Mapping) or not all(isinstance(instrument, Instrument) for instrument in bank.values()):
         raise ValueError("a bank is a dict of instruments by name, such as instruments.named(model)")
@@ -65,17 +65,17 @@ def checked_bank(bank: Mapping[str, Instrument]) -> dict[str, Instrument]:
 
 
 def renamed(instrument: Instrument, name: str) -> Instrument:
-    """The instrument under another name."""
+    """A copy of the instrument with another name."""
     if instrument.name == name:
         return instrument
     return Instrument(name, instrument.z, instrument.checkpoint, instrument.fingerprint, instrument.seed)
 
 
 def with_more(bank: Mapping[str, Instrument], more: Iterable[Instrument]) -> dict[str, Instrument]:
-    """The bank as a dict, and in addition the instruments that it does not know yet.
+    """The bank as a dict, extended by instruments that it does not contain yet.
 
     Raises:
-      ValueError: one has the name of another instrument of the bank, or belongs to another model.
+      ValueError: one has the name of a different instrument in the bank, or belongs to another model.
     """
     bank = dict(bank)
     for instrument in more:
@@ -86,7 +86,7 @@ def with_more(bank: Mapping[str, Instrument], more: Iterable[Instrument]) -> dic
 
 
 class Preview(Sound):
-    """A player for single notes of a model. What has been heard lately is not generated again."""
+    """A player for single notes of a model. It keeps the last `REMEMBERED` notes, so they are not generated again."""
 
     def __init__(self, model: GANSynth):
         super().__init__()
@@ -94,15 +94,15 @@ class Preview(Sound):
         self._heard: OrderedDict[tuple[bytes, int], Audio] = OrderedDict()
 
     def use(self, model: GANSynth) -> None:
-        """Change to another model, to which the same latent is another sound."""
+        """Change to another model, and forget the notes of the old one."""
         if model is not self._model:
             self._model = model
             self._heard.clear()
 
     def play_note(self, instrument: Instrument, pitch: int) -> Audio:
-        """Generate a note, unless it is remembered, and play it; the clip."""
+        """Generate a note, unless it has been kept, and play it; returns the clip."""
         key = (instrument.z.tobytes(), pitch)
-        check_model(instrument, self._model)  # what is remembered was made by this one
+        check_model(instrument, self._model)  # also for a kept note, which only this model can have generated
         clip = self._heard.pop(key, None) or render.note(self._model, instrument, pitch)
         self._heard[key] = clip
         if len(self._heard) > REMEMBERED:
@@ -112,18 +112,18 @@ class Preview(Sound):
 
 
 def note_code(instrument: str, pitch: int) -> str:
-    """The code of `Preview.play_note`; `instrument` is that of the instrument."""
+    """The code that corresponds to `Preview.play_note`; `instrument` is the code for the instrument."""
     return f"clip = render.note(model, {instrument}, {pitch})"
 
 
 class Piano(anywidget.AnyWidget):
-    """The keys that the model plays, C1 to C6, to choose a pitch.
+    """A piano to choose a pitch, with the range of the model, C1 to C6.
 
-    A key is clicked, or chosen with the arrow keys (with Page Up and Page Down an octave at a time). `on_key` hears of
-    each choice, also when the key is the same again.
+    Click a key, or choose it with the arrow keys (Page Up and Page Down move by an octave). Callbacks set with `on_key`
+    are called for each choice, even if the key is the same again.
 
     Traits:
-      pitch: MIDI number.
+      pitch: MIDI number of the chosen key.
     """
 
     _esm = SCRIPTS / "piano.js"

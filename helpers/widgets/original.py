@@ -1,4 +1,4 @@
-"""The score that a tune has: its note sequence, drawn large, and how it is meant to sound.
+"""The score of a tune: a large piano roll, and a rendering with ordinary instruments.
 
 Notebook: 00_report.
 """
@@ -16,13 +16,13 @@ ROLL_INCHES, ROLL_DPI = (9.2, 3.4), 100
 
 
 class Original(Control):
-    """The note sequence of a tune as a piano roll, and the tune as ordinary instruments play it.
+    """The note sequence of a tune as a piano roll, and the tune as a General MIDI soundfont plays it.
 
         tune = Tune()
         original = Original(tune)
 
     Args:
-      tune: whose score it is; another one there is shown here at once.
+      tune: the control with the score; another score there is shown here at once.
 
     Notebook: 00_report.
     """
@@ -49,7 +49,7 @@ class Original(Control):
         if song is not None:
             with drawing.plain():
                 figure = Figure(ROLL_INCHES, ROLL_DPI, layout="constrained")
-                midi.plot(song, figure.subplots()).set_title("")  # the tune says what it is
+                midi.plot(song, figure.subplots()).set_title("")  # the Tune control shows the title
                 self._roll.show(figure)
         self.changed()
 

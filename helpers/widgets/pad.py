@@ -1,4 +1,4 @@
-"""A square with an instrument at each corner and a point to drag between them, in the manner of NSynth Super.
+"""A square with an instrument at each corner and a point to drag between them, like NSynth Super.
 
 Notebook: 05_instruments.
 """
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
 CORNERS = ("top left", "top right", "bottom left", "bottom right")
-DIGITS = 3  # of x and y in the code, and of what the mouse can reach
+DIGITS = 3  # decimal places of x and y
 
 
 class Square(anywidget.AnyWidget):
-    """The square and its point. While it moves, x and y follow; it sends {play: true} when it is let go.
+    """The square and its point. x and y follow the point while it is dragged; releasing it sends {play: true, x, y}.
 
     Traits:
-      x, y: where the point is, from 0 to 1; y goes downwards.
-      names: of the corners, in the order of CORNERS.
+      x, y: position of the point, from 0 to 1; y goes downwards.
+      names: names of the corners, in the order of CORNERS.
     """
 
     _esm = SCRIPTS / "pad.js"
@@ -44,23 +44,23 @@ class Square(anywidget.AnyWidget):
 
 
 class BlendPad(Control):
-    """A pad on which four instruments blend: `instruments.blend_square` at the point that is dragged.
+    """A pad that blends four instruments: `instruments.blend_square` at a point that can be dragged.
 
-    Letting the point go plays the blend at the pitch that is chosen on the piano. "Keep" puts it into the bank, under a
+    Releasing the point plays the blend at the pitch chosen on the piano. "Keep" puts the blend into the bank, under a
     name, and so into the lists of all controls that share the bank.
 
     Args:
-      model: what plays; or a `instruments.Bank`, whose model is followed.
-      corners: four instruments, or names of such in the bank, in the order top left, top right, bottom left, bottom
-        right; by default four that lie far apart in the bank.
-      bank: to choose the corners from: a bank that controls share, or a dict of instruments by name; by default a bank
-        of its own.
+      model: the model, or an `instruments.Bank`, whose current model is used.
+      corners: four instruments, or their names in the bank, in the order top left, top right, bottom left, bottom
+        right; by default four that are evenly spaced in the list of the bank.
+      bank: the instruments to choose the corners from: a bank that controls share, or a dict of instruments by name; by
+        default a new bank.
 
     Traits:
-      x, y: where the point is, from 0 to 1; y goes downwards.
-      corners: names of the four.
+      x, y: position of the point, from 0 to 1; y goes downwards.
+      corners: names of the four instruments.
       instrument: the blend.
-      pitch: MIDI number that is played.
+      pitch: MIDI number of the note that is played.
 
     Notebook: 05_instruments.
     """
@@ -86,8 +86,8 @@ class BlendPad(Control):
             corners = self._four()
         self._brought = [corner for corner in corners if isinstance(corner, Instrument)]
         names = [corner.name if isinstance(corner, Instrument) else str(corner) for corner in corners]
-        with_more(self._bank, self._brought)  # says what is wrong with them
-        self._filling = False  # whether the fields are being written to, and not by a person
+        with_more(self._bank, self._brought)  # raises if they do not fit the bank
+        self._filling = False  # whether code is setting the fields, not the user
         self._build()
         top, bottom = ipywidgets.HBox(self._choices[:2]), ipywidgets.HBox(self._choices[2:])
         for row in (top, bottom):
@@ -103,7 +103,7 @@ class BlendPad(Control):
 
     @property
     def bank(self) -> Mapping[str, Instrument]:
-        """What the corners are chosen from."""
+        """The instruments to choose the corners from."""
         return with_more(self._bank, self._brought) if self._brought else self._bank
 
     def _four(self) -> list[str]:
@@ -121,8 +121,8 @@ class BlendPad(Control):
         self._square, self._piano, self._line = Square(), Piano(), Line()
         self._name = ipywidgets.Text(description="name", layout={"width": "240px"})
         keep = ipywidgets.Button(description="Keep", icon="star", layout={"width": "90px"})
-        tip(self._name, "What the blend is called when it is kept")
-        tip(keep, "Keep the blend at the point: bank.keep(blended, name)")
+        tip(self._name, "The name under which the blend is kept")
+        tip(keep, "Keep this blend: bank.keep(blended, name)")
         keep.on_click(lambda _: self.keep(self._name.value))
         self._keeping = ipywidgets.HBox([self._name, keep])
         self._sound = Preview(self._model)
@@ -148,7 +148,7 @@ class BlendPad(Control):
         self._blend()
 
     def _fill(self) -> None:
-        """Show the corners in their fields, which list what there is."""
+        """Update the four drop-down lists and their selections."""
         self._filling = True
         for choice, name in zip(self._choices, self.corners, strict=True):
             if choice.options != tuple(self.bank):
@@ -157,7 +157,7 @@ class BlendPad(Control):
         self._filling = False
 
     def _follow(self, shelf: Bank) -> None:
-        """Bring the corners up to date with the bank, which others change as well."""
+        """Update the corners after the bank has changed, which other controls change too."""
         if self._model is not shelf.model:
             self._model, self._brought = shelf.model, []
             self._sound.use(self._model)
@@ -182,7 +182,7 @@ class BlendPad(Control):
 
     @property
     def _blended(self) -> Instrument:
-        assert self.instrument is not None, "there is a blend as soon as there are corners"
+        assert self.instrument is not None, "corners are set in __init__"
         return self.instrument
 
     @traitlets.observe("pitch")

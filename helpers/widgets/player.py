@@ -1,7 +1,7 @@
-"""Hear clips against each other: one position for all of them, and a cursor that moves over their pictures.
+"""Compare clips by ear: all of them share one position, and a cursor moves over their pictures.
 
-The sound is played by the browser's Web Audio, which holds all clips and runs them in step, so that a switch between
-two of them is a crossfade of a few milliseconds and never a gap.
+The browser plays the sound with Web Audio. It holds all clips and keeps them in step, so that a switch from one to
+another is a crossfade of a few milliseconds, without a gap.
 
 Notebook: 06_compare.
 """
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
     from .tune import Tune
 
     Source: TypeAlias = Audio | Tune | Generate | GenerateEach
-    Reference: TypeAlias = tuple[Song | None, Audio | None, str]  # a tune's song, its rendering, or what went wrong
+    Reference: TypeAlias = tuple[Song | None, Audio | None, str]  # a tune's song, its rendering, and an error or ""
 
 PICTURE = (9.3, 3.0)  # inches
-DPI = 100  # dots an inch: as wide as a control is at its widest
+DPI = 100  # dots per inch; makes a picture as wide as the widest control
 AXES = (0.07, 0.165, 0.8, 0.8)  # left, bottom, width and height of the time axis' box, as shares of the picture
-COLOUR_BAR = (0.88, 0.165, 0.013, 0.8)  # the same of the key to its colours
-SHARED = ("position", "playing", "loop", "volume")  # traits that a player has from its deck
+COLOUR_BAR = (0.88, 0.165, 0.013, 0.8)  # the same for the colour bar
+SHARED = ("position", "playing", "loop", "volume")  # traits that a player shares with its deck
 
 FOLLOWED = ("song", "clip", "stale")  # the traits of controls that a player follows
 
 PANELS = {
     "waveform": ("waveform", "the samples over time"),
-    "mel": ("mel", "level over time, rows as the ear spaces them: attacks and noise"),
+    "mel": ("mel", "level over time and frequency, on the ear's mel scale: shows attacks and noise"),
     "cqt": ("CQT", "level over time and pitch"),
-    "rainbowgram": ("rainbowgram", "brightness is level, colour is what the phase does"),
+    "rainbowgram": ("rainbowgram", "brightness shows the level, colour the phase advance"),
 }
 MODES = {
     "paper": ("phase advance", "as in the paper: a steady partial keeps one colour"),
@@ -52,7 +52,7 @@ MODES = {
 
 
 class Deck(anywidget.AnyWidget):
-    """The part of a player that is drawn and heard. Clips and pictures are lists of the same order."""
+    """The front end of a player, with its sound and pictures. Clips and pictures are in the same order."""
 
     _esm = script("picture.js", "transport.js", "player.js")
     _css = SCRIPTS / "player.css"
@@ -60,7 +60,7 @@ class Deck(anywidget.AnyWidget):
     sounds = traitlets.List(traitlets.Bytes()).tag(sync=True)  # FLAC files
     seconds = traitlets.List(traitlets.Float()).tag(sync=True)  # length of each clip
     pictures = traitlets.List(traitlets.Bytes()).tag(sync=True)  # PNG files, or none
-    picture = traitlets.Unicode().tag(sync=True)  # what they show, or why there are none
+    picture = traitlets.Unicode().tag(sync=True)  # what the pictures show, or why there are none
     axes = traitlets.List(traitlets.Float(), list(AXES)).tag(sync=True)
     current = traitlets.Int(0).tag(sync=True)
     position = traitlets.Float(0.0, min=0.0).tag(sync=True)
@@ -71,29 +71,29 @@ class Deck(anywidget.AnyWidget):
 
 
 class Player(Control):
-    """An A/B player: clips at one position, and the picture of the one that is heard.
+    """An A/B player: switch between clips at a common position, and see the picture of the one that plays.
 
     Space plays and pauses, the keys 1 to 9 choose the clip, and the arrow keys, Page Up, Page Down, Home and End move
     the position, wherever the focus is inside the player.
 
-    A control stands for its clip, and is followed: a `Tune` for its reference rendering, a `Generate` for what it last
-    rendered, a `GenerateEach` for the clips of all its checkpoints, by their names. A clip that is not what its control
-    would make now is marked as out of date until it is made anew.
+    A control can be given in place of a clip, and the player follows it: a `Tune` provides its reference rendering, a
+    `Generate` its last clip, and a `GenerateEach` the clips of all its checkpoints, under their names. A clip that
+    differs from what its control would render now is marked as out of date until it is rendered again.
 
         player = Player({"original": tune, "custom": button})
 
     Args:
-      clips: name -> clip, of any lengths, rates and numbers of channels; or a control.
-      panel, mode: the pictures, as for `spectrograms.compare`.
+      clips: name -> clip or control. Clips may differ in duration, sample rate and number of channels.
+      panel, mode: the kind of picture, as for `spectrograms.compare`.
 
     Traits:
-      clips: name -> audio.Audio, those that there are now. Others observe it; it is set with `set`.
-      stale: name -> why that clip is out of date, in words.
-      current: name of the clip that is shown and heard.
+      clips: name -> audio.Audio, the clips that exist now. Observe it, but set it with `set`.
+      stale: name -> reason why that clip is out of date.
+      current: name of the clip that is shown and played.
       panel, mode: as above.
-      position: seconds; while it plays, where playing began.
-      playing, loop: whether it does.
-      volume: 0 to 1.
+      position: position (s); during playback, the position at which it started.
+      playing, loop: whether the player plays, and whether it repeats.
+      volume: volume from 0 to 1.
 
     Notebook: 06_compare.
     """
@@ -117,9 +117,9 @@ class Player(Control):
         self.sources: dict[str, Source] = {}
         self._following: list[tuple[traitlets.HasTraits, str]] = []
         self._references: dict[str, Reference] = {}  # by name
-        self._worker: threading.Thread | None = None  # makes references
-        self._lock = threading.RLock()  # clips arrive in the threads that make them
-        self._drawn: dict[tuple[str, str | None], list[bytes]] = {}  # pictures of these clips that there are already
+        self._worker: threading.Thread | None = None  # renders references
+        self._lock = threading.RLock()  # clips arrive in the threads that render them
+        self._drawn: dict[tuple[str, str | None], list[bytes]] = {}  # pictures of the present clips, as far as drawn
         self.deck = Deck()
         self._line = Line()
         self._panels, self._modes = _choice(PANELS), _choice(MODES)
@@ -138,14 +138,14 @@ class Player(Control):
         self.deck.observe(self._on_trouble, "trouble")
         self._show_modes()
         if clips is None:
-            self.say("There is no clip yet: give some with set.")
+            self.say("There is no clip yet: add some with set.")
         else:
             self.set(clips)
 
     def set(self, clips: Mapping[str, Source]) -> None:
-        """Replace the clips. The one of the same name stays chosen, and the position stays if it is in them.
+        """Replace the clips. A clip with the name of the current one stays current; the position stays if possible.
 
-        Where one of them cannot be played, an error says so and those of before stay.
+        If one of the new clips cannot be played, an error is shown and the old clips stay.
         """
         with self.attempt():
             _check(clips)
@@ -169,9 +169,9 @@ class Player(Control):
     # ---- Following ---------------------------------------------------------------------------------------------------
 
     def _on_source(self, change: traitlets.Bunch) -> None:
-        """A control has another song or another clip, perhaps in a thread of its own.
+        """Called, perhaps in another thread, when a control has a new song or clip.
 
-        The reference of another song is made at once, or, where that takes long, as soon as there is a new clip.
+        The reference of a new song is rendered at once or, if the song is long, when there is a new clip.
         """
         is_quick = change.name == "song" and (change.new is None or change.new.duration <= MAX_LISTEN)
         if (is_quick or change.name == "clip") and any(True for _ in self._wanted()):
@@ -188,7 +188,7 @@ class Player(Control):
         self.changed()
 
     def _reference(self, tune: Tune) -> Reference:
-        """A tune's song, its reference rendering, and what went wrong with it."""
+        """A tune's song, its reference rendering or None, and the error message or ""."""
         song = tune.song
         try:
             if hasattr(tune, "reference"):
@@ -198,15 +198,15 @@ class Player(Control):
             return song, None, str(error)
 
     def _wanted(self) -> Iterator[tuple[str, Tune]]:
-        """The tunes whose reference is that of another song than theirs, with their names."""
+        """The tunes whose reference is out of date, with their names."""
         for name, source in self.sources.items():
             if _is_tune(source) and source.song is not self._references[name][0]:
                 yield name, source
 
     def _make_references(self) -> None:
-        """Make what is wanted in a thread of its own: a minute of music takes about a second.
+        """Render outdated references in a separate thread: a minute of music takes about a second.
 
-        Of tunes that are chosen quickly after each other, only the first and the last one are played.
+        If several songs are chosen in quick succession, only the first and the last are rendered.
         """
         with self._lock:
             if self._worker is None:
@@ -230,7 +230,7 @@ class Player(Control):
 
     @property
     def songs(self) -> dict[str, Song]:
-        """What each clip of a control plays, by its name; that need not be what its tune has been changed to."""
+        """The song that each clip of a control plays, by name of the clip; its tune may have changed since."""
         found: dict[str, Song] = {}
         for name, source in self.sources.items():
             if _renders(source):
@@ -241,22 +241,22 @@ class Player(Control):
         return found
 
     def wait(self, timeout: float | None = None) -> dict[str, Audio]:
-        """Wait until no reference rendering is under way; returns the clips.
+        """Wait until no reference is being rendered; returns the clips.
 
         Raises:
-          TimeoutError: it took longer than `timeout` seconds.
+          TimeoutError: a reference is still being rendered after `timeout` seconds.
         """
         worker = self._worker
         if worker is not None:
             worker.join(timeout)
             if worker.is_alive():
-                raise TimeoutError(f"after {timeout:g} s it is still being made")
+                raise TimeoutError(f"after {timeout:g} s the reference is still being rendered")
         return self.clips
 
     # ---- Showing -----------------------------------------------------------------------------------------------------
 
     def _show(self, sounds: list[bytes]) -> None:
-        """Show the clips that there are now, whose sounds these are."""
+        """Show the present clips, whose FLAC files are `sounds`."""
         clips = _existing(self.sources, self._references)
         names, longest = list(clips), max((clip.duration for clip in clips.values()), default=0.0)
         chosen = names.index(self.current) if self.current in clips else 0
@@ -276,7 +276,7 @@ class Player(Control):
         self._draw()
 
     def _show_ages(self) -> None:
-        """Say which clips are out of date, and which ones there are not yet."""
+        """Show which clips are out of date or missing."""
         stale: dict[str, str] = {}
         missing, broken = [], []
         for name, source in self.sources.items():
@@ -288,9 +288,9 @@ class Player(Control):
             elif _is_tune(source):
                 song, _, error = self._references[name]
                 if song is not source.song:
-                    stale[name] = "the tune has changed" + (", it is being made anew" if self._worker else "")
+                    stale[name] = "the tune has changed" + (", rendering it again" if self._worker else "")
                 elif error:
-                    broken.append(f"{name} cannot be made: {error}")
+                    broken.append(f"{name} cannot be rendered: {error}")
         self.deck.names = [
             (f"{name} (out of date)" if name in stale else name).encode("utf-8", "replace").decode("utf-8")
             for name in self.clips
@@ -298,7 +298,7 @@ class Player(Control):
         loud = [name for name, clip in self.clips.items() if clip.peak > 1.0]
         words = [f"{name}: {why}." for name, why in stale.items()]
         words += [f"{' and '.join(missing)}: press Generate."] if missing else []
-        words += [f"Above full scale, and cut off there: {', '.join(loud)}."] if loud else []
+        words += [f"Clipped, since it exceeds full scale: {', '.join(loud)}."] if loud else []
         if broken:
             self.complain(" ".join([*(f"{text}." for text in broken), *words]))
         else:
@@ -306,14 +306,14 @@ class Player(Control):
         self.stale = stale
 
     def code(self) -> str:
-        """What draws these pictures, and plays the clip."""
+        """Code that draws these pictures and plays the clip."""
         if not self.clips:
             return ""
         mode = f', "{self.mode}"' if self.panel == "rainbowgram" and self.mode != "paper" else ""
         return f'spectrograms.compare(clips, "{self.panel}"{mode}); audio.play(clips[{quoted(self.current)}])'
 
     def _draw(self) -> None:
-        """Show the pictures that are chosen; they are drawn when they are first wanted."""
+        """Show the pictures of the chosen kind; they are drawn when they are first needed."""
         if not self.clips:
             return
         kind = self.panel, self.mode if self.panel == "rainbowgram" else None
@@ -340,7 +340,7 @@ class Player(Control):
     def _known(self, proposal: traitlets.Bunch) -> str:
         if proposal["value"] in self.clips:
             return proposal["value"]
-        known = f"there are {', '.join(self.clips)}" if self.clips else "there is none yet"
+        known = f"the clips are {', '.join(self.clips)}" if self.clips else "there are no clips yet"
         self.complain(f"there is no clip {proposal['value']!r}; {known}")
         return self.current
 
@@ -377,28 +377,28 @@ def _has(source: object, trait: str) -> bool:
 
 
 def _renders(source: object) -> TypeGuard[Generate]:
-    """Whether that is a control with a clip."""
+    """Whether `source` is a control with a clip."""
     return _has(source, "clip")
 
 
 def _renders_each(source: object) -> TypeGuard[GenerateEach]:
-    """Whether that is a control with several clips."""
+    """Whether `source` is a control with several clips."""
     return _has(source, "clips")
 
 
 def _is_tune(source: object) -> TypeGuard[Tune]:
-    """Whether that is a control with a song."""
+    """Whether `source` is a control with a song."""
     return _has(source, "song")
 
 
 def _names(name: str, source: Generate) -> list[str]:
-    """What the clips of a control are called, which is called `name` itself."""
+    """The names of the clips of a control that is itself called `name`."""
     return list(source.clips) if _renders_each(source) else [name]
 
 
 def _check(clips: Mapping[str, Source]) -> None:
     if not isinstance(clips, Mapping) or not clips:
-        raise ValueError('there is no clip; give a dict from names to clips, like {"A": clip}')
+        raise ValueError('there is no clip; pass a dict from names to clips, such as {"A": clip}')
     for name, source in clips.items():
         if not isinstance(name, str) or not name.strip():
             raise ValueError(f"the name of a clip must be text, not {name!r}")
@@ -410,7 +410,7 @@ def _existing(
     sources: Mapping[str, Source],
     references: Mapping[str, Reference],
 ) -> dict[str, Audio]:
-    """The clips that there are, of the sources in their order."""
+    """The clips that exist, in the order of the sources."""
     found: dict[str, Audio] = {}
     for name, source in sources.items():
         if _renders_each(source):
@@ -433,11 +433,11 @@ def _sounds(clips: Mapping[str, Audio]) -> list[bytes]:
     sounds = []
     for name, clip in clips.items():
         if not len(clip.samples) or not np.isfinite(clip.samples).all():
-            raise ValueError(f"{name!r} is empty or holds samples that are not finite numbers")
+            raise ValueError(f"{name!r} is empty or contains samples that are not finite")
         try:
             sounds.append(audio.encode(clip, "flac")[0])
         except ValueError as error:
-            raise ValueError(f"{name!r} cannot be played, since {error}") from None
+            raise ValueError(f"{name!r} cannot be played: {error}") from None
     return sounds
 
 
@@ -450,16 +450,20 @@ def pictures(
     key: tuple[float, float, float, float] | None = COLOUR_BAR,
     dpi: int = DPI,
 ) -> list[bytes]:
-    """The panels of `spectrograms.compare`, a PNG picture each, every one with its time axis in the same box.
+    """The panels of `spectrograms.compare` as separate PNG pictures, all with the time axis in the same place.
 
-    Names are not written into them: the player has them on its buttons.
+    The pictures do not contain the names of the clips, which are on the player's buttons.
 
     Args:
-      clips: ...
+      clips: the clips to draw.
       panel, mode: as for `spectrograms.compare`.
-      size: of a picture, inches.
-      axes, key: the box of the time axis, and that of the key to its colours, as AXES; or no key.
-      dpi: dots an inch.
+      size: width and height of a picture (inches).
+      axes: box of the time axis, like AXES.
+      key: box of the colour bar, like AXES; None for no colour bar.
+      dpi: dots per inch.
+
+    Returns:
+      A PNG file per clip.
     """
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""A timeline of random instruments: how often a new one is reached, where they come from, and their seed.
+"""A timeline of random instruments, with controls for the interval, the source of the instruments and the seed.
 
 Notebook: 00_report.
 """
@@ -14,29 +14,30 @@ from ..instruments import SECONDS_PER_INSTRUMENT, Bank, Timeline, named
 from .base import Control, tip
 from .tune import Tune
 
-SECONDS = (0.5, 30.0, 0.5)  # between instruments: least, most, step
+SECONDS = (0.5, 30.0, 0.5)  # s from one instrument to the next: shortest, longest, step
 LAST_SEED = 2**32 - 1
 NAMED, ANYWHERE = "named instruments", "any point of the latent space"
 
 
 class RandomTimeline(Control):
-    """Random instruments that follow each other and morph in between: `instruments.Timeline.random`, by hand.
+    """Random instruments, each morphing into the next: a control for `instruments.Timeline.random`.
 
         timeline = RandomTimeline(bank, tune, seconds=4)
         button = Generate(bank, tune, timeline)
 
-    A model with named instruments draws among those, unless any point of the latent space is asked for.
+    If the model has named instruments, the random ones are drawn from those, unless any point of the latent space is
+    chosen as their source.
 
     Args:
-      bank: of the model that plays; it is followed.
-      tune: for whose length the timeline is made; it is followed.
-      seconds: between two instruments.
-      seed: that they are drawn with.
+      bank: the bank whose model the instruments belong to; the control follows its changes.
+      tune: the score whose duration the timeline covers; the control follows its changes.
+      seconds: time from one instrument to the next (s).
+      seed: random seed.
 
     Traits:
       seconds, seed: as above.
-      anywhere: whether any point of the latent space may be drawn, and not only named instruments.
-      timeline: what all that amounts to; None as long as there is no score.
+      anywhere: whether to draw from the whole latent space instead of the named instruments.
+      timeline: the resulting timeline; None without a score.
 
     Notebook: 00_report.
     """
@@ -74,7 +75,7 @@ class RandomTimeline(Control):
 
     @property
     def _among(self) -> bool:
-        """Whether named instruments are drawn."""
+        """Whether the instruments are drawn from the named ones."""
         return bool(named(self._bank.model)) and not self.anywhere
 
     def _make(self) -> None:

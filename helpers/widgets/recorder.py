@@ -1,4 +1,4 @@
-"""The microphone and files of the page's computer, as recordings in Python.
+"""Recordings from the microphone or the files of the user's computer.
 
 Notebook: 11_match.
 """
@@ -15,20 +15,20 @@ import traitlets
 from ..matching.recordings import MAX_SECONDS
 from .base import script
 
-MAX_RECORDED = 15.0  # s of the microphone; a note lasts a few
-MAX_RAW_BYTES = 16 << 20  # of what is sent: a file as it is, or samples, of which a minute at 48 kHz has 11.5 MB
-MAX_FILE_BYTES = 400 << 20  # of a file that the browser takes apart in its memory
+MAX_RECORDED = 15.0  # s, longest recording from the microphone; a note lasts a few seconds
+MAX_RAW_BYTES = 16 << 20  # of a file or of samples sent to Python; a minute of samples at 48 kHz has 11.5 MB
+MAX_FILE_BYTES = 400 << 20  # of a file that the browser decodes in memory
 
 
 class Take(NamedTuple):
-    """A recording that has come from the page.
+    """A recording sent by the page.
 
     Attributes:
-      number: by which the page knows it.
-      name: of the file, or "" if it comes from the microphone. It is not to be trusted.
-      content: of the file; or float32 samples, mono.
-      sample_rate: Hz of the samples; 0 for a file.
-      seconds: how long all of it is, if it comes as samples; they may be the beginning.
+      number: the page's identifier of the recording.
+      name: name of the file, or "" for the microphone. It must not be trusted.
+      content: bytes of the file, or float32 samples, mono.
+      sample_rate: sample rate (Hz) if `content` holds samples; 0 for a file.
+      seconds: duration of the whole recording if `content` holds samples, which may be only its beginning.
     """
 
     number: str
@@ -39,20 +39,21 @@ class Take(NamedTuple):
 
     @property
     def samples(self) -> np.ndarray:
-        """float32 [n]."""
+        """The samples, float32 [n]."""
         return np.frombuffer(self.content[: len(self.content) // 4 * 4], "<f4")
 
 
 class Recorder(anywidget.AnyWidget):
-    """The microphone, and a place for files. What it sends and hears stands in recorder.js.
+    """The microphone, and a place to drop or choose files. recorder.js describes the messages.
 
-    `on_take` hears of what has come. What Python cannot read, the browser may: `decode` asks it to, and it comes again,
-    as samples; or `on_unknown` hears that it cannot.
+    The callback set with `on_take` is called for each recording that arrives. If Python cannot read a file, `decode`
+    asks the browser to: the file then arrives again as samples, or the callback set with `on_unknown` is called.
 
     Traits:
-      most_recorded: s of the microphone, after which it stops by itself.
-      most_seconds: s that are sent of a file which the browser decodes.
-      most_raw, most_bytes: bytes of a file that is sent as it is, and of one that is taken at all.
+      most_recorded: duration after which a recording from the microphone stops (s).
+      most_seconds: how much of a file that the browser decodes is sent (s).
+      most_raw: size of the largest file that is sent undecoded (bytes).
+      most_bytes: size of the largest file that is accepted (bytes).
     """
 
     _esm = script("elements.js", "recorder.js")
@@ -64,22 +65,22 @@ class Recorder(anywidget.AnyWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._pieces: list[bytes] = []  # of the recording that is coming
+        self._pieces: list[bytes] = []  # received pieces of the recording that is being sent
         self._coming: Take | None = None
         self._on_take: Callable[[Take], None] = lambda _: None
         self._on_unknown: Callable[[], None] = lambda: None
         self.on_msg(self._hear)
 
     def on_take(self, call: Callable[[Take], None]) -> None:
-        """Call `call(take)` for each recording that has come."""
+        """Call `call(take)` for each recording that arrives."""
         self._on_take = call
 
     def on_unknown(self, call: Callable[[], None]) -> None:
-        """Call `call()` when the browser cannot read a file either."""
+        """Call `call()` if the browser cannot decode a file either."""
         self._on_unknown = call
 
     def decode(self, take: Take) -> None:
-        """Ask the page for a file that it has sent as samples."""
+        """Ask the page to decode a file that it has sent, and to send the samples."""
         self.send({"decode": take.number})
 
     def _hear(self, _: Recorder, content: Mapping[str, Any], buffers: list[memoryview]) -> None:
@@ -89,7 +90,7 @@ class Recorder(anywidget.AnyWidget):
             self._add(content, bytes(buffers[0]))
 
     def _add(self, about: Mapping[str, Any], piece: bytes) -> None:
-        """Add a piece to those before. What is out of order, or too much, is dropped."""
+        """Add a piece to the recording. A recording whose pieces are out of order or too large is dropped."""
         if about["piece"] == 0:
             rate, seconds = round(float(about["rate"])), float(about["seconds"])
             self._coming, self._pieces = Take(str(about["take"]), str(about["name"]), b"", rate, seconds), []

@@ -1,4 +1,4 @@
-"""The picture of a score that controls show, which is readable in a narrow window too.
+"""The piano roll that controls show, readable in a narrow window too.
 
 Notebook: 07_songs.
 """
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class Roll(anywidget.AnyWidget):
-    """A picture with a time axis from 0 on. Where there is little room, the page puts it together anew.
+    """A picture with a time axis that starts at 0. In a narrow window, the page rearranges it.
 
     Traits:
       value: PNG file, or b"".
       axes: left, bottom, width and height of the axes' box, as shares of the picture.
-      seconds: at its right edge.
+      seconds: time at the right edge of the axes (s).
     """
 
     _esm = script("picture.js", "roll.js")
@@ -35,6 +35,6 @@ class Roll(anywidget.AnyWidget):
     def show(self, figure: Figure) -> None:
         """Show a figure with a single pair of axes."""
         (ax,) = figure.axes
-        picture = drawing.png(figure)  # which also moves the axes to where there is room for their labels
+        picture = drawing.png(figure)  # also lays out the figure, so the position of the axes is read afterwards
         with self.hold_sync():
             self.value, self.axes, self.seconds = picture, list(ax.get_position().bounds), float(ax.get_xlim()[1])

@@ -1,4 +1,4 @@
-"""A few clips side by side, each with its picture, to hear against each other.
+"""A few clips side by side, each with its picture, to compare by ear.
 
 Notebook: 11_match.
 """
@@ -15,15 +15,15 @@ from ..audio import Audio
 from .base import SCRIPTS, script
 from .player import PANELS, Deck, pictures
 
-PICTURE, DPI = (3.1, 2.3), 200  # inches, of one of three; sharp on a dense screen too
+PICTURE, DPI = (3.1, 2.3), 200  # inches of one of three pictures; dots per inch, for screens of high resolution
 AXES = (0.235, 0.19, 0.735, 0.76)  # left, bottom, width and height of the time axis' box, as shares of the picture
 
 
 class Sides(Deck):
-    """A deck whose clips stand side by side, each under its picture, to hear against each other.
+    """A deck with its clips side by side, each under its picture, to compare by ear.
 
     Traits:
-      captions: what stands over each picture.
+      captions: text above each picture.
       axes: left, bottom, width and height of the time axis' box, as shares of a picture.
     """
 

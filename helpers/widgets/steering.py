@@ -1,4 +1,4 @@
-"""A slider for each named direction of the latent space: an instrument made brighter, longer or purer, and heard.
+"""Sliders for named directions of the latent space, to make an instrument brighter, longer or purer.
 
 Notebook: 09_explore.
 """
@@ -20,33 +20,33 @@ from .notes import MIDDLE_C, Piano, Preview, bank_code, note_code
 from .tune import shown
 
 FARTHEST, STEP = 2.0, 0.1  # standard deviations
-DIGITS = 2  # of an amount that is set in code
+DIGITS = 2  # decimal places of an amount
 
 
 class Steering(Control):
-    """Sliders that steer an instrument: `Directions.steer`, by hand.
+    """Sliders that steer an instrument: a control for `Directions.steer`.
 
         turn = timbre.directions(atlas)
         steering = Steering(turn, bank, "Cello")
 
-    Letting a slider go plays the note again. "Keep" puts the result into the bank, and so into the lists of all
-    controls that share the bank. When the bank changes to another model, to which the directions do not apply, the
-    control says so and waits.
+    Releasing a slider plays the note again. "Keep" puts the result into the bank, and so into the lists of all controls
+    that share the bank. While the bank has another model, to which the directions do not apply, the control is disabled
+    and says so.
 
     Args:
-      directions: of the model of the bank.
-      bank: the instruments to begin from.
-      start: name of the one that is shown first; by default the first of the bank.
+      directions: directions of the bank's model.
+      bank: the instruments that can be steered.
+      start: name of the instrument that is selected at the start; by default the first of the bank.
 
     Traits:
-      start: name of the instrument that is steered.
-      amounts: descriptor -> standard deviations from -2 to 2; what is not in it stays 0.
-      instrument: the result.
-      pitch: MIDI number that is played.
+      start: name of the instrument to steer.
+      amounts: descriptor -> standard deviations from -2 to 2; descriptors that are left out stay at 0.
+      instrument: the steered instrument.
+      pitch: MIDI number of the note that is played.
 
     Raises:
-      TypeError: what is given is no bank.
-      ValueError: the directions are those of latents of another size, or there is no such instrument.
+      TypeError: `bank` is not a Bank.
+      ValueError: the directions are for latents of another size, or there is no such instrument.
 
     Notebook: 09_explore.
     """
@@ -58,14 +58,14 @@ class Steering(Control):
 
     def __init__(self, directions: Directions, bank: Bank, start: str | None = None):
         if not isinstance(bank, Bank):
-            raise TypeError("steering begins from the instruments of a bank, as instruments.bank(model) makes it")
+            raise TypeError("the instruments to steer must be in a bank, such as instruments.bank(model)")
         size = bank.model.latent_vector_size
         if wrong := next((d for d in directions.values() if len(d.vector) != size), None):
             raise ValueError(
-                f"the directions are those of latents of {len(wrong.vector)} numbers; {bank.model.name} has {size}"
+                f"the directions are for latents of {len(wrong.vector)} numbers; those of {bank.model.name} have {size}"
             )
         self.directions, self._bank, self._model = directions, bank, bank.model
-        self._filling = False  # whether the fields are being written to, and not by a person
+        self._filling = False  # whether code is setting the fields, not the user
         self._build()
         children = [self._choice, self._grid, self._keeping, self._line, self._age, self._piano, self._sound]
         super().__init__("Steering", children, [self._line])
@@ -79,7 +79,7 @@ class Steering(Control):
             ipywidgets.Dropdown(options=self._offered(), description="instrument"), "The instrument to steer"
         )
         reset = ipywidgets.Button(description="Reset", icon="undo", layout={"width": "90px"})
-        tip(reset, "All sliders back to 0")
+        tip(reset, "Set all sliders back to 0")
         self._choice = ipywidgets.HBox([self._instrument, reset])
         self._sliders = {name: _slider(direction) for name, direction in self.directions.items()}
         rows = [
@@ -88,7 +88,7 @@ class Steering(Control):
         self._grid = ipywidgets.GridBox(rows)
         self._grid.add_class("gansynth-steer")
         self._name = ipywidgets.Text(description="name", layout={"width": "340px"})
-        tip(self._name, "What the result is called when it is kept")
+        tip(self._name, "The name under which the result is kept")
         keep = ipywidgets.Button(description="Keep", icon="star", layout={"width": "90px"})
         tip(keep, "Keep the result: bank.keep(turned, name)")
         self._keeping = ipywidgets.HBox([self._name, keep])
@@ -110,11 +110,11 @@ class Steering(Control):
         if proposal.value not in self._bank:
             raise ValueError(f"there is no instrument {proposal.value!r} in the bank")
         if proposal.value not in self._offered():
-            raise ValueError(f"{proposal.value!r} is no point of the latent space, and cannot be steered")
+            raise ValueError(f"{proposal.value!r} is not a point of the latent space and cannot be steered")
         return proposal.value
 
     def _offered(self) -> tuple[str, ...]:
-        """Names of those that can be steered: the points of the latent space."""
+        """Names of the instruments that can be steered: those that are points of the latent space."""
         return tuple(name for name, one in self._bank.items() if len(one.z) == self._bank.model.latent_vector_size)
 
     @traitlets.validate("amounts")
@@ -123,7 +123,7 @@ class Steering(Control):
 
     @traitlets.observe("start", "amounts")
     def _steer(self, _: traitlets.Bunch | None = None) -> None:
-        """Bring the result and the fields up to date."""
+        """Update the result and the fields."""
         begin = self._bank[self.start]
         self.instrument = self.directions.steer(begin, **self.amounts) if self.amounts else begin
         self._filling = True
@@ -149,18 +149,18 @@ class Steering(Control):
                 self._sound.play_note(self._result, self.pitch)
 
     def reset(self) -> None:
-        """All sliders back to 0, and play the instrument as it was."""
+        """Set all sliders back to 0, and play the instrument."""
         self.amounts = {}
         self.play()
 
     def _follow(self) -> None:
-        """Bring everything up to date with the bank, which others change as well."""
+        """Update everything after the bank has changed, which other controls change too."""
         is_own = self._bank.model.fingerprint == self._model.fingerprint
         self._age.value = (
             ""
             if is_own
             else html.escape(
-                f"These directions are {self._model.name}'s; those of {self._bank.model.name} need an atlas of it: "
+                f"These directions belong to {self._model.name}; to steer instruments of {self._bank.model.name}, use "
                 "timbre.directions(timbre.atlas(bank.model))."
             )
         )
@@ -173,11 +173,11 @@ class Steering(Control):
         else:
             self.start = self._offered()[0]
 
-    # ------------------------------------------------------------------------------------------- hearing and keeping
+    # ------------------------------------------------------------------------------------------- playing and keeping
 
     @property
     def _result(self) -> Instrument:
-        assert self.instrument is not None, "there is a result as soon as there is an instrument to begin from"
+        assert self.instrument is not None, "the instrument is set in __init__"
         return self.instrument
 
     @traitlets.observe("pitch")
@@ -195,7 +195,7 @@ class Steering(Control):
             self._sound.play_note(self._result, self.pitch)
 
     def keep(self, name: str = "") -> None:
-        """Keep the result in the bank, by default under a name that says how it was steered."""
+        """Keep the result in the bank, by default under a name that describes how it was steered."""
         with self.attempt():
             kept = self._bank.keep(self._result, name.strip() or None)
             self.say(f"kept as {kept.name} in {shown(self._bank.path)}")
@@ -209,12 +209,14 @@ class Steering(Control):
 
 
 def _checked(amounts: Mapping[str, float], directions: Directions) -> dict[str, float]:
-    """The amounts that change something, in the order of the sliders."""
+    """The amounts other than 0, rounded, in the order of the sliders."""
     for name, amount in amounts.items():
         if name not in directions:
-            raise ValueError(f"there is no direction {name!r} here; there are {', '.join(directions)}")
+            raise ValueError(f"there is no direction {name!r}; the directions are {', '.join(directions)}")
         if not abs(float(amount)) <= FARTHEST:
-            raise ValueError(f"{name} goes from {-FARTHEST:g} to {FARTHEST:g} standard deviations, not to {amount:g}")
+            raise ValueError(
+                f"{name} is {amount:g}; it must be between {-FARTHEST:g} and {FARTHEST:g} standard deviations"
+            )
     rounded = {name: round(float(amounts.get(name, 0.0)), DIGITS) for name in directions}
     return {name: amount for name, amount in rounded.items() if amount}
 
@@ -232,7 +234,7 @@ def _slider(direction: Direction) -> ipywidgets.FloatSlider:
 
 
 def _words(direction: Direction) -> tuple[ipywidgets.HTML, ipywidgets.HTML]:
-    """How well a direction holds, and what moves along it."""
+    """Two labels: the correlation r of a direction, and what changes along it."""
     low, high = direction.interval
     r = ipywidgets.HTML(f'<span title="95 % interval: {low:.2f} to {high:.2f}">r {direction.r:.2f}</span>')
     return r, ipywidgets.HTML(f'<span class="gansynth-soft">{html.escape(str(direction))}</span>')

@@ -1,4 +1,4 @@
-"""A control that makes the page to hand in of a player's clips, and gives it to the reader's computer.
+"""A control that writes a page with a player's clips, to hand in, and downloads it to the user's computer.
 
 Notebook: 00_quickstart.
 """
@@ -34,31 +34,32 @@ if TYPE_CHECKING:
     from ..midi import Song
     from ..render.report import RenderReport
 
-SONG = "{song}"  # stands in a title for the name of the tune
+SONG = "{song}"  # placeholder in a title for the name of the tune
 LABEL = "Make and download the page"
 CLIPS_LABEL = "Download the clips"
 
 
 class TakeHome(Control):
-    """Make one page of a player's clips, `page.write`, with a title, an author and a date.
+    """Write a page with a player's clips, a title, an author and a date: a control for `page.write`.
 
         home = TakeHome(player, template=page.STUDENT_REPORT)
         home.make()                        # or the button, which also downloads it
 
     Args:
-      player: whose clips go onto the page.
-      title: of the page. "{song}" in it becomes the name of the tune, and follows it until a title is typed.
-      template: sections that come first, as for `page.write`; or `page.student_report`, which is then given the names
-        of the checkpoints that played.
-      author: to begin with.
-      path: of the page; by default in the folder of results, and named after the title.
-      comparison: whose numbers go onto the page, as far as they are of these clips.
+      player: the player with the clips.
+      title: title of the page. "{song}" in it is replaced by the name of the tune, and updated until the user types a
+        title.
+      template: sections that come first, as for `page.write`; or a function that returns them for the names of the
+        checkpoints used, such as `page.student_report`.
+      author: author at the start.
+      path: path of the page; by default in the folder of results, and named after the title.
+      comparison: a control whose measurements of these clips are included, if they are up to date.
 
     Traits:
-      title, author, date: what stands at the top of the page; the date is today's.
-      observations: name of a clip -> what was heard and seen.
-      path: where the page is, or None as long as there is none.
-      stale: why that is not the page that would be made now, or "".
+      title, author, date: the heading of the page; the date is today's at the start.
+      observations: name of a clip -> what the user wrote about it.
+      path: path of the page, or None before it is written.
+      stale: why a new page would differ from the one written, or "".
 
     Notebook: 00_quickstart.
     """
@@ -80,20 +81,20 @@ class TakeHome(Control):
     ):
         self.player, self._template, self._comparison = player, template, comparison
         self._pattern, self._wanted = title, None if path is None else as_path(path)
-        self._made: tuple = ()  # from what the page was made ...
-        self._shown_clips: dict[str, Audio] = {}  # ... which keeps these, so that no other clip gets their identity
+        self._made: tuple = ()  # the content that the page was written from
+        self._shown_clips: dict[str, Audio] = {}  # keeps those clips alive, so that their ids stay unique
         self._followed = ""  # the title that follows the tune
         self._thread: threading.Thread | None = None
         self._notes: dict[str, ipywidgets.Textarea] = {}  # name of a clip -> observations
         self._button = Download(ready=True, label=LABEL, media="text/html")
-        self._button.hint = "One file with sound, pictures and the making of every clip: page.write(clips, path)"
+        self._button.hint = "One HTML file with the sound, pictures and origin of every clip: page.write(clips, path)"
         self._zip = Download(ready=True, label=CLIPS_LABEL, media="application/zip")
         self._zip.hint = "All clips as WAV files, in one zip file"
         self._line, self._age = Line(), Line()
         fields = {
             name: tip(ipywidgets.Text(description=name, continuous_update=False), hint)
             for name, hint in (
-                ("title", "The title of the page; empty it, and it follows the tune"),
+                ("title", "The title of the page; clear it to use the name of the tune"),
                 ("author", "Your name"),
                 ("date", "The date on the page"),
             )
@@ -120,14 +121,14 @@ class TakeHome(Control):
 
     @property
     def observations(self) -> dict[str, str]:
-        """What was written on each clip that there is."""
+        """What the user wrote about each of the present clips."""
         return {name: field.value for name, field in self._notes.items() if field.value and name in self.player.clips}
 
     @observations.setter
     def observations(self, texts: dict[str, str]) -> None:
         for name, text in texts.items():
             if name not in self._notes:
-                raise ValueError(f"there is no clip {name!r}; there are {', '.join(self._notes) or 'none yet'}")
+                raise ValueError(f"there is no clip {name!r}; the clips are {', '.join(self._notes) or 'none yet'}")
             self._notes[name].value = text
 
     @property
@@ -141,31 +142,31 @@ class TakeHome(Control):
 
     @property
     def agreement(self) -> dict[str, Agreement]:
-        """How well clips agree with the score, as far as that is known of these."""
+        """How well the clips agree with the score, if the comparison is up to date."""
         if self._comparison is None or self._comparison.stale:
             return {}
         return {name: result for name, result in self._comparison.agreement.items() if name in self.player.clips}
 
     def _songs(self) -> list[Song]:
-        """The tunes that are chosen now."""
+        """The songs chosen in the player's controls."""
         return [song for source in self.player.sources.values() if (song := getattr(source, "song", None))]
 
     def _reports(self) -> list[RenderReport]:
         return [clip.report for clip in self.player.clips.values() if getattr(clip, "report", None)]
 
     def _other_song(self) -> Song | None:
-        """The tune of now, where the page would show that of a clip of before."""
+        """The present song, if the page would otherwise show the song of an older clip."""
         tune = next(iter(self._songs()), None)
         shown = next((report.recipe.song for report in self._reports() if report.recipe), None)
         return tune if tune != shown else None
 
     def _automatic(self) -> str:
-        """The title with the name of the tune."""
+        """The title with the name of the tune filled in."""
         names = [song.name for song in self._songs()] + [report.song for report in self._reports()]
         return self._pattern.replace(SONG, names[0] if names else "a tune")
 
     def _follow(self) -> None:
-        """Bring the title, the fields and what is said up to date."""
+        """Update the title, the fields and the messages."""
         before, self._followed = self._followed, self._automatic()
         if self.title.strip() in ("", before):
             self.title = self._followed
@@ -175,9 +176,9 @@ class TakeHome(Control):
                 field.observe(lambda _: self._follow(), "value")
                 self._notes[name] = field
         self._fields.children = [field for name, field in self._notes.items() if name in self.player.clips]
-        self.stale = "the page is older than what it shows" if self.path and self._made != self._content() else ""
-        words = ["The page is older than what is shown here: make it again."] if self.stale else []
-        words += [f"{name} is out of date ({why}), and the page shows it as it was." for name, why in self._old()]
+        self.stale = "its content has changed" if self.path and self._made != self._content() else ""
+        words = ["The page is out of date: make it again."] if self.stale else []
+        words += [f"{name} is out of date ({why}); the page contains the old clip." for name, why in self._old()]
         self._age.value = f"<i>{html.escape(' '.join(words))}</i>" if words else ""
         self.changed()
 
@@ -188,7 +189,7 @@ class TakeHome(Control):
         self._fields.layout.display = "" if is_open else "none"
 
     def _content(self) -> tuple:
-        """What the page is made from, as a value that can be compared."""
+        """The content of the page, as a value that can be compared."""
         clips = tuple((name, id(clip)) for name, clip in self.player.clips.items())
         return (
             clips,
@@ -202,10 +203,10 @@ class TakeHome(Control):
     # ---- The page ----------------------------------------------------------------------------------------------------
 
     def make(self) -> Path:
-        """Write the page.
+        """Write the page; returns its path.
 
         Raises:
-          ValueError: there is no clip yet, or what `page.write` finds wrong.
+          ValueError: there is no clip yet, or `page.write` rejects an argument.
         """
         if not self.player.clips:
             raise ValueError("there is no clip yet: press Generate first")
@@ -229,7 +230,7 @@ class TakeHome(Control):
         return path
 
     def save_clips(self) -> Path:
-        """Write all clips as WAV files into one zip file, beside the page.
+        """Write all clips as WAV files into a zip file next to the page; returns its path.
 
         Raises:
           ValueError: there is no clip yet.
@@ -253,28 +254,28 @@ class TakeHome(Control):
             self._give(self.save_clips(), self._zip)
 
     def _give(self, path: Path, button: Download) -> None:
-        """Say where a file is, and send it to the reader's computer if the page can carry it."""
+        """Show where a file is, and send it to the user's computer unless it is too large for the page."""
         size = path.stat().st_size
         fits = size <= MAX_BYTES
-        about = f"{size / 1e6:.1f} MB" if fits else "which is too large to come through this page"
+        about = f"{size / 1e6:.1f} MB" if fits else "which is too large to download from this page"
         self.say(f"saved as {shown(path.absolute())}, {about}")
         if fits:
             button.send({"name": path.name}, [path.read_bytes()])
 
     def start(self) -> None:
-        """Make the page in a thread, unless that is under way or it is there already, and hand it over."""
+        """Send the page to the browser, from a thread; it is written first unless it is up to date."""
         if not self._button.busy:
             self._button.busy = True
             self._thread = threading.Thread(target=self._hand_over, daemon=True)
             self._thread.start()
 
     def wait(self, timeout: float | None = None) -> Path | None:
-        """Wait until no page is being made; returns the path of the last one.
+        """Wait until no page is being written; returns the path of the last one.
 
         Raises:
-          TimeoutError: it took longer than `timeout` seconds.
+          TimeoutError: the page is still being written after `timeout` seconds.
         """
-        wait_for(self._thread, timeout, "it is still being made")
+        wait_for(self._thread, timeout, "the page is still being written")
         return self.path
 
     def _hand_over(self) -> None:

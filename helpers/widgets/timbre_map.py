@@ -1,4 +1,4 @@
-"""A map of an atlas: every instrument a point, to hear, to search, to keep, and to draw a timeline through.
+"""A map of an atlas: each instrument is a point to play, find or keep, and a path through points is a timeline.
 
 Notebook: 09_explore.
 """
@@ -23,26 +23,26 @@ from .base import SCRIPTS, Control, Line, quoted, script, tip
 from .notes import MIDDLE_C, Piano, Preview, bank_code, note_code
 from .tune import shown
 
-MATCHES = 12  # instruments that a search lights up
-MAX_STOPS = 40  # instruments of a path; more would be no timeline to read
-SECONDS, LONGEST = 12.0, 3600.0  # s of a timeline: to begin with, and at most
-SURE = 0.5  # probability from which a family is "probably" the one
+MATCHES = 12  # instruments that a search highlights
+MAX_STOPS = 40  # instruments of a path; a longer timeline is hard to read
+SECONDS, LONGEST = 12.0, 3600.0  # s, duration of a timeline: at the start, and at most
+SURE = 0.5  # probability from which a family is called "probably" the right one
 
 
 class Plane(anywidget.AnyWidget):
-    """The points. It sends {hear: point}, {keep: point} and {path: [point, ...]}, and hears {heard: point} and
-    {drawn: true} when that is done.
+    """The points. It sends {hear: point}, {keep: point} and {path: [point, ...]}; Python answers {heard: point} after a
+    note and {drawn: true} after a path.
 
     Traits:
-      points: [across, down] of each, from 0 to 1.
-      labels: of each its name, what it sounds like, and its family.
-      families: {name, colour, shape} of each.
-      members: of each point the number of its family.
-      about: where the families come from.
-      axes: what is heard more to the right, and further up.
-      selected: number of the point that was chosen last, or -1.
-      lit, kept, path: numbers of the points that a search found, that are in the bank, and that were drawn through.
-      hover: whether the mouse plays what it rests on.
+      points: [across, down] of each point, from 0 to 1.
+      labels: name, description and family of each point.
+      families: {name, colour, shape} of each family.
+      members: index of the family of each point.
+      about: how the families were determined.
+      axes: what increases to the right, and upwards.
+      selected: index of the point that was chosen last, or -1.
+      lit, kept, path: indices of the points found by a search, those in the bank, and those on the path.
+      hover: whether resting the mouse on a point plays it.
     """
 
     _esm = (TEMPLATES / "points.js").read_text("utf-8") + script("map.js")
@@ -61,34 +61,34 @@ class Plane(anywidget.AnyWidget):
 
 
 class TimbreMap(Control):
-    """The instruments of an atlas as points: those that sound alike, or whose latents are alike, lie close together.
+    """The instruments of an atlas as points on a map; similar sounds, or similar latents, are close together.
 
-    A point is heard when the mouse rests on it, when it is tapped, or when the arrow keys reach it. A click, a second
-    tap or Enter keeps it in the bank, and so in the lists of all controls that share the bank. A search lights up what
-    `Atlas.find` finds; where it compares ("darker"), it does so with the chosen instrument. A path that is drawn across
-    the map is a timeline of the instruments that it passes, for `Generate` or `TimelineEditor`.
+    Resting the mouse on a point, tapping it or moving to it with the arrow keys plays it. A click, a second tap or
+    Enter keeps it in the bank, and so in the lists of all controls that share the bank. A search highlights the results
+    of `Atlas.find`; comparatives ("darker") refer to the chosen instrument. A path drawn across the map gives a
+    timeline of the instruments that it passes, for `Generate` or `TimelineEditor`.
 
         explore = TimbreMap(timbre.atlas(bank.model), bank)
         button = Generate(bank, tune, explore)
 
     Args:
-      atlas: the instruments. When the bank changes to another model, the map says so, and remains that of its own.
-      bank: where instruments are kept, of the same model; by default a bank of its own.
+      atlas: the instruments. If the bank changes to another model, the map stays as it is and shows a message.
+      bank: the bank in which instruments are kept, of the same model; by default a new bank.
 
     Traits:
-      by: "descriptors" or "latents", which decide where points lie; see `timbre.layout`.
+      by: "descriptors" or "latents", whichever determine the positions of the points; see `timbre.layout`.
       selected: name of the instrument that was chosen last, or "".
       instrument: that instrument, or None.
-      pitch: MIDI number that is played.
-      matches: names of what the last search found.
-      path: names of the instruments that were drawn through, in order.
-      seconds: how long the timeline is.
-      timeline: through the path, at even steps; None as long as that has fewer than two instruments.
-      hover: whether the mouse plays what it rests on.
+      pitch: MIDI number of the note that is played.
+      matches: names of the instruments found by the last search.
+      path: names of the instruments on the path, in order.
+      seconds: duration of the timeline (s).
+      timeline: timeline along the path, evenly spaced; None if the path has fewer than two instruments.
+      hover: whether resting the mouse on a point plays it.
 
     Raises:
-      TypeError: what is given is no atlas, or no bank.
-      ValueError: the bank is another model's, or two instruments of the atlas have one name.
+      TypeError: `atlas` is not an Atlas, or `bank` is not a Bank.
+      ValueError: the bank has another model, or two different instruments of the atlas have the same name.
 
     Notebook: 09_explore.
     """
@@ -105,15 +105,15 @@ class TimbreMap(Control):
 
     def __init__(self, atlas: Atlas, bank: Bank | None = None):
         if not isinstance(atlas, Atlas):
-            raise TypeError(f"a map shows an atlas, as timbre.atlas(model) makes it, and not a {type(atlas).__name__}")
+            raise TypeError(f"the atlas must be one such as timbre.atlas(model), not a {type(atlas).__name__}")
         if bank is not None and not isinstance(bank, Bank):
-            raise TypeError("a map keeps instruments in a bank, as instruments.bank(model) makes it, and nowhere else")
+            raise TypeError(f"the bank must be one such as instruments.bank(model), not a {type(bank).__name__}")
         self._bank = instruments.bank(atlas.model) if bank is None else bank
         if other := _stranger(atlas, self._bank):
             raise ValueError(other)
         self.atlas, self._numbers = atlas, _numbered(atlas)
         self._query, self._example = "", ""  # of the last search
-        self._filling = False  # whether the search field is being written to, and not by a person
+        self._filling = False  # whether code is setting the search field, not the user
         self._build()
         children = [self._choice, self._found, self._plane, self._keeping, self._drawing, self._line, self._age]
         children += [self._piano, self._sound]
@@ -129,24 +129,24 @@ class TimbreMap(Control):
         )
         tip(
             self._search,
-            "Words, families or names: atlas.find(...). A word such as darker compares with the chosen one",
+            "Words, families or names: atlas.find(...). Comparatives such as darker refer to the chosen instrument",
         )
         self._similar = ipywidgets.Button(description="Similar", icon="search", layout={"width": "100px"})
-        tip(self._similar, "Those that sound most like the chosen one: atlas.find(like=...)")
-        self._by = tip(ipywidgets.ToggleButtons(options=list(BY)), "What decides where an instrument lies")
+        tip(self._similar, "Find the instruments most like the chosen one: atlas.find(like=...)")
+        self._by = tip(ipywidgets.ToggleButtons(options=list(BY)), "What determines the positions on the map")
         self._by.style.button_width = "100px"
         self._choice = ipywidgets.HBox([self._search, self._similar, self._by])
         self._plane = self._drawn_plane()
         self._star = ipywidgets.Button(description="Keep", icon="star", layout={"width": "110px"})
-        tip(self._star, "Keep the chosen instrument, or take it out again: bank.keep(...), bank.discard(...)")
-        self._hover = ipywidgets.Checkbox(description="play what the mouse rests on", indent=False)
+        tip(self._star, "Keep the chosen instrument, or discard it: bank.keep(...), bank.discard(...)")
+        self._hover = ipywidgets.Checkbox(description="play points under the mouse", indent=False)
         self._keeping = ipywidgets.HBox([self._star, self._hover])
         self._seconds = ipywidgets.BoundedFloatText(
             min=0.5, max=LONGEST, step=1, description="seconds", layout={"width": "160px"}
         )
-        tip(self._seconds, "How long the timeline of the path is")
+        tip(self._seconds, "Duration of the timeline along the path")
         self._clear = ipywidgets.Button(description="Clear", icon="times", layout={"width": "90px"})
-        tip(self._clear, "Take the path away")
+        tip(self._clear, "Remove the path")
         self._words = ipywidgets.HTML()
         self._drawing = ipywidgets.HBox([self._words, self._seconds, self._clear])
         self._piano, self._sound = Piano(), Preview(self.atlas.model)
@@ -165,12 +165,12 @@ class TimbreMap(Control):
         traitlets.dlink((self, "hover"), (self._plane, "hover"))
 
     def _drawn_plane(self) -> Plane:
-        """The points, but for where they lie."""
+        """The points, without their positions."""
         described = [self.atlas.description(number) for number in range(len(self.atlas))]
         right, of = families.accuracy()
         about = (
-            "Colour and shape: the most probable family, by a classifier that is right about "
-            f"{right:.0%} of {of} instruments that it was not taught."
+            "Colour and shape: the most probable family, from a classifier that is right for "
+            f"{right:.0%} of {of} instruments that it was not trained on."
         )
         return Plane(
             labels=[[one.name, one.words, _guess(one.family, one.probability)] for one in described],
@@ -192,7 +192,7 @@ class TimbreMap(Control):
         self._place()
 
     def _place(self) -> None:
-        """Put the points where they belong: the map fills its room in both directions."""
+        """Set the positions of the points, scaled so that they fill the map in both directions."""
         places = layout(self.atlas, self.by)
         points = places.points - places.points.min(axis=0)
         points = points / np.maximum(points.max(axis=0), 1e-9)
@@ -202,14 +202,14 @@ class TimbreMap(Control):
         self.changed()
 
     def _follow(self) -> None:
-        """Bring everything up to date with the bank, which others change as well."""
+        """Update everything after the bank has changed, which other controls change too."""
         kept = [self._numbers[name] for name in self._bank.kept if name in self._numbers]
         self._age.value = html.escape(_stranger(self.atlas, self._bank))
         self._plane.kept = [n for n in kept if np.array_equal(self.atlas.instruments[n].z, self._bank[self._name(n)].z)]
         self._show()
 
     def _show(self) -> None:
-        """Bring the buttons and the code up to date."""
+        """Update the buttons and the code."""
         self._star.disabled = self._similar.disabled = not self.selected
         self._star.description = "Discard" if self._is_kept else "Keep"
         self._drawing.layout.display = "" if self.path else "none"
@@ -223,11 +223,11 @@ class TimbreMap(Control):
     # ---------------------------------------------------------------------------------------------------- searching
 
     def search(self, query: str = "", like: str = "") -> None:
-        """Light up what `Atlas.find` finds; nothing to look for darkens all again.
+        """Highlight the instruments found by `Atlas.find`; without arguments, clear the search.
 
         Args:
-          query: words, families and names. Words that compare do so with the example.
-          like: name of an example; by default, if `query` compares, the chosen instrument.
+          query: words, families and names. Comparatives refer to the example.
+          like: name of an example; by default the chosen instrument if `query` has a comparative.
         """
         self._query, self._example, self.matches = "", "", []
         self._filling = True
@@ -244,14 +244,14 @@ class TimbreMap(Control):
             self.matches = [match.instrument.name for match in found]
             if found and not like:
                 self.selected = self.matches[0]
-            self.say(f"The best first: {'; '.join(self.matches)}" if found else "", self._found)
+            self.say(f"Best match first: {'; '.join(self.matches)}" if found else "", self._found)
         self.changed()
 
     @traitlets.observe("matches")
     def _on_matches(self, change: traitlets.Bunch) -> None:
         self._plane.lit = [self._numbers[name] for name in change.new]
 
-    # --------------------------------------------------------------------------------------- choosing, hearing, keeping
+    # --------------------------------------------------------------------------------------- choosing, playing, keeping
 
     @traitlets.validate("selected")
     def _known(self, proposal: traitlets.Bunch) -> str:
@@ -260,7 +260,7 @@ class TimbreMap(Control):
         return proposal.value
 
     def _find(self, name: str) -> Instrument:
-        """An instrument by its name, or a sentence."""
+        """An instrument by its name; raises a ValueError with a readable message."""
         try:
             return self.atlas[name]
         except KeyError as error:
@@ -315,7 +315,7 @@ class TimbreMap(Control):
             self.say(f"kept as {kept.name} in {shown(self._bank.path)}")
 
     def discard(self, name: str | None = None) -> None:
-        """Take an instrument out of the bank again, by default the one that was chosen last."""
+        """Remove an instrument from the bank, by default the one that was chosen last."""
         with self.attempt():
             if name is not None:
                 self.selected = name
@@ -333,7 +333,7 @@ class TimbreMap(Control):
     @traitlets.validate("path")
     def _passable(self, proposal: traitlets.Bunch) -> list[str]:
         if len(proposal.value) > MAX_STOPS:
-            raise ValueError(f"a path has up to {MAX_STOPS} instruments here, not {len(proposal.value)}")
+            raise ValueError(f"a path can have up to {MAX_STOPS} instruments, not {len(proposal.value)}")
         for name in proposal.value:
             self._find(name)
         return proposal.value
@@ -372,7 +372,7 @@ class TimbreMap(Control):
 
 
 def _numbered(atlas: Atlas) -> dict[str, int]:
-    """The number of each name."""
+    """The index of each instrument, by name."""
     numbers: dict[str, int] = {}
     for number, instrument in enumerate(atlas.instruments):
         first = numbers.setdefault(instrument.name, number)
@@ -382,12 +382,12 @@ def _numbered(atlas: Atlas) -> dict[str, int]:
 
 
 def _guess(family: str, probability: float) -> str:
-    """A family with how sure that is: "probably string (81 %)"."""
+    """A family with its probability: "probably string (81 %)"."""
     return f"{'probably' if probability >= SURE else 'perhaps'} {family.replace('_', ' ')} ({probability:.0%})"
 
 
 def _axes(places: Layout) -> list[str]:
-    """What to write beside the axes."""
+    """The labels of the axes."""
     return [
         f"{arrow} {f'{meaning} ({share:.0%} of the variance)' if meaning else f'{share:.0%} of the variance'}"
         for arrow, meaning, share in zip("→↑", places.meanings, places.shares, strict=True)
@@ -395,10 +395,10 @@ def _axes(places: Layout) -> list[str]:
 
 
 def _stranger(atlas: Atlas, bank: Bank) -> str:
-    """What is wrong when the bank is another model's, in a sentence; or ""."""
+    """An error message if the bank has another model than the atlas, or ""."""
     if atlas.model.fingerprint == bank.model.fingerprint:
         return ""
     return (
-        f"This atlas is {atlas.model.name}'s and the bank {bank.model.name}'s: "
-        "a map of that one needs timbre.atlas(bank.model)."
+        f"This atlas belongs to {atlas.model.name}, but the bank to {bank.model.name}: "
+        "use timbre.atlas(bank.model) for a map of the bank's model."
     )

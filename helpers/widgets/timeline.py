@@ -1,4 +1,4 @@
-"""Which instrument sounds when: a coloured ribbon under the piano roll, with handles to drag and times to type.
+"""An editor for timelines: a coloured ribbon under the piano roll, with handles to drag and times to type.
 
 Notebook: 05_instruments.
 """
@@ -21,16 +21,16 @@ from ..midi import Song
 from .base import SCRIPTS, Control, Line, quoted, tip
 from .notes import shared, with_more
 
-GAP = 0.1  # s that entries are apart at least
-DIGITS = 3  # times are kept to the millisecond
-WITHOUT_SONG = 60.0  # s that are shown as long as there is no song
-MIN_DURATION = 0.1  # s of a piano roll; that of a song without length is still as wide
-MAX_ENTRIES = 100  # entries; each is a row of three fields
+GAP = 0.1  # s, smallest distance of two entries
+DIGITS = 3  # decimal places: times are rounded to the millisecond
+WITHOUT_SONG = 60.0  # s, length of the ribbon without a song
+MIN_DURATION = 0.1  # s, smallest width of the time axis, for songs of no duration
+MAX_ENTRIES = 100  # each is a row of three fields
 PICTURE = (10.0, 1.8)  # inches of the piano roll, at 100 pixels each; the browser stretches it
 LINEAR, HELD = "linear", "held"
 
-# Colours of instruments, in the order in which they are first used: Paul Tol's "muted", told apart by colour-blind
-# readers too, and other ones than those of the tracks.
+# Colours of instruments, in the order in which they are first used: Paul Tol's "muted" scheme, which colour-blind
+# readers can tell apart, and which differs from the colours of the tracks.
 COLOURS = ("#332288", "#88ccee", "#ddcc77", "#117733", "#cc6677", "#44aa99", "#aa4499", "#999933", "#882255")
 
 
@@ -38,13 +38,13 @@ class Ribbon(anywidget.AnyWidget):
     """Piano roll, ribbon and handles. Sends {move: [entry, second]}, {remove: entry} and {add: second or null}.
 
     Traits:
-      picture: PNG of the piano roll without margins, or nothing.
-      picture_seconds: of it.
-      seconds: from the left edge to the right one.
-      entries: [second, name], rising.
-      colours: of each entry.
-      held: whether the colours change at once.
-      gap: s that entries are apart at least.
+      picture: PNG of the piano roll without margins, or b"".
+      picture_seconds: duration shown by the picture (s).
+      seconds: duration from the left edge to the right edge (s).
+      entries: [second, name] of each entry, in order of time.
+      colours: colour of each entry.
+      held: whether the colours change abruptly instead of gradually.
+      gap: smallest distance of two entries (s).
     """
 
     _esm = SCRIPTS / "timeline.js"
@@ -59,26 +59,26 @@ class Ribbon(anywidget.AnyWidget):
 
 
 class TimelineEditor(Control):
-    """An `instruments.Timeline` to draw: each entry says which instrument is reached at which second.
+    """An editor for an `instruments.Timeline`: each entry is an instrument and the second at which it is reached.
 
-    Between two entries the sound morphs ("linear"), or it stays and changes at once ("held"). Entries are dragged on
-    the ribbon, moved with the arrow keys, or typed below it. They stay in order, 0.1 s apart at least, and not beyond
-    the end of the song.
+    Between two entries the sound morphs ("linear"), or it stays and then changes abruptly ("held"). Entries can be
+    dragged on the ribbon, moved with the arrow keys, or typed below it. They stay in order, at least 0.1 s apart and
+    within the song.
 
-    With another song, entries whose times nobody chose keep their share of it. Once a person has moved one, all stay
-    where they are; the "Fit" button then stretches them to the song.
+    When the song changes, the entries scale with its duration as long as the user has not chosen any time. After that
+    they keep their times, and the "Fit" button stretches them to the song.
 
     Args:
       bank: instruments by name: a bank that controls share, or a dict.
-      song: whose piano roll is shown; or a control with a song, such as a `Tune`, which is then followed.
-      timeline: to begin with. Names of the bank are spread evenly over the song. The times of a Timeline count as
-        chosen, and are taken to the millisecond. By default the first of the bank plays throughout.
+      song: the song whose piano roll is shown; or a control with a song, such as a `Tune`, which is then followed.
+      timeline: the timeline at the start: a Timeline, whose times are rounded to the millisecond and count as chosen,
+        or names of the bank, which are spread evenly over the song. By default the first instrument of the bank.
 
     Traits:
       song: as above, or None.
       entries: list of [seconds, name].
-      held: whether instruments change at once.
-      timeline: what all that amounts to. It can be set too, and then brings its instruments along into `bank`.
+      held: whether instruments change abruptly instead of morphing.
+      timeline: the resulting timeline. It can also be set; its instruments are then added to `bank`.
 
     Notebook: 05_instruments.
     """
@@ -97,19 +97,19 @@ class TimelineEditor(Control):
         self._bank = shared(bank)
         self._brought: list[Instrument] = []  # instruments of timelines that are not in the bank
         self._made: Timeline | None = None
-        self._filling = False  # whether the fields are being written to, and not by a person
-        self._is_chosen = False  # whether a person, or code, has chosen the times
-        self._shares: list[float] = []  # of the song at which the entries are
+        self._filling = False  # whether code is setting the fields, not the user
+        self._is_chosen = False  # whether the user, or code, has chosen the times
+        self._shares: list[float] = []  # positions of the entries as shares of the song
         self._colours: dict[str, str] = {}
         self._rows: list[ipywidgets.HBox] = []
         self._ribbon = Ribbon()
         self._ribbon.on_msg(lambda _, content, __: self._on_ribbon(content))
         self._mode = tip(
-            ipywidgets.ToggleButtons(options=[LINEAR, HELD]), "Between two entries: morph, or stay and change at once"
+            ipywidgets.ToggleButtons(options=[LINEAR, HELD]), "Between two entries: morph, or hold and then switch"
         )
         self._mode.style.button_width = "70px"
         self._mode.observe(lambda change: setattr(self, "held", change.new == HELD), "value")
-        add = tip(ipywidgets.Button(description="Add", icon="plus", layout={"width": "90px"}), "Another entry")
+        add = tip(ipywidgets.Button(description="Add", icon="plus", layout={"width": "90px"}), "Add an entry")
         add.on_click(lambda _: self.add())
         self._fit = ipywidgets.Button(description="Fit", icon="arrows-h", layout={"width": "90px"})
         tip(self._fit, "Stretch all entries to the length of the song")
@@ -142,7 +142,7 @@ class TimelineEditor(Control):
 
     @property
     def seconds(self) -> float:
-        """How far entries can go: to the end of the song, or the last entry if that is later."""
+        """The latest time of an entry (s): the end of the song, or the last entry if that is later."""
         return max([self._end, *(second for second, _ in self.entries)])
 
     # ------------------------------------------------------------------------------------------------------- traits
@@ -151,27 +151,28 @@ class TimelineEditor(Control):
     def _checked(self, proposal: traitlets.Bunch) -> list[list]:
         entries = [[round(float(second), DIGITS), str(name)] for second, name in proposal.value]
         if not 1 <= len(entries) <= MAX_ENTRIES:
-            raise ValueError(f"a timeline has 1 to {MAX_ENTRIES} entries here, not {len(entries)}")
+            raise ValueError(f"the timeline must have 1 to {MAX_ENTRIES} entries, not {len(entries)}")
         for _, name in entries:
             if name not in self.bank:
                 raise ValueError(f"there is no instrument {name!r} in the bank")
         times = np.array([second for second, _ in entries])
         if not np.isfinite(times).all() or times[0] < 0 or (np.diff(times) < GAP - 1e-6).any():
             raise ValueError(
-                f"the times of a timeline must rise from 0, by {GAP:g} s at least, unlike {times.tolist()}"
+                f"the times of a timeline must start at 0 or later and increase by at least {GAP:g} s, "
+                f"unlike {times.tolist()}"
             )
         return entries
 
     @traitlets.validate("timeline")
     def _taken(self, proposal: traitlets.Bunch) -> Timeline | None:
-        """A timeline from elsewhere is written down as entries, and made again from them."""
+        """Convert a timeline that was set from outside to entries, and rebuild it from them."""
         if proposal.value is self._made:
             return proposal.value
         if proposal.value is None:
-            raise ValueError("the editor always has a timeline; make it shorter by its entries")
+            raise ValueError("the editor always has a timeline; to change it, set its entries")
         stops = proposal.value.stops
         brought = [instrument for instrument, _ in stops if instrument.name not in self._bank]
-        with_more(self.bank, [instrument for instrument, _ in stops])  # says what is wrong with them
+        with_more(self.bank, [instrument for instrument, _ in stops])  # raises if they do not fit the bank
         self._brought = [*self._brought, *brought]
         times = [round(max(second, 0.0), DIGITS) for _, second in stops]
         for i in range(1, len(times)):
@@ -205,13 +206,13 @@ class TimelineEditor(Control):
         self._show()
 
     def _choose_times(self) -> None:
-        """From now on the times stay as they are until they are fitted."""
+        """From now on the times stay as they are until `fit` is called."""
         self._is_chosen = True
         times = [second for second, _ in self.entries]
         self._shares = [second / max(self._end, *times) for second in times]
 
     def _fitted(self, shares: Sequence[float]) -> list[float]:
-        """Seconds of the song for shares of it, at least `GAP` apart."""
+        """Times (s) for shares of the song, at least `GAP` apart."""
         times: list[float] = []
         for share in shares:
             lowest = round(times[-1] + GAP, DIGITS) if times else 0.0
@@ -219,7 +220,7 @@ class TimelineEditor(Control):
         return times
 
     def _place(self, shares: Sequence[float], names: Sequence[str]) -> None:
-        """Put entries at shares of the song; their times then do not count as chosen."""
+        """Place entries at shares of the song; their times then do not count as chosen."""
         entries = [[second, name] for second, name in zip(self._fitted(shares), names, strict=True)]
         with self._quietly():
             self.entries = entries
@@ -227,14 +228,14 @@ class TimelineEditor(Control):
         self.timeline = self._make()
 
     def _say_what_is_late(self) -> None:
-        """Entries after the end of the song are not heard, so something must say so."""
+        """Show a message if entries are after the end of the song, where they have no effect."""
         late = sum(second > self._end for second, _ in self.entries)
         if late and self.song is not None and not self.message:
-            entries = "1 entry lies" if late == 1 else f"{late} entries lie"
-            self.say(f"{entries} after the end ({self._end:.4g} s); press Fit")
+            entries = "1 entry is" if late == 1 else f"{late} entries are"
+            self.say(f"{entries} after the end of the song ({self._end:.4g} s); press Fit")
 
     def _follow(self, bank: Bank) -> None:
-        """Bring the entries up to date with the bank, which others change as well."""
+        """Update the entries after the bank has changed, which other controls change too."""
         model, used = bank.model, [name for _, name in self.entries]
         self._brought = [brought for brought in self._brought if brought.fingerprint in ("", model.fingerprint)]
         gone = [name for name in dict.fromkeys(used) if name not in self.bank]
@@ -244,7 +245,7 @@ class TimelineEditor(Control):
             self.entries = [[second, instead.get(name, name)] for second, name in self.entries]
         self.timeline = self._make()
         if gone:
-            self.say(f"{model.name} has no {', '.join(gone)}; other instruments have taken their places")
+            self.say(f"{model.name} has no {', '.join(gone)}; replaced by other instruments")
 
     def _make(self) -> Timeline:
         make = Timeline.steps if self.held else Timeline
@@ -257,8 +258,8 @@ class TimelineEditor(Control):
         """Add an entry.
 
         Args:
-          seconds: when; by default in the middle of the longest time without one.
-          name: of its instrument; by default the next of the bank that is not in use.
+          seconds: its time (s); by default the middle of the longest gap.
+          name: name of its instrument; by default the first of the bank that is not in use.
         """
         with self.attempt():
             times, is_chosen = [second for second, _ in self.entries], self._is_chosen or seconds is not None
@@ -267,14 +268,16 @@ class TimelineEditor(Control):
                 seconds = float(bounds[np.argmax(np.diff(bounds))] + np.diff(bounds).max() / 2)
             seconds = min(max(float(seconds), 0.0), self.seconds)
             if min(abs(seconds - other) for other in times) < GAP:
-                raise ValueError(f"there is an entry near {seconds:.4g} s already; they are {GAP:g} s apart at least")
+                raise ValueError(
+                    f"there is already an entry near {seconds:.4g} s; entries must be at least {GAP:g} s apart"
+                )
             used = {used for _, used in self.entries}
             name = name or next((free for free in self.bank if free not in used), next(iter(self.bank)))
             self.entries = sorted([*self.entries, [seconds, name]])
             self._is_chosen = is_chosen
 
     def move(self, entry: int, seconds: float) -> None:
-        """Move an entry, from 0, to another second, or as near to it as its neighbours and the song let it go."""
+        """Move an entry (numbered from 0) to another second, or as near as its neighbours and the song allow."""
         with self.attempt():
             self._check(entry)
             times = [second for second, _ in self.entries]
@@ -282,17 +285,17 @@ class TimelineEditor(Control):
             highest = times[entry + 1] - GAP if entry + 1 < len(times) else self.seconds
             moved = round(min(max(float(seconds), lowest), highest), DIGITS)
             if abs(moved - float(seconds)) > 10**-DIGITS:
-                self.say(f"{self.entries[entry][1]} can be from {lowest:.4g} to {highest:.4g} s here")
+                self.say(f"{self.entries[entry][1]} can be placed between {lowest:.4g} and {highest:.4g} s")
             self._replace(entry, [moved, self.entries[entry][1]])
 
     def choose(self, entry: int, name: str) -> None:
-        """Give an entry, from 0, another instrument of the bank."""
+        """Give an entry (numbered from 0) another instrument of the bank."""
         with self.attempt():
             self._check(entry)
             self._replace(entry, [self.entries[entry][0], name])
 
     def remove(self, entry: int) -> None:
-        """Take an entry, from 0, away. The last one stays."""
+        """Remove an entry (numbered from 0). The last remaining one cannot be removed."""
         with self.attempt():
             self._check(entry)
             is_chosen = self._is_chosen
@@ -300,17 +303,17 @@ class TimelineEditor(Control):
             self._is_chosen = is_chosen
 
     def fit(self) -> None:
-        """Stretch all entries to the song, or shrink them, so that they keep their share of the one they were for."""
+        """Scale the times of all entries to the song, so that each keeps its relative position."""
         with self.attempt():
             self._place(self._shares, [name for _, name in self.entries])
 
     def _check(self, entry: int) -> None:
         if not 0 <= entry < len(self.entries):
-            raise ValueError(f"there is no entry {entry}; they are numbered from 0 to {len(self.entries) - 1}")
+            raise ValueError(f"there is no entry {entry}; the entries are numbered from 0 to {len(self.entries) - 1}")
 
     def _replace(self, entry: int, row: list) -> None:
         self.entries = [*self.entries[:entry], row, *self.entries[entry + 1 :]]
-        self._show()  # what was typed and is not taken gives way to what is
+        self._show()  # replaces typed values that were not accepted
 
     def _on_ribbon(self, content: dict) -> None:
         if "move" in content:
@@ -324,7 +327,7 @@ class TimelineEditor(Control):
 
     @contextlib.contextmanager
     def _quietly(self) -> Iterator[None]:
-        """What is written to fields and traits here has been decided already."""
+        """Set fields and traits without reacting to the changes."""
         self._filling = True
         try:
             yield
@@ -332,7 +335,7 @@ class TimelineEditor(Control):
             self._filling = False
 
     def _show(self) -> None:
-        if not self.entries:  # the song is set before the first timeline
+        if not self.entries:  # in __init__, the song is set before the first timeline
             return
         names = [name for _, name in self.entries]
         for name in names:
@@ -377,10 +380,10 @@ class TimelineEditor(Control):
 
 
 def piano_roll(song: Song) -> bytes:
-    """The notes of `midi.plot` as a PNG, whose left edge is the beginning of the song and whose right edge its end."""
+    """The notes of `midi.plot` as a PNG file that spans exactly the duration of the song, without margins."""
     from matplotlib.figure import Figure
 
     with drawing.plain():
         figure = Figure(figsize=PICTURE, dpi=100)
-        midi.plot(song, figure.add_axes((0, 0, 1, 1)))  # what stands around the axes is outside of the picture
+        midi.plot(song, figure.add_axes((0, 0, 1, 1)))  # labels around the axes fall outside the picture
         return drawing.png(figure)

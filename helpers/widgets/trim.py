@@ -1,4 +1,4 @@
-"""A waveform with two handles around what is used of it.
+"""A waveform with two handles that mark the part to use.
 
 Notebook: 11_match.
 """
@@ -17,8 +17,8 @@ from ..matching.recordings import MIN_SECONDS
 from ..midi import note_name
 from .base import SCRIPTS, script
 
-COLUMNS = 900  # of the waveform: as wide as a control is at its widest
-DRAWN_PEAK = 0.9  # the waveform fills its room whatever the level
+COLUMNS = 900  # of the waveform: pixels of the widest control
+DRAWN_PEAK = 0.9  # height of the waveform's peak, whatever its level, as a share of the available height
 
 
 class Trim(anywidget.AnyWidget):
@@ -26,10 +26,10 @@ class Trim(anywidget.AnyWidget):
 
     Traits:
       peaks: lowest and highest sample of each column, float32.
-      seconds: how long the recording is.
-      start, end: s, of what is used.
-      gap: s, the shortest that can be used.
-      notes: [start, end, name] of what was found.
+      seconds: duration of the recording (s).
+      start, end: the part to use (s).
+      gap: shortest possible part (s).
+      notes: [start, end, name] of each note that was found; times in seconds.
     """
 
     _esm = script("elements.js", "trim.js")
@@ -51,7 +51,7 @@ class Trim(anywidget.AnyWidget):
             self.peaks, self.seconds = both.astype("<f4").tobytes(), recording.duration
 
     def mark(self, part: tuple[float, float], notes: Sequence[RecordedNote]) -> None:
-        """Show what is used of it, and the notes in it."""
+        """Show the part to use, and the notes in it."""
         with self.hold_sync():
             self.start, self.end = part
             self.notes = [[float(note.start), float(note.end), note_name(note.pitch)] for note in notes]

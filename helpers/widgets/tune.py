@@ -1,4 +1,4 @@
-"""A control to choose a score: its tracks with mute, solo and instrument, its piano roll, and how it is meant to sound.
+"""A control to choose a score, with mute, solo and instrument of each track, a piano roll and a reference rendering.
 
 Notebook: 07_songs.
 """
@@ -35,36 +35,36 @@ if TYPE_CHECKING:
 SCORES = folders.BUNDLED / "midi"
 ROLL_INCHES, ROLL_DPI = (9.2, 2.7), 100
 NO_SCORE = "choose a score"
-UNHEARD = "0.88"  # the grey of notes that are not heard
-# In the app, addresses are fetched only where the environment has this as "1": its network is not its visitors'.
+UNHEARD = "0.88"  # grey of notes in muted tracks
+# In the app, links are fetched only if this environment variable is "1": it is the server's network that is used.
 MAY_FETCH = "GANSYNTH_APP_DOWNLOADS"
-MAX_LISTEN = 180.0  # s that are played at most; an hour would take a minute to make
-AUTOMATIC = "automatic"  # who plays, as long as no model is known
-MAX_ROWS = 40  # tracks with controls; a row is some widgets, and a page of thousands does not load
+MAX_LISTEN = 180.0  # s, longest rendering to listen to; an hour would take a minute to render
+AUTOMATIC = "automatic"  # shown in place of an instrument as long as no model is known
+MAX_ROWS = 40  # tracks with controls; each row has several widgets, and a page with thousands of them does not load
 
 
 class Tune(Control):
-    """Choose a score, and which of its tracks are heard and who plays them.
+    """Choose a score, mute its tracks and choose their instruments.
 
-    Scores come from a folder, by upload (button, or drop on the control), from a web address or from Google Drive. What
-    comes from outside is kept in `midi_sources.folder()`. In the app, where the network is the server's, addresses are
-    left out unless it was started with GANSYNTH_APP_DOWNLOADS=1.
+    Scores come from a folder, by upload (button, or drop on the control), from a web address or from Google Drive.
+    Uploaded and downloaded files are kept in `midi_sources.folder()`. In the app, which would use the server's network,
+    links are not offered unless the app was started with GANSYNTH_APP_DOWNLOADS=1.
 
         tune = Tune(instruments.named(model))
         tune.set(2, instrument="Cello")
         clip = render.render(model, tune.song, tune.parts)
 
     Args:
-      bank: the instruments to choose from: a bank that controls share, or a dict by name; without one, each track is
-        played by what `instruments.assign` gives it.
-      path: the score to begin with; by default the first one of the folder.
-      folder: where the scores of the list are.
-      seconds: begin with no more than this of a score; a switch changes to the whole.
+      bank: the instruments to choose from: a bank that controls share, or a dict by name; without one,
+        `instruments.assign` gives each track an instrument.
+      path: the score to load at the start; by default the first one of the folder.
+      folder: folder of the scores in the list.
+      seconds: use only this much from the start of a score (s), until the user switches to the whole piece.
 
     Traits:
       song: the midi.Song, or None. Can be set.
-      whole: whether that is the whole score, and not its beginning alone.
-      parts_changed: a counter that rises when `parts` changes.
+      whole: whether `song` is the whole score or only its beginning.
+      parts_changed: a counter that rises whenever `parts` changes.
 
     Notebook: 07_songs.
     """
@@ -82,12 +82,13 @@ class Tune(Control):
     ):
         self.bank = bank if isinstance(bank, Bank) else dict(bank or {})
         self._folder, self._seconds = as_path(folder).absolute(), seconds
-        self._path: Path | None = None  # where the song came from, if that is known
-        self._score: Song | None = None  # all of it
-        self._model: GANSynth | None = None  # what will play it, as far as that is known ...
-        self._rest, self._seed, self._drums = "", 0, "skip"  # ... and how it plays what is not chosen here
+        self._path: Path | None = None  # file of the song, if known
+        self._score: Song | None = None  # the whole score
+        # As set with `expect`: the model, if known, and how it will play tracks for which no instrument is chosen here.
+        self._model: GANSynth | None = None
+        self._rest, self._seed, self._drums = "", 0, "skip"
         self._reference: tuple[Song, Audio] | None = None
-        self._filling = False  # whether the fields are being written to, and not by a person
+        self._filling = False  # whether code is setting the fields, not the user
         self._rows: list[dict[str, ipywidgets.Widget]] = []
         self._list = ipywidgets.Dropdown(description="score")
         listen = ipywidgets.Button(description="Listen", icon="play")
@@ -109,12 +110,12 @@ class Tune(Control):
         self._list.add_class("gansynth-wide")
         self._sound = Sound()
         self._by_list, self._by_upload, self._by_link = Line(), Line(), Line()
-        tip(self._list, "The scores that come with this notebook, and those that you have added")
-        tip(listen, "Play what is heard with a General MIDI soundfont, without the model: soundfont.reference(song)")
-        tip(self._upload, "Take a MIDI file from your computer")
-        tip(self._link, "The web address of a MIDI file, or the link that Google Drive's Share copies")
+        tip(self._list, "The scores of this notebook, and those you have added")
+        tip(listen, "Play the audible tracks with a General MIDI soundfont: soundfont.reference(song)")
+        tip(self._upload, "Upload a MIDI file from your computer")
+        tip(self._link, "The web address of a MIDI file, or a link from Share in Google Drive")
         tip(fetch, "Download the MIDI file at this link: midi_sources.download(link)")
-        tip(self._length, "How much of the score is played, here and below: midi.excerpt(song, 0, seconds)")
+        tip(self._length, "How much of the score to use, here and below: midi.excerpt(song, 0, seconds)")
         lines = [self._by_list, self._by_upload, self._by_link]
         bars = [[self._list, listen], [self._upload, self._drop], [self._link, fetch]]
         rows = [ipywidgets.HBox(bar) for bar in bars]
@@ -142,19 +143,19 @@ class Tune(Control):
     # ---- Choosing a score --------------------------------------------------------------------------------------------
 
     def load(self, path: str | os.PathLike) -> None:
-        """Take the score of a file. If it cannot be read, the one that was there stays."""
+        """Load a score from a file. If that fails, the previous score stays."""
         with self.attempt(self._by_list):
             self._take(as_path(path).absolute())
         self._refresh()
 
     def upload(self, content: bytes, name: str) -> None:
-        """Take the score of a file's bytes, and keep the file."""
+        """Load a score from the bytes of a file, and keep the file."""
         with self.attempt(self._by_upload):
             self._take(midi_sources.keep(content, name))
         self._refresh()
 
     def fetch(self, url: str) -> None:
-        """Take the score at a web address or Google Drive link, and keep the file. The app does so only if it may."""
+        """Load a score from a web address or Google Drive link, and keep the file; the app may not allow this."""
         with self.attempt(self._by_link):
             if not may_fetch():
                 raise ValueError("this app fetches nothing from the web: download the file yourself and upload it here")
@@ -169,7 +170,7 @@ class Tune(Control):
         self._show()
 
     def _beginning(self) -> Song | None:
-        """The score, or as much of it as is to be played."""
+        """The score, or its first seconds if only those are to be played."""
         score, seconds = self._score, self._seconds
         if score is None or seconds is None or self.whole or score.duration <= seconds:
             return score
@@ -181,14 +182,14 @@ class Tune(Control):
         return self._score is not None and self._seconds is not None and self._score.duration > self._seconds
 
     def _on_song(self) -> None:
-        """Show a new song. One that was set from outside has no path, and is all there is."""
+        """Show a new song. One that was set from outside has no path, and is the whole score."""
         if self.song is None or (self.song is not self._score and self.song != self._beginning()):
             self._score, self._path = self.song, None
             self.whole = True
             self._show()
 
     def _on_whole(self) -> None:
-        """Change between the beginning and the whole; what was chosen for the tracks stays."""
+        """Switch between the beginning and the whole piece, and keep the choices for the tracks."""
         chosen = {}
         for track, row in zip(self.song.tracks if self.song else (), self._rows, strict=False):
             chosen[track.name, track.program] = {name: widget.value for name, widget in row.items()}
@@ -203,7 +204,7 @@ class Tune(Control):
 
     @property
     def about(self) -> str:
-        """What is played, in words: the song's name and how much of it there is."""
+        """The song's name, and how much of it is played."""
         if self.song is None or self._score is None:
             return "no score yet"
         part = (
@@ -212,14 +213,14 @@ class Tune(Control):
         return f"{self.song.name}{part}"
 
     def _refresh(self) -> None:
-        """List what there is, with the score that is shown chosen."""
+        """List all scores, with the present one selected."""
         paths = {path: path.stem for path in midi_sources.listing(self._folder)}
         paths |= {path: f"{path.stem} (added)" for path in midi_sources.listing(midi_sources.folder())}
         if self._path is not None:
             paths.setdefault(self._path, self._path.stem)
         self._list.unobserve(self._listed, "value")
         self._list.options = [(NO_SCORE, ""), *((name, path) for path, name in paths.items())]
-        self._list.value = self._path or ""  # None would be a field without text
+        self._list.value = self._path or ""  # with None the field would be blank
         self._list.observe(self._listed, "value")
 
     def _listed(self, change: traitlets.Bunch) -> None:
@@ -229,25 +230,25 @@ class Tune(Control):
             self._refresh()
 
     def _uploaded(self, change: traitlets.Bunch) -> None:
-        """ipywidgets 7 hands over {name: {"metadata": …, "content": …}}, 8 ({"name": …, "content": …}, …)."""
+        """Load uploads, {name: {"metadata": …, "content": …}} in ipywidgets 7, ({"name": …, "content": …}, …) in 8."""
         files = change.new.values() if isinstance(change.new, Mapping) else change.new
         for file in files:
             name = file["name"] if "name" in file else file["metadata"]["name"]
             self.upload(bytes(file["content"]), name)
         if files:
-            self._upload.set_trait("value", type(self._upload.value)())  # so that the same file can come again
+            self._upload.set_trait("value", type(self._upload.value)())  # so that the same file can be uploaded again
 
     def _dropped(self, _: ipywidgets.Widget, message: Mapping[str, Any], buffers: list[memoryview]) -> None:
         if buffers:
             self.upload(bytes(buffers[0]), str(message.get("name", "")))
         else:
-            self.complain(f"{message.get('name')} is too large; a MIDI file is far smaller", self._by_upload)
+            self.complain(f"{message.get('name')} is too large for a MIDI file", self._by_upload)
 
     # ---- Tracks ------------------------------------------------------------------------------------------------------
 
     @property
     def parts(self) -> dict[int, Part]:
-        """What is chosen for the tracks, by number, for `render.render`; tracks that are left alone are not in it."""
+        """The choices for the tracks, by track number, for `render.render`; unchanged tracks are left out."""
         parts = {
             number: Part(self.bank.get(row["instrument"].value), row["mute"].value, row["solo"].value)
             for number, row in enumerate(self._rows, start=1)
@@ -257,12 +258,12 @@ class Tune(Control):
     def set(
         self, number: int, *, mute: bool | None = None, solo: bool | None = None, instrument: str | None = None
     ) -> None:
-        """Choose for a track; what is None stays.
+        """Set the choices for a track; an argument of None changes nothing.
 
         Args:
-          number: the track's, from 1.
-          mute, solo: whether it is.
-          instrument: a name from the bank, or "" for one that is drawn.
+          number: track number, from 1.
+          mute, solo: whether to mute or solo the track.
+          instrument: a name from the bank, or "" for the automatic choice.
 
         Raises:
           ValueError: there is no such track or instrument.
@@ -271,7 +272,7 @@ class Tune(Control):
         if instrument is not None:
             known = [name for _, name in row["instrument"].options]
             if instrument not in known:
-                raise ValueError(f"track {number} cannot be played by {instrument!r}; it can be {known}")
+                raise ValueError(f"track {number} cannot be played by {instrument!r}; choose one of {known}")
             row["instrument"].value = instrument
         if mute is not None:
             row["mute"].value = bool(mute)
@@ -279,7 +280,7 @@ class Tune(Control):
             row["solo"].value = bool(solo)
 
     def heard(self) -> Song | None:
-        """The song without what is muted."""
+        """The song without its muted tracks."""
         if self.song is None:
             return None
         tracks = zip(self.song.tracks, self._is_heard(), strict=True)
@@ -325,29 +326,29 @@ class Tune(Control):
             widget.observe(lambda _: None if self._filling else self._chosen(), "value")
         return row
 
-    # ---- Who plays ---------------------------------------------------------------------------------------------------
+    # ---- Instruments of the tracks -----------------------------------------------------------------------------------
 
     def expect(self, model: GANSynth, rest: str = "", seed: int = 0, drums: str = "skip") -> None:
-        """Show who will play the tracks for which nothing is chosen here. `Generate` says so.
+        """Show which instruments will play the tracks for which none is chosen here. `Generate` calls this.
 
         Args:
-          model: what plays; of a shared bank it is the bank's.
-          rest: who plays those tracks, in words; by default what `instruments.assign` gives them.
-          seed: of that.
+          model: the model that will render; ignored if the bank is a `Bank`, which has its own.
+          rest: name of what plays those tracks; by default those given by `instruments.assign`.
+          seed: seed for `instruments.assign`.
           drums: "skip" or "synth", as for `render.render`.
         """
         self._model, self._rest, self._seed, self._drums = model, rest, seed, drums
         self._name_players()
 
     def _follow(self) -> None:
-        """List what is in the bank now, since others change it as well."""
+        """Update the lists after the bank has changed, which other controls change too."""
         before = self.parts
         self._name_players()
         if self.parts != before:
             self._chosen()
 
     def _players(self) -> dict[int, tuple[str, str]]:
-        """Who plays each track for which nothing is chosen, and why."""
+        """The name of the instrument for each track if none is chosen, and the reason, by track number."""
         model = self.bank.model if isinstance(self.bank, Bank) else self._model
         tracks = enumerate(self.song.tracks if self.song else (), start=1)
         players = {}
@@ -355,16 +356,16 @@ class Tune(Control):
             if track.is_drum and self._drums == "synth":
                 players[number] = "drum kit", "drums are played with a soundfont"
             elif track.is_drum:
-                players[number] = "left out", "the model has no drums; the switch at Generate plays them"
+                players[number] = "left out", "the model has no drums; tick drums at Generate to hear them"
             else:
-                players[number] = self._rest or AUTOMATIC, "nothing is chosen here"
+                players[number] = self._rest or AUTOMATIC, "no instrument is chosen here"
         if model is not None and self.song is not None and not self._rest:
             for number, (instrument, why) in instruments.assign(model, self.song, self._seed).items():
                 players[number] = f"{instrument.name} ({AUTOMATIC})", why
         return players
 
     def _name_players(self) -> None:
-        """Bring the lists of instruments up to date."""
+        """Update the lists of instruments."""
         players, tracks = self._players(), self.song.tracks if self.song else ()
         with self._quietly():
             for number, (track, row) in enumerate(zip(tracks, self._rows, strict=False), start=1):
@@ -379,7 +380,7 @@ class Tune(Control):
 
     @contextlib.contextmanager
     def _quietly(self) -> Iterator[None]:
-        """What is written to fields here is no choice of a person."""
+        """Set fields without counting that as a choice of the user."""
         self._filling = True
         try:
             yield
@@ -391,7 +392,7 @@ class Tune(Control):
         self.parts_changed += 1
 
     def _draw(self) -> None:
-        """The piano roll; what is not heard is grey."""
+        """Draw the piano roll, with muted tracks in grey."""
         from matplotlib.figure import Figure
 
         self._roll.layout.display = "" if self.song else "none"
@@ -400,18 +401,18 @@ class Tune(Control):
         with drawing.plain():
             figure = Figure(ROLL_INCHES, ROLL_DPI, layout="constrained")
             ax = midi.plot(self.song, figure.subplots())
-            ax.set_title("")  # the line above has it
+            ax.set_title("")  # it is in the line above
             if legend := ax.get_legend():
-                legend.remove()  # the tracks below have the colours
+                legend.remove()  # the list of tracks below shows the colours
             for notes, is_on in zip(ax.collections, self._is_heard(), strict=False):  # bar lines come last
                 if not is_on:
                     notes.set(facecolor=UNHEARD, zorder=0.5)
             self._roll.show(figure)
 
     def reference(self) -> Audio | None:
-        """The song as a General MIDI soundfont plays it, to compare with; None without a song.
+        """The song as a General MIDI soundfont plays it, for comparison; None without a song.
 
-        It is made when it is first asked for: a minute of music takes about a second.
+        It is rendered on the first call: a minute of music takes about a second.
         """
         song = self.song
         if song is None:
@@ -421,13 +422,13 @@ class Tune(Control):
         return self._reference[1]
 
     def listen(self) -> None:
-        """Play what is heard as a General MIDI soundfont plays it."""
+        """Play the audible tracks with a General MIDI soundfont."""
         with self.attempt(self._by_list):
             song = self.heard()
             if song is None or not song.tracks:
                 raise ValueError("choose a score first" if song is None else "all tracks are muted")
             is_long = song.duration > MAX_LISTEN
-            self.say("making the sound …")
+            self.say("rendering …")
             if is_long:
                 song = midi.excerpt(song, 0.0, MAX_LISTEN)
             clip = self.reference() if song == self.song else None
@@ -435,7 +436,7 @@ class Tune(Control):
             self.say(f"the first {MAX_LISTEN:.0f} s" if is_long else "")
 
     def code(self) -> str:
-        """The lines that load the score and choose for its tracks."""
+        """Code that loads the score and sets the choices for its tracks."""
         lines = [f"song = midi.load({literal(shown(self._path))})"] if self._path else []
         if lines and self.song is not self._score:
             lines.append(f"song = midi.excerpt(song, 0, {self._seconds:g})")
@@ -443,7 +444,7 @@ class Tune(Control):
 
 
 class Drop(anywidget.AnyWidget):
-    """A place to drop a file on. It sends {"name"} with the content; or without, if that is too large."""
+    """A place to drop a file on. It sends {"name"} with the content, or without it if the file is too large."""
 
     _esm = SCRIPTS / "drop.js"
     _css = SCRIPTS / "drop.css"
@@ -452,15 +453,15 @@ class Drop(anywidget.AnyWidget):
 
 
 def may_fetch() -> bool:
-    """Whether scores are fetched from the web here: everywhere but in the app, and there if `MAY_FETCH` is set."""
+    """Whether files may be fetched from the web: always in a notebook, in the app only if `MAY_FETCH` is set."""
     return runtime.kind() != runtime.VOILA or os.environ.get(MAY_FETCH) == "1"
 
 
-# ---- What the controls for songs share -------------------------------------------------------------------------------
+# ---- Shared by the controls for songs --------------------------------------------------------------------------------
 
 
 def label(number: int, track: Track) -> ipywidgets.HTML:
-    """A track's colour, as in the piano roll, number, name and notes."""
+    """A track's colour in the piano roll, number, name and number of notes."""
     colour = TRACK_COLOURS[(number - 1) % len(TRACK_COLOURS)]
     name = html.escape(track.name)
     square = f'<i style="background:{colour};display:inline-block;width:10px;height:10px;margin-right:8px"></i>'
@@ -478,15 +479,15 @@ def row_of(rows: list[dict[str, ipywidgets.Widget]], number: int) -> dict[str, i
     """The widgets of a track, by its number.
 
     Raises:
-      ValueError: no row has it.
+      ValueError: there is no row with this number.
     """
     if not 1 <= number <= len(rows):
-        raise ValueError(f"there is no track {number!r} to choose for; there are {len(rows)}")
+        raise ValueError(f"there is no track {number!r}; the tracks are numbered from 1 to {len(rows)}")
     return rows[number - 1]
 
 
 def parts_code(parts: Mapping[int, Part], bank: Mapping[str, Instrument]) -> str:
-    """A dict of parts as Python; instruments are those of a dict `bank`."""
+    """Code for a dict of parts, in which instruments are looked up in a dict `bank`."""
     rows = []
     for number, part in parts.items():
         words = [f"bank[{literal(name)}]" for name, instrument in bank.items() if instrument is part.instrument]
@@ -499,17 +500,17 @@ def parts_code(parts: Mapping[int, Part], bank: Mapping[str, Instrument]) -> str
 
 
 def literal(value: Any) -> str:
-    """A plain value as it stands in Python."""
+    """A plain value as a Python literal."""
     value = value.item() if isinstance(value, np.generic) else value
     return quoted(value) if isinstance(value, str) else repr(value)
 
 
 def shown(path: Path) -> str:
-    """A path, as short as it can be from where this runs."""
+    """A path, relative to the working directory if it is inside."""
     here = Path.cwd()
     return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
 
 
 def is_enter(message: Any) -> bool:
-    """Whether a text field says that Enter was pressed in it."""
+    """Whether the message of a text field reports that Enter was pressed."""
     return isinstance(message, Mapping) and message.get("event") == "submit"

@@ -165,7 +165,7 @@ def test_what_is_typed_moves_the_handle_or_is_put_right(there):
     expect(handle).to_have_attribute("aria-valuenow", "0.5")
     field.fill("99")
     field.press("Enter")
-    there.timeline.get_by_text(re.compile(r"can be from 0 to .* s here")).wait_for()
+    there.timeline.get_by_text(re.compile(r"can be placed between 0 and .* s")).wait_for()
     assert times(there)[0] < times(there)[1]
 
 

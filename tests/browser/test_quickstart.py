@@ -164,9 +164,9 @@ def test_the_page_is_made_anew_after_a_new_clip(there):
     there.tune.get_by_label("mute").first.check()
     there.home.get_by_text(re.compile("custom is out of date")).wait_for()
     generate(there)
-    there.home.get_by_text("The page is older than what is shown here").wait_for()
+    there.home.get_by_text("The page is out of date").wait_for()
     take_home(there)
-    there.home.get_by_text("The page is older").wait_for(state="hidden")
+    there.home.get_by_text("The page is out of date").wait_for(state="hidden")
     there.tune.get_by_label("mute").first.uncheck()
 
 

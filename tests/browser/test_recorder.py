@@ -125,7 +125,7 @@ def recorded(there, begin, end):
 def test_it_begins_with_a_recording_and_its_note(there):
     assert heard(there.mine) == ["C3"]
     expect(there.mine.locator(".gansynth-trim .found span")).to_have_text(["C3"])
-    assert there.mine.get_by_text("never leaves the machine on which Python runs").is_visible()
+    assert there.mine.get_by_text("never leave the machine that runs Python").is_visible()
     assert len(there.mine.locator(".gansynth-trim path").get_attribute("d")) > 5000
 
 
@@ -224,9 +224,7 @@ def part(there):
 def test_handles_by_mouse_by_keyboard_and_by_finger(there):
     there.mine.get_by_role("combobox", name="recording").select_option("plucked")
     controls.code(there.mine, r"plucked\.flac.*\n.*find_notes\(recording\)\n")
-    start, end = (
-        there.mine.get_by_role("slider", name=f"{name} of the part that is used") for name in ("Start", "End")
-    )
+    start, end = (there.mine.get_by_role("slider", name=f"{name} of the part to use") for name in ("Start", "End"))
     stage = there.mine.locator(".gansynth-trim .stage")
     stage.scroll_into_view_if_needed()
     width = stage.bounding_box()["width"]
@@ -355,7 +353,7 @@ FRAME = """Object.defineProperty(document, 'permissionsPolicy', {
     [
         (REFUSED.format("NotAllowedError"), "The microphone was not allowed", True),
         (REFUSED.format("NotFoundError"), "No microphone was found", True),
-        (REFUSED.format("NotReadableError"), "perhaps because another program has it", True),
+        (REFUSED.format("NotReadableError"), "perhaps because another program is using it", True),
         (NONE, "This browser cannot record", False),
         (FRAME, "This frame does not allow the microphone", False),
     ],

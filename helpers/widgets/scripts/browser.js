@@ -1,16 +1,16 @@
-// Cards in a grid, by pages: each a button that plays and one that gives a star. Sends {play: name} and {star: name}.
-const ROWS = 8; // of a page
+// A grid of cards in pages; each card has a button to play and one to star. Sends {play: name} and {star: name}.
+const ROWS = 8; // per page
 
 function render({ model, el }) {
   const grid = add("div", "gansynth-grid", el), pager = add("div", "pager", el);
   const [back, shown, on] = ["button", "output", "button"].map((tag) => add(tag, "", pager));
   let names = [];
-  let cards = []; // {name, card, play, star} of the page
-  let active = 0; // the one card of all that the tab key reaches; arrow keys go to the others
+  let cards = []; // {name, card, play, star} of the present page
+  let active = 0; // index of the card that the Tab key reaches; the arrow keys move to the others
   let columns = 1;
 
   const size = () => ROWS * columns;
-  const first = () => active - (active % size()); // of the page
+  const first = () => active - (active % size()); // index of the first card of the page
   const button = (kind, name, action, card) => {
     const element = add("button", kind, card);
     element.type = "button";
@@ -24,7 +24,7 @@ function render({ model, el }) {
       play.setAttribute("aria-pressed", name === selected);
       star.setAttribute("aria-pressed", kept.has(name));
       star.textContent = kept.has(name) ? "★" : "☆";
-      star.title = kept.has(name) ? "Do not keep it" : "Keep it";
+      star.title = kept.has(name) ? "Remove the star" : "Keep it";
       play.tabIndex = star.tabIndex = first() + i === active ? 0 : -1;
     });
   };

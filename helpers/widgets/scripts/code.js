@@ -1,11 +1,11 @@
-// A line of code and a button that copies it; without a clipboard (a page that is not secure) the code is selected.
+// Code and a button that copies it; where there is no clipboard (on an insecure page), the code is selected instead.
 function render({ model, el }) {
   el.classList.add("gansynth-code");
   const code = document.createElement("code");
   const button = document.createElement("button");
   button.type = "button";
   button.textContent = "Copy as code";
-  button.title = "Copy the Python that does the same";
+  button.title = "Copy the equivalent Python code";
 
   const show = () => {
     code.textContent = model.get("text");

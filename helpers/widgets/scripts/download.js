@@ -1,10 +1,10 @@
-// A button that asks Python for a file, and a download of what arrives.
-const KEPT = 60_000; // ms that the browser has to take the file
+// A button that asks Python for a file, and downloads it when it arrives.
+const KEPT = 60_000; // ms until the address of the file is revoked; the browser has saved it by then
 
 function render({ model, el }) {
   const button = document.createElement("button");
   button.type = "button";
-  let asked = false; // other views of the same button may have been clicked
+  let asked = false; // whether this view was clicked: all views of the button receive the file
 
   const show = () => {
     el.hidden = !model.get("ready");

@@ -1,4 +1,4 @@
-// A place to drop one file on; its bytes go to Python, unless there are too many of them.
+// A place to drop one file on; its bytes are sent to Python, unless it is too large.
 function render({ model, el }) {
   const zone = document.createElement("div");
   zone.className = "gansynth-drop";

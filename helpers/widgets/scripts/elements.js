@@ -1,4 +1,4 @@
-// Add an element to another one of the page.
+// Create an element, and append it to another one.
 const add = (tag, className, parent, attributes = {}) => {
   const element = parent.appendChild(document.createElement(tag));
   element.className = className;

@@ -1,6 +1,6 @@
-// The keyboard of a notebook: keys.js, with notes that arrive one by one. Sends {hello} to be told what there is, and
-// {played: key}. Hears {begin, keep}: other notes come, and those of before sound until then or not; and {zone, turn} with
-// a FLAC file.
+// The keyboard of a notebook: keys.js, with notes that arrive one by one. Sends {hello: true} to ask for the present
+// notes, and {played: key}. Receives {begin, keep}: the notes of another instrument will follow, and the old ones
+// remain playable until then if `keep` is true; and {zone, turn} with a FLAC file.
 const ELSEWHERE = "“Save as a page” makes a page of this instrument where MIDI works.";
 
 function render({ model, el }) {

@@ -1,11 +1,11 @@
 // Instruments as points on a plane, each in the colour and shape of its family. Sends {hear: point}, {keep: point} and
-// {path: [point, ...]}. Notes take a moment to generate: the next one is asked for when {heard} has come back. {drawn}
-// says that a path has arrived. Needs points.js.
-const REST = 120; // ms that the mouse rests on a point, or passes after an arrow key, until it is heard
-const NEAR = 16, FINGER = 28; // pixels from a point at which mouse and finger still hit it
-const STROKE = 6; // pixels that a press moves to be a stroke and no click
-const REACH = 12; // pixels from a stroke at which it passes a point
-const SPACING = 24; // pixels along a stroke from one passed point to the next
+// {path: [point, ...]}. A note takes a moment to generate, so the next one is requested only after {heard} has come
+// back. {drawn} confirms that a path has arrived. Needs points.js.
+const REST = 120; // ms until a point is played, after the mouse has come to rest on it or after an arrow key
+const NEAR = 16, FINGER = 28; // pixels from a point within which the mouse or a finger hits it
+const STROKE = 6; // pixels that a press must move to be a stroke instead of a click
+const REACH = 12; // pixels from a stroke within which it passes a point
+const SPACING = 24; // pixels along a stroke between two points that it passes, at least
 const MARGIN = 18; // pixels
 
 function render({ model, el }) {
@@ -19,8 +19,8 @@ function render({ model, el }) {
   const up = add("axis", el), stage = add("stage", el);
   const right = add("axis across", el), about = add("hint", el), legend = add("legend", el);
   const hint = add("hint", el);
-  add("mouse", hint, "Point at an instrument to hear it, click to keep it, drag for a timeline. Keys: arrows move, Enter keeps, Shift and arrows draw.", "span");
-  add("touch", hint, "Tap an instrument to hear it, and again to keep it. Drag for a timeline.", "span");
+  add("mouse", hint, "Point at an instrument to hear it, click to keep it, drag to draw a timeline. Keys: arrows move, Enter keeps, Shift and arrows draw.", "span");
+  add("touch", hint, "Tap an instrument to hear it, tap again to keep it. Drag to draw a timeline.", "span");
   const svg = draw(stage, "svg", {
     tabindex: 0, role: "application",
     "aria-label": "Map of instruments. Arrow keys move and play, Space plays again, Enter keeps, Shift and arrow keys draw a path, Delete clears it",
@@ -31,10 +31,10 @@ function render({ model, el }) {
   label.setAttribute("role", "status");
   const [name, words, guess] = ["name", "", ""].map((kind) => add(kind, label));
 
-  let places = [], marks = []; // pixels, and the element, of each point
+  let places = [], marks = []; // position in pixels, and element, of each point
   let selected = -1, hovered = -1, heard = -1, busy = false, waiting = -1, mouse = "", rest, pause;
   let press = null; // {id, x, y, isMouse, stroke}; a stroke is {x, y, length, last, inside, path}
-  let drawn = null, isSent = true; // a path that Python has not answered yet
+  let drawn = null, isSent = true; // a path that Python has not confirmed yet
 
   const size = () => [stage.clientWidth || 600, stage.clientHeight || 400];
   const lay = () => {
@@ -155,7 +155,7 @@ function render({ model, el }) {
 
   const point = (event) => {
     const here = `${event.clientX} ${event.clientY}`;
-    if (here === mouse) return; // it is the page that has moved
+    if (here === mouse) return; // the page has moved, not the mouse
     mouse = here;
     const i = nearest(at(event), NEAR);
     svg.classList.toggle("over", i >= 0);

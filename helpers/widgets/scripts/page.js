@@ -1,35 +1,35 @@
-// What all controls of a page share, set up once a page: who keeps the keys, and that only one of them sounds.
+// Set up once per page for all controls: key presses stay in the focused control, and only one sound plays at a time.
 
-// Keys that the notebook keeps even where a control is focused: to leave, to go on, to run the cell, and its shortcuts.
+// Keys that the notebook gets even if a control has the focus: Escape, Tab, Shift-Enter and shortcuts with modifiers.
 function isNotebooks(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return true;
   return event.key === "Escape" || event.key === "Tab" || (event.key === "Enter" && event.shiftKey);
 }
 
-// A focused button, slider or list gets its keys, and the notebook's command mode does not ("d d" deletes a cell).
+// Other keys go only to the focused button, slider or list, not to the notebook's command mode ("d d" deletes a cell).
 function keepKeys() {
   const guarded = new WeakSet();
   const rootOf = (element) => element.closest?.(".gansynth-control");
   const keep = (event) => {
     if (!isNotebooks(event)) event.stopPropagation();
   };
-  // On the control itself, because a notebook listens on elements around it too.
+  // On the control itself, because a notebook also listens on the elements around it.
   document.addEventListener("focusin", (event) => {
     const root = rootOf(event.target);
     if (!root || guarded.has(root)) return;
     guarded.add(root);
     root.addEventListener("keydown", keep);
   });
-  // Older notebooks hear of keys before the control does; to those this attribute says whose the key is.
+  // Older notebooks receive key presses before the control does; this attribute tells them to ignore a key.
   const mark = (event) => {
     if (rootOf(event.target)) event.target.toggleAttribute("data-lm-suppress-shortcuts", !isNotebooks(event));
   };
   window.addEventListener("keydown", mark, true);
 }
 
-// Whatever begins to sound tells the page by an event "gansynth-started", whose detail is what sounds now: a media
-// element, or the model of a player. Everything else then stops. Each output of Colab is a page of its own, so that the
-// news go to the others of the notebook as well.
+// Whatever starts to play announces it with an event "gansynth-started", whose detail is a media element or the model
+// of a player. Everything else then stops. In Colab each output is a page of its own, so the event is also broadcast to
+// the other pages of the notebook.
 function soundAlone() {
   const STARTED = "gansynth-started";
   const tell = (source) => document.dispatchEvent(new CustomEvent(STARTED, { detail: source }));

@@ -1,10 +1,11 @@
-// A piano keyboard that is one slider: click a key, or move with the arrow keys. Each choice is sent as {key: pitch}.
-// Where there is little room it is folded, the higher octaves above the lower ones, so that a finger hits a key.
+// A piano keyboard that acts as a slider: click a key, or move with the arrow keys. Each choice is sent as {key:
+// pitch}. In a narrow window it is folded, the higher octaves above the lower ones, so that keys are wide enough for a
+// finger.
 const SVG = "http://www.w3.org/2000/svg";
 const WHITE = [0, 2, 4, 5, 7, 9, 11]; // pitch classes
 const WIDTH = 16, HEIGHT = 56, BLACK_WIDTH = 10, BLACK_HEIGHT = 34;
 const ROW = HEIGHT + 4; // from one row of a folded keyboard to the next
-const FOLDED_BELOW = 480; // pixels
+const FOLDED_BELOW = 480; // pixels of width
 const PAUSE = 180; // ms after the last arrow key until the note is played
 
 function shape(parent, kind, attributes) {
@@ -22,7 +23,7 @@ function render({ model, el }) {
   const keys = new Map();
   let pitch = model.get("pitch"), timer;
 
-  // Two halves, each with white keys from its own left edge; the upper one begins with a C.
+  // Two halves, each with its white keys counted from its own left edge; the upper one begins with a C.
   const middle = lowest + 12 * Math.ceil((highest - lowest) / 24);
   const halves = [[lowest, middle], [middle, highest + 1]].map(([from, to]) => {
     const group = shape(svg, "g", {});

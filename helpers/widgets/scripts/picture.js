@@ -1,11 +1,11 @@
-// A picture with a time axis, put together anew where it is so narrow that its labels would be too small to read: the
-// labels of the vertical axis, what is drawn, and what stands to the right of it are cut out of the whole picture, and
-// only the middle is squeezed. The time axis is written anew.
-const NARROW = 560; // pixels
-const KEY_ROOM = 420; // pixels that a narrow picture needs to have room for what stands to the right
-const SCALE = 0.75; // of a narrow picture's labels
+// A picture with a time axis that is rearranged in a narrow window, where its labels would be too small to read: the
+// labels of the vertical axis, the plot and the part to its right (such as a colour bar) are cut out of the picture,
+// and only the plot is squeezed. The time axis is redrawn.
+const NARROW = 560; // pixels of width below which the picture is rearranged
+const KEY_ROOM = 420; // pixels of width below which the part to the right is left out
+const SCALE = 0.75; // of the labels in a narrow picture
 const TICKS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600];
-const TICK_ROOM = 40; // pixels from one tick to the next, at least
+const TICK_ROOM = 40; // least distance of two ticks (pixels)
 
 function foldable() {
   const part = (className, parent) => {
@@ -35,8 +35,8 @@ function foldable() {
       title,
     );
   }
-  // Show the image in this way if the screen is narrow. The axes' box in the image is [left, bottom, width, height], as
-  // shares of it. Returns where it is then, in pixels of the screen, or null where the image is to be shown as it is.
+  // Rearrange the image if the screen is narrow. The box of the axes, [left, bottom, width, height], is given as shares
+  // of the image. Returns the box in pixels of the screen, or null if the image should be shown as it is.
   function show(screen, image, [left, bottom, across, up], seconds) {
     const width = screen.clientWidth;
     root.hidden = !(width > 0 && width < NARROW && image?.naturalWidth > 0);

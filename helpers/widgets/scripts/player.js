@@ -1,6 +1,6 @@
-// An A/B player: the picture of the clip that is heard, with a cursor, and buttons. Needs picture.js and transport.js.
-const STEP = 0.1; // s, an arrow key
-const PAGE = 1; // s, Page Up and Page Down
+// An A/B player: the picture of the current clip with a cursor, and buttons. Needs picture.js and transport.js.
+const STEP = 0.1; // s per arrow key
+const PAGE = 1; // s per Page Up or Page Down
 
 function view(model, sound, el) {
   el.classList.add("gansynth-player");
@@ -20,7 +20,7 @@ function view(model, sound, el) {
   const choices = element("div", "gansynth-player-clips", { role: "group", "aria-label": "clip" });
   const time = element("span", "gansynth-player-time");
   const loop = element("button", "gansynth-player-loop", {
-    type: "button", title: "Begin again at the end (L)", "aria-keyshortcuts": "L",
+    type: "button", title: "Repeat (L)", "aria-keyshortcuts": "L",
   });
   loop.textContent = "↻ Loop";
   const volume = element("input", "", { type: "range", min: "0", max: "1", step: "0.01", "aria-label": "volume" });
@@ -120,7 +120,7 @@ function view(model, sound, el) {
     volume.setAttribute("aria-valuetext", `${Math.round(100 * model.get("volume"))} %`);
   }
 
-  // After a click the keys belong to the position; who came to a button by the keyboard stays there.
+  // A click moves the focus to the position slider; a button that was pressed with the keyboard keeps the focus.
   function toKeys(event) {
     if (event.detail > 0) slider.focus({ preventScroll: true });
   }
@@ -163,7 +163,7 @@ function view(model, sound, el) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const steps = { ArrowLeft: -STEP, ArrowDown: -STEP, ArrowRight: STEP, ArrowUp: STEP, PageDown: -PAGE, PageUp: PAGE };
     const ends = { Home: 0, End: longestOf(model) };
-    const own = event.target === volume; // it has arrow keys of its own
+    const own = event.target === volume; // the volume slider uses the arrow keys itself
     const digit = /^[1-9]$/.test(event.key) ? Number(event.key) - 1 : -1;
     if (event.key === " " && event.target.tagName !== "BUTTON") sound.toggle();
     else if (digit >= 0 && digit < model.get("names").length) sound.choose(digit);

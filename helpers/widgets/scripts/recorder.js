@@ -1,43 +1,43 @@
-// Where a recording comes from: the microphone, or a file that is chosen or dropped. What has been recorded goes to Python
-// as samples; a small file as it is, a large one, or one that Python asks for by {decode: take}, as samples too, since a
-// browser knows formats that Python does not. All of it goes in pieces: {take, piece, pieces, name, rate, seconds} with
-// bytes, where rate is 0 for a file as it is and seconds is how long all of it is. {unknown: take, why} says that the
-// browser cannot read a file either.
-const PIECE = 1 << 19; // bytes of a message; a notebook's connection ends at messages of 10 MB
-const DECODED_RATE = 48000; // Hz of what the browser decodes
+// Recordings from the microphone, or from a file that is chosen or dropped. A recording from the microphone is sent to
+// Python as samples. A small file is sent undecoded; a large one, or one that Python asks for by {decode: take}, is
+// sent as samples too, since browsers can read formats that Python cannot. Everything is sent in pieces: {take, piece,
+// pieces, name, rate, seconds} with bytes, where `rate` is 0 for an undecoded file and `seconds` is the duration of the
+// whole recording. {unknown: take} reports that the browser cannot read a file either.
+const PIECE = 1 << 19; // bytes per message; a notebook closes the connection at messages of 10 MB
+const DECODED_RATE = 48000; // sample rate of decoded files (Hz)
 const LOWEST = -60; // dB at the left end of the meter
-const LOUD = -1; // dB from which it warns
-const FALL = 30; // dB a second by which the meter falls
-const STARTED = "gansynth-started"; // tells everything else on the page to stop, and comes from there: see page.js
+const LOUD = -1; // dB from which the meter turns red
+const FALL = 30; // dB per second by which the meter falls
+const STARTED = "gansynth-started"; // event that stops all other sound on the page; see page.js
 const TAP = `registerProcessor("gansynth-tap", class extends AudioWorkletProcessor {
   process([[samples]]) {
     if (samples) this.port.postMessage(samples.slice());
     return true;
   }
 });`;
-// What a player of music is to hear: no echo is taken out, no noise, and no level is evened.
+// Music must be recorded as it is, without the processing that browsers apply to speech.
 const UNCHANGED = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 const INSTEAD = "upload a file instead";
 
-// Why there can be no recording here, in a sentence; or "".
+// The reason why recording is impossible here, as a sentence; or "".
 function whyNot() {
-  if (!window.isSecureContext) return `Browsers let only pages from https or from this computer use the microphone: ${INSTEAD}.`;
-  if (!navigator.mediaDevices?.getUserMedia || !window.AudioWorkletNode) return `This browser cannot record: take another one, or ${INSTEAD}.`;
+  if (!window.isSecureContext) return `Browsers allow the microphone only on pages from https or from this computer: ${INSTEAD}.`;
+  if (!navigator.mediaDevices?.getUserMedia || !window.AudioWorkletNode) return `This browser cannot record: use another one, or ${INSTEAD}.`;
   const policy = document.permissionsPolicy ?? document.featurePolicy;
   if (policy?.features().includes("microphone") && !policy.allowsFeature("microphone")) return `This frame does not allow the microphone: ${INSTEAD}.`;
   return "";
 }
 
-// The same for an error.
+// The same for an error that was raised when recording started.
 function reason(error) {
-  if (error.name === "NotAllowedError") return `The microphone was not allowed: the browser's settings for this site can change that. Or ${INSTEAD}.`;
+  if (error.name === "NotAllowedError") return `The microphone was not allowed: change that in the browser's settings for this site, or ${INSTEAD}.`;
   if (error.name === "NotFoundError" || error.name === "OverconstrainedError") return `No microphone was found: connect one, or ${INSTEAD}.`;
-  if (error.name === "NotReadableError") return `The microphone cannot be used now, perhaps because another program has it: close that, or ${INSTEAD}.`;
+  if (error.name === "NotReadableError") return `The microphone cannot be used, perhaps because another program is using it: close that program, or ${INSTEAD}.`;
   return `Recording failed (${error.message}): ${INSTEAD}.`;
 }
 
-// Listen to the microphone. `heard` is called with each few samples, `ended` if the microphone goes away. Returns
-// {rate, stop}.
+// Listen to the microphone. Calls `heard` with each block of samples, and `ended` if the microphone is disconnected.
+// Returns {rate, stop}.
 async function listen(heard, ended) {
   const stream = await navigator.mediaDevices.getUserMedia({ audio: UNCHANGED });
   let context = null;
@@ -54,7 +54,7 @@ async function listen(heard, ended) {
     await context.resume();
     const tap = new AudioWorkletNode(context, "gansynth-tap", { channelCount: 1, channelCountMode: "explicit" });
     tap.port.onmessage = ({ data }) => context && heard(data);
-    context.createMediaStreamSource(stream).connect(tap).connect(context.destination); // it is silent, and has to lead somewhere
+    context.createMediaStreamSource(stream).connect(tap).connect(context.destination); // the tap outputs silence, but runs only if it is connected
     stream.getAudioTracks()[0].addEventListener("ended", ended);
     return { rate: context.sampleRate, stop };
   } catch (error) {
@@ -68,7 +68,7 @@ function render({ model, el }) {
   const gauge = add("span", "gauge", el);
   const meter = add("span", "meter", gauge, { role: "meter", "aria-label": "Level", "aria-valuemin": LOWEST, "aria-valuemax": 0 });
   const level = add("i", "", meter), time = add("span", "time", gauge);
-  const choose = add("button", "choose", el, { type: "button", title: "Take a sound file from your computer: WAV, FLAC, OGG, MP3, and what the browser knows" });
+  const choose = add("button", "choose", el, { type: "button", title: "Upload a sound file from your computer: WAV, FLAC, OGG, MP3, or any format that the browser can read" });
   const input = add("input", "", el, { type: "file", accept: "audio/*,.wav,.flac,.ogg,.mp3,.aif,.aiff,.m4a", tabindex: "-1", "aria-hidden": "true" });
   const zone = add("span", "gansynth-drop", el);
   const news = add("p", "news", el, { role: "status" });
@@ -76,11 +76,11 @@ function render({ model, el }) {
   zone.textContent = "or drop a sound file here";
   input.hidden = true;
 
-  let running = null; // {rate, stop} while there is a recording
-  let asked = false; // whether the browser is asking for the microphone
-  let gone = false; // whether this view is
+  let running = null; // {rate, stop} during a recording
+  let asked = false; // whether the browser is asking the user for the microphone
+  let gone = false; // whether this view has been removed
   let chunks = [], count = 0, shown = LOWEST, before = 0, frame = 0;
-  let last = null; // {take, file}, the file that was sent last
+  let last = null; // {take, file} of the file that was sent last
 
   const say = (text) => {
     news.textContent = text;
@@ -89,7 +89,7 @@ function render({ model, el }) {
   const show = () => {
     record.textContent = running ? "Stop" : asked ? "Waiting …" : "Record";
     record.classList.toggle("on", Boolean(running));
-    record.disabled = !running && Boolean(whyNot()); // not while the browser asks: the keyboard would lose it
+    record.disabled = !running && Boolean(whyNot()); // enabled while the browser asks: a disabled button would lose the keyboard focus
     choose.disabled = asked || Boolean(running);
     gauge.hidden = !running;
   };
@@ -130,7 +130,7 @@ function render({ model, el }) {
     say("");
     last = null;
     try {
-      if (file.size > model.get("most_bytes")) throw new Error(`it has ${Math.round(file.size / 1e6)} MB; cut out a few seconds`);
+      if (file.size > model.get("most_bytes")) throw new Error(`it is too large (${Math.round(file.size / 1e6)} MB); cut out a few seconds`);
       if (file.size > model.get("most_raw")) await decode(file);
       else last = { take: send({ name: file.name, rate: 0, seconds: 0 }, await file.arrayBuffer()), file };
     } catch (error) {
@@ -180,7 +180,7 @@ function render({ model, el }) {
     say("");
     asked = true;
     show();
-    document.dispatchEvent(new CustomEvent(STARTED, { detail: model })); // else the microphone hears it
+    document.dispatchEvent(new CustomEvent(STARTED, { detail: model })); // stops all sound, which the microphone would pick up
     try {
       const begun = await listen(heard, () => end(true));
       [chunks, count, shown, before] = [[], 0, LOWEST, performance.now()];
@@ -203,7 +203,7 @@ function render({ model, el }) {
   choose.addEventListener("click", () => input.click());
   input.addEventListener("change", () => {
     take(input.files[0]);
-    input.value = ""; // so that the same file can come again
+    input.value = ""; // so that the same file can be chosen again
   });
   const over = (event) => {
     event.preventDefault();

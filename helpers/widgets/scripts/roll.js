@@ -1,4 +1,4 @@
-// A picture of a score, readable in a narrow window too.
+// A piano roll, readable in a narrow window too.
 function render({ model, el }) {
   const image = document.createElement("img");
   const folded = foldable();

@@ -1,6 +1,6 @@
-// Clips side by side, each under its picture, to hear against each other: all run in step, and one cursor moves over all
-// pictures. A click on a picture hears that clip from there. Needs transport.js.
-const STEP = 0.1; // s, an arrow key
+// Clips side by side, each under its picture, to compare by ear: all run in step, and a cursor moves over all pictures.
+// A click on a picture plays that clip from there. Needs transport.js.
+const STEP = 0.1; // s per arrow key
 
 function view(model, sound, el) {
   el.classList.add("gansynth-sides");
@@ -10,7 +10,7 @@ function view(model, sound, el) {
   const play = element("button", "play", { type: "button", title: "Play and pause (Space)", "aria-keyshortcuts": "Space" });
   const place = element("input", "", { type: "range", min: "0", step: "0.01", "aria-label": "position" });
   const time = element("span", "time");
-  const loop = element("button", "loop", { type: "button", title: "Begin again at the end (L)", "aria-keyshortcuts": "L" });
+  const loop = element("button", "loop", { type: "button", title: "Repeat (L)", "aria-keyshortcuts": "L" });
   const bar = element("div", "bar");
   loop.textContent = "↻ Loop";
   bar.append(play, place, time, loop);

@@ -1,15 +1,15 @@
-// One clip to hear. It is loaded whenever there is a new one, and begins by itself only when a message says so: a
-// message is not part of the state, so that a page that is opened again is silent.
+// A player for one clip. A new clip is loaded at once, but starts to play only on a message. Messages are not part of
+// the state, so that a reloaded page stays silent.
 function render({ model, el }) {
   const audio = document.createElement("audio");
   audio.controls = true;
   let address = "";
-  let wanted = null; // number of the clip that is to be played, which may arrive after the message
+  let wanted = null; // number of the clip to play, which may arrive after the message
 
   const start = () => {
     if (wanted === null || wanted !== model.get("clip") || !el.isConnected) return;
     wanted = null;
-    audio.play().catch(() => {}); // a browser may want a click first; the button is there for that
+    audio.play().catch(() => {}); // the browser may require a click first: the user can press the play button
   };
   const load = () => {
     const bytes = model.get("value");
@@ -32,7 +32,7 @@ function render({ model, el }) {
   return () => {
     model.off("change:clip", load);
     model.off("msg:custom", hear);
-    audio.removeAttribute("src"); // else it goes on while nobody can stop it
+    audio.removeAttribute("src"); // otherwise it would go on playing without a button to stop it
     audio.load();
     URL.revokeObjectURL(address);
   };

@@ -1,15 +1,15 @@
-// A piano roll, under it a ribbon of colours, and a handle for each entry to drag along both.
+// A piano roll with a ribbon of colours below it, and a handle for each entry to drag along both.
 // Sends {move: [entry, second]}, {remove: entry} and {add: second or null}.
 const STEP = 0.1, LONG = 1; // s per arrow key, and with shift
 const PAUSE = 150; // ms after the last arrow key until the move is sent
 const TICKS = [0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600];
 const MOST_TICKS = 12;
-const TICK_ROOM = 52; // pixels from one tick to the next, at least
-const LABEL_ROOM = 36; // pixels that a part of the ribbon needs to say whose it is
-const WIDE = 900; // pixels, as long as it is not on the page
-const LETTER = 8; // pixels, about
+const TICK_ROOM = 52; // least distance of two ticks (pixels)
+const LABEL_ROOM = 36; // pixels that a part of the ribbon must have to show a name
+const WIDE = 900; // pixels, assumed width as long as the element is not on the page
+const LETTER = 8; // pixels, approximate width of a letter
 
-// Black or white, whichever is read more easily on a colour such as "#332288".
+// Black or white, whichever is easier to read on a colour such as "#332288".
 function ink(colour) {
   const [r, g, b] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
   return 0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#000000" : "#ffffff";
@@ -31,9 +31,9 @@ function render({ model, el }) {
   const stage = add("stage", el);
   const roll = add("roll", stage, "img"), ribbon = add("ribbon", stage), axis = add("axis", el);
   let entries = [], handles = [], address = "", dragged = null;
-  let pending = null; // {i, timer}: a move by keys that is not sent yet
+  let pending = null; // {i, timer}: a move by arrow keys that has not been sent yet
   roll.alt = "Piano roll of the song";
-  ribbon.title = "Double click, or Enter: add an instrument here. Drag the handles; Delete removes one.";
+  ribbon.title = "Double-click, or press Enter, to add an instrument here. Drag the handles; Delete removes one.";
   ribbon.tabIndex = 0;
   ribbon.setAttribute("role", "button");
   ribbon.setAttribute("aria-label", "Timeline: Enter adds an instrument");
@@ -55,7 +55,7 @@ function render({ model, el }) {
     const width = ribbon.clientWidth || 1;
     const room = entries.map(([second], i) => (((entries[i + 1]?.[0] ?? total()) - second) / total()) * width);
     const last = entries.length - 1;
-    // The last name stands before its handle where it has no room behind it, and the one before it leaves some.
+    // The last name is placed before its handle if there is no room after it and the name before it leaves enough.
     const needed = last > 0 ? LETTER * entries[last][1].length + 16 : 0;
     const before = last > 0 && room[last] < needed && room[last - 1] > needed + LETTER * entries[last - 1][1].length + 16;
     ribbon.replaceChildren(...entries.map(([second, name], i) => {
@@ -83,7 +83,7 @@ function render({ model, el }) {
       handle.setAttribute("aria-valuetext", `${name} at ${clock(second)}`);
     });
   };
-  // An entry goes no further than its neighbours and the ends.
+  // Move an entry, but not beyond its neighbours or the ends.
   const place = (i, second) => {
     const gap = model.get("gap");
     const lowest = i ? entries[i - 1][0] + gap : 0;
@@ -140,7 +140,7 @@ function render({ model, el }) {
   };
 
   const showEntries = () => {
-    if (dragged || pending) return; // it shows what is being done here; the answer to that comes later
+    if (dragged || pending) return; // keep showing the user's change until Python has answered it
     entries = model.get("entries").map((entry) => [...entry]);
     const focused = handles.findIndex(({ handle }) => handle === document.activeElement);
     while (handles.length > entries.length) handles.pop().handle.remove();

@@ -1,9 +1,9 @@
-// The sound of an A/B player. All clips run in step in one audio context, each behind a gain of its own; the one that is
-// heard is open. So switching is a crossfade and cannot lose the position. The sound belongs to the model.
-const FADE = 0.004; // s, time constant of a switch: shorter clicks, longer blurs what is compared
-const LEAD = 0.02; // s from the call to the first sample, so that all clips begin together
-const PATIENCE = 1000; // ms that the browser gets to let sound begin
-const STARTED = "gansynth-started"; // tells everything else on the page to stop, and comes from there: see page.js
+// The sound of an A/B player. All clips run in step in one audio context, each through its own gain node; only that of
+// the current clip is open. Switching is thus a crossfade and cannot lose the position. The sound belongs to the model.
+const FADE = 0.004; // s, time constant of a switch: a shorter one clicks, a longer one blurs the comparison
+const LEAD = 0.02; // s from the call to the first sample, so that all clips start together
+const PATIENCE = 1000; // ms to wait for the browser to start the audio context
+const STARTED = "gansynth-started"; // event that stops all other sound on the page; see page.js
 
 const longestOf = (model) => Math.max(0, ...model.get("seconds"));
 const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
@@ -11,12 +11,12 @@ const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 function transport(model) {
   let context = null;
   let master = null;
-  let decoded = null; // promise of one {buffer, gain} a clip, all buffers equally long
+  let decoded = null; // promise of one {buffer, gain} per clip, all buffers equally long
   let tracks = [];
-  let sources = []; // those that run now
-  let begin = 0; // s, where they began
-  let origin = 0; // s on the context's clock, where they would have been at position 0
-  let attempt = 0; // counts starts and stops, so that a start that was waited for knows when it is no longer wanted
+  let sources = []; // the sources that are playing
+  let begin = 0; // s, position at which they started
+  let origin = 0; // s on the context's clock at which their position would have been 0
+  let attempt = 0; // counts starts and stops, so that a start that had to wait can tell whether it is still wanted
   let views = 0;
   let kept = model.get("position");
 
@@ -38,7 +38,7 @@ function transport(model) {
 
   async function decode() {
     const files = model.get("sounds").map((file) => {
-      const bytes = file.buffer ?? file; // a DataView, on all of the message's bytes
+      const bytes = file.buffer ?? file; // a DataView on the bytes of the whole message
       return bytes.slice(file.byteOffset ?? 0, (file.byteOffset ?? 0) + file.byteLength);
     });
     const buffers = await Promise.all(files.map((file) => context.decodeAudioData(file)));
@@ -95,10 +95,10 @@ function transport(model) {
         master.connect(context.destination);
         changeVolume();
       }
-      // Without a click or a key before it, the browser leaves this promise open.
+      // Without a preceding click or key press, the browser never resolves this promise.
       await Promise.race([context.resume(), new Promise((done) => setTimeout(done, PATIENCE))]);
       if (!wanted()) return;
-      if (context.state !== "running") throw new Error("the browser lets sound begin only after a click: press Play");
+      if (context.state !== "running") throw new Error("the browser allows sound only after a click: press Play");
       decoded ??= decode();
       const ready = await decoded;
       if (!wanted()) return;
@@ -107,7 +107,7 @@ function transport(model) {
       const from = model.get("position");
       run(from < longestOf(model) - 1e-3 ? from : 0);
     } catch (error) {
-      if (wanted()) set({ playing: false, trouble: `this cannot be played: ${error.message}` });
+      if (wanted()) set({ playing: false, trouble: `playback failed: ${error.message}` });
     }
   }
 
@@ -136,7 +136,7 @@ function transport(model) {
     const length = sources[0].buffer.duration;
     const rounds = Math.floor((context.currentTime - origin) / length);
     if (rounds > 0) {
-      origin += rounds * length; // as if this round had been the first
+      origin += rounds * length; // as if the present round were the first
       begin = 0;
     }
     for (const source of sources) source.loop = model.get("loop");
@@ -162,7 +162,7 @@ function transport(model) {
   };
   for (const [name, listener] of Object.entries(listeners)) model.on(name, listener);
   document.addEventListener(STARTED, otherStarted);
-  if (model.get("playing")) set({ playing: false }); // a page that was reloaded is silent
+  if (model.get("playing")) set({ playing: false }); // a reloaded page stays silent
 
   return {
     position,
@@ -175,7 +175,7 @@ function transport(model) {
     set,
     enter: () => views++,
     leave() {
-      if (--views === 0 && model.get("playing")) set({ playing: false }); // nobody could stop it any more
+      if (--views === 0 && model.get("playing")) set({ playing: false }); // there is no button left to stop it
     },
     close() {
       stop();
@@ -193,7 +193,7 @@ function element(tag, className, attributes = {}) {
   return made;
 }
 
-// The widget of a view of a model and its sound, which lives as long as the model and not as long as one view.
+// Make a widget from a view. Its sound lives as long as the model, so that it survives a single view.
 const withTransport = (view) => () => {
   let sound;
   return {

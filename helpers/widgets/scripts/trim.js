@@ -1,16 +1,16 @@
-// A recording as a waveform, the notes that were found in it, and two handles around what is used of it. The handles are
-// dragged, or moved with the arrow keys; a drag elsewhere marks a new part. Sends {trim: [start, end]}.
+// The waveform of a recording with the notes found in it, and two handles that mark the part to use. The handles can be
+// dragged, or moved with the arrow keys; dragging elsewhere marks a new part. Sends {trim: [start, end]}.
 const SVG = "http://www.w3.org/2000/svg";
 const STEP = 0.01, LONG = 0.1; // s per arrow key, and with shift
 const PAUSE = 300; // ms after the last arrow key until the part is sent
-const GRIP = 20; // pixels from a handle at which a finger still takes it
-const STROKE = 6; // pixels that a press moves to mark a new part
+const GRIP = 20; // pixels from a handle within which a press grabs it
+const STROKE = 6; // pixels that a press must move to mark a new part
 const TICKS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60];
-const TICK_ROOM = 52; // pixels from one tick to the next, at least
-const HEIGHT = 100; // of the drawing's own units
+const TICK_ROOM = 52; // least distance of two ticks (pixels)
+const HEIGHT = 100; // of the drawing, in its own units
 
 function render({ model, el }) {
-  const stage = add("div", "stage", el, { title: "Drag the handles to what is to be matched, or mark a new part" });
+  const stage = add("div", "stage", el, { title: "Drag the handles around the part to match, or mark a new part" });
   const svg = document.createElementNS(SVG, "svg");
   const wave = document.createElementNS(SVG, "path");
   svg.append(wave);
@@ -21,7 +21,7 @@ function render({ model, el }) {
   const found = add("div", "found", stage);
   const shades = [add("div", "shade", stage), add("div", "shade", stage)];
   const handles = ["Start", "End"].map((name) =>
-    add("div", "handle", stage, { role: "slider", tabindex: "0", "aria-label": `${name} of the part that is used` }));
+    add("div", "handle", stage, { role: "slider", tabindex: "0", "aria-label": `${name} of the part to use` }));
   const outputs = handles.map((handle) => add("output", "", handle));
   const axis = add("div", "axis", el);
   let part = [0, 0], press = null, timer = null;
@@ -53,7 +53,7 @@ function render({ model, el }) {
     if (part[0] !== start || part[1] !== end) model.send({ trim: part });
   };
   const follow = () => {
-    if (press || timer) return; // it shows what is being done here; the answer to that comes later
+    if (press || timer) return; // keep showing the user's change until Python has answered it
     part = [model.get("start"), model.get("end")];
     paint();
   };
