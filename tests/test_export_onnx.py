@@ -175,7 +175,7 @@ def test_a_linear_frequency_axis(tmp_path):
 def test_mistakes_are_one_sentence(model, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"model\.bin must end in \.onnx"):
         export.onnx(model, tmp_path / "model.bin")
-    with pytest.raises(ValueError, match="weights is 'int8'; it can be 'float32' or 'float16'"):
+    with pytest.raises(ValueError, match="weights is 'int8'; it must be 'float32' or 'float16'"):
         export.onnx(model, tmp_path / "model.onnx", weights="int8")
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match="not installed: pip install onnx"):

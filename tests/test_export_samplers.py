@@ -412,14 +412,14 @@ class TestPaths:
     def test_a_folder_of_something_else_stays(self, tmp_path):
         (tmp_path / "a_sfz").mkdir()
         (tmp_path / "a_sfz" / "thesis.txt").write_text("years")
-        with pytest.raises(ValueError, match="holds other things"):
+        with pytest.raises(ValueError, match="contains other files"):
             export.sampler(of(short_loop()), tmp_path / "a.sfz")
         assert [path.name for path in tmp_path.iterdir()] == ["a_sfz"]
 
     def test_a_recording_among_the_samples_stays(self, tmp_path):
         path = export.sampler(of(short_loop()), tmp_path / "a.sfz")
         (tmp_path / "a_sfz" / "mysong.wav").write_text("mine")
-        with pytest.raises(ValueError, match="holds other things"):
+        with pytest.raises(ValueError, match="contains other files"):
             export.sampler(of(short_loop()), path)
         assert (tmp_path / "a_sfz" / "mysong.wav").read_text() == "mine"
 
@@ -492,7 +492,12 @@ class TestPaths:
 
     @pytest.mark.parametrize(
         ("path", "said"),
-        [("", "names no file"), ("/", "names no file"), (".sfz", "a name that ends in"), ("file/a.sfz", "is a file")],
+        [
+            ("", "does not name a file"),
+            ("/", "does not name a file"),
+            (".sfz", "must end in"),
+            ("file/a.sfz", "is a file"),
+        ],
     )
     def test_paths_that_name_nothing(self, tmp_path, monkeypatch, path, said):
         monkeypatch.chdir(tmp_path)
@@ -502,7 +507,7 @@ class TestPaths:
         assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
     def test_what_has_not_been_sampled_is_said(self, tmp_path):
-        with pytest.raises(ValueError, match="has not been sampled"):
+        with pytest.raises(ValueError, match="is not sampled yet"):
             export.sampler(instruments.Instrument("Cello", [1.0]), tmp_path / "a.sfz")
 
     def test_names_that_look_alike_have_folders_of_their_own(self, tmp_path):

@@ -96,7 +96,7 @@ class TestZones:
     def test_a_key_is_played_by_the_nearest_or_else_the_lower(self, above, last):
         assert sampling.key_ranges([48, above]) == [(36, last), (last + 1, above + 12)]
 
-    def test_a_soft_voice_makes_layers(self, model):
+    def test_a_soft_version_makes_layers(self, model):
         zones = sampled(model, "Tone", velocities=None).instruments[0].zones
         assert sorted({(zone.soft, zone.loud) for zone in zones}) == [(1, 42), (43, 84), (85, 127)]
         peaks = {zone.loud: np.abs(zone.samples).max() for zone in zones if zone.pitch == 60}
@@ -106,12 +106,12 @@ class TestZones:
         zones = sampled(model, "Pluck", velocities=None).instruments[0].zones
         assert {(zone.soft, zone.loud) for zone in zones} == {(1, 127)}
 
-    def test_a_soft_voice_that_is_the_same_sound_makes_none(self, model):
+    def test_a_soft_version_that_is_the_same_sound_makes_none(self, model):
         found = sampled(model, "Tone", "Twin", "Pluck", velocities=None)
         assert [each.layers for each in found.instruments] == [[42, 84, 127], [127], [127]]
         assert found.layers() == [
             "Tone: 3 velocity layers",
-            "Twin: 1 velocity layer, since the model's soft voice is the same sound",
+            "Twin: 1 velocity layer, since the soft version is the same sound",
             "Pluck: 1 velocity layer",
         ]
         assert sampled(model, "Twin").layers() == ["Twin: 1 velocity layer"]  # that was all that it was asked for
@@ -221,17 +221,17 @@ class TestRefusals:
             ({"pitches": [23]}, "from 24 to 84"),
             ({"pitches": [60.5]}, "whole numbers"),
             ({"pitches": [60, 60]}, "different"),
-            ({"pitches": []}, "at least one"),
+            ({"pitches": []}, "one or more"),
             ({"velocities": [64, 100]}, "to 127"),
-            ({"velocities": [127, 64]}, "rise"),
-            ({"velocities": []}, "rise"),
+            ({"velocities": [127, 64]}, "increase"),
+            ({"velocities": []}, "increase"),
             ({"velocities": list(range(119, 128))}, "up to 8"),
-            ({"pitches": 60}, r"pitches is 60; it must be a list of numbers, as in \[48"),
+            ({"pitches": 60}, r"pitches is 60; it must be a list of numbers such as \[48"),
             ({"pitches": "60"}, "pitches is '60'; it must"),
             ({"pitches": ["C4"]}, r"pitches is \['C4'\]; it must"),
-            ({"velocities": 127}, r"velocities is 127; it must be a list of numbers, as in \[42"),
+            ({"velocities": 127}, r"velocities is 127; it must be a list of numbers such as \[42"),
             ({"velocities": "x"}, "velocities is 'x'; it must"),
-            ({"sample_rate": 8000}, "between 16000 and"),
+            ({"sample_rate": 8000}, "from 16000 to"),
             ({"sample_rate": 44100.0}, "whole number"),
         ],
     )
@@ -245,17 +245,19 @@ class TestRefusals:
 
     @pytest.mark.parametrize("wrong", ["Tone", ["Tone"], {"Tone": 1}])
     def test_of_a_name(self, model, wrong):
-        with pytest.raises(ValueError, match=r"no instrument; a bank has them, as in bank\['T"):
+        with pytest.raises(ValueError, match=r"not an instrument; take one from a bank: bank\['T"):
             export.sampled(model, wrong)
 
     def test_of_something_else(self, model):
         done = sampled(model, "Tone", pitches=[60])
-        with pytest.raises(ValueError, match=r"^'Tone' is no instrument"):
+        with pytest.raises(ValueError, match=r"^'Tone' is not an instrument"):
             export.sampled(model, "Tone")
         for call in (export.sampled, lambda *given: export.page(*given, "a.html")):
-            with pytest.raises(ValueError, match=r"Sampled\(Tone: 1 note, .* is no instrument; a bank has them, as in"):
+            with pytest.raises(
+                ValueError, match=r"Sampled\(Tone: 1 note, .* is not an instrument; take one from a bank"
+            ):
                 call(model, done)
-            with pytest.raises(ValueError, match=r"None is no instrument"):
+            with pytest.raises(ValueError, match=r"None is not an instrument"):
                 call(model, None)
 
     def test_of_the_name_of_a_model(self, model, tmp_path):
@@ -267,7 +269,7 @@ class TestRefusals:
             lambda: export.onnx("demo", tmp_path / "a.onnx"),
             lambda: export.web("demo", tmp_path),
         ):
-            with pytest.raises(ValueError, match=r"'demo' is no model; gansynth\.load\('demo'\) gives one"):
+            with pytest.raises(ValueError, match=r"'demo' is not a model; gansynth\.load\('demo'\) returns one"):
                 call()
 
     def test_of_another_model(self, model):

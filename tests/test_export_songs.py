@@ -137,7 +137,7 @@ def test_mistakes_are_found_before_anything_is_played(clip, tmp_path):
         export.stems(clip, tmp_path / "file", None)
     with pytest.raises(NotADirectoryError, match="file is a file"):
         export.project(clip, tmp_path / "file", None)
-    with pytest.raises(IsADirectoryError, match=r"folder\.zip is a folder, and a zip cannot take its place"):
+    with pytest.raises(IsADirectoryError, match=r"folder\.zip is a folder, which a zip file cannot replace"):
         export.project(clip, tmp_path / "folder.zip", None)
     with pytest.raises(ValueError, match="the clip was made with stub a1b2c3d4"):
         export.stems(clip, tmp_path / "stems", OtherPlayer())

@@ -160,13 +160,13 @@ def test_a_folder_is_replaced_if_it_is_ours(model, npm, tmp_path):
     assert npm.asked == ["/onnxruntime-web/-/onnxruntime-web-9.9.9.tgz"], "it is kept"
     for name in ("holiday.jpg", "app.js"):
         (folder / name).touch()
-        with pytest.raises(ValueError, match=f"holds other things, such as {name}"):
+        with pytest.raises(ValueError, match=f"contains other files, such as {name}"):
             make(model, folder)
         (folder / name).unlink()
     other = tmp_path / "site"
     other.mkdir()
     (other / "index.html").write_text("mine")
-    with pytest.raises(ValueError, match="holds other things"):
+    with pytest.raises(ValueError, match="contains other files"):
         make(model, other)
     assert (other / "index.html").read_text() == "mine"
 
@@ -176,7 +176,7 @@ def test_a_folder_is_replaced_if_it_is_ours(model, npm, tmp_path):
 
 def test_what_npm_did_not_publish_is_refused_and_forgotten(model, npm, tmp_path):
     good, npm.body = npm.body, npm.body[:-1] + b"x"
-    with pytest.raises(ValueError, match=r"onnxruntime-web-9\.9\.9\.tgz is not what npm published") as caught:
+    with pytest.raises(ValueError, match=r"onnxruntime-web-9\.9\.9\.tgz is not the file that npm published") as caught:
         make(model, tmp_path / "web")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "web").exists()
@@ -184,7 +184,7 @@ def test_what_npm_did_not_publish_is_refused_and_forgotten(model, npm, tmp_path)
     make(model, tmp_path / "web")
     kept = web_page.CACHE / "onnxruntime-web-9.9.9.tgz"
     kept.write_bytes(b"somebody was here")
-    with pytest.raises(ValueError, match="its hash is another one, and it was deleted"):
+    with pytest.raises(ValueError, match="its hash differs, so it was deleted"):
         make(model, tmp_path / "web")
     assert not kept.exists()
 
@@ -221,7 +221,7 @@ def test_what_cannot_be_is_said_before_anything_is_fetched(model, npm, tmp_path,
     atlas = atlas_of(model, 3)
     longer = np.zeros(model.latent_sizes[1])
     atlas.instruments[1] = Instrument("freed", longer, model.name, model.fingerprint)
-    with pytest.raises(ValueError, match="'freed' is no point of the latent space, which is all that the page plays"):
+    with pytest.raises(ValueError, match="'freed' is not a point of the latent space, and the page plays only those"):
         export.web(model, tmp_path / "web", atlas)
     asked = len(npm.asked)
     monkeypatch.setattr(web_page.importlib.util, "find_spec", lambda name: None)
@@ -229,7 +229,7 @@ def test_what_cannot_be_is_said_before_anything_is_fetched(model, npm, tmp_path,
         make(model, tmp_path / "web")
     monkeypatch.undo()
     monkeypatch.setattr(type(model), "max_duration", 2.0)
-    with pytest.raises(ValueError, match="makes notes of 2 s; 3 are needed"):
+    with pytest.raises(ValueError, match="generates notes of 2 s; a loop needs 3 s"):
         make(model, tmp_path / "web")
     assert len(npm.asked) == asked
 

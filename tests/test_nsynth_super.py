@@ -304,7 +304,7 @@ def test_one_instrument_in_two_corners_has_one_name(tmp_path):
 
 @pytest.mark.slow
 def test_stopping_leaves_what_was_there(tmp_path):
-    with pytest.raises(InterruptedError, match="stopped, and nothing was written"):
+    with pytest.raises(InterruptedError, match="stopped; nothing was written"):
         export.nsynth_super(Organ(), FOUR, tmp_path / "new", stop=lambda: True, **SMALL)
     assert not [*tmp_path.iterdir()]
     before = export.nsynth_super(Organ(), FOUR, tmp_path / "pads", **SMALL)
@@ -353,7 +353,7 @@ def test_room_is_looked_for_before_the_work_begins(tmp_path, monkeypatch):
             raise AssertionError
 
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 10**6))
-    with pytest.raises(OSError, match=r"1 pad of 3 MB take 0.00 GB, and the disk of .* has 0.00 GB free"):
+    with pytest.raises(OSError, match=r"1 pad of 3 MB take 0.00 GB, but the disk of .* has only 0.00 GB free"):
         export.nsynth_super(Idle(), FOUR, tmp_path / "new", **SMALL)
     assert not [*tmp_path.iterdir()]
 
@@ -365,20 +365,20 @@ ONE = FOUR[0]
     ("corners", "changes", "message"),
     [
         (FOUR[:3], {}, "a pad has four corners, not 3"),
-        ([*FOUR[:3], []], {}, "a corner has 0 instruments; the dial works with 1, 2 or 4"),
+        ([*FOUR[:3], []], {}, "a corner has 0 instruments; it must have 1, 2 or 4"),
         ([*FOUR[:3], FOUR[:3]], {}, "a corner has 3 instruments"),
         ([*FOUR[:3], "Harp"], {}, "a corner is 'Harp'; it must be an instrument or a list of instruments"),
-        ([*FOUR[:3], [ONE, voice(0)]], {}, "an instrument is twice in one corner: voice 0, voice 0"),
+        ([*FOUR[:3], [ONE, voice(0)]], {}, "a corner contains an instrument twice: voice 0, voice 0"),
         ([*FOUR[:3], Instrument("far", np.ones(8), "violins", "abc")], {}, "'far' was made for violins"),
         (ONE, {}, r"corners is Instrument\('voice 0'\); it must be a list of four"),
         ("Harp", {}, "corners is 'Harp'; it must be a list of four"),
         ([*FOUR[:3], None], {}, "a corner is None; it must be an instrument or a list"),
-        (FOUR, {"pitches": 60}, "pitches must be whole numbers"),
+        (FOUR, {"pitches": 60}, "pitches must be increasing whole numbers"),
         (FOUR, {"resolution": 1}, "resolution is 1; it must be a whole number from 2 to 11"),
         (FOUR, {"resolution": 12}, "resolution is 12"),
-        (FOUR, {"looping": (0.1, 0.2)}, r"looping is \(0.1, 0.2\); it is True"),
+        (FOUR, {"looping": (0.1, 0.2)}, r"looping is \(0.1, 0.2\); it must be True"),
         (FOUR, {"resolution": 9.0}, "resolution is 9.0"),
-        (FOUR, {"pitches": []}, "pitches must be whole numbers that rise, from 24 to 84"),
+        (FOUR, {"pitches": []}, "pitches must be increasing whole numbers from 24 to 84"),
         (FOUR, {"pitches": [60, 48]}, "pitches must"),
         (FOUR, {"pitches": [23, 48]}, "pitches must"),
         (FOUR, {"pitches": [48, 85]}, "pitches must"),
@@ -386,7 +386,7 @@ ONE = FOUR[0]
         (
             [[voice(partial, level) for partial in range(4)] for level in (0.1, 0.2, 0.3, 0.4)],
             {"pitches": range(24, 85), "resolution": 11},
-            "256 pads of 886 MB are more than 64 GB; take fewer pitches, cells or instruments a corner",
+            "256 pads of 886 MB are more than 64 GB; use fewer pitches, cells or instruments per corner",
         ),
     ],
 )

@@ -89,7 +89,7 @@ def test_a_wrong_ending_is_told_before_tensorflow_is_imported(tmp_path):
     command = ("-m", "helpers.export", "--checkpoint", "demo", "--instrument", "Cello", "--output", "cello.wav")
     done = run_python(*command, PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)]))
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("error: cello.wav must be a name that ends in .sfz, ")
+    assert done.stderr.startswith("error: cello.wav must end in .sfz, ")
 
 
 def test_a_program_that_only_imports_us_keeps_its_tracebacks():

@@ -1,12 +1,12 @@
-"""Instruments and songs to take along: samplers, hardware, stems, pages, ONNX.
+"""Export of instruments, songs and models: samplers, hardware, stems, web pages, ONNX.
 
-    cello = export.sampled(model, bank["Cello"])             # some notes, in tune, each with its loop
+    cello = export.sampled(model, bank["Cello"])             # notes at several pitches, in tune, with loops
     export.sampler(cello, "cello.sfz")                       # or .sf2, .dspreset, .dslibrary, .multisample, a folder
-    export.nsynth_super(model, bank[:4], "pads")             # four corners of a touch pad
-    export.page(model, bank["Cello"], "cello.html")          # a page that plays, for a friend
-    export.project(clip, "prelude")                          # stems, MIDI, report: drag them into a DAW
+    export.nsynth_super(model, bank[:4], "pads")             # pads for NSynth Super, between four instruments
+    export.page(model, bank["Cello"], "cello.html")          # a playable web page, to share
+    export.project(clip, "prelude")                          # stems, MIDI and report, to drag into a DAW
     export.onnx(model, "demo.onnx")                          # the model itself ...
-    export.web(model, "outputs/web")                         # ... in a page that plays all its instruments
+    export.web(model, "outputs/web")                         # ... in a web page that plays all its instruments
 
 Notebook: 10_take_home.
 """

@@ -1,7 +1,7 @@
-"""Bitwig's .multisample: an archive of WAVs and an XML, which Studio One opens too.
+"""Bitwig's .multisample format: an archive of WAV files and an XML file, which Studio One opens too.
 
-The format is not documented; this is what converters write and what Bitwig's own files look like. No player of it can
-be run here.
+The format is undocumented; this module follows Bitwig's own files and those written by converters. It has not been
+tested with a player, since none can be run here.
 
 Notebook: 10_take_home.
 """
@@ -21,9 +21,9 @@ def multisample(instrument: SampledInstrument, sampled: Sampled, names: Sequence
     """The multisample.xml of one instrument.
 
     Args:
-      instrument: one of ...
-      sampled: ... these.
-      names: of the WAV files of its zones, in the archive.
+      instrument: one of the instruments of `sampled`.
+      sampled: the sampled instruments.
+      names: names of the WAV files of its zones in the archive.
     """
     root = ElementTree.Element("multisample", name=text(instrument.name))
     for tag, content in {

@@ -1,4 +1,4 @@
-"""The picture behind the knobs of a sampler: the rainbowgram of one note of each instrument.
+"""The background picture of a sampler: rainbowgrams of one note of each instrument.
 
 Notebook: 10_take_home.
 """
@@ -18,9 +18,9 @@ DPI = 100
 MIDDLE_C = 60
 SECONDS = 3.0
 MAX_DRAWN = 4
-SIDE = 0.76  # of the width that the pictures have; the knobs stand beside them
+SIDE = 0.76  # share of the width for the rainbowgrams; the knobs are to their right
 INK, PAPER = "white", "#15181c"
-DEPTH = 60.0  # dB from the brightest to black
+DEPTH = 60.0  # dB from the brightest value to black
 
 
 def cover(sampled: Sampled) -> bytes:

@@ -1,10 +1,10 @@
-"""DecentSampler's .dspreset: an XML, for a free plugin and app on every system.
+"""DecentSampler's .dspreset format: an XML file for a free plugin and app on every system.
 
 Several instruments get a knob that crossfades from the first to the last; the modulation wheel turns it. The samples
-are FLACs, half as large as WAVs.
+are FLAC files, half as large as WAV files.
 
-Source: DecentSampler's Developers' Guide. Its `loopEnd` is taken to be the last sample that is played, since that is
-its default. No player of it can be run here.
+Source: DecentSampler's Developers' Guide. `loopEnd` is assumed to be the last sample that is played, as its default
+suggests. The format has not been tested with a player, since none can be run here.
 
 Notebook: 10_take_home.
 """
@@ -21,19 +21,19 @@ from .naming import text
 from .sampling import RELEASE, Sampled, Zone
 from .sfz import WHEEL, check_morph
 
-SIZE = (812, 375)  # of the plugin's window
+SIZE = (812, 375)  # of the plugin's window (pixels)
 KNOB_SIZE, KNOB_TOP, KNOB_LEFT = 90, 270, 620
-POINTS = 17  # of a crossfade's curve
-ATTACK = 0.001  # s; the samples have their own
+POINTS = 17  # of the curve of a crossfade
+ATTACK = 0.001  # s; the attack is in the samples
 
 
 def dspreset(sampled: Sampled, names: Sequence[Sequence[str]], picture: str) -> bytes:
     """The content of a .dspreset file.
 
     Args:
-      sampled: one instrument, or a few for a knob.
-      names: of the samples, for each instrument and zone, as seen from the file.
-      picture: behind the knobs, likewise.
+      sampled: one instrument, or several that share a knob.
+      names: paths of the samples, for each instrument and zone, relative to the file.
+      picture: path of the background picture, relative to the file.
     """
     check_morph(len(sampled.instruments))
     root = ElementTree.Element("DecentSampler", minVersion="1.0.0")
@@ -72,7 +72,7 @@ def _knob(tab: ElementTree.Element, place: int, label: str, low: str, high: str,
 
 
 def _crossfade(i: int, count: int) -> list[tuple[float, float]]:
-    """The level of one of some instruments along the knob, by power: (place from 0 to 1, level)."""
+    """The level of instrument `i` of `count` along the knob, with equal power: (position from 0 to 1, level)."""
     places = np.linspace(0, 1, POINTS)
     near = np.maximum(1 - np.abs(places * (count - 1) - i), 0)
     return list(zip(places.tolist(), np.sin(near * np.pi / 2).tolist(), strict=True))
@@ -89,7 +89,7 @@ def _sample(zone: Zone, file: str) -> dict[str, str]:
 
 
 def library(name: str, picture: str) -> bytes:
-    """The content of DSLibraryInfo.xml, by which the plugin lists a library."""
+    """The content of DSLibraryInfo.xml, with which the plugin lists a library."""
     root = ElementTree.Element("DecentSamplerLibraryInfo", name=text(name), version="1.0.0", coverArt=picture)
     ElementTree.indent(root)
     return ElementTree.tostring(root, "utf-8", xml_declaration=True)

@@ -1,4 +1,4 @@
-"""A page of its own that plays: one file with the notes of an instrument, or of a pad between up to four.
+"""A playable web page: one HTML file with the notes of an instrument, or of a pad between up to four.
 
     export.page(model, bank["Cello"], "cello.html")
     export.page(model, bank[:4], "pad.html")
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
 MAX_INSTRUMENTS = 4
-STEPS, LINE_STEPS = 5, 9  # of a pad each way, and between two instruments
-# Every ninth from C2 on: of 25 places with more of them, a page would have to be rougher (BITS) or larger.
+STEPS, LINE_STEPS = 5, 9  # blends of a pad in each direction, and between two instruments
+# Every ninth pitch from C2: with more pitches for each of 25 blends, a page would need fewer BITS or be larger.
 PAD_PITCHES = tuple(range(36, 85, 9))
-MAX_BYTES = 8_000_000  # of a page: what can be mailed, and what a phone opens
-FRAME_BYTES, NOTE_BYTES = 60_000, 140  # of a page without its notes, and of what is said of each
-BITS = (FULL_BITS, 14, 12, 11, 10)  # tried in turn; at 10, the noise of rounding is 62 dB below a note's peak
+MAX_BYTES = 8_000_000  # of a page that can be mailed and that a phone opens
+FRAME_BYTES, NOTE_BYTES = 60_000, 140  # of a page without its notes, and of the description of each note
+BITS = (FULL_BITS, 14, 12, 11, 10)  # tried in turn; with 10 bits, rounding noise is 62 dB below a note's peak
 SCRIPTS = ("sampler.js", "keys.js", "instrument.js")
 
 
@@ -44,20 +44,20 @@ def page(
     pitches: Sequence[int] | None = None,
     progress: bool = True,
 ) -> Path:
-    """Write a page that plays an instrument, by mouse, touch, computer keys and MIDI, without Python and network.
+    """Write a page that plays an instrument by mouse, touch, computer keyboard or MIDI, without Python or a network.
 
-    Two to four instruments get a pad, whose sounds are made in advance: 5 x 5 of them, or 9 between two. The point
-    snaps to the nearest, which is heard from the next note on.
+    Two to four instruments get a pad with blends that are rendered in advance: 5 x 5 of them, or 9 between two
+    instruments. The point snaps to the nearest blend, which is used from the next note on.
 
     Args:
-      model: whose instruments they are.
-      instruments: one, or up to four for a pad: top left, top right, bottom left, bottom right; the third of three is
-        the whole lower edge.
-      path: of the page; ends in .html.
-      title: by default the names of the instruments.
-      pitches: MIDI numbers that are sampled; keys between them are played by the nearest. By default every third, for a
-        pad every ninth.
-      progress: show a bar.
+      model: the model of the instruments.
+      instruments: one instrument, or up to four for a pad in the order top left, top right, bottom left, bottom right;
+        the third of three takes the whole lower edge.
+      path: path of the page, ending in .html.
+      title: title of the page; by default the names of the instruments.
+      pitches: MIDI numbers to sample; a key in between plays the nearest one. By default every third, for a pad every
+        ninth.
+      progress: show a progress bar.
 
     Returns:
       The path.
@@ -65,7 +65,7 @@ def page(
     Raises:
       ValueError: an instrument belongs to another model, there are more than four, or the page would be larger than
         8 MB even with its notes rounded to 10 bits.
-      OSError: it cannot be written. What was there before is there still.
+      OSError: the page cannot be written. An existing file is then left as it was.
 
     >>> from helpers import export, gansynth, instruments
     >>> model = gansynth.load("demo")
@@ -105,12 +105,12 @@ def page(
 
 
 def _grid(count: int) -> tuple[int, int]:
-    """Places of a pad between so many instruments: columns and rows."""
+    """The columns and rows of a pad for a number of instruments."""
     return {1: (1, 1), 2: (LINE_STEPS, 1)}.get(count, (STEPS, STEPS))
 
 
 def _cells(chosen: list[Instrument], columns: int, rows: int) -> tuple[list[Instrument], list[int]]:
-    """The different instruments of a pad, and which of them each place has, row by row."""
+    """The distinct blends of a pad, and the index of the blend in each cell, row by row."""
     if len(chosen) == 1:
         return chosen, [0]
     corners = (chosen + chosen)[:4] if len(chosen) == 2 else (chosen + chosen[-1:])[:4]
@@ -125,7 +125,7 @@ def _cells(chosen: list[Instrument], columns: int, rows: int) -> tuple[list[Inst
 
 
 def _fitting(made: Sampled) -> tuple[int, list[list[dict]]]:
-    """The notes of each instrument, with as many bits as a page has room for."""
+    """The number of bits that fits into a page, and the notes of each instrument with so many bits."""
     size = 0
     for bits in BITS:
         notes = [[_note(made, zone, bits) for zone in instrument.zones] for instrument in made.instruments]
@@ -133,7 +133,7 @@ def _fitting(made: Sampled) -> tuple[int, list[list[dict]]]:
         if size <= MAX_BYTES:
             return bits, notes
     raise ValueError(
-        f"the page would have {size / 1e6:.1f} MB and may have {MAX_BYTES / 1e6:.0f}; give it fewer pitches, as in "
+        f"the page would have {size / 1e6:.1f} MB, more than {MAX_BYTES / 1e6:.0f}; use fewer pitches, such as "
         "pitches=[36, 48, 60, 72, 84], or fewer instruments"
     )
 
@@ -147,4 +147,4 @@ def _lead(names: list[str], count: int) -> str:
     pitches = f"{count} pitches" if count > 1 else "1 pitch"
     if len(names) == 1:
         return f"An instrument to play, sampled at {pitches}."
-    return f"{len(names)} instruments and what lies between them, sampled at {pitches}."
+    return f"{len(names)} instruments and the blends between them, sampled at {pitches}."

@@ -1,4 +1,4 @@
-"""Names of instruments, which can be any text, as names of files and as text in other people's formats.
+"""Conversion of instrument names, which can be any text, to file names and to text fields of other formats.
 
 Notebook: 10_take_home.
 """
@@ -13,12 +13,12 @@ from ..errors import one_line
 from ..files import RESERVED
 from ..midi import note_name
 
-MAX_STEM = 40  # characters of a file's name before its ending
-OTHERWISE = "instrument"  # where nothing of a name is left
+MAX_STEM = 40  # characters of a file name before its ending
+OTHERWISE = "instrument"  # used if nothing of a name is left
 
 
 def stem(name: str, most: int = MAX_STEM) -> str:
-    """A name as a file name without its ending: letters, digits and hyphens of ASCII, which every player takes.
+    """A name as a file name without ending: ASCII letters, digits and hyphens, which every player accepts.
 
     >>> from helpers.export import naming
     >>> naming.stem("Flûte / 2 #1"), naming.stem("CON"), naming.stem("🎻")
@@ -30,7 +30,7 @@ def stem(name: str, most: int = MAX_STEM) -> str:
 
 
 def unique(names: Iterable[str]) -> list[str]:
-    """The same names with a number after those that were there before, whatever their case."""
+    """The same names, with a number appended to repeated ones; case is ignored."""
     taken: set[str] = set()
     found = []
     for name in names:
@@ -43,12 +43,12 @@ def unique(names: Iterable[str]) -> list[str]:
 
 
 def text(name: str, most: int = 100) -> str:
-    """A name as a line of text in a file: no control characters, no line breaks, not too long."""
+    """A name as one line of text, without control characters and with at most `most` characters."""
     return one_line(name)[:most].strip() or OTHERWISE
 
 
 def pitch_text(pitch: int) -> str:
-    """A pitch in the name of a file: its number, by which files sort, and its name, as in "061-Cs4".
+    """A pitch in a file name: its number, so that files sort by pitch, and its name.
 
     >>> from helpers.export import naming
     >>> naming.pitch_text(61)

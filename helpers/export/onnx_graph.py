@@ -1,6 +1,6 @@
-"""The generator as an ONNX file, for plugins and pages: from a latent and a pitch to the spectrogram that it draws.
+"""The generator as an ONNX file, for plugins and web pages: from a latent and a pitch to a spectrogram.
 
-docs/onnx.md says what goes in, what comes out, and how sound is made of it.
+docs/onnx.md describes its inputs and output, and how to turn the output into sound.
 
 Notebook: 10_take_home.
 """
@@ -29,27 +29,27 @@ WEIGHTS = ("float32", "float16")
 
 @in_one_line
 def onnx(model: GANSynth, path: str | os.PathLike, weights: str = "float32") -> Path:
-    """Write a model's generator as an ONNX file, which a plugin or a page can run without this package.
+    """Write a model's generator as an ONNX file, which a plugin or a web page can run without this package.
 
     The inputs are "z", float32 [n, latent_vector_size], and "pitch", float32 [n, 61], one-hot from C1 (24) to C6 (84).
-    The output is "spectrogram", float32 [n, 2, frames, bins]: what `GANSynth.generate_data` gives, with the two
-    channels in front: log magnitude (on a mel axis: log power) and instantaneous frequency. n may be any number.
+    The output is "spectrogram", float32 [n, 2, frames, bins]: the output of `GANSynth.generate_data` with the channels
+    first: log magnitude (on a mel axis: log power) and instantaneous frequency. n may be any number.
 
-    Scales are multiplied into the kernels, and each doubling with the convolution after it is one transposed
-    convolution. The file's `metadata_props` hold what is needed to make sound of the spectrogram, the model's name,
-    fingerprint and licence, and the instruments that it brings along.
+    Scales are multiplied into the kernels, and each upsampling by two is merged with the convolution after it into one
+    transposed convolution. The file's `metadata_props` hold the parameters for turning the spectrogram into sound, the
+    model's name, fingerprint and licence, and its named instruments.
 
     Args:
-      model: whose generator.
-      path: of the file, such as "outputs/demo.onnx"; folders are made as needed.
-      weights: "float16" makes a file of less than half the size, which computes with float32 all the same. Nothing is
-        lost where the checkpoint has float16 weights, as the demo does; other weights are rounded.
+      model: the model whose generator is exported.
+      path: path of the file, such as "outputs/demo.onnx"; missing folders are created.
+      weights: "float16" makes the file less than half as large; it still computes in float32. This is lossless if the
+        checkpoint has float16 weights, as the demo does; other weights are rounded.
 
     Returns:
       The path.
 
     Raises:
-      ValueError: the path does not end in .onnx, or `weights` is something else.
+      ValueError: the path does not end in .onnx, or `weights` has another value.
       ImportError: the package onnx is not installed.
 
     Source: ONNX operators, opset 18; Engel et al. 2019; SPEC sections 2, 3 and 5.
@@ -66,11 +66,11 @@ def onnx(model: GANSynth, path: str | os.PathLike, weights: str = "float32") -> 
     if path.suffix.lower() != ".onnx":
         raise ValueError(f"{path.name} must end in .onnx")
     if weights not in WEIGHTS:
-        raise ValueError(f"weights is {weights!r}; it can be {' or '.join(map(repr, WEIGHTS))}")
+        raise ValueError(f"weights is {weights!r}; it must be {' or '.join(map(repr, WEIGHTS))}")
     try:
         import onnx
     except ImportError:
-        raise ImportError("export.onnx takes a package that is not installed: pip install onnx") from None
+        raise ImportError("export.onnx needs a package that is not installed: pip install onnx") from None
     network = model.network
     made = graph.model_of(
         model.config,
@@ -89,14 +89,14 @@ def onnx(model: GANSynth, path: str | os.PathLike, weights: str = "float32") -> 
 
 
 def has_short_weights(model: GANSynth) -> bool:
-    """Whether a model's weights are float16 numbers, so that a file with such weights loses nothing."""
+    """Whether all kernels of a model are exact in float16, so that a file with float16 weights is lossless."""
     kernels = [np.asarray(values) for name, values in model.network.named_weights().items() if name.endswith("kernel")]
     with np.errstate(over="ignore"):
         return all((kernel == kernel.astype(np.float16)).all() for kernel in kernels)
 
 
 def facts(model: GANSynth) -> dict[str, Any]:
-    """What a program must know besides the network; docs/onnx.md explains it."""
+    """The parameters that a program needs besides the network; docs/onnx.md explains them."""
     config = model.config
     found: dict[str, Any] = {
         "name": model.name,
@@ -122,12 +122,12 @@ def facts(model: GANSynth) -> dict[str, Any]:
 
 
 def _texts(model: GANSynth) -> dict[str, str]:
-    """The facts, a text each, lists as JSON."""
+    """The facts as strings; everything but strings as JSON."""
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts(model).items()}
 
 
 def _sparse(config: Config) -> dict[str, list]:
-    """The matrix from mel bands to linear bins, [bins, bins]: the places of its numbers, and the numbers."""
+    """The matrix from mel bands to linear bins, [bins, bins], in coordinate format."""
     matrix = spectral.mel_inverse_weights(config).tocoo()
-    values = matrix.data.astype(np.float32).astype(str).astype(float)  # no longer than float32 needs
+    values = matrix.data.astype(np.float32).astype(str).astype(float)  # shortest decimals of a float32
     return {"rows": matrix.row.tolist(), "columns": matrix.col.tolist(), "values": values.tolist()}

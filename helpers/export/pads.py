@@ -1,9 +1,10 @@
-"""Pads for Open NSynth Super: four corners of sound, and all that lies between them, on a touch pad.
+"""Pads for Open NSynth Super: blends of four instruments on a touch pad.
 
     export.nsynth_super(model, [bank["Cello"], bank["Flute"], bank["Trumpet"], bank["Harp"]], "outputs/pads")
 
-The device computes nothing: each place of its pad is a cell of a file, with a note for each of some pitches, and the
-four instruments that are chosen at its corners make the file's name. What goes where is in docs/nsynth_super.md.
+The device computes nothing: each place on its pad is a cell of a file, which contains a note for each of several
+pitches, and the file's name consists of the four instruments chosen at the corners. docs/nsynth_super.md explains
+where to copy the files.
 
 Source: the app's own code (googlecreativelab/open-nsynth-super, 2019). Notebook: 10_take_home.
 """
@@ -39,47 +40,48 @@ from .tuning import MAX_CENTS, measured_cents, retuned
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-# The device's own. It transposes the nearest of the pitches, and needs no more of them.
+# The pitches of the device's own pads. It transposes the nearest one, so that more of them are not needed.
 PITCHES = tuple(range(24, 85, 4))
-LENGTH, SAMPLE_RATE = 60_000, 16_000  # of a row, the note of one cell at one pitch
-MAX_RESOLUTION = 11  # places of the touch pad, each way: with 9 cells, two of them sound like their neighbours
+LENGTH, SAMPLE_RATE = 60_000, 16_000  # samples and rate of a row, which is the note of one cell at one pitch
+MAX_RESOLUTION = 11  # places on the touch pad in each direction; with 9 cells, two places sound like their neighbours
 SETTINGS = "settings.json"
 PAD = ".bin"
-ON_DEVICE = "/home/pi/pads"  # where its app looks for the files
-MAX_BYTES = 64_000_000_000  # of all pads: 256, all that four instruments a corner can make, are 59 GB
+ON_DEVICE = "/home/pi/pads"  # the folder in which the app expects the files
+MAX_BYTES = 64_000_000_000  # of all pads; the 256 pads for four instruments per corner take 59 GB
 
-# Its dials go back from the first instrument to the last only where their number is a power of two.
+# The dials turn back from the first instrument to the last only if their number is a power of two.
 DIAL = (1, 2, 4)
-MAX_NAME, MAX_DISPLAY = 24, 8  # characters of a name in the file's name, and of one on the display
+MAX_NAME, MAX_DISPLAY = 24, 8  # characters of a name in a file name, and on the display
 
-AT_ONCE = 2  # batches of notes: one leaves a sixth of two cores idle
+AT_ONCE = 2  # batches of notes generated at once; with one, a sixth of two cores would be idle
 
-# Nothing limits the sum of what sounds: four notes at -12 dBFS reach full scale. In whole numbers, so that the peaks
-# are not below or above for having been rounded.
+# The device does not limit its output: four notes at -12 dBFS reach full scale. Integers, so that rounding does not
+# move a peak below QUIETEST or above LOUDEST.
 FULL = 32767
 LOUDEST, QUIETEST = int(FULL * 10 ** (-12 / 20)), int(FULL * 10 ** (-30 / 20)) + 1
 FADE = 8  # samples at either end of a row
 
-# A key that is held plays to and fro between two turns. At each, CROSSFADE samples of output are faded, by amplitudes
-# near the square root, from the way there into the way back, which begins CROSSFADE samples further on. The app adds up
-# its position in 32 bits, which from sample 32,768 on makes a note up to 10 cents wrong; so the loop ends before.
-LOOP_START, LOOP_END = 0.15, 0.54  # of LENGTH
+# A held note plays back and forth between two turns. At each turn, CROSSFADE samples of output are faded, with gains
+# near the square root, from the forward pass into the backward pass, which begins CROSSFADE samples further on. The app
+# accumulates its position in 32-bit floats, which from sample 32,768 on detunes a note by up to 10 cents; so the loop
+# ends before that.
+LOOP_START, LOOP_END = 0.15, 0.54  # shares of LENGTH
 CROSSFADE = 4000
 OUTPUT_RATE = 48_000
-# A note that has fallen by FALL from one turn to the other swells on the way back. Where this share of all notes does,
-# none loops.
+# A note that falls by FALL or more from one turn to the other would swell on the way back. If the share of such notes
+# reaches DYING, no note is looped.
 FALL, DYING = 6.0, 0.5  # dB, share
 
-# How the partials are turned around a turn (`_with_turns`), in samples.
-COMPARED = 4096  # of the Fourier transforms by which the two ways are compared
-STEADY, ARRIVING = 2600, 6000  # to either side of the middle: turned as far as needed, and less and less
+# How the phases of partials are shifted around a turn (`_with_turns`), in samples.
+COMPARED = 4096  # length of the Fourier transforms that compare the two passes
+STEADY, ARRIVING = 2600, 6000  # to either side of the middle: full phase shift, then a fade back to none
 SEGMENT = 18_000
 HOLE = -2.0  # dB
-WINDOWS = 3  # of a crossfade, whose levels are measured: the shortest that hold a period of the lowest notes
+WINDOWS = 3  # parts of a crossfade whose levels are measured; shorter ones would not hold a period of the lowest notes
 
 
 class Turn(NamedTuple):
-    """Where a held note turns: samples of a row, the last of the way there and the first of the way back."""
+    """Where a held note turns: the last sample of the pass up to the turn, and the first sample of the pass back."""
 
     last: int
     first: int
@@ -91,22 +93,22 @@ LOWER, UPPER = Turn(_start + CROSSFADE, _start), Turn(_end - CROSSFADE, _end - 1
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Pads:
-    """What `nsynth_super` has written.
+    """The pads that `nsynth_super` has written, with measurements.
 
     Attributes:
-      folder: where.
+      folder: the folder of the files.
       files: the pads, then settings.json.
-      size: bytes of all pads.
-      resolution: cells each way.
+      size: total size of the pads (bytes).
+      resolution: cells in each direction.
       pitches: MIDI numbers.
-      looping: whether a held note goes on.
-      dying: share of the notes that die away, by which that is decided.
+      looping: whether a held note is looped.
+      dying: share of the notes that die away, which decides whether notes are looped.
       loop_start, loop_end: shares of a row.
-      gain: dB, the same for all notes but those that were lifted.
-      quietest, loudest: dBFS, peaks of notes.
-      lifted: how many notes were louder by more than the gain, to reach -30 dBFS.
-      silent: how many have no sound, because the model gave none.
-      turns: dB, the deepest hole and the highest bump where held notes turn; none without loops.
+      gain: gain of all notes (dB), except those that were lifted.
+      quietest, loudest: lowest and highest peak of a note (dBFS).
+      lifted: number of notes that got a higher gain, so that they reach -30 dBFS.
+      silent: number of notes without sound, because the model generated silence.
+      turns: deepest dip and highest bump of the level where held notes turn (dB); None without loops.
     """
 
     folder: Path
@@ -153,33 +155,33 @@ def nsynth_super(
     progress: bool = True,
     stop: Callable[[], bool] | None = None,
 ) -> Pads:
-    """Write pads for Open NSynth Super, and the settings.json that its app finds them by.
+    """Write pads for Open NSynth Super, and the settings.json that its app needs to find them.
 
-    Every note is brought in tune. One gain for all brings the loudest to -12 dBFS, so that how loud a sound is remains
-    its own; only notes that would be below -30 dBFS are lifted to that. Where notes are looped, their partials are
-    turned by up to 45 degrees around the two turns, so that the way back neither cancels nor doubles the way there.
-    Nothing is written unless all is.
+    Every note is tuned. A common gain brings the loudest note to -12 dBFS and keeps relative loudness; only notes that
+    would be below -30 dBFS are lifted to that level. If notes are looped, the phases of their partials are shifted by
+    up to 45 degrees around the two turns, so that the backward pass neither cancels nor doubles the forward pass.
+    Either all files are written or none.
 
     Args:
-      model: plays them.
-      corners: top left, top right, bottom left, bottom right: an instrument each, or 1, 2 or 4 of them to choose from
-        with the corner's dial. There is a pad for every choice.
-      folder: where the files go. Pads of these names are replaced, with their settings.json.
-      pitches: MIDI numbers from 24 to 84, rising; the device transposes the nearest.
-      resolution: cells each way, from 2 to 11. 11 is one for each place of the touch pad; pads of the original pipeline
-        have 9. All pads on a device must have the same.
-      looping: whether a held note goes on after its 3.75 s; by default, unless half of the notes die away.
-      progress: show a bar.
-      stop: called after each batch of notes; when it returns True, nothing is written.
+      model: the model of the instruments.
+      corners: top left, top right, bottom left, bottom right: for each corner an instrument, or a list of 1, 2 or 4
+        instruments to choose from with the corner's dial. There is a pad for every combination.
+      folder: folder of the files. Pads with the same names are replaced, together with their settings.json.
+      pitches: MIDI numbers from 24 to 84, increasing; the device transposes the nearest one.
+      resolution: cells in each direction, from 2 to 11. 11 gives a cell for each place on the touch pad; pads of the
+        original pipeline have 9. All pads on a device must have the same resolution.
+      looping: whether a held note continues after its 3.75 s; by default yes, unless half of the notes die away.
+      progress: show progress bars.
+      stop: called after each batch of notes; if it returns True, nothing is written.
 
     Returns:
-      What was written, and how it was measured.
+      The files that were written, with measurements.
 
     Raises:
       ValueError: a value is out of range, or an instrument belongs to another model.
-      FileExistsError: the folder holds other pads, or a settings.json that is not of these.
-      InterruptedError: `stop` has returned True.
-      OSError: there is not enough room, or the files cannot be written.
+      FileExistsError: the folder contains other pads, or a settings.json that does not belong to these pads.
+      InterruptedError: `stop` returned True.
+      OSError: there is not enough disk space, or the files cannot be written.
 
     Notebook: 10_take_home.
 
@@ -192,7 +194,7 @@ def nsynth_super(
     ['cello_flute_trumpet_clarinet.bin', 'settings.json']
     """
     if looping not in (None, True, False):
-        raise ValueError(f"looping is {looping!r}; it is True, False or None, and the loop is always the same")
+        raise ValueError(f"looping is {looping!r}; it must be True, False or None (the loop points are fixed)")
     dials, folder = _dials(model, corners), files.as_path(folder)
     pitches = _checked(pitches, resolution)
     named = _named(dials)
@@ -240,14 +242,14 @@ def nsynth_super(
     )
 
 
-# ---- What is asked for -----------------------------------------------------------------------------------------------
+# ---- Checks of the arguments -----------------------------------------------------------------------------------------
 
 
 def _dials(model: GANSynth, corners: Sequence[Instrument | Sequence[Instrument]]) -> list[list[Instrument]]:
     """The instruments of each corner's dial."""
     check_loaded(model)
     if isinstance(corners, str) or not isinstance(corners, Sequence):
-        raise ValueError(f"corners is {corners!r:.100}; it must be a list of four, as in bank[:4]")
+        raise ValueError(f"corners is {corners!r:.100}; it must be a list of four, such as bank[:4]")
     if len(corners) != 4:
         raise ValueError(f"a pad has four corners, not {len(corners)}")
     dials: list[list[Any]] = [list(corner) if isinstance(corner, (list, tuple)) else [corner] for corner in corners]
@@ -255,9 +257,9 @@ def _dials(model: GANSynth, corners: Sequence[Instrument | Sequence[Instrument]]
         if not all(isinstance(one, Instrument) for one in dial):
             raise ValueError(f"a corner is {corner!r}; it must be an instrument or a list of instruments")
         if len(dial) not in DIAL:
-            raise ValueError(f"a corner has {len(dial)} instruments; the dial works with 1, 2 or 4")
+            raise ValueError(f"a corner has {len(dial)} instruments; it must have 1, 2 or 4")
         if len({_key(one) for one in dial}) < len(dial):
-            raise ValueError(f"an instrument is twice in one corner: {', '.join(one.name for one in dial)}")
+            raise ValueError(f"a corner contains an instrument twice: {', '.join(one.name for one in dial)}")
         for one in dial:
             check_model(one, model)
     return dials
@@ -269,28 +271,28 @@ def _checked(pitches: Sequence[int], resolution: int) -> tuple[int, ...]:
     numbers = np.asarray(pitches)
     whole = numbers.ndim == 1 and numbers.size > 0 and np.issubdtype(numbers.dtype, np.integer)
     if not whole or numbers[0] < MIN_PITCH or numbers[-1] > MAX_PITCH or (np.diff(numbers) <= 0).any():
-        raise ValueError(f"pitches must be whole numbers that rise, from {MIN_PITCH} to {MAX_PITCH}")
+        raise ValueError(f"pitches must be increasing whole numbers from {MIN_PITCH} to {MAX_PITCH}")
     return tuple(numbers.tolist())
 
 
 def _check_room(folder: Path, size: int, count: int) -> None:
-    """Check that so many bytes may be written, and fit onto the disk."""
+    """Check that the size of the pads is within MAX_BYTES and fits onto the disk."""
     what = f"{counted(count, 'pad')} of {size / count / 1e6:.0f} MB"
     if size > MAX_BYTES:
         raise ValueError(
-            f"{what} are more than {MAX_BYTES / 1e9:.0f} GB; take fewer pitches, cells or instruments a corner"
+            f"{what} are more than {MAX_BYTES / 1e9:.0f} GB; use fewer pitches, cells or instruments per corner"
         )
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(there).free
     if size > free:
-        raise OSError(f"{what} take {size / 1e9:.2f} GB, and the disk of {there} has {free / 1e9:.2f} GB free")
+        raise OSError(f"{what} take {size / 1e9:.2f} GB, but the disk of {there} has only {free / 1e9:.2f} GB free")
 
 
 # ---- Names -----------------------------------------------------------------------------------------------------------
 
 
 class _Name(NamedTuple):
-    """What an instrument is called: in file names, on the display, and in its corner."""
+    """The names of an instrument: in file names, on the display, and in its corner."""
 
     name: str
     display: str
@@ -298,12 +300,12 @@ class _Name(NamedTuple):
 
 
 def _key(one: Instrument) -> tuple[str, bytes]:
-    """What makes two instruments the same one, in one corner or in two."""
+    """The identity of an instrument: equal for the same instrument in one or several corners."""
     return one.name, one.z.tobytes()
 
 
 def _named(dials: list[list[Instrument]]) -> dict[tuple[str, bytes], _Name]:
-    """A name for each instrument, by its key. Whatever they are called, no two have the same."""
+    """Names for each instrument, by its key, which are all different even if instruments share a name."""
     named: dict[tuple[str, bytes], _Name] = {}
     taken: set[str] = set()
     for one in itertools.chain(*dials):
@@ -319,7 +321,7 @@ def _named(dials: list[list[Instrument]]) -> dict[tuple[str, bytes], _Name]:
 
 
 def _shortened(words: Sequence[str]) -> str:
-    """Some words in capitals and few characters: of many, the first and the last."""
+    """Words in capitals, shortened to MAX_DISPLAY characters: of several words, the first and the last are kept."""
     whole = " ".join(words).upper()
     if len(whole) <= MAX_DISPLAY or len(words) == 1:
         return whole[:MAX_DISPLAY]
@@ -328,7 +330,7 @@ def _shortened(words: Sequence[str]) -> str:
 
 
 def _free(name: str, length: int, taken: set[str]) -> str:
-    """A name, or if it is taken, one of the same length at most with a number at its end; then that is taken too."""
+    """A name, or if it is taken, a numbered one of at most `length` characters; it is added to `taken`."""
     numbers = map(str, itertools.count(2))
     candidates = itertools.chain([name], (name[: length - len(number)] + number for number in numbers))
     found = next(candidate for candidate in candidates if candidate not in taken)
@@ -337,7 +339,7 @@ def _free(name: str, length: int, taken: set[str]) -> str:
 
 
 def _settings(dials: list[list[_Name]], pitches: Sequence[int], resolution: int, looping: bool) -> dict:
-    """What the app reads. Of what is not written it has defaults, some of which nobody would expect: MIDI channel 7."""
+    """The settings of the app, all of them, because some of its defaults are surprising: MIDI channel 7."""
     return {
         "nsynth": {
             "dataDirectory": ON_DEVICE,
@@ -360,7 +362,7 @@ def _settings(dials: list[list[_Name]], pitches: Sequence[int], resolution: int,
 
 
 class _Measured(NamedTuple):
-    """Of each row of a pad: its peak, 0 if it is silent, as it is and `_with_turns`, and how many dB it falls by."""
+    """For each row of a pad: its peak (0 if silent), its peak after `_with_turns`, and by how many dB it falls."""
 
     peaks: np.ndarray
     turned: np.ndarray
@@ -382,9 +384,9 @@ def _sound(
     stop: Callable[[], bool] | None,
     folder: Path,
 ) -> _Measured:
-    """Write all notes of a pad, each at full scale, because what gain they get is known only when all are there."""
+    """Write all notes of a pad, each at full scale, because the common gain is known only after all are generated."""
     peaks, turned, falls = np.zeros((3, len(z)))
-    # A note that is brought up to its pitch becomes shorter.
+    # A note becomes shorter when it is tuned up.
     duration = min(LENGTH / SAMPLE_RATE * 2 ** (MAX_CENTS / 1200), model.max_duration)
     size = model.batch_size
     firsts = range(0, len(z), size)
@@ -409,8 +411,8 @@ def _sound(
 
 
 def _ahead(make: Callable[[int], np.ndarray], numbers: Sequence[int]) -> Generator[np.ndarray, None, None]:
-    """`make` of each number in turn, `AT_ONCE` at a time, while the one before is dealt with."""
-    yield make(numbers[0])  # alone: the first one compiles the network for all
+    """Yield `make(number)` for each number in turn, computed `AT_ONCE` at a time while earlier results are used."""
+    yield make(numbers[0])  # alone: the first call compiles the network
     coming: collections.deque[Future[np.ndarray]] = collections.deque()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         try:
@@ -427,29 +429,29 @@ def _ahead(make: Callable[[int], np.ndarray], numbers: Sequence[int]) -> Generat
 
 def _check_going(stop: Callable[[], bool] | None, folder: Path) -> None:
     if stop is not None and stop():
-        raise InterruptedError(f"stopped, and nothing was written to {folder}")
+        raise InterruptedError(f"stopped; nothing was written to {folder}")
 
 
 def _in_tune(wave: np.ndarray, pitch: int, sample_rate: int) -> np.ndarray:
-    """A note in tune, with the length and the sample rate of a row."""
+    """A note, tuned and converted to the length and sample rate of a row."""
     note = retuned(wave, measured_cents(wave, pitch, sample_rate), sample_rate, SAMPLE_RATE)[:LENGTH]
     return np.pad(note, (0, LENGTH - len(note)))
 
 
 def _fall(note: np.ndarray) -> float:
-    """By how many dB a note falls from one turn to the other."""
+    """By how many dB the level of a note falls from one turn to the other."""
     lower, upper = (_rms(note[min(turn) : max(turn) + 1]) for turn in (LOWER, UPPER))
     return _decibels(max(lower, SILENCE) / max(upper, SILENCE))
 
 
 def _levels(peaks: np.ndarray) -> np.ndarray:
-    """The peaks that rows are to have, in whole numbers, of the peaks that they have."""
+    """The peaks that rows should have, as integers, computed from their present peaks."""
     scaled = np.rint(peaks * (LOUDEST / max(peaks.max(initial=0.0), SILENCE)))
     return np.where(peaks > 0, np.maximum(scaled, QUIETEST), 0)
 
 
 def _finish(path: Path, levels: np.ndarray, pitches: Sequence[int], looping: bool) -> tuple[float, float]:
-    """Give all rows of a pad their levels, fades and turns; the lowest and the highest level where they turn, in dB."""
+    """Apply levels, fades and turns to all rows of a pad; returns the lowest and highest level at a turn (dB)."""
     ramp = np.minimum(np.arange(LENGTH) / FADE, 1.0)
     fades, lowest, highest = ramp * ramp[::-1], 0.0, 0.0
     with open(path, "r+b") as file:
@@ -468,18 +470,18 @@ def _finish(path: Path, levels: np.ndarray, pitches: Sequence[int], looping: boo
 
 
 def _with_turns(note: np.ndarray, pitch: int) -> np.ndarray:
-    """A note whose ways there and back, where they are faded at a turn, are neither in nor out of phase.
+    """A note whose forward and backward passes are in quadrature where they are crossfaded at a turn.
 
-    A turn fades a partial into its own mirror image, which makes a hole, a bump or neither, by the phase between the
-    two. It is neither at a right angle. Turning the partial turns its mirror image the other way, so that 45 degrees
-    are enough to get to one of the two right angles. Where that leaves a hole all the same, because the partial
-    wavers, the strongest is turned to the other.
+    A turn fades each partial into its own mirror image. Depending on the phase between the two, this causes a dip, a
+    bump or, at 90 degrees, neither. Shifting the phase of the partial shifts that of its mirror image the other way, so
+    that 45 degrees suffice to reach 90 or -90 degrees. If a dip remains because partials waver, the strongest partial
+    is shifted to the other of the two.
 
     Args:
-      note: [LENGTH], in the units of a row.
+      note: [LENGTH], in 16-bit units.
       pitch: MIDI number.
     """
-    edges = np.arange(0.5, SAMPLE_RATE / 2 / note_hertz(pitch)) * note_hertz(pitch)  # of a band around each partial
+    edges = np.arange(0.5, SAMPLE_RATE / 2 / note_hertz(pitch)) * note_hertz(pitch)  # of the bands around partials
     firsts = np.searchsorted(np.fft.rfftfreq(COMPARED, 1 / SAMPLE_RATE), edges)
     bands = np.searchsorted(edges, np.fft.rfftfreq(SEGMENT, 1 / SAMPLE_RATE))
     for turn in (LOWER, UPPER):
@@ -487,7 +489,7 @@ def _with_turns(note: np.ndarray, pitch: int) -> np.ndarray:
         both = np.add.reduceat(there * back.conj(), firsts)
         apart = np.angle(both)
         needed = np.sign(turn.first - turn.last) * (np.copysign(np.pi / 2, apart) - apart) / 2
-        turned = _turned(note, turn, np.concatenate([[0.0], needed])[bands])  # nothing below the first
+        turned = _turned(note, turn, np.concatenate([[0.0], needed])[bands])  # no shift below the first
         if min(_turn_levels(turned, turn), default=0.0) < HOLE:
             strongest = np.argmax(np.abs(both))
             needed[strongest] -= np.copysign(np.pi / 2, needed[strongest])
@@ -498,7 +500,10 @@ def _with_turns(note: np.ndarray, pitch: int) -> np.ndarray:
 
 
 def _turned(note: np.ndarray, turn: Turn, angles: np.ndarray) -> np.ndarray:
-    """A note with the frequencies of a segment around a turn turned by so many radians, and less and less outside."""
+    """A note with the frequency bins of a segment around a turn shifted in phase by `angles` (radians).
+
+    The shift fades out towards the ends of the segment.
+    """
     middle = (turn.last + turn.first) / 2
     start = int(middle) - SEGMENT // 2
     segment = note[start : start + SEGMENT]
@@ -511,21 +516,21 @@ def _turned(note: np.ndarray, turn: Turn, angles: np.ndarray) -> np.ndarray:
 
 
 def _ways(note: np.ndarray, turn: Turn) -> tuple[np.ndarray, np.ndarray]:
-    """What is faded into what at a turn, each as it is heard, at the note's own pitch."""
+    """The two passes that are crossfaded at a turn, in playback order, for a note at its own pitch."""
     count = CROSSFADE * SAMPLE_RATE // OUTPUT_RATE
     step = 1 if turn.first > turn.last else -1
     return note[turn.last : turn.last + step * count : step], note[turn.first : turn.first - step * count : -step]
 
 
 def _turn_levels(note: np.ndarray, turn: Turn) -> list[float]:
-    """The level of a turn, against that of two sounds that have nothing to do with each other, in dB, in `WINDOWS`."""
+    """The level in each window of a turn, relative to a crossfade of two uncorrelated sounds (dB)."""
     there, back = _ways(note, turn)
     fade = np.arange(len(there)) / len(there)
     there, back = there * np.sqrt(1 - fade), back * np.sqrt(fade)
     levels = []
     for part in np.array_split(np.arange(len(there)), WINDOWS):
         alone = np.hypot(_rms(there[part]), _rms(back[part]))
-        if alone >= 1:  # below that there is nothing but rounding
+        if alone >= 1:  # quieter than that, there is only rounding noise
             levels.append(_decibels(max(_rms(there[part] + back[part]), 0.1) / alone))
     return levels
 

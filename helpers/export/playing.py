@@ -1,6 +1,4 @@
-"""Zones as a browser plays them: a FLAC file each, and what the script of the page has to know of it.
-
-The script is helpers/templates/sampler.js.
+"""Zones for playback in a browser by helpers/templates/sampler.js: a FLAC file each, and its description.
 
 Notebook: 10_take_home.
 """
@@ -19,19 +17,19 @@ FULL_SCALE = 32767
 
 
 def described(zone: Zone, sample_rate: int) -> dict:
-    """What a browser has to know of a zone: its keys, its level and its loop in seconds."""
+    """The description of a zone for the browser: its keys and velocities, its peak, and its loop in seconds."""
     loop = None if zone.loop is None else [zone.loop.start / sample_rate, zone.loop.end / sample_rate]
     keys = {name: getattr(zone, name) for name in ("pitch", "low", "high", "soft", "loud")}
     return {**keys, "gain": round(_peak(zone.samples), 6), "loop": loop}
 
 
 def flac(samples: np.ndarray, sample_rate: int, bits: int = FULL_BITS) -> bytes:
-    """A note as a FLAC file, at full scale: its level is told apart from it, so that a soft note has as many bits.
+    """A note as a FLAC file, normalized to full scale so that soft notes have full resolution too.
 
     Args:
       samples: [n].
-      sample_rate: Hz.
-      bits: that its samples are rounded to; the file has 16 all the same, and grows with these alone.
+      sample_rate: sample rate (Hz).
+      bits: resolution to which samples are rounded. The file always has 16 bits, but compresses better with fewer.
     """
     import soundfile
 

@@ -1,4 +1,4 @@
-"""What stands in the README of an archive with every format.
+"""The README of an archive that contains all sampler formats.
 
 Notebook: 10_take_home.
 """
@@ -22,7 +22,7 @@ Sampled from {model} ({fingerprint}), a GANSynth model, by gansynth-suite {versi
 
 {evenness}
 
-All notes are in tune and have one gain, so that a soft instrument stays soft. {loops}
+All notes are in tune and have the same gain, so that a soft instrument stays soft. {loops}
 {several}"""
 
 
@@ -30,27 +30,27 @@ MORPH = """
 In the .sfz and the .dslibrary the modulation wheel crossfades from the first instrument to the last.
 """
 SEVERAL = """
-In the soundfont each instrument is a preset, and there is a .multisample of each.
+In the soundfont each instrument is a preset, and each has its own .multisample file.
 """
 
-# What is in the archive, and what opens it; {} is its name.
+# The files of the archive, and the programs that open them; {} is the name of the archive.
 FILES = {
-    "{}.sfz": 'sforzando, sfizz, Zynthian and other samplers; keep the folder "samples" beside it',
+    "{}.sfz": 'sforzando, sfizz, Zynthian and other samplers; keep the folder "samples" next to it',
     "{}.sf2": "FluidSynth, MuseScore, Zynthian and other soundfont players",
     "{}.dslibrary": "DecentSampler: open it from the plugin's menu",
     "*.multisample": "Bitwig Studio, Studio One: drag it onto a track",
-    "samples": "WAV files that know their pitch and loop, for everything that takes a folder",
+    "samples": "WAV files with pitch and loop, for samplers that open a folder",
 }
 
-MORPHED = ("{}.sfz", "{}.dslibrary")  # where all share a wheel, if they are not too many
+MORPHED = ("{}.sfz", "{}.dslibrary")  # in these, up to MAX_MORPHED instruments share a wheel
 
 
 def readme(sampled: Sampled, first: str) -> str:
-    """The text, for files that are called `first`."""
+    """The text of the README, for files whose names begin with `first`."""
     sustained = [instrument.is_sustained for instrument in sampled.instruments]
     loops = {
-        True: "A held key sounds for as long as it is held.",
-        False: "A held key dies away by itself, as with a plucked string.",
+        True: "A note sounds for as long as its key is held.",
+        False: "A note dies away while its key is held, like that of a plucked string.",
     }
     count = len(sampled.instruments)
     files = {name.format(first): what for name, what in FILES.items() if count <= MAX_MORPHED or name not in MORPHED}
@@ -65,6 +65,6 @@ def readme(sampled: Sampled, first: str) -> str:
         files="\n".join(f"{name:{width}}{what}" for name, what in files.items()),
         layers="\n".join(text(line, MAX_LINE) for line in sampled.layers()),
         evenness="\n".join(text(str(even), MAX_LINE) for even in sampled.evenness()),
-        loops=loops[sustained[0]] if len(set(sustained)) == 1 else "Some die away by themselves when a key is held.",
+        loops=loops[sustained[0]] if len(set(sustained)) == 1 else "Some instruments die away while a key is held.",
         several=(SEVERAL if count > 1 else "") + (MORPH if 1 < count <= MAX_MORPHED else ""),
     )

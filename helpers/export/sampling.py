@@ -1,10 +1,10 @@
-"""An instrument of a model as a sampler wants it: some notes, in tune, each with a loop or its own end.
+"""Sampling of a model's instruments: notes at several pitches, in tune, that are looped or die away.
 
     cello = export.sampled(model, bank["Cello"])
     export.sampler(cello, "cello.sfz")
 
-What a player does with it is the same in every format, because everything that matters is in the samples: they are in
-tune, a loop ends where it sounds as it did where it began, and one gain for all leaves the loudness of a sound its own.
+An instrument sounds the same in every format and player, because everything that matters is in the samples: they are
+in tune, the sound at the end of a loop matches that at its start, and a common gain preserves relative loudness.
 
 Notebook: 10_take_home.
 """
@@ -34,29 +34,30 @@ from .tuning import measured_cents, retuned
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-# Every third pitch: a player transposes by a semitone at most, which nobody hears, and 21 notes are made in seconds.
+# Every third pitch: a player transposes by a semitone at most, which is inaudible; 21 notes take seconds to generate.
 PITCHES = tuple(range(MIN_PITCH, MAX_PITCH + 1, 3))
-# Where the layers of an instrument end that has a soft voice: the soft one, one between, and the loud one.
+# Highest velocities of the layers of an instrument with a soft version: soft, halfway between, and loud.
 VELOCITIES = (42, 84, 127)
-SOFT = "{}, soft"  # the name of an instrument's soft voice among those of the bundled checkpoint
-# A soft voice that the first layer of the network tells from the loud one by no more than this, as a share of the
-# latter, is the same sound. Of the bundled checkpoint's forty, 16 are 0.0 away, and their notes differ by -84 dB at
-# most; the next is 0.107 away, and differs by -14 dB. What lies halfway between two that are the same is another sound.
-SAME_VOICE = 1e-3
-BEYOND = 12  # semitones that the outermost notes are stretched over
-MAX_ZONES = 3000  # of an export; the whole bank of the bundled model at PITCHES, 280 MB
+SOFT = "{}, soft"  # name of the soft version of an instrument in the bundled checkpoint
+# A soft version counts as the same sound if its activations in the first layer of the network differ from those of the
+# loud version by no more than this share. Of the bundled checkpoint's forty, 16 differ by 0.0, and their notes by
+# -84 dB at most; the next one differs by 0.107, and its notes by -14 dB. Halfway between two latents with the same
+# sound lies a different sound.
+SAME_SOUND = 1e-3
+BEYOND = 12  # semitones by which the ranges of the outermost notes are extended
+MAX_ZONES = 3000  # of an export; the whole bank of the bundled model at PITCHES takes 280 MB
 MAX_LAYERS = 8
-TREND_BLOCK = 0.1  # s over which levels are compared
+TREND_BLOCK = 0.1  # s, length of the blocks whose levels are compared
 GUARD = 64  # samples that are repeated after a loop's end, for players that interpolate across it
-RELEASE = 0.3  # s in which a player fades out a note that is let go; `render`'s own
+RELEASE = 0.3  # s in which a player fades out a released note, the same as in `render`
 
-# A sound that dies away has no loop: it is played to its end, which is put where it has fallen by FALLEN, or MAX_FALL
-# after its beginning, and fades there.
+# A sound that dies away has no loop. It ends with a fade where its level has fallen by FALLEN, at the latest MAX_FALL
+# after its start.
 FALLEN, MAX_FALL, END_FADE = 50.0, 8.0, 0.25  # dB, s, s
 
 
 class Loop(NamedTuple):
-    """A stretch that a player repeats while a key is down: samples from `start` up to, and without, `end`."""
+    """The samples that a player repeats while a key is down: from `start` up to, but not including, `end`."""
 
     start: int
     end: int
@@ -64,15 +65,15 @@ class Loop(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Zone:
-    """A note, and the keys and velocities that it plays.
+    """A note, and the range of keys and velocities that play it.
 
     Attributes:
-      pitch: MIDI number that the note has.
-      low, high: the first and the last key.
-      soft, loud: the lowest and the highest velocity.
+      pitch: MIDI number of the note.
+      low, high: lowest and highest key.
+      soft, loud: lowest and highest velocity.
       samples: float32 [n].
-      loop: what is repeated, or None for a note that ends by itself.
-      cents: by how much the model's note was too high; it is in tune now.
+      loop: the samples to repeat, or None for a note that dies away.
+      cents: by how much the generated note was too high; the samples are in tune.
     """
 
     pitch: int
@@ -87,12 +88,13 @@ class Zone:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SampledInstrument:
-    """A name, and zones that cover keys and velocities without a gap, by velocity and then by key.
+    """A named instrument with zones that cover keys and velocities without a gap.
 
     Attributes:
-      name: of the instrument.
-      zones: its notes.
-      is_soft_the_same: whether the model has a soft voice of its name that is the same sound, and so makes no layers.
+      name: name of the instrument.
+      zones: its notes, layer by layer from the loudest to the softest, and from low to high in each layer.
+      is_soft_the_same: whether the model's soft version of the instrument is the same sound, so that there are no
+        layers.
     """
 
     name: str
@@ -101,7 +103,7 @@ class SampledInstrument:
 
     @property
     def layers(self) -> list[int]:
-        """The highest velocity of each layer, rising."""
+        """The highest velocity of each layer, in increasing order."""
         return sorted({zone.loud for zone in self.zones})
 
     @property
@@ -111,7 +113,7 @@ class SampledInstrument:
 
 
 class Step(NamedTuple):
-    """How much louder and brighter a zone is than its neighbour below, so many semitones away."""
+    """How much louder (LU) and brighter (octaves of the spectral centroid) a zone is than the next one below."""
 
     pitch: int
     semitones: int
@@ -120,12 +122,14 @@ class Step(NamedTuple):
 
 
 class Evenness(NamedTuple):
-    """How even the keys of an instrument are; as text, per semitone, so that fewer pitches are not less even.
+    """How evenly loud and bright the keys of an instrument are.
+
+    The text gives differences per semitone, so that instruments with fewer pitches do not appear less even.
 
     Attributes:
-      name: of the instrument.
-      steps: from each zone to the next one up: its pitch, the semitones between them, LU, and octaves of the spectral
-        centroid.
+      name: name of the instrument.
+      steps: for each zone above the lowest: its pitch, the semitones from the zone below, and the differences in
+        loudness (LU) and spectral centroid (octaves).
     """
 
     name: str
@@ -150,13 +154,13 @@ class Evenness(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sampled:
-    """Instruments of a model, ready to be written for a sampler.
+    """Sampled instruments of a model, ready to be written for a sampler.
 
     Attributes:
-      instruments: each with its zones.
-      sample_rate: Hz.
-      model: the name of the checkpoint ...
-      fingerprint: ... and the hash of its weights.
+      instruments: the instruments with their zones.
+      sample_rate: sample rate (Hz).
+      model: name of the checkpoint.
+      fingerprint: hash of its weights.
     """
 
     instruments: tuple[SampledInstrument, ...]
@@ -170,15 +174,15 @@ class Sampled:
         return [zone for instrument in self.instruments for zone in instrument.zones]
 
     def layers(self) -> list[str]:
-        """How many velocity layers the instruments have, a line for all that have as many for the same reason."""
+        """The number of velocity layers, in one line for all instruments with the same number for the same reason."""
         alike: dict[str, list[str]] = {}
         for instrument in self.instruments:
-            why = ", since the model's soft voice is the same sound" if instrument.is_soft_the_same else ""
+            why = ", since the soft version is the same sound" if instrument.is_soft_the_same else ""
             alike.setdefault(f"{counted(len(instrument.layers), 'velocity layer')}{why}", []).append(instrument.name)
         return [f"{', '.join(names)}: {what}" for what, names in alike.items()]
 
     def evenness(self) -> list[Evenness]:
-        """How even each instrument is from note to note, in its loudest layer."""
+        """The evenness of each instrument, measured in its loudest layer."""
         return [_evenness(instrument, self.sample_rate) for instrument in self.instruments]
 
     def __repr__(self) -> str:
@@ -200,17 +204,20 @@ def sampled(
     """Sample instruments of a model: generate notes, tune them, and find their loops.
 
     Args:
-      model: whose instruments they are.
-      instruments: one or several. All get the same gain, so that one that is softer stays softer.
-      pitches: MIDI numbers that are generated; keys between them are played by the nearest.
-      velocities: the highest velocity of each layer, rising to 127. An instrument whose soft voice the model has under
-        its name ("Flute, soft") gets a latent on the way from soft to loud for each; any other has one layer, and so
-        has one whose soft voice is the same sound. By default 42, 84 and 127.
-      sample_rate: Hz; the model's 16,000 by default.
-      progress: show a bar.
+      model: the model of the instruments.
+      instruments: one or several. All get the same gain, so that a softer one stays softer.
+      pitches: MIDI numbers to generate; a key in between plays the nearest one.
+      velocities: highest velocity of each layer, increasing, with 127 as the last; by default 42, 84 and 127. Layers
+        are latents between soft and loud, so only an instrument of which the model has a soft version ("Flute, soft")
+        with a different sound has several; others have one.
+      sample_rate: sample rate (Hz); by default that of the model, 16,000.
+      progress: show a progress bar.
+
+    Returns:
+      The sampled instruments.
 
     Raises:
-      ValueError: an instrument belongs to another model, a value is out of range, or it would be too much.
+      ValueError: an instrument belongs to another model, a value is out of range, or there would be too many notes.
 
     >>> from helpers import export, gansynth, instruments
     >>> model = gansynth.load("demo")
@@ -224,14 +231,14 @@ def sampled(
     pitches, rate = _checked_pitches(pitches), _checked_rate(model, sample_rate)
     if not chosen:
         raise ValueError("there is no instrument to sample")
-    soft = [_soft_voice(model, instrument) if len(tops) > 1 else None for instrument in chosen]
+    soft = [_soft_version(model, instrument) if len(tops) > 1 else None for instrument in chosen]
     same = _same_sounds(model, chosen, soft)
     layered = [_layers(*each, tops) for each in zip(chosen, soft, same, strict=True)]
     count = len(pitches) * sum(map(len, layered))
     if count > MAX_ZONES:
-        raise ValueError(f"that makes {count:,} notes and an export can have {MAX_ZONES:,}; choose fewer pitches")
+        raise ValueError(f"that would be {count:,} notes, more than the limit of {MAX_ZONES:,}; choose fewer pitches")
     if model.max_duration < HELD:
-        raise ValueError(f"{model.name} makes notes of {model.max_duration:g} s; {HELD:g} are needed for a loop")
+        raise ValueError(f"{model.name} generates notes of {model.max_duration:g} s; a loop needs {HELD:g} s")
     with tqdm(total=count, desc="sample", unit="note", disable=not progress) as bar:
         made = [
             SampledInstrument(instrument.name, tuple(_zones(model, layers, pitches, rate, bar)), is_same)
@@ -241,20 +248,20 @@ def sampled(
 
 
 def check_loaded(model: GANSynth) -> None:
-    """Check that a model is one, and not what it is loaded by.
+    """Check that `model` is a loaded model, and not, for example, its name.
 
     Raises:
-      ValueError: it is none.
+      ValueError: it is not a model.
     """
     if not hasattr(model, "about"):
-        raise ValueError(f"{model!r:.100} is no model; gansynth.load('demo') gives one")
+        raise ValueError(f"{model!r:.100} is not a model; gansynth.load('demo') returns one")
 
 
 def checked_instruments(model: GANSynth, instruments: Instrument | Sequence[Instrument]) -> list[Instrument]:
     """One or several instruments of a model as a list.
 
     Raises:
-      ValueError: they are something else, or belong to another model.
+      ValueError: one of them is not an instrument, or belongs to another model.
     """
     check_loaded(model)
     if isinstance(instruments, Instrument):
@@ -264,27 +271,27 @@ def checked_instruments(model: GANSynth, instruments: Instrument | Sequence[Inst
     ):
         if not isinstance(instrument, Instrument):
             name = instrument if isinstance(instrument, str) else "Cello"
-            raise ValueError(f"{instrument!r:.100} is no instrument; a bank has them, as in bank[{name!r:.100}]")
+            raise ValueError(f"{instrument!r:.100} is not an instrument; take one from a bank: bank[{name!r:.100}]")
         check_model(instrument, model)
     return list(instruments)
 
 
 def _numbers(name: str, values: Sequence[int], example: str) -> list[float]:
-    """What should be a list of numbers, whatever else it may be."""
+    """An argument as a list of numbers; raises a ValueError if it is anything else."""
     try:
         if isinstance(values, str):
             raise TypeError
         return [float(value) for value in values]
     except (TypeError, ValueError):
-        raise ValueError(f"{name} is {values!r:.100}; it must be a list of numbers, as in {example}") from None
+        raise ValueError(f"{name} is {values!r:.100}; it must be a list of numbers such as {example}") from None
 
 
 def _checked_velocities(velocities: Sequence[int] | None) -> tuple[int, ...]:
     tops = VELOCITIES if velocities is None else tuple(_numbers("velocities", velocities, "[42, 84, 127]"))
     if not tops or list(tops) != sorted({int(top) for top in tops}) or not 1 <= tops[0] <= tops[-1] == 127:
-        raise ValueError(f"velocities are {list(tops)}; they rise from 1 or more to 127, as in [42, 84, 127]")
+        raise ValueError(f"velocities is {list(tops)}; it must increase from 1 or more to 127, as in [42, 84, 127]")
     if len(tops) > MAX_LAYERS:
-        raise ValueError(f"there are {len(tops)} velocity layers; an instrument has up to {MAX_LAYERS}")
+        raise ValueError(f"there are {len(tops)} velocity layers; an instrument can have up to {MAX_LAYERS}")
     return tuple(int(top) for top in tops)
 
 
@@ -292,7 +299,7 @@ def _checked_pitches(pitches: Sequence[int]) -> list[int]:
     numbers = _numbers("pitches", pitches, "[48, 60, 72]")
     found = sorted({int(pitch) for pitch in numbers if pitch.is_integer()})
     if not found or len(found) < len(numbers) or found[0] < MIN_PITCH or found[-1] > MAX_PITCH:
-        raise ValueError(f"pitches are different whole numbers from {MIN_PITCH} to {MAX_PITCH}, at least one of them")
+        raise ValueError(f"pitches must be one or more different whole numbers from {MIN_PITCH} to {MAX_PITCH}")
     return found
 
 
@@ -300,13 +307,13 @@ def _checked_rate(model: GANSynth, sample_rate: int | None) -> int:
     rate = model.sample_rate if sample_rate is None else sample_rate
     if not isinstance(rate, (int, np.integer)) or not model.sample_rate <= rate <= MAX_SAMPLE_RATE:
         raise ValueError(
-            f"sample_rate is {rate!r}; it is a whole number between {model.sample_rate} and {MAX_SAMPLE_RATE} Hz"
+            f"sample_rate is {rate!r}; it must be a whole number from {model.sample_rate} to {MAX_SAMPLE_RATE} Hz"
         )
     return int(rate)
 
 
-def _soft_voice(model: GANSynth, instrument: Instrument) -> Instrument | None:
-    """What a model has for the soft notes of one of its own instruments."""
+def _soft_version(model: GANSynth, instrument: Instrument) -> Instrument | None:
+    """The soft version of one of the model's own instruments, or None."""
     bank = named(model)
     own = bank.get(instrument.name)
     is_own = own is not None and np.array_equal(own.z, instrument.z)
@@ -314,18 +321,18 @@ def _soft_voice(model: GANSynth, instrument: Instrument) -> Instrument | None:
 
 
 def _same_sounds(model: GANSynth, chosen: Sequence[Instrument], soft: Sequence[Instrument | None]) -> list[bool]:
-    """Whether the network hears no difference between each instrument and its soft voice, if it has one."""
+    """Whether the soft version of each instrument, if it has one, is the same sound to the network."""
     if not any(soft):
         return [False] * len(chosen)
     heard = axes(model)
     rows = heard.vectors * heard.gains[:, None]
 
     def is_same(one: np.ndarray, other: np.ndarray) -> bool:
-        if len(one) != len(other) or len(one) != rows.shape[1]:  # of which the first layer is not all that hears it
+        if len(one) != len(other) or len(one) != rows.shape[1]:  # not plain latents: the first layer is not decisive
             return np.array_equal(one, other)
-        return bool(np.linalg.norm(rows @ (one - other)) <= SAME_VOICE * np.linalg.norm(rows @ one))
+        return bool(np.linalg.norm(rows @ (one - other)) <= SAME_SOUND * np.linalg.norm(rows @ one))
 
-    return [voice is not None and is_same(each.z, voice.z) for each, voice in zip(chosen, soft, strict=True)]
+    return [other is not None and is_same(each.z, other.z) for each, other in zip(chosen, soft, strict=True)]
 
 
 def _layers(
@@ -357,7 +364,7 @@ def _zones(
 
 
 def _generated(model: GANSynth, z: np.ndarray, pitches: list[int], bar: tqdm) -> np.ndarray:
-    """The notes of one latent: [pitches, samples], as long as keys are held in the model's data."""
+    """The notes of one latent, [pitches, samples], each as long as the keys in the training data are held."""
     parts = []
     for i in range(0, len(pitches), model.batch_size):
         batch = pitches[i : i + model.batch_size]
@@ -367,8 +374,10 @@ def _generated(model: GANSynth, z: np.ndarray, pitches: list[int], bar: tqdm) ->
 
 
 def key_ranges(pitches: Sequence[int]) -> list[tuple[int, int]]:
-    """The first and last key that each of some rising pitches plays: those that are nearest to it, or as near as the
-    next one up; the outermost reach an octave further."""
+    """The lowest and highest key for each of the pitches, which must be in increasing order.
+
+    A key plays the nearest pitch, of two equally near ones the lower; the outermost ranges extend by an octave.
+    """
     between = [(below + above) // 2 for below, above in itertools.pairwise(pitches)]
     lows = [max(pitches[0] - BEYOND, 0), *(key + 1 for key in between)]
     highs = [*between, min(pitches[-1] + BEYOND, 127)]
@@ -376,12 +385,12 @@ def key_ranges(pitches: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def is_sustained(waves: np.ndarray, sample_rate: int) -> bool:
-    """Whether the notes of an instrument, [n, samples], go on for as long as they are held: most of them do."""
+    """Whether most notes of an instrument, [n, samples], are sustained for as long as they are held."""
     return float(np.median([_decay(wave, sample_rate) for wave in waves])) > -LOOP_STEADY
 
 
 def _decay(wave: np.ndarray, sample_rate: int) -> float:
-    """How a note's level changes in its steady part, dB a second."""
+    """The change of a note's level in its steady part (dB/s)."""
     steady = np.asarray(wave[int(LOOP_FROM * sample_rate) : int(LOOP_TO * sample_rate)], np.float64)
     return shaping.trend(steady, int(TREND_BLOCK * sample_rate)) * sample_rate * DECIBELS
 
@@ -393,13 +402,14 @@ def playable(
 
     Args:
       wave: [n], `HELD` seconds of a note.
-      pitch: MIDI number that it has.
-      sample_rate: Hz, of the wave.
-      new_rate: Hz, of what is returned.
-      sustained: whether it is to sound for as long as a key is down.
+      pitch: MIDI number of the note.
+      sample_rate: sample rate of the wave (Hz).
+      new_rate: sample rate of the result (Hz).
+      sustained: whether to loop the note, so that it sounds for as long as a key is down.
 
     Returns:
-      float32 [samples], in tune and from a silent beginning; the loop, or None; and the cents that it was too high.
+      The samples, float32 [n], in tune and starting from silence; the loop, or None; and the cents by which the
+      generated note was too high.
     """
     cents = measured_cents(wave, pitch, sample_rate)
     note = retuned(wave, cents, sample_rate, new_rate).astype(np.float64)
@@ -411,7 +421,7 @@ def playable(
 
 
 def _looped(note: np.ndarray, sample_rate: int) -> tuple[np.ndarray, Loop]:
-    """A note that is as loud at the end of its loop as at the beginning, and goes over into it."""
+    """A note made equally loud throughout its loop, with a smooth transition from the loop's end to its start."""
     first = int(LOOP_FROM * sample_rate)
     slope = shaping.trend(note[first : int(LOOP_TO * sample_rate)], int(TREND_BLOCK * sample_rate))
     note = note * np.exp(-slope * np.maximum(np.arange(len(note)) - first, 0))
@@ -420,7 +430,7 @@ def _looped(note: np.ndarray, sample_rate: int) -> tuple[np.ndarray, Loop]:
 
 
 def _died_away(note: np.ndarray, sample_rate: int) -> np.ndarray:
-    """A note to its end, which lies further away than a model's notes are long."""
+    """A note extended until it has died away, beyond the duration of a generated note."""
     found = shaping.find_loop(note, sample_rate)
     samples = shaping.extend(note, found, round(MAX_FALL * sample_rate), sample_rate)
     block = int(TREND_BLOCK * sample_rate)
@@ -434,7 +444,7 @@ def _died_away(note: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def _levelled(made: list[SampledInstrument]) -> Iterator[SampledInstrument]:
-    """All instruments with one gain, by which the loudest of all notes reaches the common peak."""
+    """All instruments with a common gain that brings the loudest of all notes to PEAK."""
     peak = max(float(np.abs(zone.samples).max(initial=0.0)) for instrument in made for zone in instrument.zones)
     gain = np.float32(PEAK / max(peak, SILENCE))
     for instrument in made:

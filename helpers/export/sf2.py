@@ -1,9 +1,9 @@
-"""SoundFont 2: one file that FluidSynth, MuseScore, Zynthian and every General MIDI player opens.
+"""SoundFont 2: a single file that FluidSynth, MuseScore, Zynthian and every General MIDI player opens.
 
-Each instrument is a preset of its own, in order: program 0, 1, 2, … of bank 0, and from the 129th on of bank 1.
+Each instrument is a preset, in order: programs 0, 1, 2, … of bank 0, and from the 129th on of bank 1.
 
-Source: "SoundFont Technical Specification", version 2.04, E-mu Systems 2006. A loop ends before the first sample that
-is not played, as ours do.
+Source: "SoundFont Technical Specification", version 2.04, E-mu Systems 2006. The end of a loop is exclusive, as in
+`Loop`.
 
 Notebook: 10_take_home.
 """
@@ -20,14 +20,14 @@ from .naming import stem, text, unique
 from .sampling import RELEASE, Sampled, SampledInstrument, Zone
 from .wav import chunk, pcm
 
-GAP = 46  # zeros after each sample; what interpolates may read into them
+GAP = 46  # zeros after each sample, for players that interpolate beyond its end
 MAX_NAME = 19  # characters, of 20 bytes that end with a zero
 BANK = 128  # presets
 VERSION = struct.pack("<HH", 2, 4)
 MONO = 1  # the type of a sample
 KEYS, VELOCITIES, RELEASE_TIME, SAMPLE, LOOPING, INSTRUMENT = 43, 44, 38, 53, 54, 41  # generators
-ONCE, WHILE_SOUNDING = 0, 1  # what LOOPING can be
-SEMITONE_CENTS = 1200  # of an octave; times are powers of two in these
+ONCE, WHILE_SOUNDING = 0, 1  # values of LOOPING
+OCTAVE_CENTS = 1200  # durations are given in timecents: this times the binary logarithm of the seconds
 
 
 def sf2(sampled: Sampled) -> bytes:
@@ -42,7 +42,7 @@ def sf2(sampled: Sampled) -> bytes:
 
 
 def _laid_out(zones: Sequence[Zone]) -> tuple[list[int], bytes]:
-    """Where each sample starts, in samples, and all of them one after another."""
+    """The position of the first sample of each zone, and the samples of all zones in sequence."""
     lengths = [len(zone.samples) + GAP for zone in zones]
     starts = [0, *np.cumsum(lengths).tolist()[:-1]]
     waves = np.zeros(sum(lengths), "<i2")
@@ -64,13 +64,13 @@ def _info(sampled: Sampled) -> bytes:
 
 
 def _zero_ended(value: str, most: int) -> bytes:
-    """A text as ASCII with one or two zeros after it, of an even number of bytes."""
+    """A text as ASCII, followed by one or two zeros to give an even number of bytes."""
     content = value.encode("ascii", "replace")[: most - 1] + b"\0"
     return content + b"\0" * (len(content) % 2)
 
 
 def _tables(sampled: Sampled, starts: Sequence[int]) -> bytes:
-    """The nine tables that say which sample sounds when; each ends with a record that names nothing."""
+    """The nine tables of presets, instruments and samples; each ends with a terminal record."""
     instruments, count = sampled.instruments, len(sampled.instruments)
     names = [name.encode("ascii") for name in unique(stem(each.name, MAX_NAME - 4) for each in instruments)]
     presets = [struct.pack("<20sHHHIII", name, i % BANK, i // BANK, i, 0, 0, 0) for i, name in enumerate(names)]
@@ -93,13 +93,13 @@ def _tables(sampled: Sampled, starts: Sequence[int]) -> bytes:
 
 
 def _firsts(instruments: Sequence[SampledInstrument]) -> list[int]:
-    """The number of each instrument's first zone among all."""
+    """The index of each instrument's first zone among all zones."""
     return [0, *np.cumsum([len(instrument.zones) for instrument in instruments]).tolist()[:-1]]
 
 
 def _generators(zones: Sequence[Zone]) -> Iterator[list[bytes]]:
-    """What is set for each zone. Keys come first, then velocities, and the sample comes last."""
-    release = round(SEMITONE_CENTS * np.log2(RELEASE))
+    """The generators of each zone. The format requires keys first, then velocities, and the sample last."""
+    release = round(OCTAVE_CENTS * np.log2(RELEASE))
     for number, zone in enumerate(zones):
         looping = ONCE if zone.loop is None else WHILE_SOUNDING
         yield [

@@ -1,7 +1,7 @@
-"""SFZ: a text that lists samples. Sforzando, sfizz, Zynthian and most free samplers play it.
+"""SFZ: a text file that lists samples, which sforzando, sfizz, Zynthian and most free samplers play.
 
-Several instruments become one that the modulation wheel moves through, from the first to the last: a crossfade of their
-sounds. What lies between two latents is another sound than that, so sample blends as well for a morph.
+Several instruments become one, and the modulation wheel crossfades from the first to the last. A crossfade of two
+sounds differs from the sound of a latent between them; for a morph, sample blends as well.
 
 Source: sfzformat.com. `loop_end` is the last sample that is played.
 
@@ -16,16 +16,16 @@ from .. import __version__
 from .naming import text
 from .sampling import RELEASE, Sampled, Zone
 
-WHEEL = 1  # the controller of the modulation wheel
+WHEEL = 1  # controller number of the modulation wheel
 TOP = 127
-MAX_MORPHED = 8  # instruments on one wheel; with more, hardly a place of it plays only one
+MAX_MORPHED = 8  # instruments on one wheel; with more, hardly any position would play a single one
 
 
 def check_morph(count: int) -> None:
     """Check that not too many instruments share a wheel."""
     if count > MAX_MORPHED:
         raise ValueError(
-            f"there are {count} instruments, and {MAX_MORPHED} can share a wheel; "
+            f"there are {count} instruments, but at most {MAX_MORPHED} can share a wheel; "
             "export them one by one, or as one .sf2 with a preset each"
         )
 
@@ -35,8 +35,8 @@ def sfz(sampled: Sampled, folder: str, names: Sequence[Sequence[str]]) -> str:
 
     Args:
       sampled: one instrument, or up to `MAX_MORPHED` for the modulation wheel.
-      folder: of the samples, as seen from the file.
-      names: of the samples in it, for each instrument and zone.
+      folder: folder of the samples, relative to the file.
+      names: file names of the samples in it, for each instrument and zone.
     """
     check_morph(len(sampled.instruments))
     return "\n".join([*_head(sampled, folder), *_groups(sampled, names), ""])
@@ -69,12 +69,12 @@ def _groups(sampled: Sampled, names: Sequence[Sequence[str]]) -> Iterator[str]:
         if i < len(places) - 1:
             yield f"xfout_locc{WHEEL}={places[i]} xfout_hicc{WHEEL}={places[i + 1]}"
         if len(places) > 1:
-            yield "xf_cccurve=power"  # the sounds are unlike, so that their powers add up
+            yield "xf_cccurve=power"  # the sounds are uncorrelated, so their powers add up
         yield from (_region(zone, file) for zone, file in zip(instrument.zones, files, strict=True))
 
 
 def wheel_places(count: int) -> list[int]:
-    """Where on the wheel each of some instruments sounds alone."""
+    """The position of the wheel at which each of `count` instruments sounds alone."""
     return [round(TOP * i / (count - 1)) for i in range(count)] if count > 1 else [0]
 
 

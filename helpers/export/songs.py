@@ -1,4 +1,4 @@
-"""A clip to go on with elsewhere: stems, the MIDI as it was played, and both with all else as a folder for a DAW.
+"""Export of a clip for further work in a DAW: stems, the MIDI as it was played, or a project folder with everything.
 
 Notebook: 10_take_home.
 """
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from ..render import Progress
 
 WAV = (".wav",)
-ENCODING = "float"  # of the sound files: a stem alone may go above full scale, where the mix does not
-MAX_NAME_BYTES = 160  # of a track's name in a file name; most file systems take 255 bytes for a whole one
+ENCODING = "float"  # of the sound files: a single stem may exceed full scale even if the mix does not
+MAX_NAME_BYTES = 160  # of a track's name in a file name; most file systems limit a file name to 255 bytes
 MIX, STEMS, MIDI, INSTRUMENTS, REPORT, README = (
     "mix.wav",
     "stems",
@@ -37,32 +37,32 @@ MIX, STEMS, MIDI, INSTRUMENTS, REPORT, README = (
     "README.txt",
 )
 FILES = (MIX, MIDI, INSTRUMENTS, REPORT, README)
-SIGNATURE = "played by GANSynth ("  # stands in the README of every project, and in nobody else's
+SIGNATURE = "played by GANSynth ("  # identifies the README of a project
 
 
 @in_one_line
 def stems(
     clip: Clip, folder: str | os.PathLike, model: GANSynth | None = None, progress: Progress = True
 ) -> list[Path]:
-    """Write a WAV file for each track of a clip that is heard, drums too: "01 Flute.wav", "02 Piano.wav", ….
+    """Write a WAV file for each audible track of a clip, drums included: "01 Flute.wav", "02 Piano.wav", ….
 
-    All begin with the clip, are as long as it is, and have its sample rate, channels and level, so that together they
-    are the mix (the difference is more than 100 dB below it). They are 32-bit float, since alone a track may go above
-    full scale. The notes are generated once more, or come from the model's cache; one stem at a time is in memory.
+    Stems have the clip's duration, sample rate, channels and level, so that their sum is the mix (the difference is
+    more than 100 dB below it). They are 32-bit float, since a single track may exceed full scale. The notes are
+    generated again, or read from the model's cache; only one stem at a time is in memory.
 
     Args:
-      clip: what `render.render` or `render.reproduce` gave.
-      folder: made as needed. Stems of an earlier call are replaced, all of them or none.
-      model: the model, if it cannot be found where it was loaded from.
+      clip: a clip from `render.render` or `render.reproduce`.
+      folder: folder of the stems, created if missing. Stems of an earlier call are replaced, all of them or none.
+      model: the model, if it can no longer be loaded from its original location.
       progress: as for `render.render`.
 
     Returns:
       The files, in the order of the tracks.
 
     Raises:
-      ValueError: the clip does not say how it was made, or the model is another one.
-      FileExistsError: the folder holds other WAV files, which would look like stems of this clip.
-      OSError: they cannot be written.
+      ValueError: the clip has no record of how it was rendered, or `model` is another model.
+      FileExistsError: the folder contains other WAV files, which could be mistaken for stems of this clip.
+      OSError: the files cannot be written.
 
     >>> from helpers import export, gansynth, midi, render
     >>> model = gansynth.load("demo")
@@ -82,16 +82,19 @@ def stems(
 
 @in_one_line
 def midi(clip: Clip, path: str | os.PathLike) -> Path:
-    """Write the song of a clip as it was played: what sounded, moved to where it sounded, and who played it.
+    """Write the song of a clip as a MIDI file as it was played: the notes that sounded, at the pitches they had.
 
-    `render.played` says what that is, and `midi.write` how it is written.
+    `render.played` describes this song, and `midi.write` the file.
 
     Args:
-      clip: what `render.render` or `render.reproduce` gave.
-      path: ends in .mid or .midi.
+      clip: a clip from `render.render` or `render.reproduce`.
+      path: path of the file, ending in .mid or .midi.
+
+    Returns:
+      The path.
 
     Raises:
-      ValueError: the clip does not say how it was made, or another ending.
+      ValueError: the clip has no record of how it was rendered, or the path has another ending.
 
     >>> from helpers import export, gansynth, instruments, midi, render
     >>> model = gansynth.load("demo")
@@ -111,24 +114,24 @@ def midi(clip: Clip, path: str | os.PathLike) -> Path:
 
 @in_one_line
 def project(clip: Clip, path: str | os.PathLike, model: GANSynth | None = None, progress: Progress = True) -> Path:
-    """Write all that there is of a clip as a folder or a zip: drag its stems and its MIDI file into a DAW.
+    """Write a clip with everything that belongs to it as a folder or zip file, to drag into a DAW.
 
-    In it are the mix, `stems`, the `midi` as it was played, the instruments (`instruments.load`), the report
-    (`render.reproduce`), and a README.txt that says what is what.
+    It contains the mix, the `stems`, the `midi` file, the instruments (for `instruments.load`), the report (for
+    `render.reproduce`), and a README.txt that describes the files.
 
     Args:
-      clip: what `render.render` or `render.reproduce` gave.
-      path: of the folder, or of a zip if it ends in .zip, which is replaced. Of an earlier call's folder, what it wrote
-        is replaced, all of it or nothing.
-      model: the model, if it cannot be found where it was loaded from.
+      clip: a clip from `render.render` or `render.reproduce`.
+      path: path of the folder, or of a zip file if it ends in .zip. An existing zip file is replaced, and so are the
+        files of an earlier project in the folder, all of them or none.
+      model: the model, if it can no longer be loaded from its original location.
       progress: as for `render.render`.
 
     Returns:
       The path.
 
     Raises:
-      ValueError, OSError: as `stems`.
-      FileExistsError: the folder holds other WAV files, or files with such names that are no project's.
+      ValueError, OSError: as for `stems`.
+      FileExistsError: the folder contains other WAV files, or files with these names that are not from a project.
 
     >>> from helpers import export, gansynth, midi, render
     >>> model = gansynth.load("demo")
@@ -149,7 +152,7 @@ def project(clip: Clip, path: str | os.PathLike, model: GANSynth | None = None, 
             _write_project(clip, partial, names, model, progress)
         return path
     if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder, and a zip cannot take its place")
+        raise IsADirectoryError(f"{path} is a folder, which a zip file cannot replace")
     with partial_folder(path.parent) as partial, replacing(path) as packed:
         _write_project(clip, partial, names, model, progress)
         with zipfile.ZipFile(packed, "w") as archive:
@@ -160,7 +163,7 @@ def project(clip: Clip, path: str | os.PathLike, model: GANSynth | None = None, 
 
 
 def _is_project(folder: Path) -> bool:
-    """Whether an earlier call has filled a folder."""
+    """Whether a folder was written by an earlier call of `project`."""
     readme = folder / README
     return readme.is_file() and SIGNATURE in readme.read_text("utf-8", "replace")
 
@@ -183,7 +186,7 @@ def _write_stems(clip: Clip, folder: Path, names: dict[int, str], model: GANSynt
 
 
 def _stem_names(clip: Clip) -> dict[int, str]:
-    """A file name for each track that is heard, by its number, which makes them different and keeps them in order."""
+    """A file name for each audible track, by its number, which keeps the names distinct and in order."""
     recipe_of(clip)
     width = max(len(str(len(clip.report.tracks))), 2)
     return {
@@ -194,13 +197,13 @@ def _stem_names(clip: Clip) -> dict[int, str]:
 
 
 def _safe(name: str, otherwise: str) -> str:
-    """A name from a file as a part of a file name: `files.plain_name`, short enough in bytes too."""
+    """A track name from a MIDI file as part of a file name: `files.plain_name`, also limited in bytes."""
     plain = plain_name(re.sub(r"[/\\]", "_", name), otherwise)
     return plain.encode("utf-8")[:MAX_NAME_BYTES].decode("utf-8", "ignore").strip(" .") or otherwise
 
 
 def _instruments(clip: Clip) -> list[Instrument]:
-    """Those that play in a clip, each once."""
+    """The instruments that play in a clip, without duplicates."""
     found: dict[tuple[str, bytes], Instrument] = {}
     for part, track in zip(recipe_of(clip).parts, clip.report.tracks, strict=True):
         for instrument in part.timeline.instruments if part.timeline and track.rendered else ():
@@ -209,7 +212,7 @@ def _instruments(clip: Clip) -> list[Instrument]:
 
 
 def _readme(clip: Clip, song: Song, names: dict[int, str]) -> str:
-    """What is what, for whoever opens the folder."""
+    """The text of README.txt, which describes the files of a project."""
     report, recipe = clip.report, recipe_of(clip)
     tempos = list(dict.fromkeys(f"{tempo:.4g}" for _, tempo in song.tempos))
     meters = list(dict.fromkeys(f"{beats}/{value}" for _, beats, value in song.meters))
@@ -217,15 +220,15 @@ def _readme(clip: Clip, song: Song, names: dict[int, str]) -> str:
     speed = f"{tempos[0]} bpm" + (f" at first, then {counted(changes, 'change')}" if changes else "")
     level = "silent" if report.loudness is None else f"{report.loudness:.1f} LUFS"
     rows = [(MIX, f"all tracks together, {level}")]
-    rows.append((f"{STEMS}/", "each track alone; together, at one level, they are the mix"))
+    rows.append((f"{STEMS}/", "each track by itself; together, at equal gain, they give the mix"))
     for track in report.tracks:
         if track.number in names:
             notes = counted(track.rendered, "note")
             rows.append((f"  {names[track.number]}", f"{track.name}, played by {track.played_by}, {notes}"))
     rows += [
         (MIDI, f"the notes as they were played, in time with the stems; {speed}, {', '.join(meters)}"),
-        (INSTRUMENTS, f"who plays; for {recipe.model} with the fingerprint {recipe.fingerprint[:8]} alone"),
-        (REPORT, "what became of every note, and all that the clip can be made again from"),
+        (INSTRUMENTS, f"the instruments, only for {recipe.model} with the fingerprint {recipe.fingerprint[:8]}"),
+        (REPORT, "how every note was rendered, and all settings needed to render the clip again"),
     ]
     width, channels = max(len(name) for name, _ in rows), "mono" if clip.channels == 1 else "stereo"
     contents = "\n".join(f"{name:<{width}}  {what}" for name, what in rows)
@@ -233,9 +236,9 @@ def _readme(clip: Clip, song: Song, names: dict[int, str]) -> str:
 
 {contents}
 
-Every sound file begins at 0:00 and lasts {clip.duration:.2f} s: WAV, {clip.sample_rate} Hz, {channels}, 32-bit float.
-In a DAW: begin an empty project at {tempos[0]} bpm, drag all of {STEMS}/ to its beginning, a track each,
-and {MIDI} below them; take its tempo map if you are asked.
+Every sound file starts at 0:00 and lasts {clip.duration:.2f} s: WAV, {clip.sample_rate} Hz, {channels}, 32-bit float.
+In a DAW: start an empty project at {tempos[0]} bpm, drag all of {STEMS}/ to its beginning, each to its own track,
+and {MIDI} below them; accept its tempo map if you are asked.
 
 In Python (gansynth-suite {__version__}):
 

@@ -1,7 +1,7 @@
-"""How far a generated note is out of tune, and the same note in tune.
+"""Measurement and correction of the tuning of generated notes.
 
-A sampler transposes what it is given, so a note that is 10 cents flat makes a whole range of keys flat. It is corrected
-in the samples, and not by a field of the file: then it is right in every player.
+A sampler transposes notes, so a note that is 10 cents flat makes a whole range of keys flat. The samples themselves are
+corrected, instead of a tuning field in the file, so that the result is right in every player.
 
 Notebook: 10_take_home.
 """
@@ -13,24 +13,24 @@ import numpy as np
 from ..midi import note_hertz
 from ..timbre.descriptors import partials_of
 
-# The first partials decide which pitch is heard. Those more than 30 dB below the strongest say nothing.
+# The first partials determine the pitch. Those more than 30 dB below the strongest are ignored.
 PARTIALS = 6
 AUDIBLE = 1e-3
-STEADY = (0.2, 2.9)  # s of a note that are looked at: after the attack, and before it is let go
-# Further off, what was measured is not the pitch of the note, and it is better left alone.
+STEADY = (0.2, 2.9)  # s, the part of a note that is measured: after the attack and before the release
+# A larger deviation is probably not that of the note's pitch, so the note is left as it is.
 MAX_CENTS = 45.0
 
 
 def measured_cents(wave: np.ndarray, pitch: int, sample_rate: int) -> float:
-    """How many cents a note lies above its pitch: the mean of its first partials, weighted by their energy.
+    """How many cents a note is above its nominal pitch: the mean over its first partials, weighted by energy.
 
     Args:
       wave: [n], the note from its beginning, at least a second of it.
-      pitch: MIDI number that it should have.
-      sample_rate: Hz.
+      pitch: nominal MIDI number.
+      sample_rate: sample rate (Hz).
 
     Returns:
-      Cents, or 0 where there is no pitch to be measured: in silence, in noise, or further than MAX_CENTS away.
+      The deviation in cents, or 0 if there is no pitch to measure: for silence, noise, or more than MAX_CENTS.
 
     >>> import numpy as np
     >>> from helpers.export import measured_cents
@@ -53,17 +53,17 @@ def measured_cents(wave: np.ndarray, pitch: int, sample_rate: int) -> float:
 
 
 def retuned(wave: np.ndarray, cents: float, sample_rate: int, new_rate: int) -> np.ndarray:
-    """A note so many cents lower, at another sample rate: float32 [n].
+    """A note tuned down by a number of cents and resampled: float32 [n].
 
     Args:
       wave: [samples].
-      cents: by how much it is too high.
-      sample_rate: Hz, what it has.
-      new_rate: Hz, what it is to have.
+      cents: by how much the note is too high.
+      sample_rate: sample rate of the wave (Hz).
+      new_rate: sample rate of the result (Hz).
     """
     import soxr
 
     if cents == 0 and sample_rate == new_rate:
         return np.asarray(wave, np.float32)
-    # Played at the lower rate it would sound lower; brought to the rate it is to have, it stays so.
+    # The wave is treated as if it had a lower rate, at which it sounds lower, and resampled from that to the new rate.
     return soxr.resample(np.asarray(wave, np.float32), sample_rate * 2 ** (-cents / 1200), new_rate, "VHQ")

@@ -1,7 +1,7 @@
-"""A zone as a WAV file that knows its pitch and its loop, in the chunk "smpl" that samplers read.
+"""A zone as a WAV file with its pitch and its loop in the "smpl" chunk, which samplers read.
 
-Source: "Multimedia Data Standards Update", Microsoft and IBM, 1994, sample chunk. Its loop ends with the last sample
-that is played, where ours end before the first that is not.
+Source: "Multimedia Data Standards Update", Microsoft and IBM, 1994, sample chunk. There the end of a loop is inclusive,
+whereas that of `Loop` is exclusive.
 
 Notebook: 10_take_home.
 """
@@ -16,7 +16,7 @@ from .sampling import Zone
 
 FULL_SCALE = 32767
 PCM, MONO, BYTES = 1, 1, 2
-FORWARD = 0  # the type of a loop
+FORWARD = 0  # loop type
 
 
 def pcm(samples: np.ndarray) -> np.ndarray:
@@ -38,5 +38,5 @@ def _smpl(zone: Zone, sample_rate: int) -> bytes:
 
 
 def chunk(name: bytes, content: bytes) -> bytes:
-    """A piece of a RIFF file, which has an even number of bytes."""
+    """A chunk of a RIFF file, padded to an even number of bytes."""
     return name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)

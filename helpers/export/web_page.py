@@ -1,9 +1,9 @@
-"""The model itself as a static page: a network that makes every note in the browser, to put on any host of files.
+"""The model itself as a static web page that generates every note in the browser, for any static web host.
 
     export.web(model, "outputs/web")
 
-docs/web.md says what is in the folder, how to publish it, and how quick it is. onnxruntime-web, which runs the network,
-is fetched from npm the first time and kept in outputs/cache.
+docs/web.md describes the files, how to publish them, and how fast the page is. onnxruntime-web, which runs the network,
+is downloaded from npm the first time and kept in outputs/cache.
 
 Notebook: 10_take_home.
 """
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class Package(NamedTuple):
-    """A package on npm, of one version, and the hash of its archive as npm tells it."""
+    """One version of a package on npm, with the hash of its archive as published by npm."""
 
     name: str
     version: str
@@ -55,13 +55,13 @@ RUNTIME = Package(
     "1.30.0",
     "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ==",
 )
-# Of its builds, the one for CPUs: WebGPU's has 26 MB. It is compiled for threads, and takes one where pages may not.
+# The build for CPUs, since that for WebGPU has 26 MB. It supports threads, and uses a single one where pages may not.
 SCRIPT, BINARY = "package/dist/ort.wasm.bundle.min.mjs", "package/dist/ort-wasm-simd-threaded.wasm"
 REGISTRY, REGISTRY_VARIABLE = "https://registry.npmjs.org", "GANSYNTH_NPM_REGISTRY"
 CACHE = folders.ROOT / "outputs" / "cache" / "npm"
 
 PAGE, WORKER, NOTICE, OTHERS_NOTICE = "index.html", "worker.js", "NOTICE.txt", "onnxruntime-ThirdPartyNotices.txt"
-PACKED = ".bin"  # gzip, by a name of which no server takes it for a compressed transfer
+PACKED = ".bin"  # a gzip file, under an ending for which no server sets Content-Encoding
 OURS = re.compile(
     rf"{PAGE}|{NOTICE}|{OTHERS_NOTICE}|worker-[0-9a-f]{{8}}\.js|onnxruntime-web-[\d.]+\.(js|bin)|[A-Za-z0-9-]+-[0-9a-f]{{8}}\.bin"
 )
@@ -69,31 +69,32 @@ GZIP_LEVEL = 9
 WORKER_SCRIPTS = ("transform.js", "looping.js", "web_worker.js")
 PAGE_SCRIPTS = ("sampler.js", "keys.js", "latents.js", "points.js", "web.js")
 TITLE = "GANSynth, played in the browser"
-DIGITS = 4  # of the places on the map
+DIGITS = 4  # decimal places of positions on the map
 
 
 @in_one_line
 def web(model: GANSynth, folder: str | os.PathLike, atlas: Atlas | None = None, progress: bool = True) -> Path:
-    """Write a model as a static page, which generates the notes of any of its instruments in the browser.
+    """Write a model as a static web page, which generates the notes of any of its instruments in the browser.
 
-    Instruments are found by name, by seed, between two others and on a map. The folder can be put on any host of files,
-    such as GitHub Pages; it needs no Python there, and no network once it is loaded. A saved instrument is a file that
-    `instruments.load` reads, and the page reads those of `instruments.save`.
+    Instruments are chosen by name, by seed, between two others, or on a map. Any static web host, such as GitHub Pages,
+    can serve the folder. It needs no Python there, and no network once the page has loaded. The page saves instruments
+    as files for `instruments.load`, and reads those of `instruments.save`.
 
     Args:
-      model: whose network; notes of `shaping.HELD` seconds at least.
-      folder: made as needed; what an earlier call has left in it is replaced.
-      atlas: what is on the map, by default `timbre.atlas(model)`: of a model other than "demo" that takes minutes once.
-      progress: show bars.
+      model: the model, with notes of at least `shaping.HELD` seconds.
+      folder: folder of the page, created if missing; files of an earlier call are replaced.
+      atlas: the instruments on the map; by default `timbre.atlas(model)`, which for a model other than "demo" takes
+        minutes the first time.
+      progress: show progress bars.
 
     Returns:
-      The page, index.html; browsers show it from a server only, as in `python -m http.server`.
+      The page, index.html. Browsers show it only from a server, such as `python -m http.server`.
 
     Raises:
-      ValueError: the model's notes are too short, the folder holds other things, or what npm has sent is not what it
-        should be.
+      ValueError: the model's notes are too short, the folder contains other files, or the download from npm has the
+        wrong hash.
       ImportError: the package onnx is not installed.
-      ConnectionError, OSError: onnxruntime-web cannot be fetched, or the folder not be written.
+      ConnectionError, OSError: onnxruntime-web cannot be downloaded, or the folder cannot be written.
 
     >>> from helpers import export, gansynth
     >>> export.web(gansynth.load("demo"), "outputs/web").name  # doctest: +SKIP
@@ -106,17 +107,17 @@ def web(model: GANSynth, folder: str | os.PathLike, atlas: Atlas | None = None, 
     check_loaded(model)
     folder = files.as_path(folder)
     if model.max_duration < HELD:
-        raise ValueError(f"{model.name} makes notes of {model.max_duration:g} s; {HELD:g} are needed for a loop")
+        raise ValueError(f"{model.name} generates notes of {model.max_duration:g} s; a loop needs {HELD:g} s")
     _check_ours(folder)
     files.check_writable(folder)
     if importlib.util.find_spec("onnx") is None:
-        raise ImportError("export.web takes a package that is not installed: pip install onnx")
+        raise ImportError("export.web needs a package that is not installed: pip install onnx")
     archive = fetched(RUNTIME, progress)
     atlas = timbre.atlas(model, progress=progress) if atlas is None else atlas
     for instrument in atlas.instruments:
         check_model(instrument, model)
         if len(instrument.z) != model.latent_vector_size:
-            raise ValueError(f"{instrument.name!r} is no point of the latent space, which is all that the page plays")
+            raise ValueError(f"{instrument.name!r} is not a point of the latent space, and the page plays only those")
     with files.filling(folder, last=PAGE, keep=False) as partial:
         script, binary = _members(archive, SCRIPT, BINARY)
         own = f"{RUNTIME.name}-{RUNTIME.version}"
@@ -140,12 +141,12 @@ def web(model: GANSynth, folder: str | os.PathLike, atlas: Atlas | None = None, 
 
 
 def _check_ours(folder: Path) -> None:
-    """Check that a folder may be replaced: there is nothing in it that `web` has not written."""
+    """Check that a folder may be replaced because it contains only files written by `web`."""
     there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     others = [name for name in there if not OURS.fullmatch(name) and not files.is_partial(name)]
     if others or (PAGE in there and NOTICE not in there):
         raise ValueError(
-            f"{folder} holds other things, such as {(others or there)[0]}; name another folder, or empty it"
+            f"{folder} contains other files, such as {(others or there)[0]}; choose another folder, or empty it"
         )
 
 
@@ -154,7 +155,7 @@ def _script(name: str) -> str:
 
 
 def _hashed(folder: Path, name: str, content: str) -> str:
-    """Write a text under a name that changes with it, so that no browser takes one of before; returns that name."""
+    """Write a text under a name with its hash, so that browsers do not use an outdated copy; returns the name."""
     digest = hashlib.sha256(content.encode("utf-8")).hexdigest()[:8]
     path = (folder / name).with_stem(f"{Path(name).stem}-{digest}")
     path.write_bytes(content.encode("utf-8"))
@@ -162,32 +163,32 @@ def _hashed(folder: Path, name: str, content: str) -> str:
 
 
 def _packed(path: Path, content: bytes) -> dict[str, Any]:
-    """Write a file as small as it can be; what the page is told of it."""
+    """Write a compressed file; returns its name and size for the page."""
     packed = gzip.compress(content, GZIP_LEVEL, mtime=0)
     path.write_bytes(packed)
     return {"name": path.name, "bytes": len(packed)}
 
 
 def _network(model: GANSynth) -> bytes:
-    """The model as an ONNX file, with short weights where that loses nothing."""
+    """The model as an ONNX file, with float16 weights if that is lossless."""
     with tempfile.TemporaryDirectory() as temporary:
         path = write_onnx(model, Path(temporary) / "model.onnx", "float16" if has_short_weights(model) else "float32")
         return path.read_bytes()
 
 
-# ---- What the page knows of the model --------------------------------------------------------------------------------
+# ---- Description of the model for the page ---------------------------------------------------------------------------
 
 
 def _about(model: GANSynth, atlas: Atlas) -> dict[str, Any]:
-    """All that the scripts need besides the network; docs/onnx.md explains what comes from `facts`."""
+    """The parameters that the scripts need besides the network; docs/onnx.md explains those from `facts`."""
     config = model.config
     own = {"frames": config.frames, "bins": config.bins, "latent_size": config.latent_vector_size}
-    limits = {"name": MAX_NAME, "number": MAX_NUMBER}  # of a file of instruments
+    limits = {"name": MAX_NAME, "number": MAX_NUMBER}  # for a file of instruments
     return {**facts(model), **own, "format": FILE_FORMAT, "limits": limits, "map": _map(model, atlas)}
 
 
 def _map(model: GANSynth, atlas: Atlas) -> dict[str, Any]:
-    """The instruments of an atlas with their places, from 0 to 1 to the right and down."""
+    """The instruments of an atlas with their positions, from 0 to 1 to the right and downwards."""
     from ..timbre import layout
 
     places = layout(atlas)
@@ -205,13 +206,13 @@ def _map(model: GANSynth, atlas: Atlas) -> dict[str, Any]:
             for family, (colour, shape) in families.SIGNS.items()
         ],
         "sources": _sources(model, atlas),
-        "about": "Colour and shape: the family that it sounds most like, by a classifier that is right about "
-        f"{right:.0%} of {of} instruments that it was not taught.",
+        "about": "Colour and shape: the family that it sounds most like, from a classifier that is right for "
+        f"{right:.0%} of {of} instruments that it was not trained on.",
     }
 
 
 def _sources(model: GANSynth, atlas: Atlas) -> list[dict[str, Any]]:
-    """Where the page finds each latent: among the model's own, by drawing it again, or here."""
+    """How the page gets each latent: from the model's named instruments, by drawing it again, or as numbers."""
     own = {np.asarray(row["z"], np.float64).tobytes(): i for i, row in enumerate(model.about.get("instruments", []))}
     seeds = {instrument.seed for instrument in atlas.instruments if instrument.seed is not None}
     drawn = {
@@ -230,13 +231,13 @@ def _sources(model: GANSynth, atlas: Atlas) -> list[dict[str, Any]]:
 
 
 def fetched(package: Package, progress: bool = True) -> Path:
-    """The archive of a package of npm, fetched the first time, and compared with its hash every time.
+    """The archive of an npm package, downloaded the first time, and checked against its hash every time.
 
-    GANSYNTH_NPM_REGISTRY names a registry other than https://registry.npmjs.org.
+    The environment variable GANSYNTH_NPM_REGISTRY can name a registry other than https://registry.npmjs.org.
 
     Raises:
-      ValueError: it is not what it should be; it is deleted then.
-      ConnectionError, OSError: the registry cannot be reached, or refuses.
+      ValueError: the hash is wrong; the file is then deleted.
+      ConnectionError, OSError: the registry cannot be reached, or refuses the request.
     """
     kept = CACHE / package.archive
     if not kept.is_file():
@@ -256,7 +257,7 @@ def _check(package: Package, path: Path) -> None:
     digest = hashlib.sha512(path.read_bytes()).digest()
     if f"sha512-{base64.b64encode(digest).decode('ascii')}" != package.integrity:
         downloads.discard(path)
-        raise ValueError(f"{package.archive} is not what npm published: its hash is another one, and it was deleted")
+        raise ValueError(f"{package.archive} is not the file that npm published: its hash differs, so it was deleted")
 
 
 def _members(archive: Path, *names: str) -> list[bytes]:
@@ -293,13 +294,15 @@ Copyright (c) Microsoft Corporation
 
 
 def _write_notices(folder: Path, model: GANSynth) -> None:
-    """Who made what is in the folder, and under which licence."""
-    others = f"What it contains of others: https://github.com/microsoft/onnxruntime/blob/v{RUNTIME.version}/ThirdPartyNotices.txt"
-    found = importlib.util.find_spec("onnxruntime")  # the same program for Python, which brings the same notices
+    """Write the authors and licences of the files in the folder."""
+    others = (
+        f"Third-party parts: https://github.com/microsoft/onnxruntime/blob/v{RUNTIME.version}/ThirdPartyNotices.txt"
+    )
+    found = importlib.util.find_spec("onnxruntime")  # its Python package contains the same notices
     notices = Path(found.origin).parent / "ThirdPartyNotices.txt" if found and found.origin else None
     if notices is not None and notices.is_file():
         (folder / OTHERS_NOTICE).write_bytes(notices.read_bytes())
-        others += f"\n(beside this file as {OTHERS_NOTICE})"
+        others += f"\n(next to this file as {OTHERS_NOTICE})"
     license_text = model.about.get("license")
     content = NOTICES.format(
         model=text(model.name),

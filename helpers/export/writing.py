@@ -1,4 +1,4 @@
-"""A sampled instrument as files of one format, which the ending of a path chooses.
+"""Writing of sampled instruments in the format given by the ending of a path.
 
 Notebook: 10_take_home.
 """
@@ -42,29 +42,29 @@ SAMPLES = "samples"
 
 @in_one_line
 def sampler(sampled: Sampled, path: str | os.PathLike) -> Path:
-    """Write instruments for a sampler.
+    """Write instruments for a sampler, in the format given by the ending of the path.
 
-    The ending of the path says for which. Of several instruments, a soundfont makes presets, a folder makes folders,
-    and SFZ and DecentSampler crossfade from the first to the last by the modulation wheel.
-
-        .sfz            sforzando, sfizz, Zynthian, …; the samples lie in a folder beside it, "NAME_sfz"
+        .sfz            sforzando, sfizz, Zynthian, …; the samples are in a folder next to it, "NAME_sfz"
         .sf2            FluidSynth, MuseScore, General MIDI players
-        .dspreset       DecentSampler; the samples lie in a folder beside it
+        .dspreset       DecentSampler; the samples are in a folder next to it
         .dslibrary      the same in one file
         .multisample    Bitwig Studio, Studio One; one instrument
         .zip            all of these, with a README
-        no ending       a folder of WAV files that know their pitch and loop
+        no ending       a folder of WAV files with pitch and loop
+
+    Several instruments become presets of a soundfont, or subfolders of a folder; in SFZ and DecentSampler the
+    modulation wheel crossfades from the first to the last.
 
     Args:
-      sampled: from `export.sampled`.
-      path: folders are made as needed.
+      sampled: result of `export.sampled`.
+      path: path of the file or folder; missing folders are created.
 
     Returns:
       The path.
 
     Raises:
-      ValueError: another ending, or more instruments than the format can hold.
-      OSError: it cannot be written. What was there before is there still.
+      ValueError: the path has another ending, or the format cannot hold so many instruments.
+      OSError: the files cannot be written. Existing files are then left as they were.
 
     >>> from helpers import export, gansynth, instruments
     >>> model = gansynth.load("demo")
@@ -75,45 +75,45 @@ def sampler(sampled: Sampled, path: str | os.PathLike) -> Path:
     Notebook: 10_take_home.
     """
     if not isinstance(sampled, Sampled):
-        raise ValueError(f"{sampled!r} has not been sampled; export.sampled(model, instrument) does that")
+        raise ValueError(f"{sampled!r} is not sampled yet; use export.sampled(model, instrument)")
     ending = check_target(path, len(sampled.instruments))
     path = as_path(path)
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    with claimed(path.parent, wait=True):  # or of two at once, one's samples would lie beside the other's text
+    with claimed(path.parent, wait=True):  # lest two calls at once mix their files
         WRITERS[ending](sampled, path)
     return path
 
 
 def check_target(path: str | os.PathLike, count: int, also: Sequence[str] = ()) -> str:
-    """Check that so many instruments can be written to a path, as far as that can be known before they are sampled.
+    """Check, before anything is sampled, that a number of instruments can be written to a path.
 
     Args:
-      path: of the file or folder.
-      count: of the instruments.
-      also: endings that the caller takes besides, and that the error is to name.
+      path: path of the file or folder.
+      count: number of instruments.
+      also: further endings that the caller accepts, for the error message.
 
     Returns:
-      The ending that says how; "" for a folder, which a path names that has none or that ends in "/".
+      The ending, which determines the format; "" for a folder, if the path has no ending or ends in "/".
 
     Raises:
-      ValueError: they cannot.
+      ValueError: the path cannot be used, or the format cannot hold so many instruments.
       OSError: nothing can be written there.
     """
     ending = "" if os.fspath(path).endswith(("/", os.sep)) else as_path(path).suffix.lower()
     path = as_path(path)
     endings = ", ".join(filter(None, (*WRITERS, *also)))
     if not path.name:
-        raise ValueError(f"{str(path)!r} names no file or folder of its own")
+        raise ValueError(f"{str(path)!r} does not name a file or folder")
     if ending not in WRITERS or (not ending and path.name.lower() in WRITERS):
-        raise ValueError(f"{path.name} must be a name that ends in {endings}, or have no ending for a folder")
+        raise ValueError(f"{path.name} must end in {endings}, or have no ending for a folder")
     if ending and path.is_dir():
-        raise ValueError(f"{path} is a folder, and a file cannot take its place")
+        raise ValueError(f"{path} is a folder, which a file cannot replace")
     for folder in (*([] if ending else [path]), *path.parents):
         if folder.exists() and not folder.is_dir():
-            raise ValueError(f"{folder} is a file, and not a folder")
+            raise ValueError(f"{folder} is a file, not a folder")
     if ending == ".multisample" and count > 1:
-        raise ValueError(f"a .multisample holds one instrument and these are {count}; write them one by one")
+        raise ValueError(f"a .multisample holds one instrument, not {count}; write them one by one")
     if ending in MORPHING:
         check_morph(count)
     if ending in WITH_FOLDER:
@@ -125,18 +125,18 @@ def check_target(path: str | os.PathLike, count: int, also: Sequence[str] = ()) 
 def check_folders(
     path: Path, instruments: Sequence[Instrument], pitches: Iterable[int], velocities: Iterable[int]
 ) -> None:
-    """Check, before they are sampled, that the folders of some instruments' WAV files hold no other sounds.
+    """Check, before sampling, that the folders for the WAV files of instruments contain no other sound files.
 
     Raises:
-      FileExistsError: one does.
+      FileExistsError: one of them does.
     """
-    voices = [(pitch, loud) for pitch in pitches for loud in (None, *velocities)]
+    notes = [(pitch, loud) for pitch in pitches for loud in (None, *velocities)]
     for folder, own in _folders(path, file_stems(instruments)):
-        check_no_others(folder, [sample_name(own, pitch, loud) for pitch, loud in voices], AUDIO)
+        check_no_others(folder, [sample_name(own, pitch, loud) for pitch, loud in notes], AUDIO)
 
 
 def _folders(path: Path, stems: Sequence[str]) -> list[tuple[Path, str]]:
-    """Where the WAV files of each instrument go, and the beginning of their names."""
+    """The folder for the WAV files of each instrument, and the beginning of their names."""
     return [(path / own if len(stems) > 1 else path, own) for own in stems]
 
 
@@ -150,7 +150,7 @@ def _write_sfz(sampled: Sampled, path: Path) -> None:
 
 
 def folder_of(path: Path) -> str:
-    """The name of the folder of samples beside a file: of another file, whatever its name, it is another one."""
+    """The name of the folder of samples next to a file, which differs for different files whatever their names."""
     own = stem(path.stem)
     ending = path.suffix.lower()
     told_apart = "" if own + ending == path.name else f"-{zlib.crc32(os.fsencode(path.name)):08x}"
@@ -254,5 +254,5 @@ WRITERS: dict[str, Callable[[Sampled, Path], None]] = {
     "": _write_folder,
 }
 SAMPLER_ENDINGS = tuple(WRITERS)
-WITH_FOLDER = (".sfz", ".dspreset")  # whose samples lie beside them
-MORPHING = (".sfz", ".dspreset", ".dslibrary")  # what has one wheel for all instruments
+WITH_FOLDER = (".sfz", ".dspreset")  # formats whose samples are in a folder next to the file
+MORPHING = (".sfz", ".dspreset", ".dslibrary")  # formats in which all instruments share a wheel
