@@ -1,7 +1,7 @@
-"""Voilà with a number of places: the kernels of `helpers.classroom`, and the door through which visitors come.
+"""Voilà with a limited number of places: the kernel manager and the request handlers of `helpers.classroom`.
 
-Voilà's own pool of warm kernels has no upper limit: for every kernel that it gives away it starts another. Here the
-starts wait in a line until there is a place, and a visitor for whom there is none is told so.
+Voilà's own pool of warm kernels has no upper limit: for every kernel that a visitor takes, it starts another one. Here
+kernels wait in a queue until there is a place, and a visitor for whom there is no place gets a page that says so.
 
 Source: Voilà's `preheat_kernel`, https://voila.readthedocs.io/en/stable/customize.html. Notebook: 00_quickstart.
 """
@@ -34,17 +34,17 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-CLASS = "class"  # the folder in outputs that has a folder for each visitor
-LINKED = ("helpers", "data")  # of the repository: what a visitor's folder has beside the visitor's own outputs
+CLASS = "class"  # folder in outputs with a folder for each visitor
+LINKED = ("helpers", "data")  # folders of the repository to which a visitor's folder has links
 
-MAX_KERNEL_BYTES = 4 << 30  # of its own that one kernel may have: a song too long for that fails in its page alone
-LEFT_SECONDS = 600  # after which a kernel is ended whose page is gone without saying so, as that of a lost laptop
-LOOK_SECONDS = 30  # between two looks for such kernels
-PATIENCE = 5.0  # s that a visitor waits for a place: who reloads the page has only just left
-STEP = 0.1  # s between two looks for a place
-# To a kernel: otherwise each warns that its connection is not encrypted, which is one within this machine.
+MAX_KERNEL_BYTES = 4 << 30  # memory limit of one kernel: a song too long for it fails only in its own page
+LEFT_SECONDS = 600  # idle time after which a kernel is ended if its page vanished without notice (a lost connection)
+LOOK_SECONDS = 30  # between two checks for such kernels
+PATIENCE = 5.0  # s to wait for a place before a visitor is refused: a reload frees its own place with a delay
+STEP = 0.1  # s between two checks for a place
+# Flag for kernels, which would otherwise warn that their connection, local to this machine, is not encrypted.
 QUIET = "--IPKernelApp.log_level=ERROR"
-RETRY_SECONDS = 15  # after which the page of who was not let in tries again
+RETRY_SECONDS = 15  # after which the page of a refused visitor tries again
 
 FULL = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>No place free</title>
@@ -56,45 +56,46 @@ h1 {{ font-size: 1.6rem; font-weight: 600; line-height: 1.2; }}
 .again {{ opacity: 0.7; }}
 </style></head>
 <body><h1>No place free</h1>
-<p role="status">{taken} taken; as soon as somebody closes the page there is room for you.</p>
-<p class="again">This page tries again every {seconds} seconds by itself.</p></body></html>
+<p role="status">{taken} taken. You can come in as soon as somebody closes the page.</p>
+<p class="again">This page retries automatically every {seconds} seconds.</p></body></html>
 """
 
 
 def sentence(places: int) -> str:
-    """The page for who comes too late."""
+    """The page for visitors when all places are taken."""
     taken = "The only place of this app is" if places == 1 else f"All {places} places of this app are"
     return FULL.format(taken=taken, seconds=RETRY_SECONDS)
 
 
 class Places(AsyncMappingKernelManager):
-    """As many kernels as there are places; starts beyond that wait in a line.
+    """A kernel manager with a limited number of places; further kernels wait in a queue to start.
 
-    Voilà derives its manager with the pool from this class, which is the `super()` of all that it does with a kernel.
+    Voilà derives its manager with the pool from this class and calls it through `super()` for everything that it does
+    with a kernel.
     """
 
     places = Int(1, config=True, help="kernels at a time")
 
-    # What Voilà's class adds: notebooks that were begun, the one that all see, and the tasks that start its kernels.
+    # Attributes of Voilà's subclass: started notebooks, the notebook of the app, and the tasks that start its kernels.
     notebook_data: dict[str, Any]
     notebook_path: str
     _pools: dict[str, list[asyncio.Task]]
 
     def __init__(self, **settings: Any):
-        self._turn = asyncio.Lock()  # whoever has it is the next to start, and they get it in the order they came
+        self._turn = asyncio.Lock()  # its holder is the next to start; acquired in the order of arrival
         self._starting = 0
-        self._tasks: list[asyncio.Task] = []  # of the pool's, those that have had their turn
-        self._visits: list[asyncio.Task] = []  # those that were given to a visitor
+        self._tasks: list[asyncio.Task] = []  # tasks of the pool that have started their kernel
+        self._visits: list[asyncio.Task] = []  # tasks whose kernel was given to a visitor
         self._homes: dict[str, Path] = {}
         self._is_closing = False
         super().__init__(**settings)
 
     async def start_kernel(self, **how: Any) -> str:
-        """Start a kernel when there is a place for it, and no more at once than there are cores."""
+        """Start a kernel as soon as there is a place for it and fewer kernels are warming up than there are cores."""
         async with self._turn:
             while len(self) + self._starting >= self.places or self._warming() >= cores():
                 if self._is_closing:
-                    raise RuntimeError("the app is being ended")
+                    raise RuntimeError("the app is shutting down")
                 await asyncio.sleep(STEP)
             self._starting += 1
             if (task := asyncio.current_task()) is not None:
@@ -120,29 +121,29 @@ class Places(AsyncMappingKernelManager):
             _leave(self._homes.popitem()[1])
 
     def _bound(self, kernel_id: str) -> None:
-        """Let one kernel take no more memory than MAX_KERNEL_BYTES, where the system can see to it (Linux)."""
+        """Limit the memory of a kernel to MAX_KERNEL_BYTES, if the system supports it (Linux)."""
         if hasattr(resource, "prlimit"):
-            with contextlib.suppress(OSError, AttributeError):  # the process has ended; or it is not of this machine
+            with contextlib.suppress(OSError, AttributeError):  # the process has ended, or runs on another machine
                 pid = self.get_kernel(kernel_id).provisioner.pid
                 resource.prlimit(pid, resource.RLIMIT_DATA, (MAX_KERNEL_BYTES, MAX_KERNEL_BYTES))
 
     def _lives(self, task: asyncio.Task) -> bool:
-        """Whether the kernel that a task of the pool starts is there, or is coming."""
+        """Whether the kernel of a task of the pool is running or starting."""
         if not task.done():
             return True
         return not task.cancelled() and task.exception() is None and task.result()["kernel_id"] in self
 
     def _warming(self) -> int:
-        """How many kernels have not run the notebook yet."""
+        """The number of kernels that have not run the notebook yet."""
         self._tasks = [task for task in self._tasks if self._lives(task)]
         return sum(not _is_warm(task) for task in self._tasks)
 
     def warm(self) -> int:
-        """How many kernels have run the notebook."""
+        """The number of kernels that have run the notebook."""
         return len(self._tasks) - self._warming()
 
     async def admit(self) -> bool:
-        """Whether there is a place for a visitor, who has it from now on: the next of the pool's kernels."""
+        """Reserve the next kernel of the pool for a visitor. Returns False if all places stay taken for PATIENCE."""
         while not self.notebook_data:  # the first kernel has not been started
             await asyncio.sleep(STEP)
         end = time.monotonic() + PATIENCE
@@ -158,13 +159,13 @@ class Places(AsyncMappingKernelManager):
             await asyncio.sleep(STEP)
 
     def _begin(self, task: asyncio.Task) -> None:
-        """A kernel that was warm for an hour has been idle for an hour, but not left: its page is only coming."""
+        """Reset the idle time of a kernel that is given to a visitor, which may have waited for an hour."""
         if self._lives(task):
             kernel: Any = self.get_kernel(task.result()["kernel_id"])
             kernel.last_activity = datetime.now(timezone.utc)
 
     async def tell(self) -> None:
-        """Say how many places are warm, until all have been."""
+        """Print how many places are warm, until all are."""
         said = -1
         while said < self.places and not self._is_closing:
             if (now := self.warm()) > said:
@@ -178,7 +179,7 @@ def _is_warm(task: asyncio.Task) -> bool:
 
 
 def _home() -> Path:
-    """A visitor's folder, which looks like the repository and has outputs of its own."""
+    """Create a folder for a visitor, with links to the repository and its own outputs."""
     parent = runtime.outputs() / CLASS
     parent.mkdir(exist_ok=True)
     day = datetime.now().strftime("%Y-%m-%d")
@@ -198,23 +199,23 @@ def _home() -> Path:
 
 
 def _leave(home: Path | None) -> None:
-    """Keep what a visitor has made, and nothing else of the folder."""
+    """Remove a visitor's folder, except for files in its outputs."""
     if home is None:
         return
     for name in LINKED:
         (home / name).unlink(missing_ok=True)
     for folder in (home / "outputs", home):
-        with contextlib.suppress(OSError):  # it has something in it
+        with contextlib.suppress(OSError):  # it is not empty
             folder.rmdir()
 
 
 class Door(TornadoVoilaHandler):
-    """The page itself, for as many visitors as there are places."""
+    """Handles requests for the page: admits visitors while there are places."""
 
     @tornado.web.authenticated
     async def get(self, path: str | None = None) -> None:
         if not path:
-            self.request.arguments.clear()  # a theme in the address would need a kernel beside the warm ones
+            self.request.arguments.clear()  # a theme in the URL would need another kernel than the warm ones
             if not await self.kernel_manager.admit():
                 self.set_status(503)
                 self.set_header("Retry-After", str(RETRY_SECONDS))
@@ -224,10 +225,10 @@ class Door(TornadoVoilaHandler):
 
 
 class Exit(VoilaShutdownKernelHandler):
-    """What a page that is closed calls, so that its kernel ends."""
+    """Handles the request that a page sends when it is closed, and ends its kernel."""
 
     def check_xsrf_cookie(self) -> None:
-        """The call comes without the cookie's token; the kernel's id in the address is known to its page alone."""
+        """Skip the check: the request has no token, and only the page itself knows the kernel's id in the URL."""
 
 
 class Classroom(Voila):
@@ -246,14 +247,14 @@ class Classroom(Voila):
 
 
 def serve(notebook: Path, places: int, ip: str, port: int, others: Sequence[str] = ()) -> None:
-    """Run the app until it is ended.
+    """Run the app until it is interrupted.
 
     Args:
-      notebook: what each visitor gets.
-      places: visitors at a time.
-      ip: address of this machine to listen at.
-      port: of it.
-      others: further flags of Voilà's.
+      notebook: the notebook that each visitor gets.
+      places: number of visitors at a time.
+      ip: address to listen at.
+      port: port to listen at.
+      others: further flags for Voilà.
     """
     settings = Config()
     settings.VoilaConfiguration.multi_kernel_manager_class = Places
@@ -263,7 +264,7 @@ def serve(notebook: Path, places: int, ip: str, port: int, others: Sequence[str]
     settings.MappingKernelManager.cull_idle_timeout = LEFT_SECONDS
     settings.MappingKernelManager.cull_interval = LOOK_SECONDS
     settings.VoilaKernelManager.fill_delay = 0.0
-    settings.Voila.log_level = "ERROR"  # a teacher can do nothing about a notebook that is "not trusted"
+    settings.Voila.log_level = "ERROR"  # hides warnings that a notebook is "not trusted", which do not help a teacher
     app = Classroom(config=settings)
     app.initialize([str(notebook), "--no-browser", f"--Voila.ip={ip}", f"--Voila.port={port}", *others])
     app.start()

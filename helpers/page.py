@@ -1,11 +1,11 @@
-"""Clips as one page to hand in: players, pictures, the score, and how to make every clip again.
+"""A web page with clips, to hand in: players, pictures, the score, and everything needed to render each clip again.
 
     clips = {"original": soundfont.reference(song), "custom": render.render(model, song, timeline)}
     page.write(clips, "outputs/report.html", "Bach in latent space", template=page.STUDENT_REPORT)
 
-The page is a single file in the manner of a paper's online supplement. Sound, pictures and reports are inside it. It
-loads nothing from the web and prints to PDF. The only script is our own (templates/page.js): the page's policy names
-its hash, so nothing else can run, and without it all players still work.
+The page is a single HTML file, like the online supplement of a paper, that contains sound, pictures and reports. It
+loads nothing from the web and can be printed to PDF. The only script is templates/page.js: the page's content security
+policy allows no other, and all players work without it too.
 
 Notebook: 06_compare.
 """
@@ -38,81 +38,85 @@ if TYPE_CHECKING:
     from .instruments import Timeline
     from .render.report import Recipe, RenderReport
 
-# Every number of this module.
-SOUNDS = ("mp3", "flac")  # what the clips of a page can be encoded as
+SOUNDS = ("mp3", "flac")  # encodings of clips
 MAX_BYTES = 200_000_000  # of sound in one page; browsers hold all of it in memory
-# Seconds of sound, times channels, that the bar for comparing plays. It decodes all clips: 0.2 MB a second and channel.
+# Seconds of sound times channels up to which a page has a bar for comparison. The bar decodes all clips, which takes
+# 0.2 MB per second and channel.
 MAX_COMPARED = 1800
-WIDTH, DPI = 9.6, 125  # inches and dots per inch of a picture: somewhat finer than the column's 960 pixels
+WIDTH, DPI = 9.6, 125  # inches and dots per inch of a picture: somewhat finer than the column of 960 pixels
 SCORE_HEIGHT, PICTURE_HEIGHT = 2.6, 2.8  # inches
-# Of lossy WebP, an eighth of a PNG's bytes: the speckles of a spectrogram are what a PNG spends them on.
+# Lossy WebP takes an eighth of the bytes of a PNG file, which encodes the speckles of a spectrogram exactly.
 WEBP_QUALITY = 70
-EDGE = 0.03  # of a picture's width; labels of times nearer to its edges would stand out
-ALIKE = 0.5  # clips of at least this share of the longest are drawn along its time axis, so that they line up
-STOPS_SHOWN = 24  # instruments of a timeline that are listed; the report to download has all
-FILE_NAME_LENGTH = 60  # characters of a clip's name in that of its report
+EDGE = 0.03  # share of a picture's width; closer to its edges, centred time labels would stick out
+ALIKE = 0.5  # clips with at least this share of the longest duration share its time axis, so that they line up
+STOPS_SHOWN = 24  # instruments of a timeline that are listed; the downloadable report has all of them
+FILE_NAME_LENGTH = 60  # characters of a clip's name in the file name of its report
 
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """A place on the page for the clip of a name."""
+    """A section of the page for the clip with the same name."""
 
     name: str
     heading: str
-    text: str  # what it is, what to listen and to look for
-    code: str = ""  # what makes the clip, shown as long as there is none
+    text: str  # what the clip is, and what to listen and look for
+    code: str = ""  # code that renders the clip, shown if the clip is missing
 
 
-IMPORTS = "from helpers import gansynth, instruments, midi, render, soundfont"  # what the code of all sections needs
+IMPORTS = "from helpers import gansynth, instruments, midi, render, soundfont"  # needed by the code of the sections
 
 _ABOUT = {
     "demo": (
         "The demo checkpoint",
         "Played by the model that comes with the suite. It was fitted to 94 instruments of free soundfonts, "
-        "acoustic and electronic, without an adversary: it shows how everything works, and not how good GANSynth can "
-        "sound. Random instruments follow each other and morph in between. Listen for voices that you recognise, and "
-        "for new ones that lie between two of them.",
+        "acoustic and electronic, without adversarial training: it shows how everything works, but not how good "
+        "GANSynth can sound. The instruments are random, and each morphs into the next. Listen for instruments that "
+        "you recognise, and for new ones that lie between two of them.",
     ),
     "acoustic_only": (
         "Acoustic instruments only",
-        "Played by the model that was trained on acoustic instruments. Random instruments follow each other and morph "
-        "in between. Listen to how notes begin: are they plucked, struck, bowed or blown? Look at how many overtones "
-        "stand above each fundamental, and whether each keeps its colour in the rainbowgram, as steady partials do.",
+        "Played by the model that was trained on acoustic instruments. The instruments are random, and each morphs "
+        "into the next. Listen to how notes begin: are they plucked, struck, bowed or blown? Look at how many "
+        "overtones there are above each fundamental, and whether each keeps its colour in the rainbowgram, as steady "
+        "partials do.",
     ),
     "all_instruments": (
         "All instruments",
-        "Played by the model that was trained on all instruments, including electronic and synthetic ones. Random "
-        "instruments follow each other and morph in between. Listen for sounds that no acoustic instrument makes, and "
-        "look for what sets their overtones apart.",
+        "Played by the model that was trained on all instruments, including electronic and synthetic ones. The "
+        "instruments are random, and each morphs into the next. Listen for sounds that no acoustic instrument makes, "
+        "and look for what sets their overtones apart.",
     ),
 }
 _ANOTHER = (
-    "Played by the checkpoint {name}. Random instruments follow each other and morph in between. Listen to how notes "
-    "begin and end, and look at which overtones stand above each fundamental."
+    "Played by the checkpoint {name}. The instruments are random, and each morphs into the next. Listen to how notes "
+    "begin and end, and look at the overtones above each fundamental."
 )
 _SAME_SEED = (
-    " The seed is the same as in the section before, but the instruments are not: each model has learned a latent "
-    "space of its own."
+    " The seed is the same as in the previous section, but the instruments are not: each model has learned its own "
+    "latent space."
 )
 
 
 def student_report(names: Sequence[str]) -> tuple[Section, ...]:
-    """The sections of a student's report on some checkpoints: the template to give to `page`.
+    """The sections of a student's report on one or more checkpoints: a template for `write`.
 
-    They are "original", one for each checkpoint, "another interval" and "custom". Every section says what to listen to
-    and to look for, and has the code of its clip. The code needs `IMPORTS`, a `song`, and a dict `clips`; where a
-    section does not call for a checkpoint, it uses the last one.
+    They are "original", one section for each checkpoint, "another interval" and "custom". Every section says what to
+    listen and look for, and has the code that renders its clip. The code needs `IMPORTS`, a `song`, and a dict `clips`;
+    sections that are not about a particular checkpoint use the last one.
 
     Args:
-      names: of the checkpoints, as `gansynth.load` takes them.
+      names: names of the checkpoints, as for `gansynth.load`.
+
+    Returns:
+      The sections, in the order of the page.
 
     Raises:
-      ValueError: there is no checkpoint, one comes twice, or one is called like another section.
+      ValueError: there is no checkpoint, one is repeated, or one has the name of another section.
 
     Notebook: 00_report.
     """
     if isinstance(names, str) or not names:
-        raise ValueError('name the checkpoints of the report in a list, such as ["demo"]')
+        raise ValueError('names must be a list of checkpoints, such as ["demo"]')
     of_checkpoints = []
     for number, name in enumerate(names):
         heading, text = _ABOUT.get(name, (name, _ANOTHER.format(name=name)))
@@ -129,24 +133,24 @@ def student_report(names: Sequence[str]) -> tuple[Section, ...]:
             "The original",
             "The score as it usually sounds, played with recorded instruments and without a neural network. Listen to "
             "melody and rhythm. In the pictures, the lowest line of each note is its fundamental, which should be "
-            "there in every clip.",
+            "present in every clip.",
             'clips["original"] = soundfont.reference(song)',
         ),
         *of_checkpoints,
         Section(
             "another interval",
             "Another interval between random instruments",
-            "Random instruments again, but at another interval: the table below says when each is reached. Each note "
-            "is played with the latent vector of the moment at which it begins. Listen for the turning points. In the "
-            "pictures, overtones come and go there while the fundamentals stay.",
+            "Random instruments again, but at another interval: the table below lists when each is reached. Each note "
+            "is played with the latent vector at its onset. Listen for the changes of instrument. In the pictures, "
+            "overtones come and go there while the fundamentals stay.",
             f"{load}timeline = instruments.Timeline.random(model, song.duration, seed=2, secs_per_instrument=4)\n"
             'clips["another interval"] = render.render(model, song, timeline)',
         ),
         Section(
             "custom",
             "Instruments of our choice",
-            "We chose these instruments by ear, and the second at which each is reached. Listen to whether they suit "
-            "the music, and look for the moments where one instrument hands over to the next.",
+            "We chose these instruments by ear, and the times at which they are reached. Listen to whether they suit "
+            "the music, and look for the moments at which one instrument gives way to the next.",
             f"{load}a, b, c = instruments.sample(model, 16, seed=3)[:3]  # listen to all sixteen, and choose\n"
             "timeline = instruments.Timeline([a, b, c], at=[0, song.duration / 2, song.duration])\n"
             'clips["custom"] = render.render(model, song, timeline)',
@@ -180,27 +184,31 @@ def write(
     sound: str = "mp3",
     progress: bool = True,
 ) -> Path:
-    """Write one HTML file with a player, pictures and the settings of every clip. Equal clips give equal bytes.
+    """Write an HTML file with a player, pictures and the settings of every clip. Equal input gives equal bytes.
 
     Args:
-      clips: name -> audio, in the order of the page. What `render` returned shows its settings and can be made again
-        from the page; other audio, a reference or a recording, can be heard and seen.
-      path: ends in .html; folders are made as needed.
-      title: of the page.
-      author: who made it.
-      date: when, in any words; the page has no clock. With a template, a printed page has lines to fill in by hand
-        where author or date is empty.
-      introduction: what the page is about; an empty line begins a new paragraph.
-      observations: name of a clip -> what was heard and seen, in your words.
-      song: the score; by default that of the first clip that was rendered.
-      template: sections that come first, with their headings and texts; `STUDENT_REPORT` is one. Where a section has no
-        clip yet, the page says how to make it.
-      agreement: name of a clip -> what `agreement.measure` found, for the table of all clips.
-      sound: "mp3", which every browser plays, at about 2.5 bits a sample; or "flac", exact and four times as large.
-      progress: show a bar; the pictures take a second or two a clip.
+      clips: name -> audio, in the order of the page. For clips from `render`, the page shows the settings and contains
+        a report from which they can be rendered again; other audio, such as a reference or a recording, has only a
+        player and pictures.
+      path: path of the page, ending in .html; missing folders are created.
+      title: title of the page.
+      author: author of the page.
+      date: date of the page, as any text. With a template, a printed page has lines to fill in by hand if author or
+        date is empty.
+      introduction: text at the top of the page; an empty line starts a new paragraph.
+      observations: name of a clip -> your description of what is heard and seen.
+      song: the score; by default that of the first rendered clip.
+      template: sections that come first, with their headings and texts, such as `STUDENT_REPORT`. If a section has no
+        clip yet, the page shows the code that renders it.
+      agreement: name of a clip -> result of `agreement.measure`, for the table of all clips.
+      sound: "mp3", which every browser plays, at about 2.5 bits per sample; or "flac", exact and four times as large.
+      progress: show a progress bar; the pictures take a second or two per clip.
+
+    Returns:
+      The path.
 
     Raises:
-      ValueError: there is no clip, one of them cannot be written or drawn, or an argument is not what is said above.
+      ValueError: there is no clip, a clip cannot be encoded or drawn, or an argument has an invalid value.
 
     >>> from helpers import midi, page, soundfont
     >>> song = midi.excerpt(midi.load("data/midi/bach_prelude.mid"), 0, 4)
@@ -212,7 +220,7 @@ def write(
     path, observations, agreement = webpage.checked_path(path), observations or {}, agreement or {}
     _check(clips, template, {"observation on": observations, "agreement of": agreement})
     if sound not in SOUNDS:
-        raise ValueError(f"sound is {sound!r}; it can be {' or '.join(map(repr, SOUNDS))}")
+        raise ValueError(f"sound is {sound!r}; it must be {' or '.join(map(repr, SOUNDS))}")
     sounds = _encoded(clips, sound)
     reports = {name: getattr(clip, "report", None) for name, clip in clips.items()}
     if song is None:
@@ -252,31 +260,31 @@ def write(
 
 
 def _check(clips: Mapping[str, Audio], template: Sequence[Section], more: Mapping[str, Mapping[str, Any]]) -> None:
-    """`more` is what else is said of clips, by their names."""
+    """Check the arguments of `write`; `more` maps a description to another argument with data by name of a clip."""
     if not isinstance(clips, Mapping):
         raise ValueError(f"clips must be a dict from names to clips, not a {type(clips).__name__}")
     if not clips:
         raise ValueError("there is no clip to show")
     for name, clip in clips.items():
         if not isinstance(name, str) or not name.strip():
-            raise ValueError(f"the name of a clip must be a text that is not empty, not {name!r}")
+            raise ValueError(f"the name of a clip must be a non-empty string, not {name!r}")
         if not isinstance(clip, Audio):
             raise ValueError(f"clip {name!r} must be an audio.Audio, not a {type(clip).__name__}")
         if not len(clip.samples):
             raise ValueError(f"clip {name!r} is empty")
         if not np.isfinite(clip.samples).all():
-            raise ValueError(f"clip {name!r} holds samples that are not finite numbers")
+            raise ValueError(f"clip {name!r} contains samples that are not finite")
         if clip.peak > 1.0:
             raise ValueError(f"clip {name!r} peaks at {clip.peak:.2f} and would clip; scale it down")
     for what, rows in more.items():
         if strangers := [name for name in rows if name not in clips]:
             raise ValueError(f"there is an {what} {strangers[0]!r}, but no clip of this name")
     if len({section.name for section in template}) < len(template):
-        raise ValueError("two sections of the template have one name")
+        raise ValueError("two sections of the template have the same name")
 
 
 def _safe(name: str) -> str:
-    """A name as part of a file's."""
+    """A name as part of a file name."""
     return re.sub(r"[^\w-]+", "_", name).strip("_")[:FILE_NAME_LENGTH] or "clip"
 
 
@@ -284,7 +292,7 @@ def _safe(name: str) -> str:
 
 
 def _encoded(clips: Mapping[str, Audio], kind: str) -> dict[str, tuple[bytes, str]]:
-    """Each clip as the content of a sound file, and what that is in words."""
+    """Each clip as the content of a sound file, with a description of its format."""
     sounds: dict[str, tuple[bytes, str]] = {}
     for name, clip in clips.items():
         try:
@@ -293,18 +301,18 @@ def _encoded(clips: Mapping[str, Audio], kind: str) -> dict[str, tuple[bytes, st
             raise ValueError(f"clip {name!r} cannot be put on a page: {error}") from None
         if sum(len(content) for content, _ in sounds.values()) > MAX_BYTES:
             raise ValueError(
-                f"the clips have more than {MAX_BYTES / 1e6:g} MB as {kind.upper()}, too much for a browser to open; "
-                "show fewer or shorter ones"
+                f"the clips take more than {MAX_BYTES / 1e6:g} MB as {kind.upper()}, too much for a browser; "
+                "use fewer or shorter ones"
             )
     return sounds
 
 
 @dataclasses.dataclass(frozen=True)
 class _Plot:
-    """What is inside the axes of a picture. The page writes the ticks itself: they stay as large as its text."""
+    """The inside of the axes of a picture. The page renders the tick labels, so that they have the size of its text."""
 
-    source: str  # address of a WebP picture
-    seconds: float  # at the right edge
+    source: str  # data URL of a WebP picture
+    seconds: float  # time at the right edge (s)
     times: list[tuple[str, str, str]]  # (label, % from the left, "left" or "right" if it is at that edge)
     pitches: list[tuple[str, str]]  # (label, % from the bottom)
     width: int = round(WIDTH * DPI)  # pixels
@@ -312,7 +320,7 @@ class _Plot:
 
 
 def _plot(draw: Callable[[Axes], object], seconds: float, height: float, lossless: bool = False) -> _Plot:
-    """What a function draws on axes, from second 0 on, whatever the user's matplotlib looks like."""
+    """Run a function that draws on axes, independently of the user's matplotlib settings; the time axis starts at 0."""
     from matplotlib.figure import Figure
 
     with drawing.plain():
@@ -320,7 +328,7 @@ def _plot(draw: Callable[[Axes], object], seconds: float, height: float, lossles
         ax = figure.subplots()
         draw(ax)
         for key in figure.axes[1:]:
-            key.remove()  # the page has colour keys of its own
+            key.remove()  # the page has its own colour bars
         ax.set(position=(0, 0, 1, 1), title="", xlim=(0, seconds))
         low, high = ax.get_ylim()
         labels = [label.get_text() for label in ax.get_yticklabels()]
@@ -353,7 +361,7 @@ def _gradient(name: str) -> str:
 
 
 def _clip(clip: Audio, sound: tuple[bytes, str], longest: float) -> dict[str, Any]:
-    """What can be said of any audio."""
+    """The part of a clip's values that exists for any audio."""
     end = longest if clip.duration >= ALIKE * longest else clip.duration
     loudness = audio.loudness(clip)
     content, format = sound
@@ -384,7 +392,7 @@ def _score(song: Song) -> dict[str, Any]:
         if legend := ax.get_legend():
             legend.remove()  # the tracks have a table
         for line in (*ax.get_ygridlines(), *(part for part in ax.collections if isinstance(part, LineCollection))):
-            line.set(color="0.5", alpha=0.35)  # seen on white and on black
+            line.set(color="0.5", alpha=0.35)  # visible on white and on black
 
     tempos = sorted({round(tempo) for _, tempo in song.tempos})
     tracks = []
@@ -410,7 +418,7 @@ def _score(song: Song) -> dict[str, Any]:
 
 
 def _made(report: RenderReport | None, file_name: str) -> dict[str, Any] | None:
-    """How a clip was made and can be made again, if it was rendered."""
+    """How a clip was rendered, and its report; None if it was not rendered."""
     if report is None or report.recipe is None:
         return None
     recipe = report.recipe
@@ -429,7 +437,7 @@ def _made(report: RenderReport | None, file_name: str) -> dict[str, Any] | None:
 
 
 def _players(report: RenderReport, recipe: Recipe) -> list[dict[str, Any]]:
-    """Who plays each track: a row for those that share a timeline and their place in the mix."""
+    """The instruments of each track: one row for all tracks that share a timeline, gain and pan."""
     rows: dict[tuple, dict[str, Any]] = {}
     for track, part, heard, row in zip(
         recipe.song.tracks, recipe.parts, is_heard(recipe.parts), report.tracks, strict=True
@@ -444,7 +452,7 @@ def _players(report: RenderReport, recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def _stops(timeline: Timeline) -> list[tuple[str, str]]:
-    """(Instrument, when it is reached); one that is held throughout has no time."""
+    """(Instrument, time at which it is reached); a single instrument has no time."""
     if len(timeline.instruments) == 1:
         return [(timeline.instruments[0].name, "")]
     stops = [(instrument.name, f"{round(second, 1):g} s") for instrument, second in timeline.stops]

@@ -1,9 +1,9 @@
-"""Web pages of one file: a template filled in, and a policy by which a browser loads and runs nothing else.
+"""Web pages that are a single file: a template with values, and a policy that makes browsers load and run nothing else.
 
-A page that people mail must work from a disk and must not run what a name in it says. So everything is inside the file,
-every value is escaped, and the only script that can run is the one whose hash the policy names.
+Pages are mailed and opened from disk, and names in them may come from anywhere. Therefore everything is inside the
+file, every value is escaped, and the only script that can run is the one whose hash is in the content security policy.
 
-The templates stand in helpers/templates. `base.html` is the frame of every page, `base.css` has its colours and fonts.
+The templates are in helpers/templates. `base.html` is the frame of every page, `base.css` has its colours and fonts.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def checked_path(path: str | os.PathLike) -> Path:
-    """The path of a page.
+    """Check the path of a page, and return it.
 
     Raises:
-      ValueError: it does not end in .html.
+      ValueError: the path does not end in .html.
     """
     path = as_path(path)
     if path.suffix.lower() != ".html":
-        raise ValueError(f"the name of the page must end in .html, which {path.name} does not")
+        raise ValueError(f"the name of the page must end in .html; it is {path.name}")
     return path
 
 
 def data(content: bytes, kind: str) -> str:
-    """Content as an address that can stand in a page.
+    """The content of a file as a data URL.
 
     Args:
-      content: of a file.
-      kind: its media type, as in "image/webp".
+      content: content of the file.
+      kind: media type, such as "image/webp".
     """
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def policy(script: str = "", media: bool = False, worker: bool = False) -> str:
-    """A content security policy: nothing from elsewhere, pictures from inside of the page, and no script but one.
+    """A content security policy that allows only embedded pictures and at most one script.
 
     Args:
-      script: the source of the one that may run; without it, none may.
-      media: whether sounds may play from inside of the page.
-      worker: whether it may start a worker from a file beside it, for which the page has to come from a server.
+      script: source of the script that may run; "" for none.
+      media: whether embedded sounds may play.
+      worker: whether the page may start a worker from a file next to it; this requires a server.
     """
     parts = ["default-src 'none'"]
     if script:
@@ -75,18 +75,18 @@ def write(
     media: bool = False,
     worker: bool = False,
 ) -> None:
-    """Write a page. Whatever was at its path stays there if that fails.
+    """Write a page. If that fails, an existing file stays as it was.
 
     Args:
-      path: from `checked_path`; folders are made as needed.
+      path: result of `checked_path`; missing folders are created.
       template: name of a file in TEMPLATES that extends base.html.
-      values: for the template. It also gets `version`, `policy` and `script`.
-      script: name of a file in TEMPLATES, or of several that become one; "" for a page without.
+      values: values for the template, which also gets `version`, `policy` and `script`.
+      script: name of a file in TEMPLATES, or names of several that are joined; "" for none.
       media: whether the page has sounds.
-      worker: whether it has a worker, in a file beside it.
+      worker: whether the page has a worker, in a file next to it.
 
     Raises:
-      OSError: it cannot be written.
+      OSError: the page cannot be written.
     """
     names = [script] if isinstance(script, str) else script
     source = "\n".join((TEMPLATES / name).read_text("utf-8") for name in names if name)

@@ -18,11 +18,11 @@ def test_as_many_places_as_memory_has_room_for():
 
 
 def test_more_than_there_is_room_for_is_one_sentence():
-    with pytest.raises(ValueError, match=r"^--places is 15; 16\.0 GB of free memory have room for 1 to 14$"):
+    with pytest.raises(ValueError, match=r"^--places is 15; with 16\.0 GB of free memory it must be between 1 and 14$"):
         classroom.places(15, 16 * GB)
-    with pytest.raises(ValueError, match=r"^--places is 0; 16\.0 GB"):
+    with pytest.raises(ValueError, match=r"^--places is 0; with 16\.0 GB"):
         classroom.places(0, 16 * GB)
-    with pytest.raises(ValueError, match=r"^2\.9 GB of free memory have no room for a visitor; 3 GB would have$"):
+    with pytest.raises(ValueError, match=r"^2\.9 GB of free memory are not enough for a visitor; 3 GB are needed$"):
         classroom.places(None, int(2.9 * GB))
 
 
@@ -30,7 +30,7 @@ def test_a_mistake_is_one_line(monkeypatch, capsys, tmp_path):
     pytest.importorskip("voila")
     monkeypatch.setattr("psutil.virtual_memory", lambda: types.SimpleNamespace(available=4 * GB))
     assert classroom.main(["--places=3"]) == 1
-    assert capsys.readouterr().err == "error: --places is 3; 4.0 GB of free memory have room for 1 to 2\n"
+    assert capsys.readouterr().err == "error: --places is 3; with 4.0 GB of free memory it must be between 1 and 2\n"
     assert classroom.main([str(tmp_path / "none.ipynb")]) == 1
     assert "there is no notebook" in capsys.readouterr().err
 
@@ -49,11 +49,11 @@ def test_flags_lead_to_the_server(monkeypatch, capsys):
     monkeypatch.setattr(server, "serve", lambda *given: seen.append(given))
     assert classroom.main(["--ip", "0.0.0.0", "--port", "1", "--Voila.base_url=/x/"]) == 0
     assert seen == [(classroom.NOTEBOOK, 14, "0.0.0.0", 1, ["--Voila.base_url=/x/"])]
-    assert capsys.readouterr().out == "14 places at http://0.0.0.0:1; Ctrl-C ends the app\n"
+    assert capsys.readouterr().out == "14 places at http://0.0.0.0:1; press Ctrl-C to end the app\n"
 
 
 def test_the_sentence_knows_one_from_many():
     server = pytest.importorskip("helpers.classroom_server")
-    assert "The only place of this app is taken; as soon as" in server.sentence(1)
-    assert "All 12 places of this app are taken; as soon as" in server.sentence(12)
+    assert "The only place of this app is taken. You can come in as soon as" in server.sentence(1)
+    assert "All 12 places of this app are taken. You can come in as soon as" in server.sentence(12)
     assert 'http-equiv="refresh" content="15"' in server.sentence(1)

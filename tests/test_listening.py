@@ -188,7 +188,7 @@ def test_sound_is_exact_by_default_and_smaller_on_request(tmp_path):
     [
         ({"a": [tone()]}, "test.html", {}, "two or more systems"),
         ([tone()], "test.html", {}, "two or more systems"),
-        ({"a": [tone()], "b": [tone()]}, "test.pdf", {}, "must end in .html, which test.pdf does not"),
+        ({"a": [tone()], "b": [tone()]}, "test.pdf", {}, "must end in .html; it is test.pdf"),
         ({"a": [tone()], "b": [tone()]}, "test.html", {"sound": "wav"}, "'wav'; it must be 'flac' or 'mp3'"),
         ({"a": [tone()], "b": [tone()]}, "test.html", {"pairs": 0}, "pairs is 0"),
         ({"a": [tone()], " ": [tone()]}, "test.html", {}, "not ' '"),

@@ -309,7 +309,7 @@ def test_a_rendering_says_how_it_was_made(clips, parsed):
         assert text in parsed.text
     assert "the defaults" not in parsed.text
     assert str(clips[NASTY].report) in [text for _, text in parsed.all("pre")]
-    assert parsed.text.count("Without the model") == 2
+    assert parsed.text.count("This clip has no rendering report") == 2
 
 
 def test_the_report_in_it_makes_the_clip_again(clips, parsed, tmp_path):
@@ -338,7 +338,7 @@ def test_score_is_that_of_the_first_rendering_unless_given(tmp_path):
     clips = {"reference": sine(), "a": rendered("first"), "b": rendered("second")}
     assert "first: 7 notes in 0.9 s" in Page(write(tmp_path / "a.html", clips)).text
     parsed = Page(write(tmp_path / "b.html", clips, song=song_named("third")))
-    assert "third: 7 notes in 0.9 s, at 120 quarter notes a minute" in parsed.text
+    assert "third: 7 notes in 0.9 s, at 120 quarter notes per minute" in parsed.text
     assert "The score" not in Page(write(tmp_path / "c.html", {"reference": sine()})).text
 
 
@@ -400,7 +400,7 @@ def test_sections_without_a_clip_say_how_to_make_it(tmp_path):
     parsed = Page(write(tmp_path / "page.html", {"mine": sine(), "original": sine()}, template=page.STUDENT_REPORT))
     headings = [text for _, text in parsed.all("h2")][1:]
     assert headings == [section.heading for section in page.STUDENT_REPORT] + ["mine"]
-    assert parsed.text.count("Not made yet") == 4
+    assert parsed.text.count("Not rendered yet") == 4
     code = [text for _, text in parsed.all("code")]
     assert all(section.code in code for section in page.STUDENT_REPORT[1:])
 
@@ -415,7 +415,7 @@ def test_what_the_sections_say_makes_their_clips(tmp_path):
     clips = names["clips"]
     assert list(clips) == [section.name for section in page.STUDENT_REPORT]
     parsed = Page(write(tmp_path / "page.html", clips, template=page.STUDENT_REPORT))
-    assert "Not made yet" not in parsed.text
+    assert "Not rendered yet" not in parsed.text
     attributes = [attributes for attributes, _ in parsed.all("a") if "download" in attributes][-1]
     file = tmp_path / attributes["download"]
     file.write_bytes(content(attributes["href"], "application/json"))
@@ -437,8 +437,8 @@ def test_a_report_has_a_section_for_each_checkpoint():
     assert "The seed is the same" in sections[2].text
     assert all('gansynth.load("my/folder")' in section.code for section in sections[2:])
     for names, message in (
-        ([], "name the checkpoints"),
-        ("demo", "name the"),
+        ([], "names must be a list"),
+        ("demo", "names must"),
         (["demo"] * 2, "'demo'"),
         (["custom"], "'c"),
     ):
@@ -454,7 +454,7 @@ def test_a_report_has_a_section_for_each_checkpoint():
     [
         ({}, "page.html", {}, "no clip"),
         (sine(), "page.html", {}, "a dict from names to clips, not a Audio"),
-        ({"a": sine()}, "page.pdf", {}, "must end in .html, which page.pdf does not"),
+        ({"a": sine()}, "page.pdf", {}, "must end in .html; it is page.pdf"),
         ({7: sine()}, "page.html", {}, "not 7"),
         ({" ": sine()}, "page.html", {}, "not ' '"),
         ({"a": np.zeros(9)}, "page.html", {}, "'a' must be an audio.Audio, not a ndarray"),
@@ -463,8 +463,8 @@ def test_a_report_has_a_section_for_each_checkpoint():
         ({"a": Audio(np.full(9, 1.5), RATE)}, "page.html", {}, "'a' .* would clip"),
         ({"a": sine()}, "page.html", {"observations": {"b": "nice"}}, "observation on 'b'"),
         ({"a": sine()}, "page.html", {"agreement": {"b": Agreement(1, 1, 1)}}, "agreement of 'b'"),
-        ({"a": sine()}, "page.html", {"sound": "wav"}, "'wav'; it can be 'mp3' or 'flac'"),
-        ({"a": sine()}, "page.html", {"template": [page.Section("a", "a", "")] * 2}, "one name"),
+        ({"a": sine()}, "page.html", {"sound": "wav"}, "'wav'; it must be 'mp3' or 'flac'"),
+        ({"a": sine()}, "page.html", {"template": [page.Section("a", "a", "")] * 2}, "the same name"),
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(clips, name, more, message, tmp_path):

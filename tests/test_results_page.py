@@ -240,7 +240,7 @@ def test_equal_evaluations_give_equal_bytes(two, path, tmp_path):
 @pytest.mark.parametrize(
     ("evaluations", "name", "message"),
     [
-        ({"a": evaluation()}, "page.htm", r"must end in \.html, which page\.htm does not"),
+        ({"a": evaluation()}, "page.htm", r"must end in \.html; it is page\.htm"),
         ({}, "page.html", "no evaluations to compare"),
         ({"a": evaluation(), "b": evaluation(seed=1)}, "page.html", "b was evaluated with seed 1 and a with 7"),
     ],

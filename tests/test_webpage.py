@@ -76,7 +76,7 @@ def test_a_value_that_is_missing_leaves_the_page_of_before(tmp_path):
 
 @pytest.mark.parametrize("name", ["page", "page.htm", "a/page.html.txt"])
 def test_a_page_is_called_html(name):
-    with pytest.raises(ValueError, match=r"the name of the page must end in \.html, which page[.\w]* does not"):
+    with pytest.raises(ValueError, match=r"the name of the page must end in \.html; it is page[.\w]*"):
         webpage.checked_path(name)
     assert webpage.checked_path("~/a.HTML").is_absolute()
 

@@ -283,7 +283,7 @@ def test_the_page_has_a_section_for_each_checkpoint_that_played_and_the_numbers(
     home = TakeHome(player, "My report", page.student_report, "Ada", path, comparison)
     home.make()
     text = path.read_text("utf-8")
-    assert "Not made yet" not in text
+    assert "Not rendered yet" not in text
     assert "template=page.student_report(['demo', 'acoustic_only'])" in home.code()
     archive = zipfile.ZipFile(home.save_clips())
     assert archive.namelist() == [

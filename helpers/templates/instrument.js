@@ -1,14 +1,14 @@
 // The page of helpers/export/instrument_page.py. Needs sampler.js and keys.js.
-const MAX_DECODED = 9; // cells of the pad whose notes are kept as waves: 10 MB each
+const MAX_DECODED = 9; // cells of the pad whose decoded notes are kept: 10 MB each
 
-// The pad: a point that snaps to `columns` x `rows` places, and says `moved(place)`.
+// The pad: a point that snaps to `columns` x `rows` cells. Calls `moved(cell)` when the cell changes.
 function makePad(pad, { columns, rows, corners }, moved) {
   const add = (tag, className = "") => {
     const element = pad.appendChild(document.createElement(tag));
     element.className = className;
     return element;
   };
-  const ACROSS = 12, DOWN = 26; // % of the pad outside of the outermost places; the corners' names stand there
+  const ACROSS = 12, DOWN = 26; // % of the pad outside the outermost cells, where the corners' names are
   const at = (step, count, inset) => (count === 1 ? 50 : inset + (step * (100 - 2 * inset)) / (count - 1));
   let column = (columns - 1) / 2, row = Math.floor((rows - 1) / 2), dragged = null;
   corners.forEach((name, i) => {
@@ -68,7 +68,7 @@ function makePad(pad, { columns, rows, corners }, moved) {
   const data = JSON.parse(document.getElementById("sounds").textContent);
   const trouble = document.getElementById("trouble");
   if (!window.AudioContext) {
-    trouble.textContent = "This browser cannot play: it has no Web Audio.";
+    trouble.textContent = "This browser cannot play sound: it does not support Web Audio.";
     return;
   }
   const context = new AudioContext({ latencyHint: "interactive" });
@@ -86,14 +86,14 @@ function makePad(pad, { columns, rows, corners }, moved) {
     return known;
   };
   for (const section of document.querySelectorAll("section[hidden]")) section.hidden = false;
-  const keys = makeKeys(document.getElementById("keys"), { context, sampler, scope: document, grey: "Grey keys lie too far from the pitches that were sampled." });
+  const keys = makeKeys(document.getElementById("keys"), { context, sampler, scope: document, grey: "Grey keys are too far from the sampled pitches." });
   const take = async (place) => {
     wanted = place;
     let zones;
     try {
       zones = await zonesOf(data.place[place]);
     } catch {
-      trouble.textContent = "This browser cannot read the sounds of this page: it does not know FLAC.";
+      trouble.textContent = "This browser cannot play the sounds of this page: it does not support FLAC.";
       trouble.hidden = false;
       return;
     }

@@ -1,16 +1,16 @@
-// A piano to play: by mouse, by fingers, by the keys of a computer and by MIDI. Needs sampler.js.
+// A piano to play by mouse, touch, computer keyboard and MIDI. Needs sampler.js.
 const FIRST = 24, LAST = 84; // C1 to C6
 const CODES = [
   "KeyA", "KeyW", "KeyS", "KeyE", "KeyD", "KeyF", "KeyT", "KeyG", "KeyY", "KeyH", "KeyU", "KeyJ", "KeyK", "KeyO", "KeyL",
   "KeyP", "Semicolon",
-]; // from C upwards, wherever a layout has these letters
+]; // from C upwards; these are positions of keys, independent of the keyboard layout
 const LETTERS = "AWSEDFTGYHUJKOLP;";
 const NOTES = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"];
 const MIN_WIDTH = 27; // pixels of a white key; a narrow piano has fewer octaves
 const BLACK = 0.62; // of the width of a white key
-const TYPED = 100; // the velocity of the computer's keys
+const TYPED = 100; // velocity of notes from the computer keyboard
 const SOFTEST = 50; // velocity at the upper end of a key; the lower end is 127
-const TAP = 400; // ms of a note by a click without a pointer, as screen readers make
+const TAP = 400; // ms, duration of a note from a click without a pointer, as screen readers make
 const NO_FRAME = "This frame does not allow MIDI";
 
 const noteName = (key) => `${NOTES[key % 12]}${Math.floor(key / 12) - 1}`;
@@ -18,20 +18,20 @@ const isBlack = (key) => NOTES[key % 12].length > 1;
 
 // Ask for MIDI. Returns {access}, or {why} in one sentence.
 async function askForMidi() {
-  if (!window.isSecureContext) return { why: "MIDI needs a page from https, from localhost or from a disk" };
-  if (!navigator.requestMIDIAccess) return { why: "This browser has no Web MIDI; Chrome, Edge, Firefox and Opera have it" };
+  if (!window.isSecureContext) return { why: "MIDI works only on pages from https, from localhost or from disk" };
+  if (!navigator.requestMIDIAccess) return { why: "This browser does not support Web MIDI; Chrome, Edge, Firefox and Opera do" };
   const policy = document.permissionsPolicy ?? document.featurePolicy;
   if (policy?.features().includes("midi") && !policy.allowsFeature("midi")) return { why: NO_FRAME };
   try {
     return { access: await navigator.requestMIDIAccess() };
   } catch {
-    return { why: window === window.top ? "MIDI was not allowed; the browser's settings for this site can change that" : NO_FRAME };
+    return { why: window === window.top ? "MIDI was not allowed; you can change that in the browser's settings for this site" : NO_FRAME };
   }
 }
 
-// Build the piano in `root`. `scope` is what hears the computer's keys; `played` is told of each key that is pressed,
-// `elsewhere` is what to say where there can be no MIDI, and `grey` what of keys without a note. Returns {show, stop,
-// dispose}.
+// Build the piano in `root`. `scope` is the element that receives the computer's key presses; `played` is called with
+// each key that is played; `elsewhere` is a hint for pages without MIDI, and `grey` the text about keys without a note.
+// Returns {show, stop, dispose}.
 function makeKeys(root, { context, sampler, scope = root, played = () => {}, elsewhere = "", grey = "Grey keys have no note yet." }) {
   const add = (tag, className, parent, text = "") => {
     const element = parent.appendChild(document.createElement(tag));
@@ -49,7 +49,7 @@ function makeKeys(root, { context, sampler, scope = root, played = () => {}, els
   const devices = add("select", "devices", bar);
   const piano = add("div", "piano", root);
   const news = add("p", "news", root), shades = add("p", "shades", root), latency = add("p", "latency", root);
-  add("p", "help", root, "Keys A W S E D F … play, Z and X change the octave, Space is all off. With the mouse or a finger, a key is louder further down.");
+  add("p", "help", root, "Keys A W S E D F … play, Z and X change the octave, Space silences all notes. With the mouse or a finger, a key is louder further down.");
   down.setAttribute("aria-label", "Octave down (Z)");
   up.setAttribute("aria-label", "Octave up (X)");
   devices.setAttribute("aria-label", "MIDI device");
@@ -57,7 +57,7 @@ function makeKeys(root, { context, sampler, scope = root, played = () => {}, els
   news.setAttribute("role", "status");
   piano.tabIndex = 0;
   piano.setAttribute("role", "group");
-  piano.setAttribute("aria-label", "Piano: keys A W S E D F and so on play, Z and X change the octave, Space is all off");
+  piano.setAttribute("aria-label", "Piano: keys A W S E D F and so on play, Z and X change the octave, Space silences all notes");
 
   const held = new Map(); // holder -> key
   const buttons = new Map(); // key -> button
@@ -97,7 +97,7 @@ function makeKeys(root, { context, sampler, scope = root, played = () => {}, els
       button.classList.toggle("waiting", !state);
       button.title = state ? "" : grey;
     }
-    const old = "Shaded keys still play what was chosen before.";
+    const old = "Shaded keys still play the previous choice.";
     shades.textContent = [states.has("") && grey, states.has("old") && old].filter(Boolean).join(" ");
   };
   const octave = (step) => {
@@ -105,7 +105,7 @@ function makeKeys(root, { context, sampler, scope = root, played = () => {}, els
     build();
   };
 
-  // -------------------------------------------------------------------------------------------------- begin and end
+  // ------------------------------------------------------------------------------------------------- start and stop
   const wake = () => {
     if (context.state !== "running") context.resume().catch(() => {});
   };
@@ -140,7 +140,7 @@ function makeKeys(root, { context, sampler, scope = root, played = () => {}, els
   // --------------------------------------------------------------------------------------------- the computer's keys
   const onKeyDown = (event) => {
     const at = event.target instanceof Element ? event.target : root;
-    if (event.key === "Meta") releaseAll("key "); // a Mac says nothing of keys that are let go with it
+    if (event.key === "Meta") releaseAll("key "); // a Mac does not report keys that are released while it is down
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (at.closest("input:not([type=range]), textarea, select, [contenteditable]")) return;
     const note = CODES.indexOf(event.code), step = { KeyZ: -1, KeyX: 1 }[event.code];
@@ -174,7 +174,7 @@ function makeKeys(root, { context, sampler, scope = root, played = () => {}, els
   };
   piano.addEventListener("pointerdown", (event) => {
     if (event.button) return;
-    event.preventDefault(); // no selection, and no click that follows
+    event.preventDefault(); // prevents a selection, and the click that would follow
     piano.focus({ preventScroll: true });
     fingers.add(event.pointerId);
     piano.setPointerCapture(event.pointerId);
@@ -217,7 +217,7 @@ function makeKeys(root, { context, sampler, scope = root, played = () => {}, els
     for (const input of inputs) input.onmidimessage = (event) => onMidi(input, event);
     news.textContent = inputs.length
       ? `MIDI: ${inputs.map((input) => input.name).join(", ")}`
-      : "MIDI is on; plug in a keyboard and it is found";
+      : "MIDI is on; connect a keyboard";
   };
   const unplugged = ({ port }) => {
     if (port.type === "input" && port.state === "disconnected") {
@@ -262,7 +262,7 @@ function makeKeys(root, { context, sampler, scope = root, played = () => {}, els
   navigator.keyboard?.getLayoutMap?.().then((map) => {
     letters = CODES.map((code, i) => (map.get(code) ?? LETTERS[i]).toUpperCase());
     build();
-  }).catch(() => {}); // a frame may not ask
+  }).catch(() => {}); // not allowed in a frame
 
   const dispose = () => {
     stop();

@@ -1,7 +1,7 @@
-// Latents, as helpers/instruments.py and helpers/gansynth/model.py have them: what is drawn by a seed, and what lies
-// between two. The same seed gives what Python gives.
+// Latents drawn from a seed, and interpolation between two of them, as in helpers/instruments.py and
+// helpers/gansynth/model.py. The same seed gives the same latents as in Python.
 
-// numpy.random.RandomState(seed): the Mersenne Twister (Matsumoto & Nishimura 1998), and numpy's way from it to numbers.
+// numpy.random.RandomState(seed): the Mersenne Twister (Matsumoto & Nishimura 1998), and numpy's conversion to numbers.
 function makeRandom(seed) {
   const state = new Uint32Array(624);
   state[0] = seed;
@@ -43,7 +43,7 @@ function makeRandom(seed) {
 
 const lengthOf = (z) => Math.sqrt(z.reduce((sum, value) => sum + value * value, 0));
 
-// Along the arc from a to b, at even speed.
+// Spherical interpolation: the point at share t of the arc from a to b.
 function slerp(a, b, t) {
   const lengths = lengthOf(a) * lengthOf(b);
   const cosine = a.reduce((sum, value, i) => sum + value * b[i], 0) / lengths;
@@ -53,8 +53,8 @@ function slerp(a, b, t) {
   return a.map((value, i) => first * value + second * b[i]);
 }
 
-// The latent number `number` of those that a model draws by a seed: one of a standard normal distribution or, where the
-// model's own instruments are its prior, a point on the arc between two of them.
+// The latent with index `number` of those that a model draws from a seed: from a standard normal distribution or, if
+// the model's named instruments are its prior, from the arc between two of them.
 function drawn({ latents, latent_size: size, instruments }, seed, number) {
   const { uniform, normal } = makeRandom(seed);
   if (latents !== "between voices") {

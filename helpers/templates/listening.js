@@ -1,10 +1,10 @@
 "use strict";
-// The script of the pages of helpers/evaluation/listening.py: plays two clips, asks which is preferred, keeps the answers.
-// The page's policy allows this text alone, by its hash.
+// The script of the pages of helpers/evaluation/listening.py: plays two clips, asks which one is preferred, and keeps
+// the answers. The page's content security policy allows no other script.
 (() => {
   const HEARD = 3; // s of a clip, or all of a shorter one, after which it counts as heard
-  const FADE = 0.015; // s from one clip to the next in the middle of both; shorter would click
-  const AHEAD = 0.02; // s until what is started begins, so that it is on time
+  const FADE = 0.015; // s, crossfade when switching during playback; a shorter one would click
+  const AHEAD = 0.02; // s from scheduling a sound to its start, so that it starts on time
   const CSV_HEAD = "test,session,listener,question,answer";
   const SIDES = ["a", "b"];
   const byId = (id) => document.getElementById(id);
@@ -42,7 +42,7 @@
 
   let record = load();
   let isKept = true;
-  let unsaved = false; // answers that neither the browser nor a file has
+  let unsaved = false; // whether there are answers that neither the browser nor a file has
 
   const keep = () => {
     try {
@@ -50,7 +50,7 @@
     } catch {
       unsaved = answered() > 0;
       if (isKept) {
-        complain("This browser keeps nothing for pages like this one: a reload loses your answers. Save them before you close the page.");
+        complain("This browser does not keep data for pages like this one, so a reload loses your answers. Save them before you close the page.");
       }
       isKept = false;
     }
@@ -71,7 +71,7 @@
     return [CSV_HEAD, ...rows, ""].join("\r\n");
   };
 
-  // Links that save the answers as they are now.
+  // Update the links that save the answers.
   const offer = () => {
     const text = csv();
     for (const link of [byId("save"), byId("save-partial")]) {
@@ -85,14 +85,14 @@
   // -------------------------------------------------------------------------------------------------------- the sound
 
   const player = (() => {
-    const decoded = new Map(); // clip -> promise of its samples; of this pair and the next
+    const decoded = new Map(); // clip -> promise of its samples, for this pair and the next
     let context = null;
-    let voice = null; // what sounds: side, source, gain, when its clip would have begun, until when it was counted
-    let wanted = 0; // counts what was asked for: only the latest may begin to sound
-    let heard = { a: 0, b: 0 }; // s
-    let seconds = { a: 0, b: 0 }; // that the clips last, once they are known
+    let voice = null; // the playing sound: side, source, gain, when its clip would have begun, position counted so far
+    let wanted = 0; // counts requests: only the latest one may start to play
+    let heard = { a: 0, b: 0 }; // s of each clip that have been played
+    let seconds = { a: 0, b: 0 }; // durations of the clips, once known
     let pair = []; // clips
-    let changed = () => {}; // called when something begins or ends
+    let changed = () => {}; // called when a sound starts or ends
 
     const samples = (clip) => {
       if (!decoded.has(clip)) {
@@ -135,7 +135,7 @@
       changed();
     };
 
-    // Play a clip, from its beginning or from the second that the other one has come to.
+    // Play a clip, from its beginning or from the present position of the other one.
     const play = async (side, goesOn = false) => {
       const mine = (wanted += 1);
       context ??= new AudioContext();
@@ -149,7 +149,7 @@
         if (offset >= buffer.duration) offset = 0;
         silence(at, FADE);
         const source = new AudioBufferSourceNode(context, { buffer });
-        const gain = new GainNode(context, { gain: offset ? 0 : 1 }); // an attack is heard as it is
+        const gain = new GainNode(context, { gain: offset ? 0 : 1 }); // no fade at the start, to keep the attack
         source.connect(gain).connect(context.destination);
         if (offset) {
           gain.gain.setValueAtTime(0, at);
@@ -191,7 +191,7 @@
 
   // ----------------------------------------------------------------------------------------------------- what is shown
 
-  let number = 1; // of the pair
+  let number = 1; // number of the present pair
   const radios = [...document.querySelectorAll("[name=answer]")];
 
   const show = (id) => {
@@ -204,7 +204,7 @@
   const mayAnswer = () => Boolean(record.answers[number]) || SIDES.every(player.has);
 
   const hint = () => {
-    if (record.answers[number]) return "You can change your answer, or go on.";
+    if (record.answers[number]) return "You can change your answer, or continue.";
     const missing = SIDES.filter((side) => !player.has(side)).map((side) => side.toUpperCase());
     return missing.length ? `Listen to ${missing.join(" and ")} first.` : "Choose an answer.";
   };
@@ -220,7 +220,7 @@
     for (const id of ["switch", "stop"]) byId(id).disabled = !player.sounding;
     byId("scale").disabled = !mayAnswer();
     byId("next").disabled = !record.answers[number];
-    if (byId("hint").textContent !== hint()) byId("hint").textContent = hint(); // told to screen readers, so not too often
+    if (byId("hint").textContent !== hint()) byId("hint").textContent = hint(); // screen readers announce every change
   };
 
   const ask = (which) => {
@@ -288,7 +288,8 @@
     start();
   };
 
-  // ------------------------------------------------------------------------------------------------- mouse and keyboard
+  // ------------------------------------------------------------------------------------------------- mouse and
+  // keyboard
 
   for (const side of SIDES) byId(`play-${side}`).addEventListener("click", () => player.play(side));
   byId("switch").addEventListener("click", player.switch);
@@ -310,7 +311,7 @@
       else if (!byId("asking").hidden) next();
       else return;
       event.preventDefault();
-    } else if (!byId("asking").hidden) { // where no text is typed
+    } else if (!byId("asking").hidden) { // this section has no text fields
       const key = event.key.toLowerCase();
       if (/^[1-5]$/.test(key)) answer(Number(key));
       else keys[key]?.();

@@ -1,10 +1,10 @@
-// From a generated note to one that a sampler plays, as helpers/export/sampling.py, helpers/export/tuning.py and
-// helpers/render/shaping.py have it. Needs transform.js. Times are in seconds, and waves Float32Array or Float64Array.
-const HELD = 3; // of a note, that a key was down in the model's data
+// Converts a generated note to one that a sampler can play, as in helpers/export/sampling.py, helpers/export/tuning.py
+// and helpers/render/shaping.py. Needs transform.js. Times are in seconds, and waves Float32Array or Float64Array.
+const HELD = 3; // duration for which keys are held in the model's training data
 const ATTACK = 0.01;
 const LOOP_FROM = 1, LOOP_TO = 2.9, LOOP_ENDS = 5, LOOP_END_RANGE = 0.4, MIN_LOOP = 0.3, LOOP_SEAM = 0.1;
 const ROUNDING = 1e-6; // of a sample: 2.9 - 0.2 is a little less than 2.7
-const LOOP_STEADY = 3; // dB a second
+const LOOP_STEADY = 3; // dB/s
 const GUARD = 64; // samples after a loop's end
 const TREND_BLOCK = 0.1, FLOOR = 1e-3, SILENCE = 1e-6;
 const FALLEN = 50, MAX_FALL = 8, END_FADE = 0.25; // dB, s, s
@@ -14,7 +14,7 @@ const LOBE = 4, HIGHEST = 0.45, SPREAD = 0.03, WIDEST = 0.35;
 const BLACKMAN_HARRIS = [0.35875, -0.48829, 0.14128, -0.01168];
 const DECIBELS = 20 / Math.LN10;
 
-// How the logarithm of a wave's level changes per sample, by a straight line through its blocks.
+// The change per sample of the logarithm of a wave's level, from a straight line through its blocks.
 function trend(wave, block) {
   const count = Math.floor(wave.length / block), levels = new Float64Array(count);
   for (let i = 0; i < count; i++) {
@@ -31,17 +31,17 @@ function trend(wave, block) {
   return along / spread / block;
 }
 
-// How the level of a note changes in its steady part, dB a second.
+// The change of a note's level in its steady part (dB/s).
 const decayOf = (wave, rate) =>
   trend(wave.subarray(Math.trunc(LOOP_FROM * rate), Math.trunc(LOOP_TO * rate)), Math.trunc(TREND_BLOCK * rate)) * rate * DECIBELS;
 
-// Products of a pattern with all places of a wave where it fits.
+// The cross-correlation of a wave with a pattern, at all positions where the pattern fits.
 function correlated(wave, pattern) {
   const size = 2 ** Math.ceil(Math.log2(wave.length)), transform = fourier(size);
   const real = new Float64Array(size), imaginary = new Float64Array(size);
   real.set(wave);
   imaginary.set(pattern);
-  transform(real, imaginary); // of both at once
+  transform(real, imaginary); // transforms both at once
   const re = new Float64Array(size), im = new Float64Array(size);
   for (let k = 0; k < size; k++) {
     const n = (size - k) % size;
@@ -76,7 +76,7 @@ function findLoop(wave, rate) {
   return best;
 }
 
-// A note made longer by repeating its loop. What dies away goes on dying away.
+// A note made longer by repeating its loop. A sound that dies away continues to do so.
 function extended(wave, loop, samples, rate) {
   const seam = Math.trunc(LOOP_SEAM * rate), length = loop.end - loop.start, long = new Float64Array(samples);
   long.set(wave.subarray(0, loop.end));
@@ -93,7 +93,7 @@ function extended(wave, loop, samples, rate) {
   return long;
 }
 
-// A note that is as loud at the end of its loop as at the beginning: [samples, loop].
+// A note made equally loud throughout its loop: [samples, loop].
 function looped(note, rate) {
   const first = Math.trunc(LOOP_FROM * rate);
   const slope = trend(note.subarray(first, Math.trunc(LOOP_TO * rate)), Math.trunc(TREND_BLOCK * rate));
@@ -102,7 +102,7 @@ function looped(note, rate) {
   return [extended(level, found, found.end + GUARD, rate), [found.start / rate, found.end / rate]];
 }
 
-// A note to its end, which lies further away than a model's notes are long.
+// A note extended until it has died away, beyond the duration of a generated note.
 function diedAway(note, rate) {
   const long = extended(note, findLoop(note, rate), Math.round(MAX_FALL * rate), rate);
   const block = Math.trunc(TREND_BLOCK * rate), fade = Math.round(END_FADE * rate), peaks = [];
@@ -116,7 +116,7 @@ function diedAway(note, rate) {
 
 const peak = (wave) => wave.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
-// How many cents a note lies above its pitch, by its first partials; 0 where there is no pitch to be measured.
+// How many cents a note is above its nominal pitch, from its first partials; 0 if there is no pitch to measure.
 function measuredCents(wave, pitch, rate) {
   const tone = wave.subarray(Math.round(TUNED[0] * rate), Math.round(TUNED[1] * rate));
   const hertz = 440 * 2 ** ((pitch - 69) / 12);
@@ -156,7 +156,8 @@ function sum(values, from, to) {
   return total;
 }
 
-// One partial: where its energy is centred, in bins, its energy, and that of its band, one fundamental wide.
+// One partial: its centre of energy (bins), its energy, and the energy of a band around it that is one fundamental
+// wide.
 function partial(spectrum, number, step) {
   const middle = number * step, near = Math.min(SPREAD * middle + LOBE, WIDEST * step);
   const left = Math.max(1, even(middle - step / 2)), right = Math.max(even(middle + step / 2), even(middle - step / 2) + 1);
@@ -174,11 +175,11 @@ function partial(spectrum, number, step) {
   return { centre: centre / weights, energy: Math.max(band - density * (right - left), 0), band };
 }
 
-// Rounded as Python does it: halves to the even neighbour.
+// Rounding as in Python: halves to the even neighbour.
 const even = (value) => (Math.abs(value % 1) === 0.5 ? 2 * Math.round(value / 2) : Math.round(value));
 
-// A note as a sampler plays it: {samples, loop, cents}. `loop` is [start, end] in s, or null for what dies away; `cents`
-// is how much too high it is.
+// A note for a sampler: {samples, loop, cents}. `loop` is [start, end] in s, or null for a note that dies away; `cents`
+// is by how much the note is too high.
 function playable(wave, pitch, rate, isSustained) {
   const note = new Float64Array(Math.max(Math.round(HELD * rate), Math.ceil(LOOP_TO * rate)));
   note.set(wave.subarray(0, note.length));

@@ -1,16 +1,16 @@
 "use strict";
-// The script of helpers/page.py's pages: one sound at a time, and a bar that plays all clips from one position.
-// The page's policy allows this text alone, by its hash. Without it the page still has all its players.
+// The script of the pages of helpers/page.py: one sound at a time, and a bar that plays all clips at a common position.
+// The page's content security policy allows no other script. Without it, the players of the page still work.
 (() => {
-  const FADE = 0.015; // s from one clip to the next; shorter would click
-  const AHEAD = 0.02; // s until what is started begins, so that it is on time
+  const FADE = 0.015; // s from one clip to the next; a shorter crossfade would click
+  const AHEAD = 0.02; // s from scheduling a sound to its start, so that it starts on time
   const players = [...document.querySelectorAll("audio")];
   const plots = [...document.querySelectorAll(".plot[data-seconds]")];
   const bar = document.getElementById("compare");
 
   const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
-  // A line in every picture, at the second that is heard.
+  // Show a line in every picture, at the present position.
   const point = (seconds) => {
     for (const plot of plots) {
       const share = seconds / Number(plot.dataset.seconds);
@@ -39,11 +39,11 @@
     const longest = Math.max(...seconds);
     const decoded = new Map(); // index of a clip -> promise of its samples
     let context = null;
-    let voice = null; // what sounds: a source, its gain, and when its clip would have begun
+    let voice = null; // the playing sound: a source, its gain, and when its clip would have begun
     let current = 0;
-    let position = 0; // s, while nothing sounds
-    let frame = 0; // the next time that the position is shown
-    let wanted = 0; // counts what was asked for: only the latest may begin to sound
+    let position = 0; // s, while nothing plays
+    let frame = 0; // id of the next animation frame
+    let wanted = 0; // counts requests: only the latest one may start to play
 
     const samples = (index) => {
       if (!decoded.has(index)) {
@@ -87,7 +87,7 @@
       show();
     };
 
-    // Play the current clip; from `from`, or from the second that is heard when it begins.
+    // Play the current clip from second `from`, or by default from the present position.
     const play = async (from = null) => {
       const mine = (wanted += 1);
       for (const player of players) player.pause();
@@ -114,9 +114,9 @@
         };
         show();
         follow();
-        buttons.forEach((_, index) => samples(index).catch(() => {})); // so that the next switch need not wait
+        buttons.forEach((_, index) => samples(index).catch(() => {})); // so that the next switch is immediate
       } catch (error) {
-        name.textContent = `This browser cannot play it here (${error.message}). Its own player is further up.`;
+        name.textContent = `This browser cannot play the clip here (${error.message}). Use its player further up.`;
       }
     };
 

@@ -1,8 +1,8 @@
-// Instruments as points on a plane, each in the colour and shape of its family. Shared by the map of notebooks and by the
-// page with a model inside.
+// Instruments as points on a plane, each in the colour and shape of its family. Shared by the timbre map of notebooks
+// and the page of helpers/export/web_page.py.
 const SVG = "http://www.w3.org/2000/svg";
-const FAR = 1e4; // pixels; more than any map has
-const SHAPES = { // of about equal area
+const FAR = 1e4; // pixels, more than the size of any map
+const SHAPES = { // of roughly equal area
   circle: "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z",
   square: "M-4.4-4.4h8.8v8.8h-8.8z",
   triangle: "M0-6.2L5.8 4.2H-5.8z",
@@ -19,10 +19,10 @@ function draw(parent, kind, attributes = {}) {
 
 const drawPoint = (parent, { shape, colour }) => draw(parent, "path", { d: SHAPES[shape], fill: colour, class: "dot" });
 
-// How large points are, of a number of them in a room: many need to be small.
+// The scale of points: the more of them there are in the given area, the smaller.
 const pointScale = (width, height, count) => Math.min(1.2, Math.max(0.65, Math.sqrt((width * height) / count) / 24));
 
-// The number of the point that is nearest to a place, or -1 where none is within so many pixels.
+// The index of the point nearest to a position, or -1 if none is closer than `within` pixels.
 function nearestPoint(places, [x, y], within) {
   let best = -1, least = within;
   places.forEach(([px, py], i) => {
@@ -32,7 +32,7 @@ function nearestPoint(places, [x, y], within) {
   return best;
 }
 
-// The next point in a direction: one that lies to the side counts as farther away, and far to the side comes last.
+// The next point in a direction. Points to the side count as farther away, and those far to the side come last.
 function nextPoint(places, from, [dx, dy]) {
   const [x, y] = places[from];
   let best = -1, least = Infinity;
@@ -44,14 +44,14 @@ function nextPoint(places, from, [dx, dy]) {
   return best;
 }
 
-// Put a label beside a point, and never outside of the map.
+// Place a label next to a point, inside the map.
 function placeLabel(label, [x, y], [width, height]) {
   const room = Math.max(0, width - label.offsetWidth), left = x + 14 > room ? x - label.offsetWidth - 14 : x + 14;
   label.style.left = `${Math.min(room, Math.max(0, left))}px`;
   label.style.top = `${Math.min(height - label.offsetHeight, Math.max(0, y - label.offsetHeight / 2))}px`;
 }
 
-// Say which family has which sign, and how many points.
+// Show the sign of each family, and its number of points.
 function fillLegend(legend, families, members) {
   legend.replaceChildren(...families.map((family, number) => {
     const count = members.filter((member) => member === number).length;

@@ -1,15 +1,15 @@
-// Plays sampled notes with Web Audio: one source a note, which loops while its key is down. Shared by the keyboard of
-// notebooks and by pages of one instrument. Nothing here knows of keys on a screen; `when` is a time of the context.
-const MAX_VOICES = 64; // at once; the longest let go, or else the oldest, gives way
+// Plays sampled notes with Web Audio: one source per note, which loops while its key is down. Shared by the keyboard of
+// notebooks and the exported pages. It does not depend on the keys on screen; `when` is a time of the audio context.
+const MAX_VOICES = 64; // at once; beyond that, the note released first, or else the oldest one, is cut off
 const RELEASE = 0.3; // s, as in the renderer
-const CUT = 0.03; // s in which a note ends that gives way, or that is switched off
+const CUT = 0.03; // s, fade of a note that is cut off or silenced
 const VOLUME = 0.5; // of a note at full velocity
 const BEND_RANGE = 2; // semitones
-const LINEAR = 0.7; // up to here the output is what went in; beyond, many notes at once are rounded and do not crackle
-const REACH = 8; // times full scale that the rounding takes in
+const LINEAR = 0.7; // level up to which the output is linear; above, it saturates softly so that chords do not crackle
+const REACH = 8; // times full scale, the largest input of the saturation curve
 const CURVE_POINTS = 8193;
 
-// What goes beyond LINEAR comes ever closer to full scale.
+// The saturation curve: above LINEAR, the output approaches full scale.
 function rounding() {
   return Float32Array.from({ length: CURVE_POINTS }, (_, i) => {
     const x = ((2 * i) / (CURVE_POINTS - 1) - 1) * REACH, over = Math.abs(x) - LINEAR;
@@ -17,12 +17,12 @@ function rounding() {
   });
 }
 
-// A zone is {pitch, low, high, soft, loud, gain, loop: [start, end] in s or null} and has a `buffer` once it is added.
+// A zone is {pitch, low, high, soft, loud, gain, loop: [start, end] in s or null}, and has a `buffer` when it is added.
 function makeSampler(context) {
   const into = new GainNode(context, { gain: VOLUME / REACH });
   into.connect(new WaveShaperNode(context, { curve: rounding() })).connect(context.destination);
   let zones = [], bent = 0, isPedalDown = false;
-  const voices = new Set(); // held by a key or by the pedal
+  const voices = new Set(); // notes held by a key or by the pedal
   const fading = new Set();
 
   const find = (key, velocity) => {
@@ -51,7 +51,7 @@ function makeSampler(context) {
     cut(oldest, when);
   };
 
-  // Begin a note for whoever holds it: a key, a finger, a device. Returns whether there was one to begin.
+  // Start a note for a holder: a key, a finger or a device. Returns whether there is a note for the key.
   const press = (holder, key, velocity = 100, when = context.currentTime) => {
     release(holder, when);
     const zone = find(key, velocity);
@@ -59,7 +59,7 @@ function makeSampler(context) {
     for (const voice of [...voices]) if (voice.key === key) fade(voice, RELEASE, when);
     makeRoom(when);
     const source = new AudioBufferSourceNode(context, { buffer: zone.buffer });
-    const level = zone.gain * (velocity / 127) ** 2; // the curve that samplers have by default
+    const level = zone.gain * (velocity / 127) ** 2; // the default velocity curve of samplers
     const gain = new GainNode(context, { gain: level });
     const voice = { holder, key, zone, source, gain, level, isHeld: true };
     if (zone.loop) {
@@ -105,9 +105,9 @@ function makeSampler(context) {
       zones = [...zones.filter((other) => !isSame(other)), zone];
     },
     clear: () => (zones = []),
-    // What is there sounds until what comes takes its place.
+    // Mark all zones as old: they remain playable until new ones replace them.
     age: () => (zones = zones.map((zone) => ({ ...zone, isOld: true }))),
-    // "" for a key that has no note yet, "old" for one that has that of before, "ready" for one that has its own.
+    // "" for a key without a note, "old" for one with a note of the previous instrument, "ready" for the others.
     state: (key) => {
       const zone = find(key, 127);
       return !zone ? "" : zone.isOld ? "old" : "ready";

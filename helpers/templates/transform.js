@@ -1,8 +1,7 @@
-// From the spectrogram that the generator draws to sound, as helpers/gansynth/spectral.py has it. Nothing here knows of
-// workers or pages.
+// Converts the generator's spectrogram to sound, as in helpers/gansynth/spectral.py. Independent of workers and pages.
 
-// The Fourier transform of `size` complex numbers, in place: transform(real, imaginary). Its inverse is the same with
-// both swapped, over `size`. `size` is a power of two.
+// The Fourier transform of `size` complex numbers, in place: transform(real, imaginary). For the inverse, swap both
+// arguments and divide by `size`. `size` is a power of two.
 const transforms = new Map();
 function fourier(size) {
   if (transforms.has(size)) return transforms.get(size);
@@ -35,23 +34,24 @@ function fourier(size) {
   return transform;
 }
 
-// What makes a wave of a spectrogram [2, frames, bins], given what a model's file says of it (docs/onnx.md).
+// Returns a function from a spectrogram [2, frames, bins] to a wave, given the metadata of a model's file
+// (docs/onnx.md).
 function makeSound(about) {
   const { frames, bins, frame_length: length, hop_length: hop, front_padding: front, samples } = about;
   const matrix = about.mel_to_linear;
   const transform = fourier(length);
   const window = Float64Array.from({ length }, (_, i) => (0.5 - 0.5 * Math.cos((2 * Math.PI * i) / length)) / 1.5);
-  // Along the bins, from the mel axis to the linear one.
+  // Convert a row from the mel axis to the linear one.
   const toLinear = (row, linear) => {
     if (!matrix) return linear.set(row);
     linear.fill(0);
     for (let i = 0; i < matrix.values.length; i++) linear[matrix.columns[i]] += matrix.values[i] * row[matrix.rows[i]];
   };
-  const row = new Float64Array(bins), turned = new Float64Array(bins); // of a frame; the phases in float64, or they drift
+  const row = new Float64Array(bins), turned = new Float64Array(bins); // of a frame; phases in float64, since they would drift in float32
   const magnitudes = new Float64Array(bins), phases = new Float64Array(bins);
   const real = new Float64Array(length), imaginary = new Float64Array(length);
 
-  // Two frames, which are real, share a transform: the second is its imaginary part.
+  // Two real frames share a transform: the second one is its imaginary part.
   const addFrame = (data, frame, isSecond) => {
     const first = frame * bins, second = (frames + frame) * bins;
     for (let i = 0; i < bins; i++) {
@@ -63,7 +63,7 @@ function makeSound(about) {
     for (let i = 0; i < bins; i++) {
       const magnitude = matrix ? Math.sqrt(magnitudes[i] + about.epsilon) : magnitudes[i];
       const re = magnitude * Math.cos(phases[i]), k = i + 1; // there is no DC
-      const im = k === bins ? 0 : magnitude * Math.sin(phases[i]); // and the last bin has no phase
+      const im = k === bins ? 0 : magnitude * Math.sin(phases[i]); // the last bin is real
       if (isSecond) {
         real[k] -= im;
         imaginary[k] += re;
@@ -88,7 +88,7 @@ function makeSound(about) {
       real[0] = imaginary[0] = 0;
       addFrame(data, frame, false);
       if (frame + 1 < frames) addFrame(data, frame + 1, true);
-      transform(imaginary, real); // swapped: the inverse
+      transform(imaginary, real); // arguments swapped for the inverse
       for (let part = 0; part < 2 && frame + part < frames; part++) {
         const piece = part ? imaginary : real, at = (frame + part) * hop;
         for (let i = 0; i < length; i++) wave[at + i] += (piece[i] * window[i]) / length;

@@ -1,8 +1,8 @@
-// The page of helpers/export/web_page.py: what a person chooses, and the notes that the worker makes of it. Needs sampler.js,
-// keys.js, latents.js and points.js.
+// The page of helpers/export/web_page.py: the user's choices, and the notes that the worker generates for them. Needs
+// sampler.js, keys.js, latents.js and points.js.
 const MAX_KEPT = 6; // instruments whose notes are kept: 6 MB each
-const DRAWN_BY = [1, 40]; // seed and number of the instruments of a model that names none
-const PEAK = 0.9; // of the first note that is made; all others keep their loudness beside it
+const DRAWN_BY = [1, 40]; // seed and number of random instruments, for a model without named ones
+const PEAK = 0.9; // of the first note; all others are scaled with it, to keep their relative levels
 const LARGEST = 32e6; // bytes of a file of instruments
 const NEAR = 28, MARGIN = 16; // pixels
 const MB = 1e6;
@@ -15,10 +15,10 @@ const MB = 1e6;
     $("trouble").hidden = false;
     $("loading").hidden = true;
   };
-  if (location.protocol === "file:") return fail("Browsers load the network from a server only: run “python3 -m http.server” in the folder of this page and open http://localhost:8000.");
-  if (!window.AudioContext) return fail("This browser cannot play: it has no Web Audio.");
-  if (typeof WebAssembly !== "object") return fail("This browser cannot run the network: it has no WebAssembly, or it is switched off.");
-  if (!window.Worker || !window.DecompressionStream) return fail("This browser is too old to run the network: it has no DecompressionStream.");
+  if (location.protocol === "file:") return fail("Browsers load the network only from a server: run “python3 -m http.server” in the folder of this page and open http://localhost:8000.");
+  if (!window.AudioContext) return fail("This browser cannot play sound: it does not support Web Audio.");
+  if (typeof WebAssembly !== "object") return fail("This browser cannot run the network: it does not support WebAssembly, or it is disabled.");
+  if (!window.Worker || !window.DecompressionStream) return fail("This browser is too old to run the network: it does not support DecompressionStream.");
 
   const context = new AudioContext({ latencyHint: "interactive" });
   const sampler = makeSampler(context);
@@ -33,7 +33,7 @@ const MB = 1e6;
   }
 
   // ------------------------------------------------------------------------------------------------------ the notes
-  const tell = (ready, of) => ($("made").textContent = ready < of ? `${ready} of ${of} notes` : `${of} notes, every third pitch; keys between them are played by the nearest`);
+  const tell = (ready, of) => ($("made").textContent = ready < of ? `${ready} of ${of} notes` : `${of} notes, every third pitch; keys in between play the nearest one`);
   const choose = (instrument) => {
     current = instrument;
     turn++;
@@ -49,7 +49,7 @@ const MB = 1e6;
       worker.postMessage({ rest: true });
     } else {
       sampler.age();
-      $("made").textContent = "The first note is being made …";
+      $("made").textContent = "Generating the first note …";
       worker.postMessage({ make: turn, z: instrument.z, near: lately });
     }
     keys.show();
@@ -80,7 +80,7 @@ const MB = 1e6;
   };
   worker.onerror = (event) => {
     event.preventDefault();
-    fail(`${data.worker} cannot be run: it is missing beside this page, or this browser is too old for it.`);
+    fail(`${data.worker} cannot be run: the file is missing next to this page, or this browser is too old for it.`);
   };
   const begin = () => {
     $("loading").hidden = true;
@@ -213,7 +213,7 @@ const MB = 1e6;
       const isSeed = seed == null || (Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32);
       if (!isName || !isLatent || !isSeed) throw wrong;
       const owner = checkpoint === data.name ? `another model named ${checkpoint}` : checkpoint || "another model";
-      if (fingerprint && fingerprint !== data.fingerprint) throw `${name} was made for ${owner}; on ${data.name} it would be another sound.`;
+      if (fingerprint && fingerprint !== data.fingerprint) throw `${name} was made for ${owner}; on ${data.name} it would be a different sound.`;
       return { name, z, seed: seed ?? null };
     });
   };

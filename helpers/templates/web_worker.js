@@ -1,8 +1,9 @@
-// The worker of the page of helpers/export/web_page.py: the network, and what makes notes of what it draws. Needs `ort`
-// (onnxruntime-web), transform.js and looping.js. Hears {load: about}, {make: turn, z, near}, {near: pitch} and {rest}; says
-// {have, of} while files arrive, {ready}, {turn, ready, of, zone, wave} for a note, and {trouble} in a sentence.
-const STEP = 3; // semitones from one generated pitch to the next; keys between them are played by the nearest
-const BEYOND = 12; // semitones that the outermost notes are stretched over
+// The worker of the page of helpers/export/web_page.py: it runs the network, and turns spectrograms into notes. Needs
+// `ort` (onnxruntime-web), transform.js and looping.js. Receives {load: about}, {make: turn, z, near}, {near: pitch}
+// and {rest}; sends {have, of} while files arrive, {ready}, {turn, ready, of, zone, wave} for a note, and {trouble:
+// sentence}.
+const STEP = 3; // semitones from one generated pitch to the next; keys in between play the nearest one
+const BEYOND = 12; // semitones by which the ranges of the outermost notes are extended
 const MIDDLE = 60;
 const GZIP = [0x1f, 0x8b];
 
@@ -13,23 +14,23 @@ const explain = (error) => {
   const text = String(error?.message ?? error);
   if (error?.isPlain) return text;
   const isFull = error instanceof RangeError || /memory|alloc|std::bad/i.test(text);
-  return isFull ? "There is not enough memory for the network: it takes about 600 MB." : `The network does not run in this browser (${text}).`;
+  return isFull ? "There is not enough memory for the network, which needs about 600 MB." : `The network does not run in this browser (${text}).`;
 };
 const plain = (text) => Object.assign(new Error(text), { isPlain: true });
 
-// A file beside the page, unpacked; `told` hears how many bytes have arrived.
+// Load a file next to the page, and decompress it. Calls `told` with the number of bytes of each part that arrives.
 async function fetched(name, told) {
   let response;
   try {
     response = await fetch(name);
   } catch {
-    throw plain(`${name} cannot be loaded: the connection failed, and loading the page again may help.`);
+    throw plain(`${name} cannot be loaded because the connection failed; reloading the page may help.`);
   }
-  if (!response.ok) throw plain(`${name} is missing beside this page (HTTP ${response.status}).`);
+  if (!response.ok) throw plain(`${name} is missing next to this page (HTTP ${response.status}).`);
   const parts = [], reader = response.body.getReader();
   for (;;) {
     const { done, value } = await reader.read().catch(() => {
-      throw plain(`${name} broke off while it was loaded; loading the page again may help.`);
+      throw plain(`The connection was lost while loading ${name}; reloading the page may help.`);
     });
     if (done) break;
     parts.push(value);
@@ -37,9 +38,9 @@ async function fetched(name, told) {
   }
   const content = new Blob(parts);
   const head = new Uint8Array(await content.slice(0, 2).arrayBuffer());
-  if (GZIP.some((byte, i) => head[i] !== byte)) return content.arrayBuffer(); // the server has unpacked it
+  if (GZIP.some((byte, i) => head[i] !== byte)) return content.arrayBuffer(); // the server has decompressed it
   return new Response(content.stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer().catch(() => {
-    throw plain(`${name} is damaged; loading the page again may help.`);
+    throw plain(`${name} is damaged; reloading the page may help.`);
   });
 }
 
@@ -49,7 +50,7 @@ async function load(files) {
   const told = (bytes) => say({ have: (have += bytes), of });
   const [runtime, network] = await Promise.all([fetched(files.runtime.name, told), fetched(files.network.name, told)]);
   say({ have: of, of });
-  ort.env.wasm.numThreads = 1; // more need headers that most hosts of pages do not send
+  ort.env.wasm.numThreads = 1; // more threads need headers that most web hosts do not send
   ort.env.wasm.wasmBinary = runtime;
   session = await ort.InferenceSession.create(new Uint8Array(network), { executionProviders: ["wasm"] });
 }
@@ -68,7 +69,7 @@ function allPitches() {
   return pitches;
 }
 
-// The keys that a pitch plays, among all of them: those that are nearest to it.
+// The lowest and highest key that play a pitch: those that are nearest to it.
 function keysOf(pitch, pitches) {
   const low = pitch === pitches[0] ? pitch - BEYOND : Math.floor((pitch - STEP + pitch) / 2) + 1;
   return [low, pitch === pitches.at(-1) ? pitch + BEYOND : Math.floor((pitch + pitch + STEP) / 2)];
@@ -79,8 +80,8 @@ function median(values) {
   return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
-// Whether an instrument goes on for as long as a key is held is what most of its notes do: where the next one turns the
-// balance, those of before are made anew.
+// Add a note. An instrument is sustained if most of its notes are; if a new note changes that, all earlier notes are
+// processed again.
 function hand(current, pitch, wave) {
   current.waves.set(pitch, wave);
   const isSustained = median([...current.waves.values()].map((each) => decayOf(each, about.sample_rate))) > -LOOP_STEADY;
@@ -94,7 +95,7 @@ function hand(current, pitch, wave) {
   }
 }
 
-const pause = () => new Promise((done) => setTimeout(done)); // lets messages in
+const pause = () => new Promise((done) => setTimeout(done)); // so that messages are handled
 
 async function work() {
   if (isWorking) return;

@@ -15,7 +15,7 @@ SEES = (
 )
 HERE = re.compile(r"here: (.*), (.*), (.*), (.*)")
 WRITES = "from pathlib import Path", "Path('outputs', 'mine.txt').write_text('mine')"
-TAKEN = re.compile(r"^All 2 places of this app are taken; as soon as somebody closes the page there is room for you")
+TAKEN = re.compile(r"^All 2 places of this app are taken. You can come in as soon as somebody closes the page")
 LIMIT = 60.0  # s to wait for what must come
 
 

@@ -143,7 +143,7 @@ def test_another_is_chosen_while_one_is_made_and_the_key_that_was_played_comes_f
     page = there.page
     page.get_by_role("button", name="Flute", exact=True).click()
     wait_for_notes(page, 1)
-    expect(page.locator(".shades")).to_contain_text("Shaded keys still play what was chosen before.")
+    expect(page.locator(".shades")).to_contain_text("Shaded keys still play the previous choice.")
     page.keyboard.press("z")
     page.keyboard.press("a")  # C3, of the cello
     turn = page.evaluate("made.at(-1).make")
@@ -265,11 +265,11 @@ def test_an_instrument_is_saved_for_python_and_opened_again(there, model, tmp_pa
         ('{"instruments": [{"name": "a", "z": [1, 2]}]}', "x.json is not a file of instruments."),
         (
             json.dumps({"instruments": [{"name": "a", "z": [0.0] * 256, "fingerprint": "f00", "checkpoint": "other"}]}),
-            "a was made for other; on demo it would be another sound.",
+            "a was made for other; on demo it would be a different sound.",
         ),
         (
             json.dumps({"instruments": [{"name": "a", "z": [0.0] * 256, "fingerprint": "f00", "checkpoint": "demo"}]}),
-            "a was made for another model named demo; on demo it would be another sound.",
+            "a was made for another model named demo; on demo it would be a different sound.",
         ),
     ],
 )
@@ -323,8 +323,8 @@ def test_from_a_disk_it_says_what_to_do(page, errors, folder):
 @pytest.mark.parametrize(
     ("without", "says"),
     [
-        ("delete window.WebAssembly", "it has no WebAssembly"),
-        ("delete window.AudioContext", "it has no Web Audio"),
+        ("delete window.WebAssembly", "does not support WebAssembly"),
+        ("delete window.AudioContext", "does not support Web Audio"),
         ("delete window.DecompressionStream", "too old"),
     ],
 )
@@ -338,8 +338,8 @@ def test_a_browser_that_cannot_play_is_told(page, folder, without, says):
 @pytest.mark.parametrize(
     ("file", "status", "body", "says"),
     [
-        ("demo-*.bin", 404, b"", r"demo-\w+\.bin is missing beside this page \(HTTP 404\)\."),
-        ("demo-*.bin", 200, b"\x1f\x8bno", r"demo-\w+\.bin is damaged; loading the page again may help\."),
+        ("demo-*.bin", 404, b"", r"demo-\w+\.bin is missing next to this page \(HTTP 404\)\."),
+        ("demo-*.bin", 200, b"\x1f\x8bno", r"demo-\w+\.bin is damaged; reloading the page may help\."),
         ("demo-*.bin", 200, b"no network", r"The network does not run in this browser \(.+\)\."),
         ("worker-*.js", 404, b"", r"worker-\w+\.js cannot be run"),
     ],
