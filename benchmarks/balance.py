@@ -1,10 +1,10 @@
-"""`make bench-balance`: how loud each track of a score is, against the same score played by the soundfont.
+"""`make bench-balance`: how loud each track of a score is, compared with the same score played by a soundfont.
 
-    python benchmarks/balance.py FILE.mid FILE.mid …       # by default data/midi/study.mid
-    python benchmarks/balance.py songs                     # those that other packages are tested with
+    python benchmarks/balance.py FILE.mid FILE.mid …       # default: data/midi/study.mid
+    python benchmarks/balance.py songs                     # songs from the test data of other packages
 
-A track's share is its loudness less that of all pitched tracks, or of all tracks for the drums. Nothing here decides a
-test; the numbers are to be read. Those of the songs are in docs/benchmarks.md.
+A track's share is its loudness minus that of all pitched tracks; for drums, minus that of all tracks. No test depends
+on these numbers. Those of the songs are in docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from helpers.midi import Song, Track
 from helpers.render import mixing
 
 STUDY = Path(__file__).resolve().parents[1] / "data" / "midi" / "study.mid"
-EXCERPT, EXCERPT_FROM = 20.0, 0.4  # s of each score, from this share of it on, where most have all their tracks
-FEWEST_NOTES = 5  # of a track that is compared
-SONGS, TRACKS, LENGTHS = "songs", 5, (60.0, 360.0)  # a song has so many such tracks at least, and between these s
-FAINTEST = -30.0  # LU below all; what the soundfont plays softer is not compared
+EXCERPT, EXCERPT_FROM = 20.0, 0.4  # duration of the excerpt (s), and its start as a share of the score's duration
+FEWEST_NOTES = 5  # in a track that is compared
+SONGS, TRACKS, LENGTHS = "songs", 5, (60.0, 360.0)  # fewest such tracks of a song, and range of its duration (s)
+FAINTEST = -30.0  # LU; tracks that are softer than this share with the soundfont are not compared
 TAIL = 2.0  # s
 WAYS = (("here", "loudness", 2.0), ("by peak, as the original", "peak", 1.0))  # name, level, velocity
 
 
 def songs() -> Iterator[Song]:
-    """Of the MIDI files that other packages are tested with, those that are songs."""
-    import corpus  # beside this file, which tests load by its path
+    """The songs among the MIDI files in the test data of other packages."""
+    import corpus  # imported here, because tests load this file by its path
 
     for name, content in corpus.of_packages().items():
         try:
@@ -58,7 +58,7 @@ def by_soundfont(track: Track, length: int, rate: int) -> np.ndarray:
 
 
 def by_model(model: GANSynth, song: Song, length: int, level: str, velocity: float) -> list[np.ndarray]:
-    """Each pitched track alone, at the level that it has in the mix."""
+    """Each pitched track by itself, at its level in the mix."""
     settings = render.Settings(level=level, velocity=velocity, stereo=False)
     parts = render.resolve(model, song)
     clips = []
@@ -76,14 +76,14 @@ def by_model(model: GANSynth, song: Song, length: int, level: str, velocity: flo
 
 
 def shares(clips: Sequence[np.ndarray], rate: int, whole: Sequence[np.ndarray] | None = None) -> np.ndarray:
-    """Loudness of each clip, less that of all of them together, in LU."""
+    """Loudness of each clip minus that of all of them together (LU)."""
     together = sum(clips if whole is None else whole)
     levels = [audio.loudness(audio.Audio(clip, rate)) for clip in (*clips, together)]
     return np.array(levels[:-1]) - levels[-1]
 
 
 def compared(model: GANSynth, song: Song, level: str, velocity: float) -> tuple[np.ndarray, np.ndarray]:
-    """By how many LU the share of each pitched track differs from the soundfont's; and that of the drums, if any."""
+    """Deviation of each pitched track's share from the soundfont's (LU), and that of the drums, if any."""
     rate = model.sample_rate
     length = round((song.duration + TAIL) * rate)
     reference = [by_soundfont(track, length, rate) for track in song.tracks]

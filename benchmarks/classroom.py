@@ -1,8 +1,8 @@
 """`make bench-class`: ten browsers at once in the app for a class, with the bundled model.
 
-All open the page at the same moment; each chooses another instrument, presses Generate, and waits for the sound. Times
-are from opening the address. The browsers run on the same cores as the kernels, and so take from their time. Then one
-more comes, for whom there is no place. `python benchmarks/classroom.py 4` takes four browsers.
+All open the page at the same moment; each chooses a different instrument, presses Generate, and waits for the sound.
+Times are measured from opening the address. The browsers share the cores with the kernels and so slow them down. At the
+end one more visitor arrives, for whom there is no place. `python benchmarks/classroom.py 4` uses four browsers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import drive
 
 VISITORS = 10
 NOTEBOOK = "notebooks/00_quickstart.ipynb"
-WARM_SECONDS = 1200  # for all kernels, on a busy machine
+WARM_SECONDS = 1200  # until all kernels must be warm, on a busy machine
 PATIENCE = 600_000  # ms for anything in a page
 DONE = re.compile(r"\d+ of \d+ notes in")
 
@@ -39,7 +39,7 @@ def kernels(server: drive.Server) -> list[psutil.Process]:
 
 
 def memory(server: drive.Server) -> str:
-    """What the server and its kernels have in memory; what all kernels share is in each one's resident size."""
+    """The memory of the server and its kernels; the resident size of each kernel includes memory shared by all."""
     own = psutil.Process(server._process.pid).memory_full_info().uss / 1e9
     found = [kernel.memory_full_info() for kernel in kernels(server)]
     private = [info.uss / 1e9 for info in found]
@@ -51,7 +51,7 @@ def memory(server: drive.Server) -> str:
 
 
 def processor(processes: list[psutil.Process]) -> float:
-    """Seconds of processor that these have taken so far."""
+    """CPU seconds used by the processes so far."""
     return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
@@ -74,7 +74,7 @@ async def window(browser: Any) -> Any:
 
 
 async def visit(page: Any, address: str, instrument: str) -> dict[str, Any]:
-    """One visitor: when the first sound was there, and that of the visitor's own instrument; and what it is."""
+    """Simulate one visitor; returns the times of the first sound and of the chosen instrument's, and that sound."""
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     began = time.monotonic()
@@ -107,13 +107,13 @@ async def measure(visitors: int) -> int:
         checkout = Path(temporary, "checkout")
         drive.copy(checkout)
         environment = drive.environment(Path(temporary, "jupyter"))
-        for name in drive.THREADS:  # as a class has them
+        for name in drive.THREADS:  # the default number of threads, as in a class
             del environment[name]
         with drive.classroom(checkout, environment, NOTEBOOK, visitors) as server:
             began = time.monotonic()
             await wait_until_warm(server, visitors)
             spent = processor(kernels(server))
-            print(f"warm after {time.monotonic() - began:.0f} s, {spent / visitors:.1f} s of processor a kernel")
+            print(f"warm after {time.monotonic() - began:.0f} s, {spent / visitors:.1f} CPU seconds per kernel")
             print(f"warm: {memory(server)}", flush=True)
             async with async_playwright() as playwright:
                 browser = await playwright.chromium.launch(executable_path=drive.CHROMIUM, args=drive.FLAGS)
@@ -121,13 +121,13 @@ async def measure(visitors: int) -> int:
                 visits = await asyncio.gather(*map(visit, pages, [server.url] * visitors, names))
                 print(f"after all have played: {memory(server)}")
                 each = (processor(kernels(server)) - spent) / visitors
-                print(f"seconds of processor a visit: {each:.1f} in the kernels", end=", ")
-                print(f"{processor(browsers()) / visitors:.1f} in the browsers, which in a class are elsewhere")
+                print(f"CPU seconds per visit: {each:.1f} in the kernels", end=", ")
+                print(f"{processor(browsers()) / visitors:.1f} in the browsers, which in a class run on other machines")
                 late = await window(browser)
                 answer = await late.goto(server.url)
-                print(f"who comes too late gets {answer.status}: {await late.inner_text('body')}")
+                print(f"a visitor without a place gets {answer.status}: {await late.inner_text('body')}")
                 await browser.close()
-    for what, key in (("first sound", "first"), ("sound of one's own choice", "own")):
+    for what, key in (("first sound", "first"), ("sound of the chosen instrument", "own")):
         seconds = [one[key] for one in visits]
         print(f"{what} after {statistics.median(seconds):.1f} s (median), {max(seconds):.1f} s (worst)")
     sounds = np.array([one["heard"]["sound"] for one in visits])

@@ -1,7 +1,7 @@
-"""Real scores for benchmarks: music21's corpus as MIDI files, and the MIDI files that other packages are tested with.
+"""Real scores for benchmarks: music21's corpus as MIDI files, and MIDI files from the test data of other packages.
 
-music21 is installed into a folder of the user's cache when it is first needed, where it disturbs nothing, and its
-scores are converted there, once. The others are those of tests/test_corpus.py.
+music21 is installed into a separate folder of the user's cache when it is first needed, and its scores are converted
+there, once. The other files are those of tests/test_corpus.py.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import test_corpus as tests
 
-PACKAGES = ("music21", "chardet", "jsonpickle", "webcolors", "more-itertools")  # the latter it needs to convert
-SEED = 0  # of the order in which scores are taken
-SECONDS = 120  # for the conversion of one score
-# Whole scores with parts, neither collections of tunes nor analyses. Prints the paths of MIDI files as they are there.
+PACKAGES = ("music21", "chardet", "jsonpickle", "webcolors", "more-itertools")  # music21 and what it needs to convert
+SEED = 0  # of the order of scores
+SECONDS = 120  # limit for the conversion of one score
+# Whole scores with parts, neither collections of tunes nor analyses. Prints the path of each MIDI file when it exists.
 CONVERT = """
 import random, signal, sys
 from pathlib import Path
@@ -47,7 +47,7 @@ for path in paths:
 
 
 def music21() -> Iterator[Path]:
-    """MIDI files of music21's scores, always in the same order; each is converted when it is asked for."""
+    """MIDI files of music21's scores, always in the same order; each is converted when it is first needed."""
     library, folder = tests.CACHE / "music21", tests.CACHE / "music21-midi"
     if not library.is_dir():
         partial = library.with_name(".music21")
@@ -66,6 +66,6 @@ def music21() -> Iterator[Path]:
 
 
 def of_packages() -> dict[str, bytes]:
-    """The MIDI files that other packages are tested with, name -> content."""
+    """MIDI files from the test data of other packages, name -> content."""
     archives = [archive for kind in tests.ARCHIVES for archive in sorted(tests.fetch(kind).iterdir())]
     return {f"{archive.name}: {name}": content for archive in archives for name, content in tests.members(archive)}

@@ -1,19 +1,20 @@
-"""`make bench-explore`: how well directions, the way to a centroid and families do, and how long it all takes.
+"""`make bench-explore`: accuracy and speed of steering, of reaching a spectral centroid, and of family recognition.
 
     python benchmarks/explore.py [--instruments 50] [--only steering ear reach families seconds]
 
-For the demo and its bundled atlas. Nothing here decides a test; the numbers are to be read, in docs/benchmarks.md.
+Measured with the demo and its bundled atlas. No test depends on these numbers, which are in docs/benchmarks.md.
 
-steering: random instruments that the directions were not learned from, each moved by one, two and three halves of a
-  standard deviation along each named direction, heard at C4: how often the descriptor moves the right way, by how
-  much, what else moves, and how far the pitch goes. What lies above the atlas' median is moved down, and what lies
-  below it up, because what is held throughout cannot be sustained more.
-ear: the same, by `timbre.by_ear`, which listens to what it does.
-reach: the same instruments, each asked for a centroid that another one has.
-families: each General MIDI program of the small soundfont that comes with pretty_midi, whose notes the demo never
-  saw: whether the nearest voice of the demo is of its family, and whether the nearest other program is.
-seconds: of a search, of learning directions, of one move of a slider, and of describing 512 instruments of the demo
-  and of a model of the published size.
+steering: random instruments that were not used to fit the directions are moved by 0.5, 1 and 1.5 standard deviations
+  along each named direction, and measured at C4: how often the descriptor moves the right way, by how much, what else
+  changes, and how far the pitch deviates. Instruments above the atlas' median are moved down, and those below it up,
+  because a sound that is fully sustained cannot be sustained more.
+ear: the same with `timbre.by_ear`, which measures the result and corrects it.
+reach: the same instruments, each moved to the centroid of another one.
+families: each General MIDI program of the small soundfont that comes with pretty_midi, whose notes were not used to
+  fit the demo: whether the nearest instrument of the demo belongs to its family, and whether the nearest other program
+  does.
+seconds: duration of a search, of fitting directions, of one move of a slider, and of describing 512 instruments of the
+  demo and of a model of the published size.
 """
 
 from __future__ import annotations
@@ -36,16 +37,16 @@ from helpers.timbre import atlases
 from helpers.timbre.descriptors import cepstra
 from helpers.training.dataset import open_sounds
 
-SEED = 7  # of instruments that no atlas has
+SEED = 7  # of instruments that are in no atlas
 PITCH = 60
 STEPS = (0.5, 1.0, 1.5)  # standard deviations
 IN_TUNE = 15.0  # cents
-NEAR = 0.1  # of a wanted centroid
-SLIDER_SECONDS = 1.0  # of the note that a slider plays
+NEAR = 0.1  # relative deviation from the target centroid that counts as reached
+SLIDER_SECONDS = 1.0  # duration of the note played after a move of a slider
 
 
 def heard(model: GANSynth, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Descriptors of notes at PITCH, [n, descriptors], and cents off it, [n]."""
+    """Descriptors of notes at PITCH, [n, descriptors], and their deviations from it in cents, [n]."""
     notes = model.generate(z, [PITCH] * len(z), progress=False)
     values = [list(timbre.describe_note(note, PITCH, model.sample_rate).values()) for note in notes]
     return np.array(values), np.array([pyin(note, PITCH, model.sample_rate) for note in notes])
@@ -110,11 +111,11 @@ def reach(model: GANSynth, count: int) -> None:
 
 
 def retrieval(model: GANSynth, atlas: timbre.Atlas) -> None:
-    voices = {row["name"]: row["family"] for row in model.about["instruments"]}
+    families = {row["name"]: row["family"] for row in model.about["instruments"]}
     described = {
-        one.name: row for one, row in zip(atlas.instruments, atlas.features, strict=True) if one.name in voices
+        one.name: row for one, row in zip(atlas.instruments, atlas.features, strict=True) if one.name in families
     }
-    theirs, known = np.array(list(described.values())), np.array([voices[name] for name in described])
+    theirs, known = np.array(list(described.values())), np.array([families[name] for name in described])
     programs = [program for program, family in enumerate(casting.FAMILIES) if family]
     notes = {}
     for pitch in atlases.PITCHES:
@@ -127,12 +128,12 @@ def retrieval(model: GANSynth, atlas: timbre.Atlas) -> None:
     )
     truth = np.array([casting.FAMILIES[program] for program in notes])
     scale = rows.std(axis=0)
-    scale[timbre.NAMES.index("loudness")] = np.inf  # it is that of the soundfont's levels
+    scale[timbre.NAMES.index("loudness")] = np.inf  # it depends on the levels of the soundfont
     here = np.linalg.norm((rows[:, None] - theirs) / scale, axis=2)
     among = np.linalg.norm((rows[:, None] - rows) / scale, axis=2) + np.diag([np.inf] * len(rows))
     chance = max(np.mean(truth == family) for family in set(truth))
-    print(f"families of {len(truth)} programs: nearest voice", end=" ")
-    print(f"{np.mean(known[here.argmin(axis=1)] == truth):.0%} right,", end=" ")
+    print(f"families of {len(truth)} programs: nearest instrument", end=" ")
+    print(f"{np.mean(known[here.argmin(axis=1)] == truth):.0%} correct,", end=" ")
     print(f"nearest other program {np.mean(truth[among.argmin(axis=1)] == truth):.0%}, the largest family {chance:.0%}")
 
 
@@ -158,11 +159,11 @@ def seconds(model: GANSynth, atlas: timbre.Atlas) -> None:
     timed("a move of a slider, and its note", slider, 20)
     for title, plays in (("demo", model), ("published size", random_model())):
         some = instruments.sample(plays, 48, SEED)
-        atlases.describe(plays, some[:16], progress=False)  # the first notes compile
+        atlases.describe(plays, some[:16], progress=False)  # compiles the network
         began = time.monotonic()
         atlases.describe(plays, some[16:], progress=False)
         taken = (time.monotonic() - began) / len(some[16:]) * atlases.SIZE
-        print(f"{f'{atlases.SIZE} instruments described, {title}':44s} {taken:8.0f} s, by {len(some) - 16} of them")
+        print(f"{f'{atlases.SIZE} instruments described, {title}':44s} {taken:8.0f} s (from {len(some) - 16})")
 
 
 def main() -> None:

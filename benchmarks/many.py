@@ -1,11 +1,11 @@
-"""`make bench-many`: sixty of music21's scores in one process and by two workers: the same files, and how much sooner.
+"""`make bench-many`: sixty of music21's scores rendered in one process and by two workers: same files, and speed-up.
 
-Both are whole commands, start included, with the bundled model, an instrument for each track, and one thread for
-TensorFlow in each process. On a machine that has other work, the clock says little. Therefore seconds of processor are
-told too, of all processes of a command. `python benchmarks/many.py 6` takes six scores.
+Both are complete commands, including start-up, with the bundled model, an instrument for each track, and one thread for
+TensorFlow in each process. On a busy machine, wall-clock time means little; therefore the CPU seconds of all processes
+of a command are printed too. `python benchmarks/many.py 6` uses six scores.
 
-`python benchmarks/many.py notes` renders nothing: it tells how many notes and distinct sounds real scores have, what
-they cost by the measured seconds of a note, and from how many scores on it pays to share notes (docs/scale.md).
+`python benchmarks/many.py notes` renders nothing: it prints how many notes and distinct sounds real scores have, their
+cost according to the measured time per note, and the number of scores from which sharing notes pays (docs/scale.md).
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from helpers.gansynth.shared import BLOCK
 from helpers.render import planning
 
 SCORES, WORKERS = 60, 2
-MOST_NOTES = 400  # of a score that is rendered: it is to be many, and not to take the day
-OF_MUSIC21 = 429  # with the 71 of other packages, 500
+MOST_NOTES = 400  # of a score that is rendered, to limit the total time
+OF_MUSIC21 = 429  # which gives 500 with the 71 files of other packages
 FLAGS = ("--checkpoint=demo", "--each_track", "--seed=1", "--threads=1", "--no-cache")
 LENGTHS = (0.5, 1.0, 2.0, 4.0)  # s
 ROUNDS = 5
 QUANTILES = (10, 50, 90, 99)  # %
-BAND = 5  # tracks from which on a file is an arrangement, as most of the Lakh set are
-ORDERS = 20  # in which scores may come
+BAND = 5  # tracks from which a file counts as an arrangement, like most of the Lakh MIDI dataset
+ORDERS = 20  # number of random orders of the scores
 
 
 def run(scores: list[Path], folder: Path, *more: str) -> tuple[float, float]:
-    """Seconds by the clock, and of all processors, of one command."""
+    """Wall-clock seconds and CPU seconds of one command."""
     command = [sys.executable, "-m", "helpers.generate", *map(str, scores), *FLAGS, f"--output_dir={folder}", *more]
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -54,27 +54,27 @@ def clips(folder: Path) -> dict[str, bytes]:
 
 def compare(count: int) -> int:
     """Render with one process and with workers, and compare the files."""
-    with contextlib.closing(corpus.music21()) as paths:  # or it would go on converting meanwhile
+    with contextlib.closing(corpus.music21()) as paths:  # otherwise it would continue to convert
         scores = list(itertools.islice((path for path in paths if len(midi.load(path).notes) <= MOST_NOTES), count))
     print(f"{len(scores)} scores, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         one, several = Path(temporary, "one"), Path(temporary, "several")
         alone = run(scores, one)
-        print(f"one process: {alone[0]:.0f} s by the clock, {alone[1]:.0f} s of processor", flush=True)
+        print(f"one process: {alone[0]:.0f} s wall-clock time, {alone[1]:.0f} CPU seconds", flush=True)
         shared = run(scores, several, f"--workers={WORKERS}")
-        print(f"{WORKERS} workers: {shared[0]:.0f} s by the clock, {shared[1]:.0f} s of processor")
+        print(f"{WORKERS} workers: {shared[0]:.0f} s wall-clock time, {shared[1]:.0f} CPU seconds")
         expected, got = clips(one), clips(several)
     same = sum(got.get(name) == content for name, content in expected.items())
-    print(f"{same} of {len(scores)} clips are the same to the last bit")
-    print(f"by the clock {alone[0] / shared[0]:.2f} times as fast, with {shared[1] / alone[1]:.2f} times the processor")
+    print(f"{same} of {len(scores)} clips are bit-identical")
+    print(f"{alone[0] / shared[0]:.2f} times as fast, with {shared[1] / alone[1]:.2f} times the CPU time")
     return 0 if same == len(scores) == len(got) else 1
 
 
-# ---- Without a rendering: what real scores have, and what that costs -------------------------------------------------
+# ---- Without rendering: notes of real scores, and their cost ---------------------------------------------------------
 
 
 def batch_seconds(model: gansynth.GANSynth) -> np.ndarray:
-    """Seconds of processor for a batch of `BLOCK` notes of each of LENGTHS: the least of some rounds."""
+    """CPU seconds for a batch of `BLOCK` notes of each of LENGTHS: the minimum of ROUNDS rounds."""
     z, pitches = model.sample_z(BLOCK, 0), np.arange(BLOCK) + 60
     taken = np.full((ROUNDS, len(LENGTHS)), np.inf)
     for number in range(ROUNDS):
@@ -86,7 +86,7 @@ def batch_seconds(model: gansynth.GANSynth) -> np.ndarray:
 
 
 def lookup_seconds(model: gansynth.GANSynth) -> float:
-    """Seconds of processor to find a whole note in a cache."""
+    """CPU seconds to read a whole note from a cache."""
     wave = model.generate(model.sample_z(1, 0), [60], progress=False)[0]
     with tempfile.TemporaryDirectory() as temporary:
         cache = gansynth.NoteCache(temporary)
@@ -98,7 +98,7 @@ def lookup_seconds(model: gansynth.GANSynth) -> float:
 
 
 class Needs:
-    """What a score needs: how many notes and distinct sounds, the s of each sound, and the blocks they belong to."""
+    """The needs of a score: numbers of notes and distinct sounds, duration of each sound, and the blocks of sounds."""
 
     def __init__(self, model: gansynth.GANSynth, content: bytes, name: str):
         song = midi.parse(content, name)
@@ -113,14 +113,14 @@ class Needs:
         }
 
     def seconds(self, batches: np.ndarray) -> float:
-        """Of processor for its sounds, if it shares none: in batches of like length, as it is rendered."""
+        """CPU seconds for its sounds without sharing: in batches of similar length, as when rendering."""
         lengths = np.sort(self.lengths)[::-1]
         longest = lengths[np.arange(len(lengths)) // BLOCK * BLOCK]
         return float(np.interp(longest, LENGTHS, batches).sum() / BLOCK)
 
 
 def crossover(needs: list[Needs], batches: np.ndarray, lookup: float) -> list[int]:
-    """The number of scores from which on sharing has cost less, in each of many orders, least first."""
+    """The number of scores from which sharing costs less, for each of ORDERS random orders, sorted."""
     own = np.array([need.seconds(batches) for need in needs])
     found = []
     for seed in range(ORDERS):
@@ -135,13 +135,13 @@ def crossover(needs: list[Needs], batches: np.ndarray, lookup: float) -> list[in
 
 
 def tell(title: str, needs: list[Needs], costs: dict[str, np.ndarray], lookup: float) -> None:
-    """Print the distribution of some scores, and what they cost."""
+    """Print the distribution of the needs of a set of scores, and their cost."""
     print(f"\n{title}: {len(needs)} scores")
     rows = {
         "notes": [need.notes for need in needs],
         "distinct sounds": [len(need.lengths) for need in needs],
-        "s of a sound": np.concatenate([need.lengths for need in needs]),
-    } | {f"CPU s of a score, {name}": [need.seconds(batches) for need in needs] for name, batches in costs.items()}
+        "s per sound": np.concatenate([need.lengths for need in needs]),
+    } | {f"CPU s per score, {name}": [need.seconds(batches) for need in needs] for name, batches in costs.items()}
     print(f"{'':<34}{'mean':>9}" + "".join(f"{f'{q} %':>9}" for q in QUANTILES))
     for name, values in rows.items():
         print(f"{name:<34}{np.mean(values):9.2f}" + "".join(f"{v:9.2f}" for v in np.percentile(values, QUANTILES)))
@@ -152,16 +152,17 @@ def tell(title: str, needs: list[Needs], costs: dict[str, np.ndarray], lookup: f
         found = crossover(needs, batches, lookup)
         least, middle, most = found[0], found[len(found) // 2], found[-1]
         print(
-            f"{name}: {alone:.0f} CPU s if each makes its own, {shared:.0f} if they share {len(blocks)} blocks; sharing"
+            f"{name}: {alone:.0f} CPU s if each generates its own, {shared:.0f} if they share {len(blocks)} blocks; "
+            "sharing"
         )
         print(
             f"  costs less from {middle} scores on (median of {ORDERS} orders, "
-            f"{least} to {most}; {len(needs) + 1} is never)"
+            f"{least} to {most}; {len(needs) + 1} means never)"
         )
 
 
 def notes(of_music21: int) -> int:
-    """Measure the seconds of notes, and tell what real scores need."""
+    """Measure the cost of notes, and print the needs of real scores."""
     from speed import random_model  # of the published size
 
     gansynth.use_threads(1)
@@ -172,8 +173,8 @@ def notes(of_music21: int) -> int:
         each = ", ".join(
             f"{1000 * s / BLOCK:.0f} ms at {length:g} s" for length, s in zip(LENGTHS, batches, strict=True)
         )
-        print(f"a note in a batch of {BLOCK}, one thread, seconds of processor, {name}: {each}")
-    print(f"a note found in the cache: {1000 * lookup:.2f} ms")
+        print(f"CPU time per note in a batch of {BLOCK}, one thread, {name}: {each}")
+    print(f"a note read from the cache: {1000 * lookup:.2f} ms")
     with contextlib.closing(corpus.music21()) as paths:
         scores = {path.name: path.read_bytes() for path in itertools.islice(paths, of_music21)}
     groups: dict[str, list[Needs]] = {}
@@ -190,7 +191,7 @@ def notes(of_music21: int) -> int:
     for title, needs in groups.items():
         tell(title, needs, costs, lookup)
     several = [need for need in groups["MIDI files of other packages"] if need.tracks >= BAND]
-    tell(f"of other packages, those of {BAND} tracks or more", several, costs, lookup)
+    tell(f"MIDI files of other packages with {BAND} tracks or more", several, costs, lookup)
     tell("all", [need for needs in groups.values() for need in needs], costs, lookup)
     return 0
 

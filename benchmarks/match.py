@@ -1,12 +1,13 @@
-"""`make bench-match`: how near the instrument that is found for a recording comes to it, note by note.
+"""`make bench-match`: how close the instrument found for a recording comes to it, note by note.
 
     python benchmarks/match.py [--only notes own full] [--latents 20] [--free "first layer"]
 
-Nothing here decides a test; the numbers are to be read, in docs/benchmarks.md.
+No test depends on these numbers, which are in docs/benchmarks.md.
 
-notes: eight notes of NSynth, which the demo never saw: dB from the nearest voice and from the match, and what the
-  representation itself costs; cents at the recorded pitch, after the recording's own offset, and a fifth up and down.
-own: notes that the demo itself makes of random latents, at random pitches: how near they are found again.
+notes: eight notes of NSynth, which were not used to fit the demo: distance (dB) to the nearest instrument and to the
+  match, and that of the round trip through the representation; deviation (cents) at the recorded pitch, relative to the
+  recording's own tuning, and a fifth up and down.
+own: notes that the demo itself generates from random latents, at random pitches: how closely they are recovered.
 full: the published architecture with random weights: seconds and memory.
 """
 
@@ -26,9 +27,9 @@ from helpers.gansynth.config import MAX_PITCH, MIN_PITCH
 from helpers.matching import fitting
 
 NOTES = sorted((Path(__file__).resolve().parents[1] / "tests" / "data" / "nsynth").glob("*.flac"))
-SEED = 23  # of latents and pitches that were not looked at while this was made
+SEED = 23  # of latents and pitches that were not used during development
 IN_TUNE = 15.0  # cents
-NEAR = 1.5  # dB, in which a note of the model's own counts as found
+NEAR = 1.5  # dB, distance within which a note of the model counts as recovered
 
 
 def shown(cents: float) -> str:
@@ -36,7 +37,7 @@ def shown(cents: float) -> str:
 
 
 def notes(model: GANSynth, free: str) -> None:
-    print("note  pitch          nearest voice      dB  match  gain  back   cents  others      s  CPU s")
+    print("note  pitch          nearest instrument dB  match  gain  back   cents  others      s  CPU s")
     gains, tuned = [], []
     for path in NOTES:
         recording = matching.read(path)
@@ -55,7 +56,7 @@ def notes(model: GANSynth, free: str) -> None:
             flush=True,
         )
     print(
-        f"{sum(gain >= 0 for gain in gains)} of {len(gains)} not farther than the nearest voice; nearer by "
+        f"{sum(gain >= 0 for gain in gains)} of {len(gains)} not farther than the nearest instrument; closer by "
         f"{np.median(gains):.1f} dB in the median; {sum(tuned)} of {len(tuned)} pitches within {IN_TUNE:g} cents"
     )
 
@@ -71,7 +72,7 @@ def own(model: GANSynth, count: int) -> None:
             model, recording, matching.find_notes(recording, pitch=pitch), seed=SEED + 1, progress=False
         )
         off.append(found.distance)
-        # A recording is tuned before it is matched, and no note of the model's any more. So the notes, too:
+        # The recording is tuned before matching, so it differs from the model's note; compare with that note as well.
         played = model.generate(found.instrument.z[None], [pitch], progress=False)
         compared = round(fitting.COMPARED_SECONDS * model.sample_rate)
         back.append(float(inversion.distances(played[:, :compared], wave[:compared], model.sample_rate)[0]))
@@ -95,7 +96,7 @@ def full() -> None:
 
 def main() -> None:
     parts = ["notes", "own", "full"]
-    parser = argparse.ArgumentParser(description="How near matches come to recordings.")
+    parser = argparse.ArgumentParser(description="Measure how close matches come to recordings.")
     parser.add_argument("--only", nargs="+", choices=parts, default=parts)
     parser.add_argument("--latents", type=int, default=20)
     parser.add_argument("--free", choices=["latent", "first layer"], default="latent")

@@ -1,4 +1,4 @@
-"""How much memory a block of code takes."""
+"""Peak memory of a block of code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import psutil
 
 @contextmanager
 def peak_memory() -> Iterator[list[float]]:
-    """Memory that the process takes beyond what it had, at most, in MB: one number, filled in at the end."""
+    """The peak increase of the process's memory inside the block (MB), in a list of one number."""
     process, result, done = psutil.Process(), [0.0], threading.Event()
     before = process.memory_info().rss
 

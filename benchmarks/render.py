@@ -1,6 +1,6 @@
 """`make bench-render`: clicks, loop seams and memory of the render engine, measured on the bundled model.
 
-Nothing here decides a test; the numbers are to be read. They are the README's.
+No test depends on these numbers, which are in the README.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from helpers.render import original, shaping
 PITCHES = (24, 36, 48, 60, 72, 84)
 HOLDS = (0.001, 0.003, 0.005, 0.01, 0.03, 0.1)  # s
 COUNTS, SECONDS, TRACKS = (300, 20_000), 2_340.0, 8
-STEADY = 0.5  # a sound whose level falls by no more than this in a second counts as sustained
+STEADY = 0.5  # a sound whose level falls to no less than this share in a second counts as sustained
 
 
 def jump(wave: np.ndarray) -> float:
-    """The largest step from one sample to the next, those from and to silence included."""
+    """The largest step from one sample to the next, including those from and to silence."""
     return float(np.abs(np.diff(wave, prepend=0.0, append=0.0)).max())
 
 
 def sounds(model: GANSynth) -> Iterator[tuple[str, int, np.ndarray]]:
-    """Three seconds of every instrument at some pitches."""
+    """Notes of 3.3 s of every instrument at PITCHES."""
     for name, instrument in instruments.named(model).items():
         for pitch, wave in zip(
             PITCHES, model.generate(instrument.z, PITCHES, duration=3.3, progress=False), strict=True
@@ -37,8 +37,8 @@ def sounds(model: GANSynth) -> Iterator[tuple[str, int, np.ndarray]]:
 
 
 def clicks(waves: list[np.ndarray], rate: int) -> None:
-    """The steepest step of short notes, as a multiple of the steepest in a long note of the same sound, as rendered."""
-    print(f"Clicks: steepest step of a note over the steepest of a long note of its sound, {len(waves)} sounds")
+    """Print the steepest step of short notes, relative to that of a long note of the same sound."""
+    print(f"Clicks: steepest step of a note relative to that of a long note of the same sound, {len(waves)} sounds")
     ways = {
         "here": lambda wave, hold: render.shape_note(wave, hold, 127, sample_rate=rate),
         "original": lambda wave, hold: original.shape_note(wave, hold, 127, rate),
@@ -51,7 +51,7 @@ def clicks(waves: list[np.ndarray], rate: int) -> None:
 
 
 def seams(rows: list[tuple[str, int, np.ndarray]], rate: int) -> None:
-    """How well loops close, for sounds that are still there after three seconds."""
+    """Print how seamless loops are, for all sounds and for sustained ones."""
     table = []
     for _, _, wave in rows:
         loop = shaping.find_loop(wave, rate)
@@ -64,13 +64,13 @@ def seams(rows: list[tuple[str, int, np.ndarray]], rate: int) -> None:
     for name, chosen in (("all", decays > 0), ("sustained", decays > STEADY)):
         print(
             f"Seams, {name}: {chosen.sum()} loops, likeness median {np.median(likeness[chosen]):.2f}, "
-            f"5 % below {np.percentile(likeness[chosen], 5):.2f}; steepest step in the seam over the steepest of the "
+            f"5 % below {np.percentile(likeness[chosen], 5):.2f}; steepest step in the seam relative to that of the "
             f"steady part: median {np.median(steps[chosen]):.2f}, worst {steps[chosen].max():.2f}"
         )
 
 
 def long_song(count: int) -> midi.Song:
-    """So many notes on several panned tracks, of all lengths and pitches."""
+    """A song of `count` notes of all lengths and pitches on several panned tracks."""
     rng = np.random.RandomState(0)
     tracks = []
     for i in range(TRACKS):

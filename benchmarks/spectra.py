@@ -1,6 +1,6 @@
-"""`make bench-spectra`: how long pictures take, and how much memory, on noise of 4 s and of 5 minutes at 16 kHz.
+"""`make bench-spectra`: time and memory of pictures, for noise of 4 s and of 5 minutes at 16 kHz.
 
-Drawing includes the PNG. The first picture of a process compiles what librosa computes with; it is told apart.
+Drawing includes writing the PNG. The first picture of a process compiles functions of librosa and is timed separately.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def noise(seconds: float) -> np.ndarray:
 
 
 def draw(name: str, y: np.ndarray) -> float:
-    """Seconds from samples to PNG."""
+    """Seconds to draw a picture, from samples to PNG."""
     began = time.perf_counter()
     ax, *_ = DRAWINGS[name](y)
     ax.figure.savefig(io.BytesIO(), format="png")
@@ -44,7 +44,7 @@ def draw(name: str, y: np.ndarray) -> float:
 def main() -> None:
     short = noise(4)
     print(f"first rainbowgram of the process: {draw('rainbowgram, paper', short):.1f} s")
-    print(f"\n{'':<20} {'4 s':>8} {'5 min':>8} {'memory':>10}   (median of {ROUNDS}, one, and what that one takes)")
+    print(f"\n{'':<20} {'4 s':>8} {'5 min':>8} {'memory':>10}   (median of {ROUNDS}; a single run, and its memory)")
     long = noise(300)
     for name in DRAWINGS:
         draw(name, short)

@@ -1,7 +1,7 @@
-"""`make bench`: what each idea of the generator is worth, side by side in one run, on the published architecture.
+"""`make bench`: the speed-up from each optimization of the generator, in one run, on the published architecture.
 
-Weights are random: speed does not depend on them. What a shorter format does to the sound is measured on the bundled
-model. Takes about half an hour on two cores; what it prints is docs/benchmarks.md.
+Weights are random, since speed does not depend on them. The effect of lower precision on the sound is measured with the
+bundled model. Takes about half an hour on two cores; the output is in docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ librosa = compiled.librosa()
 
 SCORES = Path(__file__).resolve().parents[1] / "tests" / "data" / "midi"
 ROUNDS = 5
-PLAIN_NOTES = 16  # of each song a round: without any idea every note takes the same time
+PLAIN_NOTES = 16  # of each song per round: without optimizations every note takes the same time
 STAGE, STEP = 12, 11_000_000  # of the published models
 PLAIN, OUTSIDE, MEMORY = "plain, whole notes", "not in the network", "memory"
 LOW = "bfloat16"
-PITCHES, HEARD = np.arange(36, 84, 6), 2.0  # of the notes that are compared in two precisions, and how much of them, s
-SQUARE = 4096  # side of the matrices that measure what the machine can multiply
+PITCHES, HEARD = np.arange(36, 84, 6), 2.0  # pitches and duration (s) of the notes that are compared in two precisions
+SQUARE = 4096  # size of the matrices used to measure the peak speed of the machine
 
 
 def random_model(precision: str = "float32") -> GANSynth:
@@ -51,7 +51,7 @@ def random_model(precision: str = "float32") -> GANSynth:
 
 
 def unfold(model: GANSynth) -> GANSynth:
-    """The same model with doubling and convolution as two steps, as the paper has them."""
+    """The same model with upsampling and convolution as two steps, as in the paper."""
     for conv0, _ in model.network.convs[1:]:
 
         def call(x, layer=conv0):
@@ -63,7 +63,7 @@ def unfold(model: GANSynth) -> GANSynth:
 
 
 def products(config: Config, folded: bool) -> float:
-    """Multiplications and additions of a whole note."""
+    """Number of multiply-add operations for a whole note."""
     channels, total = config.latent_vector_size + NUM_PITCHES, 0.0
     height, width = config.start_height, config.start_width
     for b in range(1, config.num_resolutions + 1):
@@ -86,7 +86,7 @@ def seconds_of(action: Callable[..., object], *args, **kwargs) -> float:
 
 
 class Stopwatch:
-    """Adds up the time that a model spends in its network."""
+    """Sums the time that a model spends in its network."""
 
     def __init__(self, model: GANSynth):
         self.seconds, self.inner = 0.0, model._data
@@ -102,12 +102,12 @@ class Stopwatch:
 def measure_song(
     ours: GANSynth, plain: GANSynth, low: GANSynth, song: midi.Song, timeline: Timeline
 ) -> dict[str, float]:
-    """Seconds for all notes of a song, idea by idea; and what the whole rendering takes besides its network."""
+    """Seconds for all notes of a song, by variant; and the share of the rendering outside the network, and memory."""
     notes = plan(song, resolve(ours, song, timeline), Settings(), ours.max_duration)
     some = slice(0, PLAIN_NOTES)
     few = seconds_of(plain.generate, notes.z[some], notes.pitches[some], progress=False)
     taken = {PLAIN: few * len(notes) / PLAIN_NOTES}
-    if len(timeline.instruments) > 1:  # else these two would take the same again
+    if len(timeline.instruments) > 1:  # otherwise these two would take the same time
         taken["only what is heard"] = seconds_of(generate, plain, notes)
         taken["and folded kernels"] = seconds_of(generate, ours, notes)
     else:
@@ -127,7 +127,7 @@ def measure_song(
 
 
 def measure(ours: GANSynth, plain: GANSynth, low: GANSynth, songs: list[midi.Song], turn: int) -> dict[tuple, float]:
-    """One round of everything."""
+    """One round of all measurements."""
     square = tf.random.normal([SQUARE, SQUARE])
     taken = {("ceiling",): SQUARE**3 / seconds_of(lambda: float(tf.reduce_sum(square @ square)))}
     z, pitches = ours.sample_z(8, turn), np.arange(50, 58)
@@ -147,7 +147,7 @@ def spectrum(wave: np.ndarray) -> np.ndarray:
 
 
 def difference() -> str:
-    """What the shorter format does to the notes of the bundled model."""
+    """The effect of lower precision on the notes of the bundled model."""
     model, low = gansynth.load("demo"), gansynth.load("demo", LOW)
     convergence, cents, decibels = [], [], []
     for instrument in instruments.named(model).values():

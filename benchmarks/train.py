@@ -1,12 +1,12 @@
-"""`make bench-train`: whether two networks that play against each other learn anything here, in minutes, in numbers.
+"""`make bench-train`: whether adversarial training learns anything within minutes, in numbers.
 
-The model of `python -m helpers.train --tiny`, but on five instruments of the bundled soundfont and one octave. Measured
-before and after: the discriminator's loss; how many pitches it tells rightly, of instruments it was never shown and of
-generated notes; and what a pitch tracker that knows neither network hears in the generated notes.
+The model of `python -m helpers.train --tiny` is trained on five instruments of the bundled soundfont and one octave.
+Measured before and after: the discriminator's loss; its pitch accuracy on held-out instruments and on generated notes;
+and the tuning of generated notes according to an independent pitch tracker.
 
-    python benchmarks/train.py --published     how long an image takes in the published architecture, instead
+    python benchmarks/train.py --published     time per image of the published architecture instead
 
-Nothing here decides a test; the numbers are to be read.
+No test depends on these numbers.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ PITCHES = (60, 71)  # C4 to B4
 SHOWN = {"violin": 40, "trumpet": 56, "oboe": 68, "clarinet": 71, "flute": 73}  # General MIDI programs, from 0
 HELD_OUT = {"French horn": 60, "alto saxophone": 65, "piccolo": 72}
 HEARD = 96  # generated notes: each pitch eight times
-RATE = 3e-3  # of the discriminator: one octave is learnt faster than the 61 pitches that `--tiny` is made for
-STEPS = 50  # losses are means over the first and over the last so many
+RATE = 3e-3  # learning rate of the discriminator: an octave is learned faster than the 61 pitches of `--tiny`
+STEPS = 50  # losses are averaged over so many steps at the start and at the end
 AT_ONCE = 8
-MOST = 1_000  # a larger factor says no more
+MOST = 1_000  # larger factors are printed as "over 1,000"
 
 IN_TUNE = 50  # cents
 
@@ -45,13 +45,13 @@ STAGES, BATCH = (0, 6, 12), 4  # of the published architecture: 2 x 16 pixels, 1
 
 
 def cents_off(waves: np.ndarray, pitches: np.ndarray, rate: int) -> np.ndarray:
-    """How far pYIN hears each note from its pitch, in cents; infinitely far where it hears no pitch."""
+    """Deviation of each note from its pitch (cents), measured with pYIN; infinity if there is no pitch."""
     off = np.array([abs(pyin(wave, pitch, rate)) for wave, pitch in zip(waves, pitches, strict=True)])
     return np.where(np.isnan(off), np.inf, off)
 
 
 def told(trainer: training.Trainer, data: np.ndarray, labels: np.ndarray) -> float:
-    """Share of the notes' pitches that the discriminator tells rightly."""
+    """Pitch accuracy of the discriminator."""
     parts = (data[i : i + AT_ONCE] for i in range(0, len(data), AT_ONCE))
     logits = np.concatenate([np.asarray(trainer.discriminator.call(part)[1]) for part in parts])
     return float(np.mean(logits.argmax(axis=1) == labels))
@@ -59,13 +59,13 @@ def told(trainer: training.Trainer, data: np.ndarray, labels: np.ndarray) -> flo
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    real: float  # share of the pitches of notes of HELD_OUT that the discriminator tells
-    generated: float  # ... and of generated notes
-    cents: np.ndarray  # [HEARD] what the pitch tracker says of those
+    real: float  # pitch accuracy of the discriminator on notes of HELD_OUT
+    generated: float  # the same on generated notes
+    cents: np.ndarray  # [HEARD], deviations of the generated notes according to the pitch tracker
 
 
 def measure(trainer: training.Trainer, held: dataset.Notes, seed: int) -> Measured:
-    """The networks as they are; the generator with its averaged weights, and always the same latents."""
+    """Measure the networks in their present state; the generator has averaged weights, and always the same latents."""
     pitches = PITCHES[0] + np.arange(HEARD) % (PITCHES[1] - PITCHES[0] + 1)
     z = np.random.RandomState([seed, HEARD]).normal(size=(HEARD, trainer.config.latent_vector_size))
     data = GANSynth(trainer.average()).generate_data(z, pitches, batch_size=AT_ONCE)
@@ -76,7 +76,7 @@ def measure(trainer: training.Trainer, held: dataset.Notes, seed: int) -> Measur
 
 
 def learn(images: int, seed: int) -> None:
-    """Train, and print what has changed."""
+    """Train, and print the changes."""
     config = Config.from_dict({**TINY, "discriminator_learning_rate": RATE, "total_num_images": images})
     with tempfile.TemporaryDirectory() as cache:
         shown, held = (
@@ -110,7 +110,7 @@ def learn(images: int, seed: int) -> None:
 
     def row(name: str, old: float, new: float, form: str, less: bool = False) -> None:
         worse, better = (old, new) if less else (new, old)
-        if old == 0 or min(old, new) < 0:  # no factor leads there
+        if old == 0 or min(old, new) < 0:  # the change cannot be given as a factor
             change = f"{new - old:+{form}}"
         elif worse > MOST * better:
             change = f"over {MOST:,} times better"
@@ -120,20 +120,20 @@ def learn(images: int, seed: int) -> None:
 
     row("discriminator's loss", *losses("discriminator_loss"), ".2f", less=True)
     row("... of it, the loss of pitches", *losses("real_pitch_loss"), ".4f", less=True)
-    row(f"pitches told, {', '.join(HELD_OUT)}", before.real, after.real, ".1%")
-    row(f"pitches told, {HEARD} generated notes", before.generated, after.generated, ".1%")
+    row(f"pitch accuracy, {', '.join(HELD_OUT)}", before.real, after.real, ".1%")
+    row(f"pitch accuracy, {HEARD} generated notes", before.generated, after.generated, ".1%")
     row("tracker: median deviation, cents", np.median(before.cents), np.median(after.cents), ".0f", less=True)
     tuned = [np.mean(cents < IN_TUNE) for cents in (before.cents, after.cents, source)]
     row(f"tracker: within {IN_TUNE} cents", *tuned[:2], ".1%")
     print(
-        "\nA discriminator's loss below 0: it tells generated notes from real ones by more than its penalties cost. "
-        f"Guessed, {1 / NUM_PITCHES:.1%} of the pitches would be told.\n"
-        f"The notes themselves, made into spectrograms and back: {tuned[2]:.0%} within {IN_TUNE} cents."
+        "\nA discriminator's loss below 0 means that the distance of real from generated notes exceeds its penalties. "
+        f"Chance level of the pitch accuracy: {1 / NUM_PITCHES:.1%}.\n"
+        f"The training notes after a round trip through spectrograms: {tuned[2]:.0%} within {IN_TUNE} cents."
     )
 
 
 def published(seed: int) -> None:
-    """How long an image takes in the published architecture."""
+    """Print the time per image of the published architecture."""
     config, rng = Config(), np.random.RandomState(seed)
     data = rng.normal(size=(BATCH, config.frames, config.bins, 2)).astype(np.float32)  # speed does not depend on it
     print(f"Published architecture, batches of {BATCH}, {os.cpu_count()} cores; the second step of each stage")
@@ -145,13 +145,13 @@ def published(seed: int) -> None:
                 trainer.step(data, np.arange(BATCH))
         side = 2 ** (trainer.num_blocks - 1)
         size = f"{config.start_height * side} x {config.start_width * side}"
-        print(f"  stage {stage:2}, {size:>10} pixels: {trainer.seconds / BATCH:6.2f} s an image, {peak[0]:,.0f} MB")
+        print(f"  stage {stage:2}, {size:>10} pixels: {trainer.seconds / BATCH:6.2f} s per image, {peak[0]:,.0f} MB")
 
 
 def main() -> int:
-    flags = argparse.ArgumentParser(description="What a tiny training learns, or how long the published one takes.")
-    flags.add_argument("--images", type=int, default=IMAGES, help="to train on (default %(default)s)")
-    flags.add_argument("--seed", type=int, default=0, help="of everything random (default %(default)s)")
+    flags = argparse.ArgumentParser(description="Measure what a tiny training run learns, or time the published one.")
+    flags.add_argument("--images", type=int, default=IMAGES, help="number of images to train on (default: %(default)s)")
+    flags.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     flags.add_argument("--published", action="store_true", help="time the published architecture instead")
     args = flags.parse_args()
     if args.published:

@@ -1,8 +1,8 @@
-"""`make bench-web`: how soon the page of `make web` plays, in a Chromium without a window, and how right its notes are.
+"""`make bench-web`: how soon the page of `make web` plays, in a headless Chromium, and how accurate its notes are.
 
-Everything is measured from the moment the address is opened, on a server of this machine: what a network adds is the
-size over its speed. The seconds of processor are those of the page's own process; on two idle cores the clock shows
-hardly more. Each round begins with an empty cache.
+Times are measured from opening the address, on a server on this machine; a real network adds the time of the download.
+CPU seconds are those of the page's own process; on two idle cores, wall-clock time is hardly longer. Each round starts
+with an empty cache.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ import drive
 ROUNDS = 3
 LIMIT = 6.0  # s to the first sound, on two cores
 PATIENCE = 180_000  # ms
-ATTACK, UNTOUCHED = 0.01, 1.0  # s: between them, a note of the page is as the network made it
-# Notes down when what arrives from the worker.
+ATTACK, UNTOUCHED = 0.01, 1.0  # s, the part of a note of the page that is unchanged from the network's output
+# Records the messages from the worker with their times.
 SPY = """
 window.events = [];
 window.Worker = class extends Worker {
@@ -44,7 +44,7 @@ FIRST = "() => events.some(({ kind }) => kind === 'note')"
 
 
 def usage() -> tuple[float, float]:
-    """Seconds of processor that the pages of this program's browser have taken, and the MB that they occupy."""
+    """CPU seconds used by the pages of this program's browser, and their memory (MB)."""
     spent = occupied = 0.0
     for process in psutil.Process().children(recursive=True):
         try:
@@ -52,13 +52,13 @@ def usage() -> tuple[float, float]:
                 times = process.cpu_times()
                 spent += times.user + times.system
                 occupied += process.memory_info().rss / 1e6
-        except psutil.Error:  # it has ended
+        except psutil.Error:  # the process has ended
             pass
     return spent, occupied
 
 
 def visit(address: str) -> dict[str, Any]:
-    """Open the page, wait for all notes of the instrument that it begins with, and tell what happened when."""
+    """Open the page, wait for all notes of its first instrument, and return the times of all events."""
     with drive.chromium() as browser:
         page = browser.new_page()
         page.add_init_script(SPY)
@@ -87,7 +87,7 @@ def visit(address: str) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Measure, print, and compare with the port."""
+    """Measure the page, compare its notes with the port, and print the results."""
     model = gansynth.load("demo")
     with tempfile.TemporaryDirectory() as temporary:
         path = export.web(model, Path(temporary) / "web", progress=False)
@@ -100,12 +100,12 @@ def main() -> int:
         with drive.files(path.parent) as address:
             rounds = [visit(address) for _ in range(ROUNDS)]
     middle = {key: statistics.median(one[key] for one in rounds) for key in rounds[0] if key != "notes"}
-    print(f"loaded and unpacked after {middle['loaded']:.1f} s, network ready after {middle['ready']:.1f} s")
-    print(f"first note after {middle['note']:.1f} s (limit {LIMIT:g}); {middle['first']:.1f} s of processor")
-    print(f"another {middle['each']:.2f} s for each note, all of them after {middle['all']:.1f} s", end="; ")
-    print(f"{middle['whole']:.1f} s of processor")
-    print(f"from a key to the start of its note {middle['script']:.1f} ms")
-    print(f"its processes occupy {middle['memory']:.0f} MB, and an empty page's {middle['empty']:.0f} MB")
+    print(f"loaded and decompressed after {middle['loaded']:.1f} s, network ready after {middle['ready']:.1f} s")
+    print(f"first note after {middle['note']:.1f} s (limit {LIMIT:g}); {middle['first']:.1f} CPU seconds")
+    print(f"{middle['each']:.2f} s for each further note, all notes after {middle['all']:.1f} s", end="; ")
+    print(f"{middle['whole']:.1f} CPU seconds")
+    print(f"{middle['script']:.1f} ms from a key to the start of its note")
+    print(f"memory: {middle['memory']:.0f} MB, of an empty page {middle['empty']:.0f} MB")
 
     begins = next(iter(instruments.bank(model).own.values()))
     notes, least = rounds[0]["notes"], np.inf
@@ -114,7 +114,7 @@ def main() -> int:
     for note, wave in zip(notes, expected[:, part].astype(np.float64), strict=True):
         error = np.array(note["wave"])[part] - wave
         least = min(least, 10 * np.log10(np.sum(wave**2) / np.sum(error**2)))
-    print(f"{begins.name}: {len(notes)} notes, the sound at least {least:.0f} dB above the difference from the port")
+    print(f"{begins.name}: {len(notes)} notes, at least {least:.0f} dB above their difference from the port")
     return 0
 
 

@@ -1,8 +1,8 @@
-"""`make bench-widgets`: how long the controls of the notebooks let a person wait, with the bundled model.
+"""`make bench-widgets`: response times of the notebooks' controls with the bundled model.
 
-Measured from the click, as it arrives in Python, to the WAV file that goes to the page. Each is another instrument than
-those before, so that nothing is remembered; the first one, which starts TensorFlow, is told apart. Where instruments
-morph, each of the notes is a sound of its own; where one plays throughout, the same note is made once.
+Measured from a click, when it arrives in Python, to the sound file that is sent to the page. Each click uses another
+instrument, so that no cached notes are used; the first one, which starts TensorFlow, is listed separately. If
+instruments morph, every note is a distinct sound; if one plays throughout, equal notes are generated only once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from helpers.instruments import Instrument
 
 ROUNDS = 20
 BARS = 8  # of the prelude
-NOTE_LIMIT, PHRASE_LIMIT = 0.5, 2.0  # s that a person may have to wait on two cores
+NOTE_LIMIT, PHRASE_LIMIT = 0.5, 2.0  # s, target response times on two cores
 
 
 def note(model: gansynth.GANSynth, bank: dict[str, Instrument], folder: str) -> Callable[[str], bytes]:
@@ -35,7 +35,7 @@ def note(model: gansynth.GANSynth, bank: dict[str, Instrument], folder: str) -> 
 
 
 def phrase(model: gansynth.GANSynth, bank: dict[str, Instrument], *, morphs: bool) -> Callable[[str], bytes]:
-    """Another instrument in the timeline, throughout or to morph to, and then what the button does."""
+    """Change an instrument of the timeline, held throughout or morphed to, and then generate."""
     whole = midi.load(runtime.ROOT / "data" / "midi" / "bach_prelude.mid")
     song = midi.excerpt(whole, 0.0, midi.bars(whole)[BARS])
     editor = widgets.TimelineEditor(bank, song)
@@ -52,12 +52,12 @@ def phrase(model: gansynth.GANSynth, bank: dict[str, Instrument], *, morphs: boo
 
 
 def measure(act: Callable[[str], bytes], names: list[str]) -> list[float]:
-    """Seconds for each instrument."""
+    """Response time in seconds for each instrument."""
     seconds = []
     for name in names:
         began = time.perf_counter()
         if not act(name):
-            raise RuntimeError(f"{name} is not heard")
+            raise RuntimeError(f"{name} gives no sound")
         seconds.append(time.perf_counter() - began)
     return seconds
 
@@ -65,13 +65,13 @@ def measure(act: Callable[[str], bytes], names: list[str]) -> list[float]:
 def main() -> None:
     model = gansynth.load("demo")
     bank = instruments.named(model)
-    names = list(bank)[1 : ROUNDS + 2]  # without the one that timelines begin with
+    names = list(bank)[1 : ROUNDS + 2]  # without the first one, with which timelines start
     print(f"{os.cpu_count()} cores\n\n{'':<38} {'first':>8} {'median':>8} {'longest':>8} {'limit':>8}")
     with tempfile.TemporaryDirectory() as folder:
         rows = [
             ("a preview note", note(model, bank, folder), NOTE_LIMIT),
             (f"another instrument in {BARS} bars", phrase(model, bank, morphs=False), PHRASE_LIMIT),
-            (f"another one to morph to in {BARS} bars", phrase(model, bank, morphs=True), PHRASE_LIMIT),
+            (f"a morph to another one in {BARS} bars", phrase(model, bank, morphs=True), PHRASE_LIMIT),
         ]
         for title, act, limit in rows:
             first, *others = measure(act, names)

@@ -115,7 +115,7 @@ def test_each_instrument_has_a_latent_loud_and_soft(check):
     found = check.latents_by_kind({"instruments": listed})
     np.testing.assert_array_equal(found["loud"]["Violin"], z[names.index("Violin")])
     np.testing.assert_array_equal(found["soft"]["Violin"], z[names.index("Violin, soft")])
-    with pytest.raises(ValueError, match="does not bring the instruments"):
+    with pytest.raises(ValueError, match="does not contain the instruments"):
         check.latents_by_kind({"instruments": listed[:40]})
 
 

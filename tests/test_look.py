@@ -70,7 +70,7 @@ def test_an_error_of_a_page_is_said_and_is_the_exit_status(pages, tmp_path, caps
 def test_without_a_browser_there_is_one_sentence(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(drive, "CHROMIUM", None)
     assert look.main(["--output", str(tmp_path)]) == 1
-    assert capsys.readouterr().err == f"Nothing can be looked at: {drive.NO_CHROMIUM}.\n"
+    assert capsys.readouterr().err == f"Cannot take screenshots: {drive.NO_CHROMIUM}.\n"
 
 
 @pytest.mark.parametrize("name", ["missing.ipynb", "notes.txt"])
@@ -78,4 +78,4 @@ def test_a_file_that_is_no_page_is_refused(name, tmp_path, capsys):
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(SystemExit):
         look.main([str(tmp_path / name)])
-    assert "is not a notebook or a page of HTML" in capsys.readouterr().err
+    assert "is not an existing notebook or HTML page" in capsys.readouterr().err

@@ -122,7 +122,7 @@ class TestSite:
     def test_what_is_no_notebook_gets_one_sentence(self, tmp_path, capsys):
         (tmp_path / "01_a.ipynb").write_text("nonsense")
         assert make_site.main(["--output", str(tmp_path / "site")], folder=tmp_path) == 1
-        assert "01_a.ipynb has no page: " in capsys.readouterr().err
+        assert "no page was written for 01_a.ipynb: " in capsys.readouterr().err
 
 
 class TestPage:

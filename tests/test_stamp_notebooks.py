@@ -79,7 +79,7 @@ class TestStamped:
 
     @pytest.mark.parametrize("text", ["", "[]", "{}", '{"cells": []}', '{"cells": [{}]}', notebook(("code", "1"))])
     def test_other_files_get_one_sentence(self, text):
-        with pytest.raises(ValueError, match=r"x\.ipynb is not a notebook that begins with a cell of markdown\."):
+        with pytest.raises(ValueError, match=r"x\.ipynb is not a notebook that begins with a Markdown cell\."):
             stamped(text, "x.ipynb", NEW)
 
 
@@ -158,22 +158,22 @@ class TestRemote:
         ],
     )
     def test_elsewhere_gets_one_sentence_without_the_url(self, url):
-        with pytest.raises(ValueError, match=r'^The git remote "origin" is not at github\.com: '):
+        with pytest.raises(ValueError, match=r'^The git remote "origin" is not on github\.com: '):
             of_remote(url)
 
     def test_with_what_cannot_be_an_address(self):
-        with pytest.raises(ValueError, match="is not an address like"):
+        with pytest.raises(ValueError, match="is not an address of the form"):
             of_remote('git@github.com:you/x"; import os')
 
     def test_of_a_clone(self, tmp_path):
         git = ["git", "-C", str(tmp_path)]
         subprocess.run([*git, "init", "-q"], check=True)
-        with pytest.raises(ValueError, match='no git remote "origin" here'):
+        with pytest.raises(ValueError, match='no git remote "origin"'):
             origin(tmp_path)
         subprocess.run([*git, "remote", "add", "origin", "git@github.com:you/my-fork.git"], check=True)
         assert origin(tmp_path) == NEW
         (tmp_path / "unpacked").mkdir()  # a copy without history, within another repository
-        with pytest.raises(ValueError, match='no git remote "origin" here'):
+        with pytest.raises(ValueError, match='no git remote "origin"'):
             origin(tmp_path / "unpacked")
 
 
@@ -201,7 +201,7 @@ class TestAddress:
         ],
     )
     def test_of_anything_else_gets_one_sentence(self, address):
-        with pytest.raises(ValueError, match=r"is not an address like https://github\.com/owner/name"):
+        with pytest.raises(ValueError, match=r"is not an address of the form https://github\.com/owner/name"):
             repository_name(address)
 
     @given(st.text())

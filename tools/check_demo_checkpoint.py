@@ -1,17 +1,17 @@
-"""Measure the voices of a checkpoint that make_demo_checkpoint.py made, against the notes that it was fitted to.
+"""Compare the voices of a checkpoint written by make_demo_checkpoint.py with the notes that it was fitted to.
 
     python tools/check_demo_checkpoint.py --work WORK --checkpoint data/checkpoints/demo
 
-Prints what is true of all notes and writes measurements.json, with every instrument, beside the checkpoint. WORK is the
-folder that `render` filled. Of the forty instruments that there are loud and soft, at every STEP-th pitch:
+Prints the results over all notes, and writes those of every instrument to measurements.json next to the checkpoint.
+WORK is the folder filled by `render`. For the forty instruments with a loud and a soft version, at every STEP-th pitch:
 
-1. tuning: the share of notes within 25 and 50 cents for pyin, of those whose source is;
+1. tuning: the share of notes that pYIN finds within 25 and 50 cents, among those whose source note is;
 2. log-spectral distance to the source;
 3. whether a classifier, trained on the loud and soft source notes, recognises the instrument's family;
-4. clicks: whether the largest jump from sample to sample is more than JUMP_FACTOR times the source note's; and how much
-   later than the source a struck or plucked note is there, because a note that fades in has no clicks either.
+4. clicks: whether the largest jump from sample to sample is more than JUMP_FACTOR times that of the source note; and
+   how much later than its source a struck or plucked note begins, because a note that fades in has no clicks either.
 
-What lies between the voices is the business of check_demo_space.py.
+The space between the voices is measured by check_demo_space.py.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from helpers.pitch import pyin
 
 IN_TUNE = (25, 50)  # cents
 
-DISTANCE_RANGE = 80  # dB below a source's loudest bin, where silence begins
+DISTANCE_RANGE = 80  # dB below a source's loudest bin; anything lower counts as silence
 
-# The family, by what is known to tell timbres apart: the shape of the spectrum, how it moves, and the envelope. More
-# cepstra than 13 begin to tell the pitch, and source notes at other pitches are recognised less often.
-FAMILY_SECONDS = 3.0  # the key is held for as long
+# Features for the family, which are known to distinguish timbres: the shape of the spectrum, its changes, and the
+# envelope. With more than 13 cepstra, the pitch shows, and source notes at other pitches are recognised less often.
+FAMILY_SECONDS = 3.0  # for which the key is held
 MEL_BANDS, CEPSTRA = 64, 13
 FAMILY_FRAME, FAMILY_HOP = 1024, 256  # samples
 ATTACK_SECONDS = 0.1
@@ -46,22 +46,23 @@ ENVELOPE_SECONDS = (0, 0.05, 0.1, 0.2, 0.5, 1, 2, 3)
 QUIETEST = -60.0  # dB below the loudest part of the envelope
 PENALTY = 10.0  # of the support vector machine
 
-# Clicks. How steep a note may be depends on how bright it is, so the source note says it: the largest jump of a sample,
-# relative to the note's peak, may be twice as large (6 dB). Hardly any source note differs as much from its neighbour
-# in pitch. In bright notes smaller clicks go unnoticed.
-ATTACK_SAMPLES = CONFIG.sample_rate // 50  # 20 ms that a stroke may begin in
+# Clicks. A bright note has steeper slopes, so the source note is the standard: the largest jump of a sample, relative
+# to the note's peak, may be twice as large (6 dB). Hardly any source note differs as much from the next one in pitch.
+# In bright notes, smaller clicks go unnoticed.
+ATTACK_SAMPLES = CONFIG.sample_rate // 50  # the first 20 ms, which are ignored because of the attack
 JUMP_FACTOR = 2.0
 
-# Strokes: of families whose notes are struck or plucked, when half of the highest peak of the first 150 ms is reached.
+# Strokes, in families with struck or plucked notes: the time at which half of the highest peak of the first 150 ms is
+# reached.
 STRUCK = ("bass", "guitar", "keyboard", "mallet")
 STROKE_SECONDS, STROKE_BLOCK = 0.15, 32  # samples
 
-STEP = 10  # semitones between two pitches that are measured
+STEP = 10  # semitones between two measured pitches
 PITCHES = MIN_PITCH + np.arange(0, NUM_PITCHES, STEP)
 KINDS = ("loud", "soft")
 
 
-# ---------------------------------------------------------------------------------------------------- of single notes
+# ------------------------------------------------------------------------------------------------------- single notes
 
 
 def part(wave: np.ndarray, seconds: tuple[float, float]) -> np.ndarray:
@@ -70,14 +71,14 @@ def part(wave: np.ndarray, seconds: tuple[float, float]) -> np.ndarray:
 
 
 def cents_off(wave: np.ndarray, note: int) -> float:
-    """How far pYIN hears a note from its pitch."""
+    """The deviation of a note from its pitch, measured with pYIN (cents); NaN if there is no pitch."""
     return pyin(wave, note, CONFIG.sample_rate)
 
 
 def spectral_distance(note: np.ndarray, source: np.ndarray) -> float:
     """Log-spectral distance in dB: root mean square over bins, mean over frames.
 
-    Both are brought to one level first, and what lies DISTANCE_RANGE below the source's loudest bin counts as silence.
+    Both are brought to the same level first; values DISTANCE_RANGE below the source's loudest bin count as silence.
     """
     decibels = []
     for wave in (note, source):
@@ -96,14 +97,14 @@ def largest_jump(wave: np.ndarray) -> float:
 
 
 def stroke_milliseconds(wave: np.ndarray) -> float:
-    """When a note is there: the first block in which half of the highest peak of STROKE_SECONDS is reached."""
+    """When a note begins (ms): the first block that reaches half of the highest peak within STROKE_SECONDS."""
     begun = np.abs(part(wave, (0, STROKE_SECONDS)))
     peaks = begun[: len(begun) // STROKE_BLOCK * STROKE_BLOCK].reshape(-1, STROKE_BLOCK).max(axis=1)
     return 1000 * STROKE_BLOCK / CONFIG.sample_rate * float(np.argmax(peaks >= peaks.max() / 2))
 
 
 def descriptors(wave: np.ndarray, pitch: int) -> np.ndarray:
-    """What the classifier receives of a note, whatever its level: float32 [47].
+    """The classifier's features of a note, independent of its level: float32 [47].
 
     Mel-frequency cepstra (mean, deviation over time, mean of the attack), the envelope in dB, and the pitch.
     """
@@ -122,7 +123,7 @@ def descriptors(wave: np.ndarray, pitch: int) -> np.ndarray:
 
 
 def measure_note(note: np.ndarray, pitch: int, source: np.ndarray) -> dict[str, float | np.ndarray]:
-    """All that is measured of one note, [samples] like its source note."""
+    """All measurements of one note, [samples] like its source note."""
     return {
         "cents": cents_off(note, pitch),
         "distance": spectral_distance(note, source),
@@ -132,7 +133,7 @@ def measure_note(note: np.ndarray, pitch: int, source: np.ndarray) -> dict[str, 
 
 
 def on_all_cores(function, *columns) -> list:
-    """`function` of each row of the columns; pyin alone takes a sixth of a second a note."""
+    """Apply `function` to each row of the columns, in parallel; pYIN alone takes a sixth of a second per note."""
     import joblib
 
     job = joblib.delayed(function)
@@ -145,14 +146,14 @@ def measure(notes: np.ndarray, sources: np.ndarray) -> dict[str, np.ndarray]:
     return {key: np.array([row[key] for row in rows]) for key in rows[0]}
 
 
-# ------------------------------------------------------------------------------------------------------- of all notes
+# ---------------------------------------------------------------------------------------------------------- all notes
 
 
 def source_notes(work: Path) -> dict[str, np.ndarray]:
     """Loud and soft: [instruments, PITCHES, samples] each, read as needed."""
     path, shape = work / "waves.npy", (len(VOICES), NUM_PITCHES, CONFIG.audio_length)
     if not path.is_file():
-        raise FileNotFoundError(f"no notes at {path}; `make_demo_checkpoint.py render` makes them")
+        raise FileNotFoundError(f"there are no notes at {path}; run `make_demo_checkpoint.py render` first")
     notes = np.load(path, mmap_mode="r")
     if notes.shape != shape:
         raise ValueError(f"{path} has shape {notes.shape}, not {shape}: render the notes again")
@@ -166,12 +167,12 @@ def latents_by_kind(about: dict) -> dict[str, dict[str, np.ndarray]]:
     endings = dict(zip(KINDS, ("", ", soft"), strict=True))
     names = {kind: {name: f"{name}{ending}" for name in INSTRUMENTS} for kind, ending in endings.items()}
     if not {voice for of_kind in names.values() for voice in of_kind.values()} <= set(listed):
-        raise ValueError("the checkpoint does not bring the instruments that make_demo_checkpoint.py gives it")
+        raise ValueError("the checkpoint does not contain the instruments that make_demo_checkpoint.py writes")
     return {kind: {name: listed[voice] for name, voice in of_kind.items()} for kind, of_kind in names.items()}
 
 
 def family_classifier(known: np.ndarray, families: list[str] | np.ndarray):
-    """A support vector machine on `descriptors` [n, 47] of notes whose families are known; `predict` tells others'."""
+    """A support vector machine fitted to `descriptors` [n, 47] of notes with known families."""
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
@@ -180,10 +181,10 @@ def family_classifier(known: np.ndarray, families: list[str] | np.ndarray):
 
 
 def recognise(measured: dict[str, dict[str, dict]]) -> None:
-    """Add to all that was measured whether its family is "recognised", [pitches].
+    """Add to all measurements whether the family is "recognised", [pitches].
 
     Args:
-      measured: kind -> instrument -> whose -> what `measure` gives; the classifier knows the "source" of all kinds.
+      measured: kind -> instrument -> "source" or "model" -> result of `measure`; the classifier is fitted to "source".
     """
     rows = [(INSTRUMENTS[name][1], row) for of_kind in measured.values() for name, row in of_kind.items()]
     families = np.repeat([family for family, _ in rows], len(PITCHES))
@@ -194,13 +195,13 @@ def recognise(measured: dict[str, dict[str, dict]]) -> None:
 
 
 def counted_in_tune(source_cents: np.ndarray, cents: np.ndarray, limit: float) -> list[int]:
-    """How many notes are in tune, of how many whose source is (0 for a source: count them all)."""
-    usable = np.abs(source_cents) <= limit  # no comparison holds for NaN, where no pitch is heard
+    """The number of notes in tune, and the number of notes whose source is in tune."""
+    usable = np.abs(source_cents) <= limit  # False for NaN, where there is no pitch
     return [int(np.sum(usable & (np.abs(cents) <= limit))), int(np.sum(usable))]
 
 
 def scores(source: dict[str, np.ndarray], made: dict[str, np.ndarray]) -> dict:
-    """The numbers of the table for some notes: tuning as [in tune, of how many], the rest as means or shares."""
+    """The numbers of the table for a set of notes: tuning as [in tune, of how many], the rest as means or shares."""
     found = {f"in_tune_{limit}": counted_in_tune(source["cents"], made["cents"], limit) for limit in IN_TUNE}
     ratios = made["jump"] / np.maximum(source["jump"], 1e-9)
     found["distance_db"] = float(np.mean(made["distance"]))
@@ -212,7 +213,7 @@ def scores(source: dict[str, np.ndarray], made: dict[str, np.ndarray]) -> dict:
 
 
 def pooled(rows: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """What was measured of several instruments, as if it were of one."""
+    """The measurements of several instruments, joined."""
     return {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
 
 
@@ -220,7 +221,7 @@ def pooled(rows: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 
 def rounded(value):
-    """Numbers for a compact file: four decimals, None instead of NaN."""
+    """Numbers for a compact file: four decimal places, and None instead of NaN."""
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, (list, np.ndarray)):
@@ -233,7 +234,7 @@ def rounded(value):
 def measure_all(
     model, latents: dict[str, dict[str, np.ndarray]], sources: dict[str, np.ndarray]
 ) -> tuple[dict[str, dict[str, dict]], dict[str, list[float]]]:
-    """All notes: kind -> instrument -> whose -> what `measure` gives, and kind -> late strokes."""
+    """Measure all notes: kind -> instrument -> "source" or "model" -> result of `measure`; and kind -> delays (ms)."""
     measured, late = {kind: {} for kind in KINDS}, {kind: [] for kind in latents}
     keys = [(kind, name, sources[kind][i]) for kind in KINDS for i, name in enumerate(INSTRUMENTS)]
     for kind, name, of_source in tqdm(keys):
@@ -283,7 +284,7 @@ def check(work: Path, checkpoint: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--work", type=Path, required=True, help="folder that make_demo_checkpoint.py rendered into")
+    parser.add_argument("--work", type=Path, required=True, help="folder of `make_demo_checkpoint.py render`")
     parser.add_argument("--checkpoint", type=Path, required=True)
     args = parser.parse_args()
     check(args.work, args.checkpoint)

@@ -1,19 +1,20 @@
-"""Measure what lies between the voices of a checkpoint: whether any latent is an instrument, and another one.
+"""Measure the space between the voices of a checkpoint: whether any latent is an instrument, and a different one.
 
     python tools/check_demo_space.py --work WORK --checkpoint data/checkpoints/demo [--count 200]
 
-WORK is the folder that `make_demo_checkpoint.py render` filled. Of the voices, of random latents as the model draws
-them (`sample_z`), of the middle and of any point between two random voices, and of the source notes, at three pitches:
+WORK is the folder filled by `make_demo_checkpoint.py render`. For the voices, for random latents as the model draws
+them (`sample_z`), for midpoints and random points between two random voices, and for the source notes, at three
+pitches:
 
 1. diversity: the mean distance between two of them (root mean square of dB in mel bands at ten moments of a note), and
-   how far spectral centroid, attack and decay spread;
-2. tuning: the share of notes that pyin hears within 25 cents;
-3. distance to the nearest source note, against that of source notes to their own nearest neighbours: whether something
-   lies between real instruments, or beside them all;
-4. modulation of held sounds from 2 to 12 Hz, of the voices against their sources.
+   the spread of spectral centroid, attack and decay;
+2. tuning: the share of notes that pYIN finds within 25 cents;
+3. distance to the nearest source note, relative to that of source notes to their own nearest neighbours: whether a
+   sound is among real instruments, or far from all of them;
+4. modulation of held sounds from 2 to 12 Hz, of the voices relative to their sources.
 
-And of instruments that were never learned: the distance of the nearest voice, and of the nearest of many latents.
-Prints a table and writes space.json beside the checkpoint.
+And for instruments that were never trained: the distance to the nearest voice, and to the nearest of many latents.
+Prints a table and writes space.json next to the checkpoint.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def distances(here: np.ndarray, there: np.ndarray) -> np.ndarray:
 
 
 class Heard:
-    """What was measured of some instruments: `pictures` [n, pitches, ...] and descriptions [n, pitches, 5]."""
+    """Measurements of a set of instruments: `pictures` [n, pitches, ...] and descriptions [n, pitches, 5]."""
 
     def __init__(self, notes: np.ndarray):
         self.pictures = pictures(notes)
@@ -69,7 +70,7 @@ class Heard:
         self.numbers = np.array(on_all_cores(describe, flat, pitches)).reshape(len(notes), len(PITCHES), -1)
 
     def diversity(self) -> float:
-        """Mean distance of two different ones at the same pitch."""
+        """The mean distance between two different instruments at the same pitch."""
         upper = np.triu_indices(len(self.pictures), 1)
         return float(np.mean([distances(at, at)[upper].mean() for at in self.pictures.swapaxes(0, 1)]))
 
@@ -81,7 +82,7 @@ class Heard:
         return np.abs(self.numbers[:, :, 4]) <= IN_TUNE
 
     def nearest(self, others: Heard, neighbour: int = 0) -> np.ndarray:
-        """Distance to the nearest of others at the same pitch (or the one after it), [n, pitches]."""
+        """Distance to the nearest of others at the same pitch, or to the `neighbour`-th after it, [n, pitches]."""
         pairs = zip(self.pictures.swapaxes(0, 1), others.pictures.swapaxes(0, 1), strict=True)
         return np.stack([np.sort(distances(*pair), axis=1)[:, neighbour] for pair in pairs], axis=1)
 
@@ -112,7 +113,7 @@ def check(work: Path, checkpoint: Path, count: int) -> dict:
     notes = np.stack([np.array(np.load(work / "waves.npy", mmap_mode="r")[i, columns]) for i in which])
     looks = pictures(notes)
     same = np.array([np.argmax(row < 0.5) for row in distances(looks, looks)])
-    distinct = np.unique(same)  # some voices sound the same loud and soft: one of them is enough
+    distinct = np.unique(same)  # some voices sound the same loud and soft; one of the two is enough
     z = np.array([row["z"] for row in rows])[distinct]
     sources = Heard(notes[distinct])
     rng = np.random.RandomState(SEED)
@@ -161,9 +162,9 @@ def check(work: Path, checkpoint: Path, count: int) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--work", type=Path, required=True, help="folder that make_demo_checkpoint.py rendered into")
+    parser.add_argument("--work", type=Path, required=True, help="folder of `make_demo_checkpoint.py render`")
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=200, help="latents of each kind; default: %(default)s")
+    parser.add_argument("--count", type=int, default=200, help="latents of each kind (default: %(default)s)")
     args = parser.parse_args()
     found = check(args.work, args.checkpoint, args.count)
     columns = list(found["sources"])

@@ -1,9 +1,9 @@
-"""Bring tests/colab/pins.txt to the versions of tests/colab/pip-freeze.txt, the list that Colab publishes.
+"""Update tests/colab/pins.txt to the versions in tests/colab/pip-freeze.txt, the list published by Colab.
 
     curl -o tests/colab/pip-freeze.txt https://raw.githubusercontent.com/googlecolab/backend-info/main/pip-freeze.txt
     python tools/colab_pins.py
 
-What Colab no longer has is left out, and named.
+Packages that Colab no longer has are removed, and their names are printed.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ COLAB = Path(__file__).resolve().parents[1] / "tests" / "colab"
 
 
 def same(name: str) -> str:
-    """A package's name as pip compares it."""
+    """The normalized name of a package, as pip compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def pinned(pins: str, published: str) -> tuple[str, list[str]]:
-    """The pins with the published versions, and the names of those that are not published."""
+    """The pins with the published versions, and the names of packages that are not published."""
     lines = (line.split("==") for line in published.splitlines() if re.fullmatch(r"[\w.-]+==[\w.+!-]+", line))
     versions = {same(name): version for name, version in lines}
     names = [line.split("==")[0] for line in pins.split()]

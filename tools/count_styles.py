@@ -1,16 +1,16 @@
-"""Write data/styles/mma.json: how often each style of MMA gives a part to each General MIDI program.
+"""Write data/styles/mma.json: how often each style of MMA assigns each kind of part to each General MIDI program.
 
     python tools/count_styles.py FOLDER
 
-FOLDER holds MMA's `lib` and `MMA` (Debian's package mma: /usr/share/mma). Nothing but numbers is taken.
+FOLDER contains MMA's `lib` and `MMA` (Debian's package mma: /usr/share/mma). Only counts are extracted.
 
-A voice setting ("Voice Bandoneon" in a track) counts for the part that its track plays:
+A voice setting ("Voice Bandoneon" in a track) counts for the kind of part that its track plays:
 
-- "bass": tracks of the kinds Bass and Walk up to MMA's octave 3, which begins at C2, and all whose program is a bass;
+- "bass": tracks of the kinds Bass and Walk up to MMA's octave 3, which begins at C2, and all with a bass program;
 - "chords": Chord and Plectrum;
-- "lines": other tracks of Bass and Walk, which play one note at a time too, and Arpeggio, Scale, Aria, Solo and Melody.
+- "lines": other tracks of Bass and Walk, which also play single notes, and Arpeggio, Scale, Aria, Solo and Melody.
 
-A setting by a variable ("Voice $_Bass_Voice") repeats another track's and is not counted; nor are drums.
+A setting by a variable ("Voice $_Bass_Voice") repeats that of another track and is not counted; nor are drums.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ SOURCE = "MMA, Musical MIDI Accompaniment, by Bob van der Poel (Debian package m
 CHORDS, LOW = ("chord", "plectrum"), ("bass", "walk")
 LINES = ("arpeggio", "scale", "aria", "solo", "melody")
 PARTS = ("bass", "chords", "lines")
-BASS_OCTAVE, OCTAVE = 3, 4  # the highest that is a bass, and the one of tracks that name none; both as MMA counts
+BASS_OCTAVE, OCTAVE = 3, 4  # highest octave of a bass, and default octave of a track, in MMA's numbering
 BASSES = range(32, 40)
-MISSPELT = {"distortonguitar": "distortionguitar"}  # MMA knows both
+MISSPELT = {"distortonguitar": "distortionguitar"}  # MMA accepts both
 
 Parts = dict[str, dict[int, int]]  # part -> program -> voice settings
 
 
 def voices(miditables: str) -> dict[str, int]:
-    """MMA's names of the programs, in lower case, from the text of MMA/miditables.py."""
+    """Program numbers by MMA's names in lower case, from the text of MMA/miditables.py."""
     _, is_there, table = miditables.partition("voiceNames = {")
     if not is_there:
         raise ValueError("miditables.py has no voiceNames; is it MMA's?")
@@ -46,10 +46,10 @@ def voices(miditables: str) -> dict[str, int]:
 
 
 def count(style: str, programs: Mapping[str, int]) -> Parts:
-    """The voice settings of a style file: part -> program -> how many there are."""
+    """Count the voice settings of a style file: part -> program -> number of settings."""
     found: dict[str, Counter[int]] = defaultdict(Counter)
     octaves: dict[str, int] = {}
-    waiting: list[tuple[str, int]] = []  # (track, program); the octave may stand further down in the same block
+    waiting: list[tuple[str, int]] = []  # (track, program); the octave may follow later in the same block
     for track, word, values in _settings(style.splitlines()):
         if word == "octave" and values and values[0].isdigit():
             octaves[track] = int(values[0])
@@ -64,7 +64,7 @@ def count(style: str, programs: Mapping[str, int]) -> Parts:
 
 
 def _settings(lines: Iterable[str]) -> Iterable[tuple[str, str, list[str]]]:
-    """What the lines say of tracks: (track, word, values), and ("", "end", []) wherever a block is over."""
+    """The settings of tracks: (track, word, values), and ("", "end", []) at the end of each block."""
     blocks: list[list[str]] = []
     for line in lines:
         words = line.partition("//")[0].lower().split()
@@ -106,7 +106,7 @@ def main(folder: str | Path, path: Path = COUNTS) -> int:
         for file in sorted(library.rglob("*.mma"))
     }
     rows = [f"  {json.dumps(name)}: {json.dumps(parts)}" for name, parts in styles.items() if parts]
-    text = ",\n".join(rows)  # a line for each, which people can read
+    text = ",\n".join(rows)  # one line per style, for readability
     path.write_text(f'{{"source": {json.dumps(SOURCE)},\n "styles": {{\n{text}\n }}}}\n', "utf-8")
     print(f"{path}: {len(rows)} styles")
     return 0

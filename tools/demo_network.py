@@ -1,8 +1,8 @@
-"""The generator and the losses of its fit in JAX, for make_demo_checkpoint.py: one program for processors and GPUs.
+"""The generator and the losses of its fit in JAX, for make_demo_checkpoint.py; runs on CPUs and GPUs.
 
-The network is that of helpers/gansynth/networks.py, with two differences. What a latent does to the first layer is
-given by a few coordinates (`first_layer`), and without a time axis (kernels one row high) it draws one frame, the
-steady part of a note. tests/test_demo_network.py holds it to the port.
+The network is that of helpers/gansynth/networks.py, with two differences. A latent acts on the first layer through a
+few coordinates only (`first_layer`), and without a time axis (with kernels one row high) the network draws one frame,
+the steady part of a note. tests/test_demo_network.py compares it with the port.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from helpers.gansynth.config import NUM_PITCHES, OVERLAP, Config
 
 LEAKY_SLOPE, PIXEL_NORM_EPSILON = 0.2, 1e-8
 LAYOUT = ("NHWC", "HWIO", "NHWC")
-EXACT = lax.Precision.HIGHEST  # GPUs round the factors of float32 products to 10 bits unless they are told
+EXACT = lax.Precision.HIGHEST  # by default, GPUs round the factors of float32 products to 10 bits
 
-LOUDNESS_EXPONENT = 0.7  # of a bin's magnitude, as how much it is heard
-LOOKS = (64, 256, 1024)  # samples of a frame in which a stroke is looked at; they overlap by three quarters
-STROKE_SAMPLES = 2048  # of a note that belong to its stroke
+LOUDNESS_EXPONENT = 0.7  # applied to a bin's magnitude to estimate its loudness
+LOOKS = (64, 256, 1024)  # frame lengths for comparing strokes (samples); frames overlap by three quarters
+STROKE_SAMPLES = 2048  # length of a note's stroke
 CLICK_BLOCK = 256  # samples
-SMOOTHEST = 1e-3  # jump of a sample that is no click even in silence
-SECTION = 16  # frames over which a centroid is taken
+SMOOTHEST = 1e-3  # jump from sample to sample that is not a click even in silence
+SECTION = 16  # frames over which a centroid is averaged
 
 Weights = dict[str, jax.Array]
 
@@ -35,7 +35,7 @@ Weights = dict[str, jax.Array]
 
 
 def first_weights(config: Config, axes: int, seed: int) -> Weights:
-    """Weights of the network without its time axis, all near N(0, 1) but for the axes, several of which add up."""
+    """Weights of the network without its time axis, all near N(0, 1) except those of the axes, which add up."""
     rng = np.random.RandomState(seed)
     width = config.start_width * config.filters(1)
     arrays = {
@@ -56,13 +56,13 @@ def first_weights(config: Config, axes: int, seed: int) -> Weights:
 
 
 def grow_time_axis(steady: Weights, config: Config) -> Weights:
-    """Weights of the real network that at first plays every note's steady part throughout."""
+    """Weights of the full network, which initially plays every note's steady part throughout."""
     grown = {}
     for name, array in steady.items():
         if name in ("axes", "pitches"):
             array = jnp.tile(array, (1, config.start_height))
         elif name.endswith("kernel") and "to_rgb" not in name:
-            # The middle row; the equalised scale shrinks with the root of the kernel's size.
+            # Placed in the middle row, and scaled since the equalised scale shrinks with the root of the kernel's size.
             rows = [(config.kernel_size // 2,) * 2, (0, 0), (0, 0), (0, 0)]
             array = jnp.pad(array * math.sqrt(config.kernel_size), rows)
         grown[name] = array
@@ -74,10 +74,10 @@ def pixel_norm(x):
 
 
 def phases(size: int) -> np.ndarray:
-    """Which taps of a small image's kernel the taps of a doubled one's fall on, [phases, small taps, taps].
+    """How the taps of a kernel for the upsampled image map to taps for the small one, [phases, small taps, taps].
 
-    Doubling repeats pixels, so at even places of the doubled image the last two of three taps see one pixel, at odd
-    places the first two. An axis with a single tap is not doubled.
+    Upsampling repeats pixels, so at even positions of the upsampled image the last two of three taps see the same
+    pixel, at odd positions the first two. An axis with a single tap is not upsampled.
     """
     if size == 1:
         return np.ones((1, 1, 1), np.float32)
@@ -86,9 +86,10 @@ def phases(size: int) -> np.ndarray:
 
 
 def convolve(x, kernel, upscaling: bool, precision):
-    """[batch, rows, columns, channels], zero-padded; the products and the answer are in `precision`.
+    """Convolve [batch, rows, columns, channels], zero-padded; the products and the result are in `precision`.
 
-    With `upscaling` both axes are doubled before: by a convolution of the small image that gives four pixels for one.
+    With `upscaling`, both axes are first doubled; this is done by a convolution of the small image that gives four
+    pixels for each one.
     """
     if upscaling:
         rows, columns = (phases(size) for size in kernel.shape[:2])
@@ -105,12 +106,12 @@ def convolve(x, kernel, upscaling: bool, precision):
 
 
 def first_layer(weights: Weights, u, pitch, length, config: Config):
-    """What the first convolution gives.
+    """The output of the first convolution.
 
     Args:
       u: coordinates of the latents, [batch, axes].
       pitch: pitch - MIN_PITCH, [batch].
-      length: of the latents, [batch]: the network norms them together with the pitch.
+      length: length of the latents, [batch], since the network normalises them together with the pitch.
     """
     share = jnp.sqrt((config.latent_vector_size + 1) / (length**2 + 1))[:, None]
     x = share * (jnp.matmul(u, weights["axes"], precision=EXACT) + weights["pitches"][pitch]) / math.sqrt(2)
@@ -118,7 +119,7 @@ def first_layer(weights: Weights, u, pitch, length, config: Config):
 
 
 def draw(weights: Weights, u, pitch, length, config: Config, precision=jnp.float32):
-    """Normalised spectrograms [batch, frames, bins, 2], or of one frame if the kernels have one row."""
+    """Normalised spectrograms [batch, frames, bins, 2], of a single frame if the kernels have one row."""
 
     def activate(x):
         x = x.astype(jnp.float32)
@@ -141,12 +142,12 @@ def draw(weights: Weights, u, pitch, length, config: Config, precision=jnp.float
 
 
 def magnitude_loss(predicted, target, loudness, frame_weights):
-    """How wrong normalised log magnitudes [batch, frames, bins] are: over all bins alike, and over what is heard.
+    """The error of normalised log magnitudes [batch, frames, bins]: a term over all bins and one weighted by loudness.
 
-    The first is the root mean square of a frame, as in the log-spectral distance: a partial that is missed counts for
-    more than with a mean absolute error, which would rather have none at all where most bins lie between partials.
-    `loudness` is each bin's weight in the second, and sums to about 1 a note: a struck note is soft in most of its bins
-    and frames.
+    The first is the root mean square over a frame, as in the log-spectral distance. It penalises a missing partial more
+    than a mean absolute error would, which favours no partials at all where most bins are between partials. `loudness`
+    is the weight of each bin in the second term, and sums to about 1 per note: a struck note is soft in most of its
+    bins and frames.
     """
     error = predicted - target
     alike = jnp.mean(frame_weights * jnp.sqrt(jnp.mean(error**2, axis=2) + 1e-6), axis=1)
@@ -154,15 +155,15 @@ def magnitude_loss(predicted, target, loudness, frame_weights):
 
 
 def frequency_losses(drawn, target, weight, drift):
-    """How wrong the phases are: of each bin from frame to frame, and of neighbouring bins against each other in time.
+    """The error of the phases: of each bin from frame to frame, and of neighbouring bins relative to each other.
 
-    The second is what makes the bins of a partial add up: an error of 0.01 a frame hardly shows in the first, and has
-    turned neighbours against each other after a second.
+    The second makes the bins of a partial add up: an error of 0.01 per frame hardly shows in the first, but after a
+    second, neighbouring bins cancel each other.
 
     Args:
       drawn, target: linear frequency in units of pi, [batch, frames, bins].
-      weight: of each bin, the same shape; sums to about 1 a note.
-      drift: [frames, frames], what turns errors of frames into errors of the running phase.
+      weight: weight of each bin, of the same shape; sums to about 1 per note.
+      drift: [frames, frames], the matrix that turns errors of single frames into errors of the accumulated phase.
 
     Returns:
       (frequency loss, coherence loss), [batch] each.
@@ -175,15 +176,15 @@ def frequency_losses(drawn, target, weight, drift):
 
 
 def crossfade(powers, levels, shares):
-    """Log power of several notes at once: their magnitudes added in their shares, at a level between their levels.
+    """Log power of a mixture of notes: their magnitudes are added in their shares, at a level between their levels.
 
-    Of magnitudes, because then the spectral centroid goes straight from one to the other; between logarithms it does
-    not for a third of the pairs.
+    Magnitudes are mixed because the spectral centroid then moves monotonically from one to the other; with logarithms
+    it does not for a third of the pairs.
 
     Args:
       powers: log power [notes, batch, ...].
       levels: log magnitude of each note's steady part, [notes, batch].
-      shares: [notes, batch]; those of a mixture sum to 1.
+      shares: share of each note, [notes, batch]; those of a mixture sum to 1.
     """
     levels, shares = (x.reshape(x.shape + (1,) * (powers.ndim - 2)) for x in (levels, shares))
     loudest = jax.nn.logsumexp(powers / 2 - levels, axis=0, b=shares)
@@ -197,16 +198,16 @@ def linear_magnitude(drawn, to_linear, config: Config):
 
 
 def log_centroids(magnitude):
-    """Logarithm of the spectral centroid in bins of a note's sections: [batch, frames, bins] -> [batch, sections]."""
+    """Logarithm of the spectral centroid (bins) of a note's sections: [batch, frames, bins] -> [batch, sections]."""
     batch, frames, bins = magnitude.shape
     mean = jnp.mean(magnitude.reshape(batch, -1, min(SECTION, frames), bins), axis=2)
     return jnp.log(mean @ jnp.arange(1.0, bins + 1) / jnp.sum(mean, axis=-1))
 
 
 def sound(magnitude, frequency, config: Config):
-    """The audio of the first frames, as `accelerated.InverseTransform` makes it: [batch, n, bins] -> [batch, samples].
+    """The audio of the first frames, as in `accelerated.InverseTransform`: [batch, n, bins] -> [batch, samples].
 
-    All samples that n frames cover wholly.
+    Only samples that are fully covered by the n frames.
     """
     batch, frames, _ = magnitude.shape
     phase = math.pi * jnp.cumsum(frequency, axis=1)
@@ -219,7 +220,7 @@ def sound(magnitude, frequency, config: Config):
 
 
 def loudness_of(wave, frame: int):
-    """Magnitudes ** LOUDNESS_EXPONENT of frames that are a quarter apart: [batch, samples] -> [batch, frames, bins]."""
+    """Magnitudes ** LOUDNESS_EXPONENT with a hop of a quarter frame: [batch, samples] -> [batch, frames, bins]."""
     padded = jnp.pad(wave, [(0, 0), (frame // 2, 0)])
     starts = np.arange(0, padded.shape[1] - frame + 1, frame // 4)
     frames = padded[:, starts[:, None] + np.arange(frame)]
@@ -229,10 +230,11 @@ def loudness_of(wave, frame: int):
 
 
 def stroke_loss(made, source):
-    """How different two beginnings sound within milliseconds, as a share of the source's loudness.
+    """The difference of two attacks at a resolution of milliseconds, as a share of the source's loudness.
 
-    Too soft is as wrong as too loud, and the loudest moments count most: with logarithms, or with what is too loud
-    alone, a note that fades in is better than one whose stroke is late by a few milliseconds. [batch, samples] both.
+    Too soft counts as much as too loud, and the loudest moments count most: with logarithms, or if only excess loudness
+    counted, a note that fades in would be better than one whose stroke is late by a few milliseconds. Both arguments
+    are [batch, samples].
     """
     shares = []
     for frame in LOOKS:
@@ -249,7 +251,7 @@ def steepest(wave):
 
 
 def click_loss(made, source):
-    """How far, as a logarithm, the steepest jump of a block is above the source's, where it is farthest."""
+    """By how much, as a logarithm, the steepest jump exceeds the source's, in the block where it is most."""
     excess = jnp.log((steepest(made) + SMOOTHEST) / (steepest(source) + SMOOTHEST))
     return jnp.max(jax.nn.relu(excess), axis=1)
 
@@ -257,11 +259,11 @@ def click_loss(made, source):
 # ---------------------------------------------------------------------------------------------------------- optimizer
 
 MOMENTUM, ADAM_DECAY = 0.9, 0.99
-AVERAGE_DECAY = 0.999  # of the moving average of the weights, which is what is kept
+AVERAGE_DECAY = 0.999  # of the moving average of the weights, which is the result of the fit
 
 
 def orthogonal(matrix):
-    """The nearest matrix whose rows (or columns, if they are fewer) are orthogonal, of root mean square about 1.
+    """The nearest matrix with orthogonal rows (or columns, if they are fewer) and a root mean square of about 1.
 
     Five steps of the Newton-Schulz iteration bring all singular values near 1, to between 0.7 and 1.2.
     Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
@@ -276,18 +278,18 @@ def orthogonal(matrix):
 
 
 def first_state(weights: Weights) -> dict:
-    """No two of its arrays are one, so that a step can be made in place."""
+    """The initial state of the optimizer. No arrays are shared, so that a step can be made in place."""
     copies = {kind: {name: jnp.array(x) for name, x in weights.items()} for kind in ("weight", "average")}
     zeros = {kind: {name: jnp.zeros_like(x) for name, x in weights.items()} for kind in ("first", "second")}
-    # float16 has no numbers below 6e-8, so gradients are those of a multiple of the loss; halved where it is too much.
+    # float16 has no numbers below 6e-8, so the loss is multiplied by `scale`, which is halved when gradients overflow.
     return {**copies, **zeros, "step": jnp.zeros((), jnp.int32), "scale": jnp.float32(2**10)}
 
 
 def descend(state: dict, gradients: Weights, rate) -> dict:
-    """One step of Muon for kernels and of Adam for all else, and of the moving average.
+    """One step of Muon for kernels, of Adam for all other weights, and of the moving average.
 
-    Muon's step has every direction of a kernel alike: after the same time the spectra's error was two thirds of Adam's,
-    and the frequencies' less than half.
+    Muon's step treats all directions of a kernel equally: after the same time, the error of the spectra was two thirds
+    of that with Adam, and the error of the frequencies less than half.
     """
     step = state["step"] + 1
     new = {kind: {} for kind in ("weight", "average", "first", "second")} | {"step": step}
@@ -295,7 +297,7 @@ def descend(state: dict, gradients: Weights, rate) -> dict:
         first = MOMENTUM * state["first"][name] + (1 - MOMENTUM) * gradient
         second = ADAM_DECAY * state["second"][name] + (1 - ADAM_DECAY) * gradient**2
         if name.endswith("kernel") and "to_rgb" not in name:
-            ahead = MOMENTUM * first + (1 - MOMENTUM) * gradient  # as Nesterov looks
+            ahead = MOMENTUM * first + (1 - MOMENTUM) * gradient  # Nesterov momentum
             change = orthogonal(ahead.reshape(-1, ahead.shape[-1])).reshape(ahead.shape)
         else:
             change = first / (jnp.sqrt(second / (1 - ADAM_DECAY ** step.astype(jnp.float32))) + 1e-12)

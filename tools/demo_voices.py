@@ -1,4 +1,4 @@
-"""What the bundled checkpoint is fitted to: programs of two freely licensed soundfonts, for make_demo_checkpoint.py."""
+"""The training set of the bundled checkpoint: programs of two free soundfonts, for make_demo_checkpoint.py."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Voice(NamedTuple):
     bank: int
     program: int  # of General MIDI, counted from 0
     velocity: int
-    family: str  # of NSynth's eleven
+    family: str  # one of NSynth's eleven families
 
 
-# name: (program, family), loud and soft, of FluidR3.
+# name: (program, family) in FluidR3, loud and soft.
 INSTRUMENTS = {
     "Grand Piano": (0, "keyboard"), "Electric Piano": (4, "keyboard"), "Harpsichord": (6, "keyboard"),
     "Celesta": (8, "mallet"), "Glockenspiel": (9, "mallet"), "Music Box": (10, "mallet"),
@@ -36,7 +36,7 @@ INSTRUMENTS = {
     "Recorder": (74, "flute"), "Square Lead": (80, "synth_lead"), "Kalimba": (108, "mallet"),
     "English Horn": (69, "reed"), "Banjo": (105, "guitar"),
 }  # fmt: skip
-# Loud only. Chosen one after the other, the one farthest from all before it first, of those that are in tune.
+# Loud only. Chosen among programs in tune, each time the one farthest from all chosen before.
 MORE = {
     "FM Electric Piano": (MUSESCORE, 0, 5), "Electric Grand": (FLUID, 0, 2), "Clavinet": (FLUID, 0, 7),
     "Tubular Bells": (MUSESCORE, 0, 14), "Steel Drums": (FLUID, 0, 114), "Crystal": (FLUID, 0, 98),
@@ -57,7 +57,7 @@ MORE = {
     "Metal Pad": (FLUID, 0, 93), "Halo Pad": (MUSESCORE, 0, 94), "Sweep Pad": (MUSESCORE, 0, 95),
     "Ice Rain": (MUSESCORE, 0, 96), "Brightness": (FLUID, 0, 100), "Star Theme": (FLUID, 0, 103),
 }  # fmt: skip
-# Never trained; the space is searched for them.
+# Not used for the fit; check_demo_space.py searches the latent space for them.
 HELD_OUT = {
     "Legend Electric Piano": (FLUID, 0, 5), "Bright Music Box": (MUSESCORE, 0, 10),
     "Twelve-String Guitar": (FLUID, 8, 25), "Hawaiian Guitar": (MUSESCORE, 8, 26), "Taisho Koto": (MUSESCORE, 8, 107),
@@ -73,7 +73,7 @@ def _pair(velocity: int, ending: str = "") -> list[Voice]:
 
 
 def _loud(table: dict[str, tuple[str, int, int]]) -> list[Voice]:
-    # NSynth has no family for pads and effects; leads are nearest.
+    # NSynth has no family for pads and effects; synth_lead is the closest.
     return [Voice(name, *where, LOUD, FAMILIES[where[2]] or "synth_lead") for name, where in table.items()]
 
 

@@ -1,6 +1,6 @@
-"""Notebooks in a real browser: servers for them, and what a person does there: open, run, wait, look.
+"""Drive notebooks in a real browser: start servers, open and run notebooks, wait for them, take screenshots.
 
-`tools/look.py` takes pictures with it, and the tests in tests/browser use it; conftest.py there says how.
+Used by `tools/look.py` and the tests in tests/browser; see conftest.py there.
 """
 
 import contextlib
@@ -43,26 +43,26 @@ PARTS = (
     "data/embeddings",
     "data/recordings",
     "data/styles",
-)  # of the repository, that notebooks need
+)  # parts of the repository that notebooks need
 THREADS = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
-# JupyterLab's own settings: nothing that it asks or tells at the start, and all cells on the page, out of sight or not.
+# Settings of JupyterLab: no questions or news at the start, and all cells are rendered even if they are out of view.
 DISABLED = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
 NOTEBOOK = "@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
 SETTINGS = {"windowingMode": "none", "autoStartDefaultKernel": True}
 
-START_SECONDS = 60  # for a server to answer
-STOP_SECONDS = 10  # for it to end by itself
+START_SECONDS = 60  # until a server must answer
+STOP_SECONDS = 10  # until a terminated server is killed
 CELL_SECONDS = 180  # for all cells of a notebook
-PATIENCE = 30_000  # ms that an element gets to appear, unless a test says otherwise
+PATIENCE = 30_000  # ms until an element must appear, unless a test sets its own limit
 WINDOW = {"width": 1280, "height": 1000}  # pixels
-# Errors of cells look like all that goes to stderr, but for their words.
+# On the page, only the text distinguishes errors of cells from other output to stderr.
 ERROR = re.compile(r"Traceback \(most recent call last\)|Cell In\[\d+\], line \d+")
 SHOWN_OUTPUT = 3000  # characters of a server's output in an error message
 
 
 def missing(*packages):
-    """What a browser with these packages lacks on this machine, in one sentence; None where all is there."""
+    """A sentence that says what is missing to run a browser with these packages; None if nothing is."""
     if CHROMIUM is None:
         return NO_CHROMIUM
     for package in ("playwright", *packages):
@@ -73,7 +73,7 @@ def missing(*packages):
 
 @contextlib.contextmanager
 def chromium(*flags):
-    """A browser without a window, with these flags beside the usual ones, inside a `with` block."""
+    """A headless browser with FLAGS and the given flags, inside a `with` block."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -83,7 +83,7 @@ def chromium(*flags):
 
 
 class _Quiet(SimpleHTTPRequestHandler):
-    """A host of files that writes no log."""
+    """A file server without a log."""
 
     def log_message(self, *_):
         pass
@@ -91,7 +91,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 @contextlib.contextmanager
 def files(folder):
-    """A host of files, inside a `with` block: the address of a folder."""
+    """Serve the files of a folder, inside a `with` block; gives the address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -104,14 +104,14 @@ def files(folder):
 
 
 def copy(folder):
-    """Copy what notebooks need into a folder, so that what they write stays out of the repository."""
+    """Copy the parts that notebooks need into a folder, so that their output stays out of the repository."""
     for part in PARTS:
         ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
         shutil.copytree(ROOT / part, folder / part, ignore=ignored)
 
 
 def environment(home):
-    """The servers' variables: few threads, pictures inline, and nothing of this user's settings but a folder `home`."""
+    """Environment variables for servers: few threads, inline plots, and settings in `home` instead of the user's."""
     left_out = ("GANSYNTH_DATA", "PYTHONPATH", "MPLBACKEND")
     kept = {key: value for key, value in os.environ.items() if not key.startswith("JUPYTER") and key not in left_out}
     folders = {
@@ -123,7 +123,7 @@ def environment(home):
     }
     _write(folders["JUPYTER_CONFIG_DIR"] / "labconfig" / "page_config.json", DISABLED)
     _write(folders["JUPYTER_CONFIG_DIR"] / "lab" / "user-settings" / NOTEBOOK, SETTINGS)
-    own = {"JUPYTER_PREFER_ENV_PATH": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}  # the kernel python3 is this interpreter
+    own = {"JUPYTER_PREFER_ENV_PATH": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}  # python3 must be this interpreter
     return kept | THREADS | own | {key: str(folder) for key, folder in folders.items()}
 
 
@@ -133,7 +133,7 @@ def _write(path, content):
 
 
 def lab(folder, environment):
-    """JupyterLab on a folder, a Server. Its pages have the application as `window.jupyterapp`."""
+    """A Server that runs JupyterLab in a folder. In its pages, `window.jupyterapp` is the application."""
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--IdentityProvider.token="]
     for setting in ("ip=127.0.0.1", "port={port}", "port_retries=0", "disable_check_xsrf=True", "root_dir=."):
         command.append(f"--ServerApp.{setting}")
@@ -141,27 +141,27 @@ def lab(folder, environment):
 
 
 def voila(folder, environment):
-    """Voilà on a folder, a Server."""
+    """A Server that runs Voilà in a folder."""
     command = [sys.executable, "-m", "voila", ".", "--no-browser", "--show_tracebacks=True"]
-    # With the check, Voilà turns down its own page's request to end the kernel when it is left.
+    # With the XSRF check, Voilà would refuse the request of a closed page to end its kernel.
     for setting in ("ip=127.0.0.1", "port={port}", "port_retries=0", "tornado_settings=disable_check_xsrf=True"):
         command.append(f"--Voila.{setting}")
     return Server(command, folder, environment)
 
 
 def classroom(folder, environment, notebook, places):
-    """The app for a class on a notebook of a folder, a Server."""
+    """A Server that runs the app for a class with a notebook in a folder."""
     command = [sys.executable, "-m", "helpers.classroom", notebook, f"--places={places}", "--ip=127.0.0.1"]
     return Server([*command, "--port={port}", "--Voila.port_retries=0"], folder, environment)
 
 
 class Server:
-    """A program that serves web pages on a free port, from entering to leaving a `with` block.
+    """A program that serves web pages on a free port, for the duration of a `with` block.
 
     Args:
-      command: "{port}" in it becomes the port.
-      folder: where it runs.
-      environment: its variables.
+      command: the command line; "{port}" is replaced by the port.
+      folder: working directory.
+      environment: environment variables.
     """
 
     def __init__(self, command, folder, environment):
@@ -188,7 +188,7 @@ class Server:
 
     @property
     def output(self):
-        """The end of what it has printed."""
+        """The end of the server's output."""
         return Path(self._log.name).read_text("utf-8", "replace")[-SHOWN_OUTPUT:]
 
     def _wait_for(self, port):
@@ -202,7 +202,7 @@ class Server:
         raise RuntimeError(f"the server did not answer within {START_SECONDS} s:\n{self.output}")
 
     def _stop(self):
-        """Ask it to end, then end it and all its kernels, which are in process groups of their own."""
+        """Terminate the server; kill it and its kernels, which have their own process groups, if they do not end."""
         with contextlib.suppress(psutil.NoSuchProcess):
             family = [psutil.Process(self._process.pid), *psutil.Process(self._process.pid).children(recursive=True)]
             self._process.terminate()
@@ -215,7 +215,7 @@ class Server:
 
 
 def leave(page):
-    """Close a window. Voilà ends the kernel of a page that is left; for JupyterLab's see `end_kernels`."""
+    """Close a window. Voilà ends the kernel when its page is left; for JupyterLab use `end_kernels`."""
     if "/voila/" in page.url:
         page.goto("about:blank")
     page.context.close()
@@ -232,7 +232,7 @@ def end_kernels(lab):
 
 
 def write(checkout, name, *cells):
-    """Write a notebook of these cells of code. Returns its path, relative to the checkout."""
+    """Write a notebook with these code cells. Returns its path, relative to the checkout."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
     path = Path("scratch") / f"{name}.ipynb"
@@ -242,7 +242,7 @@ def write(checkout, name, *cells):
 
 
 def open_lab(page, lab, notebook):
-    """Open a notebook, a path relative to the checkout, in a JupyterLab of its own, and wait for its kernel."""
+    """Open a notebook (path relative to the checkout) in a new JupyterLab workspace, and wait for its kernel."""
     page.goto(f"{lab.url}/lab/workspaces/{uuid.uuid4().hex}/tree/{notebook}", wait_until="domcontentloaded")
     page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=START_SECONDS * 1000)
     status = page.locator("#jp-main-statusbar").get_by_text(re.compile(r"^Python 3.* \| Idle$"))
@@ -250,13 +250,13 @@ def open_lab(page, lab, notebook):
 
 
 def run_all(page):
-    """Run all cells, by the menu."""
+    """Run all cells, using the menu."""
     page.locator(".lm-MenuBar-item", has_text=re.compile("^Run$")).click()
     page.locator(".lm-Menu-item[data-command='runmenu:run-all']").click()
 
 
 def wait_for_last_cell(page, seconds=CELL_SECONDS):
-    """Wait until the last cell of code in JupyterLab has run. Raises AssertionError with the first error of a cell."""
+    """Wait until the last code cell in JupyterLab has run. Raises an AssertionError with the first error of a cell."""
     done = page.wait_for_function(
         """error => {
             const said = [...document.querySelectorAll(".jp-Notebook .jp-RenderedText")].map(area => area.innerText);
@@ -273,9 +273,9 @@ def wait_for_last_cell(page, seconds=CELL_SECONDS):
 
 
 def open_voila(page, voila, notebook, seconds=CELL_SECONDS):
-    """Open a notebook as a page of Voilà, which runs all its cells, and wait until they have run.
+    """Open a notebook in Voilà, which runs all its cells, and wait until they have run.
 
-    Controls appear a little later. Raises AssertionError with the first error of a cell.
+    Controls appear a little later. Raises an AssertionError with the first error of a cell.
     """
     page.goto(f"{voila.url}/voila/render/{notebook}", wait_until="commit", timeout=START_SECONDS * 1000)
     page.wait_for_load_state("load", timeout=seconds * 1000)
@@ -294,9 +294,9 @@ def open_run(page, kind, server, notebook, seconds=CELL_SECONDS):
 
 
 def new_page(browser):
-    """A fresh window, and the list of its errors: what scripts threw, and what was written to the console as one.
+    """A new window, and the list of its errors: exceptions of scripts, and errors in the console.
 
-    Resources that are missing in Jupyter's own pages are left out.
+    Resources missing from Jupyter's own pages are ignored.
     """
     page, errors = browser.new_context(viewport=WINDOW).new_page(), []
     page.set_default_timeout(PATIENCE)
@@ -311,7 +311,7 @@ def new_page(browser):
 
 
 def screenshot(page, name):
-    """Save a picture of what is in the window. Returns its path."""
+    """Save a screenshot of the window. Returns its path."""
     folder = Path(os.environ.get("GANSYNTH_SCREENSHOTS") or ROOT / "outputs" / "screenshots")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{re.sub(r'[^0-9A-Za-z_.-]+', '_', name)}.png"

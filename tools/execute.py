@@ -10,9 +10,9 @@ from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-CELL_SECONDS = 900  # the longest a cell may take before it counts as hung; the slowest takes minutes on a slow machine
+CELL_SECONDS = 900  # after which a cell counts as hung; the slowest one takes minutes on a slow machine
 START_SECONDS = 120  # for the kernel to start
-QUIET = ["--IPKernelApp.log_level=ERROR"]  # its warnings go to the terminal: that it listens on this machine, for one
+QUIET = ["--IPKernelApp.log_level=ERROR"]  # suppresses warnings, such as that the kernel listens on this machine
 
 
 def execute(
@@ -21,20 +21,20 @@ def execute(
     environment: Mapping[str, str] | None = None,
     on_cell: Callable[..., None] | None = None,
 ) -> NotebookNode:
-    """Run all cells on this Python and put what they show into `notebook`, which is also returned.
+    """Run all cells with this Python, and store their output in `notebook`, which is also returned.
 
     Args:
-        notebook: as nbformat reads it.
-        folder: where the kernel starts.
-        environment: the kernel's variables; without, those of this process.
-        on_cell: called after each cell of code, with keywords cell, cell_index and execute_reply.
+        notebook: a notebook read by nbformat.
+        folder: working directory of the kernel.
+        environment: environment variables of the kernel; by default those of this process.
+        on_cell: called after each code cell, with keywords cell, cell_index and execute_reply.
 
     Raises:
-        nbclient.exceptions.CellExecutionError: the first error of a cell.
-        nbclient.exceptions.CellTimeoutError: if one takes more than CELL_SECONDS.
-        nbclient.exceptions.DeadKernelError: if the kernel died, of too little memory, say.
+        nbclient.exceptions.CellExecutionError: a cell raised an error.
+        nbclient.exceptions.CellTimeoutError: a cell took more than CELL_SECONDS.
+        nbclient.exceptions.DeadKernelError: the kernel died, for example because memory ran out.
     """
-    kernels = KernelSpecManager(kernel_dirs=[])  # none installed elsewhere: python3 is then this interpreter
+    kernels = KernelSpecManager(kernel_dirs=[])  # ignores installed kernels, so that python3 is this interpreter
     manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=kernels)
     resources = {"metadata": {"path": str(folder)}}
     limits = {"timeout": CELL_SECONDS, "startup_timeout": START_SECONDS}

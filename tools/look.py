@@ -1,14 +1,14 @@
-"""Take pictures of every page that a person sees, to be looked at: outputs/look/index.html.
+"""Take screenshots of every page that users see, for inspection: outputs/look/index.html.
 
-    python tools/look.py                                  # all that is below
+    python tools/look.py                                  # all of the pages below
     python tools/look.py notebooks/06_compare.ipynb       # one notebook
     python tools/look.py outputs/bach_prelude.html        # one hand-in page
 
-Each notebook is run once, in a real JupyterLab (the app's also in Voilà), and then shown in three widths, in light and
-in dark, as one tall PNG each. Then come the hand-in pages that the notebooks have written, on a screen, on a phone and
-as they print; and the pages of `make html`, where there are any.
+Each notebook is run once in a real JupyterLab (those of the app also in Voilà), and captured as one tall PNG at each
+of three widths, in a light and a dark theme. The hand-in pages written by the notebooks follow, on a screen, on a phone
+and in print, and then the pages of `make html`, if there are any.
 
-A cell that fails, or an error of a page, is printed, and the exit status is then 1. It needs a Chromium.
+Errors of cells and pages are printed, and make the exit status 1. Needs a Chromium.
 """
 
 from __future__ import annotations
@@ -40,25 +40,25 @@ SITE = ROOT / "outputs" / "site"
 APPS = ("00_quickstart", "00_report")  # notebooks that are also used as a page of Voilà
 
 WIDTHS = (1280, 600, 390)  # pixels: a laptop, half of its screen, a phone
-PAGE_WIDTHS = (1280, 390)  # of pages without controls
+PAGE_WIDTHS = (1280, 390)  # pixels, for pages without controls
 THEMES = ("light", "dark")
-SLICE = 4000  # pixels of height that are taken at a time; browsers have a limit
-TALLEST = 60_000  # pixels of a picture; what is longer is cut off there
-QUIET = 1.5  # s for which the height of a page must stay the same before a picture
-PATIENCE = 20.0  # s after which the picture is taken all the same
+SLICE = 4000  # pixels of height captured at a time; browsers have a limit
+TALLEST = 60_000  # pixels of height at which a picture is cut off
+QUIET = 1.5  # s for which the height of a page must stay the same before it is captured
+PATIENCE = 20.0  # s after which a page is captured in any case
 NOTEBOOK_SECONDS = 600  # for all cells of a notebook
 PAGE_SECONDS = 120  # for the page to hand in
 MAKE_PAGE = "Make and download the page"  # the button in "Take it home"
 PRINT_DPI = 60
 
-# JupyterLab without what stands around the notebook, so that a narrow window is all notebook.
+# Hide everything around the notebook in JupyterLab, so that the notebook fills even a narrow window.
 BARE = """() => {
     const app = window.jupyterapp;
     app.shell.collapseLeft();
     return app.commands.execute("application:set-mode", { mode: "single-document" });
 }"""
-VOILA_READY = "#rendered_cells.lm-Widget"  # the cells, once the page has moved them to where they scroll
-VOILA_FILLED = "#rendered_cells .jupyter-widgets >> nth=0"  # the controls come seconds after their cells
+VOILA_READY = "#rendered_cells.lm-Widget"  # the cells, once the page has moved them into the scrolling element
+VOILA_FILLED = "#rendered_cells .jupyter-widgets >> nth=0"  # the controls, which appear seconds after their cells
 LAB_THEME = 'theme => jupyterapp.commands.execute("apputils:change-theme", { theme })'
 VOILA_THEME = """theme => new Promise(done => {
     const link = document.querySelector("link[href*='/theme-']");
@@ -68,14 +68,14 @@ VOILA_THEME = """theme => new Promise(done => {
     document.body.dataset.jpThemeLight = String(theme === "light");
     document.body.dataset.jpThemeName = theme === "light" ? "JupyterLab Light" : "JupyterLab Dark";
 })"""
-# JupyterLab adds an empty screen after the last cell.
+# The height without the empty screen that JupyterLab adds after the last cell.
 HEIGHT = """scroller => {
     const cells = scroller.querySelectorAll(".jp-Notebook > .jp-Cell, .jp-WindowedPanel-viewport > .jp-Cell");
     const last = scroller.matches(".jp-WindowedPanel-outer") && [...cells].at(-1);
     const bottom = last && last.getBoundingClientRect().bottom - scroller.getBoundingClientRect().top;
     return last ? Math.ceil(bottom + scroller.scrollTop) + 20 : scroller.scrollHeight;
 }"""
-# What fills the window and hides most: JupyterLab and Voilà scroll an element of the page, and not the page itself.
+# The scrolling element: JupyterLab and Voilà scroll a large element of the page, not the page itself.
 SCROLLER = """() => {
     const hidden = element => element.scrollHeight - element.clientHeight;
     const scrolls = element => /auto|scroll/.test(getComputedStyle(element).overflowY);
@@ -104,12 +104,12 @@ FIGURE = '<figure><a href="{file}"><img src="{file}" alt=""></a><figcaption>{wha
 
 @dataclass
 class Look:
-    """What has been seen of one page.
+    """The pictures and errors of one page.
 
     Attributes:
-      name: of the page; its pictures begin with it.
-      pictures: files in the output folder, and what they show.
-      errors: what went wrong on the page, a text each.
+      name: name of the page, with which the names of its pictures begin.
+      pictures: file in the output folder -> description.
+      errors: messages of the errors on the page.
     """
 
     name: str
@@ -127,13 +127,13 @@ class Look:
 
 
 def offsets(height: int, window: int) -> list[int]:
-    """How far to scroll for each picture of a page of this height, so that together they show all of it."""
+    """The scroll positions at which a window must be captured to cover a page of this height."""
     last = max(height - window, 0)
     return [*range(0, last, window), last]
 
 
 def stitched(slices: Sequence[tuple[int, Image.Image]], height: int) -> Image.Image:
-    """One picture of those that begin at these offsets; where they overlap, the later one is seen."""
+    """Join (offset, picture) pairs to one picture; where they overlap, the later one wins."""
     whole = Image.new("RGB", (slices[0][1].width, height), "white")
     for top, picture in slices:
         whole.paste(picture, (0, top))
@@ -141,7 +141,7 @@ def stitched(slices: Sequence[tuple[int, Image.Image]], height: int) -> Image.Im
 
 
 def tall(page: Page) -> Image.Image:
-    """A picture of all that can be scrolled to."""
+    """A picture of the whole height of a page."""
     element, height = settle(page)
     is_page = element.evaluate("element => element === document.scrollingElement")
     box = {"x": 0, "y": 0, **page.viewport_size} if is_page else element.bounding_box()
@@ -157,7 +157,7 @@ def tall(page: Page) -> Image.Image:
 
 
 def settle(page: Page) -> tuple[ElementHandle, int]:
-    """Wait until all pictures are there and the page's height no longer changes: what scrolls, and its height."""
+    """Wait until all images are loaded and the height is stable; returns the scrolling element and its height."""
     limit, since, last = time.monotonic() + PATIENCE, time.monotonic(), None
     while time.monotonic() < limit:
         element = page.evaluate_handle(SCROLLER).as_element()
@@ -181,7 +181,7 @@ def look_at_notebook(browser: Browser, kind: str, server: drive.Server, path: st
     """Run a notebook in JupyterLab ("lab") or Voilà ("voila") and take its pictures.
 
     Args:
-      path: of the notebook, relative to the folder that is served.
+      path: path of the notebook, relative to the folder that is served.
     """
     from playwright.sync_api import Error, TimeoutError
 
@@ -189,13 +189,13 @@ def look_at_notebook(browser: Browser, kind: str, server: drive.Server, path: st
     page, look.errors = drive.new_page(browser)
     try:
         drive.open_run(page, kind, server, path, seconds=NOTEBOOK_SECONDS)
-    except (AssertionError, Error) as error:  # a cell failed, or hangs: what there is by then can still be looked at
+    except (AssertionError, Error) as error:  # a cell failed or hangs: capture the page as it is
         look.errors.append(str(error))
     if kind == "lab":
         page.evaluate(BARE)
     else:
         page.locator(VOILA_READY).wait_for(timeout=drive.START_SECONDS * 1000)
-        with contextlib.suppress(TimeoutError):  # of a page without controls
+        with contextlib.suppress(TimeoutError):  # the page may have no controls
             page.locator(VOILA_FILLED).wait_for(state="attached", timeout=PATIENCE * 1000)
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
@@ -213,7 +213,7 @@ def look_at_notebook(browser: Browser, kind: str, server: drive.Server, path: st
 
 
 def make_page(page: Page) -> list[str]:
-    """Press the button that makes the page to hand in, where a notebook has it; what went wrong, if anything."""
+    """Press the button that writes the hand-in page, if the notebook has one; returns error messages."""
     from playwright.sync_api import Error
 
     button = page.get_by_role("button", name=MAKE_PAGE)
@@ -223,12 +223,12 @@ def make_page(page: Page) -> list[str]:
         with page.expect_download(timeout=PAGE_SECONDS * 1000):
             button.click()
     except Error as error:
-        return [f"no page was made: {error}"]
+        return [f"the page was not written: {error}"]
     return []
 
 
 def look_at_page(browser: Browser, path: Path, name: str, output: Path, prints: bool = False) -> Look:
-    """Take pictures of a file of HTML on a screen and on a phone, and of its sheets if it is to be printed."""
+    """Take pictures of an HTML file on a screen and on a phone, and of its printed sheets if `prints` is true."""
     look = Look(name)
     page, look.errors = drive.new_page(browser)
     page.goto(path.resolve().as_uri())
@@ -247,9 +247,9 @@ def look_at_page(browser: Browser, path: Path, name: str, output: Path, prints: 
 
 
 def sheets(pdf: bytes) -> Iterator[Image.Image]:
-    """The pages of a PDF file, by poppler's pdftoppm; none where it is not installed."""
+    """The pages of a PDF file as pictures, by poppler's pdftoppm; none if it is not installed."""
     if shutil.which("pdftoppm") is None:
-        print("There are no pictures of the printed page: pdftoppm (poppler-utils) is not installed.", file=sys.stderr)
+        print("Printed pages are left out: pdftoppm (poppler-utils) is not installed.", file=sys.stderr)
         return
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "page.pdf"
@@ -263,7 +263,7 @@ def sheets(pdf: bytes) -> Iterator[Image.Image]:
 
 
 def index(looks: Sequence[Look]) -> str:
-    """The HTML of a page with all pictures, and what went wrong."""
+    """The HTML of a page with all pictures and errors."""
     parts = []
     for look in looks:
         errors = "".join(f"<pre>{html.escape(error)}</pre>" for error in look.errors)
@@ -273,7 +273,7 @@ def index(looks: Sequence[Look]) -> str:
 
 
 def look_at(paths: Sequence[Path], output: Path) -> Iterator[Look]:
-    """Look at notebooks and pages of HTML one after another; without any, at all that there is."""
+    """Look at notebooks and HTML pages one after another; by default at all of them."""
     notebooks = [path for path in paths if path.suffix == ".ipynb"] or (
         [] if paths else sorted(NOTEBOOKS.glob("*.ipynb"))
     )
@@ -288,7 +288,7 @@ def look_at(paths: Sequence[Path], output: Path) -> Iterator[Look]:
 
 
 def look_at_notebooks(browser: Browser, notebooks: Sequence[Path], output: Path) -> Iterator[Look]:
-    """Look at notebooks, and at the hand-in pages that they leave."""
+    """Look at notebooks, and at the hand-in pages that they write."""
     with tempfile.TemporaryDirectory() as folder:
         checkout = Path(folder) / "checkout"
         checkout.mkdir()
@@ -311,16 +311,16 @@ def look_at_notebooks(browser: Browser, notebooks: Sequence[Path], output: Path)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point. The exit status is 1 if anything went wrong on a page, or if there is no browser."""
+    """Run the command line. The exit status is 1 if a page has errors, or if there is no browser."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("pages", nargs="*", type=Path, metavar="FILE", help="notebooks or pages of HTML; without, all")
-    parser.add_argument("--output", type=Path, default=OUTPUT, metavar="FOLDER", help="without, outputs/look")
+    parser.add_argument("pages", nargs="*", type=Path, metavar="FILE", help="notebooks or HTML pages (default: all)")
+    parser.add_argument("--output", type=Path, default=OUTPUT, metavar="FOLDER", help="default: outputs/look")
     options = parser.parse_args(arguments)
     for path in options.pages:
         if path.suffix not in (".ipynb", ".html") or not path.is_file():
-            parser.error(f"{path} is not a notebook or a page of HTML that is there")
+            parser.error(f"{path} is not an existing notebook or HTML page")
     if lack := drive.missing("jupyterlab", "voila"):
-        print(f"Nothing can be looked at: {lack}.", file=sys.stderr)
+        print(f"Cannot take screenshots: {lack}.", file=sys.stderr)
         return 1
     options.output.mkdir(parents=True, exist_ok=True)
     looks, began = [], time.monotonic()
@@ -331,7 +331,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for error in look.errors:
             print(f"{look.name}: {error}", file=sys.stderr)
     if not options.pages and not any(SITE.glob("*.html")):
-        print("The site was not looked at: `make html` makes it.")
+        print("The site is left out, since it does not exist; `make html` writes it.")
     (options.output / "index.html").write_text(index(looks), "utf-8")
     print(options.output / "index.html")
     return any(look.errors for look in looks)

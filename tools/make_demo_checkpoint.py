@@ -1,25 +1,25 @@
-"""Make the bundled `demo` checkpoint: a generator fitted to notes of two freely licensed soundfonts.
+"""Create the bundled `demo` checkpoint: a generator fitted to notes of two freely licensed soundfonts.
 
     python tools/make_demo_checkpoint.py render --work WORK --soundfonts FOLDER ...
-    python tools/make_demo_checkpoint.py fit    --work WORK --minutes MINUTES    # kill and repeat at will
+    python tools/make_demo_checkpoint.py fit    --work WORK --minutes MINUTES    # can be killed and run again
     python tools/make_demo_checkpoint.py export --work WORK --out data/checkpoints/demo
 
 `render` needs the `fluidsynth` program (Debian: fluidsynth, fluid-soundfont-gm, musescore-general-soundfont), `fit`
-needs JAX, on a GPU if it is to be done in minutes. What came of it: data/checkpoints/demo/README.md.
+needs JAX, and a GPU to finish in minutes. The results are in data/checkpoints/demo/README.md.
 
-The latent space. Of the 256 numbers of a latent, the first AXES are heard, and the others change nothing. Each voice
-has a place in the space of those: a principal component analysis of what the voices sound like lays them out, so that
-neighbours are alike, and each axis is stretched until the voices are normally distributed on it, because latents are.
-A point anywhere in the space must sound like the voices nearest to it, mixed in shares that depend on its distance,
-and these are chosen so that each voice is nearest to an equal share of random latents. A point on the way from one
-voice to another must sound like those two.
+The latent space. Of the 256 numbers of a latent, only the first AXES have an effect. Each voice has a place in the
+space of those: a principal component analysis of the sounds of the voices lays them out, so that neighbours are
+similar, and each axis is stretched so that the voices are normally distributed on it, like latents. A point anywhere in
+the space must sound like a mixture of the voices nearest to it, in shares that depend on its distance to them, chosen
+so that each voice is nearest to an equal share of random latents. A point on the way from one voice to another must
+sound like those two.
 
 The fit. Each step draws notes at places of all three kinds and compares spectrograms: magnitudes, the frequencies on a
-linear axis (because that is what is heard), the phases of neighbouring bins, spectral centroids, and the first samples
-of plain voices, because an error of phase that hardly shows in a spectrogram may be a stroke that is late by 20 ms.
-Most of a spectrum, and nearly all of its frequencies, stay as they are while a note is held. So the network first
-learns the steady part of all notes without its time axis, where a note is one column instead of 128 frames; those
-kernels then become the middle rows of the real ones.
+linear axis (as they are heard), the phases of neighbouring bins, spectral centroids, and the first samples of plain
+voices, because a phase error that hardly shows in a spectrogram may delay a stroke by 20 ms. Most of a spectrum, and
+nearly all of its frequencies, do not change while a note is held. Therefore the network first learns the steady part of
+all notes without its time axis, where a note is one column instead of 128 frames; those kernels then become the middle
+rows of the full ones.
 """
 
 from __future__ import annotations
@@ -43,43 +43,45 @@ from helpers.files import replacing
 from helpers.gansynth import spectral
 from helpers.gansynth.config import MIN_PITCH, NUM_PITCHES, Config
 
-# Half as many filters as the published models' in the later blocks, where a filter costs most multiplications, and more
-# in the first, where it costs most weights.
+# Half as many filters as the published models in the later blocks, where a filter costs most multiplications, and more
+# in the first ones, where it costs most weights.
 CONFIG = Config(fmap_base=2048, fmap_max=384)
 SEED = 0
 
 # Rendering.
-HELD_SECONDS = 3.0  # as in NSynth: held for three seconds of four
-SLOT_SECONDS = 6.0  # a note, and time to ring out before the next
-RENDER_RATE = 32000  # Hz; resampled to 16 kHz with a proper filter
+HELD_SECONDS = 3.0  # as in NSynth, whose notes of four seconds are held for three
+SLOT_SECONDS = 6.0  # for a note to ring out before the next one
+RENDER_RATE = 32000  # Hz; resampled to 16 kHz with a better filter
 PEAK = 0.9  # of each voice's loudest note
 FILES = {"waves": VOICES, "held_out": VOICES_HELD_OUT}
 
 # The space.
 AXES = 16
 LOOK_PITCHES = (36, 48, 60, 72)  # at which voices are compared
-LOOK_BANDS, LOOK_RANGE = 64, 80.0  # mel bands; dB below a note's loudest, where silence begins
-LOOK_FRAMES = (6, 7, 8, 10, 14, 22, 38, 70, 100, 117, 128)  # borders of the moments that are compared
-SAME = 0.5  # dB; voices that differ by less are one
+LOOK_BANDS, LOOK_RANGE = 64, 80.0  # mel bands; dB below a note's maximum, anything lower counts as silence
+LOOK_FRAMES = (6, 7, 8, 10, 14, 22, 38, 70, 100, 117, 128)  # boundaries of the moments that are compared
+SAME = 0.5  # dB; voices that differ by less count as the same
 SHARPNESS = 0.3  # distance over which one voice turns into another
-NEAREST = 3  # voices that a point between voices is mixed of
+NEAREST = 3  # number of voices in the mixture for a point between voices
 
 # The fit.
 STEADY_FRAMES = slice(8, 92)  # after the attack and before the release
-STEADY_SHARE = 0.05  # of the time
-STEADY_DRIFT = 8.0  # frames over which a steady part's neighbours must stay together
-LONGEST_DRIFT = 64  # frames over which they must in the end; at first it is SECTION
+STEADY_SHARE = 0.05  # of the total time, for the pass over steady parts
+STEADY_DRIFT = 8.0  # frames over which neighbouring bins of a steady part must stay in phase
+LONGEST_DRIFT = 64  # frames over which they must at the end of the fit; at its start SECTION
 BATCH, STEADY_BATCH = 64, 192
-PLAIN, BETWEEN_TWO = 0.45, 0.2  # of a batch: at voices, and on the way from one to another; the rest anywhere
-NEARBY = 0.15  # what is still that voice, about its place: standard deviation on each axis, at most this ...
-NEARBY_SHARE = 0.25  # ... and in all at most this share of the way to the nearest voice
+PLAIN, BETWEEN_TWO = 0.45, 0.2  # shares of a batch at voices, and on the way from one to another; the rest is anywhere
+# Neighbourhood of a place that belongs to its voice: standard deviation on each axis, at most NEARBY, and in total at
+# most NEARBY_SHARE of the way to the nearest voice.
+NEARBY = 0.15
+NEARBY_SHARE = 0.25
 RATE, STEADY_RATE = 0.006, 0.012  # root mean square of a kernel's step; constant at first, then half a cosine
-SECTION_WEIGHTS = np.array([4, 2, 1, 1, 1, 1, 2, 0.5])  # of each 16 frames: attack and release count more
-BEGINNING = 16  # frames that are made into samples
+SECTION_WEIGHTS = np.array([4, 2, 1, 1, 1, 1, 2, 0.5])  # for each 16 frames: attack and release count more
+BEGINNING = 16  # frames that are converted to samples
 WEIGHTS = {"magnitude": 4.5, "frequency": 1.0, "coherence": 0.5, "centroid": 1.0, "stroke": 0.4, "click": 0.06}
 KINDS = ("plain", "between", "anywhere")
 WARM_UP = 100  # steps
-CHUNK = 20  # steps between two looks at the clock
+CHUNK = 20  # steps between two checks of the clock
 SAVE_EVERY = 60  # seconds
 
 
@@ -87,13 +89,13 @@ SAVE_EVERY = 60  # seconds
 
 
 def midi_file(bank: int, program: int, velocity: int) -> bytes:
-    """All pitches of one program, one in each slot."""
-    events = [(0, bytes([0xB0, 0, bank])), (0, bytes([0xC0, program]))]  # in milliseconds
+    """A MIDI file with all pitches of one program, one in each slot."""
+    events = [(0, bytes([0xB0, 0, bank])), (0, bytes([0xC0, program]))]  # (time in ms, message)
     for i in range(NUM_PITCHES):
         start = int(1000 * SLOT_SECONDS * i)
         events.append((start, bytes([0x90, MIN_PITCH + i, velocity])))
         events.append((start + int(1000 * HELD_SECONDS), bytes([0x80, MIN_PITCH + i, 0])))
-    track, now = b"\0\xff\x51\x03" + (1_000_000).to_bytes(3, "big"), 0  # a beat a second, of a thousand ticks
+    track, now = b"\0\xff\x51\x03" + (1_000_000).to_bytes(3, "big"), 0  # one beat per second, of a thousand ticks
     for when, message in [*events, (events[-1][0] + 3000, b"\xff\x2f\0")]:
         delta, now = when - now, when
         track += bytes([delta >> 14 | 0x80, delta >> 7 & 0x7F | 0x80, delta & 0x7F]) + message
@@ -101,7 +103,7 @@ def midi_file(bank: int, program: int, velocity: int) -> bytes:
 
 
 def render_voice(voice: Voice, fonts: dict[str, Path]) -> np.ndarray:
-    """All pitches of one voice, the loudest at PEAK: float32 [pitches, samples] at the model's rate."""
+    """All pitches of one voice, the loudest at PEAK: float32 [pitches, samples] at the model's sample rate."""
     import soxr
 
     with tempfile.TemporaryDirectory() as folder:
@@ -117,12 +119,12 @@ def render_voice(voice: Voice, fonts: dict[str, Path]) -> np.ndarray:
     audio = np.pad(audio, (0, max(0, NUM_PITCHES * slot - len(audio))))[: NUM_PITCHES * slot]
     notes = audio.reshape(NUM_PITCHES, slot)[:, : CONFIG.audio_length]
     if np.abs(notes).max(axis=1).min() == 0:
-        raise ValueError(f"{voice.name} is silent at some pitch")
+        raise ValueError(f"{voice.name} is silent at one of the pitches")
     return (notes * (PEAK / np.abs(notes).max())).astype(np.float32)
 
 
 def render(work: Path, folders: list[Path]) -> None:
-    """The notes of each list of voices, FILE.npy [voices, pitches, samples]."""
+    """Write the notes of each list of voices to FILE.npy, [voices, pitches, samples]."""
     import os
 
     work.mkdir(parents=True, exist_ok=True)
@@ -144,7 +146,7 @@ def render(work: Path, folders: list[Path]) -> None:
 
 
 def pictures(notes: np.ndarray) -> np.ndarray:
-    """What instruments sound like: dB in mel bands at some moments, [instruments, pitches, moments, bands].
+    """Descriptions of the sounds of instruments: dB in mel bands, [instruments, pitches, moments, bands].
 
     Args:
       notes: [instruments, pitches, samples].
@@ -163,7 +165,7 @@ def pictures(notes: np.ndarray) -> np.ndarray:
 
 
 def distinct(looks: np.ndarray) -> np.ndarray:
-    """For each voice the first that sounds the same: some programs have one sound for all velocities."""
+    """For each voice, the first one that sounds the same: some programs have one sound for all velocities."""
     flat = looks.reshape(len(looks), -1)
     near = (np.mean((flat - one) ** 2, axis=1) < SAME**2 for one in flat)
     return np.array([np.argmax(row) for row in near])
@@ -180,7 +182,7 @@ def places(looks: np.ndarray) -> np.ndarray:
 
 
 def shares(u: np.ndarray, voices: np.ndarray, bonus: np.ndarray, sharpness: float = SHARPNESS) -> np.ndarray:
-    """Of which voices the points u [n, AXES] are mixed: [n, voices]."""
+    """The share of each voice in the mixtures at points u [n, AXES]: [n, voices]."""
     distance = np.sum(u**2, axis=1)[:, None] - 2 * u @ voices.T + np.sum(voices**2, axis=1)
     score = (bonus - distance) / (2 * sharpness**2)
     weight = np.exp(score - score.max(axis=1, keepdims=True))
@@ -188,7 +190,7 @@ def shares(u: np.ndarray, voices: np.ndarray, bonus: np.ndarray, sharpness: floa
 
 
 def bonuses(voices: np.ndarray, rounds: int = 400) -> np.ndarray:
-    """What to add to each voice's nearness so that each has an equal share of N(0, I)."""
+    """Terms to add to the closeness of each voice, so that each has an equal share of N(0, I)."""
     u = np.random.RandomState(SEED).normal(size=(20_000, AXES))
     bonus = np.zeros(len(voices))
     for i in range(rounds):
@@ -198,9 +200,10 @@ def bonuses(voices: np.ndarray, rounds: int = 400) -> np.ndarray:
 
 
 def space(work: Path) -> dict[str, np.ndarray]:
-    """The voices that differ ("index", of all VOICES), whose sound each voice has ("same"), their places and bonuses.
+    """The layout of the latent space, computed once and kept in space.npz.
 
-    "latents" [VOICES, 256] are of the length that the first layer expects, and their silent part is random.
+    "index" are the distinct voices among all VOICES, with their "places" and "bonus"; "row" is the distinct voice of
+    each voice; "latents" [VOICES, 256] have the length that the first layer expects and a random part without effect.
     """
     path = work / "space.npz"
     if not path.exists():
@@ -224,14 +227,14 @@ def space(work: Path) -> dict[str, np.ndarray]:
 
 
 def analyse(waves: np.ndarray):
-    """Log mel power, linear magnitude and frequency of all frames of all notes, and of their steady parts, on the GPU.
+    """Log mel power, linear magnitude and frequency of all frames of all notes, and of their steady parts, with JAX.
 
     Args:
       waves: [voices, pitches, samples].
 
     Returns:
-      Two dictionaries of "mel", "magnitude", "frequency" [notes, frames, bins] (float16; one frame for the steady
-      parts), "level" [notes, frames], which a bin's loudness is divided by, and "loudness" [notes], of the steady part.
+      Two dictionaries with "mel", "magnitude" and "frequency" [notes, frames, bins] (float16; one frame for the steady
+      parts), "level" [notes, frames], by which a bin's loudness is divided, and "loudness" [notes] of the steady part.
     """
     import jax
     import jax.numpy as jnp
@@ -249,7 +252,7 @@ def analyse(waves: np.ndarray):
         advance = jnp.diff(phase, axis=1, prepend=0.0)
         mel = jnp.log(jnp.matmul(magnitude**2, to_mel, precision=EXACT) + spectral.EPSILON)
         sums = jnp.sum(magnitude**LOUDNESS_EXPONENT, axis=2)
-        floor = 0.01 * sums.max(axis=1, keepdims=True)  # keeps the noise in silent frames from counting
+        floor = 0.01 * sums.max(axis=1, keepdims=True)  # so that noise in silent frames does not count
         level = CONFIG.frames * jnp.sqrt((sums + floor) * sums.mean(axis=1, keepdims=True))
         mean = (magnitude * jnp.exp(1j * math.pi * advance))[:, STEADY_FRAMES].mean(axis=1, keepdims=True)
         steady_mel = jnp.maximum(mel[:, STEADY_FRAMES], -12.0).mean(axis=1, keepdims=True)
@@ -271,28 +274,28 @@ def analyse(waves: np.ndarray):
 
     rows = [of_voice(jnp.asarray(notes)) for notes in tqdm(waves, desc="analyse", mininterval=5)]
     joined = []
-    for which in (0, 1):  # one array at a time: there is room for little more than all of them
+    for which in (0, 1):  # one array at a time, since memory barely suffices for all of them
         joined.append({key: jnp.concatenate([row[which].pop(key) for row in rows]) for key in list(rows[0][which])})
     return joined
 
 
 def batch_parts(batch: int) -> list[int]:
-    """How many rows of a batch are of each of KINDS."""
+    """The number of rows of each of KINDS in a batch."""
     plain, between = round(PLAIN * batch), round(BETWEEN_TWO * batch)
     return [plain, between, batch - plain - between]
 
 
 def draw_batch(key, batch: int, table: dict):
-    """Where a batch lies and what it is to sound like.
+    """Draw the points of a batch, and the mixtures of voices that they must sound like.
 
     Args:
-      key: of JAX's random numbers.
-      batch: rows.
-      table: "places" and "latents" of the voices that differ, their "bonus", and how far around a place is "nearby".
+      key: random key of JAX.
+      batch: number of rows.
+      table: "places", "latents" and "bonus" of the distinct voices, and the standard deviation "nearby" a place.
 
     Returns:
-      u [batch, AXES], length of the latents [batch], pitch - MIN_PITCH [batch], and the voices that each row is mixed
-      of and their shares, [NEAREST, batch] each. The first rows are at voices, the next on the way from one to another.
+      u [batch, AXES], length of the latents [batch], pitch - MIN_PITCH [batch], and the voices in the mixture of each
+      row with their shares, [NEAREST, batch] each. The first rows are at voices, the next on the way between two.
     """
     import jax
     import jax.numpy as jnp
@@ -317,7 +320,7 @@ def draw_batch(key, batch: int, table: dict):
     free = jax.random.normal(next(keys), [anywhere, AXES])
     distance = jnp.sum((free[:, None] - table["places"]) ** 2, axis=2)
     score, nearest = jax.lax.top_k((table["bonus"] - distance) / (2 * SHARPNESS**2), NEAREST)
-    silent = 2 * jax.random.gamma(next(keys), (size - AXES) / 2, [anywhere])  # squared length of the silent numbers
+    silent = 2 * jax.random.gamma(next(keys), (size - AXES) / 2, [anywhere])  # squared length of the other numbers
 
     u = jnp.concatenate([near, arc, free])
     length = jnp.sqrt(jnp.sum(free**2, axis=1) + silent)
@@ -328,10 +331,10 @@ def draw_batch(key, batch: int, table: dict):
 
 
 def losses(weights, data: dict, key, table: dict, drift, batch: int, precision):
-    """The weighted sum of all losses, and them one by one, of a batch at random.
+    """The weighted sum of all losses of a random batch, and the individual losses.
 
     Args:
-      data: of `analyse`, with "waves" [notes, samples] of their beginnings unless it is of steady parts.
+      data: result of `analyse`; if it is not that of steady parts, with "waves" [notes, samples] of their beginnings.
       drift: see `frequency_losses`.
     """
     import demo_network as net
@@ -381,7 +384,7 @@ def losses(weights, data: dict, key, table: dict, drift, batch: int, precision):
 
 @functools.cache
 def stepper(batch: int, precision: str):
-    """CHUNK steps of the fit in one compiled function."""
+    """A compiled function that makes CHUNK steps of the fit."""
     import jax
     import jax.numpy as jnp
     from demo_network import descend
@@ -408,7 +411,7 @@ def stepper(batch: int, precision: str):
 
 
 def drift_matrix(share: float) -> np.ndarray:
-    """What sums up errors of frequency: from its section's beginning on at first, later over more and more frames."""
+    """The matrix that accumulates errors of frequency: over sections at first, later over more and more frames."""
     from demo_network import SECTION
 
     span = SECTION * 2 ** round(max(0.0, share - 0.4) / 0.4 * math.log2(LONGEST_DRIFT / SECTION))
@@ -418,13 +421,13 @@ def drift_matrix(share: float) -> np.ndarray:
 
 
 def learning_rate(peak: float, step: int, share: float) -> float:
-    """`share` is how much of the pass is over."""
+    """The learning rate after a `share` of the pass."""
     fallen = min(1.0, max(0.0, share - 0.3) / 0.7)
     return peak * min(1.0, (step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * fallen))
 
 
 class Fit:
-    """A fit that is saved whole so that a stopped one goes on where it was."""
+    """A fit whose whole state is saved, so that it continues where it was stopped."""
 
     def __init__(self, work: Path, minutes: float, precision: str):
         import jax
@@ -448,7 +451,7 @@ class Fit:
         self.jax = jax
 
     def save(self) -> None:
-        """All of it, and the averages by themselves, in float16."""
+        """Save the whole state, and separately the averaged weights in float16."""
         state = self.jax.device_get(self.state)
         record = {"pass": self.passed, "seconds": self.seconds, "step": self.step, "curves": self.curves}
         kinds = ("weight", "average", "first", "second")
@@ -460,7 +463,7 @@ class Fit:
             np.savez_compressed(partial, record=json.dumps(record), **halves)
 
     def run(self, label: str, until: float, start: float, data: dict, table: dict) -> None:
-        """Go on with a pass that lasts from `start` to `until` seconds of the fit."""
+        """Continue a pass that lasts from `start` to `until` seconds of the fit."""
         import jax
         import jax.numpy as jnp
 
@@ -469,7 +472,7 @@ class Fit:
         step = stepper(batch, self.precision)
         began = time.monotonic()
         drift = np.full((1, 1), STEADY_DRIFT, np.float32) if steady else drift_matrix(0.0)
-        copy = jax.tree.map(jnp.copy, self.state)  # the first call compiles, and its steps are not kept
+        copy = jax.tree.map(jnp.copy, self.state)  # the first call compiles; its steps are discarded
         jax.block_until_ready(step(copy, data, table, drift, 0.0, jax.random.key(0)))
         print(f"{label}: batch {batch}, compiled in {time.monotonic() - began:.0f} s", flush=True)
         clock = saved = told = time.monotonic()
@@ -480,7 +483,7 @@ class Fit:
                 drift = drift_matrix(share)
             rate = learning_rate(STEADY_RATE if steady else RATE, self.step, share)
             self.state, found = step(self.state, data, table, drift, rate, jax.random.key(SEED + self.step))
-            recent.append({name: float(x) for name, x in found.items()})  # waits until it is done
+            recent.append({name: float(x) for name, x in found.items()})  # waits for the result
             self.step += CHUNK
             now = time.monotonic()
             self.seconds += now - clock
@@ -530,14 +533,14 @@ def fit(work: Path, minutes: float, precision: str) -> None:
 
 
 def first_scale() -> float:
-    """What the first convolution multiplies its kernel's answer by: the equalised scale, and the pixel norm's."""
+    """The factor of the first convolution's output: the equalised scale times that of the pixel norm."""
     channels = CONFIG.latent_vector_size + NUM_PITCHES
     fan_in = CONFIG.start_height * CONFIG.start_width * channels
     return math.sqrt(2 / fan_in) / math.sqrt((CONFIG.latent_vector_size + 1) / channels)
 
 
 def first_kernel(axes: np.ndarray, pitches: np.ndarray) -> np.ndarray:
-    """The first convolution's kernel [height, width, 317, channels], whose response is that of the tables."""
+    """The first convolution's kernel [height, width, 317, channels], which gives the same output as the tables."""
     shape = (CONFIG.start_height, CONFIG.start_width, CONFIG.filters(1))
     silent = np.zeros((CONFIG.latent_vector_size - len(axes), axes.shape[1]))
     rows = np.concatenate([axes, silent, pitches]) / math.sqrt(2) / first_scale()
@@ -546,7 +549,7 @@ def first_kernel(axes: np.ndarray, pitches: np.ndarray) -> np.ndarray:
 
 
 def export(work: Path, out: Path) -> None:
-    """Write our compact format in float16, and the losses beside it."""
+    """Write the checkpoint in our compact format in float16, and the losses next to it."""
     from helpers.gansynth.checkpoint import COMPACT_NAME, Checkpoint, read, write
     from helpers.gansynth.model import BETWEEN_INSTRUMENTS
 
@@ -576,7 +579,7 @@ def export(work: Path, out: Path) -> None:
 
 
 def write_curves(curves: list[dict], out: Path) -> None:
-    """The losses, means of ten seconds each, as curves.csv, and for each kind of place as curves.png."""
+    """Write the losses, averaged over ten seconds, as curves.csv, and those of each kind of place as curves.png."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -603,11 +606,11 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("render", "fit", "export"):
         command = commands.add_parser(name)
-        command.add_argument("--work", type=Path, required=True, help="folder for notes and state (3 GB)")
+        command.add_argument("--work", type=Path, required=True, help="folder for notes and state of the fit (3 GB)")
         if name == "render":
-            command.add_argument("--soundfonts", type=Path, nargs="+", required=True, help="folders")
+            command.add_argument("--soundfonts", type=Path, nargs="+", required=True, help="folders of soundfonts")
         elif name == "fit":
-            command.add_argument("--minutes", type=float, required=True, help="of the whole fit")
+            command.add_argument("--minutes", type=float, required=True, help="duration of the whole fit")
             command.add_argument("--precision", choices=("float32", "float16", "bfloat16"), default="float32")
         else:
             command.add_argument("--out", type=Path, required=True)

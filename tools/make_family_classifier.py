@@ -1,10 +1,10 @@
-"""Teach the classifier of instrument families that helpers/timbre ships: logistic regression on what atlases know.
+"""Train the classifier of instrument families in helpers/timbre: logistic regression on the descriptors of an atlas.
 
     python tools/make_family_classifier.py soundfont: soundfont:FluidR3_GM.sf2
 
-Each General MIDI program that has a family of NSynth's, of each soundfont, played at the three pitches of an atlas and
-described as a model's instrument is. Writes helpers/timbre/families.json, with the accuracy on programs that were held
-out: no soundfont's version of them was learned from.
+The training set is each General MIDI program that belongs to one of NSynth's families, from each soundfont, played at
+the three pitches of an atlas and described like a model's instrument. Writes helpers/timbre/families.json, with the
+accuracy on held-out programs, of which no soundfont's version was used for training.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PROGRAMS = [program for program, family in enumerate(FAMILIES) if family]
 
 
 def described(source: str) -> dict[int, np.ndarray]:
-    """Program -> [pitches, descriptors and cepstra], of those that can be heard at all pitches."""
+    """Program -> [pitches, descriptors and cepstra], for the programs that are audible at all pitches."""
     found: dict[int, list[np.ndarray]] = {}
     for pitch in PITCHES:
         sounds = open_sounds(source, CONFIG, pitches=(pitch, pitch), programs=PROGRAMS)
@@ -70,7 +70,7 @@ def main() -> None:
     right = guesses.argmax(axis=1) == truth
     confident = guesses.max(axis=1)
     by_family = {name: float(right[truth == i].mean()) for i, name in enumerate(families.FAMILIES)}
-    print(f"{right.mean():.1%} of {len(x)} right; said {confident.mean():.1%}; {by_family}")
+    print(f"{right.mean():.1%} of {len(x)} correct; mean confidence {confident.mean():.1%}; {by_family}")
     model.fit(x, truth)
     scaler, regression = model[0], model[1]
     content = {

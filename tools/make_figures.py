@@ -3,7 +3,7 @@
     python tools/make_figures.py
     python tools/stamp_notebooks.py    # writes them into the notebooks
 
-They have a white ground of their own, so that they can be read on a dark page too.
+They have a white background, so that they are readable on a dark page too.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from helpers.gansynth.config import Config
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "figures"
 DPI = 150
-COLORS = 64  # enough for these, and a third of the bytes, which the notebooks carry
+COLORS = 64  # enough for these diagrams, at a third of the bytes, which are part of the notebooks
 INK, BLUE, ORANGE, GREEN, GREY = "#222222", "#1f5fa8", "#b3541e", "#2b7a3d", "#666666"
 TINTS = {BLUE: "#e3edf8", ORANGE: "#fbe9de", GREEN: "#e4f2e7", GREY: "#f1f1f1"}
 
 
 def sheet(width: float, height: float) -> tuple[Figure, Axes]:
-    """A white page measured in inches from its lower left corner."""
+    """A white page with coordinates in inches from its lower left corner."""
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, width), ylim=(0, height))
@@ -57,7 +57,7 @@ def note(ax: Axes, x: float, y: float, width: float, height: float, noise: float
 
 
 def gan() -> Figure:
-    """Generator and discriminator: what each is given, what it answers, and what it learns from."""
+    """Generator and discriminator: their inputs, their outputs, and what they learn from."""
     figure, ax = sheet(8, 4.4)
     box(ax, 0.85, 3.5, 1.3, 0.62, "latent z\n256 numbers", GREY)
     box(ax, 0.85, 2.7, 1.3, 0.62, "pitch\n1 of 61", GREY)
@@ -91,7 +91,7 @@ def gan() -> Figure:
 
 
 def generator(config: Config) -> Figure:
-    """The blocks of the generator, each image drawn with its sides on a logarithmic scale."""
+    """The blocks of the generator; the sides of each image are drawn on a logarithmic scale."""
     figure, ax = sheet(8, 4.0)
     middle = 1.95
     box(ax, 0.6, middle + 0.5, 1.0, 0.62, "latent z\n256", GREY, 10.5)

@@ -1,11 +1,11 @@
-"""Write data/embeddings/musicnn.npz: the weights of musicnn in the form that helpers/evaluation/embedding.py reads.
+"""Write data/embeddings/musicnn.npz: the weights of musicnn in the format of helpers/evaluation/embedding.py.
 
     pip download musicnn==0.1.0 --no-deps
     python tools/make_musicnn.py musicnn-0.1.0-py3-none-any.whl
 
-musicnn's own package asks for a NumPy of 2019 and is not installed for that. Its wheel holds a TensorFlow checkpoint
-under the ISC licence, of which the network's weights are kept: kernels as float16, and each batch normalisation as the
-scale and the offset that it amounts to.
+The package musicnn itself requires a NumPy version of 2019, so it is not installed. Its wheel contains a TensorFlow
+checkpoint under the ISC licence, of which the network's weights are kept: kernels as float16, and each batch
+normalisation folded into a scale and an offset.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from helpers.gansynth.backend import tf
 
 MODEL = "MTT_musicnn"  # trained on MagnaTagATune, whose tags name instruments
 PARTS = (".index", ".data-00000-of-00001")
-EPSILON = 1e-3  # of TensorFlow's batch normalisation, as nothing else is said
+EPSILON = 1e-3  # default of TensorFlow's batch normalisation
 CONVOLUTIONS, DENSE, NORMALISATIONS = 8, 1, 11
 OUTPUT = BUNDLED / "embeddings" / "musicnn.npz"
 
@@ -33,7 +33,7 @@ def numbered(kind: str, number: int) -> str:
 
 
 def weights(checkpoint: tf.train.CheckpointReader) -> dict[str, np.ndarray]:
-    """What the embedding needs, by the names that TensorFlow gave the layers."""
+    """The weights that the embedding needs, by TensorFlow's names of the layers."""
     found = {}
     for kind, count in (("conv2d", CONVOLUTIONS), ("dense", DENSE)):
         for name in (numbered(kind, number) for number in range(count)):

@@ -1,8 +1,8 @@
-"""Take the pictures of controls that the README and the guide show: docs/screenshots.
+"""Take the screenshots of controls for the README and the guide: docs/screenshots.
 
     python tools/make_screenshots.py
 
-The controls are shown by a notebook of two cells in a real JupyterLab, in light, 1000 pixels wide. It needs a Chromium.
+A notebook of two cells shows the controls in a real JupyterLab, in the light theme, 1000 pixels wide. Needs a Chromium.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "docs" / "screenshots"
 WINDOW = {"width": 1000, "height": 3000}
-SCALE = 1.5  # pixels of a picture for one of the page
+SCALE = 1.5  # pixels of a picture per pixel of the page
 
 SETUP = """
 import os
@@ -47,7 +47,7 @@ CONTROLS = {  # by the name of its picture
 
 
 def act(page: Page) -> None:
-    """What somebody has done when the pictures are taken."""
+    """Use the controls as a user would, before the screenshots are taken."""
     browser, player = page.locator(".gansynth-control").nth(1), page.locator(".gansynth-control").nth(3)
     browser.get_by_text("Clarinet", exact=True).first.click()
     player.get_by_text("custom", exact=True).click()
@@ -55,10 +55,10 @@ def act(page: Page) -> None:
 
 
 def take(page: Page, folder: Path) -> None:
-    """One picture for each of CONTROLS."""
+    """Take a screenshot of each of CONTROLS."""
     act(page)
     page.mouse.move(0, 0)
-    page.wait_for_timeout(8000)  # the note has been played by then, and the picture of the player is there
+    page.wait_for_timeout(8000)  # until the note has been played and the picture of the player has been drawn
     settle(page)
     for name, control in zip(CONTROLS, page.locator(".gansynth-control").all(), strict=True):
         control.screenshot(path=folder / f"{name}.png", animations="disabled")
@@ -66,7 +66,7 @@ def take(page: Page, folder: Path) -> None:
 
 def main() -> int:
     if lack := drive.missing("jupyterlab"):
-        print(f"No picture can be taken: {lack}.", file=sys.stderr)
+        print(f"Cannot take screenshots: {lack}.", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory() as temporary, drive.chromium() as chromium:
         checkout, home = Path(temporary) / "suite", Path(temporary) / "home"

@@ -1,13 +1,13 @@
-"""Run all notebooks and write what they show as a small site: outputs/site/index.html and a page for each.
+"""Run all notebooks and write their output as a small site: outputs/site/index.html and a page for each.
 
     python tools/make_site.py                                  # all in notebooks/
-    python tools/make_site.py notebooks/01_setup.ipynb         # this page anew, the others as they are
+    python tools/make_site.py notebooks/01_setup.ipynb         # only this page
 
-Sound, pictures and style are inside the pages, which load nothing from the web and run no script: so there is no
-MathJax. Sound becomes MP3 and large pictures become WebP, since a page is to be mailed and put on the web. Controls
-(widgets) need a running notebook; a frame shows how they stood at the end, with their code, pictures and sound.
+Sound, pictures and styles are inside the pages, which load nothing from the web and run no scripts, not even MathJax.
+Sound is converted to MP3 and large pictures to WebP, so that pages can be mailed and put on the web. Controls (widgets)
+need a running notebook; a frame shows their final state, with their code, pictures and sound.
 
-A page is written when its notebook has run to the end; where one fails, its old page is removed.
+A page is written when its notebook has run to the end; if the notebook fails, its old page is removed.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ from helpers.files import replacing
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "outputs" / "site"
 
-MAX_BYTES = 8_000_000  # of a page; a larger one loads slowly and is too large for mail
-LARGE_PICTURE = 40_000  # bytes of a PNG from which on it becomes a WebP
+MAX_BYTES = 8_000_000  # of a page; a larger one loads slowly and is too large to mail
+LARGE_PICTURE = 40_000  # bytes from which a PNG is converted to WebP
 WEBP_QUALITY = 80
 CARD = (640, 360)  # pixels of a picture in the index
 
-MAX_LABEL = 60  # characters of a printed line that can name a player
-PROGRESS_MODELS = 4  # of a progress bar of tqdm: a box, text, the bar, text; controls with a bar have more
+MAX_LABEL = 60  # characters of a printed line that can serve as the name of a player
+PROGRESS_MODELS = 4  # widgets of a tqdm progress bar: a box, text, the bar, text; controls with a bar have more
 WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGETS = "application/vnd.jupyter.widget-state+json"
-IS_FOLDED = re.compile(r"# @title (.*)\n?")  # Colab's way to fold the code of a cell
+IS_FOLDED = re.compile(r"# @title (.*)\n?")  # marks a cell whose code Colab folds
 IS_SOUND = re.compile(r"<audio\b.*?</audio>", re.S)
 IS_PICTURE = re.compile(r"data:image/(png|jpeg|webp);base64,([A-Za-z0-9+/=\s]+)")
 IS_NOTEBOOK = re.compile(r"(\]\((?:\./)?\d\d_\w+)\.ipynb\b")
@@ -88,7 +88,7 @@ CARD_OF = """<article>
 
 
 def head(notebook: NotebookNode) -> tuple[str, str]:
-    """Title and contract, as markdown, from a notebook's first cell."""
+    """Title and introduction, as Markdown, from a notebook's first cell."""
     source = IS_BADGE.sub("", notebook.cells[0].source)
     title, _, contract = source.partition("\n")
     return title.lstrip("# "), contract.strip()
@@ -144,7 +144,7 @@ def _code(source: str) -> str:
 
 
 def _merged(outputs: Sequence[dict]) -> list[dict]:
-    """Outputs without stderr (progress, and what libraries log), and what was printed around it in one piece."""
+    """Outputs without stderr (progress bars and logs of libraries); the printed text around it is joined."""
     merged: list[dict] = []
     for output in outputs:
         if output.get("name") == "stderr":
@@ -157,7 +157,7 @@ def _merged(outputs: Sequence[dict]) -> list[dict]:
 
 
 def _output(state: dict) -> Callable[[dict], str]:
-    """What shows one output as HTML, "" if there is nothing to show, given the state of all widgets."""
+    """Returns a function from an output to HTML ("" if there is nothing to show), given the state of all widgets."""
 
     def show(output: dict) -> str:
         data = output.get("data", {})
@@ -181,7 +181,7 @@ def _image(kind: str, data: str, alt: str = "") -> str:
 
 
 def _outputs(outputs: Sequence[dict], state: dict, heading: str) -> Iterator[str]:
-    """What a cell shows, each of its players with a name: the line printed before it, or else the heading above."""
+    """The outputs of a cell as HTML. Players are named after the line printed before them, or the heading above."""
     show, label = _output(state), heading
     for output in _merged(outputs):
         shown = show(output)
@@ -203,7 +203,7 @@ def _player(element: str, label: str) -> str:
         samples, rate = soundfile.read(io.BytesIO(content), dtype="float32")
         compressed = content if source[1] == "mpeg" else audio.encode(Audio(samples, rate), "mp3")[0]
     except (soundfile.LibsndfileError, ValueError):
-        return element  # as it is: browsers play more kinds of sound than libsndfile
+        return element  # unchanged: browsers play more formats than libsndfile
     address = f"data:audio/mpeg;base64,{base64.b64encode(compressed).decode()}"
     caption = f"{html.escape(label)}, {len(samples) / rate:.1f} s"
     player = f'<audio controls preload="metadata" aria-label="{caption}" src="{address}"></audio>'
@@ -211,7 +211,7 @@ def _player(element: str, label: str) -> str:
 
 
 def _smaller(match: re.Match) -> str:
-    """The address of a picture as that of a WebP, if it is a large PNG and that is smaller."""
+    """Convert the data URL of a picture to WebP, if it is a large PNG and the result is smaller."""
     kind, data = match[1], match[2]
     if kind != "png" or len(data) < LARGE_PICTURE * 4 / 3:
         return match[0]
@@ -225,13 +225,13 @@ def _smaller(match: re.Match) -> str:
 
 
 def _control(name: str, state: dict) -> str:
-    """The frame of a widget and all in it, as it stood at the end; "" for a progress bar."""
+    """A frame with the final state of a widget and its children; "" for a progress bar."""
     kinds = _kinds(name, state)
     if len(kinds) <= PROGRESS_MODELS and any(kind.endswith("ProgressModel") for kind in kinds):
         return ""
     shown = _still(name, state)
     if kinds and set(kinds) <= {"HTMLModel", "HTMLMathModel", "LabelModel", "OutputModel", "ImageModel", "VBoxModel"}:
-        return shown  # nothing in it to turn or to press
+        return shown  # it contains nothing interactive
     return f'<figure class="control"><figcaption>Control: needs a running notebook</figcaption>{shown}</figure>'
 
 
@@ -245,7 +245,7 @@ def _kinds(name: str, state: dict) -> list[str]:
 
 
 def _still(name: str, state: dict) -> str:
-    """The HTML of one widget and those in it; of those that only make a browser do something, nothing."""
+    """The HTML of a widget and its children; "" for widgets without a visible state."""
     model = state.get(name.removeprefix("IPY_MODEL_"))
     if model is None or _is_hidden(model, state):
         return ""
@@ -280,7 +280,7 @@ def _is_hidden(model: dict, state: dict) -> bool:
 
 
 def _knob(kind: str, values: dict[str, Any]) -> str:
-    """One of ipywidgets' own controls, in words."""
+    """A standard control of ipywidgets as text."""
     name = _plain(values.get("description"))
     label = f"<b>{name}</b> " if name else ""
     if "_options_labels" in values:
@@ -305,7 +305,7 @@ def _knob(kind: str, values: dict[str, Any]) -> str:
 
 
 def _plain(description: str | None) -> str:
-    """A description without its tags, which ipywidgets allows in it."""
+    """A description without HTML tags, which ipywidgets allows in it."""
     return re.sub(r"<[^>]*>", "", description or "")
 
 
@@ -314,7 +314,7 @@ def _pill(text: str, is_on: bool = False) -> str:
 
 
 def _drawn(values: dict[str, Any], buffers: Sequence[dict]) -> str:
-    """One of our own controls: its code, the names in it, its sound and pictures, each clip's together."""
+    """One of our own controls: its code, the names in it, and the sound and pictures of each clip."""
     names, parts = values.get("names") or [], []
     if values.get("text"):
         parts.append(f"<pre>{html.escape(values['text'])}</pre>")
@@ -337,7 +337,7 @@ def _drawn(values: dict[str, Any], buffers: Sequence[dict]) -> str:
 
 
 def _medium(data: str, label: str = "") -> str:
-    """A picture or a player, by how the bytes begin; "" where they are neither."""
+    """A picture or a player, depending on the first bytes; "" if they are neither."""
     begin = base64.b64decode(data[:16])
     if begin.startswith(b"\x89PNG"):
         return _image("image/png", data, label)
@@ -352,7 +352,7 @@ def _medium(data: str, label: str = "") -> str:
 
 
 def card(text: str) -> bytes | None:
-    """The largest picture of a page, as a small one for the index; None if it has none."""
+    """A thumbnail of the largest picture of a page, for the index; None if it has no picture."""
     pictures = [base64.b64decode(match[2]) for match in IS_PICTURE.finditer(text)]
     if not pictures:
         return None
@@ -365,7 +365,7 @@ def card(text: str) -> bytes | None:
 
 
 def index(site: Path, among: Sequence[Path]) -> str:
-    """The HTML of the first page: what each notebook is about, of those that have a page in `site`."""
+    """The HTML of the index: a summary of each notebook that has a page in `site`."""
     cards = []
     for path in among:
         written, picture = site / f"{path.stem}.html", site / f"{path.stem}.webp"
@@ -389,7 +389,7 @@ def index(site: Path, among: Sequence[Path]) -> str:
 
 
 def _inline(markdown: str) -> str:
-    """One paragraph of markdown as HTML without its <p>."""
+    """One paragraph of Markdown as HTML, without its <p>."""
     shown = MarkdownWithMath(renderer=IPythonRenderer(escape=False)).render(IS_NOTEBOOK.sub(r"\1.html", markdown))
     return shown.strip().removeprefix("<p>").removesuffix("</p>")
 
@@ -401,8 +401,8 @@ def write(path: Path, content: bytes) -> None:
 
 def main(arguments: Sequence[str] | None = None, folder: Path = ROOT / "notebooks") -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("notebooks", nargs="*", type=Path, metavar="NOTEBOOK", help="files; without, all in notebooks/")
-    parser.add_argument("--output", type=Path, default=SITE, metavar="FOLDER", help="without, outputs/site")
+    parser.add_argument("notebooks", nargs="*", type=Path, metavar="NOTEBOOK", help="default: all in notebooks/")
+    parser.add_argument("--output", type=Path, default=SITE, metavar="FOLDER", help="default: outputs/site")
     options = parser.parse_args(arguments)
     among = sorted(folder.resolve().glob("*.ipynb"))
     failed = []
@@ -423,7 +423,7 @@ def main(arguments: Sequence[str] | None = None, folder: Path = ROOT / "notebook
             target.unlink(missing_ok=True)
             picture.unlink(missing_ok=True)
             failed.append(path.stem)
-            print(f"{path.name} has no page: {error}", file=sys.stderr)
+            print(f"no page was written for {path.name}: {error}", file=sys.stderr)
         else:
             size = target.stat().st_size
             note = f", more than {MAX_BYTES / 1e6:g} MB" * (size > MAX_BYTES)

@@ -1,9 +1,9 @@
-"""Write data/midi/study.mid: half a minute for five tracks that uses everything a renderer has to cope with.
+"""Write data/midi/study.mid: half a minute of music in five tracks that exercises all features of the renderer.
 
     python tools/make_study.py
 
-Long notes, a sustain pedal, expression, a pitch bend, panned tracks, notes below the model's range, drums, a slowing
-tempo. Composed for this suite; the script is the score.
+Long notes, a sustain pedal, expression, a pitch bend, panned tracks, notes below the model's range, drums, and a
+slowing tempo. Composed for this suite; this script is the score.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import mido
 
 STUDY = Path(__file__).resolve().parents[1] / "data" / "midi" / "study.mid"
 
-TICKS = 480  # a quarter note
+TICKS = 480  # per quarter note
 BAR = 4 * TICKS
-TEMPO = 84  # quarter notes a minute; the last bars slow down
-SLOWER = {8: 76, 9: 62}  # from the start of a bar on
-# A chord for each bar: bass note, and the notes of the piano and the strings.
+TEMPO = 84  # quarter notes per minute; the last bars slow down
+SLOWER = {8: 76, 9: 62}  # bar -> tempo from there on
+# A chord for each bar: the bass note, and the notes of the piano and the strings.
 CHORDS = [
     (36, (60, 64, 67)), (33, (60, 64, 69)), (29, (60, 65, 69)), (31, (59, 62, 67)),
     (36, (60, 64, 67)), (28, (59, 64, 67)), (29, (60, 65, 69)), (31, (60, 62, 67)),
     (23, (59, 62, 67)), (24, (60, 64, 67)),
 ]  # fmt: skip
 DRONES = [(48, 52), (50, 53), (52, 55), (48, 53), (43, 55)]  # of the strings, in each pair of bars
-# (pitch, quarter notes); None rests. The bend leads up into the high C.
+# (pitch, quarter notes); None is a rest. The bend leads up to the high C.
 MELODY = [
     (76, 1.5), (74, 0.5), (72, 1), (67, 1), (69, 1.5), (71, 0.5), (72, 2), (77, 1.5), (76, 0.5), (74, 1), (72, 1),
     (74, 3), (None, 1), (79, 1.5), (77, 0.5), (76, 1), (72, 1), (71, 1), (74, 1), (79, 2), (81, 1.5), (79, 0.5),
@@ -35,7 +35,7 @@ MELODY = [
 
 
 def events(notes: list[tuple[float, int, int, int]], *others: tuple[float, mido.Message]) -> mido.MidiTrack:
-    """A track from notes (start, length, pitch, velocity) and other messages, times in ticks."""
+    """A track with notes (start, length, pitch, velocity) and other messages; times are in ticks."""
     rows = [(start, 2, mido.Message("note_on", note=pitch, velocity=velocity)) for start, _, pitch, velocity in notes]
     rows += [(start + length, 0, mido.Message("note_off", note=pitch)) for start, length, pitch, _ in notes]
     rows += [(start, 1, message) for start, message in others]
@@ -68,7 +68,7 @@ def flute() -> mido.MidiTrack:
         at += quarters * TICKS
     last = at - BAR
     swell = [(bar * BAR + step * TICKS, control(11, 90 + 12 * step)) for bar in range(9) for step in range(4)]
-    # Full bend is two semitones: up into the last note from a tone below.
+    # A full bend is two semitones: up to the last note from a whole tone below.
     bend = [(last + i * TICKS / 16, mido.Message("pitchwheel", pitch=min(-8192 + 512 * i, 0))) for i in range(17)]
     return events(notes, *swell, *bend)
 
@@ -83,7 +83,7 @@ def piano() -> mido.MidiTrack:
 
 
 def strings() -> mido.MidiTrack:
-    """Two bars a note, over five seconds: longer than a sound of the model."""
+    """Notes of two bars, more than five seconds: longer than a note that the model generates."""
     notes = [(2 * i * BAR, 2 * BAR - 30, pitch, 62) for i, pitches in enumerate(DRONES) for pitch in pitches]
     return events(notes, (0, control(10, 24)), (0, control(7, 84)))
 

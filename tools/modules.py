@@ -1,6 +1,6 @@
-"""What `make docs` gives to pdoc: `helpers`, and each module that its package does not name in `__all__`.
+"""Print the arguments of `make docs` for pdoc: `helpers`, and each module that its package omits from `__all__`.
 
-pdoc finds all others by itself, and warns of what is named twice.
+pdoc finds all other modules itself, and warns of modules that are named twice.
 """
 
 import importlib

@@ -1,12 +1,12 @@
-"""Would the tests notice? Changes lines of helpers, one at a time, and runs the tests of the changed module.
+"""Mutation testing: changes lines of helpers, one at a time, and runs the tests of the changed module.
 
     python tools/mutate.py helpers/casting.py helpers/midi/*.py --count 100 --seed 1
 
-Every change is one that a person could make by mistake: another comparison, operator or number, a condition turned
-round, a value that is not returned, a call that is left out, two arguments in the wrong order. The tests are the files
-that import the module or its package: first those without a mark and then, if none of them has noticed, those marked
-`slow`; tests of a browser are left out. A change that no test notices is shown as a diff: write a test for it, or see
-that it changes nothing (an equivalent one). The repository itself is not touched: all of this happens in a copy.
+Every change is a plausible mistake: another comparison, operator or number, a negated condition, a missing return
+value, an omitted call, two arguments in the wrong order. The tests are those in files that import the module or its
+package: first unmarked ones and then, if none of them detects the change, those marked `slow`; browser tests are left
+out. A change that no test detects is shown as a diff: write a test for it, unless it is equivalent to the original.
+Everything happens in a copy of the repository.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ PAIRS = (
     (ast.And, ast.Or), (ast.Add, ast.Sub), (ast.Mult, ast.Div), (ast.BitOr, ast.BitAnd), (ast.LShift, ast.RShift),
 )  # fmt: skip
 OTHER = dict(PAIRS) | {b: a for a, b in PAIRS} | dict.fromkeys((ast.FloorDiv, ast.Mod, ast.Pow), ast.Mult)
-MANY = 16  # whole numbers from here on are doubled; one more of a limit of thousands is no mistake that matters
+MANY = 16  # integers from here on are doubled, smaller ones incremented, since 1 more hardly matters to a large limit
 HOME = {"bundle": "checkpoint", "reading": "midi", "loading": "midi", "song": "midi"}  # tests under another name
-CALLS_ALL = "test_state"  # imports every module, and looks at no result
-INERT = {"annotation", "returns", "decorator_list"}  # fields of nodes that do nothing when a function is called
+CALLS_ALL = "test_state"  # imports every module, but checks no results
+INERT = {"annotation", "returns", "decorator_list"}  # fields of nodes without effect when a function is called
 OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-m")
 QUICK, SLOW = "not slow and not browser", "slow and not browser"
 NONE_CHOSEN = int(pytest.ExitCode.NO_TESTS_COLLECTED)
 PACKAGES = ("tensorflow", "keras", "librosa", "scipy.signal", "matplotlib.pyplot", "hypothesis", "pretty_midi")
-OUTPUT = "output.txt"  # of the last tests, beside the copy
-LIMIT = 1200  # s for the tests of one change; those that take longer have noticed it
+OUTPUT = "output.txt"  # output of the last tests, next to the copy
+LIMIT = 1200  # s for the tests of one change; exceeding it counts as detection
 
 
 class Mutant(NamedTuple):
@@ -53,9 +53,9 @@ class Mutant(NamedTuple):
 
     path: Path  # from ROOT
     line: int
-    first: int  # where in the file, in bytes
-    last: int
-    text: str  # in place of what stands there
+    first: int  # start of the replaced part of the file (bytes)
+    last: int  # its end
+    text: str  # its replacement
 
     def source(self) -> str:
         """The module with this change."""
@@ -64,7 +64,7 @@ class Mutant(NamedTuple):
 
 
 def _changed(node: ast.AST) -> Iterator[ast.AST]:
-    """What could stand in place of a node."""
+    """The possible replacements of a node."""
     new = copy.deepcopy(node)
     if isinstance(node, ast.Compare):
         new.ops[0] = OTHER[type(node.ops[0])]()
@@ -91,7 +91,7 @@ def _changed(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes of a module that something is done with; conditions of `if` among them, texts left out."""
+    """All nodes of a module that can be changed, without f-strings, type annotations and the like."""
     for field, value in ast.iter_fields(node):
         for child in value if isinstance(value, list) else [value]:
             is_types_only = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
@@ -101,7 +101,7 @@ def _nodes(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def mutants(path: Path) -> list[Mutant]:
-    """All changes of a module, as many of them at a line as there are."""
+    """All possible changes of a module, often several per line."""
     content = (ROOT / path).read_bytes()
     starts = [0]
     for line in content.splitlines(keepends=True):
@@ -135,7 +135,7 @@ def tests_of(path: Path) -> list[list[str]]:
 
 
 def pass_all(folder: Path, tests: list[str]) -> bool:
-    """Whether tests pass in a copy of the repository. A fork runs them: it has the packages imported already."""
+    """Whether tests pass in a copy of the repository. They run in a fork, which has already imported the packages."""
     child = os.fork()
     if not child:
         signal.alarm(LIMIT)  # ends this process
@@ -160,8 +160,8 @@ def pass_slowly(folder: Path, tests: list[str]) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("modules", nargs="+", type=Path, help="files of helpers")
-    parser.add_argument("--count", type=int, default=100, help="how many lines are changed (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="which lines (default %(default)s)")
+    parser.add_argument("--count", type=int, default=100, help="number of lines to change (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed for the choice of lines (default: %(default)s)")
     args = parser.parse_args()
     os.environ.update(dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "CI"), "1"), TF_CPP_MIN_LOG_LEVEL="3")
     sys.dont_write_bytecode = True
@@ -195,7 +195,7 @@ def main() -> int:
             if passed:
                 diff = difflib.unified_diff(before.splitlines(), mutant.source().splitlines(), lineterm="", n=0)
                 print(*list(diff)[2:], sep="\n", flush=True)
-    print(f"{len(chosen) - survived} of {len(chosen)} changes were noticed ({1 - survived / len(chosen):.0%})")
+    print(f"{len(chosen) - survived} of {len(chosen)} changes were detected ({1 - survived / len(chosen):.0%})")
     return 0
 
 

@@ -1,17 +1,17 @@
-"""Write what all notebooks have in common into each: badge, links to the neighbours, setup cell; and the figures.
+"""Write the common parts of all notebooks into each: badge, links to the neighbours, setup cell, and figures.
 
     python tools/stamp_notebooks.py                       # all in notebooks/
     python tools/stamp_notebooks.py notebooks/04_generate.ipynb
-    python tools/stamp_notebooks.py --check               # writes nothing; fails if one is out of date
-    python tools/stamp_notebooks.py --repository          # this clone's own address: that of its git remote "origin"
+    python tools/stamp_notebooks.py --check               # write nothing; fail if one is out of date
+    python tools/stamp_notebooks.py --repository          # set the address to that of the git remote "origin"
     python tools/stamp_notebooks.py --repository https://github.com/you/gansynth-suite
 
 The address of the repository is in pyproject.toml. After a fork, `--repository` (or `make repository`) changes it
-there, in all notebooks, in README.md and in CITATION.cff. A new notebook needs a first cell of markdown; the rest is
-inserted.
+there, in all notebooks, in README.md and in CITATION.cff. A new notebook needs only a Markdown cell at the start; the
+rest is inserted.
 
-A figure is a picture of docs/figures in a cell of markdown, `![what it shows](x "docs/figures/gan.png")`. The file is
-written in place of x, because Colab shows neither files beside a notebook nor a cell's attachments.
+A figure is a picture from docs/figures in a Markdown cell, `![description](x "docs/figures/gan.png")`. Its data
+replaces x, because Colab shows neither files next to a notebook nor attachments of a cell.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from pathlib import Path
 from helpers.files import replacing
 
 ROOT = Path(__file__).resolve().parents[1]
-BRANCH = "main"  # what Colab opens
-ORIGIN = "origin"  # in place of an address: that of the git remote
+BRANCH = "main"  # the branch that Colab opens
+ORIGIN = "origin"  # placeholder for the address of the git remote
 COLAB = "https://colab.research.google.com/github/{name}/blob/{branch}/notebooks/{notebook}"
 BADGE = "[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})"
 IS_BADGE = re.compile(r"\A\[!\[Open In Colab\].*\n*")
-# Links within the repository work in JupyterLab and on GitHub; Colab needs addresses of its own.
+# Links within the repository work in JupyterLab and on GitHub; Colab needs full addresses.
 WAY = "{word}: [{stem}]({notebook}) ([Colab]({colab}))"
 IS_WAYS = re.compile(r"\n*^(?:Previous|Next): \[.*\Z", re.M)
 
@@ -44,7 +44,7 @@ ABOUT = (
     "Colab, it first downloads the repository and installs the few small packages that Colab lacks."
 )
 IS_ABOUT = "This first cell"
-# Colab makes a form of the cell, with a field for the address: until the project has one, somebody has to type it.
+# Colab shows the cell as a form with a field for the address, to be filled in until the project has an address.
 SETUP = """\
 # @title Setup (run this first)
 import os
@@ -75,19 +75,19 @@ SETTING = re.compile(r'^repository = "([^"]*)"', re.M)
 
 
 def repository_name(address: str) -> str:
-    """Owner and name of a repository at GitHub, which is what Colab opens notebooks from.
+    """Owner and name of a repository on GitHub, from which Colab opens notebooks.
 
     Raises:
         ValueError: if `address` is anything else.
     """
     found = ADDRESS.fullmatch(address)
     if found is None or address.endswith(".git"):
-        raise ValueError(f"{address!r} is not an address like https://github.com/owner/name, without .git or more.")
+        raise ValueError(f"{address!r} is not an address of the form https://github.com/owner/name (without .git).")
     return found[1]
 
 
 def configured(settings: str) -> str:
-    """The address in the text of pyproject.toml. ValueError if there is none."""
+    """The address in the text of pyproject.toml; raises a ValueError if there is none."""
     found = SETTING.search(settings)
     if found is None:
         raise ValueError('pyproject.toml has no line repository = "https://github.com/owner/name".')
@@ -95,45 +95,45 @@ def configured(settings: str) -> str:
 
 
 def of_remote(url: str) -> str:
-    """The address at GitHub of a git remote, by whichever protocol git reaches it, without credentials.
+    """The address on GitHub of a git remote with any protocol, without credentials.
 
     Raises:
-        ValueError: if it is not at GitHub.
+        ValueError: the remote is not on GitHub.
     """
     found = REMOTE.fullmatch(url)
     if found is None:  # the URL is not shown, as it may hold a password
-        raise ValueError('The git remote "origin" is not at github.com: give the address that you want.')
+        raise ValueError('The git remote "origin" is not on github.com: give an address explicitly.')
     address = f"https://github.com/{found[1]}"
     repository_name(address)
     return address
 
 
 def origin(root: Path) -> str:
-    """The address at GitHub that a clone came from.
+    """The address on GitHub from which a repository was cloned.
 
     Raises:
-        ValueError: if `root` is no clone, or of something that is not at GitHub.
+        ValueError: `root` is not a clone, or not of a repository on GitHub.
     """
     command = ["git", "-C", str(root), "remote", "get-url", "origin"]
-    # Without a .git of its own, git would answer for a repository that this folder happens to lie in.
+    # If this folder has no .git, git would answer for a repository around it.
     done = subprocess.run(command, capture_output=True, text=True) if (root / ".git").exists() else None
     if done is None or done.returncode:
-        raise ValueError('There is no git remote "origin" here: give the address that you want.')
+        raise ValueError('There is no git remote "origin": give an address explicitly.')
     return of_remote(done.stdout.strip())
 
 
 def stamped(text: str, notebook: str, repository: str, among: Sequence[str] = (), figures: Path = ROOT) -> str:
-    """The text of a notebook file with the badge, links, setup cell and figures of today.
+    """The text of a notebook file with up-to-date badge, links, setup cell and figures.
 
     Args:
-        text: the file's content.
-        notebook: the file's name.
-        repository: address at GitHub.
-        among: the names of all notebooks, in order; without, there are no links to neighbours.
-        figures: the folder with docs/figures.
+        text: content of the file.
+        notebook: name of the file.
+        repository: address on GitHub.
+        among: names of all notebooks, in order; if empty, there are no links to neighbours.
+        figures: the folder that contains docs/figures.
 
     Raises:
-        ValueError: if this is no notebook that begins with a cell of markdown, or if there is no such figure.
+        ValueError: the file is not a notebook that begins with a Markdown cell, or a figure does not exist.
     """
     try:
         content = json.loads(text)
@@ -143,7 +143,7 @@ def stamped(text: str, notebook: str, repository: str, among: Sequence[str] = ()
         if first["cell_type"] != "markdown":
             raise KeyError("markdown")
     except (json.JSONDecodeError, KeyError, IndexError, TypeError):
-        raise ValueError(f"{notebook} is not a notebook that begins with a cell of markdown.") from None
+        raise ValueError(f"{notebook} is not a notebook that begins with a Markdown cell.") from None
     name = repository_name(repository)
     for cell in cells:
         if cell["cell_type"] == "markdown":
@@ -176,7 +176,7 @@ def _colab(name: str, notebook: str) -> str:
 
 
 def _ways(notebook: str, among: Sequence[str], name: str) -> list[str]:
-    """Links to the notebook before and to the one after this."""
+    """Links to the previous and the next notebook."""
     at = among.index(notebook) if notebook in among else 0
     ways = ("Previous", among[:at][-1:]), ("Next", among[at + 1 : at + 2])
     return [
@@ -187,11 +187,11 @@ def _ways(notebook: str, among: Sequence[str], name: str) -> list[str]:
 
 
 def _figure(shows: str, folder: Path, path: str) -> str:
-    """Markdown of a picture with the file in it."""
+    """Markdown for a picture with embedded data."""
     try:
         data = base64.b64encode((folder / path).read_bytes()).decode("ascii")
     except FileNotFoundError:
-        raise ValueError(f"There is no figure {path}; python tools/make_figures.py draws them.") from None
+        raise ValueError(f"There is no figure {path}; run python tools/make_figures.py.") from None
     return f'![{shows}](data:image/png;base64,{data} "{path}")'
 
 
@@ -200,22 +200,22 @@ def _write(cell: dict, source: str) -> None:
 
 
 def moved(text: str, old: str, new: str) -> str:
-    """`text` with the links to one repository, Colab's too, changed to another."""
+    """`text` with all links to a repository, including those for Colab, changed to another one."""
     pattern = rf"(github\.com/|colab\.research\.google\.com/github/){re.escape(repository_name(old))}(?![\w-])"
     return re.sub(pattern, lambda found: found[1] + repository_name(new), text)
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("notebooks", nargs="*", type=Path, metavar="NOTEBOOK", help="files; without, all in notebooks/")
+    parser.add_argument("notebooks", nargs="*", type=Path, metavar="NOTEBOOK", help="default: all in notebooks/")
     parser.add_argument(
-        "--repository", nargs="?", const=ORIGIN, metavar="URL", help="the new address; without one, this clone's origin"
+        "--repository", nargs="?", const=ORIGIN, metavar="URL", help="new address (default: the git remote origin)"
     )
     parser.add_argument("--check", action="store_true", help="write nothing; fail if something is out of date")
     options = parser.parse_args(arguments)
     try:
         if options.repository and (options.check or options.notebooks):
-            raise ValueError("A new address is for all notebooks, and is not checked but written: give it alone.")
+            raise ValueError("--repository changes all notebooks: do not combine it with other arguments.")
         changes = _changes(root, options.notebooks, options.repository)
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
@@ -232,7 +232,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
 
 
 def _changes(root: Path, notebooks: Sequence[Path], repository: str | None) -> dict[Path, str]:
-    """Files -> what is to be written into them; nothing that is up to date. The settings come last."""
+    """File -> new content, for all files that are out of date. pyproject.toml comes last."""
     settings = root / "pyproject.toml"
     old = configured(settings.read_text("utf-8"))
     new = origin(root) if repository == ORIGIN else repository or old
