@@ -258,9 +258,9 @@ def test_chosen_times_stay_until_they_are_fitted(bank):
     editor.move(1, 63.0)
     tune.load(STUDY)
     assert [second for second, _ in editor.entries] == pytest.approx([0, 63, 84], abs=0.1)
-    assert "2 entries lie after the end (29.89 s); press Fit" in editor.message
+    assert "2 entries are after the end of the song (29.89 s); press Fit" in editor.message
     editor.choose(0, "stub 1-9")
-    assert "2 entries lie after the end" in editor.message
+    assert "2 entries are after the end" in editor.message
     assert not editor._fit.disabled
     editor._fit.click()
     assert [second for second, _ in editor.entries] == pytest.approx([0, 14.94, 19.92], abs=0.02)

@@ -235,7 +235,9 @@ def test_what_was_dragged_stays_until_it_is_fitted(there):
     controls.code(there.timeline, r", 2[45](\.\d+)?\]\)$")
     assert typed(there, 2) == pytest.approx(25.0, abs=2 * longest / width)
     pick(there, "bach_prelude")
-    there.timeline.get_by_text(re.compile(r"^2 entries lie after the end \(\d(\.\d+)? s\); press Fit$")).wait_for()
+    there.timeline.get_by_text(
+        re.compile(r"^2 entries are after the end of the song \(\d(\.\d+)? s\); press Fit$")
+    ).wait_for()
     assert typed(there, 2) == pytest.approx(25.0, abs=2 * longest / width)
     last = there.timeline.get_by_label("at (s)").nth(2)
     dragged = last.input_value()
