@@ -38,8 +38,8 @@ CLASS = "class"  # folder in outputs with a folder for each visitor
 LINKED = ("helpers", "data")  # folders of the repository to which a visitor's folder has links
 
 MAX_KERNEL_BYTES = 4 << 30  # memory limit of one kernel: a song too long for it fails only in its own page
-LEFT_SECONDS = 600  # idle time after which a kernel is ended if its page vanished without notice (a lost connection)
-LOOK_SECONDS = 30  # between two checks for such kernels
+IDLE_SECONDS = 600  # idle time after which a kernel is ended if its page vanished without notice (a lost connection)
+CHECK_SECONDS = 30  # between two checks for such kernels
 PATIENCE = 5.0  # s to wait for a place before a visitor is refused: a reload frees its own place with a delay
 STEP = 0.1  # s between two checks for a place
 # Flag for kernels, which would otherwise warn that their connection, local to this machine, is not encrypted.
@@ -101,33 +101,33 @@ class Places(AsyncMappingKernelManager):
             if (task := asyncio.current_task()) is not None:
                 self._tasks.append(task)
         try:
-            home = _home()
+            home = _new_home()
             said = [*how.get("extra_arguments", ()), QUIET]
             kernel_id = await super().start_kernel(**{**how, "path": None, "cwd": str(home), "extra_arguments": said})
         finally:
             self._starting -= 1
         self._homes[kernel_id] = home
-        self._bound(kernel_id)
+        self._limit_memory(kernel_id)
         return kernel_id
 
     async def shutdown_kernel(self, kernel_id: str, *given: Any, **how: Any) -> None:
         await super().shutdown_kernel(kernel_id, *given, **how)
-        _leave(self._homes.pop(kernel_id, None))
+        _clean_up(self._homes.pop(kernel_id, None))
 
     async def shutdown_all(self, *given: Any, **how: Any) -> None:
         self._is_closing = True
         await super().shutdown_all(*given, **how)
         while self._homes:
-            _leave(self._homes.popitem()[1])
+            _clean_up(self._homes.popitem()[1])
 
-    def _bound(self, kernel_id: str) -> None:
+    def _limit_memory(self, kernel_id: str) -> None:
         """Limit the memory of a kernel to MAX_KERNEL_BYTES, if the system supports it (Linux)."""
         if hasattr(resource, "prlimit"):
             with contextlib.suppress(OSError, AttributeError):  # the process has ended, or runs on another machine
                 pid = self.get_kernel(kernel_id).provisioner.pid
                 resource.prlimit(pid, resource.RLIMIT_DATA, (MAX_KERNEL_BYTES, MAX_KERNEL_BYTES))
 
-    def _lives(self, task: asyncio.Task) -> bool:
+    def _is_alive(self, task: asyncio.Task) -> bool:
         """Whether the kernel of a task of the pool is running or starting."""
         if not task.done():
             return True
@@ -135,7 +135,7 @@ class Places(AsyncMappingKernelManager):
 
     def _warming(self) -> int:
         """The number of kernels that have not run the notebook yet."""
-        self._tasks = [task for task in self._tasks if self._lives(task)]
+        self._tasks = [task for task in self._tasks if self._is_alive(task)]
         return sum(not _is_warm(task) for task in self._tasks)
 
     def warm(self) -> int:
@@ -148,23 +148,23 @@ class Places(AsyncMappingKernelManager):
             await asyncio.sleep(STEP)
         end = time.monotonic() + PATIENCE
         while True:
-            self._visits = [task for task in self._visits if self._lives(task)]
+            self._visits = [task for task in self._visits if self._is_alive(task)]
             pool = self._pools.get(self.notebook_path)
             if len(self._visits) < self.places and pool:
                 self._visits.append(pool[0])
-                pool[0].add_done_callback(self._begin)
+                pool[0].add_done_callback(self._reset_idle_time)
                 return True
             if time.monotonic() > end:
                 return False
             await asyncio.sleep(STEP)
 
-    def _begin(self, task: asyncio.Task) -> None:
+    def _reset_idle_time(self, task: asyncio.Task) -> None:
         """Reset the idle time of a kernel that is given to a visitor, which may have waited for an hour."""
-        if self._lives(task):
+        if self._is_alive(task):
             kernel: Any = self.get_kernel(task.result()["kernel_id"])
             kernel.last_activity = datetime.now(timezone.utc)
 
-    async def tell(self) -> None:
+    async def report_progress(self) -> None:
         """Print how many places are warm, until all are."""
         said = -1
         while said < self.places and not self._is_closing:
@@ -178,7 +178,7 @@ def _is_warm(task: asyncio.Task) -> bool:
     return task.done() and (task.exception() is not None or task.result()["task"].done())
 
 
-def _home() -> Path:
+def _new_home() -> Path:
     """Create a folder for a visitor, with links to the repository and its own outputs."""
     parent = runtime.outputs() / CLASS
     parent.mkdir(exist_ok=True)
@@ -198,7 +198,7 @@ def _home() -> Path:
         return home
 
 
-def _leave(home: Path | None) -> None:
+def _clean_up(home: Path | None) -> None:
     """Remove a visitor's folder, except for files in its outputs."""
     if home is None:
         return
@@ -209,7 +209,7 @@ def _leave(home: Path | None) -> None:
             folder.rmdir()
 
 
-class Door(TornadoVoilaHandler):
+class PageHandler(TornadoVoilaHandler):
     """Handles requests for the page: admits visitors while there are places."""
 
     @tornado.web.authenticated
@@ -224,7 +224,7 @@ class Door(TornadoVoilaHandler):
         await super().get(path)
 
 
-class Exit(VoilaShutdownKernelHandler):
+class ShutdownHandler(VoilaShutdownKernelHandler):
     """Handles the request that a page sends when it is closed, and ends its kernel."""
 
     def check_xsrf_cookie(self) -> None:
@@ -232,14 +232,14 @@ class Exit(VoilaShutdownKernelHandler):
 
 
 class Classroom(Voila):
-    """Voilà with a `Door` and an `Exit`."""
+    """Voilà with a `PageHandler` and a `ShutdownHandler`."""
 
     def init_handlers(self) -> list:
-        ours = {TornadoVoilaHandler: Door, VoilaShutdownKernelHandler: Exit}
+        ours = {TornadoVoilaHandler: PageHandler, VoilaShutdownKernelHandler: ShutdownHandler}
         return [(at, ours.get(handler, handler), *rest) for at, handler, *rest in super().init_handlers()]
 
     def listen(self) -> None:
-        telling = asyncio.get_event_loop().create_task(self.kernel_manager.tell())
+        telling = asyncio.get_event_loop().create_task(self.kernel_manager.report_progress())
         try:
             super().listen()
         finally:
@@ -261,8 +261,8 @@ def serve(notebook: Path, places: int, ip: str, port: int, others: Sequence[str]
     settings.VoilaConfiguration.preheat_kernel = True
     settings.VoilaConfiguration.default_pool_size = places
     settings.Places.places = places
-    settings.MappingKernelManager.cull_idle_timeout = LEFT_SECONDS
-    settings.MappingKernelManager.cull_interval = LOOK_SECONDS
+    settings.MappingKernelManager.cull_idle_timeout = IDLE_SECONDS
+    settings.MappingKernelManager.cull_interval = CHECK_SECONDS
     settings.VoilaKernelManager.fill_delay = 0.0
     settings.Voila.log_level = "ERROR"  # hides warnings that a notebook is "not trusted", which do not help a teacher
     app = Classroom(config=settings)

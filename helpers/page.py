@@ -430,13 +430,13 @@ def _made(report: RenderReport | None, file_name: str) -> dict[str, Any] | None:
         "seeds": ", ".join(map(str, sorted({i.seed for i in instruments if i.seed is not None}))),
         "settings": [f"{key}={value!r}" for key, value in settings.items()],
         "changed": [f"{key}={value!r}" for key, value in settings.items() if value != getattr(DEFAULTS, key)],
-        "players": _players(report, recipe),
+        "players": _instrument_rows(report, recipe),
         "file_name": file_name,
         "file": webpage.data(report.to_json().encode("utf-8"), "application/json"),
     }
 
 
-def _players(report: RenderReport, recipe: Recipe) -> list[dict[str, Any]]:
+def _instrument_rows(report: RenderReport, recipe: Recipe) -> list[dict[str, Any]]:
     """The instruments of each track: one row for all tracks that share a timeline, gain and pan."""
     rows: dict[tuple, dict[str, Any]] = {}
     for track, part, heard, row in zip(

@@ -375,13 +375,13 @@ def test_a_single_clip_needs_no_contents(tmp_path):
 def test_tracks_that_are_played_alike_are_one_row():
     one = Timeline.hold(Instrument("one", np.ones(4)))
     clip = render.render(Stub(), song_named("song"), {"bass": Part(mute=True)}, one, progress=False)
-    assert page._players(clip.report, clip.report.recipe) == [
+    assert page._instrument_rows(clip.report, clip.report.recipe) == [
         {"tracks": ["1 song"], "stops": [("one", "")], "mix": ""},
         {"tracks": ["2 bass"], "stops": [("muted", "")], "mix": ""},
         {"tracks": ["3 kit"], "stops": [("left out", "")], "mix": ""},
     ]
     clip = render.render(Stub(), song_named("song"), one, progress=False, faithful=True)
-    (row,) = page._players(clip.report, clip.report.recipe)
+    (row,) = page._instrument_rows(clip.report, clip.report.recipe)
     assert row["tracks"] == ["1 song", "2 bass", "3 kit"]
 
 

@@ -14,7 +14,7 @@ from ..files import RESERVED
 from ..midi import note_name
 
 MAX_STEM = 40  # characters of a file name before its ending
-OTHERWISE = "instrument"  # used if nothing of a name is left
+FALLBACK = "instrument"  # used if nothing of a name is left
 
 
 def stem(name: str, most: int = MAX_STEM) -> str:
@@ -25,7 +25,7 @@ def stem(name: str, most: int = MAX_STEM) -> str:
     ('Flute-2-1', 'CON-', 'instrument')
     """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii")
-    plain = re.sub(r"[^A-Za-z0-9]+", "-", plain).strip("-")[:most].strip("-") or OTHERWISE
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", plain).strip("-")[:most].strip("-") or FALLBACK
     return f"{plain}-" if plain.lower() in RESERVED else plain
 
 
@@ -44,7 +44,7 @@ def unique(names: Iterable[str]) -> list[str]:
 
 def text(name: str, most: int = 100) -> str:
     """A name as one line of text, without control characters and with at most `most` characters."""
-    return one_line(name)[:most].strip() or OTHERWISE
+    return one_line(name)[:most].strip() or FALLBACK
 
 
 def pitch_text(pitch: int) -> str:

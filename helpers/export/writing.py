@@ -80,7 +80,7 @@ def sampler(sampled: Sampled, path: str | os.PathLike) -> Path:
     path = as_path(path)
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    with claimed(path.parent, wait=True):  # lest two calls at once mix their files
+    with claimed(path.parent, wait=True):  # so that simultaneous calls do not mix their files
         WRITERS[ending](sampled, path)
     return path
 
@@ -153,8 +153,8 @@ def folder_of(path: Path) -> str:
     """The name of the folder of samples next to a file, which differs for different files whatever their names."""
     own = stem(path.stem)
     ending = path.suffix.lower()
-    told_apart = "" if own + ending == path.name else f"-{zlib.crc32(os.fsencode(path.name)):08x}"
-    return f"{own}{told_apart}_{ending[1:]}"
+    suffix = "" if own + ending == path.name else f"-{zlib.crc32(os.fsencode(path.name)):08x}"
+    return f"{own}{suffix}_{ending[1:]}"
 
 
 def _write_sf2(sampled: Sampled, path: Path) -> None:

@@ -182,7 +182,7 @@ class Browser(Control):
             control.layout.display = "" if source == RANDOM else "none"
         self._grid.names = list(self.bank)
         if self._search.value and not self._grid.names:
-            self.say(f"no instrument {source} has “{self._search.value}” in its name", self._found)
+            self.say(f"no name contains “{self._search.value}”", self._found)
         elif source == STARRED and not self._banks[STARRED]:
             self.say("no instrument has a star yet", self._found)
         self.changed()

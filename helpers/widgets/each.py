@@ -75,13 +75,13 @@ class GenerateEach(Generate):
             self.say("")
         self._follow()
 
-    def _tell(self, tune: Tune, player: Instrument | Timeline | None) -> None:
+    def _inform_tune(self, tune: Tune, player: Instrument | Timeline | None) -> None:
         """Does nothing: each checkpoint has its own instruments."""
 
-    def _who(self) -> str:
+    def _player_name(self) -> str:
         return " and ".join(self.checkpoints.ticked) or "no checkpoint"
 
-    def _who_exactly(self) -> None:
+    def _model_identity(self) -> None:
         """Always None: ticking another checkpoint does not make a clip out of date."""
 
     def _task(

@@ -100,7 +100,7 @@ class Generate(Background[render.Clip]):
         self._choices: dict[str, Any] = {}  # the choices that the clip was rendered from
         self._wanted: dict[str, Any] = {}  # the choices of the rendering in progress
         self._has_failed = False  # whether the last attempt, after the clip, failed
-        self._told: tuple = ()  # the last arguments of `Tune.expect`
+        self._expected: tuple = ()  # the last arguments of `Tune.expect`
         self._line, self._plan, self._age = Line(), ipywidgets.HTML(), Line()
         self._synth = ipywidgets.Checkbox(description="drums", indent=False)
         self._sound = Sound()
@@ -148,7 +148,7 @@ class Generate(Background[render.Clip]):
         song, _, player = self._chosen()
         tune = getattr(self.source, "tune", self.source)
         if isinstance(tune, Tune):
-            self._tell(tune, player)
+            self._inform_tune(tune, player)
         drums = [track for track in song.tracks if track.is_drum] if song else []
         self._synth.layout.display = "" if drums and not self.settings.get("faithful") else "none"
         self._synth.value = self.drums == "synth"
@@ -156,19 +156,19 @@ class Generate(Background[render.Clip]):
         self._show_age()
         self.changed()
 
-    def _tell(self, tune: Tune, player: Instrument | Timeline | None) -> None:
+    def _inform_tune(self, tune: Tune, player: Instrument | Timeline | None) -> None:
         """Let the tune show which instruments will play its tracks."""
         rest = "the timeline" if isinstance(player, Timeline) else getattr(player, "name", "")
-        told = self.model.fingerprint, rest, self.drums
-        if told != self._told:  # expect lists all instruments again
-            self._told = told
+        expected = self.model.fingerprint, rest, self.drums
+        if expected != self._expected:  # expect lists all instruments again
+            self._expected = expected
             tune.expect(self.model, rest, self.settings.get("seed", 0), self.drums)
 
-    def _who(self) -> str:
+    def _player_name(self) -> str:
         """The name of the model."""
         return self.model.name
 
-    def _who_exactly(self) -> Any:
+    def _model_identity(self) -> Any:
         """The identity of the model, as a value that can be compared."""
         return self.model.fingerprint or id(self.model)
 
@@ -177,7 +177,7 @@ class Generate(Background[render.Clip]):
         if song is None:
             return ""
         is_of_tune = isinstance(tune, Tune) and tune.song is song
-        what = f"{self._who()} will play {tune.about if is_of_tune else f'{song.name}, {song.duration:.0f} s'}"
+        what = f"{self._player_name()} will play {tune.about if is_of_tune else f'{song.name}, {song.duration:.0f} s'}"
         if not drums or self.settings.get("faithful"):
             return what
         tracks = "1 drum track" if drums == 1 else f"{drums} drum tracks"
@@ -188,7 +188,7 @@ class Generate(Background[render.Clip]):
         """The choices that determine the clip, as values that can be compared, by their names in messages."""
         song, parts, player = self._chosen()
         return {
-            "model": self._who_exactly(),
+            "model": self._model_identity(),
             "tune": song,
             "choice for the tracks": {
                 number: (_latents(part.instrument), part.mute, part.solo, part.gain, part.pan)

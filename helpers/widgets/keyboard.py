@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
 MIDDLE = 66  # pitch around which notes are generated first: the two octaves that the computer keyboard starts with
-LATELY = 6  # number of recently played keys whose notes are generated first when the point of the pad moves
+RECENT_KEYS = 6  # number of recently played keys whose notes are generated first when the point of the pad moves
 
 
 class Keys(anywidget.AnyWidget):
@@ -115,7 +115,7 @@ class Keyboard(Control):
         self._turn = 0
         self._loudest = 0.0  # peak of the first note; all others are scaled with it, to keep their relative levels
         self._sent: list[tuple[dict, bytes]] = []  # the notes of the present request
-        self._lately: deque[int] = deque(maxlen=LATELY)
+        self._recent: deque[int] = deque(maxlen=RECENT_KEYS)
         self._filling = False  # whether code is setting the list, not the user
         self._build()
         parts = [self._square] if self._corners else [ipywidgets.HBox([self._list])]
@@ -250,7 +250,7 @@ class Keyboard(Control):
     def _make(self, wanted: _Wanted) -> None:
         ranges = dict(zip(PITCHES, key_ranges(PITCHES), strict=True))
         sustained = None
-        for batch in _batches(wanted.model.batch_size, list(self._lately)[-wanted.model.batch_size :]):
+        for batch in _batches(wanted.model.batch_size, list(self._recent)[-wanted.model.batch_size :]):
             if wanted.turn != self._turn:
                 return
             zs = wanted.instrument.z[None].repeat(len(batch), axis=0)
@@ -276,9 +276,9 @@ class Keyboard(Control):
     def _on_message(self, _: Keys, content: dict, __: list) -> None:
         if "played" in content:
             nearest = min(PITCHES, key=lambda pitch: abs(pitch - int(content["played"])))
-            if nearest in self._lately:
-                self._lately.remove(nearest)
-            self._lately.append(nearest)
+            if nearest in self._recent:
+                self._recent.remove(nearest)
+            self._recent.append(nearest)
         elif "hello" in content:
             with self._lock:
                 self._keys.send({"begin": self._turn, "keep": True})

@@ -109,7 +109,7 @@ class TimbreMap(Control):
         if bank is not None and not isinstance(bank, Bank):
             raise TypeError(f"the bank must be one such as instruments.bank(model), not a {type(bank).__name__}")
         self._bank = instruments.bank(atlas.model) if bank is None else bank
-        if other := _stranger(atlas, self._bank):
+        if other := _wrong_model(atlas, self._bank):
             raise ValueError(other)
         self.atlas, self._numbers = atlas, _numbered(atlas)
         self._query, self._example = "", ""  # of the last search
@@ -204,7 +204,7 @@ class TimbreMap(Control):
     def _follow(self) -> None:
         """Update everything after the bank has changed, which other controls change too."""
         kept = [self._numbers[name] for name in self._bank.kept if name in self._numbers]
-        self._age.value = html.escape(_stranger(self.atlas, self._bank))
+        self._age.value = html.escape(_wrong_model(self.atlas, self._bank))
         self._plane.kept = [n for n in kept if np.array_equal(self.atlas.instruments[n].z, self._bank[self._name(n)].z)]
         self._show()
 
@@ -394,7 +394,7 @@ def _axes(places: Layout) -> list[str]:
     ]
 
 
-def _stranger(atlas: Atlas, bank: Bank) -> str:
+def _wrong_model(atlas: Atlas, bank: Bank) -> str:
     """An error message if the bank has another model than the atlas, or ""."""
     if atlas.model.fingerprint == bank.model.fingerprint:
         return ""

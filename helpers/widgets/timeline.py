@@ -227,7 +227,7 @@ class TimelineEditor(Control):
         self._is_chosen, self._shares = False, list(shares)
         self.timeline = self._make()
 
-    def _say_what_is_late(self) -> None:
+    def _warn_of_late_entries(self) -> None:
         """Show a message if entries are after the end of the song, where they have no effect."""
         late = sum(second > self._end for second, _ in self.entries)
         if late and self.song is not None and not self.message:
@@ -358,7 +358,7 @@ class TimelineEditor(Control):
                 instrument.value = name
             self._table.children = self._rows
             self._fit.disabled = self._fitted(self._shares) == [second for second, _ in self.entries]
-        self._say_what_is_late()
+        self._warn_of_late_entries()
         self.changed()
 
     def _row(self, entry: int) -> ipywidgets.HBox:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 SCORES = folders.BUNDLED / "midi"
 ROLL_INCHES, ROLL_DPI = (9.2, 2.7), 100
 NO_SCORE = "choose a score"
-UNHEARD = "0.88"  # grey of notes in muted tracks
+MUTED_GREY = "0.88"  # grey of notes in muted tracks
 # In the app, links are fetched only if this environment variable is "1": it is the server's network that is used.
 MAY_FETCH = "GANSYNTH_APP_DOWNLOADS"
 MAX_LISTEN = 180.0  # s, longest rendering to listen to; an hour would take a minute to render
@@ -299,7 +299,7 @@ class Tune(Control):
             cells += [label(number, tracks[number - 1]), row["mute"], row["solo"]]
             cells += [row["instrument"]] if self.bank else []
         self._tracks.children = cells
-        self._name_players()
+        self._list_instruments()
         about = str(self.song).splitlines()[0] if self.song else "no score yet"
         if self._score is not None and self.song is not self._score:
             about += f"; the first {self._seconds:g} of {self._score.duration:.0f} s"
@@ -338,16 +338,16 @@ class Tune(Control):
           drums: "skip" or "synth", as for `render.render`.
         """
         self._model, self._rest, self._seed, self._drums = model, rest, seed, drums
-        self._name_players()
+        self._list_instruments()
 
     def _follow(self) -> None:
         """Update the lists after the bank has changed, which other controls change too."""
         before = self.parts
-        self._name_players()
+        self._list_instruments()
         if self.parts != before:
             self._chosen()
 
-    def _players(self) -> dict[int, tuple[str, str]]:
+    def _default_instruments(self) -> dict[int, tuple[str, str]]:
         """The name of the instrument for each track if none is chosen, and the reason, by track number."""
         model = self.bank.model if isinstance(self.bank, Bank) else self._model
         tracks = enumerate(self.song.tracks if self.song else (), start=1)
@@ -364,9 +364,9 @@ class Tune(Control):
                 players[number] = f"{instrument.name} ({AUTOMATIC})", why
         return players
 
-    def _name_players(self) -> None:
+    def _list_instruments(self) -> None:
         """Update the lists of instruments."""
-        players, tracks = self._players(), self.song.tracks if self.song else ()
+        players, tracks = self._default_instruments(), self.song.tracks if self.song else ()
         with self._quietly():
             for number, (track, row) in enumerate(zip(tracks, self._rows, strict=False), start=1):
                 (player, why), field = players[number], row["instrument"]
@@ -406,7 +406,7 @@ class Tune(Control):
                 legend.remove()  # the list of tracks below shows the colours
             for notes, is_on in zip(ax.collections, self._is_heard(), strict=False):  # bar lines come last
                 if not is_on:
-                    notes.set(facecolor=UNHEARD, zorder=0.5)
+                    notes.set(facecolor=MUTED_GREY, zorder=0.5)
             self._roll.show(figure)
 
     def reference(self) -> Audio | None:

@@ -49,7 +49,7 @@ def test_search_and_hear(there):
     expect(card(there, "Grand Piano, soft")).to_have_attribute("aria-pressed", "true")
     controls.code(there.browser, r'render\.note\(model, bank\["Grand Piano, soft"\], 60\)')
     search.fill("no such thing")
-    there.browser.get_by_text("no instrument by name has “no such thing” in its name").wait_for()
+    there.browser.get_by_text("no name contains “no such thing”").wait_for()
     search.fill("")
     card(there, "Cello").wait_for()
 
