@@ -65,7 +65,7 @@ def test_search_narrows_the_grid(browser):
     assert browser._grid.names == ["Alto Flute"]
     browser._search.value = "<b>"
     assert browser._grid.names == []
-    assert "no instrument by name has “&lt;b&gt;”" in browser.message
+    assert "no name contains “&lt;b&gt;”" in browser.message
     browser._search.value = ""
     assert browser.message == ""
     assert len(browser.bank) == 3
