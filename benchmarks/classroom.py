@@ -134,9 +134,7 @@ async def measure(visitors: int) -> int:
     distinct = len(np.unique(sounds.round(4), axis=0))
     right = sum(one["is_its_own"] and one["heard"]["level"] > controls.SILENCE for one in visits)
     errors = sum(len(one["errors"]) for one in visits)
-    print(
-        f"{right} of {visitors} heard the instrument they chose, {distinct} sounds differ, {errors} errors on the pages"
-    )
+    print(f"{right} of {visitors} got their instrument, {distinct} different sounds, {errors} errors on the pages")
     return 0 if right == distinct == visitors and not errors else 1
 
 

@@ -119,7 +119,7 @@ def learn(images: int, seed: int) -> None:
         print(f"| {name} | {old:{form}} | {new:{form}} | {change} |")
 
     row("discriminator's loss", *losses("discriminator_loss"), ".2f", less=True)
-    row("... of it, the loss of pitches", *losses("real_pitch_loss"), ".4f", less=True)
+    row("... of which pitch loss", *losses("real_pitch_loss"), ".4f", less=True)
     row(f"pitch accuracy, {', '.join(HELD_OUT)}", before.real, after.real, ".1%")
     row(f"pitch accuracy, {HEARD} generated notes", before.generated, after.generated, ".1%")
     row("tracker: median deviation, cents", np.median(before.cents), np.median(after.cents), ".0f", less=True)

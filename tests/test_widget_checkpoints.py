@@ -61,5 +61,5 @@ def test_boxes_and_trait_follow_each_other():
     choice.ticked = ["all_instruments", "demo"]
     assert choice.ticked == ["demo", "all_instruments"]
     assert not choice._boxes["acoustic_only"].value
-    with pytest.raises(ValueError, match="there is no checkpoint 'mine'; there are demo, "):
+    with pytest.raises(ValueError, match="there is no checkpoint 'mine'; the checkpoints are demo, "):
         choice.ticked = ["mine"]

@@ -222,7 +222,7 @@ def test_the_app_fetches_nothing_unless_it_may_and_shows_nobody_the_recordings_o
     match = Match(bank, PLUCKED)
     assert [name for name, _ in match._list.options] == ["choose a recording", "blown", "plucked"]
     match.fetch("https://example.com/a.wav")
-    assert ("fetches nothing from the web" in match.message) != allowed
+    assert ("does not fetch files" in match.message) != allowed
     assert (match.recording.name == "blown") == allowed
     match.upload(wav(tone(60)), "me.wav")
     assert [name for name, _ in match._list.options][-1] == "me (added)"

@@ -200,7 +200,7 @@ def test_the_app_fetches_nothing_unless_it_may(monkeypatch, allowed):
     assert [row.layout.display for row in rows] == ["" if allowed else "none"]
     tune.fetch("https://example.com/a.mid")
     assert asked == (["https://example.com/a.mid"] if allowed else [])
-    assert ("fetches nothing from the web" in tune._by_link.value) != allowed
+    assert ("does not fetch files" in tune._by_link.value) != allowed
 
 
 # ----------------------------------------------------------------------------------------------------- choosing a score

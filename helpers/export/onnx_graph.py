@@ -79,7 +79,7 @@ def onnx(model: GANSynth, path: str | os.PathLike, weights: str = "float32") -> 
         weights,
         producer_name="gansynth-suite",
         producer_version=__version__,
-        doc_string="GANSynth: a latent and a pitch -> the spectrogram of a note; docs/onnx.md makes sound of it.",
+        doc_string="GANSynth: a latent and a pitch -> the spectrogram of a note; docs/onnx.md turns it into sound.",
     )
     onnx.helper.set_model_props(made, _texts(model))
     onnx.checker.check_model(made)

@@ -21,10 +21,10 @@ from .sampling import RELEASE, Sampled, SampledInstrument, Zone
 from .wav import chunk, pcm
 
 GAP = 46  # zeros after each sample, for players that interpolate beyond its end
-MAX_NAME = 19  # characters, of 20 bytes that end with a zero
+MAX_NAME = 19  # characters, in a field of 20 bytes that ends with a zero
 BANK = 128  # presets
 VERSION = struct.pack("<HH", 2, 4)
-MONO = 1  # the type of a sample
+MONO = 1  # sample type
 KEYS, VELOCITIES, RELEASE_TIME, SAMPLE, LOOPING, INSTRUMENT = 43, 44, 38, 53, 54, 41  # generators
 ONCE, WHILE_SOUNDING = 0, 1  # values of LOOPING
 OCTAVE_CENTS = 1200  # durations are given in timecents: this times the binary logarithm of the seconds

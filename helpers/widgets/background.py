@@ -34,7 +34,7 @@ def wait_for(thread: threading.Thread | None, timeout: float | None, still: str)
 
 
 class Background(Control, Generic[Result]):
-    """A control that works in a thread, while the notebook stays free for other things.
+    """A control that works in a thread, while the notebook stays usable.
 
     A subclass puts the row returned by `_run_row` among its children. Its `_prepare` returns the work to do, with the
     present choices; its `_perform` does the work, shows the result or the error, and sets `running` to False. The work

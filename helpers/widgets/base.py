@@ -73,7 +73,7 @@ class Control(ipywidgets.VBox):
 
     def complain(self, error: BaseException | str, line: Line | None = None) -> None:
         """Show an error in one line, in place of the last message."""
-        # A KeyError's text is its argument as Python writes it, in quotes.
+        # str() of a KeyError would put the message in quotes.
         text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
         text = " ".join(text.split()) or type(error).__name__
         if isinstance(error, KeyboardInterrupt):

@@ -74,7 +74,7 @@ class Checkpoints(Control):
     def _known(self, proposal: traitlets.Bunch) -> list[str]:
         for name in proposal.value:
             if name not in self._boxes:
-                raise ValueError(f"there is no checkpoint {name!r}; there are {', '.join(self._boxes)}")
+                raise ValueError(f"there is no checkpoint {name!r}; the checkpoints are {', '.join(self._boxes)}")
         return [name for name in self._boxes if name in proposal.value]
 
     @traitlets.observe("ticked")

@@ -98,7 +98,7 @@ class GenerateEach(Generate):
             raise ValueError("none of the ticked checkpoints is available: see the list of checkpoints")
         made: dict[str, render.Clip] = {}
         for i, name in enumerate(names):
-            self.say(f"{name} plays ({i + 1} of {len(names)})" if len(names) > 1 else "")
+            self.say(f"rendering with {name} ({i + 1} of {len(names)})" if len(names) > 1 else "")
             clip = self._render_one(name, song, parts)
             gc.collect()  # free this network before the next one is loaded
             if len(clip.samples):

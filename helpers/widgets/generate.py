@@ -56,7 +56,7 @@ class Generate(Background[render.Clip]):
         clip = generate.run()  # or the button, and then generate.clip
 
     Args:
-      model: what to play with; or a `instruments.Bank`, whose model is followed.
+      model: the model, or an `instruments.Bank`, whose current model is used.
       source: what to play: a `Tune` or `Mixer`, or anything with `song` and `parts`; or a midi.Song.
       instruments: an Instrument, a Timeline, or a control with a `timeline`, for the tracks that have no instrument of
         their own. By default `instruments.assign` gives each of them one.

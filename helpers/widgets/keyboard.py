@@ -125,7 +125,7 @@ class Keyboard(Control):
             self._bank.on_change(self._follow)
 
     def _build(self) -> None:
-        self._list = tip(ipywidgets.Dropdown(description="instrument"), "What the keyboard plays")
+        self._list = tip(ipywidgets.Dropdown(description="instrument"), "The instrument to play")
         self._list.add_class("gansynth-wide")
         self._square, self._keys, self._line = Square(), Keys(), Line()
         self._square.names = self._corners or [""] * len(CORNERS)
@@ -289,7 +289,7 @@ class Keyboard(Control):
 
     @property
     def path(self) -> Path:
-        """Where `save` writes the page."""
+        """The path of the page that `save` writes."""
         return runtime.outputs() / f"{stem(', '.join(self._corners) or self.selected)}.html"
 
     def save(self) -> None:

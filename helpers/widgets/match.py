@@ -221,7 +221,7 @@ class Match(Background[matching.Match]):
         """Load a recording from a web address or Google Drive link, and keep the file; the app may not allow this."""
         with self._taking(self._by_link):
             if not may_fetch():
-                raise ValueError("this app fetches nothing from the web: download the file yourself and upload it here")
+                raise ValueError("this app does not fetch files: download the file yourself and upload it here")
             self.say(f"fetching {url} …", self._by_link)
             path = recording_sources.download(url)
             self.say("")
@@ -470,7 +470,7 @@ class Match(Background[matching.Match]):
             return
         note = self.found.notes[self._which.value or 0]
         captions = [
-            f"at {note_name(note.pitch)}; its own round trip costs {note.round_trip:.1f} dB",
+            f"at {note_name(note.pitch)}; round trip of the recording: {note.round_trip:.1f} dB",
             f"{note.distance:.1f} dB from the recording",
             f"{note.nearest_distance:.1f} dB from the recording",
         ]

@@ -44,7 +44,7 @@ class Models(Control):
         self.bank = bank
         self._thread: threading.Thread | None = None
         self._filling = False  # whether code is setting the list, not the user
-        self._list = tip(ipywidgets.Dropdown(description="model"), "The checkpoint that plays: gansynth.load(name)")
+        self._list = tip(ipywidgets.Dropdown(description="model"), "The checkpoint to use: gansynth.load(name)")
         self._list.add_class("gansynth-wide")
         self._line, self._about = Line(), ipywidgets.HTML()
         super().__init__("Model", [ipywidgets.HBox([self._list]), self._line, self._about], [self._line])

@@ -158,7 +158,7 @@ class Tune(Control):
         """Load a score from a web address or Google Drive link, and keep the file; the app may not allow this."""
         with self.attempt(self._by_link):
             if not may_fetch():
-                raise ValueError("this app fetches nothing from the web: download the file yourself and upload it here")
+                raise ValueError("this app does not fetch files: download the file yourself and upload it here")
             self.say(f"fetching {url} …", self._by_link)
             self._take(midi_sources.download(url))
             self.say("")
@@ -318,7 +318,7 @@ class Tune(Control):
         solo = ipywidgets.Checkbox(description="solo", indent=False, layout=narrow)
         instrument = ipywidgets.Dropdown(options=[("", "")], layout=narrow, disabled=track.is_drum)
         tip(mute, f"Leave {track.name} out")
-        tip(solo, f"Hear {track.name} and other solo tracks alone")
+        tip(solo, f"Play only {track.name} and other solo tracks")
         row = {"mute": mute, "solo": solo, "instrument": instrument}
         for widget in (mute, solo):
             widget.observe(lambda _: None if self._filling else self._draw(), "value")
