@@ -147,7 +147,7 @@ def pass_all(folder: Path, tests: list[str]) -> bool:
 
 
 def pass_slowly(folder: Path, tests: list[str]) -> bool:
-    """The same of the slow tests, in a process of its own: TensorFlow does not compute in a fork."""
+    """Whether slow tests pass. They run in a separate process, because TensorFlow does not work in a fork."""
     command = [sys.executable, "-m", "pytest", *OPTIONS, SLOW, *tests]
     environment = os.environ | {"PYTHONPATH": str(folder)}
     try:

@@ -51,8 +51,8 @@ class Match(Background[matching.Match]):
     """Make an instrument from a recording: record or choose it, trim it, match it, compare, and keep the match.
 
     A recording comes from the microphone, from a file (chosen, or dropped on the control) or from a link, and is kept
-    in `recording_sources.folder()`. Two handles mark the part to use. The control shows the notes found in that part and the
-    readings of two pitch trackers; if they are wrong, the pitch can be set by hand. The match is the result of
+    in `recording_sources.folder()`. Two handles mark the part to use. The control shows the notes found in that part
+    and the readings of two pitch trackers; if they are wrong, the pitch can be set by hand. The match is the result of
     `matching.match`, and "Keep" puts it into the bank, and so into the lists of all controls that share the bank.
 
         mine = Match(bank)
