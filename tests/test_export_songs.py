@@ -143,7 +143,7 @@ def test_mistakes_are_found_before_anything_is_played(clip, tmp_path):
         export.stems(clip, tmp_path / "stems", OtherPlayer())
     bare = audio.Audio(clip.samples, RATE)
     for make in (export.stems, export.project, export.midi):
-        with pytest.raises(ValueError, match="does not say how it was made"):
+        with pytest.raises(ValueError, match="has no report on how it was made"):
             make(bare, tmp_path / "song.mid")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.zip"]
 

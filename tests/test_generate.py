@@ -107,7 +107,7 @@ def test_what_is_there_is_kept_and_the_last_clip_has_the_plain_name(tmp_path, ca
     first = (tmp_path / "generated_clip.wav").read_bytes()
     assert "was there already" not in capsys.readouterr().out
     assert run(*flags, "--seed", 2) == 0
-    assert "generated_clip.wav was there already; it is now generated_clip 3.wav" in capsys.readouterr().out
+    assert "generated_clip.wav was renamed to generated_clip 3.wav" in capsys.readouterr().out
     assert (tmp_path / "generated_clip 2.wav").read_bytes() == b"mine"
     assert (tmp_path / "generated_clip 3.wav").read_bytes() == first != (tmp_path / "generated_clip.wav").read_bytes()
     assert (tmp_path / "generated_clip 3.json").is_file()
@@ -202,19 +202,19 @@ def test_mistakes_get_one_sentence_and_a_status(tmp_path, capsys, empty_score, m
         "--batch_size": ["--ckpt_dir", TINY, "--batch_size", 0],
         "--secs_per_instrument": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--secs_per_instrument", 0],
         "--seed": ["--ckpt_dir", TINY, "--seed", -1],
-        "takes none of the other choices": [
+        "cannot be combined with other settings": [
             "--ckpt_dir", TINY, "--midi_file", MELODY, "--faithful", "--drums", "synth",
         ],
         "sample_rate is 8000": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--sample_rate", 8000],
         "for a score": ["--ckpt_dir", TINY, "--output", tmp_path / "x.wav"],
-        "are for a score": ["--ckpt_dir", TINY, "--stems", tmp_path / "stems"],
+        "need a score": ["--ckpt_dir", TINY, "--stems", tmp_path / "stems"],
         "it must end in .mid or .midi": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--midi_played", "x.wav"],
         "nothing can be written to": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--stems", tmp_path / "text.mid"],
         "must end in": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "x.aac"],
         "is a folder": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "a.wav"],
         "text.mid is a file": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "text.mid" / "x.wav"],
-        "no instruments at": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--instruments", tmp_path / "none.json"],
-        "have no names": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--instruments", "Cello"],
+        "cannot load instruments": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--instruments", tmp_path / "none.json"],
+        "has no named instruments": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--instruments", "Cello"],
         "leave out --instruments": [
             "--ckpt_dir", TINY, "--midi_file", MELODY, "--faithful", "--instruments", "Cello",
         ],
@@ -234,7 +234,7 @@ def test_mistakes_get_one_sentence_and_a_status(tmp_path, capsys, empty_score, m
 def test_instruments_that_cannot_be_read_are_told_before_the_model_is_loaded(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("helpers.gansynth.load", None)
     (tmp_path / "song.json").write_text("[]")
-    for name, sentence in (("none.json", "no instruments at"), ("song.json", "is not a file of instruments")):
+    for name, sentence in (("none.json", "cannot load instruments"), ("song.json", "is not a file of instruments")):
         flags = ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output_dir", tmp_path]
         assert run(*flags, "--instruments", tmp_path / name) == 1
         assert sentence in capsys.readouterr().err

@@ -555,7 +555,7 @@ def test_the_report_is_one_readable_table(band):
     assert "rendered   5 of 9 notes, from 5 distinct sounds" in text
     assert "folded     2 notes: C7 to C6 ×1, C0 to C1 ×1" in text
     assert "skipped    3 notes: drums (drums='synth' plays them)" in text
-    assert "looped     1 note held longer than the model's own, by repeating the steady part\n" in text
+    assert "looped     1 note longer than the model's, extended by repeating the steady part\n" in text
     assert "1  Lead   3/3  bass > lead" in text
     assert "3  Drums  0/3  left out" in text
     assert max(map(len, text.splitlines())) < 120

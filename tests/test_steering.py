@@ -289,7 +289,7 @@ def test_what_cannot_be_steered_is_said(known, amounts, message):
 def test_an_instrument_of_another_model_is_refused(known):
     atlas, _, _ = known
     foreign = instruments.Instrument("Cello", np.ones(256), "demo", "another")
-    with pytest.raises(ValueError, match="'Cello' was made for demo; on tiny it is another sound"):
+    with pytest.raises(ValueError, match="'Cello' was made for demo; tiny would give a different sound"):
         timbre.directions(atlas).steer(foreign, brightness=1)
 
 

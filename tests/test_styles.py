@@ -201,7 +201,7 @@ class TestCast:
         cast = timbre.cast(band(0, 0, named=False), demo, "a/b")
         assert who(cast)[0] == "Grand Piano"
         assert whys(cast)[0] == (
-            "the track has the melody, and a/b gives 75% of all its voices to Acoustic Grand Piano"
+            "the track has the melody, and a/b gives 75% of all its parts to Acoustic Grand Piano"
         )
         assert cast.lacking == (GUNSHOT,)
         assert "a/b also names Gunshot, without a counterpart in this model" in str(cast)
@@ -236,8 +236,8 @@ class TestCast:
     @pytest.mark.parametrize(
         ("family", "probability", "message"),
         [
-            ("strings", 0.5, "'stub 1-0' is of the family 'strings'; the families are bass, brass, flute, "),
-            ("string", 1.5, "'stub 1-0' has a probability of 1.5; it lies between 0 and 1"),
+            ("strings", 0.5, "'stub 1-0' has the unknown family 'strings'; the families are bass, brass, flute, "),
+            ("string", 1.5, "'stub 1-0' has a probability of 1.5; it must be from 0 to 1"),
             ("string", float("nan"), "'stub 1-0' has a probability of nan"),
         ],
     )
@@ -284,7 +284,7 @@ class TestGuessedFamilies:
         assert all(len(set(who(cast))) == 2 for cast in casts)
         assert len({who(cast)[0] for cast in casts}) == 3
         assert (
-            whys(casts[3])[0] == "nothing that tango names has a counterpart in this model, so it was drawn with seed 3"
+            whys(casts[3])[0] == "no program of tango has a counterpart in this model, so it was drawn with seed 3"
         )
 
 
