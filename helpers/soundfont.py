@@ -171,7 +171,7 @@ def check(tracks: Sequence[Track], name: str) -> None:
         if total > most:
             raise ValueError(
                 f"{name} has more sound in {counted(len(tracks), 'track')} than the soundfont player can play "
-                "in a few minutes; take a part of it, with midi.excerpt, or fewer tracks"
+                "in a few minutes; take an excerpt with midi.excerpt, or fewer tracks"
             )
 
 

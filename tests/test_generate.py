@@ -105,14 +105,14 @@ def test_what_is_there_is_kept_and_the_last_clip_has_the_plain_name(tmp_path, ca
     (tmp_path / "generated_clip 2.wav").write_bytes(b"mine")
     assert run(*flags, "--seed", 1) == 0
     first = (tmp_path / "generated_clip.wav").read_bytes()
-    assert "was there already" not in capsys.readouterr().out
+    assert "was renamed" not in capsys.readouterr().out
     assert run(*flags, "--seed", 2) == 0
     assert "generated_clip.wav was renamed to generated_clip 3.wav" in capsys.readouterr().out
     assert (tmp_path / "generated_clip 2.wav").read_bytes() == b"mine"
     assert (tmp_path / "generated_clip 3.wav").read_bytes() == first != (tmp_path / "generated_clip.wav").read_bytes()
     assert (tmp_path / "generated_clip 3.json").is_file()
     assert run(*flags, "--seed", 1, "--overwrite") == 0
-    assert "was there already" not in capsys.readouterr().out
+    assert "was renamed" not in capsys.readouterr().out
     assert (tmp_path / "generated_clip.wav").read_bytes() == first
     assert len(list(tmp_path.iterdir())) == 5
 
@@ -194,7 +194,7 @@ def test_mistakes_get_one_sentence_and_a_status(tmp_path, capsys, empty_score, m
     mistakes = {
         "no such file": ["--ckpt_dir", TINY, "--midi_file", tmp_path / "none.mid"],
         "not a MIDI file": ["--ckpt_dir", TINY, "--midi_file", tmp_path / "text.mid"],
-        "holds no notes": ["--ckpt_dir", TINY, "--midi_file", empty_score],
+        "has no notes": ["--ckpt_dir", TINY, "--midi_file", empty_score],
         "no checkpoint in": ["--ckpt_dir", tmp_path / "folder", "--midi_file", MELODY],
         "does not fit its experiment.json": ["--ckpt_dir", misshapen, "--midi_file", MELODY],
         "acoustic_only": ["--checkpoint", "acoustic_onyl", "--midi_file", MELODY],
@@ -206,7 +206,7 @@ def test_mistakes_get_one_sentence_and_a_status(tmp_path, capsys, empty_score, m
             "--ckpt_dir", TINY, "--midi_file", MELODY, "--faithful", "--drums", "synth",
         ],
         "sample_rate is 8000": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--sample_rate", 8000],
-        "for a score": ["--ckpt_dir", TINY, "--output", tmp_path / "x.wav"],
+        "--output, --instruments, --stems and --midi_played need": ["--ckpt_dir", TINY, "--output", tmp_path / "x.wav"],
         "need a score": ["--ckpt_dir", TINY, "--stems", tmp_path / "stems"],
         "it must end in .mid or .midi": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--midi_played", "x.wav"],
         "nothing can be written to": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--stems", tmp_path / "text.mid"],

@@ -77,14 +77,14 @@ CHANGES = {
 def test_of_too_many_changes_the_first_are_read(load, monkeypatch, change):
     monkeypatch.setattr(reading, "MAX_CHANGES", 10)
     song = load(NOTE + change * 12)
-    assert song.remarks == ("2 changes of controllers, programs or tempo after the first 10, passed over",)
+    assert song.remarks == ("2 changes of controllers, programs or tempo after the first 10, ignored",)
     assert load(NOTE + change * 10).remarks == ()
 
 
 def test_a_message_to_all_channels_counts_as_one_to_each(load, monkeypatch):
     monkeypatch.setattr(reading, "MAX_CHANGES", 40)
     song = load(NOTE + b"\0\xf0\x05\x7e\x7f\x09\x01\xf7" * 3)
-    assert song.remarks == ("1 change of controllers, programs or tempo after the first 40, passed over",)
+    assert song.remarks == ("1 change of controllers, programs or tempo after the first 40, ignored",)
 
 
 def test_controllers_that_nobody_reads_are_no_changes(load, monkeypatch):
@@ -361,7 +361,7 @@ def untouched(monkeypatch):
 
 TOO_MUCH = (
     r"has more sound in .* than the soundfont player can play in a few minutes; "
-    r"take a part of it, with midi\.excerpt, or fewer tracks"
+    r"take an excerpt with midi\.excerpt, or fewer tracks"
 )
 
 
@@ -373,7 +373,7 @@ def many(count, is_drum=False):
 def test_a_reference_that_takes_too_long_is_refused_before_anything_is_played(untouched):
     with pytest.raises(ValueError, match=TOO_MUCH):
         soundfont.reference(many(10))
-    with pytest.raises(ValueError, match=r"lasts 3\.0 h and a clip can have 2; take a part of it"):
+    with pytest.raises(ValueError, match=r"lasts 3\.0 h, but a clip can last only 2 h; take an excerpt"):
         soundfont.reference(song_of(Note(60, 64, 0.0, 3 * 3600.0)))
 
 

@@ -708,7 +708,7 @@ def test_every_value_of_a_report_is_checked(report_rows, tmp_path, place):
 def test_a_report_of_many_hours_is_refused_as_a_song_is(report_rows, tmp_path):
     path = tmp_path / "clip.json"
     path.write_text(json.dumps(replaced(report_rows, ("song", "tracks", 0, "notes", 0, 3), 9000)))
-    with pytest.raises(ValueError, match=r"lasts 2.5 h and a clip can have 2"):
+    with pytest.raises(ValueError, match=r"lasts 2.5 h, but a clip can last only 2 h"):
         render.reproduce(path, Stub())
 
 
@@ -745,7 +745,7 @@ def test_instruments_of_another_model_are_refused():
 
 
 def test_songs_of_many_hours_are_to_be_rendered_in_parts():
-    with pytest.raises(ValueError, match=r"lasts 2.5 h and a clip can have 2; take a part of it"):
+    with pytest.raises(ValueError, match=r"lasts 2.5 h, but a clip can last only 2 h; take an excerpt"):
         play(song_of(Note(60, 90, 0, 9000.0)))
 
 

@@ -90,7 +90,7 @@ def test_a_packed_score_is_kept_unpacked(kept):
     path = midi_sources.keep(gzip.compress(STUDY.read_bytes()), "a.mid.gz")
     assert path == kept / "a.mid"
     assert path.read_bytes() == STUDY.read_bytes()
-    with pytest.raises(ValueError, match=r"^a\.mid is damaged: gzip cannot unpack it"):
+    with pytest.raises(ValueError, match=r"^a\.mid is damaged: gzip cannot decompress it"):
         midi_sources.keep(b"\x1f\x8b\x08" + bytes(30), "a.mid.gz")
     (kept / "b.mid.gz").write_bytes(gzip.compress(STUDY.read_bytes()))
     assert [path.name for path in midi_sources.listing(kept)] == ["a.mid", "b.mid.gz"]
