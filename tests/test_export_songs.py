@@ -133,7 +133,7 @@ def test_all_of_it_or_nothing(clip, tmp_path, monkeypatch):
 def test_mistakes_are_found_before_anything_is_played(clip, tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "folder.zip").mkdir()
-    with pytest.raises(NotADirectoryError, match="file is a file, and a folder is to be there"):
+    with pytest.raises(NotADirectoryError, match="file is a file; it must be a folder"):
         export.stems(clip, tmp_path / "file", None)
     with pytest.raises(NotADirectoryError, match="file is a file"):
         export.project(clip, tmp_path / "file", None)

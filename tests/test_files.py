@@ -287,7 +287,7 @@ def test_a_folder_is_filled_after_all_is_made_and_with_the_last_file_last(tmp_pa
     fill(folder, last="a.txt")
     assert moved[-3:] == ["c.txt", "z.txt", "a.txt"]
     (tmp_path / "file").touch()
-    with pytest.raises(NotADirectoryError, match="is a file, and a folder is to be there"):
+    with pytest.raises(NotADirectoryError, match="is a file; it must be a folder"):
         fill(tmp_path / "file")
 
 

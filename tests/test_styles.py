@@ -104,8 +104,8 @@ class TestStyles:
             ("tangoo", "the nearest names are tango, lighttango"),
             ("bossa", "the nearest names are kbossa, bossanova, jazzbossa"),
             ("zydecko", "the nearest name is zydeco"),
-            ("xyzzy", "timbre.style_names() lists those there are"),
-            ("", "timbre.style_names() lists those there are"),
+            ("xyzzy", "timbre.style_names() lists all styles"),
+            ("", "timbre.style_names() lists all styles"),
         ],
     )
     def test_of_an_unknown_one_the_nearest_are_named(self, name, nearest):

@@ -176,7 +176,7 @@ def test_an_unknown_word_is_one_sentence_and_darkens_what_was_lit(explore):
     explore.search("bright")
     assert explore._search.value == "bright"
     explore.search("brigt")
-    assert explore.message.startswith('<span class="gansynth-error" role="alert">nothing is known of &quot;brigt&quot;')
+    assert explore.message.startswith('<span class="gansynth-error" role="alert">&quot;brigt&quot; is not a known word')
     assert explore._plane.lit == []
     assert "atlas.find" not in explore.code()
 

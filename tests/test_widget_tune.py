@@ -146,7 +146,7 @@ def test_download_says_what_is_wrong(site, kept):
         free.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{free.getsockname()[1]}/a.mid"
     for url, kind, match in [
-        (f"{site.url}/page", ValueError, "/page is a web page and not a MIDI file: copy the link of the file itself"),
+        (f"{site.url}/page", ValueError, "/page is a web page, not a MIDI file: copy the link of the file itself"),
         (f"{site.url}/none", OSError, "HTTP 404"),
         (f"{site.url}/round", ConnectionError, "redirects too often"),
         (f"{site.url}/file", ConnectionError, "cannot be reached"),
