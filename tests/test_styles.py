@@ -114,7 +114,7 @@ class TestStyles:
         assert str(error.value) == f"there is no style {name!r}; {nearest}"
 
     def test_a_name_is_a_text(self):
-        with pytest.raises(ValueError, match="not by None"):
+        with pytest.raises(ValueError, match="not None"):
             timbre.style(None)
 
     def test_no_more_than_five_are_named(self):
