@@ -99,7 +99,7 @@ class Cast(Mapping[int, Assignment]):
 
     def _rows(self) -> Iterator[tuple[int, str, str, str, str]]:
         for number, track in enumerate(self.song.tracks, start=1):
-            who, why = ("nobody", self.left_out[number]) if number in self.left_out else ("", "")
+            who, why = ("left out", self.left_out[number]) if number in self.left_out else ("", "")
             if number in self.assigned:
                 who, why = self.assigned[number].instrument.name, self.assigned[number].why
             role = self.roles[number].name if number in self.roles else "drums" if track.is_drum else "silent"
