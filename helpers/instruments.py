@@ -360,10 +360,11 @@ def bank(model: GANSynth, seed: int = 1, count: int = DRAWN, path: str | os.Path
 
 
 def slerp(a: np.ndarray, b: np.ndarray, t: float | np.ndarray) -> np.ndarray:
-    """Spherical linear interpolation: along the arc from a to b at constant angular speed, the length from |a| to |b|.
+    """Spherical linear interpolation: along the arc from a to b at constant angular speed.
 
-    Parallel vectors define no arc: equal directions are interpolated linearly, opposite ones go through a fixed third
-    direction. The original divides by zero in both cases.
+    If the lengths differ, the length changes from |a| to |b| along the way. Parallel vectors define no arc: equal
+    directions are interpolated linearly, opposite ones go through a fixed third direction. The original divides by zero
+    in both cases.
 
     Args:
       a, b: vectors [..., size].

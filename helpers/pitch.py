@@ -36,7 +36,7 @@ HEARD_SECONDS, HEARD_SHARES = (0.2, 0.7), (1 / 8, 3 / 4)
 # period within the range, which is in the range's highest octave.
 LOWEST_HEARD = 19  # MIDI pitch
 AROUND = 13  # semitones
-FRAME_SECONDS = 0.128  # four periods of the lowest note
+FRAME_SECONDS = 0.128  # four periods of C1, the models' lowest note
 IN_TUNE_CENTS = 25.0
 
 # SwiftF0.

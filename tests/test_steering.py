@@ -275,7 +275,7 @@ def test_slopes_are_those_of_the_values(hills):
         ({}, "give an amount, as in brightness=1"),
         ({"brightness": "much"}, "brightness is 'much'; it must be a number"),
         ({"brightness": None}, "brightness is None; it must be a number"),
-        ({"brightness": np.inf}, "finite number of standard deviations"),
+        ({"brightness": np.inf}, "finite numbers of standard deviations"),
     ],
 )
 @pytest.mark.slow
