@@ -387,7 +387,7 @@ def read(path: str | os.PathLike) -> Audio:
 
     path = as_path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"cannot read audio: no file at {path}")
+        raise FileNotFoundError(f"no audio at {path}: there is no such file")
     try:
         with open(path, "rb") as file:
             samples, sample_rate = soundfile.read(file, dtype="float32")

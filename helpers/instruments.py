@@ -660,7 +660,7 @@ def load(path: str | os.PathLike, model: GANSynth | None = None) -> list[Instrum
     """
     path = as_path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"cannot load instruments: no file at {path}")
+        raise FileNotFoundError(f"no instruments at {path}: there is no such file")
     try:
         file = jsonfile.checked(jsonfile.parse(jsonfile.read_text(path, MAX_BYTES)), _File)
         loaded = [row.instrument() for row in file.instruments]

@@ -213,7 +213,7 @@ def test_mistakes_get_one_sentence_and_a_status(tmp_path, capsys, empty_score, m
         "must end in": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "x.aac"],
         "is a folder": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "a.wav"],
         "text.mid is a file": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "text.mid" / "x.wav"],
-        "cannot load instruments": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--instruments", tmp_path / "none.json"],
+        "no instruments at": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--instruments", tmp_path / "none.json"],
         "has no named instruments": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--instruments", "Cello"],
         "leave out --instruments": [
             "--ckpt_dir", TINY, "--midi_file", MELODY, "--faithful", "--instruments", "Cello",
@@ -234,7 +234,7 @@ def test_mistakes_get_one_sentence_and_a_status(tmp_path, capsys, empty_score, m
 def test_instruments_that_cannot_be_read_are_told_before_the_model_is_loaded(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("helpers.gansynth.load", None)
     (tmp_path / "song.json").write_text("[]")
-    for name, sentence in (("none.json", "cannot load instruments"), ("song.json", "is not a file of instruments")):
+    for name, sentence in (("none.json", "no instruments at"), ("song.json", "is not a file of instruments")):
         flags = ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output_dir", tmp_path]
         assert run(*flags, "--instruments", tmp_path / name) == 1
         assert sentence in capsys.readouterr().err

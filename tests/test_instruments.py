@@ -253,7 +253,7 @@ def test_load_refuses_other_files(tmp_path, text):
 
 
 def test_load_names_a_missing_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no file at"):
+    with pytest.raises(FileNotFoundError, match="no such file"):
         instruments.load(tmp_path / "none.json")
 
 
