@@ -1,32 +1,32 @@
 # make demo   render Bach's cello prelude with the bundled checkpoint into outputs/
-# make test   the whole test suite, the notebooks included, in two processes; JOBS=4 for four
-# make quick  what takes seconds is left out, and so is the browser: two minutes
-# make lab    JupyterLab on the notebooks
+# make test   the whole test suite, including the notebooks, in as many processes as suit the machine; JOBS=1 for one
+# make quick  the tests except the slow ones and those with a browser: three minutes on two cores
+# make lab    JupyterLab with the notebooks
 # make app    the quickstart as an app in the browser, without code; APP="--no-browser --port=8866" for Voilà's options;
-#             GANSYNTH_APP_DOWNLOADS=1 lets its visitors fetch scores from the public web, by this machine
-# make class  the same for a room: warm kernels, and no more visitors than fit in memory; docs/teaching.md;
-#             CLASS="--ip 0.0.0.0 --places 12" lets the network in
-# make html   all notebooks, run, as pages to read and hear: outputs/site
-# make docs   the same, with the reference of all modules: what the docs workflow publishes
-# make web    the bundled model in a static page that plays, for GitHub Pages: outputs/web; see docs/web.md
-# make look   pictures of every page as people see it, at three widths, light and dark: outputs/look; needs a Chromium
-# make bench  what each idea of the generator is worth, in seconds
-# make bench-render   clicks, loop seams and memory of the render engine, in numbers
-# make bench-balance  how loud each track is, against a soundfont's rendering; SCORES="FILE FILE" for scores of your own
-# make bench-spectra  seconds and memory of the pictures
-# make bench-widgets  how quickly controls answer
+#             GANSYNTH_APP_DOWNLOADS=1 lets its users download scores from the web, through this machine
+# make class  the same for a whole class: warm kernels, and as many visitors as fit in memory (docs/teaching.md);
+#             CLASS="--ip 0.0.0.0 --places 12" accepts visitors from the network
+# make html   all notebooks, executed, as web pages: outputs/site
+# make docs   the same with the reference of all modules; the docs workflow publishes this
+# make web    the bundled model in a static page that plays, for GitHub Pages: outputs/web (docs/web.md)
+# make look   screenshots of every page at three widths, light and dark: outputs/look; needs Chromium
+# make bench  the speed-up from each optimisation of the generator
+# make bench-render   clicks, loop seams and memory of the render engine
+# make bench-balance  loudness of each track, compared with a soundfont's rendering; SCORES="FILE FILE" for other scores
+# make bench-spectra  time and memory for the spectrograms
+# make bench-widgets  response times of the controls
 # make bench-explore  how well instruments are steered and found, and how long it takes
-# make bench-web      how soon the page of `make web` plays in a Chromium, and how right
-# make bench-train    what a tiny training learns in 2,000 images, in numbers
-# make bench-match    how near the instruments that are found for recordings come to them
-# make bench-class    ten browsers at once in the app for a class; needs 10 GB of free memory and a Chromium
-# make bench-many     sixty scores in one process and by two workers: the same files, and how much sooner
-# make fuzz   all MIDI files of other packages, and damaged files for all that reads files, ten minutes for each reader;
-#             FUZZ="--seconds 60 zip" for less
-# make test-colab     the notebooks on Colab's versions of everything; COLAB_PYTHON=... names a Python 3.13
-# make repository   after a fork: its address, that of the git remote "origin", in every notebook; URL=... names another
-# make clean  without .venv, caches, site and pictures of pages; what you made in outputs/ stays
-# Each sets up .venv from python3 first, if that has not been done.
+# make bench-web      loading time, speed and accuracy of the page of `make web` in Chromium
+# make bench-train    what a tiny model learns from 2,000 images
+# make bench-match    how near the matched instruments are to their recordings
+# make bench-class    ten browsers at once in the app for a class; needs 10 GB of free memory and Chromium
+# make bench-many     sixty scores in one process and with two workers: compares files and times
+# make fuzz   renders all MIDI files of other packages, and feeds damaged files to every reader, ten minutes each;
+#             FUZZ="--seconds 60 zip" for a shorter run of one reader
+# make test-colab     the notebooks with Colab's package versions; COLAB_PYTHON=... is the path of a Python 3.13
+# make repository   after a fork: writes the address of the git remote "origin" into all notebooks; URL=... sets another
+# make clean  removes .venv, caches, site and screenshots; keeps your own results in outputs/
+# Each target first sets up .venv with python3 if it does not exist.
 
 PYTHON ?= python3
 VENV := .venv
@@ -35,7 +35,7 @@ COLAB_PYTHON ?= python3.13
 COLAB := .venv-colab
 APP ?=
 CLASS ?=
-JOBS ?= 2
+JOBS ?= auto
 FUZZ ?=
 
 .PHONY: demo test quick docs fuzz test-colab lab app class html web look repository clean
@@ -67,13 +67,13 @@ lab: $(VENV)/ready
 
 app: $(VENV)/ready-app
 	$(BIN)/voila notebooks/00_quickstart.ipynb --MappingKernelManager.cull_interval=60 \
-		--MappingKernelManager.cull_idle_timeout=1200 $(APP) # of pages that were closed, Voilà keeps the kernels otherwise
+		--MappingKernelManager.cull_idle_timeout=1200 $(APP) # otherwise, Voilà keeps the kernels of closed pages
 
 class: $(VENV)/ready-app
 	$(BIN)/python -m helpers.classroom $(CLASS)
 
 docs: $(VENV)/ready-dev
-	@# pdoc shows the types of a NamedTuple's fields as they are written, but warns that it cannot look them up; mypy can.
+	@# pdoc shows the types of a NamedTuple's fields as written, but warns that it cannot resolve them; mypy can.
 	PYTHONWARNINGS="ignore:Error parsing type annotation,ignore:Failed to run TYPE_CHECKING code" \
 		$(BIN)/pdoc --docformat google --no-show-source --template-directory docs/reference --output-directory outputs/site/reference \
 		$$($(BIN)/python tools/modules.py)
@@ -129,11 +129,11 @@ clean:
 
 $(VENV)/ready: pyproject.toml requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
-		{ echo "Python 3.10 to 3.13 is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
+		{ echo "Python 3.10 to 3.13 is needed; choose one with: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): about 2.5 GB, a few minutes the first time ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
-	@$(BIN)/python -c "from helpers import compiled; compiled.librosa()" # half a minute, or the first picture waits for it
+	@$(BIN)/python -c "from helpers import compiled; compiled.librosa()" # half a minute, or the first picture takes it
 	@touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt requirements-app.txt requirements-cluster.txt
@@ -150,7 +150,7 @@ $(VENV)/ready-app: $(VENV)/ready requirements-app.txt
 
 $(COLAB)/ready: tests/colab/pins.txt tests/colab/pip-freeze.txt
 	@$(COLAB_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' || \
-		{ echo "Colab has Python 3.13; name one with: make test-colab COLAB_PYTHON=/path/to/python3.13"; exit 1; }
+		{ echo "Colab uses Python 3.13; choose one with: make test-colab COLAB_PYTHON=/path/to/python3.13"; exit 1; }
 	rm -rf $(COLAB)
 	$(COLAB_PYTHON) -m venv $(COLAB)
 	@echo "Installing Colab's versions into $(COLAB): about 3 GB, a few minutes the first time ..."

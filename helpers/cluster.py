@@ -1,11 +1,11 @@
-"""Many scores over processes and machines, with `dask.distributed` (the extra `cluster`).
+"""Render many scores on several processes and machines, with `dask.distributed` (the extra `cluster`).
 
     with cluster.workers(2) as client:
         for row in cluster.render_many(client, model, scores.find(["songs"]), "out", many.Run(), threads=1):
             print(row.score, row.result)
 
-A score is a task, and its bytes travel with it, so that workers need not see the disk that it is from. A worker that is
-killed loses nothing: its scores are played again by another. Where clips go, all workers must be able to write.
+Each score is a task that includes the file's bytes, so workers need no access to the disk with the scores. If a worker
+is killed, its scores are rendered again by another one. All workers must be able to write to the output folder.
 
 Source: https://distributed.dask.org. Notebook: 07_songs.
 """
@@ -37,14 +37,15 @@ if TYPE_CHECKING:
     from .gansynth import GANSynth
 
 EXTRA = 'several workers need dask.distributed: pip install "gansynth-suite[cluster]", or distributed'
-RETRIES = 2  # of a score whose clip could not be written, or whose worker went away
-WAITING = 3  # scores for each thread of a worker that are on their way to it; their bytes are in memory
+RETRIES = 2  # for a score whose clip could not be written, or whose worker was lost
+WAITING = 3  # scores queued for each thread of a worker; their bytes are in memory
 PATIENCE = 60.0  # s to wait for a scheduler, and for its first worker
-MAX_WORKERS_A_CORE = 4  # of this machine: each takes some 0.7 GB, and more than one for a core gain nothing
-QUIET = {"distributed.worker.profile.enabled": False}  # it looks at what runs every 10 ms, which takes processor
-HTTP = "127.0.0.1:0"  # nobody needs Dask's pages: any free port, where its own would bring a warning if it is taken
-# What a worker of this machine runs first. A terminal sends Ctrl-C to all; the one that began ends the others.
-# And of tqdm's lock between processes, which nobody shares here, Python would say that an ended worker has left it.
+MAX_WORKERS_PER_CORE = 4  # on this machine: each takes some 0.7 GB, and more than one per core is no faster
+QUIET = {"distributed.worker.profile.enabled": False}  # the profiler samples every 10 ms, which takes CPU time
+HTTP = "127.0.0.1:0"  # any free port for Dask's web pages, which are not used: its default gives a warning if taken
+# What each worker on this machine runs first. It ignores Ctrl-C, which a terminal sends to all processes: the main
+# process ends the workers. And it replaces tqdm's lock between processes, which is not needed here, and about which
+# Python would warn when a worker ends.
 PRELOAD = """
 import signal, threading
 from tqdm import tqdm
@@ -57,20 +58,20 @@ Item = TypeVar("Item")
 
 
 class Gone(ConnectionError):
-    """The scheduler has ended, or cannot be reached any more."""
+    """The scheduler has ended or can no longer be reached."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Loaded:
-    """A model as workers load it.
+    """The description from which workers load a model.
 
     Attributes:
-      source: what `gansynth.load` finds it by.
-      precision: of its convolutions.
-      fingerprint: of its weights.
-      backend: what computes its notes.
-      threads: of TensorFlow in each worker; None: as many as it takes.
-      version: of this package.
+      source: name or path for `gansynth.load`.
+      precision: precision of its convolutions.
+      fingerprint: fingerprint of its weights.
+      backend: backend that computes its notes.
+      threads: TensorFlow's threads in each worker; None for its default.
+      version: version of this package.
     """
 
     source: str
@@ -83,13 +84,13 @@ class Loaded:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Order:
-    """All that a worker must know of a run. Equal ones share a model with its notes.
+    """The parameters of a run that a worker needs. Tasks with equal orders share a model and its notes.
 
     Attributes:
-      place: folder or address that the clips go to.
-      run: how scores are played.
-      loaded: the model that plays them.
-      again: make also what is there and would be the same.
+      place: folder or address to write the clips to.
+      run: settings of the run.
+      loaded: the model to render with.
+      again: also render clips that exist and are up to date.
     """
 
     place: str
@@ -110,10 +111,10 @@ class Order:
 
 
 def loaded_as(model: GANSynth, threads: int | None = None) -> Loaded:
-    """What workers are told of a model, and of how many threads compute with it."""
+    """The description of a model for workers; `threads` as in `Loaded`."""
     source = model.source
     if source and source not in hub.names() and as_path(source).exists():
-        source = os.path.abspath(as_path(source))  # workers may be in another folder
+        source = os.path.abspath(as_path(source))  # workers may have another working directory
     return Loaded(source, model.precision, model.fingerprint, model.backend, threads)
 
 
@@ -122,33 +123,33 @@ def loaded_as(model: GANSynth, threads: int | None = None) -> Loaded:
 
 @functools.lru_cache(maxsize=1)
 def model_of(loaded: Loaded) -> GANSynth:
-    """The model of a worker, loaded once.
+    """Load a model in a worker, once.
 
     Raises:
-      ValueError: the worker has another version of this package, or another model of that name.
+      ValueError: the worker has another version of this package, or another model under this name.
     """
     if loaded.version != __version__:
-        raise ValueError(f"the worker has gansynth-suite {__version__}, and the run is from {loaded.version}")
+        raise ValueError(f"the worker has gansynth-suite {__version__}, but the run was started with {loaded.version}")
     if loaded.threads is not None:
         gansynth.use_threads(loaded.threads)
     model = gansynth.load(loaded.source, loaded.precision, backend=loaded.backend)
     if model.fingerprint != loaded.fingerprint:
-        raise ValueError(f"{loaded.source} is another model where the worker is than where the run was begun")
+        raise ValueError(f"{loaded.source} is not the same model on the worker as where the run was started")
     return model
 
 
 @functools.lru_cache(maxsize=1)
 def _player(order: Order) -> GANSynth:
-    """The model that plays the scores of a run."""
+    """The model that renders the scores of a run."""
     model = model_of(order.loaded)
     return many.sharing(model, order.run.instruments) if order.run.shares else model
 
 
 def play(order: Order, score: Score, content: bytes) -> Row | Full:
-    """The task: make one clip. A full disk is returned, because to try again would not help.
+    """The task: render one clip. If the disk is full, a `Full` is returned, because retrying would not help.
 
     Raises:
-      OSError: the clip cannot be written; Dask tries again.
+      OSError: the clip cannot be written; Dask retries the task.
     """
     try:
         model, store = _player(order), open_store(order.place)
@@ -161,35 +162,35 @@ def play(order: Order, score: Score, content: bytes) -> Row | Full:
         return many.failed(score, error, order.run)
 
 
-# ---- Where the run was begun -----------------------------------------------------------------------------------------
+# ---- In the main process ---------------------------------------------------------------------------------------------
 
 
 def check_workers(count: int, name: str = "count") -> None:
-    """Whether this machine can have so many workers.
+    """Check that a number of workers suits this machine.
 
     Args:
-      count: of processes.
-      name: what it is called where it was given.
+      count: number of processes.
+      name: name of the argument in the message.
 
     Raises:
-      ValueError: it cannot.
+      ValueError: the number is below 1 or too large.
     """
     cores = gansynth.cores()
-    most = MAX_WORKERS_A_CORE * cores
+    most = MAX_WORKERS_PER_CORE * cores
     if not 1 <= count <= most:
-        raise ValueError(f"{name} is {count:,}; with {counted(cores, 'core')} it must lie between 1 and {most:,}")
+        raise ValueError(f"{name} is {count:,}; with {counted(cores, 'core')} it must be between 1 and {most:,}")
 
 
 @contextlib.contextmanager
 def workers(count: int) -> Iterator[Client]:
-    """Processes of this machine for a block, one score at a time in each.
+    """Context with worker processes on this machine, each of which renders one score at a time.
 
     Args:
-      count: of processes.
+      count: number of processes.
 
     Raises:
       ImportError: dask.distributed is not installed.
-      ValueError: so many make no sense on this machine.
+      ValueError: the number is below 1 or too large for this machine.
     """
     check_workers(count)
     distributed = _distributed()
@@ -203,7 +204,7 @@ def workers(count: int) -> Iterator[Client]:
             processes=True,
             dashboard_address=None,
             scheduler_kwargs={"dashboard_address": HTTP},
-            memory_limit=0,  # a song in memory is bounded by `limits`; a worker that pauses would wait for ever
+            memory_limit=0,  # `limits` bounds a song's memory; a worker paused at a memory limit would wait for ever
             silence_logs=logging.CRITICAL,
             preload=[PRELOAD],
         ) as cluster,
@@ -214,14 +215,14 @@ def workers(count: int) -> Iterator[Client]:
 
 @contextlib.contextmanager
 def scheduler(address: str) -> Iterator[Client]:
-    """The workers of a Dask scheduler for a block.
+    """Context with the workers of a Dask scheduler.
 
     Args:
-      address: such as "tcp://10.0.0.1:8786".
+      address: address of the scheduler, such as "tcp://10.0.0.1:8786".
 
     Raises:
       ImportError: dask.distributed is not installed.
-      ConnectionError: nothing answers there, or no worker does.
+      ConnectionError: there is no scheduler at the address, or it has no workers.
     """
     distributed = _distributed()
     with _client_is_quiet():
@@ -234,17 +235,17 @@ def scheduler(address: str) -> Iterator[Client]:
                 client.wait_for_workers(1, timeout=PATIENCE)
             except TimeoutError:
                 raise ConnectionError(
-                    f"the scheduler at {one_line(address)} has no worker: dask worker {one_line(address)}"
+                    f"the scheduler at {one_line(address)} has no workers; start one: dask worker {one_line(address)}"
                 ) from None
             yield client
         finally:
-            with contextlib.suppress(Exception):  # of a scheduler that is gone
+            with contextlib.suppress(Exception):  # the scheduler may have ended
                 client.close(timeout=1)
 
 
 @contextlib.contextmanager
 def _client_is_quiet() -> Iterator[None]:
-    """Dask's client says nothing of a scheduler that is gone, in this block: `Gone` is the sentence."""
+    """Silence the log of Dask's client, which reports a lost scheduler at length; `Gone` reports it instead."""
     said = logging.getLogger("distributed.client")
     level = said.level
     said.setLevel(logging.CRITICAL)
@@ -265,15 +266,15 @@ def _distributed() -> Any:
 def each(
     client: Client, function: Callable[..., Any], calls: Iterable[tuple[Item, tuple | None]]
 ) -> Iterator[tuple[Item, Any]]:
-    """Call a function in the workers of a client, a few calls ahead of what is done.
+    """Call a function in the workers of a client, keeping only a few calls queued.
 
     Args:
-      client: of `workers` or `scheduler`, or any other of Dask's.
-      function: of a module that the workers have too.
-      calls: what is to be done, with the arguments of the call; None if no worker is needed.
+      client: a client from `workers` or `scheduler`, or any other Dask client.
+      function: a function from a module that the workers have too.
+      calls: (item, arguments of the call) pairs; the arguments are None if the item needs no worker.
 
     Yields:
-      What was to be done, in whatever order, with its task for `result_of`; None if it needed none.
+      (item, task for `result_of`) pairs in order of completion; the task is None if the item needed no worker.
     """
     tasks: dict[Any, Item] = {}
     waiting = iter(calls)
@@ -294,23 +295,23 @@ def each(
             task = next(done)
             yield tasks.pop(task), task
     finally:
-        with contextlib.suppress(Exception):  # of a scheduler that is gone
+        with contextlib.suppress(Exception):  # the scheduler may have ended
             client.cancel(list(tasks))
 
 
 def result_of(task: Any) -> Any:
-    """What a task of `each` returned; what it raised is raised.
+    """The result of a task from `each`; an exception in the task is raised here.
 
     Raises:
-      Gone: the scheduler is gone.
-      ValueError: several workers ended over it.
+      Gone: the connection to the scheduler is lost.
+      ValueError: the task has killed several workers.
     """
     if task.status in ("cancelled", "lost"):
-        raise Gone("the Dask scheduler is gone")
+        raise Gone("the connection to the Dask scheduler is lost")
     try:
         return task.result()
     except _distributed().KilledWorker:
-        raise ValueError("the worker that did it ended, several times") from None
+        raise ValueError("its worker process died, repeatedly") from None
 
 
 def render_many(
@@ -324,25 +325,25 @@ def render_many(
     again: bool = False,
     progress: bool = True,
 ) -> Iterator[Row]:
-    """Play many scores with the workers of a client; a row for each as soon as it is done, in whatever order.
+    """Render many scores with the workers of a client; yields a row for each as soon as it is done, in any order.
 
     Args:
-      client: of `workers` or `scheduler`, or any other of Dask's.
-      model: what to play with; each worker loads it by its `source`.
+      client: a client from `workers` or `scheduler`, or any other Dask client.
+      model: the model; each worker loads it from its `source`.
       found: the scores (`scores.find`).
-      folder: where the clips go: a folder that all workers see, or an address that fsspec knows.
-      run: how they are played.
-      threads: of TensorFlow in each worker. The last bits of a clip depend on it.
-      again: make also what is there and would be the same, and replace what is there.
-      progress: show a bar over all, with the time that is left.
+      folder: output folder that all workers can write to, or an address supported by fsspec.
+      run: settings of the run.
+      threads: TensorFlow's threads in each worker. The last bits of a clip depend on it.
+      again: also render clips that exist and are up to date, and replace existing files.
+      progress: show a progress bar with the remaining time.
 
     Yields:
-      A `many.Row` for each score. What goes wrong with one is in its row.
+      A `many.Row` for each score. If a score fails, its row has the reason.
 
     Raises:
-      many.Full: the disk is full. What is done stays.
-      ConnectionError: the scheduler is gone. What is done stays.
-      KeyboardInterrupt: as it comes.
+      many.Full: the disk is full. Completed clips are kept.
+      ConnectionError: the connection to the scheduler is lost. Completed clips are kept.
+      KeyboardInterrupt: it is not caught.
 
     Notebook: 07_songs.
     """
@@ -350,7 +351,7 @@ def render_many(
     order = Order(store.whole_place, run, loaded_as(model, threads), again)
 
     def calls() -> Iterator[tuple[tuple[Score, Row | None], tuple | None]]:
-        """Scores with what a worker needs for them; those that need none with their row."""
+        """Scores with the arguments of their task, or with their row if they need no worker."""
         for score in found:
             try:
                 content = scores.content(score)
@@ -367,7 +368,7 @@ def render_many(
 
 
 def _row(task: Any, score: Score, run: Run) -> Row:
-    """What has become of a score."""
+    """The row of a score, from its task."""
     try:
         result = result_of(task)
     except Gone:

@@ -1,26 +1,26 @@
-"""The command line: `python -m helpers.dataset`, notes of a model as a data set with NSynth's names and fields.
+"""The command `python -m helpers.dataset`: write notes of a model as a data set with NSynth's names and fields.
 
-    python -m helpers.dataset --checkpoint demo --output_dir notes          # all instruments that it names, all pitches
+    python -m helpers.dataset --checkpoint demo --output_dir notes          # all its named instruments, all pitches
     python -m helpers.dataset --checkpoint demo --random 200 --seed 7 --velocities 100 --format flac --output_dir notes
     python -m helpers.dataset --instruments mine.json --pitches 36-84 --format tfrecord --output_dir notes --workers 2
-    python -m helpers.train --data notes/nsynth-train --out runs/mine       # something to do with it
+    python -m helpers.train --data notes/nsynth-train --out runs/mine       # train on it
 
-What `--output_dir` comes to hold:
+The folder `--output_dir` then contains:
 
-    nsynth-train/, nsynth-valid/, nsynth-test/   no instrument is in two of them
-      audio/guitar_acoustic_017-060-100.flac     instrument, pitch, velocity: a note, as long as the model's
-      examples.json                              NSynth's fields of each
-      nsynth-train.tfrecord-00017-of-00107       with --format tfrecord both, a file for each instrument
-    instruments.json                             the latents; the number of an instrument is its place there, from 0
-    manifest.json                                model, settings, versions, and the command that does it again
-    parts/                                       what is done, by which a run that was ended goes on
+    nsynth-train/, nsynth-valid/, nsynth-test/   each instrument is in only one of them
+      audio/guitar_acoustic_017-060-100.flac     a whole note, named by instrument, pitch and velocity
+      examples.json                              NSynth's fields of each note
+      nsynth-train.tfrecord-00017-of-00107       with --format tfrecord: both, in one file for each instrument
+    instruments.json                             the latents; an instrument's number is its index here, from 0
+    manifest.json                                model, settings, versions, and the command to repeat the run
+    parts/                                       what has been completed, so that an interrupted run can be resumed
 
-A note is what the model makes, whole, and not shaped as in a song. The model knows no velocity: a note is made once,
-and its level is (velocity / 127) to the power of 2, as `render` has it. Voices of a checkpoint that are soft in timbre,
-such as the demo's "Cello, soft", are instruments of their own. The loudest note of each has a peak of 0.9 at 127.
+Notes are complete notes of the model, not shaped as in a song. The model has no velocity input: each note is generated
+once and scaled by (velocity / 127) to the power of 2, as in `render`. Soft timbres of a checkpoint, such as the demo's
+"Cello, soft", are separate instruments. The loudest note of each instrument has a peak of 0.9 at velocity 127.
 
-The family is the checkpoint's word for an instrument or, if it has none, the guess of `timbre.families`. No qualities
-are known: they are all 0. The source is what --source says, for all.
+The family is the one in the checkpoint or, if it has none, the guess of `timbre.families`. Qualities are unknown and
+all 0. The source is that of --source for all notes.
 
 Source: Engel et al. 2017 (NSynth), https://magenta.tensorflow.org/datasets/nsynth. Notebook: 08_train.
 """
@@ -67,30 +67,30 @@ WAV, FLAC, TFRECORD = "wav", "flac", "tfrecord"
 FORMATS = (WAV, FLAC, TFRECORD)
 SPLITS = ("train", "valid", "test")
 VALID_SHARE, TEST_SHARE = 0.1, 0.1  # of the instruments
-VELOCITIES = (25, 50, 75, 100, 127)  # NSynth's
-QUALITIES = 10  # that NSynth's listeners and programs say of a note
-PEAK = 0.9  # of each instrument's loudest note, as of a soundfont's that is trained on
-SILENCE = 1e-6  # a peak below this is no sound
+VELOCITIES = (25, 50, 75, 100, 127)  # NSynth's velocities
+QUALITIES = 10  # number of NSynth's note qualities
+PEAK = 0.9  # of each instrument's loudest note, as for notes from a soundfont
+SILENCE = 1e-6  # a peak below this is silent
 LOUDEST = 127
-UNHEARD = "synth_lead"  # the family of what is too short or too soft to be guessed
+UNCLASSIFIED = "synth_lead"  # family of instruments that are too short or too soft to classify
 EXAMPLES, MANIFEST, INSTRUMENTS, PARTS = "examples.json", "manifest.json", "instruments.json", "parts"
 MAX_PART_BYTES = 64 << 20
-# What a note takes beside its samples: its fields in two files, the headers, and a rest of a block of the disk.
-BYTES_BESIDE = {WAV: 6_000, FLAC: 6_000, TFRECORD: 2_000}
-BYTES_A_SAMPLE = {WAV: 2, FLAC: 2, TFRECORD: 4}  # FLAC has fewer; how many fewer, the sounds decide
+# Bytes of a note in addition to its samples: its fields in two files, headers, and unused space in a disk block.
+OVERHEAD_BYTES = {WAV: 6_000, FLAC: 6_000, TFRECORD: 2_000}
+BYTES_PER_SAMPLE = {WAV: 2, FLAC: 2, TFRECORD: 4}  # at most: FLAC takes less, depending on the sound
 MADE, KEPT = "made", "kept"
-CALLED = {"kind": "format", "fingerprint": "checkpoint", "digest": "who plays"}  # what in a manifest, to its user
+CALLED = {"kind": "format", "fingerprint": "checkpoint", "digest": "choice of instruments"}  # names in messages
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What all instruments of a set have in common.
+    """The settings that all instruments of a data set share.
 
     Attributes:
       pitches: MIDI numbers.
-      velocities: 1 to 127.
-      kind: of the files: "wav", "flac" or "tfrecord".
-      source: what the notes say of how they were produced, one of NSynth's.
+      velocities: MIDI velocities, 1 to 127.
+      kind: format of the files: "wav", "flac" or "tfrecord".
+      source: the notes' instrument source, one of NSynth's.
     """
 
     pitches: tuple[int, ...]
@@ -111,21 +111,21 @@ class Recipe:
 
     @property
     def notes(self) -> int:
-        """Of one instrument."""
+        """Number of notes of one instrument."""
         return len(self.pitches) * len(self.velocities)
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One instrument to be made.
+    """One instrument of a data set.
 
     Attributes:
-      number: its place in the set, from 0.
-      instrument: who plays.
-      family: NSynth's, if it is known.
+      number: its index in the set, from 0.
+      instrument: the instrument.
+      family: its NSynth family, if known.
       split: "train", "valid" or "test".
-      place: its place in the split, from 0 ...
-      of: ... which has so many.
+      place: its index in the split, from 0.
+      of: number of instruments in the split.
     """
 
     number: int
@@ -137,12 +137,12 @@ class Job:
 
     @property
     def part(self) -> str:
-        """The file that says that it is done."""
+        """The file that is written when the instrument is complete."""
         return f"{PARTS}/{self.number:05d}.json"
 
 
 class Part(jsonfile.Row):
-    """What `Job.part` holds: the key of all that the notes depend on, and their fields by name."""
+    """The contents of `Job.part`: a hash of everything that the notes depend on, and the notes' fields by name."""
 
     key: jsonfile.Text
     notes: Annotated[dict[jsonfile.Text, dict[str, Any]], Field(min_length=1)]
@@ -155,24 +155,24 @@ def jobs_of(
     valid_share: float = VALID_SHARE,
     test_share: float = TEST_SHARE,
 ) -> list[Job]:
-    """Give each instrument its number, its family if the checkpoint has a word for it, and its split by chance.
+    """Assign each instrument a number, its family if the checkpoint gives one, and a random split.
 
     Args:
-      model: whose instruments they are.
-      chosen: in their order.
-      seed: of the splits.
-      valid_share, test_share: of the instruments, at least one each where the share is above 0.
+      model: the model.
+      chosen: the instruments, in order.
+      seed: seed of the splits.
+      valid_share, test_share: shares of the instruments; if above 0, at least one instrument each.
 
     Raises:
-      ValueError: the shares make no sense, or leave none to train on.
+      ValueError: the shares are out of range, or leave no instruments for training.
     """
     if not (valid_share >= 0 and test_share >= 0 and valid_share + test_share < 1):
         raise ValueError("the shares of valid and test must be 0 or more, and together below 1")
     valid, test = (max(1, round(share * len(chosen))) if share > 0 else 0 for share in (valid_share, test_share))
     if valid + test >= len(chosen):
         raise ValueError(
-            f"of {counted(len(chosen), 'instrument')}, {valid} would be to validate, {test} to test and none to train; "
-            "take more, or set --valid_share and --test_share to 0"
+            f"of {counted(len(chosen), 'instrument')}, {valid} would be for validation, {test} for testing and none "
+            "for training; take more, or set --valid_share and --test_share to 0"
         )
     sizes = {SPLITS[0]: len(chosen) - valid - test, SPLITS[1]: valid, SPLITS[2]: test}
     drawn = np.random.RandomState(seed).permutation([split for split, size in sizes.items() for _ in range(size)])
@@ -188,10 +188,10 @@ def jobs_of(
 
 
 def cost(model: GANSynth, recipe: Recipe, count: int) -> tuple[int, float, int]:
-    """Notes, hours of sound and bytes at most of a set with so many instruments."""
+    """Number of notes, hours of audio and the most bytes of a set with `count` instruments."""
     notes = count * recipe.notes
     samples = round(model.max_duration * model.sample_rate)
-    size = notes * (samples * BYTES_A_SAMPLE[recipe.kind] + BYTES_BESIDE[recipe.kind])
+    size = notes * (samples * BYTES_PER_SAMPLE[recipe.kind] + OVERHEAD_BYTES[recipe.kind])
     return notes, notes * model.max_duration / 3600, size
 
 
@@ -199,7 +199,7 @@ def cost(model: GANSynth, recipe: Recipe, count: int) -> tuple[int, float, int]:
 
 
 def key_of(model: GANSynth, recipe: Recipe, job: Job) -> str:
-    """A hash of all that the notes of an instrument depend on."""
+    """A hash of everything that the notes of an instrument depend on."""
     made_by = {
         "version": __version__,
         "fingerprint": model.fingerprint,
@@ -212,7 +212,7 @@ def key_of(model: GANSynth, recipe: Recipe, job: Job) -> str:
 
 
 def kept(model: GANSynth, recipe: Recipe, job: Job, store: Store) -> Part | None:
-    """What an earlier run has made of an instrument, if this one would make the same."""
+    """The result of an earlier run for an instrument, if this run would give the same; else None."""
     try:
         text = store.head(job.part, MAX_PART_BYTES).decode("utf-8")
         part = jsonfile.checked(jsonfile.parse(text), Part)
@@ -220,29 +220,29 @@ def kept(model: GANSynth, recipe: Recipe, job: Job, store: Store) -> Part | None
         return None
     if part.key != key_of(model, recipe, job):
         return None
-    if store.folder is None:  # to ask for each file there takes longer than to make it
+    if store.folder is None:  # checking for each remote file would take longer than generating the notes again
         return part
     files = [_shard(job)] if recipe.kind == TFRECORD else [_sound(job.split, name, recipe.kind) for name in part.notes]
     return part if all(map(store.exists, files)) else None
 
 
 def make(model: GANSynth, recipe: Recipe, job: Job, store: Store) -> None:
-    """Make all notes of an instrument; its part, which says so, is written when they are there.
+    """Generate and write all notes of an instrument, then its part, which marks it as complete.
 
     Args:
-      model: that plays.
-      recipe: of the set.
+      model: the model.
+      recipe: settings of the set.
       job: the instrument.
       store: the set's folder.
 
     Raises:
-      ValueError: the model's sound cannot be written.
+      ValueError: the model generates samples that are not finite.
       OSError: a file cannot be written.
     """
     z, pitches = np.asarray(job.instrument.z), np.array(recipe.pitches)
     waves = _waves(model, z, pitches)
     if not np.isfinite(waves).all():
-        raise ValueError(f"{job.instrument.name}: the model makes samples that are not finite numbers")
+        raise ValueError(f"{job.instrument.name}: the model generates samples that are not finite")
     waves *= np.float32(PEAK / max(float(np.abs(waves).max()), SILENCE))
     family = job.family or _family(model, job.instrument)
     keys = [(pitch, velocity) for pitch in recipe.pitches for velocity in recipe.velocities]
@@ -259,7 +259,7 @@ def make(model: GANSynth, recipe: Recipe, job: Job, store: Store) -> None:
 
 
 def _struck(wave: np.ndarray, velocity: int) -> np.ndarray:
-    """A note at a velocity."""
+    """A note scaled for a velocity."""
     return wave * np.float32((velocity / LOUDEST) ** DEFAULTS.velocity)
 
 
@@ -271,22 +271,22 @@ def _waves(model: GANSynth, z: np.ndarray, pitches: np.ndarray) -> np.ndarray:
 
 
 def _family(model: GANSynth, instrument: Instrument) -> str:
-    """What an instrument sounds like to the classifier."""
+    """The family of an instrument according to the classifier."""
     from .timbre import atlases, families
     from .timbre.descriptors import MIN_SECONDS
 
     if model.max_duration < MIN_SECONDS:
-        return UNHEARD
+        return UNCLASSIFIED
     described = atlases.describe(model, [instrument], progress=False)
     if np.isnan(described).all():
-        return UNHEARD
+        return UNCLASSIFIED
     return families.FAMILIES[int(families.probabilities(described)[0].argmax())]
 
 
 def _fields(
     model: GANSynth, recipe: Recipe, job: Job, family: str, pitch: int, velocity: int, place: int
 ) -> dict[str, Any]:
-    """NSynth's fields of one note, the `place`-th of its instrument."""
+    """NSynth's fields of one note; `place` is its index among its instrument's notes."""
     name = f"{family}_{recipe.source}_{job.number:03d}"
     return {
         "note": job.number * recipe.notes + place,
@@ -323,7 +323,7 @@ def _write_json(store: Store, name: str, values: Any) -> None:
 
 
 def _write_records(store: Store, name: str, notes: Sequence[Mapping[str, Any]], sounds: Iterable[np.ndarray]) -> None:
-    """A `tf.train.Example` a note, as in NSynth's tfrecord."""
+    """Write notes as in NSynth's tfrecord, one `tf.train.Example` for each."""
     from .gansynth.backend import tf
 
     with store.writing(name) as path, replacing(path) as partial:
@@ -334,7 +334,7 @@ def _write_records(store: Store, name: str, notes: Sequence[Mapping[str, Any]], 
                     features["audio"] = tf.train.Feature(float_list=tf.train.FloatList(value=samples.tolist()))
                     example = tf.train.Example(features=tf.train.Features(feature=features))
                     writer.write(example.SerializeToString())
-        except tf.errors.OpError as error:  # of a full disk: TensorFlow's own kind
+        except tf.errors.OpError as error:  # TensorFlow's own exception, for example on a full disk
             raise OSError(f"{path} cannot be written: {one_line(error.message)}") from None
 
 
@@ -346,19 +346,19 @@ def _feature(tensorflow: Any, value: Any) -> tf.train.Feature:
     return tensorflow.train.Feature(int64_list=tensorflow.train.Int64List(value=values))
 
 
-# ---- All of them -----------------------------------------------------------------------------------------------------
+# ---- All instruments -------------------------------------------------------------------------------------------------
 
 
 def make_all(
     model: GANSynth, recipe: Recipe, jobs: Sequence[Job], store: Store, progress: bool = True
 ) -> Iterator[tuple[Job, str, str]]:
-    """Make the instruments of a set one after the other in this process.
+    """Write the instruments of a set one after another in this process.
 
     Yields:
-      The instrument, what became of it ("made", "kept" or "failed"), and why it failed.
+      (job, outcome: "made", "kept" or "failed", reason for a failure) for each instrument.
 
     Raises:
-      many.Full: the disk is full. What is done stays.
+      many.Full: the disk is full. Completed instruments are kept.
     """
     with _bar(jobs, progress) as bar:
         for job in jobs:
@@ -376,12 +376,12 @@ def make_all(
 
 
 def _bar(jobs: Sequence[Job], progress: bool) -> tqdm:
-    # The time left is that of the whole run, not of the last instrument.
+    # Without smoothing, the remaining time is estimated from the whole run, not from the last instruments.
     return tqdm(total=len(jobs), desc="make", unit="instrument", smoothing=0, disable=not progress)
 
 
 def _done(bar: tqdm, job: Job, result: str, why: str = "") -> tuple[Job, str, str]:
-    if result == KEPT:  # it took no time, and says nothing of how long the others take
+    if result == KEPT:  # not counted, because it took no time and would distort the remaining time
         bar.total = (bar.total or 1) - 1
         bar.refresh()
     else:
@@ -390,15 +390,15 @@ def _done(bar: tqdm, job: Job, result: str, why: str = "") -> tuple[Job, str, st
 
 
 def finish(recipe: Recipe, jobs: Iterable[Job], store: Store) -> list[str]:
-    """Gather what was made: each split's `examples.json`, of the instruments that are done.
+    """Write each split's `examples.json`, from the parts of the completed instruments.
 
     Returns:
-      What `training.dataset` reads, a folder a split, by their names in the store.
+      The folders of the splits, which `training.dataset` reads, by their names in the store.
     """
     examples: dict[str, dict[str, Any]] = {}
     for job in jobs:
         notes = examples.setdefault(job.split, {})
-        with contextlib.suppress(OSError, ValueError):  # it failed
+        with contextlib.suppress(OSError, ValueError):  # the instrument failed
             part = jsonfile.checked(jsonfile.parse(store.head(job.part, MAX_PART_BYTES).decode("utf-8")), Part)
             notes.update(part.notes)
     for split, notes in examples.items():
@@ -414,11 +414,11 @@ class _Earlier(jsonfile.Row):
 def begin(
     model: GANSynth, recipe: Recipe, jobs: Sequence[Job], store: Store, seed: int, command: Sequence[str]
 ) -> None:
-    """Say what a set is, in its manifest, and write down who plays.
+    """Write the manifest of a set and its instruments.
 
     Raises:
-      ValueError: the folder holds another set.
-      OSError: it cannot be written.
+      ValueError: the folder contains another set.
+      OSError: the files cannot be written.
     """
     who = [[job.instrument.name, job.instrument.z.tolist(), job.split] for job in jobs]
     about = {
@@ -441,28 +441,34 @@ def begin(
         "velocity": f"changes the level of a note, by (velocity / {LOUDEST}) ^ {DEFAULTS.velocity:g}, and nothing else",
         "set": about,
     }
-    _write_json(store, MANIFEST, manifest)  # the first file of a set: without it, what is there is of something else
+    _write_json(store, MANIFEST, manifest)  # first, because a folder without it is not recognised as a set
     with store.writing(INSTRUMENTS) as path:
         instruments.save([job.instrument for job in jobs], path)
 
 
 def _check_place(store: Store, about: Mapping[str, Any]) -> None:
-    """Whether a folder is free for a set, or holds this one.
+    """Check that a folder has no set yet, or contains this one.
 
     Raises:
-      ValueError: it holds another, or files of something else that have these names.
+      ValueError: it contains another set, or other files with these names.
     """
     if not store.exists(MANIFEST):
         if store.exists(INSTRUMENTS):
-            raise ValueError(f"{store.place} holds {INSTRUMENTS} of something else: name another --output_dir")
+            raise ValueError(
+                f"{store.place} has an {INSTRUMENTS} that is not from a data set: use another --output_dir"
+            )
         return
     try:
         text = store.head(MANIFEST, MAX_PART_BYTES).decode("utf-8")
         earlier = jsonfile.checked(jsonfile.parse(text), _Earlier).set
     except (OSError, ValueError):
-        raise ValueError(f"{store.place} holds {MANIFEST} of something else: name another --output_dir") from None
+        raise ValueError(
+            f"{store.place} has a {MANIFEST} that is not from a data set: use another --output_dir"
+        ) from None
     if differs := [CALLED.get(key, key) for key in about if earlier.get(key) != about[key]]:
-        raise ValueError(f"{store.place} holds another data set ({', '.join(differs)}): name another --output_dir")
+        raise ValueError(
+            f"{store.place} contains another data set (different: {', '.join(differs)}): use another --output_dir"
+        )
 
 
 # ---- The command line ------------------------------------------------------------------------------------------------
@@ -473,43 +479,63 @@ def parser() -> argparse.ArgumentParser:
         prog=program("helpers.dataset"),
         description="Write notes of a model as a data set with NSynth's names and fields.",
     )
-    flags.add_argument("--checkpoint", metavar="NAME", default="demo", help="by name, or its folder, zip or .npz")
-    flags.add_argument("--output_dir", required=True, help="where the set goes; one that was begun there is continued")
+    flags.add_argument(
+        "--checkpoint",
+        metavar="NAME",
+        default="demo",
+        help="a checkpoint's name, or its folder, zip or .npz (default %(default)s)",
+    )
+    flags.add_argument("--output_dir", required=True, help="output folder; an interrupted set there is continued")
     flags.add_argument(
         "--instruments",
         metavar="FILE|NAMES",
-        help="who plays: a file of instruments.save, or names of the checkpoint's instruments; all of these by default",
+        help="a file of instruments.save, or names of the checkpoint's instruments; by default all that have names",
     )
-    flags.add_argument("--random", type=int, metavar="N", help="so many random instruments, besides --instruments")
-    flags.add_argument("--seed", type=int, default=0, help="of random instruments and of the splits (default 0)")
+    flags.add_argument("--random", type=int, metavar="N", help="number of random instruments, besides --instruments")
+    flags.add_argument("--seed", type=int, default=0, help="seed of random instruments and of the splits (default 0)")
     flags.add_argument(
-        "--pitches", default=f"{MIN_PITCH}-{MAX_PITCH}", help="such as 36,40,48-60 (default %(default)s)"
+        "--pitches",
+        default=f"{MIN_PITCH}-{MAX_PITCH}",
+        help="MIDI numbers, such as 36,40,48-60 (default %(default)s)",
     )
-    flags.add_argument("--velocities", default=",".join(map(str, VELOCITIES)), help="default %(default)s")
-    flags.add_argument("--format", choices=FORMATS, default=WAV, help="default %(default)s")
+    flags.add_argument(
+        "--velocities", default=",".join(map(str, VELOCITIES)), help="MIDI velocities (default %(default)s)"
+    )
+    flags.add_argument("--format", choices=FORMATS, default=WAV, help="format of the notes (default %(default)s)")
     flags.add_argument(
         "--source", choices=SOURCES, default=SOURCES[0],
-        help="what the notes say they are, NSynth's word for how a sound is produced. Training, as GANSynth's, takes "
-        "what is acoustic (default %(default)s)",
+        help="NSynth's instrument source to give the notes. Training uses only acoustic notes, as GANSynth's did "
+        "(default %(default)s)",
     )  # fmt: skip
     for split, share in (("valid", VALID_SHARE), ("test", TEST_SHARE)):
         flags.add_argument(
-            f"--{split}_share", type=float, default=share, help="of the instruments (default %(default)s)"
+            f"--{split}_share", type=float, default=share, help="share of the instruments (default %(default)s)"
         )
-    flags.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0], help="default %(default)s")
+    flags.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default=PRECISIONS[0],
+        help="precision of the convolutions (default %(default)s)",
+    )
     engine = flags.add_argument_group("several processes, with dask.distributed (docs/scale.md)")
     where = engine.add_mutually_exclusive_group()
-    where.add_argument("--workers", type=int, metavar="N", help="processes of this machine")
-    where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster: tcp://HOST:PORT")
-    engine.add_argument("--threads", type=int, help="of TensorFlow in each process; by default they share the cores")
+    where.add_argument("--workers", type=int, metavar="N", help="number of processes on this machine")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="scheduler of a Dask cluster, tcp://HOST:PORT")
+    engine.add_argument(
+        "--threads", type=int, help="TensorFlow's threads in each process; by default the cores are divided among them"
+    )
     return flags
 
 
 def numbers_of(text: str, name: str) -> tuple[int, ...]:
-    """Whole numbers as people list them.
+    """Parse a list of whole numbers and ranges.
+
+    Args:
+      text: the list, such as "36,40,48-60".
+      name: name of the argument in messages.
 
     Raises:
-      ValueError: it is no such list.
+      ValueError: the text is not such a list.
 
     >>> from helpers import dataset
     >>> dataset.numbers_of("36, 40,48-51", "pitches")
@@ -522,13 +548,13 @@ def numbers_of(text: str, name: str) -> tuple[int, ...]:
         if not all(end.isascii() and end.isdigit() and len(end) <= 3 for end in ends):
             raise ValueError(f"{name} is {text!r:.100}; expected numbers such as 36,40,48-60")
         if int(ends[0]) > int(ends[1]):
-            raise ValueError(f"{name} is {text!r:.100}; of {word.strip()}, the first number is above the last")
+            raise ValueError(f"{name} is {text!r:.100}; the range {word.strip()} is in descending order")
         numbers += range(int(ends[0]), int(ends[1]) + 1)
     return tuple(numbers)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the flags say; the exit status."""
+    """Run as the flags specify and return the exit status."""
     from . import cluster, gansynth
 
     recipe = Recipe(
@@ -540,7 +566,7 @@ def run(args: argparse.Namespace) -> int:
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise ValueError(f"--{name} is {getattr(args, name)}; it must be 1 or more")
     if not 0 <= args.seed < 2**32:
-        raise ValueError(f"--seed is {args.seed}; it must lie between 0 and {2**32 - 1}")
+        raise ValueError(f"--seed is {args.seed}; it must be between 0 and {2**32 - 1}")
     threads = args.threads
     if threads is None and args.workers:
         threads = max(1, gansynth.cores() // args.workers)
@@ -560,12 +586,12 @@ def run(args: argparse.Namespace) -> int:
                         say(f"{job.instrument.name}: {why}", sys.stderr)
     except (KeyboardInterrupt, OSError) as error:
         stopped = "it was interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-        say(f"error: {stopped}; the same command goes on from here", sys.stderr)
+        say(f"error: {stopped}; the same command continues from here", sys.stderr)
         return INTERRUPTED if isinstance(error, KeyboardInterrupt) else MISTAKE
     for name in finish(recipe, jobs, store):
         say(f"{store.place.rstrip('/')}/{name}")
     if failures:
-        say(f"error: {counted(failures, 'instrument')} of {len(jobs):,} could not be made", sys.stderr)
+        say(f"error: {counted(failures, 'instrument')} of {len(jobs):,} failed", sys.stderr)
     return 1 if failures else 0
 
 
@@ -577,23 +603,23 @@ def _chosen(args: argparse.Namespace, model: GANSynth) -> list[Instrument]:
         chosen = list(instruments.named(model).values())
     if args.random:
         if args.random > MAX_SET_INSTRUMENTS:
-            raise ValueError(f"--random is {args.random:,}; a set has up to {MAX_SET_INSTRUMENTS:,} instruments")
+            raise ValueError(f"--random is {args.random:,}; a set may have up to {MAX_SET_INSTRUMENTS:,} instruments")
         chosen = chosen + instruments.sample(model, args.random, args.seed)
     if not chosen:
-        raise ValueError(f"the instruments of {model.name} have no names: say how many to draw with --random")
+        raise ValueError(f"{model.name} has no named instruments: draw random ones with --random N")
     return chosen
 
 
 def _check_cost(model: GANSynth, recipe: Recipe, jobs: Sequence[Job], store: Store) -> None:
-    """Say what a set comes to, and refuse one that is too large, for here or for its disk."""
+    """Print the size of a set, and raise an error if it exceeds the limits or the free space on the disk."""
     notes, hours, size = cost(model, recipe, len(jobs))
     if len(jobs) > MAX_SET_INSTRUMENTS or notes > MAX_SET_NOTES:
         raise ValueError(
-            f"{counted(len(jobs), 'instrument')} with {counted(notes, 'note')} are more than a set has: up to "
+            f"{counted(len(jobs), 'instrument')} with {counted(notes, 'note')} are too many; a set may have up to "
             f"{MAX_SET_INSTRUMENTS:,} with {MAX_SET_NOTES:,}"
         )
     left = [job for job in jobs if kept(model, recipe, job, store) is None]
-    there = f"; {len(jobs) - len(left):,} of {len(jobs):,} made already" if len(left) < len(jobs) else ""
+    there = f"; {len(jobs) - len(left):,} of {len(jobs):,} are complete" if len(left) < len(jobs) else ""
     say(
         f"{counted(notes, 'note')} of {counted(len(jobs), 'instrument')}, {hours:,.2f} h of sound, up to "
         f"{_size(size)} in {store.place}{there}"
@@ -604,7 +630,7 @@ def _check_cost(model: GANSynth, recipe: Recipe, jobs: Sequence[Job], store: Sto
     parent = next(path for path in (folder, *folder.parents) if path.exists())
     need, free = cost(model, recipe, len(left))[2], shutil.disk_usage(parent).free
     if need > free:
-        raise OSError(f"the set takes up to {_size(need)} and {parent} has {_size(free)} free")
+        raise OSError(f"the set needs up to {_size(need)}, but {parent} has {_size(free)} free")
 
 
 def _size(count: int) -> str:
@@ -620,7 +646,7 @@ def _outcomes(
     threads: int | None,
     stack: contextlib.ExitStack,
 ) -> Iterator[tuple[Job, str, str]]:
-    """What became of which instrument: from this process, or from workers, which end with the stack."""
+    """The outcomes from `make_all` in this process, or from workers, which end with the stack."""
     if not (args.workers or args.scheduler):
         return make_all(model, recipe, jobs, store, sys.stderr.isatty())
     from . import cluster
@@ -639,7 +665,7 @@ def make_with_workers(
     store: Store,
     progress: bool = True,
 ) -> Iterator[tuple[Job, str, str]]:
-    """As `make_all`, with the workers of a Dask client (`cluster.workers`), which load the model as `loaded` says."""
+    """As `make_all`, with the workers of a Dask client (`cluster.workers`), which load the model from `loaded`."""
     from . import cluster
 
     def calls() -> Iterator[tuple[Job, tuple | None]]:
@@ -659,17 +685,17 @@ def make_with_workers(
 
 
 def _task(loaded: Loaded, recipe: Recipe, job: Job, place: str) -> str | Full:
-    """In a worker: make one instrument; why it could not be made, or "".
+    """In a worker: write one instrument, and return the reason for a failure, or "".
 
     Raises:
-      OSError: it cannot be written; Dask tries again.
+      OSError: it cannot be written; Dask retries the task.
     """
     from . import cluster
 
     try:
         make(cluster.model_of(loaded), recipe, job, open_store(place))
     except OSError as error:
-        if is_full(error):  # to try again would not help
+        if is_full(error):  # retrying would not help
             return Full(error.errno, one_line(error))
         raise
     except ValueError as error:
@@ -678,13 +704,13 @@ def _task(loaded: Loaded, recipe: Recipe, job: Job, place: str) -> str | Full:
 
 
 def _command(args: argparse.Namespace) -> list[str]:
-    """The command of a set: what does the same again, in another folder too."""
+    """The command that gives the same set again, also in another folder."""
     given = {name: value for name, value in vars(args).items() if value is not None}
     return ["gansynth_dataset", *(f"--{name}={value}" for name, value in given.items())]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; a user's mistake is one line on standard error and exit status 1."""
+    """Entry point; an error in the input is one line on standard error and exit status 1."""
     args = parser().parse_args(argv)
     return ended(lambda: run(args))
 

@@ -1,6 +1,6 @@
 """Download files from the web and Google Drive, with resumption, a size limit and one-sentence errors.
 
-`gansynth.hub` uses it for checkpoints, `midi_sources` and `recordings` for small files.
+`gansynth.hub` uses it for checkpoints, `midi_sources` and `recording_sources` for small files.
 
 pooch (1.9) is not used because it restarts interrupted downloads and has no size limit; a custom downloader for it
 would need all of the code below.

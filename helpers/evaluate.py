@@ -1,14 +1,14 @@
-"""The command line: `python -m helpers.evaluate`, how good a model is, in numbers.
+"""The command `python -m helpers.evaluate`: measure how good a model is.
 
-    python -m helpers.evaluate --checkpoint demo --quick                                # is it what it should be? 30 s
+    python -m helpers.evaluate --checkpoint demo --quick                                # is it intact? takes 30 s
     python -m helpers.evaluate --checkpoint demo --reference soundfont: --n 1000 --output outputs/demo.json
     python -m helpers.evaluate --checkpoint runs/mine --reference soundfont: --n 1000 --output outputs/mine.json
     python -m helpers.evaluate --compare outputs/demo.json outputs/mine.json --page outputs/both.html
 
-`--output` keeps the numbers, `--picture` draws them, and `--page` puts both with what they mean on one page to mail, to
-print and to put beside a paper.
+`--output` writes the results, `--picture` plots them, and `--page` combines both with explanations on one page, to
+mail, to print or to publish with a paper.
 
-What was heard is kept in --cache_dir. So a command that was stopped goes on where it was, and a second model is
+The features of notes are cached in --cache_dir, so that an interrupted command can be resumed, and a second model is
 compared with the same reference in less than half the time.
 
 Notebook: 12_measure.
@@ -31,37 +31,43 @@ if TYPE_CHECKING:
     from .gansynth import GANSynth
 
 CACHE = folders.ROOT / "outputs" / "cache" / "evaluation"
-PROGRAMS = tuple(range(0, 96, 2))  # of a soundfont, if none are given: the same for every model; NSynth's families
+PROGRAMS = tuple(range(0, 96, 2))  # default programs of a soundfont: those whose families NSynth has, too
 VELOCITIES = (100,)
 PICTURE_DPI = 120
 
 
 def parser() -> argparse.ArgumentParser:
     flags = argparse.ArgumentParser(
-        prog=program("helpers.evaluate"), description="Measure a model, or compare results that are there."
+        prog=program("helpers.evaluate"), description="Evaluate a model, or compare existing results."
     )
     what = flags.add_mutually_exclusive_group(required=True)
-    what.add_argument("--checkpoint", metavar="NAME", help="a checkpoint by name, or its folder, zip or .npz")
-    what.add_argument("--compare", nargs="+", metavar="FILE", help="results files, to print as one table")
-    flags.add_argument("--quick", action="store_true", help="48 notes and no reference: is it what it should be?")
+    what.add_argument("--checkpoint", metavar="NAME", help="a checkpoint's name, or its folder, zip or .npz")
+    what.add_argument("--compare", nargs="+", metavar="FILE", help="results files to print as one table")
     flags.add_argument(
-        "--reference", metavar="NOTES", help="a folder of notes, a .tfrecord, tfds:NAME or soundfont:[FILE.sf2]"
+        "--quick", action="store_true", help="check with 48 notes and no reference whether the checkpoint is intact"
     )
-    flags.add_argument("--n", type=int, default=1000, help="notes of each kind (default %(default)s)")
-    flags.add_argument("--seed", type=int, default=0, help="of everything random (default %(default)s)")
     flags.add_argument(
-        "--voices", action="store_true", help="the instruments that the checkpoint names, in place of random ones"
+        "--reference",
+        metavar="NOTES",
+        help="notes to compare with: a folder, a .tfrecord, tfds:NAME or soundfont:[FILE.sf2]",
     )
-    flags.add_argument("--programs", metavar="LIST", help="of a soundfont: General MIDI programs from 0, as in 0,24,40")
-    flags.add_argument("--output", metavar="FILE", help="results, as .json")
-    flags.add_argument("--picture", metavar="FILE", help="the same as a picture, .png")
-    flags.add_argument("--page", metavar="FILE", help="both, and what the numbers mean, as one page, .html")
-    flags.add_argument("--cache_dir", default=str(CACHE), help="where what was heard is kept (default %(default)s)")
+    flags.add_argument("--n", type=int, default=1000, help="number of notes in each row (default %(default)s)")
+    flags.add_argument("--seed", type=int, default=0, help="random seed (default %(default)s)")
+    flags.add_argument(
+        "--voices", action="store_true", help="use the checkpoint's named instruments instead of random ones"
+    )
+    flags.add_argument(
+        "--programs", metavar="LIST", help="General MIDI programs of a soundfont, counted from 0, as in 0,24,40"
+    )
+    flags.add_argument("--output", metavar="FILE", help="write the results to this file, .json")
+    flags.add_argument("--picture", metavar="FILE", help="plot the results to this file, .png")
+    flags.add_argument("--page", metavar="FILE", help="write both, with explanations, to one page, .html")
+    flags.add_argument("--cache_dir", default=str(CACHE), help="folder of the cache (default %(default)s)")
     return flags
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the flags say; the exit status is 1 if `--quick` finds something wrong."""
+    """Run as the flags specify; the exit status is 1 if `--quick` finds a fault."""
     _check(args)
     if args.compare:
         from .evaluation import results
@@ -86,10 +92,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Everything that can be known to be wrong before anything is loaded."""
+    """Check the flags before anything is loaded."""
     if args.checkpoint and not args.quick and not args.reference:
         raise ValueError(
-            "say what to compare with: --reference soundfont:, a folder of notes, or --quick for no reference"
+            "give notes to compare with, such as --reference soundfont: or a folder of notes, or use --quick"
         )
     for flag, suffix in (("output", ".json"), ("picture", ".png"), ("page", ".html")):
         value = getattr(args, flag)
@@ -98,13 +104,13 @@ def _check(args: argparse.Namespace) -> None:
     if args.seed < 0:
         raise ValueError(f"--seed is {args.seed}; it must be 0 or more")
     if args.compare and (args.quick or args.reference or args.voices or args.programs):
-        raise ValueError("--compare reads results files: leave --quick, --reference, --voices and --programs out")
+        raise ValueError("--compare reads results files: omit --quick, --reference, --voices and --programs")
     if args.quick and (args.reference or args.voices or args.programs):
-        raise ValueError("--quick needs no reference: leave --reference, --voices and --programs out")
+        raise ValueError("--quick needs no reference: omit --reference, --voices and --programs")
     if args.output and (args.compare or args.quick):
-        raise ValueError("--output is for the results of one model against a --reference")
+        raise ValueError("--output is for the results of one model with a --reference")
     if args.quick and (args.picture or args.page):
-        raise ValueError("--picture and --page are for results against a --reference; --quick has none")
+        raise ValueError("--picture and --page are for results with a --reference, not for --quick")
 
 
 def _measure(model: GANSynth, args: argparse.Namespace) -> None:
@@ -116,10 +122,10 @@ def _measure(model: GANSynth, args: argparse.Namespace) -> None:
 
     z = None
     if args.voices:
-        voices = named(model)
-        if not voices:
-            raise ValueError(f"{model.name} names no instruments: leave --voices out")
-        z = np.stack([voice.z for voice in voices.values()])
+        chosen = named(model)
+        if not chosen:
+            raise ValueError(f"{model.name} has no named instruments: omit --voices")
+        z = np.stack([instrument.z for instrument in chosen.values()])
     programs = _programs(args.programs) if args.programs else PROGRAMS
     sounds = dataset.open_sounds(args.reference, model.config, programs=programs, velocities=VELOCITIES)
     found = evaluating.evaluate(
@@ -139,7 +145,7 @@ def _measure(model: GANSynth, args: argparse.Namespace) -> None:
 
 
 def _show(found: dict[str, Evaluation], args: argparse.Namespace) -> None:
-    """Write the picture and the page, where they are asked for."""
+    """Write the plot and the page, if requested."""
     from .evaluation import results, results_page
 
     if args.picture:
@@ -161,9 +167,9 @@ def _programs(text: str) -> tuple[int, ...]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; a user's mistake is one line on standard error and exit status 1."""
+    """Entry point; an error in the input is one line on standard error and exit status 1."""
     args = parser().parse_args(argv)
-    return ended(lambda: run(args), stopped="stopped; the same command goes on from here")
+    return ended(lambda: run(args), stopped="stopped; the same command continues from here")
 
 
 if __name__ == "__main__":

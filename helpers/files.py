@@ -19,6 +19,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]  # a module or, there, none
 
 PARTIAL = ".partial-"  # prefix of files that are being written; hidden, so that they do not appear in lists
+UNCLAIMED = re.compile(r"\.[0-9a-f]{16}(\..*)?")  # their names for the moment before; see `partial_file`
 LOCK = ".lock"  # name of a folder's lock file
 FOREVER = -1.0
 ABANDONED_SECONDS = 24 * 3600  # age at which a partial file counts as abandoned, on file systems without locks
@@ -68,6 +69,11 @@ def partial_file(folder: Path, suffix: str = "") -> Iterator[Path]:
         finally:
             for path in (fresh, partial):
                 path.unlink(missing_ok=True)
+
+
+def is_partial(name: str) -> bool:
+    """Whether a file or folder with this name is being written, or was abandoned by its writer."""
+    return name.startswith(PARTIAL) or bool(UNCLAIMED.fullmatch(name))
 
 
 @contextlib.contextmanager

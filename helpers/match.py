@@ -1,12 +1,12 @@
-"""The command line: `python -m helpers.match`, from a recording to the instrument that comes nearest to it.
+"""The command `python -m helpers.match`: find the instrument of a checkpoint that sounds nearest to a recording.
 
     python -m helpers.match --recording oboe.wav --checkpoint demo --output oboe.json
     python -m helpers.match --recording song.wav --start 12.5 --end 14 --pitch 67 --checkpoint demo --output voice.json
     python -m helpers.match --recording oboe.wav --checkpoint demo --output oboe.json --sounds compare
 
-The file is one of `instruments.save`: `helpers.generate --instruments oboe.json` plays a song by it. --sounds writes
-what is to be compared by ear into a folder: the recording, the match, and the nearest voice. The recording never leaves
-this machine.
+The output is in the format of `instruments.save`: `helpers.generate --instruments oboe.json` plays a song with it.
+--sounds writes sounds to compare by ear into a folder: the recording, the match, and the nearest existing instrument.
+The recording never leaves this machine.
 
 Notebook: 11_match.
 """
@@ -35,30 +35,40 @@ def parser() -> argparse.ArgumentParser:
     )
     flags.add_argument("--recording", required=True, metavar="FILE", help="a sound file: WAV, FLAC, OGG, MP3, AIFF, …")
     flags.add_argument(
-        "--checkpoint", required=True, metavar="NAME", help="a checkpoint by name, or its folder, zip or .npz"
+        "--checkpoint", required=True, metavar="NAME", help="a checkpoint's name, or its folder, zip or .npz"
     )
-    flags.add_argument("--output", required=True, metavar="FILE", help="the instrument, as .json")
-    flags.add_argument("--start", type=float, metavar="SECONDS", help="where the part to match begins")
-    flags.add_argument("--end", type=float, metavar="SECONDS", help="where it ends")
-    flags.add_argument("--pitch", type=int, metavar="MIDI", help="of the note, if what is heard is wrong; 60 is C4")
-    flags.add_argument("--name", help="of the instrument (default the recording's)")
-    flags.add_argument("--seed", type=int, default=0, help="of the random start (default %(default)s)")
+    flags.add_argument("--output", required=True, metavar="FILE", help="the file for the instrument, .json")
+    flags.add_argument("--start", type=float, metavar="SECONDS", help="start of the part to match")
+    flags.add_argument("--end", type=float, metavar="SECONDS", help="end of the part to match")
     flags.add_argument(
-        "--free", choices=FREE, default=FREE[0], help="what is fitted; 'first layer' comes nearer and is no latent"
+        "--pitch", type=int, metavar="MIDI", help="pitch of the note, if the detected one is wrong; 60 is C4"
+    )
+    flags.add_argument("--name", help="name of the instrument (default the recording's)")
+    flags.add_argument("--seed", type=int, default=0, help="seed of the random starts (default %(default)s)")
+    flags.add_argument(
+        "--free",
+        choices=FREE,
+        default=FREE[0],
+        help="the parameters to fit; 'first layer' comes nearer, but its result is not a point in latent space",
     )
     flags.add_argument(
-        "--precision", choices=PRECISIONS, default=PRECISIONS[0], help="of the convolutions (default %(default)s)"
+        "--precision",
+        choices=PRECISIONS,
+        default=PRECISIONS[0],
+        help="precision of the convolutions (default %(default)s)",
     )
-    flags.add_argument("--sounds", metavar="FOLDER", help="write recording, match and nearest voice there, as WAV")
+    flags.add_argument(
+        "--sounds", metavar="FOLDER", help="write the recording, the match and the nearest instrument there, as WAV"
+    )
     return flags
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the flags say."""
+    """Match as the flags specify and return the exit status."""
     if as_path(args.output).suffix.lower() != ".json":
         raise ValueError(f"--output is {args.output}; its name must end in .json")
     if not 0 <= args.seed < 2**32:
-        raise ValueError(f"--seed is {args.seed}; it must be from 0 to {2**32 - 1}")
+        raise ValueError(f"--seed is {args.seed}; it must be between 0 and {2**32 - 1}")
     check_writable(as_path(args.output))
     if args.sounds:
         check_writable(as_path(args.sounds) / "match.wav")
@@ -87,7 +97,7 @@ def _write_sounds(found: Match, folder: Path, sample_rate: int) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; a user's mistake is one line on standard error and exit status 1."""
+    """Entry point; an error in the input is one line on standard error and exit status 1."""
     args = parser().parse_args(argv)
     try:
         return run(args)

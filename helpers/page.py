@@ -68,7 +68,7 @@ IMPORTS = "from helpers import gansynth, instruments, midi, render, soundfont"  
 _ABOUT = {
     "demo": (
         "The demo checkpoint",
-        "Played by the small model that comes with the suite. It was fitted to 94 instruments of free soundfonts, "
+        "Played by the model that comes with the suite. It was fitted to 94 instruments of free soundfonts, "
         "acoustic and electronic, without an adversary: it shows how everything works, and not how good GANSynth can "
         "sound. Random instruments follow each other and morph in between. Listen for voices that you recognise, and "
         "for new ones that lie between two of them.",

@@ -1,11 +1,11 @@
-"""Folders on this machine and elsewhere: what many clips are written to, each file whole or not at all.
+"""Output folders on this machine or elsewhere, to which each file is written whole or not at all.
 
     store = stores.open_store("s3://bucket/clips")
     with store.writing("bach/prelude.wav") as path:
         audio.write(clip, path)
 
-A folder on this machine is used as it is. An address such as "s3://…", "gs://…" or "memory://…" goes through fsspec
-(the extra `cluster`), with whatever package it has for that protocol.
+A folder on this machine is used directly. An address such as "s3://…", "gs://…" or "memory://…" is accessed through
+fsspec (the extra `cluster`) and the package that it needs for that protocol.
 
 Notebook: 07_songs.
 """
@@ -30,11 +30,11 @@ BEGIN = "://"
 
 
 class Store:
-    """A folder on this machine. Names in it have "/" between their parts.
+    """A folder on this machine. File names in it are relative paths with "/" as the separator.
 
     Attributes:
-      place: the folder, as it was given.
-      folder: its path; None if it is elsewhere.
+      place: the folder as given.
+      folder: its path; None if it is not on this machine.
     """
 
     def __init__(self, place: str | os.PathLike):
@@ -46,46 +46,46 @@ class Store:
 
     @property
     def whole_place(self) -> str:
-        """The folder as another process finds it, whatever folder that one is in."""
+        """The folder's absolute path or address, which is valid in any process."""
         return self.place if self.folder is None else os.path.abspath(self.folder)
 
     def _path(self, name: str) -> Path:
-        assert self.folder is not None, "what is elsewhere has no path"
+        assert self.folder is not None, "a remote folder has no path"
         return self.folder / name
 
     def exists(self, name: str) -> bool:
-        """Whether there is such a file."""
+        """Whether a file of this name exists."""
         return self._path(name).is_file()
 
     def head(self, name: str, count: int) -> bytes:
         """The first bytes of a file.
 
         Raises:
-          OSError: it is not there, or cannot be read.
+          OSError: it does not exist or cannot be read.
         """
         with open(self._path(name), "rb") as file:
             return file.read(count)
 
     def rename(self, name: str, other: str) -> None:
-        """Give a file another name, which is free."""
+        """Rename a file; no file may have the new name."""
         self._path(name).rename(self._path(other))
 
     def remove(self, name: str) -> None:
-        """Delete a file, if it is there."""
+        """Delete a file, if it exists."""
         self._path(name).unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def writing(self, name: str) -> Iterator[Path]:
-        """A path to write a file to, by a function that writes it whole or not at all; at the end it is in the store.
+        """Context with a path to write a file to, whole or not at all; at the end of the block it is in the store.
 
         Raises:
-          OSError: it cannot be written.
+          OSError: the file cannot be written.
         """
         yield self._path(name)
 
 
 class RemoteStore(Store):
-    """A folder that fsspec reaches: files are written on this machine and moved there in one step."""
+    """A folder accessed through fsspec: files are written to a local temporary folder, then uploaded and renamed."""
 
     def __init__(self, place: str, filesystem: Any, root: str):
         self.place, self.folder = place, None
@@ -113,7 +113,7 @@ class RemoteStore(Store):
         with tempfile.TemporaryDirectory() as folder, naming(Path(folder) / target.name):
             path = Path(folder) / target.name
             yield path
-            # Object stores show a file when it is whole; of others, only renaming can be relied on.
+            # In object stores a file appears only when it is complete; in others, renaming is needed for that.
             partial = str(target.with_name(f"{PARTIAL}{secrets.token_hex(8)}"))
             self._files.makedirs(str(target.parent), exist_ok=True)
             try:
@@ -127,20 +127,20 @@ class RemoteStore(Store):
 
 
 def is_address(place: str | os.PathLike) -> bool:
-    """Whether it is no path of this machine, but the address of something that fsspec reaches."""
+    """Whether a place is an address for fsspec, not a path on this machine."""
     return BEGIN in str(place) and not str(place).startswith("file://")
 
 
 @in_one_line
 def open_store(place: str | os.PathLike) -> Store:
-    """A folder to write to, which need not be there yet.
+    """Open an output folder, which need not exist yet.
 
     Args:
-      place: a path or a "file://" address on this machine, or an address that fsspec knows.
+      place: a path or a "file://" address on this machine, or an address supported by fsspec.
 
     Raises:
-      ImportError: fsspec is missing, or what it needs for the protocol.
-      ValueError: fsspec does not know the protocol.
+      ImportError: fsspec, or the package that it needs for the protocol, is not installed.
+      ValueError: fsspec does not support the protocol.
 
     >>> from helpers import stores
     >>> stores.open_store("outputs/songs")
@@ -153,7 +153,7 @@ def open_store(place: str | os.PathLike) -> Store:
     try:
         import fsspec
     except ImportError:
-        raise ImportError(f"{one_line(place)} is no folder of this machine, and needs {EXTRA}") from None
+        raise ImportError(f"{one_line(place)} is not a folder on this machine, so it needs fsspec: {EXTRA}") from None
     try:
         return RemoteStore(str(place), *fsspec.core.url_to_fs(str(place)))
     except ImportError as error:

@@ -1,20 +1,20 @@
-"""The command line: `python -m helpers.train`, which trains a model on your own notes.
+"""The command `python -m helpers.train`: train a model on your own notes.
 
-    python -m helpers.train --tiny --data soundfont: --out outputs/tiny                    # a look at it, on a laptop
-    python -m helpers.train --data notes/ --out runs/mine                                  # the published model's size
+    python -m helpers.train --tiny --data soundfont: --out outputs/tiny                    # a quick try on a laptop
+    python -m helpers.train --data notes/ --out runs/mine                                  # a full-size model
     python -m helpers.train --data notes/ --out runs/fine --continue_from acoustic_only --images 11200000
-    python -m helpers.train --data notes/ --out runs/mine --evaluate_every 100000          # and how good it is by then
+    python -m helpers.train --data notes/ --out runs/mine --evaluate_every 100000          # with evaluations on the way
     python -m helpers.train --data notes/ --out runs/mine --strategy multi_worker          # on each of several hosts
 
-It may be killed at any moment: the same command goes on from the last checkpoint. Ctrl-C and SIGTERM, which job queues
-send, let it write one first. What `--out` comes to hold:
+It may be killed at any moment: the same command continues from the last checkpoint. On Ctrl-C and on SIGTERM, which job
+queues send, it writes a checkpoint before it stops. The folder `--out` then contains:
 
     experiment.json, stage_000NN/   checkpoints in the published layout
     generator.npz                   the newest generator alone: `gansynth.load("runs/mine")`
     losses.csv, logs/               the curves, as a table and for TensorBoard
-    samples/                        what the generator sounds and looks like on the way
-    evaluations/                    with --evaluate_every: how good it is, for `python -m helpers.evaluate --compare`
-    cache/                          the notes' spectrograms, unless --cache_dir says otherwise
+    samples/                        notes generated during training, as sound and as pictures
+    evaluations/                    with --evaluate_every: results, for `python -m helpers.evaluate --compare`
+    cache/                          the notes' spectrograms, unless --cache_dir is given
 
 Notebook: 08_train.
 """
@@ -51,10 +51,11 @@ TINY_SAMPLE_EVERY, TINY_LOG_EVERY = 400, 8
 CACHE, EVALUATIONS = "cache", "evaluations"
 EVALUATE_NOTES = 200  # a minute on two cores for a full-size model
 
-# A quarter of a second with a sixteenth of the published model's pixels: an image takes 0.05 s on two cores. There are
-# only some hundred steps, so batches are small, learning rates higher than the published ones, and the averages soon
-# forget what was random. All blocks are there from the start: the pitch shows in the finest of them only, and training
-# would be over before the last had grown. With few latent numbers the pitch is not drowned among them.
+# Notes of a quarter of a second with a sixteenth of the published model's pixels: an image takes 0.05 s on two cores.
+# There are only some hundred steps, so batches are small, learning rates are higher than the published ones, and the
+# moving averages decay faster. All blocks are there from the start, because pitch is visible only at the finest
+# resolution, and training would end before that block had grown. The latent is short so that it does not drown out the
+# pitch condition.
 TINY = {
     "audio_length": 4096,
     "start_height": 2,
@@ -76,53 +77,57 @@ def parser() -> argparse.ArgumentParser:
     flags = argparse.ArgumentParser(prog=program("helpers.train"), description="Train GANSynth on your own notes.")
     size = flags.add_mutually_exclusive_group()
     size.add_argument("--config", metavar="FILE", help="an experiment.json; default: the published hyper-parameters")
-    size.add_argument("--tiny", action="store_true", help="a small model that shows falling losses within minutes")
+    size.add_argument("--tiny", action="store_true", help="a small model whose losses fall within minutes")
     size.add_argument(
-        "--continue_from", metavar="CHECKPOINT", help="a published folder or name, or another run's --out"
+        "--continue_from",
+        metavar="CHECKPOINT",
+        help="start from this checkpoint: a published name or folder, or another run's --out",
     )
     flags.add_argument(
         "--data", required=True, help="a folder of notes, a .tfrecord, tfds:NAME or soundfont:[FILE.sf2]"
     )
-    flags.add_argument("--out", required=True, help="where everything goes; an existing run is continued")
-    flags.add_argument("--cache_dir", help="where the spectrograms go (default OUT/cache)")
-    flags.add_argument("--images", type=int, metavar="N", help="when to stop, counted from the very first image")
+    flags.add_argument("--out", required=True, help="output folder; a run that is already there is continued")
+    flags.add_argument("--cache_dir", help="folder for the spectrograms (default OUT/cache)")
+    flags.add_argument("--images", type=int, metavar="N", help="total number of images, including a continued run's")
     flags.add_argument("--batch_size", type=int, help="images per step (default from the hyper-parameters, 8)")
-    flags.add_argument("--seed", type=int, help="seed of everything random (default 0)")
-    flags.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of convolutions")
+    flags.add_argument("--seed", type=int, help="random seed (default 0)")
+    flags.add_argument(
+        "--precision", choices=("float32", "bfloat16"), default="float32", help="precision of the convolutions"
+    )
     flags.add_argument(
         "--strategy",
         choices=(MIRRORED, MULTI_WORKER),
-        help="share each batch among all the GPUs of this machine, or among several machines by TF_CONFIG, on each of "
-        "which this command is started (docs/scale.md)",
+        help="split each batch among all GPUs of this machine, or among several machines given by TF_CONFIG, on each "
+        "of which this command is started (docs/scale.md)",
     )
     flags.add_argument("--sample_every", type=int, metavar="N", help=f"images between samples (default {SAMPLE_EVERY})")
     flags.add_argument("--log_every", type=int, metavar="N", help=f"images between log entries (default {LOG_EVERY})")
-    flags.add_argument("--evaluate_every", type=int, metavar="N", help="images between evaluations; by default none")
-    flags.add_argument("--reference", metavar="NOTES", help="what evaluations compare with (default --data)")
+    flags.add_argument("--evaluate_every", type=int, metavar="N", help="images between evaluations (default: none)")
+    flags.add_argument("--reference", metavar="NOTES", help="notes for evaluations to compare with (default --data)")
     flags.add_argument(
         "--evaluate_notes",
         type=int,
         metavar="N",
         default=EVALUATE_NOTES,
-        help="of each kind in an evaluation (default %(default)s)",
+        help="number of real and of generated notes in an evaluation (default %(default)s)",
     )
     flags.add_argument(
         "--save_seconds",
         type=float,
         default=SAVE_SECONDS,
-        help="between checkpoints; the first is written after a minute at most (default %(default)s)",
+        help="seconds between checkpoints; the first is written after a minute at most (default %(default)s)",
     )
     return flags
 
 
 def run(args: argparse.Namespace) -> list[Path]:
-    """Do what the flags say and return the files worth looking at."""
+    """Train as the flags specify and return the main output files."""
     for name in ("images", "batch_size", "sample_every", "log_every", "save_seconds", "evaluate_every"):
         value = getattr(args, name)
         if value is not None and not value > 0:
             raise ValueError(f"--{name} is {value}; it must be above 0")
     if args.reference and not args.evaluate_every:
-        raise ValueError("--reference is for evaluations on the way: say how often with --evaluate_every")
+        raise ValueError("--reference is for evaluations during training, so it needs --evaluate_every")
     out = as_path(args.out)
     if args.strategy == MULTI_WORKER:
         return _run_with_others(args, out)
@@ -137,7 +142,7 @@ def _run(args: argparse.Namespace, out: Path) -> list[Path]:
     from .training.trainer import Settings, Shuffled, Trainer
 
     origin, config = _origin(args, out)
-    Settings.of(config)  # a wrong number is reported before the data are read
+    Settings.of(config)  # to report an invalid setting before the data are read
     measuring = _measuring(args, config, out)
     notes = dataset.open_data(args.data, config, args.cache_dir or out / CACHE)
     say(notes)
@@ -152,7 +157,7 @@ def _run(args: argparse.Namespace, out: Path) -> list[Path]:
 
 
 def _run_with_others(args: argparse.Namespace, out: Path) -> list[Path]:
-    """One of several processes (`training.hosts`). What is trained and how, the chief's flags say."""
+    """Train as one of several processes (`training.hosts`). The chief's flags apply to all of them."""
     from .training import dataset, hosts, loop
     from .training.trainer import Settings, Shuffled, Trainer, check_shares
 
@@ -188,7 +193,7 @@ def _run_with_others(args: argparse.Namespace, out: Path) -> list[Path]:
 
 
 def _plan(args: argparse.Namespace, out: Path) -> dict[str, Any]:
-    """What all processes of a training must know, as values for JSON."""
+    """The settings that all processes of a training share, as JSON values."""
     from .gansynth import checkpoint
     from .training.trainer import Settings, seed_of
 
@@ -209,23 +214,23 @@ def _plan(args: argparse.Namespace, out: Path) -> dict[str, Any]:
 
 
 def _digest(notes: Notes) -> str:
-    """What differs where notes do, or their order."""
+    """A hash of the notes' names, pitches and order."""
     return hashlib.sha256(json.dumps([notes.names, notes.labels.tolist()]).encode()).hexdigest()
 
 
 def _check_unfinished(trainer: Trainer, origin: Path | str | None) -> None:
     if trainer.finished:
-        raise ValueError(f"{origin} has seen {trainer.global_step:,} images already; ask for more with --images")
+        raise ValueError(f"{origin} has already seen {trainer.global_step:,} images; train longer with --images")
 
 
 def _every(args: argparse.Namespace) -> tuple[int, int]:
-    """Images between samples, and between entries of the curves."""
+    """Images between samples, and between rows of the curves."""
     sample_every = args.sample_every or (TINY_SAMPLE_EVERY if args.tiny else SAMPLE_EVERY)
     return sample_every, args.log_every or (TINY_LOG_EVERY if args.tiny else LOG_EVERY)
 
 
 def _measuring(args: argparse.Namespace, config: Config, out: Path) -> Measuring | None:
-    """What `--evaluate_every` asks for: evaluations on the way, each also written as a results file."""
+    """Evaluations during training for `--evaluate_every`, each of which also writes a results file."""
     if not args.evaluate_every:
         return None
     from .evaluation import evaluating, results
@@ -247,7 +252,7 @@ def _measuring(args: argparse.Namespace, config: Config, out: Path) -> Measuring
                 named=source,
                 progress=False,
             )
-        except (ValueError, RuntimeError) as error:  # RuntimeError: Ctrl-C has ended the processes that listen
+        except (ValueError, RuntimeError) as error:  # RuntimeError: Ctrl-C has ended the worker processes
             say(f"not evaluated at {images:,} images: {error}")
             return {}
         results.write(found, out / EVALUATIONS / f"{images:08d}.json")
@@ -257,7 +262,7 @@ def _measuring(args: argparse.Namespace, config: Config, out: Path) -> Measuring
 
 
 def _origin(args: argparse.Namespace, out: Path) -> tuple[Path | None, Config]:
-    """The folder of the checkpoint to go on from, if there is one, and the hyper-parameters to train with."""
+    """The folder of the checkpoint to continue from, or None, and the hyper-parameters to train with."""
     from .gansynth import checkpoint, hub
 
     origin, asked = None, None
@@ -284,12 +289,12 @@ def _origin(args: argparse.Namespace, out: Path) -> tuple[Path | None, Config]:
 
 
 def _check_same(asked: Config, saved: Config, out: Path) -> None:
-    """A run goes on with the hyper-parameters it was begun with; how long it lasts and its batches may change."""
+    """Raise a ValueError if the flags would change a run's hyper-parameters, other than its length and batch size."""
     names = {f.name for f in dataclasses.fields(Config)} - {"extra", "assumed", "total_num_images"}
     for name in sorted(names):
         old, new = getattr(saved, name), getattr(asked, name)
         if old != new:
-            raise ValueError(f"{out} holds a run with {name} {old!r}, not {new!r}: choose another --out, or that")
+            raise ValueError(f"{out} holds a run with {name} {old!r}, not {new!r}: use that, or choose another --out")
 
 
 def _strategy(name: str | None) -> tf.distribute.Strategy | None:
@@ -301,8 +306,8 @@ def _strategy(name: str | None) -> tf.distribute.Strategy | None:
 
 
 def _report(args: argparse.Namespace) -> int:
-    """Do what the flags say, and say what was written, or that somebody stopped it."""
-    from .training.loop import Stopped  # with TensorFlow, for which --help need not wait
+    """Train, print the files written or that the training was stopped, and return the exit status."""
+    from .training.loop import Stopped  # this imports TensorFlow, which --help need not wait for
 
     try:
         written = run(args)
@@ -315,9 +320,9 @@ def _report(args: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; a user's mistake is one line on standard error and exit status 1."""
+    """Entry point; an error in the input is one line on standard error and exit status 1."""
     args = parser().parse_args(argv)
-    return ended(lambda: _report(args))  # Ctrl-C before the first step, or twice while the checkpoint was written
+    return ended(lambda: _report(args))  # handles Ctrl-C before the first step, and a second Ctrl-C
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import importlib.util
 
+import psutil
 import pytest
 from hypothesis import settings
 from inputs import DATA, Player
@@ -31,6 +32,7 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
+WORKER_BYTES = 4e9  # of a test process with the kernel of a notebook or a browser
 SPREAD = ("test_notebooks.py", "test_corpus.py")  # a minute a test, and each stands alone
 
 
@@ -40,6 +42,13 @@ def pytest_collection_modifyitems(items):
         if item.path.parent.name == "browser" or "chromium" in item.fixturenames:
             item.add_marker("browser")
     items.sort(key=lambda item: item.path.name != "test_notebooks.py")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """Three on two cores, since tests of browsers and notebooks wait half of the time; fewer where memory is small."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(3 * cores // 2, int(psutil.virtual_memory().total / WORKER_BYTES)))
 
 
 @pytest.hookimpl(optionalhook=True)

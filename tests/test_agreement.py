@@ -97,7 +97,7 @@ def test_drums_are_left_out():
 
 @pytest.mark.parametrize("samples", [np.zeros(0), np.array([0.0, np.nan])])
 def test_nothing_to_hear_is_one_sentence(samples):
-    with pytest.raises(ValueError, match="nothing can be heard"):
+    with pytest.raises(ValueError, match="so it cannot be analysed"):
         agreement.measure(Audio(samples.astype(np.float32), RATE), tune())
 
 

@@ -70,5 +70,5 @@ def test_a_bit_that_has_changed_is_noticed(tmp_path):
     content = bytearray(data.read_bytes())
     content[2000] ^= 1
     data.write_bytes(content)
-    with pytest.raises(ValueError, match="a does not fit its checksum"):
+    with pytest.raises(ValueError, match="a does not match its checksum"):
         bundle.read(tmp_path / "x", bundle.entries(tmp_path / "x"), ["a"])

@@ -145,7 +145,7 @@ def test_a_cache_that_can_only_be_read_hits(cache, monkeypatch):
         monkeypatch.setattr(os, name, refuse)
     assert np.array_equal(cache.get(KEY, 1000), wave(1000))
     assert (cache.hits, cache.misses) == (1, 0)
-    with pytest.warns(UserWarning, match="notes are no longer kept"):
+    with pytest.warns(UserWarning, match="notes are no longer cached"):
         cache.put(key(1), wave(1000))
     assert cache.get(key(1), 1000) is None
     assert np.array_equal(cache.get(KEY, 500), wave(500))
@@ -166,7 +166,7 @@ def test_nothing_is_left_of_a_note_that_could_not_be_written(cache, monkeypatch)
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.warns(UserWarning, match="notes are no longer kept: .*No space left on device"):
+    with pytest.warns(UserWarning, match="notes are no longer cached: .*No space left on device"):
         cache.put(key(1), wave(10))
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # it is said once

@@ -479,7 +479,7 @@ def test_a_weight_whose_shape_is_absurd(tmp_path, tiny_weights, shape):
 )
 def test_weights_that_are_no_floats_are_refused(tmp_path, tiny_weights, values):
     path = rewritten(tmp_path, tiny_weights, lambda arrays: arrays.update({"2/conv0/bias": values}))
-    assert "2/conv0/bias does not hold numbers" in refusal(path)
+    assert "2/conv0/bias is not of a floating-point type" in refusal(path)
 
 
 def test_a_weight_beyond_float32_is_one_sentence(tmp_path, tiny_weights):
@@ -621,7 +621,7 @@ def test_tensors_of_other_types_beside_the_weights_are_no_matter(folder, tiny_we
 def test_published_weights_that_are_no_floats_are_refused(folder, tiny_weights, dtype):
     shutil.rmtree(folder / STAGE)
     save_tensors(folder / STAGE / STEP, published(tiny_weights, **{"2/conv0/bias": np.ones(6, dtype)}))
-    assert "2/conv0/bias does not hold numbers" in refusal(folder)
+    assert "2/conv0/bias is not of a floating-point type" in refusal(folder)
 
 
 @pytest.mark.parametrize("step", [-1, 1 << 62])
@@ -657,8 +657,8 @@ def hostile(path, name, mode=0):
 )
 def test_a_zip_that_points_outside_is_refused_whole(tmp_path, name, mode):
     path = hostile(tmp_path / "model.zip", name, mode)
-    assert "not to be trusted" in refusal(path)
-    with pytest.raises(ValueError, match="not to be trusted"):
+    assert "cannot be trusted" in refusal(path)
+    with pytest.raises(ValueError, match="cannot be trusted"):
         checkpoint.extract_published(path, tmp_path / "in" / "here")
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["model.zip"]
 
@@ -678,7 +678,7 @@ def test_a_local_zip_is_bounded_as_a_downloaded_one(tmp_path):
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_zip_that_is_packed_in_another_way(tmp_path, method):
     """A packer's dictionary alone may ask for 4 GB."""
-    assert "packed in another way" in refusal(zipped(TINY, tmp_path / "model.zip", method=method))
+    assert "compression method" in refusal(zipped(TINY, tmp_path / "model.zip", method=method))
 
 
 def test_a_zip_of_very_many_files(tmp_path, monkeypatch):

@@ -29,18 +29,18 @@ def accuracy(taught, pictures, semitones, pitches, instruments):
 
 @pytest.mark.slow
 def test_classes_are_learnt_each_from_its_own_picture():
-    assert min(accuracy(classifier.taught(*data(0), seed=0), *data(1))) > 0.95
+    assert min(accuracy(classifier.trained(*data(0), seed=0), *data(1))) > 0.95
 
 
 @pytest.mark.slow
 def test_what_is_not_there_is_not_learnt(recwarn):
-    assert max(accuracy(classifier.taught(*data(0, is_random=True), seed=0), *data(1))) < 0.6
+    assert max(accuracy(classifier.trained(*data(0, is_random=True), seed=0), *data(1))) < 0.6
     assert not recwarn.list  # that a network went on to its last epoch is nothing for a reader
 
 
 def test_features_are_what_the_instrument_is_told_by():
     pictures, semitones, pitches, instruments = data(0)
-    taught = classifier.taught(pictures, semitones, pitches, instruments, seed=0)
+    taught = classifier.trained(pictures, semitones, pitches, instruments, seed=0)
     found = taught.features(pictures)
     network = taught.instrument[-1]
     scores = found @ network.coefs_[1] + network.intercepts_[1]
@@ -50,5 +50,5 @@ def test_features_are_what_the_instrument_is_told_by():
 
 @pytest.mark.slow
 def test_the_seed_decides():
-    first, second = (classifier.taught(*data(0), seed=3).features(data(1)[0]) for _ in range(2))
+    first, second = (classifier.trained(*data(0), seed=3).features(data(1)[0]) for _ in range(2))
     assert (first == second).all()

@@ -202,7 +202,10 @@ def test_a_scheduler_that_is_killed_is_one_sentence_and_loses_nothing(songs, tmp
         killer = threading.Thread(target=kill_the_scheduler)
         killer.start()
         found = scores.find([songs])
-        with cluster.scheduler(where) as client, pytest.raises(ConnectionError, match="the Dask scheduler is gone"):
+        with (
+            cluster.scheduler(where) as client,
+            pytest.raises(ConnectionError, match="the connection to the Dask scheduler is lost"),
+        ):
             list(cluster.render_many(client, Player(), found, out, many.Run(seed=1), progress=False))
         killer.join()
     before = contents(out)
@@ -267,7 +270,7 @@ def test_workers_are_told_what_does_not_fit(songs, tmp_path, monkeypatch):
 
     assert cluster.play(order, score, content).result == "made"
     assert "another model" in cluster.play(of(fingerprint="f"), score, content).why
-    assert "the run is from 0" in cluster.play(of(version="0"), score, content).why
+    assert "the run was started with 0" in cluster.play(of(version="0"), score, content).why
 
 
 def test_workers_in_another_folder_find_the_same(songs, tmp_path, monkeypatch):
@@ -324,9 +327,9 @@ def test_flags_lead_to_the_workers(songs, tmp_path, monkeypatch, capsys):
     generate.main([*flags, "--workers=9", "--threads=2"])
     assert (seen["given"], seen["threads"]) == ((9,), 2)
     assert generate.main([*flags, "--workers=0"]) == 1
-    assert "--workers is 0; with 7 cores it must lie between 1 and 28" in capsys.readouterr().err
+    assert "--workers is 0; with 7 cores it must be between 1 and 28" in capsys.readouterr().err
     assert generate.main([*flags, "--workers=29"]) == 1
-    assert "--workers is 29; with 7 cores it must lie between 1 and 28" in capsys.readouterr().err
+    assert "--workers is 29; with 7 cores it must be between 1 and 28" in capsys.readouterr().err
     assert generate.main([f"--midi_file={songs / 's0.mid'}", "--workers=2"]) == 1
     assert "are for many scores" in capsys.readouterr().err
 

@@ -53,7 +53,7 @@ RELEASE = 0.3  # s after the last note
 
 # How many of the 71 files, and of the damaged ones.
 ALL = os.environ.get("GANSYNTH_CORPUS") == "all"
-SAMPLE, DAMAGED = (1000, 500) if ALL else (25, 150)
+SAMPLE, DAMAGED = (1000, 500) if ALL else (12, 60)
 SMALL = 9_000  # bytes; larger ones take longer to render, and their damage is no other
 
 

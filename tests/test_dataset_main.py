@@ -196,12 +196,12 @@ def test_what_was_ended_goes_on(model, tmp_path, capsys):
         assert dataset.main(flags(out)) == 1
     finally:
         audio.write = write
-    assert "the disk is full; the same command goes on from here" in capsys.readouterr().err
+    assert "the disk is full; the same command continues from here" in capsys.readouterr().err
     assert len(list((out / "parts").iterdir())) == 3
     assert not list(out.glob("*/examples.json"))  # what is not whole does not look as if it were
     model.asked.clear()
     assert dataset.main(flags(out)) == 0
-    assert "; 3 of 10 made already" in capsys.readouterr().out
+    assert "; 3 of 10 are complete" in capsys.readouterr().out
     assert len({z for z, _, _ in model.asked}) > 0
     assert len([asked for asked in model.asked if asked[2] == 4.0]) == 7 * len(PITCHES)
     assert contents(out) == contents(whole)
@@ -222,14 +222,14 @@ def test_another_set_is_not_mixed_in(model, tmp_path, capsys):
     before = contents(tmp_path)
     for more in (("--seed", "1"), ("--format", "flac"), ("--velocities", "100"), ("--random", "5")):
         assert dataset.main(flags(tmp_path, *more)) == 1
-        assert "holds another data set (" in capsys.readouterr().err
+        assert "contains another data set (" in capsys.readouterr().err
     assert contents(tmp_path) == before
 
 
 def test_a_setting_that_differs_has_the_name_of_its_flag(model, tmp_path, capsys):
     assert dataset.main(flags(tmp_path)) == 0
     assert dataset.main(flags(tmp_path, "--format", "flac")) == 1
-    assert "holds another data set (format): name another --output_dir" in capsys.readouterr().err
+    assert "contains another data set (different: format): use another --output_dir" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["instruments.json", "manifest.json"])
@@ -237,7 +237,7 @@ def test_a_setting_that_differs_has_the_name_of_its_flag(model, tmp_path, capsys
 def test_files_of_something_else_are_not_replaced(model, tmp_path, capsys, name, text):
     (tmp_path / name).write_text(text)
     assert dataset.main(flags(tmp_path)) == 1
-    assert f"holds {name} of something else: name another --output_dir" in capsys.readouterr().err
+    assert f"{name} that is not from a data set: use another --output_dir" in capsys.readouterr().err
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, text)]
 
 
@@ -267,8 +267,8 @@ def test_an_instrument_that_cannot_be_made_costs_itself(model, tmp_path, capsys)
     model.generate = spoilt
     assert dataset.main(flags(tmp_path)) == 1
     error = capsys.readouterr().err
-    assert "Lute 3: the model makes samples that are not finite numbers" in error
-    assert "1 instrument of 10 could not be made" in error
+    assert "Lute 3: the model generates samples that are not finite" in error
+    assert "1 instrument of 10 failed" in error
     assert sum(len(examples(tmp_path, split)) for split in dataset.SPLITS) == 54
 
 
@@ -313,19 +313,25 @@ def test_workers_make_the_same_files(tmp_path):
     ("more", "message"),
     [
         (("--pitches", "23"), "pitches must be whole numbers from 24 to 84"),
-        (("--pitches", "40, 60-59"), "--pitches is '40, 60-59'; of 60-59, the first number is above the last"),
+        (("--pitches", "40, 60-59"), "--pitches is '40, 60-59'; the range 60-59 is in descending order"),
         (("--pitches", "36,c4"), "--pitches is '36,c4'; expected numbers such as"),
         (("--pitches", "60,60"), "pitches has a number twice"),
         (("--velocities", "0"), "velocities must be whole numbers from 1 to 127"),
         (("--random", "0"), "--random is 0"),
-        (("--random", "5001"), "--random is 5,001; a set has up to 5,000 instruments"),
-        (("--random", "4000", "--pitches", "24-84"), "with 1,220,000 notes are more than a set has: up to 5,000 with"),
+        (("--random", "5001"), "--random is 5,001; a set may have up to 5,000 instruments"),
+        (
+            ("--random", "4000", "--pitches", "24-84"),
+            "with 1,220,000 notes are too many; a set may have up to 5,000 with",
+        ),
         (("--seed", "-1"), "--seed is -1"),
         (("--workers", "0"), "--workers is 0; with "),
         (("--workers", "100000"), "--workers is 100,000; with "),
         (("--valid_share", "0.6", "--test_share", "0.4"), "together below 1"),
         (("--valid_share", "-0.1"), "must be 0 or more"),
-        (("--instruments", "Cello, Lute 1"), "of 2 instruments, 1 would be to validate, 1 to test and none to train"),
+        (
+            ("--instruments", "Cello, Lute 1"),
+            "of 2 instruments, 1 would be for validation, 1 for testing and none for training",
+        ),
         (("--instruments", "Piano"), "no instrument 'Piano'"),
         (("--instruments", "none.json"), "none.json"),
     ],
@@ -340,7 +346,7 @@ def test_mistakes_are_one_line(model, tmp_path, capsys, more, message):
 def test_a_disk_without_room_is_told_before(model, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 10**6))
     assert dataset.main(flags(tmp_path / "out")) == 1
-    assert f"error: the set takes up to 8.0 MB and {tmp_path} has 1.0 MB free" in capsys.readouterr().err
+    assert f"error: the set needs up to 8.0 MB, but {tmp_path} has 1.0 MB free" in capsys.readouterr().err
     assert model.asked == []
     assert not (tmp_path / "out").exists()
 
@@ -348,7 +354,7 @@ def test_a_disk_without_room_is_told_before(model, tmp_path, capsys, monkeypatch
 def test_a_model_without_names_needs_a_number(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("helpers.gansynth.load", lambda name, precision: Player())
     assert dataset.main(flags(tmp_path)) == 1
-    assert "the instruments of stub have no names: say how many to draw with --random" in capsys.readouterr().err
+    assert "stub has no named instruments: draw random ones with --random" in capsys.readouterr().err
 
 
 def test_what_a_set_costs(model):

@@ -20,7 +20,7 @@ def found():
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--checkpoint=demo"], "say what to compare with"),
+        (["--checkpoint=demo"], "give notes to compare with"),
         (
             ["--checkpoint=demo", "--reference=soundfont:", "--output=a.txt"],
             "--output is a.txt; its name must end in .json",
@@ -31,8 +31,8 @@ def found():
             "--page is a.htm; its name must end in .html",
         ),
         (["--compare", "a/x.json", "--page=a.pdf"], "--page is a.pdf; its name must end in .html"),
-        (["--checkpoint=demo", "--quick", "--page=a.html"], "--picture and --page are for results against a --ref"),
-        (["--checkpoint=demo", "--quick", "--picture=a.png"], "--picture and --page are for results against a --ref"),
+        (["--checkpoint=demo", "--quick", "--page=a.html"], "--picture and --page are for results with a --ref"),
+        (["--checkpoint=demo", "--quick", "--picture=a.png"], "--picture and --page are for results with a --ref"),
         (["--checkpoint=demo", "--quick", "--output=a.json"], "--output is for the results of one model"),
         (["--compare", "a/x.json", "b/x.json"], "No such file"),
         (["--checkpoint=demo", "--reference=/nowhere"], "no notes at /nowhere"),
@@ -161,5 +161,5 @@ def test_sounds_are_those_that_training_would_read(tmp_path):
     read = dict(sounds.read([1, 2]))
     assert sorted(read) == [1, 2]
     assert all(wave.shape == (16000,) and np.abs(wave).max() > 0.1 for wave in read.values())
-    with pytest.raises(ValueError, match="has no note that can be used"):
+    with pytest.raises(ValueError, match="has no usable note"):
         dataset.open_sounds(tmp_path, config)

@@ -170,7 +170,7 @@ def test_all_that_is_random_has_the_seed(quick):
 def test_too_few_notes_are_refused():
     with pytest.raises(ValueError, match="n is 10; at least 48 notes"):
         evaluating.evaluate(Model(), Tones(), n=10)
-    with pytest.raises(ValueError, match="tones has 40 notes; 96 are needed"):
+    with pytest.raises(ValueError, match="tones has 40 notes; at least 96 are needed"):
         evaluating.evaluate(Model(), Tones(10), n=100, named="tones")
 
 
@@ -216,7 +216,7 @@ def test_what_a_classifier_says_that_is_mostly_wrong_is_left_out(quick, monkeypa
     monkeypatch.setattr(evaluating, "MIN_ACCURACY", 1.01)
     found = evaluating.evaluate(Model(), Tones(20, range(48, 56)), n=80, progress=False)
     assert not names & found.scores[MODEL].keys()
-    assert "classifier that errs too often" in str(results.compare({"mine": found}))
+    assert "the classifier is too inaccurate" in str(results.compare({"mine": found}))
 
 
 # ---- What is kept
@@ -306,7 +306,7 @@ def test_results_are_read_back_as_they_were(evaluation, tmp_path):
 def test_other_files_are_refused_in_a_sentence(evaluation, tmp_path, change, message):
     path = results.write(evaluation, tmp_path / "demo.json")
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.raises(ValueError, match="is no results file of an evaluation") as error:
+    with pytest.raises(ValueError, match="is not a results file of an evaluation") as error:
         results.read(path)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
@@ -324,8 +324,8 @@ def test_a_table_has_each_model_and_the_two_rows_to_read_them_against(evaluation
     assert "50.0 (49.0 to 51.0)" in row
     [row] = [line for line in lines if line.startswith("diversity")]
     assert "–" in row  # mine has none
-    assert "100 notes in each column, against as many others of soundfont: (seed 0)." in lines
-    assert any(line.startswith("Left out, with too few notes") and "NDB" in line for line in lines)
+    assert "100 notes in each column, compared with as many other notes of soundfont: (seed 0)." in lines
+    assert any(line.startswith("Left out, because there are too few notes") and "NDB" in line for line in lines)
     assert "1 note of the reference could not be used and is left out; the first: a problem" in lines
 
 
@@ -335,7 +335,7 @@ def test_names_are_escaped_in_a_notebook(evaluation):
 
 @pytest.mark.parametrize(("field", "value"), [("reference", "nsynth"), ("notes", 50), ("seed", 1)])
 def test_what_was_measured_otherwise_is_not_compared(evaluation, field, value):
-    with pytest.raises(ValueError, match=f"mine was measured with {field}"):
+    with pytest.raises(ValueError, match=f"mine was evaluated with {field}"):
         results.compare({"demo": evaluation, "mine": dataclasses.replace(evaluation, **{field: value})})
     with pytest.raises(ValueError, match="no evaluation"):
         results.compare({})
@@ -347,7 +347,7 @@ def test_numbers_against_other_notes_of_one_source_are_not_compared(quick):
     ours = evaluating.evaluate(Model(), Tones(24), n=48, progress=False)
     theirs = evaluating.evaluate(Model(), Tones(24, (49, 55, 60, 67)), n=48, progress=False)
     assert results.compare({"ours": ours, "again": evaluating.evaluate(Model(), Tones(24), n=48, progress=False)})
-    with pytest.raises(ValueError, match="theirs and ours were measured with different notes of 'reference'"):
+    with pytest.raises(ValueError, match="theirs and ours were evaluated with different notes of 'reference'"):
         results.compare({"ours": ours, "theirs": theirs})
     assert results.compare({"ours": ours, "unknown": dataclasses.replace(theirs, reference_notes="")})
 

@@ -20,7 +20,7 @@ from helpers.export import sampling, web_page
 from helpers.export.onnx_graph import facts
 from helpers.gansynth import GANSynth, checkpoint, spectral
 from helpers.gansynth.config import Config
-from helpers.gansynth.model import BETWEEN_VOICES
+from helpers.gansynth.model import BETWEEN_INSTRUMENTS
 from helpers.instruments import Instrument, named, sample, slerp
 from helpers.render import shaping
 
@@ -40,7 +40,7 @@ def small(dtype=np.float32, **about):
 def model():
     voices = np.random.RandomState(2).normal(size=[5, 256]).round(4)
     rows = [{"name": f"Voice {i} </b>", "family": "organ", "z": z.tolist()} for i, z in enumerate(voices)]
-    return small(np.float16, prior=BETWEEN_VOICES, instruments=rows, license="CC0 <i>")
+    return small(np.float16, prior=BETWEEN_INSTRUMENTS, instruments=rows, license="CC0 <i>")
 
 
 @pytest.fixture
@@ -330,13 +330,13 @@ def test_notes_are_made_anew_where_most_turn_out_to_go_on(chromium):
     assert dict(said[-5:])[60]
 
 
-@pytest.mark.parametrize("prior", [BETWEEN_VOICES, "standard normal"])
+@pytest.mark.parametrize("prior", [BETWEEN_INSTRUMENTS, "standard normal"])
 def test_a_seed_draws_what_python_draws(scripts, model, prior):
     normal = GANSynth.sample_z
     other = type("Model", (), {"about": {}, "config": model.config})
     about = {**facts(model), "latents": prior, "latent_size": 256}
     for seed in (0, 5, 2**32 - 1):
-        expected = model.sample_z(4, seed) if prior == BETWEEN_VOICES else normal(other, 4, seed)
+        expected = model.sample_z(4, seed) if prior == BETWEEN_INSTRUMENTS else normal(other, 4, seed)
         for number in (0, 3):
             found = scripts.evaluate("([about, seed, i]) => [...drawn(about, seed, i)]", [about, seed, number])
             np.testing.assert_allclose(found, expected[number], rtol=1e-12, atol=1e-12)

@@ -1,5 +1,6 @@
 """helpers.files, and what is written with it: whole or not at all, and hidden until it is whole."""
 
+import contextlib
 import errno
 import itertools
 import os
@@ -92,6 +93,23 @@ def test_a_folder_that_is_being_written_is_not_deleted_and_one_that_was_left_is(
         files.remove_abandoned(tmp_path)
         assert there(tmp_path) == [partial.name]
     assert there(tmp_path) == []
+
+
+@pytest.mark.parametrize("make", [files.partial_file, files.partial_folder])
+def test_what_is_being_written_can_be_told_by_its_name_at_every_moment(tmp_path, monkeypatch, make):
+    seen = []
+
+    @contextlib.contextmanager
+    def claimed(path):
+        seen.extend(there(tmp_path))
+        yield
+
+    monkeypatch.setattr(files, "claimed", claimed)
+    with make(tmp_path) as partial:
+        assert there(tmp_path) == [partial.name]
+    assert len(seen) == 1
+    assert all(map(files.is_partial, [*seen, partial.name]))
+    assert not any(map(files.is_partial, ["a.wav", ".hidden", ".0123456789abcdef0", "0123456789abcdef"]))
 
 
 def test_without_locks_only_what_is_old_is_deleted(tmp_path, monkeypatch):

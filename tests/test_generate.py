@@ -196,7 +196,7 @@ def test_mistakes_get_one_sentence_and_a_status(tmp_path, capsys, empty_score, m
         "not a MIDI file": ["--ckpt_dir", TINY, "--midi_file", tmp_path / "text.mid"],
         "has no notes": ["--ckpt_dir", TINY, "--midi_file", empty_score],
         "no checkpoint in": ["--ckpt_dir", tmp_path / "folder", "--midi_file", MELODY],
-        "does not fit its experiment.json": ["--ckpt_dir", misshapen, "--midi_file", MELODY],
+        "does not match its experiment.json": ["--ckpt_dir", misshapen, "--midi_file", MELODY],
         "acoustic_only": ["--checkpoint", "acoustic_onyl", "--midi_file", MELODY],
         "internet connection": ["--checkpoint", "acoustic_only", "--midi_file", MELODY],
         "--batch_size": ["--ckpt_dir", TINY, "--batch_size", 0],

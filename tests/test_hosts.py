@@ -38,15 +38,15 @@ def test_the_chief_is_the_first():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "TF_CONFIG does not say who trains; set it to something like"),
-        ("{", "TF_CONFIG cannot be understood"),
-        ("[]", "TF_CONFIG cannot be understood"),
-        (json.dumps({"cluster": TWO}), "cannot be understood: task is missing"),
-        (environment({"worker": "a:1"})["TF_CONFIG"], "cannot be understood: cluster.worker is 'a:1'"),
-        (environment(TWO | {"ps": ["a:1"]})["TF_CONFIG"], "tasks of the kind 'ps'"),
+        ("", "TF_CONFIG does not list the workers; set it to something like"),
+        ("{", "TF_CONFIG is invalid"),
+        ("[]", "TF_CONFIG is invalid"),
+        (json.dumps({"cluster": TWO}), "is invalid: task is missing"),
+        (environment({"worker": "a:1"})["TF_CONFIG"], "is invalid: cluster.worker is 'a:1'"),
+        (environment(TWO | {"ps": ["a:1"]})["TF_CONFIG"], "tasks of type 'ps'"),
         (environment({"chief": ["a:1", "b:1"]}, "chief")["TF_CONFIG"], "has 2 chiefs"),
         (environment({})["TF_CONFIG"], "has 0 addresses"),
-        (environment(TWO, index=2)["TF_CONFIG"], "'worker' number 2, which is not among"),
+        (environment(TWO, index=2)["TF_CONFIG"], "'worker' number 2, but it has no address"),
         (environment(TWO, index=-1)["TF_CONFIG"], "'worker' number -1"),
         (environment(TWO, "chief")["TF_CONFIG"], "'chief' number 0"),
         (environment({"worker": ["a:1", "b"]})["TF_CONFIG"], "the address 'b'; expected HOST:PORT"),
@@ -71,7 +71,7 @@ def test_a_port_that_is_taken_is_one_line(tmp_path, monkeypatch, capsys):
         monkeypatch.setenv("TF_CONFIG", environment({"worker": [address, "127.0.0.1:1"]})["TF_CONFIG"])
         assert train.main(["--data", "soundfont:", "--out", str(tmp_path), "--strategy", "multi_worker"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: worker 0 ({address}) cannot listen at port {address[10:]}: ")
+    assert line.startswith(f"error: worker 0 ({address}) cannot listen on port {address[10:]}: ")
 
 
 # What they tell each other
@@ -162,7 +162,7 @@ def test_the_chief_is_done_before_the_others_begin():
 def test_other_notes_than_the_chiefs_are_told():
     assert in_threads(2, lambda workers: workers.check_alike("a", "notes")) == [None] * 2
     for error in in_threads(2, lambda workers: workers.check_alike("ab"[workers.place.number], "notes")):
-        assert str(error) == "worker 1 (host1:2222) has other notes than the chief; give all the same"
+        assert str(error) == "worker 1 (host1:2222) has other notes than the chief; all workers need the same"
 
 
 # Together
@@ -229,7 +229,7 @@ def test_two_processes_have_the_losses_of_one(folder, tmp_path):
     processes[1].send_signal(signal.SIGKILL)
     (status, _), (last, _) = ends(processes)
     assert status == 1
-    assert "of 2 has lost another one, which ended or cannot be reached; start all of them again" in last
+    assert "of 2 has lost another worker, which ended or cannot be reached; restart all of them" in last
 
     before = len(rows(outs[0]))
     processes = start(folder, outs)

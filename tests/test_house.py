@@ -21,7 +21,7 @@ LAYERS = (
         "dataset",
         "train",
         "demo",
-        "recordings",
+        "recording_sources",
         "widgets",
         "page",
         "many",

@@ -201,7 +201,7 @@ def test_tampering_is_detected(site, name, damage):
         (folder / WEIGHTS).unlink()
     else:
         (folder / "download.json").write_text("{")
-    what = {"change": "data-00000-of-00001 has changed", "remove": "is gone", "record": "download.json is damaged"}
+    what = {"change": "data-00000-of-00001 has changed", "remove": "is missing", "record": "download.json is damaged"}
     for target in (name, folder):
         fails(ValueError, f"{what[damage]}.*delete the folder .*{name}", hub.locate, target)
     shutil.rmtree(folder)  # what the sentence says
@@ -333,9 +333,9 @@ def test_refusals(site, name, home, status, kind, match):
 @pytest.mark.parametrize(
     ("name", "url", "match"),
     [
-        ("../evil", "http://127.0.0.1/", "choose a name"),
-        (".hidden", "http://127.0.0.1/", "choose a name"),
-        ("demo", "http://127.0.0.1/", "choose a name"),
+        ("../evil", "http://127.0.0.1/", "is not a valid name"),
+        (".hidden", "http://127.0.0.1/", "is not a valid name"),
+        ("demo", "http://127.0.0.1/", "is not a valid name"),
         ("mine", None, "has no address"),
         ("mine", "127.0.0.1/a.zip", "not a web address"),
         ("mine", "ftp://127.0.0.1/a.zip", "not a web address"),
@@ -376,8 +376,8 @@ BROKEN = {
     "garbage": (lambda: b"\0" * 1000, "not a zip archive"),
     "nothing": (lambda: b"", "not a zip archive"),
     "half a zip": (lambda: packed()[:500_000], "not a zip archive"),
-    "scrambled": (scrambled, "did not deliver a usable checkpoint"),
-    "no checkpoint": (lambda: packed(("readme.txt", "hello"), source=None), "no experiment.json in it"),
+    "scrambled": (scrambled, "is not a usable checkpoint"),
+    "no checkpoint": (lambda: packed(("readme.txt", "hello"), source=None), "it contains no experiment.json"),
     "no weights": (lambda: packed(("experiment.json", '{"data_type": "mel"}'), source=None), "no stage_000NN folder"),
     "dots": (lambda: packed(("../evil", "x")), "points outside"),
     "inner dots": (lambda: packed(("tiny/../../evil", "x")), "points outside"),
@@ -387,7 +387,7 @@ BROKEN = {
     "backslash": (lambda: packed(("..\\evil", "x")), "points outside"),
     "bomb": (lambda: packed(("tiny/stage_00012/x", bytes(3_000_000)), method=zipfile.ZIP_DEFLATED), "far too much"),
     "many files": (lambda: packed(*((f"tiny/{i}", b"") for i in range(60))), "far too much"),
-    "liar": (lying, "did not deliver a usable checkpoint"),
+    "liar": (lying, "is not a usable checkpoint"),
 }
 
 
@@ -416,7 +416,7 @@ def test_broken_and_hostile_archives(site, name, home, monkeypatch, body, match)
 
 
 def test_wrong_hash(site, name, home):
-    match = f"SHA-256 {hashlib.sha256(site.body).hexdigest()} instead of {'ab' * 32}; it was deleted"
+    match = f"SHA-256 {hashlib.sha256(site.body).hexdigest()} instead of {'ab' * 32}; the file was deleted"
     fails(ValueError, match, hub.download, name, sha256="AB" * 32)
     assert left(home) == []
 
@@ -439,7 +439,7 @@ def test_undeclared_size(site, name):
     ("error", "kind", "match"),
     [
         (KeyboardInterrupt(), KeyboardInterrupt, "^$"),
-        (OSError(errno.ENOSPC, "No space left on device"), OSError, r"\(No space left on device\): put that right"),
+        (OSError(errno.ENOSPC, "No space left on device"), OSError, r"\(No space left on device\): fix this"),
     ],
 )
 @pytest.mark.parametrize("step", ["extract_published", "read"])
@@ -687,4 +687,4 @@ def test_locate_a_checkpoint_on_drive(monkeypatch, home):
     monkeypatch.setattr(gdown, "download", None)
     assert hub.locate(link) == hub.locate(folder.name) == folder
     (folder / WEIGHTS).unlink()
-    fails(ValueError, "is gone", hub.locate, link)
+    fails(ValueError, "is missing", hub.locate, link)

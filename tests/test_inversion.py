@@ -169,8 +169,8 @@ def test_bfloat16():
     [
         ([60], ["bands"], "there are 2 notes and 1 pitches"),
         ([60, 90], ["bands"], "the model plays MIDI pitches 24 to 84, not 90"),
-        ([60, 67], ["loud"], "each of the 1 starts has its loss, 'picture' or 'bands'"),
-        ([60, 67], ["bands"] * 2, "each of the 1 starts has its loss"),
+        ([60, 67], ["loud"], "each of the 1 starts needs a loss, 'picture' or 'bands'"),
+        ([60, 67], ["bands"] * 2, "each of the 1 starts needs a loss"),
     ],
 )
 def test_what_does_not_fit_is_refused(tiny, goal, pitches, losses, message):

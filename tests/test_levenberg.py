@@ -128,8 +128,8 @@ def test_it_can_be_stopped_and_says_how_far_it_is(tiny, goal):
 @pytest.mark.parametrize(
     ("axes", "pitches", "message"),
     [
-        (AXES[:, :9], [60, 67], r"axes have the shape \(4, 9\); it must be 1 to 32 of 256"),
-        (np.eye(256)[:33], [60, 67], r"axes have the shape \(33, 256\)"),
+        (AXES[:, :9], [60, 67], r"axes have shape \[4, 9\]; expected 1 to 32 axes of 256"),
+        (np.eye(256)[:33], [60, 67], r"axes have shape \[33, 256\]"),
         (AXES, [60], "there are 2 notes and 1 pitches"),
         (AXES, [60, 90], "the model plays MIDI pitches 24 to 84, not 90"),
     ],

@@ -189,7 +189,7 @@ def test_sound_is_exact_by_default_and_smaller_on_request(tmp_path):
         ({"a": [tone()]}, "test.html", {}, "two or more systems"),
         ([tone()], "test.html", {}, "two or more systems"),
         ({"a": [tone()], "b": [tone()]}, "test.pdf", {}, "must end in .html, which test.pdf does not"),
-        ({"a": [tone()], "b": [tone()]}, "test.html", {"sound": "wav"}, "'wav'; it can be 'flac' or 'mp3'"),
+        ({"a": [tone()], "b": [tone()]}, "test.html", {"sound": "wav"}, "'wav'; it must be 'flac' or 'mp3'"),
         ({"a": [tone()], "b": [tone()]}, "test.html", {"pairs": 0}, "pairs is 0"),
         ({"a": [tone()], " ": [tone()]}, "test.html", {}, "not ' '"),
         ({"a": [tone()], "b": tone()}, "test.html", {}, "'b' must be a list or a dict, not a Audio"),
@@ -213,7 +213,9 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(clips, name, more, message
 def test_a_clip_with_a_click_does_not_make_all_others_soft(tmp_path):
     clicking = Audio(tone(level=0.001).samples, RATE)
     clicking.samples[100] = 1.0
-    with pytest.raises(ValueError, match=r"clip '1' of 'b' peaks so far above .* −?-?\d\d LUFS; it may have a click"):
+    with pytest.raises(
+        ValueError, match=r"clip '1' of 'b' peaks so far above .* −?-?\d\d LUFS; it may contain a click"
+    ):
         listening_test({"a": [tone()], "b": [clicking]}, tmp_path / "test.html")
 
 
@@ -353,7 +355,7 @@ def test_unfinished_and_equal_names_are_said(path, answered):
         csv_of(path, answers, "Zoë", "0" * 16), csv_of(path, part, "zoë", "1" * 16), csv_of(path, part, "", "2" * 16)
     )
     assert "2 listeners of 3 did not answer all questions." in found.remarks
-    assert any(remark.startswith("Names that several sessions share: Zoë. Each") for remark in found.remarks)
+    assert any(remark.startswith("Names shared by several sessions: Zoë. Each") for remark in found.remarks)
     assert found.listeners == 3
     assert found.answers == 22
 
@@ -367,7 +369,7 @@ def test_pages_of_several_seeds_are_one_result(path, tmp_path):
     found = listening_result(*files, key=[page.with_suffix(".key.json") for page in (path, other)])
     assert (found.listeners, found.answers) == (2, 24)
     assert found.standings[0].wins == 16
-    with pytest.raises(ValueError, match=r"1\.csv, line 2: it belongs to test '\w{16}', and the key to \w{16}"):
+    with pytest.raises(ValueError, match=r"1\.csv, line 2: it belongs to test '\w{16}', but the key belongs to \w{16}"):
         listening_result(*files, key=path.with_suffix(".key.json"))
 
 
@@ -395,20 +397,20 @@ def line(path, **changes):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (lambda path: "", r"0\.csv, line 1: its columns are '' and not test,session"),
-        (lambda path: "a,b\n1,2", r"line 1: its columns are 'a,b' and not test,session"),
-        (lambda path: HEAD, r"0\.csv holds no answer"),
+        (lambda path: "", r"0\.csv, line 1: its columns are '', not test,session"),
+        (lambda path: "a,b\n1,2", r"line 1: its columns are 'a,b', not test,session"),
+        (lambda path: HEAD, r"0\.csv contains no answers"),
         (lambda path: f"{HEAD}\n{line(path)}\n{line(path, question='99')}", r"0\.csv, line 3: .* no question '99'"),
         (lambda path: f"{HEAD}\n{line(path, question='1e0')}", "line 2: the test has no question '1e0'"),
         (lambda path: f"{HEAD}\n{line(path, question='１')}", "line 2: the test has no question"),
-        (lambda path: f"{HEAD}\n{line(path, answer='6')}", "line 2: the answer is '6' and not a number from 1 to 5"),
+        (lambda path: f"{HEAD}\n{line(path, answer='6')}", "line 2: the answer is '6', not a number from 1 to 5"),
         (lambda path: f"{HEAD}\n{line(path, answer='nan')}", "line 2: the answer is 'nan'"),
         (lambda path: f"{HEAD}\n{line(path, answer='')}", "line 2: the answer is ''"),
-        (lambda path: f"{HEAD}\n{line(path, session=' ')}", "line 2: it names no session"),
-        (lambda path: f"{HEAD}\n{line(path, test='f' * 5000)}", "line 2: it belongs to test 'f+…, and the key to"),
-        (lambda path: f"{HEAD}\n{line(path)},9", "line 2: it has 6 values and not 5"),
-        (lambda path: f"{HEAD}\nrubbish", "line 2: it has 1 value and not 5"),
-        (lambda path: f"{HEAD}\n{line(path)}\n{line(path, answer='4')}", "line 3: question 1 has been answered before"),
+        (lambda path: f"{HEAD}\n{line(path, session=' ')}", "line 2: it has no session"),
+        (lambda path: f"{HEAD}\n{line(path, test='f' * 5000)}", "line 2: it belongs to test 'f+…, but the key"),
+        (lambda path: f"{HEAD}\n{line(path)},9", "line 2: it has 6 values, not 5"),
+        (lambda path: f"{HEAD}\nrubbish", "line 2: it has 1 value, not 5"),
+        (lambda path: f"{HEAD}\n{line(path)}\n{line(path, answer='4')}", "line 3: question 1 is answered twice"),
         (lambda path: f'{HEAD}\n{line(path, listener=chr(34))}\n', "line 2: unexpected end of data"),
         (lambda path: f"{HEAD}\n{line(path, listener='x' * 200_000)}", r"line 2: field larger than field limit"),
         (lambda path: f"{HEAD}\n" + line(path) * 200_000, "is larger than 4 MB"),
@@ -450,7 +452,7 @@ def test_a_name_that_was_made_harmless_is_read_back(path, tmp_path):
 def test_the_same_file_or_session_twice_is_refused(path, answered, tmp_path):
     answers = winner_of(path, SYSTEMS[0])
     part = dict(list(answers.items())[:5])
-    with pytest.raises(ValueError, match=r"0\.csv and .*1\.csv hold answers of the same session"):
+    with pytest.raises(ValueError, match=r"0\.csv and .*1\.csv contain answers from the same session"):
         answered(csv_of(path, part), csv_of(path, answers))
     file = tmp_path / "0.csv"
     with pytest.raises(ValueError, match=r"0\.csv was given twice"):
@@ -463,9 +465,9 @@ def test_the_same_file_or_session_twice_is_refused(path, answered, tmp_path):
     ("change", "message"),
     [
         (lambda key: key.pop("systems"), "systems is missing"),
-        (lambda key: key["questions"][2].update(a="another"), "its questions do not fit its systems"),
-        (lambda key: key["questions"][2].update(question=1), "its questions do not fit its systems"),
-        (lambda key: key["questions"][0].update(a=key["questions"][0]["b"]), "its questions do not fit its systems"),
+        (lambda key: key["questions"][2].update(a="another"), "its questions do not match its systems"),
+        (lambda key: key["questions"][2].update(question=1), "its questions do not match its systems"),
+        (lambda key: key["questions"][0].update(a=key["questions"][0]["b"]), "its questions do not match its systems"),
         (lambda key: key["questions"][0].update(question="1"), r"questions\.0\.question is '1'"),
     ],
 )

@@ -56,12 +56,12 @@ def test_the_flags_arrive(file, tmp_path, monkeypatch, quick):
     [
         (["--output=a.txt"], "--output is a.txt; its name must end in .json"),
         (["--output=a.json", "--seed=-1"], "--seed is -1"),
-        (["--output=a.json", "--seed=4294967296"], "it must be from 0 to 4294967295"),
+        (["--output=a.json", "--seed=4294967296"], "it must be between 0 and 4294967295"),
         (["--output=/dev/null/a.json"], "/dev/null/a.json"),
         (["--output=a.json", "--sounds=/dev/null"], "/dev/null"),
         (["--output=a.json", "--recording=."], "no recording at .: it is a folder"),
         (["--output=a.json", "--recording=absent.wav"], "no recording at absent.wav"),
-        (["--output=a.json", "--start=9"], "from 9 to 4 s is no part"),
+        (["--output=a.json", "--start=9"], "9 to 4 s is not a part"),
     ],
 )
 def test_a_mistake_is_one_line_before_anything_is_loaded(flags, message, file, monkeypatch, capsys):

@@ -208,7 +208,7 @@ def test_the_first_layer_comes_nearer_and_is_no_latent(tiny, own, quick):
     freed = matching.match(tiny, own, [said()], free="first layer", progress=False)
     assert freed.distance <= latent.distance
     assert len(freed.instrument.z) in tiny.latent_sizes
-    assert "no seed leads to it" in freed.report()
+    assert "no seed gives it" in freed.report()
 
 
 @pytest.mark.slow
@@ -232,10 +232,10 @@ def test_names_are_free_and_a_bank_can_be_given(tiny, own, quick, tmp_path, monk
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ({"free": "everything"}, "free is 'everything'; choose 'latent' or 'first layer'"),
+        ({"free": "everything"}, "free is 'everything'; it must be 'latent' or 'first layer'"),
         ({"seed": -1}, "seed is -1"),
         ({"notes": []}, "there are no notes to match"),
-        ({"notes": [said(start=9.0, end=9.5)]}, "is not in a recording of this length"),
+        ({"notes": [said(start=9.0, end=9.5)]}, "is outside the recording"),
     ],
 )
 def test_mistakes_are_sentences(tiny, own, how, message):

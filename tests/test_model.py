@@ -136,7 +136,7 @@ def test_more_latents_of_a_prior_begin_with_the_same(with_prior):
 @pytest.mark.parametrize(
     ("about", "message"),
     [
-        ({"prior": "a sphere"}, "prior is 'a sphere'; this version knows only 'between voices'"),
+        ({"prior": "a sphere"}, "prior is 'a sphere'; this version supports only 'between voices'"),
         ({"prior": "between voices", "instruments": [{"name": "one", "z": [1.0] * 256}]}, "needs two instruments"),
     ],
 )

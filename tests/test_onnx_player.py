@@ -168,7 +168,7 @@ def test_a_package_that_is_not_there_is_one_sentence(package, monkeypatch, tmp_p
 
 
 def test_what_it_cannot_do_is_refused():
-    with pytest.raises(ValueError, match="the backend onnx computes in float32 alone, not in bfloat16"):
+    with pytest.raises(ValueError, match="the backend onnx computes only in float32, not in bfloat16"):
         gansynth.load(FOLDER, "bfloat16", backend="onnx")
     with pytest.raises(ValueError, match="backend is 'jax'; it must be one of tensorflow, onnx"):
         gansynth.load(FOLDER, backend="jax")

@@ -431,7 +431,7 @@ def test_a_report_has_a_section_for_each_checkpoint():
         "custom",
     ]
     sections = page.student_report(["demo", "my/folder"])
-    assert "small model that comes with the suite" in sections[1].text
+    assert "the model that comes with the suite" in sections[1].text
     assert "The seed is the same" not in sections[1].text
     assert "checkpoint my/folder" in sections[2].text
     assert "The seed is the same" in sections[2].text

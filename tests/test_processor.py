@@ -26,7 +26,7 @@ def cpu(tmp_path, monkeypatch):
 @pytest.mark.parametrize("flag", ["avx512_bf16", "amx_bf16"])
 def test_bfloat16_where_the_processor_multiplies_in_it(cpu, flag):
     cpu(f"{PLAIN} {flag}")
-    assert processor.best_precision() == ("bfloat16", f"the processor multiplies in it ({flag})")
+    assert processor.best_precision() == ("bfloat16", f"the processor supports it ({flag})")
 
 
 def test_float32_elsewhere_and_why(cpu, monkeypatch, tmp_path):
@@ -35,14 +35,14 @@ def test_float32_elsewhere_and_why(cpu, monkeypatch, tmp_path):
     assert precision == "float32"
     assert "does not multiply in bfloat16" in why
     monkeypatch.setattr(processor, "CPU_INFO", tmp_path / "none")
-    assert processor.best_precision() == ("float32", "this system does not say what its processor can do")
+    assert processor.best_precision() == ("float32", "this system does not list its processor's features")
 
 
 def test_float32_where_something_keeps_the_processor_from_it(cpu, monkeypatch):
     cpu(f"{PLAIN} avx512_bf16")
-    assert processor.best_precision("onnx") == ("float32", "the backend onnx computes in nothing else")
+    assert processor.best_precision("onnx") == ("float32", "the backend onnx supports no other")
     monkeypatch.setattr(processor, "_has_gpu", lambda: True)
-    assert processor.best_precision() == ("float32", "a GPU computes, which may not multiply in bfloat16")
+    assert processor.best_precision() == ("float32", "a GPU is used, which may not support bfloat16")
     monkeypatch.setenv(processor.ONEDNN, "0")
     precision, why = processor.best_precision()
     assert precision == "float32"

@@ -14,7 +14,8 @@ from helpers import audio, instruments, midi, render
 from helpers.audio import PEAK
 from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note, Song, Track
-from helpers.render import generating, mixing, original, shaping
+from helpers.render import mixing, original, shaping
+from helpers.render.batches import WINDOW
 from helpers.render.planning import plan, resolve
 from helpers.render.shaping import RELEASE, Curve
 from helpers.render.types import Part, Settings
@@ -456,7 +457,7 @@ def test_notes_are_generated_in_the_order_of_time():
     while end < 400:
         window = slice(end, end + batches * 4)
         assert (np.sort(latents[window]) == np.sort(latents)[window]).all()
-        end, batches = window.stop, min(2 * batches, generating.WINDOW)
+        end, batches = window.stop, min(2 * batches, WINDOW)
 
 
 # ------------------------------------------------------------------------------------------------------------- stopping

@@ -241,8 +241,8 @@ def test_equal_evaluations_give_equal_bytes(two, path, tmp_path):
     ("evaluations", "name", "message"),
     [
         ({"a": evaluation()}, "page.htm", r"must end in \.html, which page\.htm does not"),
-        ({}, "page.html", "no evaluation to compare"),
-        ({"a": evaluation(), "b": evaluation(seed=1)}, "page.html", "b was measured with seed 1 and a with 7"),
+        ({}, "page.html", "no evaluations to compare"),
+        ({"a": evaluation(), "b": evaluation(seed=1)}, "page.html", "b was evaluated with seed 1 and a with 7"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_leaves_nothing(evaluations, name, message, tmp_path):

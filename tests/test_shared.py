@@ -100,7 +100,7 @@ def test_the_model_says_what_is_wrong(tiny, tmp_path):
     model = SharedNotes(tiny, z, NoteCache(tmp_path))
     with pytest.raises(ValueError, match="plays MIDI pitches 24 to 84, not 85"):
         model.generate(z, [85])
-    with pytest.raises(ValueError, match="a note lasts above 0"):
+    with pytest.raises(ValueError, match="it must be above 0 and up to 4 s"):
         model.generate(z, [60], [5.0])
     assert model.generate(z[:0], []).shape[0] == 0
     assert model.generate(z, [60], [0.5]).dtype == np.float32

@@ -33,6 +33,7 @@ def checkout(tmp_path):
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "01_a.ipynb").write_text(stamped(notebook(("markdown", "# 1. A")), "01_a.ipynb", OLD))
     (tmp_path / "README.md").write_text(LINKS.format(OLD, "OWNER/gansynth-suite") + " and https://github.com/other/x")
+    (tmp_path / "CITATION.cff").write_text(f'repository-code: "{OLD}"\n')
     (tmp_path / "pyproject.toml").write_text(f'[tool.gansynth-suite]\nrepository = "{OLD}" # a placeholder\n')
     return tmp_path
 

@@ -48,7 +48,7 @@ from helpers import (
     midi_sources,
     page,
     pitch,
-    recordings,
+    recording_sources,
     render,
     runtime,
     scores,
@@ -69,6 +69,7 @@ from helpers.evaluation import (
     describing,
     embedding,
     evaluating,
+    features,
     listening_result,
     listening_test,
     metrics,
@@ -76,7 +77,6 @@ from helpers.evaluation import (
     results_page,
     selfcheck,
 )
-from helpers.evaluation import pictures as pictures_of_notes
 from helpers.export import __main__ as export_main
 from helpers.export import sampling, tuning
 from helpers.export import writing as export_writing
@@ -86,7 +86,7 @@ from helpers.instruments import Instrument, Timeline
 from helpers.midi import Note
 from helpers.render import controllers, mixing, original, planning, report, shaping
 from helpers.timbre import atlases, descriptors, families, reaching, roles, steering, wording
-from helpers.training import loop, pictures
+from helpers.training import loop, plots
 from helpers.training import trainer as training
 from helpers.widgets import base, notes, player, recorder, timeline, tune
 
@@ -159,17 +159,17 @@ ELSEWHERE = {
     "export.decentsampler.library": "called by export.sampler",
     "export.playing.described": "called by export.page",
     "export.playing.flac": "called by export.page",
-    "export.files.archive": "called by export.sampler",
-    "export.files.check_ours": "called by export.sampler",
-    "export.files.file_stems": "called by export.sampler",
-    "export.files.sample_names": "called by export.sampler",
-    "export.files.write_archive": "called by export.sampler",
-    "export.files.write_beside": "called by export.sampler",
+    "export.contents.archive": "called by export.sampler",
+    "export.contents.check_ours": "called by export.sampler",
+    "export.contents.file_stems": "called by export.sampler",
+    "export.contents.sample_names": "called by export.sampler",
+    "export.contents.write_archive": "called by export.sampler",
+    "export.contents.write_beside": "called by export.sampler",
     "export.naming.pitch_text": "called by export.sampler",
     "export.naming.stem": "called by export.sampler",
     "export.naming.text": "called by export.sampler",
     "export.naming.unique": "called by export.sampler",
-    "export.pictures.cover": "called by export.sampler",
+    "export.cover.cover": "called by export.sampler",
     "export.readme.readme": "called by export.sampler",
     "export.sf2.sf2": "called by export.sampler",
     "export.sfz.check_morph": "called by export.sampler",
@@ -242,7 +242,7 @@ ELSEWHERE = {
     "render.rendering.mixer_of": "called by render.render",
     "render.rendering.model_of": "called by render.reproduce",
     "files.check_no_others": "called by export.sampler",
-    "export.files.sample_name": "called by export.sampler",
+    "export.contents.sample_name": "called by export.sampler",
     "export.sampling.check_loaded": "called by export.sampled",
     "export.sampling.checked_instruments": "called by export.sampled",
     "export.writing.check_folders": "called by the command",
@@ -260,7 +260,7 @@ ELSEWHERE = {
     "files.remove_abandoned": "called by files.replacing",
     "files.settle": "called by midi_sources.keep",
     "midi_sources.download": "needs the network",
-    "recordings.download": "needs the network",
+    "recording_sources.download": "needs the network",
     "downloads.small_file": "needs the network",
     "render.mixing.Mixer": "called by render.render",
     "render.shaping.trend": "called by render.render",
@@ -415,7 +415,7 @@ CALLS = {
     "evaluation.agreement.measure": lambda g: agreement.measure(g.clip, g.song),
     "evaluate.main": lambda g: evaluate.main([f"--compare={results.write(EVALUATION, g.folder / 'a.json')}"]),
     "evaluate.parser": lambda g: evaluate.parser(),
-    "evaluation.classifier.taught": lambda g: classifier.taught(NOISE, NOISE, PITCHES, PITCHES, 0),
+    "evaluation.classifier.trained": lambda g: classifier.trained(NOISE, NOISE, PITCHES, PITCHES, 0),
     "evaluation.describing.describe": lambda g: describing.describe(NOISE, PITCHES, 16000),
     "evaluation.embedding.musicnn": lambda g: embedding.musicnn(NOISE, 16000),
     "evaluation.evaluating.check_size": lambda g: evaluating.check_size(100, 48, "notes"),
@@ -431,8 +431,8 @@ CALLS = {
     "evaluation.metrics.kid_from": lambda g: metrics.kid_from(NOISE[:, :3]),
     "evaluation.metrics.ndb": lambda g: metrics.ndb([0, 1], [1, 1], 2),
     "evaluation.metrics.share_interval": lambda g: metrics.share_interval(np.ones(9, bool), np.arange(9), 0),
-    "evaluation.pictures.log_mel": lambda g: pictures_of_notes.log_mel(NOISE, 16000),
-    "evaluation.pictures.semitones": lambda g: pictures_of_notes.semitones(NOISE, 16000),
+    "evaluation.features.log_mel": lambda g: features.log_mel(NOISE, 16000),
+    "evaluation.features.semitones": lambda g: features.semitones(NOISE, 16000),
     "pitch.heard": lambda g: pitch.heard(16000, 16000),
     "pitch.pyin": lambda g: pitch.pyin(NOISE[0], 60, 16000),
     "pitch.swift_f0_curve": lambda g: pitch.swift_f0_curve(NOISE[0], 16000),
@@ -532,6 +532,7 @@ CALLS = {
     "errors.number": lambda g: errors.number("n", "1.5"),
     "errors.one_line": lambda g: errors.one_line("a\nb"),
     "errors.in_one_line": lambda g: errors.in_one_line(len)("a"),
+    "files.is_partial": lambda g: files.is_partial(".partial-a"),
     "files.numbered": lambda g: next(iter(files.numbered(g.file))),
     "files.keep": lambda g: files.keep(b"a", g.folder / "a.txt"),
     "files.listing": lambda g: files.listing(g.folder, (".mid",)),
@@ -616,7 +617,7 @@ CALLS = {
     "render.planning.plan": lambda g: planning.plan(g.song, g.rendering.report.recipe.parts),
     "render.planning.resolve": lambda g: planning.resolve(g.model, g.song),
     "render.planning.transposition": lambda g: planning.transposition([100], 24, 84),
-    "render.generating.generate_notes": lambda g: list(
+    "render.batches.generate_notes": lambda g: list(
         render.generate_notes(g.model, planning.plan(g.song, g.rendering.report.recipe.parts), progress=False)
     ),
     "render.mixing.is_still": lambda g: mixing.is_still(g.curves()[0], 0.0, 1.0),
@@ -639,10 +640,12 @@ CALLS = {
     "render.report.RenderReport.save": lambda g: g.rendering.report.save(g.folder / "report.json"),
     "midi_sources.folder": lambda g: midi_sources.folder(),
     "midi_sources.keep": lambda g: midi_sources.keep(MELODY.read_bytes(), "melody.mid"),
-    "recordings.folder": lambda g: recordings.folder(),
-    "recordings.keep": lambda g: recordings.keep((recordings.BUNDLED / "blown.flac").read_bytes(), "blown.flac"),
-    "recordings.keep_samples": lambda g: recordings.keep_samples(g.clip.mono, g.clip.sample_rate),
-    "recordings.listing": lambda g: recordings.listing(recordings.BUNDLED),
+    "recording_sources.folder": lambda g: recording_sources.folder(),
+    "recording_sources.keep": lambda g: recording_sources.keep(
+        (recording_sources.BUNDLED / "blown.flac").read_bytes(), "blown.flac"
+    ),
+    "recording_sources.keep_samples": lambda g: recording_sources.keep_samples(g.clip.mono, g.clip.sample_rate),
+    "recording_sources.listing": lambda g: recording_sources.listing(recording_sources.BUNDLED),
     "midi_sources.listing": lambda g: midi_sources.listing(g.folder),
     "render.shaping.Curve": lambda g: shaping.Curve([(0.0, 1.0)], 0.0),
     "render.shaping.bend": lambda g: shaping.bend(g.note, np.ones(len(g.note))),
@@ -719,15 +722,13 @@ CALLS = {
     "timbre.styles.style": lambda g: timbre.style("tango"),
     "timbre.styles.style_names": lambda g: timbre.style_names(),
     "timbre.layouts.layout": lambda g: timbre.layout(atlas_of(g.model)),
-    "training.pictures.draw_row": lambda g: pictures.draw_row(
-        formula_data(2), matplotlib.figure.Figure().subplots(1, 2)
-    ),
+    "training.plots.draw_row": lambda g: plots.draw_row(formula_data(2), matplotlib.figure.Figure().subplots(1, 2)),
     "train.main": lambda g: train.main(
         [f"--data={DATA / 'nsynth'}", f"--out={g.folder / 'run'}", "--tiny", "--images=8", "--seed=1"]
     ),
     "train.parser": lambda g: train.parser(),
-    "training.pictures.plot_data": lambda g: pictures.plot_data(formula_data(2), g.folder / "data.png"),
-    "training.pictures.plot_losses": lambda g: pictures.plot_losses(
+    "training.plots.plot_data": lambda g: plots.plot_data(formula_data(2), g.folder / "data.png"),
+    "training.plots.plot_losses": lambda g: plots.plot_losses(
         [
             {"images": 8 * i, "stage": 0, "wasserstein": 1.0, "real_pitch_accuracy": 0.5, "fake_pitch_accuracy": 0.5}
             for i in (1, 2)

@@ -82,7 +82,7 @@ def test_what_is_missing_is_one_sentence(monkeypatch):
     with pytest.raises(ImportError, match="s3://x cannot be reached: Install s3fs"):
         stores.open_store("s3://x")
     monkeypatch.setitem(sys.modules, "fsspec", None)
-    with pytest.raises(ImportError, match="s3://x is no folder of this machine, and needs pip install"):
+    with pytest.raises(ImportError, match="s3://x is not a folder on this machine, so it needs fsspec: pip install"):
         stores.open_store("s3://x")
 
 

@@ -28,7 +28,7 @@ except ValueError as error:
 def test_threads_chosen_before_tensorflow_is_there():
     environment = os.environ | {"TF_NUM_INTRAOP_THREADS": "5"}
     done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.stdout == "5 this process computes with 3 threads already, and cannot change to 2\n", done.stderr
+    assert done.stdout == "5 this process already computes with 3 threads and cannot change to 2\n", done.stderr
 
 
 COMPUTED = """
@@ -49,5 +49,5 @@ def test_tensorflow_that_has_computed_before_keeps_its_threads_and_says_so():
     environment = os.environ | {"TF_NUM_INTRAOP_THREADS": "5"}
     done = subprocess.run([sys.executable, "-c", COMPUTED], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.stdout == (
-        "5 TensorFlow has computed with 5 threads already, and goes on with them, instead of the 3 of use_threads\n"
+        "5 TensorFlow has already started 5 threads and keeps using them, not the 3 set by use_threads\n"
     ), done.stderr

@@ -8,7 +8,7 @@ import pytest
 
 from helpers.gansynth.config import Config
 from helpers.gansynth.networks import Discriminator, Generator
-from helpers.training import loop, pictures
+from helpers.training import loop, plots
 from helpers.training import trainer as training
 
 SMALL = Config(
@@ -65,7 +65,7 @@ def test_a_table_in_print():
     assert [line.endswith("differs") for line in lines] == [False, True] + [False] * len(sizes)
     assert lines[-1].endswith(f"{network.count_params():,}")
     assert "original" not in training.describe(network)
-    with pytest.raises(ValueError, match="7 layers, and 6 sizes"):
+    with pytest.raises(ValueError, match="7 layers, but 6 sizes"):
         training.describe(network, sizes[1:])
 
 
@@ -82,20 +82,20 @@ def test_a_row_of_notes():
     data = np.random.RandomState(0).normal(size=(3, 8, 16, 2)).astype(np.float32)
     rows = axes_of(2, 3)
     for channel, row in enumerate(rows):
-        last = pictures.draw_row(data, row, channel)
+        last = plots.draw_row(data, row, channel)
         for ax, note in zip(row, data, strict=True):
             (image,) = ax.images
             np.testing.assert_array_equal(image.get_array(), note[:, :, channel].T)  # time to the right
-            assert image.get_clim() == pictures.CHANNELS[channel][2:]
+            assert image.get_clim() == plots.CHANNELS[channel][2:]
         assert last is row[-1].images[0]
     with pytest.raises(ValueError, match=r"shorter|longer"):
-        pictures.draw_row(data[:2], rows[0])
+        plots.draw_row(data[:2], rows[0])
 
 
 def test_curves_are_running_means():
     axes = axes_of(1, 2)[0]
     for _ in range(2):  # drawn anew, not over the old ones
-        assert pictures.plot_losses(HISTORY, axes) is axes
+        assert plots.plot_losses(HISTORY, axes) is axes
     (distance,) = (line for line in axes[0].lines if line.get_label() == "distance")
     np.testing.assert_array_equal(distance.get_xdata(), 8 * np.arange(1, 41))
     np.testing.assert_allclose(distance.get_ydata(), [1, *np.arange(1.5, 40)])  # of two steps of forty
@@ -112,7 +112,7 @@ def test_curves_from_a_table(tmp_path):
         table.writeheader()
         table.writerows(HISTORY)
     with open(path, newline="") as file:
-        axes = pictures.plot_losses(csv.DictReader(file), axes_of(1, 2)[0])
+        axes = plots.plot_losses(csv.DictReader(file), axes_of(1, 2)[0])
     assert axes[0].lines[0].get_ydata()[-1] == 39.5
     with pytest.raises(ValueError, match="no losses"):
-        pictures.plot_losses([])
+        plots.plot_losses([])

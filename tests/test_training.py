@@ -28,7 +28,7 @@ from helpers.evaluation import evaluating, results
 from helpers.files import LOCK
 from helpers.gansynth import checkpoint
 from helpers.gansynth.config import MIN_PITCH, NUM_PITCHES, Config
-from helpers.training import loop, pictures
+from helpers.training import loop, plots
 from helpers.training import trainer as training
 
 # Three stages of 4 x 32 pixels at most, each of a few steps, and notes of 100 samples.
@@ -303,7 +303,7 @@ def test_two_devices_take_the_step_of_one():
     process = python("-c", textwrap.dedent(MIRRORED), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     output, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors[-3000:]
-    assert output == "a batch of 3 cannot be shared equally among 2 devices\n"
+    assert output == "a batch of 3 cannot be split equally among 2 devices\n"
 
 
 # Checkpoints
@@ -476,12 +476,12 @@ def test_a_checkpoint_without_a_discriminator_is_told(saved, tmp_path):
     shutil.copytree(folder, run)
     prefix = run / "stage_00001" / "model.ckpt-36"
     save_tensors(prefix, {n: a for n, a in trainer.arrays().items() if not n.startswith("Discriminator")})
-    with pytest.raises(ValueError, match=r"not a whole training's state: it has no Discriminator/"):
+    with pytest.raises(ValueError, match=r"not hold the full state of a training: it has no Discriminator/"):
         training.Trainer.restore(run)
     save_tensors(prefix, {n: a if n == "global_step" else a * np.nan for n, a in trainer.arrays().items()})
     with pytest.raises(ValueError, match="not finite"):
         training.Trainer.restore(run)
-    with pytest.raises(ValueError, match=r"does not fit its experiment\.json: .* has shape"):
+    with pytest.raises(ValueError, match=r"does not match its experiment\.json: .* has shape"):
         training.Trainer.restore(folder, config=dataclasses.replace(CONFIG, fmap_max=3))
     with pytest.raises(FileNotFoundError, match="no such folder"):
         training.Trainer.restore(tmp_path / "nothing")
@@ -500,7 +500,7 @@ def test_a_checkpoint_without_a_discriminator_is_told(saved, tmp_path):
         ({"adam_beta2": 1.0}, "below 1"),
         ({"average_decay": 1.0}, "below 1"),
         ({"gradient_penalty_target": 0.0}, "gradient_penalty_target"),
-        ({"gen_gl_consistency_loss_weight": 1.0}, "does not have that loss"),
+        ({"gen_gl_consistency_loss_weight": 1.0}, "does not implement that loss"),
     ],
 )
 def test_numbers_that_make_no_sense(changes, message):
@@ -612,8 +612,8 @@ def test_what_is_measured_now_and_then_is_a_column_with_gaps(tmp_path):
     ]  # fmt: skip
     with open(tmp_path / loop.LOSSES, newline="") as file:
         table = list(csv.DictReader(file))
-    losses = {name: "1" for curves in pictures.PLOTTED.values() for name, _ in curves.values()}
-    pictures.plot_losses([{**row, **losses} for row in table], Figure().subplots(1, 2))  # gaps do not matter to it
+    losses = {name: "1" for curves in plots.PLOTTED.values() for name, _ in curves.values()}
+    plots.plot_losses([{**row, **losses} for row in table], Figure().subplots(1, 2))  # gaps do not matter to it
 
 
 @pytest.mark.slow
@@ -650,7 +650,7 @@ def test_evaluations_on_the_way(folder_of_notes, tmp_path, monkeypatch, capsys):
 def test_what_cannot_be_evaluated_is_said_before_the_training(folder_of_notes, tmp_path, capsys):
     for more, message in (
         (("--evaluate_every", "0"), "--evaluate_every is 0"),
-        (("--evaluate_every", "8"), "has 6 notes; 96 are needed"),
+        (("--evaluate_every", "8"), "has 6 notes; at least 96 are needed"),
         (("--evaluate_every", "8", "--evaluate_notes", "9"), "n is 9"),
         (("--evaluate_every", "8", "--reference", str(tmp_path / "nowhere")), "nowhere"),
         (("--reference", str(folder_of_notes)), "--evaluate_every"),
@@ -688,7 +688,8 @@ def test_a_second_training_in_one_folder_refuses(folder_of_notes, tmp_path, caps
         assert process.stdout.readline() == "begun\n"
         assert train.main(flags(folder_of_notes, out)) == 1
         assert (
-            capsys.readouterr().err == f"error: another training is running in {out}: end it, or choose another --out\n"
+            capsys.readouterr().err
+            == f"error: another training is running in {out}: stop it, or choose another --out\n"
         )
         assert [path.name for path in out.iterdir()] == [loop.LOCK]
     finally:
@@ -717,7 +718,7 @@ def test_a_run_that_is_asked_to_end_saves_and_goes_on(folder_of_notes, uninterru
     last = process.communicate()[1].strip().splitlines()[-1]
     assert process.returncode == 128 + number
     kept = training.Trainer.restore(out).global_step
-    assert last == f"stopped and saved at {kept} images; the same command goes on from there"
+    assert last == f"stopped and saved at {kept} images; the same command continues from there"
     assert 0 < kept < 80
     assert int(rows(out)[-1].split(",")[0]) == kept
     assert train.main(patient) == 0
@@ -761,7 +762,7 @@ def test_more_images_for_a_finished_run(eager, folder_of_notes, uninterrupted, t
     out = tmp_path / "out"
     shutil.copytree(uninterrupted, out)
     assert train.main(flags(folder_of_notes, out)) == 1
-    assert "has seen 80 images already; ask for more with --images" in capsys.readouterr().err
+    assert "has already seen 80 images; train longer with --images" in capsys.readouterr().err
     assert train.main(flags(folder_of_notes, out, "--images", "88", "--batch_size", "8")) == 0
     assert rows(out)[:-1] == rows(uninterrupted)
     assert rows(out)[-1].startswith("88,2,")
@@ -775,7 +776,8 @@ def test_continue_from_another_run(eager, folder_of_notes, uninterrupted, tmp_pa
     assert train.main(arguments) == 0
     assert [row.split(",")[0] for row in rows(out)] == ["images", "84"]
     assert train.main([*flags(folder_of_notes, out)[2:], "--continue_from", str(tmp_path / "nothing")]) == 1
-    assert "84 images already" in capsys.readouterr().err  # the run that is there counts, not where it came from
+    said = capsys.readouterr().err
+    assert "has already seen 84 images" in said  # the run in --out counts, not the one that it came from
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import soundfile
 from inputs import OtherPlayer, matched
 from inputs import Player as Model
 
-from helpers import audio, folders, instruments, matching, recordings, runtime
+from helpers import audio, folders, instruments, matching, recording_sources, runtime
 from helpers.audio import Audio
 from helpers.instruments import Instrument
 from helpers.widgets import BlendPad, Match
@@ -124,7 +124,7 @@ def test_another_one_from_the_list(mine):
 def test_what_cannot_be_read_leaves_what_was_there(mine, tmp_path):
     before = mine.recording
     (tmp_path / "poem.wav").write_text("roses are red")
-    for path, sentence in ((tmp_path / "none.wav", "there is no such file"), (tmp_path / "poem.wav", "not a sound")):
+    for path, sentence in ((tmp_path / "none.wav", "no such file"), (tmp_path / "poem.wav", "not a sound")):
         mine.load(path)
         assert sentence in mine.message
         assert mine.recording is before
@@ -179,8 +179,8 @@ def test_an_upload_that_is_no_sound_is_one_sentence_and_not_kept(mine, outputs, 
 def test_a_sound_without_a_note_is_shown_and_says_so(mine, asked):
     noise = np.random.RandomState(0).normal(size=2 * RATE) * 0.1
     mine.upload(wav(noise), "noise.wav")
-    assert "no pitch is heard" in mine.message
-    assert "no pitch is heard" in mine._by_part.value
+    assert "no pitch is detected" in mine.message
+    assert "no pitch is detected" in mine._by_part.value
     assert mine.recording.name == "noise"
     assert mine.notes == []
     mine.start()
@@ -194,13 +194,17 @@ def test_a_sound_without_a_note_is_shown_and_says_so(mine, asked):
 def test_a_link(mine, monkeypatch, outputs):
     fetched = []
     monkeypatch.setattr(
-        recordings, "download", lambda url: fetched.append(url) or recordings.keep(wav(tone(72)), "far.wav")
+        recording_sources,
+        "download",
+        lambda url: fetched.append(url) or recording_sources.keep(wav(tone(72)), "far.wav"),
     )
     mine._link.value = "https://example.com/far.wav"
     mine._fetch.click()
     assert fetched == ["https://example.com/far.wav"]
     assert heard(mine) == [72]
-    monkeypatch.setattr(recordings, "download", lambda url: (_ for _ in ()).throw(ConnectionError("cannot be reached")))
+    monkeypatch.setattr(
+        recording_sources, "download", lambda url: (_ for _ in ()).throw(ConnectionError("cannot be reached"))
+    )
     mine._link._handle_custom_msg({"event": "submit"}, [])
     assert "cannot be reached" in mine._by_link.value
     assert heard(mine) == [72]
@@ -210,11 +214,11 @@ def test_a_link(mine, monkeypatch, outputs):
 def test_the_app_fetches_nothing_unless_it_may_and_shows_nobody_the_recordings_of_others(
     bank, monkeypatch, allowed, outputs
 ):
-    recordings.keep(wav(tone()), "somebody.wav")
+    recording_sources.keep(wav(tone()), "somebody.wav")
     assert "somebody (added)" in [name for name, _ in Match(bank)._list.options]
     monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5")
     monkeypatch.setenv("GANSYNTH_APP_DOWNLOADS", "1" if allowed else "")
-    monkeypatch.setattr(recordings, "download", lambda url: BLOWN)
+    monkeypatch.setattr(recording_sources, "download", lambda url: BLOWN)
     match = Match(bank, PLUCKED)
     assert [name for name, _ in match._list.options] == ["choose a recording", "blown", "plucked"]
     match.fetch("https://example.com/a.wav")
@@ -329,7 +333,7 @@ def test_trim_to_nothing_leaves_what_was_there(mine):
 
 def test_trimmed_to_where_nothing_sounds(mine):
     mine.trim(3.6, 4)
-    assert "silence" in mine.message
+    assert "silent" in mine.message
     assert mine.notes == []
     mine.trim(0, 3)
     assert mine.message == ""
@@ -340,7 +344,7 @@ def test_the_pitch_is_corrected(mine):
     mine._pitch.value = 50
     assert (mine.pitch, heard(mine)) == (50, [50])
     assert "find_notes(recording, pitch=50)" in mine.code()
-    assert "you said D3" in mine._heard.value
+    assert "you gave D3" in mine._heard.value
     mine._pitch.value = -1
     assert (mine.pitch, heard(mine)) == (None, [48])
     mine.pitch = 47

@@ -1,4 +1,4 @@
-"""Make the bundled `demo` checkpoint: a small generator fitted to notes of two freely licensed soundfonts.
+"""Make the bundled `demo` checkpoint: a generator fitted to notes of two freely licensed soundfonts.
 
     python tools/make_demo_checkpoint.py render --work WORK --soundfonts FOLDER ...
     python tools/make_demo_checkpoint.py fit    --work WORK --minutes MINUTES    # kill and repeat at will
@@ -548,7 +548,7 @@ def first_kernel(axes: np.ndarray, pitches: np.ndarray) -> np.ndarray:
 def export(work: Path, out: Path) -> None:
     """Write our compact format in float16, and the losses beside it."""
     from helpers.gansynth.checkpoint import COMPACT_NAME, Checkpoint, read, write
-    from helpers.gansynth.model import BETWEEN_VOICES
+    from helpers.gansynth.model import BETWEEN_INSTRUMENTS
 
     with np.load(work / "weights.npz") as saved:
         record = json.loads(str(saved["record"]))
@@ -563,7 +563,7 @@ def export(work: Path, out: Path) -> None:
     about = {
         "title": f"Demo: {len(VOICES)} voices of FluidR3 GM and MuseScore General, fitted by reconstruction",
         "license": "MIT (soundfonts and weights)",
-        "prior": BETWEEN_VOICES,
+        "prior": BETWEEN_INSTRUMENTS,
         "axes": AXES,
         "steps": record["step"],
         "instruments": instruments,

@@ -7,7 +7,8 @@
     python tools/stamp_notebooks.py --repository https://github.com/you/gansynth-suite
 
 The address of the repository is in pyproject.toml. After a fork, `--repository` (or `make repository`) changes it
-there, in all notebooks and in README.md. A new notebook needs a first cell of markdown; the rest is inserted.
+there, in all notebooks, in README.md and in CITATION.cff. A new notebook needs a first cell of markdown; the rest is
+inserted.
 
 A figure is a picture of docs/figures in a cell of markdown, `![what it shows](x "docs/figures/gan.png")`. The file is
 written in place of x, because Colab shows neither files beside a notebook nor a cell's attachments.
@@ -39,8 +40,8 @@ IS_WAYS = re.compile(r"\n*^(?:Previous|Next): \[.*\Z", re.M)
 FIGURE = re.compile(r'!\[([^\]]*)\]\(\S* "(docs/figures/\w+\.png)"\)')
 
 ABOUT = (
-    "This first cell finds the `helpers` package and says where it runs; its code is folded away. In Colab it first "
-    "fetches the repository and installs the few small packages that Colab lacks."
+    "This first cell finds the `helpers` package and reports where the notebook runs; its code is folded away. In "
+    "Colab, it first downloads the repository and installs the few small packages that Colab lacks."
 )
 IS_ABOUT = "This first cell"
 # Colab makes a form of the cell, with a field for the address: until the project has one, somebody has to type it.
@@ -241,8 +242,8 @@ def _changes(root: Path, notebooks: Sequence[Path], repository: str | None) -> d
         among = sorted(other.name for other in path.parent.glob("*.ipynb"))
         texts[path] = stamped(path.read_text("utf-8"), path.name, new, among, root)
     if repository:
-        texts[root / "README.md"] = moved((root / "README.md").read_text("utf-8"), old, new)
-        texts[settings] = moved(settings.read_text("utf-8"), old, new)
+        for path in (root / "README.md", root / "CITATION.cff", settings):
+            texts[path] = moved(path.read_text("utf-8"), old, new)
     return {path: text for path, text in texts.items() if text != path.read_text("utf-8")}
 
 

@@ -1,11 +1,11 @@
-"""How good a sound or a model is, in numbers with their conditions; a listening test, for what no number says.
+"""Measure the quality of sounds and models, and set up listening tests for what the measures miss.
 
-    evaluation.self_check(model)                                    # is this checkpoint what it should be?
+    evaluation.self_check(model)                                    # is this checkpoint intact?
     evaluation.evaluate(model, reference, n=1000)                   # how good is it?
     evaluation.compare({"demo": found, "mine": other})              # which is better?
-    results_page.write({"demo": found}, "outputs/demo.html")        # the same as a page, to put beside a paper
+    results_page.write({"demo": found}, "outputs/demo.html")        # the same as a page, to cite in a paper
     evaluation.listening_test(clips, "outputs/test.html")           # which do people prefer?
-    agreement.measure(clip, song)                                   # does a clip keep to its score?
+    agreement.measure(clip, song)                                   # does a clip follow its score?
 
 Notebook: 06_compare, 12_measure.
 """

@@ -1,7 +1,7 @@
-"""How well a clip keeps to its score: its pitch classes, onsets and pitch against the notes, measured and drawn.
+"""How well a clip follows its score: measure and plot its pitch classes, onsets and pitch against the notes.
 
-The numbers are of a clip and of the tools that listen to it: reverberation, overtones, soft attacks and chords all cost
-some. So they say something only beside those of a rendering that is known to be right: `soundfont.reference`.
+The scores depend on the analysis as well as on the clip: reverberation, overtones, soft attacks and chords all lower
+them. So they are meaningful only in comparison with those of a rendering known to be right: `soundfont.reference`.
 
 Notebook: 06_compare.
 """
@@ -20,51 +20,51 @@ from ..midi import Song, plot
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SAMPLE_RATE = 16000  # Hz at which a clip is listened to
-HOP = 512  # samples from frame to frame, 32 ms
-ONSET_HOP = 128  # samples; at 256 onsets are heard 10 ms later, and some of them too late
-CHROMA_BINS = 36  # an octave, three a semitone
-CHROMA_OCTAVES = 7  # from C1 on
+SAMPLE_RATE = 16000  # Hz to which a clip is resampled for the analysis
+HOP = 512  # samples between frames, 32 ms
+ONSET_HOP = 128  # samples; with 256, onsets are detected 10 ms later, and some of them too late
+CHROMA_BINS = 36  # per octave, three per semitone
+CHROMA_OCTAVES = 7  # from C1 upwards
 PITCH_WINDOW = 2048  # samples, four periods of C1
-LOWEST, HIGHEST = "C1", "C7"  # pitches that are looked for
-RINGING = 0.3  # s that a note may sound on after its end: the release of a rendering, unless one asks for another
-ONSET_SECONDS = 0.05  # between an onset and its note, as onset detectors are commonly judged
-SAME_ONSET_SECONDS = 0.03  # notes of a chord begin within
-IN_TUNE_CENTS = 50.0  # nearer to its note than to any other
+LOWEST, HIGHEST = "C1", "C7"  # range of the pitch tracker
+RINGING = 0.3  # seconds that a note may ring on after its end: the default release of a rendering
+ONSET_SECONDS = 0.05  # tolerance between an onset and its note, as is usual for onset detectors
+SAME_ONSET_SECONDS = 0.03  # notes that begin within this time of each other have one onset, as in a chord
+IN_TUNE_CENTS = 50.0  # half a semitone: nearer to its note than to any other
 
 
 class Agreement(NamedTuple):
-    """Shares from 0 to 1; not a number where there was nothing to judge."""
+    """Scores from 0 to 1; NaN where there was nothing to compare."""
 
-    chroma: float  # of the frames in which the score sounds: the clip's strongest pitch class is one of its notes'
-    onsets: float  # F-measure: of the score's onsets, found within ONSET_SECONDS, and of those found, the score's
-    pitch: float  # of the frames with a pitch: within IN_TUNE_CENTS of a note of the score, octaves not counted
+    chroma: float  # share of frames with notes in the score in which the clip's strongest pitch class is one of theirs
+    onsets: float  # F-measure of the detected onsets against the score's, with a tolerance of ONSET_SECONDS
+    pitch: float  # share of pitched frames within IN_TUNE_CENTS of a note of the score, octaves disregarded
 
     def __str__(self) -> str:
         return f"chroma {self.chroma:.0%}, onsets {self.onsets:.0%}, pitch {self.pitch:.0%}"
 
 
 class _Tracks(NamedTuple):
-    """What was heard in a clip."""
+    """The analysis of a clip."""
 
-    seconds: np.ndarray  # the middle of each frame
-    chroma: np.ndarray  # the strongest pitch class of each frame, 0 is C
-    pitch: np.ndarray  # of each frame as a MIDI number with a fraction, not a number where there is none
-    onsets: np.ndarray  # s
+    seconds: np.ndarray  # time of the middle of each frame
+    chroma: np.ndarray  # strongest pitch class of each frame, 0 is C
+    pitch: np.ndarray  # pitch of each frame as a fractional MIDI number, NaN if unpitched
+    onsets: np.ndarray  # times of the detected onsets (s)
 
 
 def measure(clip: Audio, song: Song) -> Agreement:
     """Compare a clip with the score that it plays.
 
-    The pitch is tracked by pYIN, which follows one voice: of chords it says little. It takes a quarter of the
-    clip's time, or less.
+    The pitch is tracked by pYIN, which follows a single voice, so it is of little use for chords. The analysis takes a
+    quarter of the clip's duration, or less.
 
     Args:
-      clip: what plays the song, from its first second on.
-      song: the score; drum tracks are left out.
+      clip: a rendering of the song from its beginning.
+      song: the score; drum tracks are ignored.
 
     Raises:
-      ValueError: the clip is empty or not finite, or the song has no pitched note.
+      ValueError: the clip is empty or not finite, or the song has no pitched notes.
 
     >>> from helpers import midi, soundfont
     >>> from helpers.evaluation import agreement
@@ -77,26 +77,26 @@ def measure(clip: Audio, song: Song) -> Agreement:
 
 
 def draw(clip: Audio, song: Song, ax: Axes | None = None) -> tuple[Axes, Agreement]:
-    """Draw what was heard over the notes: the pitch, blue where it agrees and red where not, and onsets as ticks.
+    """Plot the detected pitch and onsets over the notes: pitch in blue where it agrees, else red; onsets as ticks.
 
-    Args, errors as for `measure`.
+    Arguments and errors are those of `measure`; `ax` is the matplotlib axes to draw into, by default new ones.
 
     Returns:
-      (the axes, the Agreement).
+      The axes, and the Agreement.
     """
     notes, starts = _expected(song)
     tracks = _listen(clip)
     ax = plot(song, ax)
     for collection in ax.collections:
-        collection.set_alpha(0.35)  # the notes are the background here
+        collection.set_alpha(0.35)  # keep the notes in the background
     nearest, cents = _nearest(tracks.seconds, tracks.pitch, notes)
     agrees = np.abs(cents) <= IN_TUNE_CENTS
-    height = nearest + cents / 100  # in the octave of the note
+    height = nearest + cents / 100  # moved into the octave of the note
     low, high = ax.get_ylim()
     off = np.isfinite(cents) & ~agrees
     ax.plot(tracks.seconds[agrees], height[agrees], ".", markersize=2.5, color="#1f4e9c", label="pitch, agrees")
-    ax.plot(tracks.seconds[off], height[off], ".", markersize=2.5, color="#d1322d", label="pitch, does not")
-    ax.plot(tracks.onsets, np.full(len(tracks.onsets), low), "|", markersize=10, color="0.15", label="onset heard")
+    ax.plot(tracks.seconds[off], height[off], ".", markersize=2.5, color="#d1322d", label="pitch, disagrees")
+    ax.plot(tracks.onsets, np.full(len(tracks.onsets), low), "|", markersize=10, color="0.15", label="onset detected")
     ax.set_ylim(low, high)
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small")
     agreement = _judge(tracks, notes, starts)
@@ -105,10 +105,10 @@ def draw(clip: Audio, song: Song, ax: Axes | None = None) -> tuple[Axes, Agreeme
 
 
 def _expected(song: Song) -> tuple[np.ndarray, np.ndarray]:
-    """The pitched notes [n, 3] as pitch, start, end of ringing (a rendering's release); and the seconds of onsets."""
+    """The pitched notes [n, 3] as pitch, start and end (release included); and the times of distinct onsets."""
     rows = [(n.pitch, n.start, n.end + RINGING) for track in song.tracks if not track.is_drum for n in track.notes]
     if not rows:
-        raise ValueError(f"{song.name} has no pitched note, so there is nothing to compare a clip with")
+        raise ValueError(f"{song.name} has no pitched notes, so there is nothing to compare a clip with")
     notes = np.array(sorted(rows, key=lambda row: row[1]), float)
     starts = notes[:, 1]
     return notes, starts[np.diff(starts, prepend=-np.inf) > SAME_ONSET_SECONDS]
@@ -119,9 +119,7 @@ def _listen(clip: Audio) -> _Tracks:
 
     samples = sound.resample(Audio(np.asarray(clip.mono, np.float32), clip.sample_rate), SAMPLE_RATE).samples
     if not len(samples) or not np.isfinite(samples).all():
-        raise ValueError(
-            "the audio is empty or holds samples that are not finite numbers, so nothing can be heard in it"
-        )
+        raise ValueError("the audio is empty or has samples that are not finite, so it cannot be analysed")
     samples = np.pad(samples, (0, max(0, PITCH_WINDOW - len(samples))))
     lowest, highest = map(float, librosa.note_to_hz((LOWEST, HIGHEST)))
     chroma = librosa.feature.chroma_cqt(
@@ -131,7 +129,7 @@ def _listen(clip: Audio) -> _Tracks:
         fmin=lowest,
         bins_per_octave=CHROMA_BINS,
         n_octaves=CHROMA_OCTAVES,
-        tuning=0.0,  # not the clip's own: what is out of tune must count as that
+        tuning=0.0,  # no estimate from the clip: a clip that is out of tune must score lower
     )
     hertz, voiced, _ = librosa.pyin(
         samples, sr=SAMPLE_RATE, hop_length=HOP, frame_length=PITCH_WINDOW, fmin=lowest, fmax=highest
@@ -159,16 +157,16 @@ def _judge(tracks: _Tracks, notes: np.ndarray, starts: np.ndarray) -> Agreement:
 
 
 def _matched(starts: np.ndarray, heard: np.ndarray) -> int:
-    """How many pairs of a start and an onset lie within ONSET_SECONDS, each in one pair at most."""
-    from mir_eval.util import match_events  # not mir_eval.onset: that warns when nothing was heard
+    """The most pairs of a start and an onset within ONSET_SECONDS, each used in one pair at most."""
+    from mir_eval.util import match_events  # not mir_eval.onset, which warns if there are no onsets
 
     return len(match_events(starts, heard, ONSET_SECONDS))
 
 
 def _nearest(seconds: np.ndarray, pitch: np.ndarray, notes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each frame the sounding note that is nearest to its pitch, octaves aside, and the cents from it, -600 to 600.
+    """For each frame, the sounding note nearest in pitch, octaves disregarded, and the deviation, -600 to 600 cents.
 
-    Not a number where there is no pitch or no note.
+    Both are NaN where there is no pitch or no note.
     """
     nearest, cents = np.full(len(seconds), np.nan), np.full(len(seconds), np.nan)
     for note, start, end in notes:

@@ -1,7 +1,7 @@
-"""A classifier of pitch and instrument, trained on a reference: inception score, FID and pitch entropy use it.
+"""A classifier of pitch and instrument, trained on the reference, for inception score, FID and pitch entropy.
 
-The paper's was a network trained on NSynth that was never published. So these numbers can be compared between models
-that were measured with one classifier, taught on one reference, and with no number of another paper.
+The paper's classifier, trained on NSynth, was never published. So these scores can be compared between models that were
+evaluated with the same classifier, trained on the same reference, but not with scores from other papers.
 
 Notebook: 12_measure.
 """
@@ -16,13 +16,13 @@ import numpy as np
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-HIDDEN = 64  # units, whose activations are the features of FID
-STEPS = 1000  # epochs, at most
-DECAY = 0.1  # L2 penalty; there are a few hundred notes
+HIDDEN = 64  # hidden units, whose activations are the features for FID
+STEPS = 1000  # the most epochs
+DECAY = 0.1  # L2 penalty, chosen for a few hundred notes
 
 
 class Classifier(NamedTuple):
-    """Two networks with one hidden layer each; `taught` makes them."""
+    """Two networks with one hidden layer each, as returned by `trained`."""
 
     pitch: Pipeline
     instrument: Pipeline
@@ -34,16 +34,16 @@ class Classifier(NamedTuple):
         return np.maximum(scaled @ network.coefs_[0] + network.intercepts_[0], 0)
 
 
-def taught(
+def trained(
     pictures: np.ndarray, semitones: np.ndarray, pitches: np.ndarray, instruments: np.ndarray, seed: int
 ) -> Classifier:
     """Train a classifier.
 
     Args:
-      pictures: what tells the instrument, [n, cells] of `pictures.log_mel`.
-      semitones: what tells the pitch, [n, COUNT] of `pictures.semitones`.
+      pictures: features for the instrument, [n, cells] from `features.log_mel`.
+      semitones: features for the pitch, [n, COUNT] from `features.semitones`.
       pitches, instruments: the classes, [n].
-      seed: of the first weights and the order of notes.
+      seed: seed of the initial weights and of the order of notes.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
@@ -55,5 +55,5 @@ def taught(
         return make_pipeline(StandardScaler(), layers)
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # how good it became, its accuracy says
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the classifier's accuracy is reported anyway
         return Classifier(network().fit(semitones, pitches), network().fit(pictures, instruments))

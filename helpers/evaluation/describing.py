@@ -1,4 +1,4 @@
-"""Everything that is measured of single notes, some at a time, and kept on disk so that it is measured once.
+"""Compute the features of single notes, in batches, and cache them on disk.
 
 Notebook: 12_measure.
 """
@@ -17,24 +17,25 @@ from tqdm.auto import tqdm
 
 from .. import pitch
 from ..files import in_turn, replacing
-from . import embedding, pictures
+from . import embedding, features
 
-BATCH = 32  # notes described, and kept, together
-MAX_CORES = 8  # each listens with 300 MB
-NUMBERS = "numbers"  # beside the fields of `Notes` in a file
+BATCH = 32  # notes per file of the cache
+MAX_CORES = 8  # processes that track pitches; each takes 300 MB
+NUMBERS = "numbers"  # name of the notes' numbers in a file, next to the fields of `Notes`
 
 Stream = Callable[[np.ndarray], Iterator[tuple[int, "np.ndarray | str"]]]  # numbers -> (number, samples or a problem)
 
 
 class Notes(NamedTuple):
-    """What is known of some notes: each field an array [n] or [n, features].
+    """The features of some notes, each an array [n] or [n, features].
 
     Attributes:
       pitches: MIDI numbers.
-      instruments: a number each.
-      pyin, swift_f0: cents off their pitches by `pitch`; not a number where none is heard or asked for.
-      mel, semitones: of `pictures`.
-      musicnn: of `embedding`.
+      instruments: the number of each note's instrument.
+      pyin, swift_f0: deviations from the pitch by the two trackers of `pitch`, cents; NaN where no pitch is detected or
+        none was tracked.
+      mel, semitones: from `features`.
+      musicnn: embeddings from `embedding`.
     """
 
     pitches: np.ndarray
@@ -46,32 +47,35 @@ class Notes(NamedTuple):
     musicnn: np.ndarray
 
     def at(self, indices: np.ndarray) -> Notes:
-        """Some of them."""
+        """The notes at these indices."""
         return Notes(*(field[indices] for field in self))
 
 
 def describe(
     waves: np.ndarray, pitches: np.ndarray, sample_rate: int, tracked: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
-    """The fields of `Notes` that are heard.
+    """Compute the fields of `Notes` that depend on the audio.
 
     Args:
       waves: samples [n, samples].
       pitches: MIDI numbers [n].
       sample_rate: Hz.
-      tracked: bool [n], whether the deviation from the pitch is asked for, a quarter of the work; None for all notes.
+      tracked: bool [n], the notes whose pitch to track, a quarter of the work; None for all.
+
+    Returns:
+      Name of the field -> array.
     """
     import joblib
 
     tracked = np.ones(len(waves), bool) if tracked is None else tracked
     listen = joblib.delayed(_listen)
     cores = min(MAX_CORES, joblib.cpu_count(), len(waves))
-    heard = joblib.Parallel(cores, return_as="generator")(  # other processes listen while this one draws
+    heard = joblib.Parallel(cores, return_as="generator")(  # runs in other processes, parallel to the rest below
         listen(wave, note, sample_rate) for wave, note in zip(waves[tracked], pitches[tracked], strict=True)
     )
     drawn = {
-        "mel": pictures.log_mel(waves, sample_rate),
-        "semitones": pictures.semitones(waves, sample_rate),
+        "mel": features.log_mel(waves, sample_rate),
+        "semitones": features.semitones(waves, sample_rate),
         "musicnn": embedding.musicnn(waves, sample_rate),
     }
     cents = np.full((2, len(waves)), np.nan)
@@ -93,22 +97,22 @@ def described(
     progress: bool = True,
     untracked: int = 0,
 ) -> tuple[np.ndarray, Notes, list[str]]:
-    """`describe` for many notes, with bounded memory and a progress bar; it resumes where it was stopped.
+    """Compute the features of many notes, with bounded memory and a progress bar; an interrupted call can be resumed.
 
     Args:
-      stream: gives the notes with some numbers, in any order.
+      stream: yields the notes of given numbers, in any order.
       pitches, instruments: of all notes, [n].
       sample_rate: Hz.
-      folder: where what was measured is kept, a file for each BATCH; None for nowhere.
-      name: what the bar says.
-      progress: show it.
-      untracked: how many notes at the beginning need no deviation from the pitch.
+      folder: folder of the cache, with one file for each BATCH; None for no cache.
+      name: label of the progress bar.
+      progress: show the bar.
+      untracked: number of notes at the beginning whose pitch need not be tracked.
 
     Returns:
-      (the numbers of the notes that could be heard, in rising order; these notes; a line for each that could not be).
+      (the numbers of the usable notes, in ascending order; these notes; a line for each note that was not usable).
 
     Raises:
-      ValueError: there is none.
+      ValueError: no note is usable.
     """
     with contextlib.ExitStack() as held:
         if folder is not None:
@@ -131,7 +135,7 @@ def described(
                             np.savez(partial, allow_pickle=False, **parts[-1])
                 bar.update(len(batch))
     if not parts:
-        raise ValueError(f"none of the notes can be heard: {problems[0] if problems else 'there is none'}")
+        raise ValueError(f"none of the notes is usable: {problems[0] if problems else 'there are none'}")
     joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     numbers = joined.pop(NUMBERS)
     order = np.argsort(numbers)
@@ -139,7 +143,7 @@ def described(
 
 
 def _kept(path: Path) -> dict[str, np.ndarray] | None:
-    """What is in a file, or None if it is damaged; then those notes are heard again."""
+    """The contents of a file, or None if it is damaged, so that its notes are analysed again."""
     wanted = {NUMBERS, *Notes._fields} - {"pitches", "instruments"}
     try:
         with np.load(path, allow_pickle=False) as file:

@@ -1,13 +1,13 @@
-"""What musicnn hears in a note: 200 numbers from a network that was trained on music, and not by us.
+"""The musicnn embedding of notes: 200 numbers from a network trained on music by others.
 
     embedding.musicnn(waves, sample_rate)       # float32 [n, 200]
 
-musicnn (Pons and Serra 2019) names tags such as "violin" or "slow" for three seconds of music. The 200 numbers are its
-last layer but one. Distances between distributions are measured in them (`metrics.kid`, `metrics.frechet`), because an
-embedding that its maker has also tuned a model with would flatter that model.
+musicnn (Pons and Serra 2019) predicts tags such as "violin" or "slow" from three seconds of music. The embedding is the
+output of its penultimate layer. Distances between distributions are computed in it (`metrics.kid`, `metrics.frechet`),
+because an embedding that a model had also been tuned with would favour that model.
 
-The network is written here anew, and reads the published weights (MagnaTagATune, ISC licence; data/embeddings).
-`tools/make_musicnn.py` says how they were made smaller.
+The network is reimplemented here, and reads the published weights (MagnaTagATune, ISC licence; data/embeddings), which
+`tools/make_musicnn.py` has made smaller.
 
 Notebook: 12_measure.
 """
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
     from ..gansynth.backend import tf
 
 WEIGHTS = BUNDLED / "embeddings" / "musicnn.npz"
-SIZE = 200  # numbers of an embedding
+SIZE = 200  # length of an embedding
 
-# The log-mel picture that it was trained on. Source: musicnn's configuration and extractor.
+# The log-mel spectrogram that it was trained on. Source: musicnn's configuration and extractor.
 SAMPLE_RATE, FRAME, HOP, BANDS = 16000, 512, 256, 96
 COLUMNS = 187  # three seconds
 COMPRESSION = 10000  # log10(1 + 10000 x)
 
-LEVEL = 0.1  # root mean square that each note is brought to, -20 dB: the picture depends on the level
-BATCH = 4  # notes at a time, for the sake of the processor's cache: a layer's output takes 9 MB a note
-TIMBRAL, TEMPORAL, MIDDLE = (0, 1), (2, 3, 4), (5, 6, 7)  # the numbers of its convolutions, by what they are for
+LEVEL = 0.1  # root mean square to which each note is scaled, -20 dB: the spectrogram depends on the level
+BATCH = 4  # notes at a time, to suit the processor's cache: a layer's output takes 9 MB per note
+TIMBRAL, TEMPORAL, MIDDLE = (0, 1), (2, 3, 4), (5, 6, 7)  # numbers of its convolutions, by kind
 
 
 def musicnn(waves: np.ndarray, sample_rate: int) -> np.ndarray:
-    """The embedding of some notes.
+    """The embeddings of notes.
 
     Args:
-      waves: [n, samples]; each is brought to one level, and its first three seconds are heard.
+      waves: [n, samples]; each is scaled to the same level, and only its first three seconds are used.
       sample_rate: Hz.
 
     Returns:
@@ -72,7 +72,7 @@ def musicnn(waves: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def _picture(wave: np.ndarray, sample_rate: int) -> np.ndarray:
-    """The log-mel picture of a note, float32 [COLUMNS, BANDS]."""
+    """The log-mel spectrogram of a note, float32 [COLUMNS, BANDS]."""
     librosa = compiled.librosa()
     if sample_rate != SAMPLE_RATE:
         wave = audio.resample(Audio(wave, sample_rate), SAMPLE_RATE).samples
@@ -93,7 +93,7 @@ def _network() -> tf.types.experimental.PolymorphicFunction:
 
 
 def _embed(weights: Mapping[str, tf.Tensor], pictures: tf.Tensor) -> tf.Tensor:
-    """[n, COLUMNS, BANDS] -> [n, SIZE]. Layers have the numbers that TensorFlow gave them in the published graph."""
+    """[n, COLUMNS, BANDS] -> [n, SIZE]. Layers are numbered as by TensorFlow in the published graph."""
     from ..gansynth.backend import tf
 
     def layer(kind: str, number: int, part: str) -> tf.Tensor:
@@ -106,24 +106,24 @@ def _embed(weights: Mapping[str, tf.Tensor], pictures: tf.Tensor) -> tf.Tensor:
         return normalised(tf.nn.relu(y + layer("conv2d", number, "bias")), number + 1)
 
     def in_time(x: tf.Tensor) -> tf.Tensor:
-        """With three columns of zeros at either end."""
+        """Pad with three columns of zeros at either end."""
         return tf.pad(x, [[0, 0], [3, 3], *([[0, 0]] * (len(x.shape) - 2))])
 
     def timbral(number: int) -> tf.Tensor:
         """A convolution over columns and bands, [n, columns, bands that fit, filters]."""
         kernel = layer("conv2d", number, "kernel")[:, :, 0]  # [7, height, filters]
-        windows = tf.signal.frame(in_time(x), kernel.shape[1], 1, axis=2)  # with the bands as channels: 5 x as fast
+        windows = tf.signal.frame(in_time(x), kernel.shape[1], 1, axis=2)  # the bands as channels: 5 times as fast
         return activated(tf.nn.conv2d(windows, kernel[:, None], 1, "VALID"), number)
 
     def temporal(number: int) -> tf.Tensor:
-        """A convolution over columns, of each band alone, [n, columns, bands, filters]."""
+        """A convolution over columns, of each band separately, [n, columns, bands, filters]."""
         kernel = layer("conv2d", number, "kernel")[:, 0, 0]  # [width, filters]
         width = kernel.shape[0]
         padded = tf.pad(x, [[0, 0], [(width - 1) // 2, width // 2], [0, 0]])
         return activated(tf.einsum("nctb,tf->ncbf", tf.signal.frame(padded, width, 1, axis=1), kernel), number)
 
     def middle(y: tf.Tensor, number: int) -> tf.Tensor:
-        """A convolution over columns, of all that was found before, [n, columns, filters]."""
+        """A convolution over columns of the previous layer, [n, columns, filters]."""
         return activated(tf.nn.conv1d(in_time(y), layer("conv2d", number, "kernel")[:, :, 0], 1, "VALID"), number)
 
     x = normalised(pictures, 0)

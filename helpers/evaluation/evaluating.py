@@ -1,15 +1,19 @@
-"""How good a model is: its notes against a reference's, in numbers with intervals, beside what they can be at best.
+"""Evaluate a model: compare its notes with a reference's, with intervals and with the best scores that are possible.
 
     reference = dataset.open_sounds("soundfont:", model.config)
     found = evaluation.evaluate(model, reference, n=500, seed=0)
     found                                        # a table
     results.write(found, "outputs/mine.json")
 
-One number says little: most depend on how many notes there are and on the tools that listen. So three rows are measured
-in one run, with as many notes each. "model" are notes of random latents. "reference" are notes of the reference that
-the others are not compared with, by the same instruments: the floor, which a copy of the reference would reach. A model
-with instruments of its own lies above it, the more so the fewer instruments there are. "round trip" are the same notes,
-made into the model's spectrograms and back: what its representation costs, and the best that it could draw.
+A single score says little, because most scores depend on the number of notes and on the tools that analyse them. So
+three rows of equal size are measured in one run:
+
+- "model": notes of random latents.
+- "reference": notes of the reference, held out from those to compare with but by the same instruments. Their distance
+  is the floor, which a copy of the reference would reach. A model with other instruments is above it, the more so the
+  fewer instruments there are.
+- "round trip": the notes of "reference", converted to the model's spectrograms and back. They show the loss due to its
+  representation, and so the best that the model could do.
 
 Notebook: 12_measure.
 """
@@ -40,26 +44,26 @@ if TYPE_CHECKING:
     from ..gansynth import GANSynth
     from ..gansynth.config import Config
 
-FORMAT = 2  # of what is measured and kept: another number is measured anew
-FIXED = "compared with"  # the notes that the three rows are
-NOTES_A_LATENT = 4  # so that an instrument is heard at several pitches
+FORMAT = 2  # version of the cached features
+FIXED = "compared with"  # the notes with which the three rows are compared
+NOTES_PER_LATENT = 4  # notes per latent, so that each instrument is heard at several pitches
 MIN_NOTES = 48
 
-# Fewer notes than these, and a number means nothing.
-MIN_NDB = 500  # ten a cell
+# With fewer notes than these, a metric is meaningless.
+MIN_NDB = 500  # ten per cell
 MIN_KERNEL = 100
-MIN_FRECHET = 3  # for each feature
-MIN_CLASS = 4  # notes of an instrument that the classifier is taught
-MIN_ACCURACY = 0.5  # of the classifier, or what it says of notes means nothing
-PRINCIPAL = 32  # components of the log-mel pictures that distances are measured in
+MIN_FRECHET = 3  # per feature
+MIN_CLASS = 4  # notes of an instrument, for the classifier to be trained on it
+MIN_ACCURACY = 0.5  # of the classifier, for the metrics that use it
+PRINCIPAL = 32  # principal components of the log-mel spectrograms in which distances are computed
 SIGNED = ("kid_musicnn", "kid_mel")  # metrics that can be below 0
-MANY, FEWER = 3000, 50  # beyond so many notes, so many resamples
+MANY, FEWER = 3000, 50  # with more notes than the first, the number of resamples is the second
 
-Statistic = Callable[[np.ndarray], float]  # the numbers of some notes -> a number
+Statistic = Callable[[np.ndarray], float]  # indices of notes -> a metric of those notes
 
 
 class Entry(Protocol):
-    """What must be known about a note of a reference."""
+    """The metadata needed of a note of the reference."""
 
     @property
     def pitch(self) -> int: ...
@@ -68,7 +72,7 @@ class Entry(Protocol):
 
 
 class Reference(Protocol):
-    """Notes to compare with, as `training.dataset.Sounds` gives them."""
+    """Notes to compare with, such as a `training.dataset.Sounds`."""
 
     @property
     def entries(self) -> Sequence[Entry]: ...
@@ -88,21 +92,21 @@ def evaluate(
     named: str = "reference",
     progress: bool = True,
 ) -> Evaluation:
-    """Measure a model against a reference.
+    """Evaluate a model against a reference.
 
     Args:
-      model: that makes notes.
-      reference: notes to compare with, at the model's sample rate: `training.dataset.open_sounds`.
-      n: notes in each row. The reference should have twice as many; with fewer, all rows are shorter.
-      seed: of the latents, of the choice of notes, of cells, classifier and resamples.
-      z: instruments to judge in place of random latents, [count, latent_vector_size].
-      cache_dir: where what was heard of each note is kept, so that an interrupted call goes on, and a second model is
-        compared with the same reference in less than half the time; None for nowhere.
-      named: what the result calls the reference.
-      progress: show bars.
+      model: the model to evaluate.
+      reference: notes to compare with, at the model's sample rate (`training.dataset.open_sounds`).
+      n: number of notes in each row. The reference should have twice as many; if it has fewer, all rows are shorter.
+      seed: seed of the latents, the choice of notes, the cells, the classifier and the resamples.
+      z: latents to evaluate instead of random ones, [count, latent_vector_size].
+      cache_dir: folder in which the features of notes are cached, so that an interrupted call can be resumed, and a
+        second model is compared with the same reference in less than half the time; None for no cache.
+      named: name of the reference in the result.
+      progress: show progress bars.
 
     Raises:
-      ValueError: there are fewer than MIN_NOTES usable notes for each row, or an argument makes no sense.
+      ValueError: there are fewer than MIN_NOTES usable notes for each row, or an argument is invalid.
 
     Example:
       reference = dataset.open_sounds("soundfont:", model.config, programs=range(0, 96, 8))
@@ -112,7 +116,7 @@ def evaluate(
 
     check_size(len(reference.entries), n, named)
     keep = _Keeper(None if cache_dir is None else as_path(cache_dir), model.sample_rate, progress)
-    with threadpool_limits(1, user_api="blas"):  # of many small products; threads wait longer than they compute
+    with threadpool_limits(1, user_api="blas"):  # the matrix products are too small for several threads to pay off
         found = _evaluated(model, reference, n, seed, z, keep, named)
     return dataclasses.replace(found, reference_notes=_which(reference.entries))
 
@@ -128,7 +132,7 @@ def _evaluated(
     rows = zip((FIXED, OTHER, ROUND_TRIP), itertools.pairwise(ends), strict=True)
     notes = {row: heard.at(np.arange(first, last)) for row, (first, last) in rows}
 
-    pitches = np.random.RandomState(seed).permutation(notes[OTHER].pitches)  # or a latent would get neighbours
+    pitches = np.random.RandomState(seed).permutation(notes[OTHER].pitches)  # so that a latent gets varied pitches
     latents = _latents(model, len(pitches), seed, z)
     which = np.arange(len(pitches)) % len(latents)
     key = [FORMAT, model.fingerprint, model.precision, _digest(latents), pitches.tolist()]
@@ -139,12 +143,13 @@ def _evaluated(
 
 
 def check_size(size: int, n: int, named: str) -> None:
-    """Raise a ValueError if a reference of so many notes, or so many notes of each kind, tell nothing."""
+    """Raise a ValueError if the size of the reference, or the number `n` of notes in each row, is too small."""
     if n < MIN_NOTES:
         raise ValueError(f"n is {n}; at least {MIN_NOTES} notes are needed")
     if size < 2 * MIN_NOTES:
         raise ValueError(
-            f"{named} has {counted(size, 'note')}; {2 * MIN_NOTES} are needed, half of them to compare the others with"
+            f"{named} has {counted(size, 'note')}; at least {2 * MIN_NOTES} are needed, because half are compared with "
+            "the other half"
         )
 
 
@@ -152,11 +157,11 @@ def check_size(size: int, n: int, named: str) -> None:
 
 
 def _split(entries: Sequence[Entry], n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers of `n` notes to compare with and of `n` others, both with the same instruments, in rising order."""
+    """The numbers of `n` notes to compare with and of `n` others, by the same instruments, both in ascending order."""
     rng = np.random.RandomState(seed)
     chosen = rng.permutation(len(entries))[: 2 * n]
     instruments = np.array([entries[i].instrument for i in chosen])
-    # Every second note of each instrument: what is left of both is that one half has these notes and one those.
+    # Every second note of each instrument goes to each half, so that the halves differ only in the choice of notes.
     order = np.argsort(instruments, kind="stable")
     return np.sort(chosen[order[::2]]), np.sort(chosen[order[1::2]])
 
@@ -164,10 +169,10 @@ def _split(entries: Sequence[Entry], n: int, seed: int) -> tuple[np.ndarray, np.
 def _thrice(
     reference: Reference, fixed: np.ndarray, other: np.ndarray, config: Config
 ) -> tuple[Stream, np.ndarray, np.ndarray]:
-    """The reference's notes as one stream, so that they are read once, with all pitches and instruments.
+    """The reference's notes as one stream, so that each is read only once, and the pitches and instruments of them all.
 
-    First those to compare with, then the others, and then these as they come back from the model's spectrograms, which
-    it could draw at best.
+    The order is: notes to compare with, the others, and the others after the round trip through the model's
+    spectrograms.
     """
     numbers = np.concatenate([fixed, other, other])
     entries = [reference.entries[i] for i in numbers]
@@ -182,14 +187,14 @@ def _thrice(
                 is_trip = place >= len(fixed) + len(other)
                 if not isinstance(wave, str):
                     yield place, round_trip(wave, config) if is_trip else wave
-                elif not is_trip:  # said once
+                elif not is_trip:  # report a problem only once
                     yield place, wave
 
     return stream, np.array([entry.pitch for entry in entries]), instruments
 
 
 def round_trip(wave: np.ndarray, config: Config) -> np.ndarray:
-    """A note, float32 [samples], as it comes back from a model's normalised spectrograms."""
+    """Convert a note, float32 [samples], to a model's normalised spectrogram and back."""
     data = spectral.normalize(spectral.waves_to_data(wave[None], config), config)
     return spectral.data_to_waves(spectral.denormalize(data, config), config)[0]
 
@@ -199,7 +204,7 @@ def _generating(model: GANSynth, z: np.ndarray, pitches: np.ndarray) -> Stream:
         for i in range(0, len(asked), BATCH):
             some = asked[i : i + BATCH]
             for number, wave in zip(some.tolist(), model.generate(z[some], pitches[some], progress=False), strict=True):
-                # Not left out: a model that is silent where it fails would look better than one that is not.
+                # Failed notes count as silent. If they were left out, a model would gain by failing.
                 yield number, wave if np.isfinite(wave).all() else np.zeros_like(wave)
 
     return stream
@@ -207,7 +212,7 @@ def _generating(model: GANSynth, z: np.ndarray, pitches: np.ndarray) -> Stream:
 
 def _latents(model: GANSynth, count: int, seed: int, z: np.ndarray | None) -> np.ndarray:
     if z is None:
-        return model.sample_z(-(-count // NOTES_A_LATENT), seed)
+        return model.sample_z(-(-count // NOTES_PER_LATENT), seed)
     z = np.asarray(z, np.float64)
     if z.ndim != 2 or z.shape[1] != model.latent_vector_size or not len(z) or not np.isfinite(z).all():
         raise ValueError(f"z has shape {list(z.shape)}; expected finite numbers [count, {model.latent_vector_size}]")
@@ -215,13 +220,13 @@ def _latents(model: GANSynth, count: int, seed: int, z: np.ndarray | None) -> np
 
 
 def _transform(config: Config) -> list[Any]:
-    """The numbers that the round trip depends on."""
+    """The hyper-parameters that the round trip depends on."""
     sizes = [config.data_type, config.audio_length, config.sample_rate, config.frames, config.bins]
     return [*sizes, config.mag_normalizer_a, config.mag_normalizer_b, config.p_normalizer_a, config.p_normalizer_b]
 
 
 def _which(entries: Sequence[Entry]) -> str:
-    """A digest of which notes these are, the same on every machine."""
+    """A digest of the notes' instruments and pitches, the same on every machine."""
     text = "\n".join(f"{entry.instrument} {entry.pitch}" for entry in entries)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -231,7 +236,7 @@ def _digest(array: np.ndarray) -> str:
 
 
 class _Keeper:
-    """`described`, each kind of notes in a folder of its own."""
+    """Calls `described` with a separate cache folder for each set of notes."""
 
     def __init__(self, folder: Path | None, sample_rate: int, progress: bool):
         self._folder, self._sample_rate, self._progress = folder, sample_rate, progress
@@ -254,7 +259,7 @@ class _Keeper:
 
 
 def _judged(model: GANSynth, notes: dict[str, Notes], named: str, seed: int, problems: tuple[str, ...]) -> Evaluation:
-    """Everything that is computed from what was heard."""
+    """Compute the evaluation from the features of all notes."""
     fixed = notes.pop(FIXED)
     size = min(len(fixed.pitches), *(len(row.pitches) for row in notes.values()))
     if size < MIN_NOTES:
@@ -277,11 +282,11 @@ def _judged(model: GANSynth, notes: dict[str, Notes], named: str, seed: int, pro
 
 
 def _scores(notes: Notes, distances: _Distances, accuracy: Mapping[str, float], seed: int) -> dict[str, Score]:
-    """The numbers of one row."""
+    """The scores of one row."""
     found: dict[str, Score] = {}
     resamples = metrics.RESAMPLES if len(notes.pitches) <= MANY else FEWER
     for name, cents, lowest in (("", notes.pyin, 0), ("_swift_f0", notes.swift_f0, SWIFT_LOWEST)):
-        judged = np.flatnonzero(notes.pitches >= lowest)  # a note without a pitch is not in tune
+        judged = np.flatnonzero(notes.pitches >= lowest)  # notes without a detected pitch count as out of tune
         if len(judged) < MIN_NOTES:
             continue
         found[f"in_tune{name}"] = _share(np.abs(cents) <= IN_TUNE_CENTS, notes, seed, judged)
@@ -297,7 +302,7 @@ def _scores(notes: Notes, distances: _Distances, accuracy: Mapping[str, float], 
 
 
 def _share(right: np.ndarray, notes: Notes, seed: int, among: np.ndarray) -> Score:
-    """How many of some notes are right, in per cent."""
+    """The share of right notes among some notes, in per cent."""
     interval = metrics.share_interval(right[among], notes.instruments[among], seed)
     return Score(100 * float(np.mean(right[among])), interval and Interval(100 * interval.low, 100 * interval.high))
 
@@ -310,17 +315,17 @@ def _score(
     among: np.ndarray | None = None,
     lowest: float = 0.0,
 ) -> Score:
-    """A number of some notes, with its interval; `lowest` is the least that it can be."""
+    """A metric of some notes, with its interval; `lowest` is the lowest value that it can have."""
     among = np.arange(len(notes.pitches)) if among is None else among
     if not len(among):
         return Score(float("nan"))
     interval = metrics.bootstrap(lambda i: statistic(among[i]), notes.instruments[among], seed, resamples)
-    value = statistic(among)  # it lies in its interval even where the least possible number cuts that off
+    value = statistic(among)  # the interval is extended to include it, and cut off at the lowest possible value
     return Score(value, interval and Interval(max(min(interval.low, value), lowest), max(interval.high, value)))
 
 
 class _Distances:
-    """What the rows are compared with: fixed notes of the reference, and what was learnt from them."""
+    """The notes of the reference that rows are compared with, and everything fitted to them."""
 
     def __init__(self, fixed: Notes, seed: int):
         from sklearn.decomposition import PCA
@@ -338,26 +343,26 @@ class _Distances:
         if self._size >= MIN_NDB:
             self._cell = metrics.cells(self._features["mel"], seed=seed)
             self._cells = self._cell(self._features["mel"])
-        self._classifier = self._taught(fixed, seed)
+        self._classifier = self._trained(fixed, seed)
         if self._classifier is not None and self._size >= MIN_FRECHET * classifier.HIDDEN:
             self._fid = metrics.frechet_from(self._classifier.features(fixed.mel))
 
     def _scaled(self, name: str, x: np.ndarray) -> np.ndarray:
-        """Features in units of the reference's spread, root mean square over all: the kernel has a scale of its own."""
+        """Features centred and divided by the reference's root mean square deviation, since KID depends on scale."""
         whole = self._features[name]
         return (x - whole.mean(axis=0)) / max(float(np.sqrt(np.mean(whole.var(axis=0)))), 1e-9)
 
     @staticmethod
-    def _taught(fixed: Notes, seed: int) -> classifier.Classifier | None:
+    def _trained(fixed: Notes, seed: int) -> classifier.Classifier | None:
         names, counts = np.unique(fixed.instruments, return_counts=True)
         enough = np.isin(fixed.instruments, names[counts >= MIN_CLASS])
         if np.sum(counts >= MIN_CLASS) < 2 or len(np.unique(fixed.pitches)) < 2:
             return None
         of = fixed.at(np.flatnonzero(enough))
-        return classifier.taught(of.mel, of.semitones, of.pitches, of.instruments, seed)
+        return classifier.trained(of.mel, of.semitones, of.pitches, of.instruments, seed)
 
     def accuracy(self, other: Notes) -> dict[str, float]:
-        """The classifier's, on notes that it was not taught."""
+        """The classifier's accuracy on notes that it was not trained on."""
         if self._classifier is None:
             return {}
         pitch, instrument = self._classifier.pitch, self._classifier.instrument
@@ -367,7 +372,7 @@ class _Distances:
         }
 
     def statistics(self, notes: Notes, accuracy: Mapping[str, float]) -> dict[str, Statistic]:
-        """Each metric as a function of the numbers of some of the notes; none by a classifier that is mostly wrong."""
+        """Each metric as a function of indices of notes; those that need an accurate classifier only if it is."""
         features = {"musicnn": notes.musicnn, "mel": self._mel.transform(notes.mel)}
         found: dict[str, Statistic] = {
             "diversity": lambda i: metrics.diversity(notes.mel[i], notes.pitches[i], notes.instruments[i])
@@ -390,7 +395,7 @@ class _Distances:
 
 
 def _of(function: Callable[[np.ndarray], float], x: np.ndarray) -> Statistic:
-    """A function of rows of x as one of their numbers."""
+    """A function of rows of x as a function of their indices."""
     return lambda indices: float(function(x[indices]))
 
 

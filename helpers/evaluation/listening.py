@@ -1,12 +1,12 @@
-"""A listening test as one web page, and what its answers say: which of two systems people prefer.
+"""A listening test as one web page, and the analysis of its answers: which of two systems people prefer.
 
     clips = {"demo": [note_1, note_2], "mine": [other_1, other_2]}  # the same notes, by each system
     path = evaluation.listening_test(clips, "outputs/test.html")
-    # send test.html to listeners, keep test.key.json, and collect the CSV files that the page lets them download
+    # send test.html to listeners, keep test.key.json, and collect the CSV files that they download from the page
     print(evaluation.listening_result("anna.csv", "ben.csv", key="outputs/test.key.json"))
 
-The page names no system. However well a name was hidden in it, somebody who reads the source could find it. So the
-answers are decoded by a second file, the key, which listeners never get.
+The page does not contain the names of the systems, because anyone could find them in its source. A second file, the
+key, is needed to decode the answers; listeners never get it.
 
 Notebook: 12_measure.
 """
@@ -34,22 +34,22 @@ from ..errors import in_one_line, one_line
 from ..files import as_path, replacing
 from ..tables import counted, table
 
-# ------------------------------------------------------------------------------------------------------ of the page
+# -------------------------------------------------------------------------------------------- constants of the page
 
 QUESTION = "Which clip sounds better?"
 SCALE = ("Strongly A", "Slightly A", "No preference", "Slightly B", "Strongly B")  # answers 1 to 5
 SOUNDS = ("flac", "mp3")
-MAX_BYTES = 200_000_000  # of sound in one page; browsers hold all of it in memory
-SOFTEST = -36.0  # LUFS that all clips may be brought down to, so that the peaks of one do not clip
-DECIDING = 5.0  # s that an answer takes, besides hearing both clips: for the estimate that the page gives
+MAX_BYTES = 200_000_000  # of audio in one page; browsers keep all of it in memory
+SOFTEST = -36.0  # LUFS, the lowest common level to which clips may be reduced so that none of them clips
+DECIDING = 5.0  # s per answer in addition to hearing both clips, for the estimated duration on the page
 
-# --------------------------------------------------------------------------------------------------- of the answers
+# ----------------------------------------------------------------------------------------- constants of the answers
 
-COLUMNS = ("test", "session", "listener", "question", "answer")  # of the CSV files, as listening.js writes them
+COLUMNS = ("test", "session", "listener", "question", "answer")  # of the CSV files that listening.js writes
 MAX_ANSWERS_BYTES = 4_000_000  # of one CSV file: fifty thousand answers
 MAX_KEY_BYTES = 20_000_000
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what begins with one of these is run by spreadsheets, so "'" goes before
-MAX_NAME = 80  # characters of a listener's name that are shown; the page takes no more
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # spreadsheets run a text that starts with one of these; "'" prevents it
+MAX_NAME = 80  # characters of a listener's name that are shown; the page accepts no more
 NAMES_SHOWN = 5
 CONFIDENCE = 0.95
 
@@ -58,7 +58,7 @@ CONFIDENCE = 0.95
 
 
 class _Pair(NamedTuple):
-    """One question: the clips of two systems for an item, and who is A."""
+    """One question: an item, and the systems whose clips of it are A and B."""
 
     item: str
     a: str
@@ -78,32 +78,32 @@ def listening_test(
 ) -> Path:
     """Write a page on which listeners compare the clips of two or more systems in pairs, and the key to their answers.
 
-    Every two systems are compared on every item, a note or a tune. The order of the questions, and which system is A,
-    are random. Answers run from 1 (strongly A) to 5 (strongly B), with 3 for no preference. Listeners can answer once
-    they have heard three seconds of both clips, or all of shorter ones, and download their answers as CSV with the
-    columns `COLUMNS`. The page works from a disk, without a network. All clips are brought to one loudness, because the
-    louder of two clips tends to win.
+    Each pair of systems is compared on every item, a note or a tune. The order of the questions, and which system is A,
+    are random. Answers range from 1 (strongly A) to 5 (strongly B), with 3 for no preference. Listeners can answer once
+    they have heard three seconds of both clips, or all of shorter ones, and then download their answers as CSV with the
+    columns `COLUMNS`. The page works from a local file, without a network. All clips are normalised to the same
+    loudness, because the louder of two clips tends to win.
 
-    The key is written beside the page: test.key.json for test.html. Keep it to yourself, as it holds the names of the
-    systems, which the page does not. The same clips and arguments give the same two files again; other ones replace
-    them, so use a new name while answers may still come.
+    The key is written next to the page: test.key.json for test.html. Keep it to yourself, because it contains the names
+    of the systems. The same clips and arguments give the same two files again; other clips or arguments replace them,
+    so use a new name while you are still waiting for answers.
 
     Args:
-      clips: system -> its clips, as a list in which equal places hold the same item, or as item -> clip.
-      path: of the page; ends in .html. Choose a name that gives nothing away, since listeners see it.
-      seed: of order and sides. Pages of several seeds, each with a key of its own, even out effects of the order.
-      pairs: how many questions to ask, if not all. Each two systems get as many of them, or one more.
-      question: asked about every pair.
-      title: of the page. Listeners read both, so they must not name the systems.
-      sound: "flac", 16 bits without loss, so that the systems are judged and not an encoder; or "mp3", a quarter of
-        the size.
+      clips: system -> its clips, either a list in the same order of items for all systems, or a mapping item -> clip.
+      path: path of the page, ending in .html. Choose a name that gives nothing away, since listeners see it.
+      seed: seed of order and sides. Pages of several seeds, each with its own key, even out effects of the order.
+      pairs: number of questions; by default all. They are distributed evenly over the pairs of systems.
+      question: the question for each pair. Like the title, listeners see it, so it must not name the systems.
+      title: title of the page.
+      sound: "flac", 16 bits and lossless, so that the systems are judged and not an encoder; or "mp3", a quarter of the
+        size.
 
     Returns:
       The path of the page.
 
     Raises:
       ValueError: there are fewer than two systems, they do not have the same items, a clip cannot be used (it is silent
-        or not finite), or an argument is not what is said above.
+        or not finite), or an argument is invalid.
 
     Notebook: 12_measure.
 
@@ -117,12 +117,12 @@ def listening_test(
     """
     path = webpage.checked_path(path)
     if sound not in SOUNDS:
-        raise ValueError(f"sound is {sound!r}; it can be {' or '.join(map(repr, SOUNDS))}")
+        raise ValueError(f"sound is {sound!r}; it must be {' or '.join(map(repr, SOUNDS))}")
     systems = _systems(clips)
     rng = np.random.default_rng(seed)
     asked = _asked(list(systems), list(next(iter(systems.values()))), pairs, rng)
     used = [(name, pair.item) for pair in asked for name in (pair.a, pair.b)]
-    numbers = _shuffled(list(dict.fromkeys(used)), rng)  # or the clips of a system would stand together
+    numbers = _shuffled(list(dict.fromkeys(used)), rng)  # so that the clips of a system are not next to each other
     level, levelled = _levelled({place: systems[place[0]][place[1]] for place in numbers})
     sounds, format = _encoded(levelled, sound)
     number = {place: str(i) for i, place in enumerate(numbers, start=1)}
@@ -145,20 +145,20 @@ def listening_test(
             "questions": [[number[pair.a, pair.item], number[pair.b, pair.item]] for pair in asked],
         },
     }
-    with replacing(path.with_suffix(".key.json")) as partial:  # first: without it, the page would be of no use
+    with replacing(path.with_suffix(".key.json")) as partial:  # first, because the page is useless without the key
         partial.write_text(json.dumps({"test": test, **key}, indent=1), "utf-8")
     webpage.write(path, "listening.html", values, script="listening.js")
     return path
 
 
 def _systems(clips: Mapping[str, Sequence[Audio] | Mapping[str, Audio]]) -> dict[str, dict[str, Audio]]:
-    """System -> item -> clip, the items in one order, all of it checked."""
+    """System -> item -> clip, checked."""
     if not isinstance(clips, Mapping) or len(clips) < 2:
         raise ValueError("clips must be a dict from the names of two or more systems to their clips")
     systems: dict[str, dict[str, Audio]] = {}
     for name, own in clips.items():
         if not isinstance(name, str) or not name.strip():
-            raise ValueError(f"the name of a system must be a text that is not empty, not {name!r}")
+            raise ValueError(f"the name of a system must be a non-empty string, not {name!r}")
         if isinstance(own, Mapping):
             systems[name] = {str(item): clip for item, clip in own.items()}
         elif isinstance(own, Sequence) and not isinstance(own, str):
@@ -167,7 +167,7 @@ def _systems(clips: Mapping[str, Sequence[Audio] | Mapping[str, Audio]]) -> dict
             raise ValueError(f"the clips of {name!r} must be a list or a dict, not a {type(own).__name__}")
     first, items = next(iter(systems.items()))
     if not items:
-        raise ValueError(f"{first!r} has no clip")
+        raise ValueError(f"{first!r} has no clips")
     for name, own in systems.items():
         if lacking := [item for item in items if item not in own]:
             raise ValueError(f"{name!r} lacks a clip for {lacking[0]!r}, which {first!r} has")
@@ -184,14 +184,14 @@ def _check(clip: Audio, what: str) -> None:
     if not len(clip.samples):
         raise ValueError(f"{what} is empty")
     if not np.isfinite(clip.samples).all():
-        raise ValueError(f"{what} holds samples that are not finite numbers")
+        raise ValueError(f"{what} has samples that are not finite")
 
 
 def _asked(systems: list[str], items: list[str], pairs: int | None, rng: np.random.Generator) -> list[_Pair]:
-    """The questions in their order."""
+    """The questions in order."""
     if pairs is not None and pairs < 1:
-        raise ValueError(f"pairs is {pairs}; a test has at least one")
-    # A round has one question for every two systems, so that wherever it is cut they have almost equally many.
+        raise ValueError(f"pairs is {pairs}; it must be 1 or more")
+    # A round has one question for each pair of systems, so that any number of questions is spread evenly over them.
     columns = [[(item, *two) for item in _shuffled(items, rng)] for two in itertools.combinations(systems, 2)]
     rounds = [row for column in zip(*_shuffled(columns, rng), strict=True) for row in column]
     swapped = rng.random(len(rounds)) < 0.5
@@ -204,7 +204,7 @@ def _shuffled(values: list[Any], rng: np.random.Generator) -> list[Any]:
 
 
 def _levelled(clips: Mapping[tuple[str, str], Audio]) -> tuple[float, dict[tuple[str, str], Audio]]:
-    """All clips at one loudness, in LUFS: the usual one, or as much of it as each can have without clipping."""
+    """A common loudness, in LUFS, and the clips at it: the usual level, or lower if a clip would clip otherwise."""
     level = audio.LOUDNESS
     for (name, item), clip in clips.items():
         reached = audio.loudness_factor(clip)[1]
@@ -212,33 +212,33 @@ def _levelled(clips: Mapping[tuple[str, str], Audio]) -> tuple[float, dict[tuple
             raise ValueError(f"clip {item!r} of {name!r} is silent")
         if reached < SOFTEST:
             raise ValueError(
-                f"clip {item!r} of {name!r} peaks so far above its own loudness that all clips would be brought down "
-                f"to {reached:.0f} LUFS; it may have a click, so mend it or leave it out"
+                f"clip {item!r} of {name!r} peaks so far above its own loudness that all clips would be reduced to "
+                f"{reached:.0f} LUFS; it may contain a click, so repair it or leave it out"
             )
         level = min(level, reached)
     return level, {place: audio.to_loudness(clip, level) for place, clip in clips.items()}
 
 
 def _encoded(clips: Mapping[tuple[str, str], Audio], kind: str) -> tuple[dict[tuple[str, str], bytes], str]:
-    """Each clip as the content of a sound file; and what that is, in a word."""
+    """The contents of a sound file for each clip; and the format's name for the page."""
     sounds: dict[tuple[str, str], bytes] = {}
     total = 0
     for (name, item), clip in clips.items():
         try:
             sounds[name, item] = audio.encode(clip, kind)[0]
         except ValueError as error:
-            raise ValueError(f"clip {item!r} of {name!r} cannot be put on a page: {error}") from None
+            raise ValueError(f"clip {item!r} of {name!r} cannot be included in a page: {error}") from None
         total += len(sounds[name, item])
         if total > MAX_BYTES:
             raise ValueError(
-                f"the clips have more than {MAX_BYTES / 1e6:g} MB as {kind.upper()}, too much for a browser to open; "
-                "ask fewer pairs, or take shorter clips"
+                f"the clips take more than {MAX_BYTES / 1e6:g} MB as {kind.upper()}, too much for a browser to open; "
+                "use fewer pairs or shorter clips"
             )
-    return sounds, {"flac": "16-bit FLAC, without loss", "mp3": "MP3"}[kind]
+    return sounds, {"flac": "16-bit FLAC, lossless", "mp3": "MP3"}[kind]
 
 
 def _fingerprint(key: Mapping[str, Any], question: str, sounds: Any) -> str:
-    """A name for a test that is the same only for the same questions, clips and systems; it says nothing of them."""
+    """An id of a test, the same only for the same questions, clips and systems; it reveals nothing about them."""
     digest = hashlib.sha256(json.dumps([key, question]).encode("ascii"))
     for content in sounds:
         digest.update(hashlib.sha256(content).digest())
@@ -249,18 +249,22 @@ def _minutes(durations: Sequence[float]) -> int:
     return max(1, round((sum(durations) + DECIDING * len(durations) / 2) / 60))
 
 
-# ==================================================================================================== what came of it
+# ======================================================================================================== the results
 
 
 class Share(NamedTuple):
-    """How often something won, of all answers that had a winner; not a number where none had.
+    """The share of wins among answers that are not ties, with a 95 % interval and a p-value; NaN if all are ties.
 
-    Ties are left out, as the sign test does. The interval, of 95 %, is Wilson's, and `p` is that of the exact binomial
-    test of 50 %. Both take answers as independent, and those of one listener are not. So both are compared with an
-    interval and a test (Student's t) of the shares that each listener has, and the wider interval and the larger p are
-    given. Where listeners differ, with preferences between 30 and 100 %, Wilson's interval covers their mean in 75 % of
-    simulated tests, this one in 93 to 96 %. A single listener has no other to differ from: the numbers are then of that
-    listener alone.
+    Ties are left out, as in the sign test. Wilson's interval and the exact binomial test of 50 % assume that answers
+    are independent, but those of the same listener are not. So an interval and a test (Student's t) are also computed
+    from the shares of the individual listeners, and the wider interval and the larger p are reported. In simulated
+    tests with listeners whose preferences vary between 30 and 100 %, Wilson's interval covers their mean in 75 % of
+    cases, this one in 93 to 96 %. With a single listener the results apply to that listener alone.
+
+    Attributes:
+      rate: share of wins.
+      low, high: bounds of the interval.
+      p: p-value of the hypothesis of 50 %.
     """
 
     rate: float
@@ -276,13 +280,13 @@ class Share(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Two systems against each other.
+    """The comparison of two systems.
 
     Attributes:
-      first, second: their names.
-      answers: how many there are of each, from strongly the first to strongly the second.
-      share: that `first` wins.
-      listeners: how many gave them.
+      first, second: names of the systems.
+      answers: number of each answer, from "strongly the first" to "strongly the second".
+      share: share of wins of `first`.
+      listeners: number of listeners.
     """
 
     first: str
@@ -297,7 +301,7 @@ class Comparison:
 
     @property
     def wins(self) -> tuple[int, int]:
-        """Of the first, of the second; a strong preference counts as one win."""
+        """Wins of the first system and of the second; a strong preference counts as one win."""
         return sum(self.answers[:2]), sum(self.answers[3:])
 
     @property
@@ -310,9 +314,9 @@ class Standing:
     """One system against all others.
 
     Attributes:
-      name: of the system.
-      wins, ties, losses: in all questions that it was in.
-      share: that it wins.
+      name: name of the system.
+      wins, ties, losses: their numbers over all questions about the system.
+      share: share of wins.
     """
 
     name: str
@@ -324,14 +328,14 @@ class Standing:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class ListeningResult:
-    """What came of a listening test: `print` it, or end a cell of a notebook with it.
+    """The result of a listening test: `print` it, or end a notebook cell with it.
 
     Attributes:
-      listeners: how many there were.
-      answers: how many they gave.
-      comparisons: of every two systems that were compared.
-      standings: of every system, the best first.
-      remarks: what a reader of the numbers must know, in sentences.
+      listeners: number of listeners.
+      answers: number of answers.
+      comparisons: one for each pair of systems that was compared.
+      standings: one for each system, the best first.
+      remarks: notes on how to read the numbers, as sentences.
     """
 
     listeners: int
@@ -377,7 +381,7 @@ def _p(p: float) -> str:
 
 
 def _aligned(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> list[str]:
-    """Rows as lines of equal columns; names to the left, numbers to the right."""
+    """Rows as lines of aligned columns: names to the left, numbers to the right."""
     cells = [list(head), *([str(value) for value in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [
@@ -389,7 +393,7 @@ def _aligned(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> list[str]:
 
 
 class _Answer(NamedTuple):
-    """A line of a CSV file; a session is what one listener did on one page."""
+    """A line of a CSV file; a session is one listener's visit to one page."""
 
     test: str
     session: str
@@ -415,19 +419,19 @@ class _Key(jsonfile.Row):
 def listening_result(
     *answers: str | os.PathLike, key: str | os.PathLike | Sequence[str | os.PathLike]
 ) -> ListeningResult:
-    """Who wins in a listening test, how often, and how sure that is.
+    """Analyse the answers to a listening test: win rates of all systems, with intervals and p-values.
 
-    Strong and slight preferences count alike, as a win; `Comparison.answers` has them apart. Ties are left out of the
-    win rates, and shown. See `Share` for intervals and p-values; p is not corrected for how many pairs there are. What
-    is found holds for the items that were asked, and says nothing of others.
+    Strong and slight preferences both count as one win; `Comparison.answers` separates them. Ties are shown, but left
+    out of the win rates. See `Share` for intervals and p-values; p is not corrected for the number of pairs. Results
+    apply only to the items in the test.
 
     Args:
-      answers: the CSV files that listeners sent, with the columns `COLUMNS`.
-      key: the .key.json file that was written with the page, or several where pages of several seeds were sent.
+      *answers: the CSV files that listeners sent, with the columns `COLUMNS`.
+      key: the .key.json file that was written with the page, or several if pages of several seeds were sent.
 
     Raises:
-      ValueError: a file is not what it must be, has answers to another test, or has answers of a session that another
-        file has too. The message names file and line.
+      ValueError: a file is invalid, has answers to another test, or repeats a session that is in another file. The
+        message gives file and line.
       OSError: a file cannot be read.
 
     Notebook: 12_measure.
@@ -447,7 +451,7 @@ def listening_result(
     ListeningResult(2 systems, 1 listener, 3 answers)
     """
     if not answers:
-        raise ValueError("name at least one CSV file with answers")
+        raise ValueError("give at least one CSV file of answers")
     keys = _keys([key] if isinstance(key, (str, os.PathLike)) else key)
     given = _collected([as_path(path) for path in answers], keys)
     systems = list(dict.fromkeys(name for one in keys.values() for name in one.systems))
@@ -463,7 +467,7 @@ def listening_result(
 
 
 def _keys(paths: Sequence[str | os.PathLike]) -> dict[str, _Key]:
-    """Test -> its key."""
+    """Test id -> its key."""
     keys = {}
     for path in map(as_path, paths):
         try:
@@ -473,15 +477,15 @@ def _keys(paths: Sequence[str | os.PathLike]) -> dict[str, _Key]:
         strangers = [row for row in read.questions if row.a == row.b or not {row.a, row.b} <= set(read.systems)]
         numbers = Counter(row.question for row in read.questions)
         if strangers or len(numbers) < len(read.questions):
-            raise ValueError(f"{path} is not the key of a listening test: its questions do not fit its systems")
+            raise ValueError(f"{path} is not the key of a listening test: its questions do not match its systems")
         keys[read.test] = read
     if not keys:
-        raise ValueError("name the .key.json file that was written with the page")
+        raise ValueError("give the .key.json file that was written with the page")
     return keys
 
 
 def _collected(paths: Sequence[Path], keys: Mapping[str, _Key]) -> list[_Answer]:
-    """The answers of all files, none of them twice."""
+    """The answers in all files; a ValueError if any of them occurs twice."""
     twice = [path for path, count in Counter(path.resolve() for path in paths).items() if count > 1]
     if twice:
         raise ValueError(f"{twice[0].name} was given twice")
@@ -492,7 +496,7 @@ def _collected(paths: Sequence[Path], keys: Mapping[str, _Key]) -> list[_Answer]
         for session in {(row.test, row.session) for row in own}:
             if session in whose:
                 raise ValueError(
-                    f"{whose[session]} and {path} hold answers of the same session of one listener; give only the "
+                    f"{whose[session]} and {path} contain answers from the same session of one listener; give only the "
                     "later file"
                 )
             whose[session] = path
@@ -501,58 +505,58 @@ def _collected(paths: Sequence[Path], keys: Mapping[str, _Key]) -> list[_Answer]
 
 
 def _answers(path: Path, keys: Mapping[str, _Key]) -> Iterator[_Answer]:
-    """The answers of one file, which comes from outside and is not to be trusted."""
+    """The answers in one file, which is untrusted input."""
     try:
         text = jsonfile.read_text(path, MAX_ANSWERS_BYTES).removeprefix("\ufeff")
     except ValueError as error:
         raise ValueError(f"{path} is not a CSV file of answers: {error}") from None
     first = text.partition("\n")[0]
-    delimiter = ";" if first.count(";") > first.count(",") else ","  # what some spreadsheets save
+    delimiter = ";" if first.count(";") > first.count(",") else ","  # some spreadsheets save semicolons
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     questions = {test: {str(row.question): row.question for row in key.questions} for test, key in keys.items()}
     seen: set[tuple[str, str, int]] = set()
     try:
         if (head := next(reader, [])) != list(COLUMNS):
-            raise ValueError(f"its columns are {jsonfile.shortened(','.join(head))} and not {','.join(COLUMNS)}")
+            raise ValueError(f"its columns are {jsonfile.shortened(','.join(head))}, not {','.join(COLUMNS)}")
         for row in reader:
-            if row and row != list(COLUMNS):  # an empty line, or files that were put together
+            if row and row != list(COLUMNS):  # skip empty lines, and header lines of files that were joined
                 answer = _answer(row, questions)
                 place = (answer.test, answer.session, answer.question)
                 if place in seen:
-                    raise ValueError(f"question {answer.question} has been answered before in this session")
+                    raise ValueError(f"question {answer.question} is answered twice in this session")
                 seen.add(place)
                 yield answer
     except (ValueError, csv.Error) as error:
         raise ValueError(f"{path}, line {max(1, reader.line_num)}: {error}") from None
     if not seen:
-        raise ValueError(f"{path} holds no answer")
+        raise ValueError(f"{path} contains no answers")
 
 
 def _answer(row: list[str], questions: Mapping[str, Mapping[str, int]]) -> _Answer:
-    """A line of a file; `questions` are those of each test, by what stands in the file."""
+    """An answer from a line of a file; `questions`: test id -> number of a question as text -> as int."""
     if len(row) != len(COLUMNS):
-        raise ValueError(f"it has {counted(len(row), 'value')} and not {len(COLUMNS)}")
+        raise ValueError(f"it has {counted(len(row), 'value')}, not {len(COLUMNS)}")
     test, session, listener, question, answer = (value.strip() for value in row)
     if test not in questions:
         known = " or ".join(questions)
-        raise ValueError(f"it belongs to test {jsonfile.shortened(test)}, and the key to {known}")
+        raise ValueError(f"it belongs to test {jsonfile.shortened(test)}, but the key belongs to {known}")
     if not session:
-        raise ValueError("it names no session")
+        raise ValueError("it has no session")
     if question not in questions[test]:
         raise ValueError(f"the test has no question {jsonfile.shortened(question)}")
     if answer not in ("1", "2", "3", "4", "5"):
-        raise ValueError(f"the answer is {jsonfile.shortened(answer)} and not a number from 1 to 5")
+        raise ValueError(f"the answer is {jsonfile.shortened(answer)}, not a number from 1 to 5")
     if listener.startswith("'") and listener[1:].startswith(FORMULA):
         listener = listener[1:]
     return _Answer(test, session, listener, questions[test][question], int(answer))
 
 
 _Two = tuple[str, str]
-_Row = dict[_Two, list[int]]  # two systems, in their order -> how many answers of each kind, toward the first first
+_Row = dict[_Two, list[int]]  # pair of systems -> number of each answer, from strongly the first to strongly the second
 
 
 def _counts(given: Sequence[_Answer], keys: Mapping[str, _Key], systems: Sequence[str]) -> dict[tuple[str, str], _Row]:
-    """For each listener, the answers about every two systems."""
+    """For each listener, the number of each answer about each pair of systems."""
     place = {name: i for i, name in enumerate(systems)}
     questions = {(test, row.question): row for test, key in keys.items() for row in key.questions}
     counts: dict[tuple[str, str], _Row] = {}
@@ -583,7 +587,7 @@ def _standing(name: str, counts: Sequence[_Row]) -> Standing:
 
 
 def _share(rows: Sequence[tuple[int, int]]) -> Share:
-    """The share of wins among wins and losses, given for each listener."""
+    """The share of wins, given each listener's wins and losses."""
     from scipy import stats
 
     wins, losses = (sum(column) for column in zip(*rows, strict=True))
@@ -593,7 +597,7 @@ def _share(rows: Sequence[tuple[int, int]]) -> Share:
     low, high = test.proportion_ci(CONFIDENCE, method="wilson")
     p = test.pvalue
     shares = [won / (won + lost) for won, lost in rows if won + lost]
-    if len(set(shares)) > 1:  # equal ones have no spread to test with
+    if len(set(shares)) > 1:  # a t-test needs some variance
         across = stats.ttest_1samp(shares, 0.5)
         bounds = across.confidence_interval(CONFIDENCE)
         low, high, p = min(low, bounds.low), max(high, bounds.high), max(p, across.pvalue)
@@ -606,9 +610,9 @@ def _remarks(given: Sequence[_Answer], keys: Mapping[str, _Key]) -> Iterator[str
         sessions.setdefault((row.test, row.session), []).append(row)
     yield "Ties are left out of the win rates."
     if len(sessions) == 1:
-        yield "There was one listener: the intervals are for this person's answers, and say nothing of other people."
+        yield "There was only one listener: the intervals apply to this person's answers, not to other people's."
     else:
-        yield "The intervals allow for listeners who differ. They hold for the items that were asked."
+        yield "The intervals allow for differences between listeners. They apply to the items in the test."
     unfinished = sum(len(rows) < len(keys[test].questions) for (test, _), rows in sessions.items())
     if unfinished:
         yield f"{counted(unfinished, 'listener')} of {len(sessions)} did not answer all questions."
@@ -617,4 +621,4 @@ def _remarks(given: Sequence[_Answer], keys: Mapping[str, _Key]) -> Iterator[str
         named.setdefault(rows[0].listener.casefold(), []).append(one_line(rows[0].listener)[:MAX_NAME])
     if shared := [same[0] for name, same in named.items() if name and len(same) > 1]:
         shown = ", ".join(shared[:NAMES_SHOWN]) + (", …" if len(shared) > NAMES_SHOWN else "")
-        yield f"Names that several sessions share: {shown}. Each session counts as a listener of its own."
+        yield f"Names shared by several sessions: {shown}. Each session counts as a separate listener."

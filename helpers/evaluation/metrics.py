@@ -1,10 +1,10 @@
-"""Distances between distributions of notes, from nothing but arrays: KID, FAD and FID, NDB, inception score, entropy.
+"""Metrics of distributions of notes, computed from arrays: KID, FAD and FID, NDB, inception score, pitch entropy.
 
-Every function takes features or probabilities of two samples, a note a row, and gives one number. What the features are
-is not its business: `embedding` and `pictures` make them. `bootstrap` says how far a number is to be trusted.
+The functions take features or probabilities, one note per row, and return one number. They work with any features;
+`embedding` and `features` compute those used here. `bootstrap` gives confidence intervals.
 
-Each number is blind to something, and most depend on how many notes there are; the docstrings say to what and how. So
-read each beside that of two samples of one distribution (`evaluate` measures them in the same run).
+Each metric is blind to some differences, and most depend on the number of notes, as their docstrings explain. So
+compare each with its value for two samples of the same distribution, which `evaluate` computes in the same run.
 
 Notebook: 12_measure.
 """
@@ -17,15 +17,15 @@ from typing import NamedTuple
 import numpy as np
 
 CELLS = 50  # of NDB, as in the GANSynth paper
-SIGNIFICANCE = 0.05  # of the test of each cell, as published: not corrected for their number
-CONFIDENCE = 0.95  # of intervals
+SIGNIFICANCE = 0.05  # level of the test of each cell, as published: not corrected for multiple tests
+CONFIDENCE = 0.95  # level of the intervals
 RESAMPLES = 200
-BLOCK = 1000  # rows of a kernel at a time
-MIN_INSTRUMENTS = 8  # of an interval
+BLOCK = 1000  # rows of a kernel matrix that are computed at a time
+MIN_INSTRUMENTS = 8  # for an interval
 
 
 class Interval(NamedTuple):
-    """Where a number probably lies: `CONFIDENCE` of such intervals hold the value of infinitely many instruments."""
+    """A confidence interval of level `CONFIDENCE` for the value that infinitely many instruments would have."""
 
     low: float
     high: float
@@ -37,7 +37,8 @@ class Interval(NamedTuple):
 def kid(x: np.ndarray, y: np.ndarray) -> float:
     """Kernel distance: the unbiased estimate of the squared maximum mean discrepancy, k(a, b) = (a.b / d + 1)^3.
 
-    Near 0 for two samples of one distribution, whatever their sizes, and below 0 as often as above. No upper end.
+    For two samples of the same distribution it is near 0, whatever their sizes, and as often below 0 as above. There is
+    no upper limit.
 
     Args:
       x, y: features [n, d] and [m, d], n and m at least 2.
@@ -56,10 +57,10 @@ def kid(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def kid_from(x: np.ndarray) -> Callable[..., Callable[[np.ndarray], float]]:
-    """`kid` from one sample to many selections of others: `kid_from(x)(y, groups)(rows)` is `kid(x, y[rows])`.
+    """`kid` for many selections from a second sample: `kid_from(x)(y, groups)(rows)` equals `kid(x, y[rows])`.
 
-    What is the same for all selections is computed once: the kernel's sums between the groups of y. So a selection must
-    consist of whole groups, which may repeat; without `groups`, each row is one.
+    The kernel sums between the groups of y are computed only once for all selections. So a selection must consist of
+    whole groups, which may repeat; without `groups`, each row is a group.
     """
     x = np.asarray(x, np.float64)
     of_x = (_kernel_sums(x, x, np.zeros(len(x), np.intp)).sum() - _own(x).sum()) / (len(x) * (len(x) - 1))
@@ -84,16 +85,16 @@ def kid_from(x: np.ndarray) -> Callable[..., Callable[[np.ndarray], float]]:
 
 
 def _kernel_sums(x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """The kernel of each row of x with all of y, summed by groups of y: [rows of x, groups].
+    """The kernel of each row of x with all rows of y, summed by groups of y: [rows of x, groups].
 
-    Some rows at a time: of 30,000 notes with each other the kernel has 7 GB.
+    It is computed in blocks of rows, because the kernel matrix of 30,000 notes takes 7 GB.
     """
     order = np.argsort(groups, kind="stable")
     firsts = np.concatenate([[0], np.cumsum(np.bincount(groups))[:-1]])
     found = []
     for i in range(0, len(x), BLOCK):
         root = x[i : i + BLOCK] @ y[order].T / x.shape[1] + 1
-        found.append(np.add.reduceat(root * root * root, firsts, axis=1))  # ten times as fast as a power
+        found.append(np.add.reduceat(root * root * root, firsts, axis=1))  # ten times as fast as root**3
     return np.concatenate(found)
 
 
@@ -103,10 +104,10 @@ def _own(x: np.ndarray) -> np.ndarray:
 
 
 def frechet(x: np.ndarray, y: np.ndarray) -> float:
-    """The Frechet distance of two Gaussians with the samples' means and covariances: FAD or FID, after the features.
+    """The Frechet distance of two Gaussians with the samples' means and covariances: FAD or FID, by the features used.
 
-    |m1 - m2|^2 + trace(C1 + C2 - 2 (C1 C2)^(1/2)). Biased upwards, by about 1/n: two samples of one distribution are
-    far from 0 while there are few notes. Compare only numbers of as many notes.
+    It is |m1 - m2|^2 + trace(C1 + C2 - 2 (C1 C2)^(1/2)), with an upward bias of about 1/n: for two small samples of the
+    same distribution it is far from 0. Compare only values for equal numbers of notes.
 
     Args:
       x, y: features [n, d] and [m, d]; n and m should be several times d.
@@ -123,7 +124,7 @@ def frechet(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def frechet_from(x: np.ndarray) -> Callable[[np.ndarray], float]:
-    """`frechet` from one sample to others, with what concerns that one alone computed once."""
+    """`frechet` from one sample to several others; what depends only on the first is computed once."""
     mean, covariance = _moments(x)
     values, vectors = np.linalg.eigh(covariance)
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
@@ -143,10 +144,15 @@ def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def cells(x: np.ndarray, k: int = CELLS, seed: int = 0) -> Callable[[np.ndarray], np.ndarray]:
-    """K-means cells of a reference: a function from features [n, d] to the number of the cell of each, [n].
+    """Cluster a reference into cells by k-means.
 
     Args:
       x: features of the reference, [n, d], n at least k.
+      k: number of cells.
+      seed: random seed.
+
+    Returns:
+      A function from features [n, d] to the number of each note's cell, [n].
     """
     from sklearn.cluster import KMeans
 
@@ -155,17 +161,17 @@ def cells(x: np.ndarray, k: int = CELLS, seed: int = 0) -> Callable[[np.ndarray]
 
 
 def ndb(x: np.ndarray, y: np.ndarray, k: int = CELLS) -> int:
-    """Number of statistically different bins: cells that hold another share of y than of x.
+    """Number of statistically different bins: cells whose shares of x and of y differ.
 
-    Grows with the number of notes where distributions differ, and is about 2.5 of 50 where they do not. So compare it
-    with that of equal distributions, at as many notes, and with nothing else.
+    It grows with the number of notes if the distributions differ, and is about 2.5 of 50 if they do not. So compare it
+    only with its value for equal distributions and the same number of notes.
 
     Args:
       x, y: the number of each note's cell (`cells`), [n] and [m].
-      k: how many cells there are.
+      k: number of cells.
 
     Returns:
-      how many of them a two-proportion z-test at SIGNIFICANCE tells apart.
+      The number of cells with different shares by a two-proportion z-test at the level SIGNIFICANCE.
 
     Source: Richardson and Weiss 2018, "On GANs and GMMs".
 
@@ -182,17 +188,17 @@ def ndb(x: np.ndarray, y: np.ndarray, k: int = CELLS) -> int:
     return int(np.sum(differs))
 
 
-# ------------------------------------------------------------------------------------------------- of a classifier
+# ------------------------------------------------------------------------------------------------- by a classifier
 
 
 def inception_score(probabilities: np.ndarray) -> float:
-    """exp of the mean divergence of each note's classes from those of all notes: 1 to the number of classes.
+    """Inception score: exp of the mean KL divergence of a note's class distribution from that of all notes.
 
-    High if each note is clearly of one class and the classes are many. Blind to whether notes of one class differ, and
-    to anything that the classifier does not know.
+    It ranges from 1 to the number of classes, and is high if each note clearly belongs to one class and there are many
+    classes. It is blind to differences within a class, and to anything that the classifier does not know.
 
     Args:
-      probabilities: [n, classes], each row with the sum 1.
+      probabilities: [n, classes], rows summing to 1.
 
     Source: Salimans et al. 2016.
 
@@ -206,12 +212,12 @@ def inception_score(probabilities: np.ndarray) -> float:
 
 
 def entropy(probabilities: np.ndarray) -> float:
-    """Pitch entropy: mean over notes of -sum_p P(p) log2 P(p), bits. 0 if the classifier is sure of every pitch.
+    """Pitch entropy: mean over notes of -sum_p P(p) log2 P(p), in bits; 0 if the classifier is certain of every pitch.
 
-    The paper names a pitch entropy without its formula; this is ours.
+    The paper reports a pitch entropy without giving its formula; this one is ours.
 
     Args:
-      probabilities: [n, classes], each row with the sum 1.
+      probabilities: [n, classes], rows summing to 1.
 
     >>> import numpy as np
     >>> from helpers.evaluation import metrics
@@ -223,7 +229,7 @@ def entropy(probabilities: np.ndarray) -> float:
 
 
 def _times_log(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """p log q, 0 where p is."""
+    """p log q, and 0 where p is 0."""
     return np.where(p > 0, p * np.log(np.where(p > 0, q, 1.0)), 0.0)
 
 
@@ -231,15 +237,15 @@ def _times_log(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def diversity(pictures: np.ndarray, pitches: np.ndarray, instruments: np.ndarray) -> float:
-    """How unlike each other the instruments are: mean distance of two notes of one pitch and two instruments.
+    """How different the instruments are: mean distance between notes of the same pitch by different instruments.
 
     Args:
-      pictures: [n, cells], dB.
-      pitches: [n]; pairs of unlike pitches are not counted.
-      instruments: [n], a number each.
+      pictures: log-mel spectrograms, [n, cells], dB.
+      pitches: [n]; only pairs of equal pitch are compared.
+      instruments: the number of each note's instrument, [n].
 
     Returns:
-      dB, the root mean square over cells, mean over pairs; not a number without a pair.
+      Root mean square difference over cells, dB, averaged over pairs; NaN if there are no pairs.
 
     >>> import numpy as np
     >>> from helpers.evaluation import metrics
@@ -267,20 +273,21 @@ def bootstrap(
     seed: int,
     resamples: int = RESAMPLES,
 ) -> Interval | None:
-    """The interval of a number over instruments: notes of one instrument are not independent of each other.
+    """Bootstrap confidence interval of a statistic over instruments.
 
-    Instruments are drawn anew with replacement, each with all of its notes, and the number is computed again. The
-    interval is that of these numbers, moved so that their mean is the number itself: what repeats in a resample adds a
-    bias of its own to distances between distributions.
+    Notes of the same instrument are not independent. So instruments are drawn with replacement, each with all of its
+    notes, and the statistic is recomputed. The interval is
+    the percentile interval of these values, shifted so that their mean equals the statistic itself, because repeated
+    notes in a resample bias distances between distributions.
 
     Args:
-      statistic: from the numbers of some notes, which may repeat, to a number.
-      instruments: of each note, [n].
-      seed: of the resamples.
-      resamples: how many.
+      statistic: function from indices of notes, which may repeat, to a number.
+      instruments: instrument of each note, [n].
+      seed: seed of the resamples.
+      resamples: number of resamples.
 
     Returns:
-      the interval, or None with fewer than 8 instruments, of which it would be too narrow.
+      The interval, or None if there are fewer than 8 instruments, for which it would be too narrow.
 
     Source: Davison and Hinkley 1997, sections 2.4 and 3.8 (clusters).
     """
@@ -300,12 +307,15 @@ def bootstrap(
 
 
 def share_interval(right: np.ndarray, instruments: Sequence[int] | np.ndarray, seed: int) -> Interval | None:
-    """`bootstrap` of a share; where all notes or none are right, Wilson's interval over the instruments instead.
+    """`bootstrap` for a share; if all notes or none are right, Wilson's interval for the number of instruments.
 
     Args:
       right: bool [n].
-      instruments: of each note, [n].
-      seed: of the resamples.
+      instruments: instrument of each note, [n].
+      seed: seed of the resamples.
+
+    Returns:
+      The interval, or None if there are too few instruments.
     """
     from scipy.stats import binomtest
 

@@ -1,9 +1,9 @@
-"""Evaluations as tables, as a picture, and as files that can be read back.
+"""Evaluations as tables, as plots, and as files that can be read back.
 
     results.write(found, "outputs/demo.json")
     results.compare({"demo": results.read("outputs/demo.json"), "mine": mine})       # a table
-    results.plot({"demo": demo, "mine": mine})                                      # a picture
-    results_page.write({"demo": demo, "mine": mine}, "outputs/both.html")           # both, with what the numbers mean
+    results.plot({"demo": demo, "mine": mine})                                      # a plot
+    results_page.write({"demo": demo, "mine": mine}, "outputs/both.html")           # both, with an explanation
 
 Notebook: 12_measure.
 """
@@ -33,11 +33,11 @@ MODEL, OTHER, ROUND_TRIP = "model", "reference", "round trip"
 ROWS = (MODEL, OTHER, ROUND_TRIP)
 MAX_BYTES = 5_000_000  # of a results file
 SCHEMA = "gansynth-suite evaluation 1"
-ACROSS = 3  # panels of a picture
+ACROSS = 3  # panels side by side
 PANEL = (3.3, 0.42, 0.9)  # inches: width, height of a row, height around the rows
-GAP = 0.12  # inches below and above a panel
-LABELS = 1.6  # inches beside the panels
-MAX_LABEL = 28  # characters of a name beside a picture
+GAP = 0.12  # inches above and below a panel
+LABELS = 1.6  # inches for the labels beside the panels
+MAX_LABEL = 28  # characters of a label
 MODEL_COLOUR, OTHER_COLOUR = "#1f4e9c", "0.45"
 HEADINGS = {OTHER: "reference against itself", ROUND_TRIP: "its round trip"}
 BETTER = {"higher": "higher is better", "lower": "lower is better", "like": "closer to the reference is better"}
@@ -45,14 +45,14 @@ BETTER = {"higher": "higher is better", "lower": "lower is better", "like": "clo
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """What a number is.
+    """The description of a metric.
 
     Attributes:
-      title: as the table has it.
-      unit: of the number.
+      title: title in tables.
+      unit: unit of its values.
       better: a key of BETTER.
-      sees, blind: in words.
-      digits: after the decimal point.
+      sees, blind: what the metric reacts to, and what it does not, in words.
+      digits: digits after the decimal point.
     """
 
     title: str
@@ -91,7 +91,7 @@ METRICS: dict[str, Metric] = {
         "cents",
         "lower",
         "the tuning of the median note",
-        "a minority of wrong notes, and less than its steps of 10 cents",
+        "a minority of wrong notes, and deviations below its resolution of 10 cents",
     ),
     "cents_swift_f0": Metric(
         "deviation from the pitch, SwiftF0",
@@ -134,7 +134,7 @@ METRICS: dict[str, Metric] = {
         "",
         "lower",
         "timbre, clicks, noise and late onsets",
-        "small detuning, and biased by the number of notes",
+        "small detuning; it is biased by the number of notes",
         2,
     ),
     "kid_mel": Metric(
@@ -150,15 +150,15 @@ METRICS: dict[str, Metric] = {
         "",
         "lower",
         "timbre, envelope, noise and late onsets",
-        "small detuning and rare clicks, and biased by the number of notes",
+        "small detuning and rare clicks; it is biased by the number of notes",
         2,
     ),
     "fid": Metric(
         "FID, our classifier",
         "",
         "lower",
-        "what tells the reference's instruments apart",
-        "everything else, and biased by the number of notes",
+        "whatever distinguishes the reference's instruments",
+        "everything else; it is biased by the number of notes",
     ),
     "inception": Metric(
         "inception score, our classifier",
@@ -172,7 +172,7 @@ METRICS: dict[str, Metric] = {
 
 
 class Score(NamedTuple):
-    """A number, and its interval over instruments where there are enough of them."""
+    """The value of a metric, and its interval over instruments if there are enough of them."""
 
     value: float
     interval: Interval | None = None
@@ -180,22 +180,22 @@ class Score(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` found.
+    """The result of `evaluate`.
 
     Attributes:
-      model: its name.
-      fingerprint: of its weights.
-      reference: what it was compared with.
-      notes: of each row.
-      instruments: of each row, row -> number.
-      seed: of everything random.
-      scores: row -> metric of METRICS -> Score. What would mean nothing is not there.
-      classifier: its own accuracy on notes that it was not taught, "pitch" and "instrument", 0 to 1.
+      model: name of the model.
+      fingerprint: fingerprint of its weights.
+      reference: name of the reference.
+      notes: number of notes in each row.
+      instruments: row -> number of instruments.
+      seed: random seed.
+      scores: row -> key of METRICS -> Score. Metrics that would be meaningless are omitted.
+      classifier: the classifier's accuracy on notes that it was not trained on, "pitch" and "instrument", 0 to 1.
       problems: a line for each note of the reference that could not be used.
-      reference_notes: a digest of which notes the reference has.
-      suite: the version of this package that measured.
-      silent: notes of the model that are silent or not finite. They count as out of tune.
-      given: whether the model played given instruments, such as those that it names, in place of random ones.
+      reference_notes: a digest of the reference's notes.
+      suite: the version of this package that computed the scores.
+      silent: number of the model's notes that are silent or not finite. They count as out of tune.
+      given: whether the model played given instruments, such as its named ones, instead of random ones.
     """
 
     model: str
@@ -234,21 +234,20 @@ class Evaluation:
 
 
 def compare(evaluations: Mapping[str, Evaluation]) -> Table:
-    """One table of several models, a column each, beside what the reference scores against itself and its round trip.
+    """A table with a column for each model, and for the reference against itself and its round trip.
 
     Args:
-      evaluations: name -> what `evaluate` found.
+      evaluations: name -> result of `evaluate`.
 
     Raises:
-      ValueError: there is none; or they were not measured alike: another reference, another number of notes, another
-        seed.
+      ValueError: there are no evaluations, or they differ in reference, number of notes or seed.
     """
     check_alike(evaluations)
     return Table(dict(evaluations))
 
 
 class Table:
-    """What `compare` returns: text when printed, a table in a notebook."""
+    """The result of `compare`: text when printed, a table in a notebook."""
 
     def __init__(self, evaluations: dict[str, Evaluation]):
         self.evaluations = evaluations
@@ -273,27 +272,27 @@ class Table:
 
 
 def check_alike(evaluations: Mapping[str, Evaluation]) -> None:
-    """Raise a ValueError if numbers cannot stand in one table."""
+    """Raise a ValueError if evaluations are not comparable."""
     if not evaluations:
-        raise ValueError("there is no evaluation to compare")
+        raise ValueError("there are no evaluations to compare")
     first_name, first = next(iter(evaluations.items()))
     for name, other in evaluations.items():
         for what in ("reference", "notes", "seed"):
             ours, theirs = getattr(first, what), getattr(other, what)
             if ours != theirs:
                 raise ValueError(
-                    f"{name} was measured with {what} {theirs!r} and {first_name} with {ours!r}: their numbers cannot "
+                    f"{name} was evaluated with {what} {theirs!r} and {first_name} with {ours!r}: their scores cannot "
                     "be compared"
                 )
         if "" not in (known := {first.reference_notes, other.reference_notes}) and len(known) > 1:
             raise ValueError(
-                f"{name} and {first_name} were measured with different notes of {first.reference!r}: their numbers "
+                f"{name} and {first_name} were evaluated with different notes of {first.reference!r}: their scores "
                 "cannot be compared"
             )
 
 
 class Column(NamedTuple):
-    """A column of a table, and a row of a picture's panel."""
+    """A column of a table, or a row of a plot's panels."""
 
     heading: str
     is_model: bool
@@ -301,25 +300,25 @@ class Column(NamedTuple):
 
 
 def columns(evaluations: Mapping[str, Evaluation]) -> list[Column]:
-    """Each model, and then what to read them against."""
+    """A column for each model, then those to compare them with."""
     first = next(iter(evaluations.values()))
     models = [Column(name, True, found.scores[MODEL]) for name, found in evaluations.items()]
     return models + [Column(heading, False, first.scores[row]) for row, heading in HEADINGS.items()]
 
 
 def measured(evaluations: Mapping[str, Evaluation]) -> list[str]:
-    """The metrics that any of the columns has, in the order of METRICS."""
+    """The metrics that at least one column has, in the order of METRICS."""
     found = columns(evaluations)
     return [name for name in METRICS if any(name in column.scores for column in found)]
 
 
 def left_out(evaluations: Mapping[str, Evaluation]) -> list[str]:
-    """The metrics that no model has, because there were too few notes."""
+    """The metrics that no model has, because there were too few notes or the classifier was too inaccurate."""
     return [name for name in METRICS if not any(name in found.scores[MODEL] for found in evaluations.values())]
 
 
 def _cells(evaluations: Mapping[str, Evaluation]) -> tuple[list[str], list[list[str]]]:
-    """Names of the columns, and rows of text, a metric each."""
+    """Names of the columns, and a row of text for each metric."""
     shown = columns(evaluations)
     return ["", *(column.heading for column in shown), "better"], [
         [
@@ -342,18 +341,19 @@ def _number(metric: Metric, score: Score | None) -> str:
 
 
 def _remarks(evaluations: Mapping[str, Evaluation]) -> list[str]:
-    """The conditions of the numbers."""
+    """The conditions of the evaluations, as lines below a table."""
     first = next(iter(evaluations.values()))
     instruments = ", ".join(f"{found.instruments[MODEL]:,} of {name}" for name, found in evaluations.items())
     lines = [
-        f"{first.notes:,} notes in each column, against as many others of {first.reference} (seed {first.seed}).",
+        f"{first.notes:,} notes in each column, compared with as many other notes of {first.reference} "
+        f"(seed {first.seed}).",
         f"In brackets: 95 % intervals over instruments ({instruments}, {first.instruments[OTHER]:,} of the reference).",
     ]
     if first.classifier:
         pitch, instrument = (100 * first.classifier[what] for what in ("pitch", "instrument"))
         lines.append(
-            f"The classifier itself names {pitch:.0f} % of the pitches and {instrument:.0f} % of the instruments of "
-            "notes that it was not taught."
+            f"The classifier correctly identifies {pitch:.0f} % of the pitches and {instrument:.0f} % of the "
+            "instruments of notes that it was not trained on."
         )
     for name, found in evaluations.items():
         if found.given:
@@ -370,23 +370,23 @@ def _remarks(evaluations: Mapping[str, Evaluation]) -> list[str]:
         )
     if missing := left_out(evaluations):
         titles = "; ".join(METRICS[name].title for name in missing)
-        lines.append(f"Left out, with too few notes or a classifier that errs too often: {titles}.")
+        lines.append(f"Left out, because there are too few notes or the classifier is too inaccurate: {titles}.")
     return lines
 
 
-# ------------------------------------------------------------------------------------------------------------ picture
+# --------------------------------------------------------------------------------------------------------------- plot
 
 
 def plot(evaluations: Mapping[str, Evaluation], figure: Figure | None = None, only: Sequence[str] = ()) -> Figure:
-    """The same as a picture: a panel for each metric, a point and its interval for each row.
+    """Plot evaluations: a panel for each metric, with a point and its interval for each row.
 
     Args:
-      evaluations: as for `compare`, and so are the errors.
-      figure: to draw in, whose size is set; by default a new one of pyplot's, which notebooks show.
-      only: which metrics of METRICS to draw; by default all that were measured.
+      evaluations: as for `compare`, with the same errors.
+      figure: a figure to draw into and resize; by default a new one of pyplot's, which notebooks show.
+      only: keys of METRICS to plot; by default all that are present.
 
     Returns:
-      the figure.
+      The figure.
     """
     check_alike(evaluations)
     present, rows = only or measured(evaluations), columns(evaluations)
@@ -421,7 +421,7 @@ def _panel(ax: Any, name: str, rows: list[Column]) -> None:
     for label in ax.get_yticklabels():
         drawing.literal(label)
     ax.set_ylim(len(rows) - 0.5, -0.5)
-    # Both end at the right: where they are wider than the panel, the labels of the rows leave room for them.
+    # Both are right-aligned: if they are wider than the panel, there is room for them above the row labels.
     ax.set_title(METRICS[name].title, fontsize="medium", x=1, horizontalalignment="right")
     better = BETTER[METRICS[name].better]
     ax.set_xlabel(", ".join(filter(None, (METRICS[name].unit, better))), fontsize="small", loc="right")
@@ -472,7 +472,7 @@ def read(path: str | os.PathLike) -> Evaluation:
     """Read a results file.
 
     Raises:
-      ValueError: it is none, or damaged.
+      ValueError: it is not a results file, or is damaged.
       OSError: it cannot be read.
     """
     path = as_path(path)
@@ -485,9 +485,9 @@ def read(path: str | os.PathLike) -> Evaluation:
         if found.classifier and set(found.classifier) != {"pitch", "instrument"}:
             raise ValueError("its classifier must have the accuracies of pitch and instrument")
         if not any(name in METRICS for of_row in found.scores.values() for name in of_row):
-            raise ValueError("it has no metric that is known here")
+            raise ValueError("it has no known metric")
     except ValueError as error:
-        raise ValueError(f"{path} is no results file of an evaluation: {error}") from None
+        raise ValueError(f"{path} is not a results file of an evaluation: {error}") from None
     scores = {
         row: {
             name: Score(score.value, score.interval and Interval(*score.interval))

@@ -1,9 +1,10 @@
-"""Evaluations as one page to mail, to print and to put beside a paper: the numbers, and what they mean.
+"""Evaluations as one HTML page, to mail, to print or to publish with a paper: the scores, and what they mean.
 
     results_page.write({"demo": results.read("outputs/demo.json"), "mine": mine}, "outputs/both.html")
 
-The page is a single file. It has the table, the picture, the conditions, what each number sees and is blind to, and the
-results files themselves, which `results.read` reads back. It needs no script, and its policy allows none.
+The page is a single file with the table, the plots, the conditions, an explanation of what each metric reacts to and
+what it misses, and the results files themselves, which `results.read` reads back. It needs no script, and its content
+security policy allows none.
 
 Notebook: 12_measure.
 """
@@ -22,31 +23,31 @@ from ..files import plain_name
 from . import results
 from .results import BETTER, METRICS, MODEL, OTHER, Column, Evaluation
 
-PIXELS = 96  # of CSS in an inch
-WIDTH = 3.6  # inches of a panel with its labels
-MAX_COLUMNS = 6  # that fit side by side on A4; a table of more is printed as a block a metric
-NAMED = 3  # models that the page's own title names
-PROBLEMS_SHOWN = 5  # of each model
+PIXELS = 96  # CSS pixels per inch
+WIDTH = 3.6  # inches, of a panel with its labels
+MAX_COLUMNS = 6  # the most that fit side by side on A4; larger tables are printed as one block per metric
+NAMED = 3  # the most models to be named in the default title
+PROBLEMS_SHOWN = 5  # for each model
 
 
 class _Picture(NamedTuple):
-    source: str  # address of an SVG picture
+    source: str  # data URL of an SVG image
     width: int  # pixels
     height: int
-    words: str  # for who does not see it
+    words: str  # alternative text
 
 
 @in_one_line
 def write(evaluations: Mapping[str, Evaluation], path: str | os.PathLike, title: str = "") -> Path:
-    """Write one HTML file of one or several evaluations. Equal evaluations give equal bytes.
+    """Write an HTML page of one or several evaluations. Equal evaluations give identical files.
 
     Args:
-      evaluations: name -> what `evaluate` found, in the order of the page.
-      path: ends in .html; folders are made as needed.
-      title: of the page; by default it names the models.
+      evaluations: name -> result of `evaluate`, in the order of the page.
+      path: a path ending in .html; folders are created as needed.
+      title: title of the page; by default it names the models.
 
     Raises:
-      ValueError: there is no evaluation, they were not measured alike, or the path has another suffix.
+      ValueError: there are no evaluations, they are not comparable, or the path has another suffix.
       OSError: the page cannot be written.
 
     Notebook: 12_measure.
@@ -110,7 +111,7 @@ def _capitalised(text: str) -> str:
 
 
 def _model(name: str, found: Evaluation) -> dict[str, Any]:
-    """What the conditions say of a model."""
+    """A model's part of the conditions."""
     return {
         "name": name,
         "own_name": found.model,
@@ -126,13 +127,13 @@ def _model(name: str, found: Evaluation) -> dict[str, Any]:
 
 
 def _picture(evaluations: Mapping[str, Evaluation], name: str, row: dict[str, Any]) -> _Picture:
-    """A panel of `results.plot`, as lines and shapes: sharp on paper, and the same everywhere."""
+    """A panel of `results.plot` as an SVG image, which prints sharply."""
     import matplotlib
     from matplotlib.figure import Figure
 
     content = io.BytesIO()
     with drawing.plain():
-        matplotlib.rcParams["svg.hashsalt"] = "results"  # names of its parts, otherwise random
+        matplotlib.rcParams["svg.hashsalt"] = "results"  # element ids would be random otherwise
         figure = results.plot(evaluations, Figure(), only=[name])
         figure.set_figwidth(WIDTH)
         figure.savefig(content, format="svg", transparent=True, metadata={"Date": None, "Creator": None})

@@ -1,10 +1,11 @@
-"""Whether a checkpoint is what it should be: forty-eight notes, half a minute, and no reference.
+"""Check that a checkpoint works as it should, by forty-eight notes, in half a minute and without a reference.
 
     selfcheck.self_check(gansynth.load("acoustic_only"))
 
-A checkpoint can load without an error and still be wrong: weights that are not the averages, another frequency axis,
-another pitch range. Each leaves a trace in the sound. The ranges here are wide: they hold what the bundled model and
-recorded notes of NSynth have, with room, and say nothing about how good a model is. `evaluating.evaluate` does.
+A checkpoint can load without an error and still be wrong: weights that are not the moving averages, another frequency
+axis, another pitch range. Each of these leaves a trace in the sound. The expected ranges are wide: they include the
+bundled model and recorded notes of NSynth with a margin, and do not show how good a model is; `evaluating.evaluate`
+does.
 
 Notebook: 02_checkpoints, 12_measure.
 """
@@ -20,24 +21,24 @@ import numpy as np
 from .. import pitch, tables
 from ..gansynth.config import MIN_PITCH
 from ..midi import note_hertz
-from . import describing, metrics, pictures
+from . import describing, features, metrics
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
 INSTRUMENTS = 16
-PITCHES = (45, 57, 69)  # A2, A3, A4, of each instrument: where pYIN is surest
+PITCHES = (45, 57, 69)  # A2, A3, A4, for each instrument: the range in which pYIN is most reliable
 
-SILENT_DB = -80.0  # root mean square, below which a note is silent
-CLICK = 0.95  # of a peak to peak range: a step from sample to sample that is as large is a click
-HARMONIC_WIDTH = 0.12  # of the pitch, to both sides of its multiples, that counts as belonging to them
+SILENT_DB = -80.0  # root mean square below which a note counts as silent
+CLICK = 0.95  # share of the peak-to-peak range: a step between samples that is larger counts as a click
+HARMONIC_WIDTH = 0.12  # share of the fundamental, to both sides of each of its multiples, that counts as harmonic
 SEMITONE = 100.0  # cents
-EXACT = 20.0  # cents around a number of semitones: what is transposed is so by a whole number
-BLURRED = 20.0  # per cent of the power in the partials, from which a sound counts as blurred and not as elsewhere
+EXACT = 20.0  # cents: notes this close to a whole number of semitones off count as transposed
+BLURRED = 20.0  # per cent of the power in the partials above which a sound counts as blurred, not as transposed
 
 
 class Finding(NamedTuple):
-    """One number of a check, and the range that a right model has."""
+    """One measurement of a check, and the range expected of an intact model."""
 
     title: str
     value: float
@@ -47,13 +48,13 @@ class Finding(NamedTuple):
 
     @property
     def is_right(self) -> bool:
-        return self.low <= self.value <= self.high  # False for what is not a number
+        return self.low <= self.value <= self.high  # False for NaN
 
     def __str__(self) -> str:
         return f"{self.title}: {self.value:.1f} {self.unit} ({self.low:g} to {self.high:g} expected)"
 
 
-# What a right model has: title, unit, lowest, highest.
+# The ranges expected of an intact model: title, unit, lowest, highest.
 RANGES = {
     "finite": ("notes that are finite", "%", 100.0, 100.0),
     "silent": ("silent notes", "%", 0.0, 10.0),
@@ -68,12 +69,12 @@ RANGES = {
 
 @dataclasses.dataclass(frozen=True)
 class SelfCheck:
-    """What `self_check` found.
+    """The result of `self_check`.
 
     Attributes:
-      model: its name.
-      findings: name of RANGES -> Finding.
-      suspicion: what is probably wrong, a sentence; empty if nothing is.
+      model: name of the model.
+      findings: key of RANGES -> Finding.
+      suspicion: the probable cause of a fault, as a sentence; empty if there is no fault.
     """
 
     model: str
@@ -100,11 +101,11 @@ class SelfCheck:
 
 
 def self_check(model: GANSynth, seed: int = 0) -> SelfCheck:
-    """Listen to forty-eight notes of a model: sixteen random instruments, each at three pitches.
+    """Check forty-eight notes of a model: sixteen random instruments, each at three pitches.
 
     Args:
       model: a loaded model.
-      seed: of the instruments.
+      seed: seed of the instruments.
 
     >>> from helpers import gansynth
     >>> from helpers.evaluation import selfcheck
@@ -134,7 +135,7 @@ def self_check(model: GANSynth, seed: int = 0) -> SelfCheck:
         * float(np.median([harmonicity(w, p, model.sample_rate) for w, p in zip(heard, of, strict=True)])),
         "clicks": 100 * float(np.mean(steepest(heard) > CLICK)),
         "differ": metrics.diversity(
-            pictures.log_mel(heard, model.sample_rate),
+            features.log_mel(heard, model.sample_rate),
             of,
             instruments[sounds],
         ),
@@ -143,7 +144,7 @@ def self_check(model: GANSynth, seed: int = 0) -> SelfCheck:
 
 
 def harmonicity(wave: np.ndarray, note: float, sample_rate: int) -> float:
-    """The share of a note's power that lies within HARMONIC_WIDTH of a multiple of its pitch, 0 to 1.
+    """The share of a note's power within HARMONIC_WIDTH of a multiple of its fundamental frequency, 0 to 1.
 
     Args:
       wave: samples [n].
@@ -156,12 +157,12 @@ def harmonicity(wave: np.ndarray, note: float, sample_rate: int) -> float:
     hertz = np.fft.rfftfreq(4 * len(part), 1 / sample_rate)
     fundamental = note_hertz(note)
     number = np.maximum(np.rint(hertz / fundamental), 1)
-    width = max(HARMONIC_WIDTH * fundamental, 2 * sample_rate / len(part))  # a window's own width at least
+    width = max(HARMONIC_WIDTH * fundamental, 2 * sample_rate / len(part))  # at least the width of the window's peak
     return float(power[np.abs(hertz - number * fundamental) <= width].sum() / max(power.sum(), 1e-12))
 
 
 def steepest(waves: np.ndarray) -> np.ndarray:
-    """The largest step from a sample to the next, as a share of the range from lowest to highest, [n]."""
+    """The largest step between neighbouring samples, as a share of the peak-to-peak range, [n]."""
     span = np.maximum(waves.max(axis=1) - waves.min(axis=1), 1e-9)
     return np.abs(np.diff(waves, axis=1)).max(axis=1) / span
 
@@ -177,47 +178,47 @@ def _judged(name: str, found: dict[str, float], cents: np.ndarray, pitches: np.n
 
 
 def _suspicion(wrong: set[str], found: dict[str, float], cents: np.ndarray, pitches: np.ndarray) -> str:
-    """The likeliest reason for what is out of its range; the plainest traces first."""
+    """The most likely cause of values out of range; the clearest symptoms are considered first."""
     if "finite" in wrong:
-        return "Some notes are not finite numbers: the weights are damaged, or are read in another format."
+        return "Some notes are not finite: the weights are damaged, or were read in the wrong format."
     if "silent" in wrong:
-        return "Many notes are silent: weights are missing, or are all but zero."
+        return "Many notes are silent: weights are missing or almost zero."
     if wrong & {"in_tune", "transposed"}:
         return _out_of_tune(cents, pitches, found["harmonic"])
     if "differ" in wrong and found["differ"] < RANGES["differ"][2]:
-        return "All instruments sound alike: the latent does not reach the network, so its first layer is damaged."
+        return "All instruments sound alike: the latent has no effect, so the first layer must be damaged."
     if "level" in wrong:
         loud = "loud" if found["level"] > RANGES["level"][3] else "quiet"
         return (
-            f"It is in tune and too {loud}: mag_normalizer_a or mag_normalizer_b in experiment.json is not the one "
+            f"It is in tune but too {loud}: mag_normalizer_a or mag_normalizer_b in experiment.json is not the value "
             "that it was trained with."
         )
     return _UNFINISHED
 
 
 _UNFINISHED = (
-    "No other trace points to a cause: these may be the raw weights instead of their averages, or training was not "
-    "finished."
+    "There is no clear cause: these may be the raw weights instead of their moving averages, or training may not have "
+    "been finished."
 )
 
 
 def _out_of_tune(cents: np.ndarray, pitches: np.ndarray, harmonic: float) -> str:
-    """What makes notes sound at other pitches than were asked for."""
+    """The most likely cause of wrong pitches."""
     heard = [cents[(pitches == p) & np.isfinite(cents)] for p in PITCHES]
     if (
         not all(map(len, heard))
         or np.median([np.subtract(*np.quantile(c, (0.75, 0.25))) for c in heard]) > SEMITONE / 2
     ):
-        return _UNFINISHED  # instruments are not off by the same
+        return _UNFINISHED  # the instruments deviate by different amounts
     medians = np.array([np.median(c) for c in heard])
     semitones = round(float(np.median(medians)) / SEMITONE)
     if semitones and np.abs(medians - SEMITONE * semitones).max() < EXACT:
         count = f"{abs(semitones)} semitone{'s' * (abs(semitones) > 1)}"
         way = "higher" if semitones > 0 else "lower"
-        return f"Every note sounds {count} {way} than asked for: its lowest pitch is not MIDI {MIN_PITCH}."
+        return f"Every note sounds {count} {way} than requested: the model's lowest pitch is not MIDI {MIN_PITCH}."
     if harmonic > BLURRED or np.abs(medians).max() < SEMITONE / 2:
-        return _UNFINISHED  # partials are where they belong, and so is much else
+        return _UNFINISHED  # the partials are in place, but there is much else
     return (
-        "Notes sound at other pitches, and not by whole semitones: it was trained with another frequency axis "
+        "Notes sound at wrong pitches, but not by whole semitones: the model was trained with another frequency axis "
         "(data_type in experiment.json, or another mel scale)."
     )

@@ -142,7 +142,7 @@ def web(model: GANSynth, folder: str | os.PathLike, atlas: Atlas | None = None, 
 def _check_ours(folder: Path) -> None:
     """Check that a folder may be replaced: there is nothing in it that `web` has not written."""
     there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    others = [name for name in there if not OURS.fullmatch(name) and not name.startswith(files.PARTIAL)]
+    others = [name for name in there if not OURS.fullmatch(name) and not files.is_partial(name)]
     if others or (PAGE in there and NOTICE not in there):
         raise ValueError(
             f"{folder} holds other things, such as {(others or there)[0]}; name another folder, or empty it"

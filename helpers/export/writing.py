@@ -16,8 +16,7 @@ from ..errors import in_one_line
 from ..files import as_path, check_no_others, check_writable, claimed, filling, naming, replacing
 from ..instruments import Instrument
 from .bitwig import multisample
-from .decentsampler import dspreset, library
-from .files import (
+from .contents import (
     AUDIO,
     PICTURE,
     Contents,
@@ -29,8 +28,9 @@ from .files import (
     write_archive,
     write_beside,
 )
+from .cover import cover
+from .decentsampler import dspreset, library
 from .naming import stem
-from .pictures import cover
 from .readme import readme
 from .sampling import Sampled, SampledInstrument
 from .sf2 import sf2

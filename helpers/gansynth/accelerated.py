@@ -1,7 +1,7 @@
-"""From latent to audio in one graph, for accelerators: nothing goes back to the host but finished samples.
+"""From latent to audio in one graph, for accelerators: only the finished samples return to the host.
 
-The same steps as `spectral.denormalize` and `spectral.data_to_waves`, which are quicker on a CPU: there the mel matrix
-is sparse and phases are summed in float64. Here it is dense, and float32 must do.
+The steps are those of `spectral.denormalize` and `spectral.data_to_waves`, which are faster on a CPU because they use a
+sparse mel matrix. They sum phases in float64; here the matrix is dense, and phases are summed in float32.
 
 Source: SPEC sections 5 and 6. Notebook: 04_generate.
 """
@@ -17,14 +17,14 @@ from .config import OVERLAP, Config
 from .networks import Generator, denormalize
 from .windows import Rows
 
-COARSE = 2.0**12  # phases are summed in whole parts of this: exact in float32 up to 2^24 / COARSE half turns
+COARSE = 2.0**12  # phases are summed in steps of 1 / COARSE: exact in float32 up to 2^24 / COARSE half turns
 
 
 def wrapped_sum(frequency: Tensor) -> Tensor:
-    """Phase in half turns, in [-1, 1], from its advance per frame: [batch, frames, bins] both, float32.
+    """Phase in half turns, wrapped to [-1, 1], from its advance per frame; both float32 [batch, frames, bins].
 
-    A plain sum over 128 frames loses four digits. The coarse part of each advance is a multiple of 1 / COARSE, so that
-    its sum and its wrapping are exact; what is left stays small.
+    A plain sum over 128 frames loses four digits. The coarse part of each advance is a multiple of 1 / COARSE, so it is
+    summed and wrapped exactly; the sum of the remainders stays small.
     """
     coarse = ops.round(frequency * COARSE) / COARSE
     turns = ops.cumsum(coarse, axis=1)
@@ -33,7 +33,7 @@ def wrapped_sum(frequency: Tensor) -> Tensor:
 
 
 class InverseTransform(keras.layers.Layer):
-    """What the generator draws, normalised, [batch, n, bins, 2] -> float32 audio, [batch, all that n frames cover]."""
+    """The generator's normalised output, [batch, n, bins, 2] -> float32 audio, [batch, samples covered by n frames]."""
 
     def __init__(self, config: Config, **kwargs: Any):
         super().__init__(**kwargs)
@@ -49,7 +49,7 @@ class InverseTransform(keras.layers.Layer):
         magnitude, frequency = ops.exp(data[..., 0]), data[..., 1]
         if self.matrix is not None:
             magnitude = ops.sqrt(ops.matmul(magnitude, self.matrix) + spectral.EPSILON)
-            frequency = ops.matmul(frequency, self.matrix)  # before the sum, which would otherwise need more digits
+            frequency = ops.matmul(frequency, self.matrix)  # before the sum: sums of phases would need more digits
         phase = wrapped_sum(frequency) * math.pi
         no_dc = [[0, 0], [0, 0], [1, 0]]
         real, imaginary = ops.pad(magnitude * ops.cos(phase), no_dc), ops.pad(magnitude * ops.sin(phase), no_dc)
@@ -61,7 +61,7 @@ class InverseTransform(keras.layers.Layer):
 
 
 class Player(keras.Model):
-    """A generator and the inverse transform: [z, labels] -> the audio that the first frames cover."""
+    """A generator followed by the inverse transform: [z, labels] -> the audio that the first frames cover."""
 
     def __init__(self, generator: Generator, frames: Rows, **kwargs: Any):
         super().__init__(**kwargs)

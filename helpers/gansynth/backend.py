@@ -1,18 +1,19 @@
-"""Keras and TensorFlow, imported without the lines that TensorFlow's C++ code prints to standard error.
+"""Import Keras and TensorFlow without the log lines that TensorFlow's C++ code prints to standard error.
 
     from .backend import keras, tf
 
-TensorFlow reads its log level once, while it is imported, and some of its libraries write before that: on a machine
-without a GPU, that there is none, several times. So the level is set for the import alone, and what is written
-nevertheless is kept back. If the import fails, it is shown after all. `TF_CPP_MIN_LOG_LEVEL=0` in the environment shows
-everything.
+TensorFlow reads its log level once, during the import, and some of its libraries write before that: on a machine
+without a GPU they report several times that there is none. So the level is set for the import only, and anything
+written to standard error meanwhile is held back, and shown only if the import fails. With `TF_CPP_MIN_LOG_LEVEL=0` in
+the environment, everything is shown.
 
-TensorFlow's convolutions by oneDNN are switched on for processors with AVX2 alone, where TensorFlow leaves them off: a
-note takes 55 % of the time (docs/benchmarks.md). `TF_ENABLE_ONEDNN_OPTS=0` in the environment has Eigen's back.
+oneDNN's convolutions are also switched on for processors with AVX2 but without AVX512, for which TensorFlow leaves them
+off: a note then takes 55 % of the time (docs/benchmarks.md). `TF_ENABLE_ONEDNN_OPTS=0` in the environment restores
+Eigen's convolutions.
 
-Keras is not shown the packages that it would import for its own plots and wrappers alone, unless they are there
-already: that is a quarter of the whole import. `keras.visualization` and `keras.wrappers` then say that they are not
-installed; who needs them imports Keras first.
+Packages that Keras imports only for its plots and wrappers are hidden from it unless they are already imported; they
+take a quarter of the whole import time. `keras.visualization` and `keras.wrappers` then report them as not installed;
+to use those modules, import Keras first.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ from .threads import chosen_threads, threads
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 EVERYTHING, FATAL_ONLY = "0", "3"
-ONEDNN, ENABLED = "TF_ENABLE_ONEDNN_OPTS", "1"  # read once too
-UNUSED = ("IPython", "matplotlib", "sklearn")  # of what Keras imports if it is installed
-STDERR = 2  # the file descriptor; C++ code knows nothing of sys.stderr
+ONEDNN, ENABLED = "TF_ENABLE_ONEDNN_OPTS", "1"  # this is read only once, too
+UNUSED = ("IPython", "matplotlib", "sklearn")  # optional packages that Keras imports if they are installed
+STDERR = 2  # the file descriptor; C++ code does not write to sys.stderr
 
 
 @contextlib.contextmanager
 def unless_chosen(name: str, value: str) -> Iterator[None]:
-    """Set an environment variable for this block, unless the user has; the environment is left as it was."""
+    """Set an environment variable inside the block, unless the user has set it; restore the environment afterwards."""
     if name in os.environ:
         yield
         return
@@ -52,10 +53,10 @@ def unless_chosen(name: str, value: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet(level: str = FATAL_ONLY) -> Iterator[None]:
-    """Import TensorFlow in this block: it stays quiet, then and later, unless the import fails.
+    """Context for importing TensorFlow: nothing is logged, then or later, unless the import fails.
 
     Args:
-      level: of TensorFlow's log, where the environment does not set one; the environment is left as it was.
+      level: TensorFlow's log level, unless the environment sets one; the environment is restored afterwards.
     """
     if os.environ.get(LOG_LEVEL) == EVERYTHING:
         yield
@@ -66,12 +67,12 @@ def quiet(level: str = FATAL_ONLY) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _held_back() -> Iterator[None]:
-    """Keep back what is written to the process's standard error in this block; after an exception it is written."""
+    """Hold back what the process writes to standard error inside the block; it is written only after an exception."""
     with tempfile.TemporaryFile() as kept, contextlib.ExitStack() as stack:
         _flush()
         try:
             original = os.dup(STDERR)
-        except OSError:  # there is none: a program without a console
+        except OSError:  # no standard error: a program without a console
             yield
             return
         stack.callback(os.close, original)
@@ -79,7 +80,7 @@ def _held_back() -> Iterator[None]:
         try:
             yield
         except BaseException:
-            stack.callback(_write, kept)  # called last
+            stack.callback(_write, kept)  # runs once standard error is restored
             raise
         finally:
             _flush()
@@ -97,7 +98,7 @@ def _flush() -> None:
 
 
 class _Hidden(MetaPathFinder):
-    """Finds no package: this thread's imports of the `UNUSED` fail as if they were not installed."""
+    """An import finder that makes this thread's imports of the packages in `UNUSED` fail as if not installed."""
 
     def __init__(self) -> None:
         self._thread = threading.get_ident()
@@ -109,7 +110,7 @@ class _Hidden(MetaPathFinder):
 
 @contextlib.contextmanager
 def unused_hidden() -> Iterator[None]:
-    """Import Keras in this block without the packages that it could do without."""
+    """Context for importing Keras without the optional packages in `UNUSED`."""
     finder = _Hidden()
     sys.meta_path.insert(0, finder)
     try:
@@ -119,7 +120,7 @@ def unused_hidden() -> Iterator[None]:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Drops the warning that graphs are compiled again: one for each length, or stage of a training, is intended."""
+    """False for the warning about retracing: one graph for each length, or for each training stage, is intended."""
     return "triggered tf.function retracing" not in record.getMessage()
 
 
@@ -132,24 +133,25 @@ logging.getLogger("tensorflow").addFilter(_is_news)
 if chosen_threads() is not None:
     try:
         tf.config.threading.set_intra_op_parallelism_threads(chosen_threads())
-    except RuntimeError:  # somebody has imported TensorFlow since, and computed
+    except RuntimeError:  # TensorFlow was imported elsewhere and has already started its threads
         warnings.warn(
-            f"TensorFlow has computed with {threads()} threads already, and goes on with them, instead of the "
-            f"{chosen_threads()} of use_threads",
+            f"TensorFlow has already started {threads()} threads and keeps using them, not the {chosen_threads()} set "
+            "by use_threads",
             stacklevel=2,
         )
 
-Tensor: TypeAlias = Any  # of the backend that Keras uses; neither Keras nor TensorFlow has types
+Tensor: TypeAlias = Any  # a tensor of Keras's backend; neither Keras nor TensorFlow ships type hints
 
 __all__ = ["Tensor", "keras", "ops", "quiet", "tf", "unfused"]
 
 
 @contextlib.contextmanager
 def unfused() -> Iterator[None]:
-    """Call graphs with gradients in this block, without the optimizer that fuses convolutions with their activations.
+    """Switch off, inside the block, the graph optimizer that fuses convolutions with their activations.
 
-    With oneDNN, TensorFlow 2.20 fuses them although the gradient needs what lies between. It then finds its graph
-    broken, reports "remapper failed", and leaves the graph as it was: nothing is lost without it.
+    It is for graphs with gradients. With oneDNN, TensorFlow 2.20 fuses the two although the gradient needs the value
+    between them. It then finds the graph broken, reports "remapper failed", and keeps the original graph, so switching
+    the optimizer off costs nothing.
     """
     before = tf.config.optimizer.get_experimental_options().get("remapping", True)
     tf.config.optimizer.set_experimental_options({"remapping": False})

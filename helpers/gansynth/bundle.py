@@ -1,12 +1,12 @@
-"""TensorFlow's checkpoints, read without TensorFlow.
+"""Read TensorFlow checkpoints without TensorFlow.
 
-TensorFlow takes the `.index` file of a checkpoint at its word: an impossible shape in it ends the process, and a large
-one fills the memory. `entries` reads the same file, in Python and strictly, and refuses what TensorFlow does not write.
-`read` takes tensors from the `.data` files that it speaks of, and compares them with the checksums there.
+TensorFlow trusts the `.index` file of a checkpoint: an impossible shape in it kills the process, and a large one
+exhausts the memory. `entries` reads the same file in Python, strictly, and refuses anything that TensorFlow would not
+write. `read` reads tensors from the `.data` files that the index refers to and verifies their checksums.
 
-The file is a table of LevelDB's format: blocks of sorted keys with values, a block that lists the blocks, and a footer
-that says where that is. The first key is empty and holds a header; the others are names of tensors, each with a message
-`BundleEntryProto` on its type, shape and place in the `.data` file.
+An index is a table in LevelDB's format: blocks of sorted keys with values, an index block that lists those blocks, and
+a footer that locates the index block. The first key is empty and holds a header; the others are the names of tensors,
+each with a `BundleEntryProto` message that gives its type, shape and position in a `.data` file.
 
 Source: tensor_bundle.proto and tensor_shape.proto of TensorFlow; table_format.md of LevelDB; RFC 3720, appendix B.4
 (CRC-32C). Notebook: 02_checkpoints.
@@ -23,47 +23,47 @@ from typing import NamedTuple
 
 import numpy as np
 
-MAX_BYTES = 1 << 20  # of an index; that of a published model has 50 kB ...
-MAX_ENTRIES = 10_000  # ... and 312 tensors ...
+MAX_BYTES = 1 << 20  # of an index; a published model's takes 50 kB ...
+MAX_ENTRIES = 10_000  # ... and lists 312 tensors ...
 MAX_KEY = 1000  # ... with names of up to 110 characters
 MAX_SHARDS = 1000
 MAX_RANK = 8
-MAX_SIDE = 1 << 40  # of a tensor that is not read; one that is must have the expected shape
+MAX_SIDE = 1 << 40  # of tensors that are skipped; those that are read must have the expected shape
 
 _FOOTER = 48
 _MAGIC = 0xDB4775248B80FB57
 _BLOCK_TRAILER = 5  # type and checksum
-# Number of a type in TensorFlow's types.proto -> name and bytes of a value, of those that can be numbers of a model.
+# Type number in TensorFlow's types.proto -> name and bytes per value, for the types that a model's variables can have.
 _TYPES = {1: ("float32", 4), 2: ("float64", 8), 3: ("int32", 4), 9: ("int64", 8), 14: ("bfloat16", 2), 19: ("half", 2)}
-MAX_TYPE = 30  # of those that there are
-# How NumPy reads those; bfloat16, which it lacks, is the upper half of a float32.
+MAX_TYPE = 30  # the highest type number that TensorFlow writes
+# NumPy's types for reading them. It has no bfloat16, which is the upper half of a float32.
 _STORED = {"float32": "<f4", "float64": "<f8", "int32": "<i4", "int64": "<i8", "bfloat16": "<u2", "half": "<f2"}
-_CASTAGNOLI = 0x82F63B78  # the polynomial of CRC-32C, its lowest term first
+_CASTAGNOLI = 0x82F63B78  # the polynomial of CRC-32C, in reversed bit order
 _ALL = np.uint32(0xFFFFFFFF)
-_MASK = 0xA282EAD8  # added to a checksum that is kept, turned by 15 bits
-_LANE = 512  # bytes of a message, at least, that are one of its lanes in `crc32c`
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # how a field of a message is written
+_MASK = 0xA282EAD8  # stored checksums are rotated by 15 bits, and this is added
+_LANE = 512  # bytes in a lane of `crc32c`, at least, unless there is only one lane
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # Protocol Buffers' wire types
 
 
 class Entry(NamedTuple):
-    """What an index says of a tensor."""
+    """The index entry of one tensor."""
 
-    dtype: str  # "float32", "int64", ...; "" if it is none that a model is made of
+    dtype: str  # "float32", "int64", ...; "" for a type that is not in `_TYPES`
     shape: tuple[int, ...]
-    shard: tuple[int, int]  # which of how many `.data` files has it,
-    offset: int  # at which byte,
-    size: int  # and how many of them
-    checksum: int  # of those, masked
+    shard: tuple[int, int]  # number of the `.data` file that holds it, and how many such files there are
+    offset: int  # of its first byte in that file
+    size: int  # bytes
+    checksum: int  # masked CRC-32C of those bytes
 
 
 def entries(prefix: Path) -> dict[str, Entry]:
-    """The tensors of a checkpoint by name; all that is said of them fits the files.
+    """The index entries of a checkpoint's tensors, by name, checked against the sizes of the data files.
 
     Args:
       prefix: the checkpoint's path without `.index`.
 
     Raises:
-      ValueError: the index is damaged, or not one that TensorFlow writes.
+      ValueError: the index is damaged, or was not written by TensorFlow.
       OSError: a file cannot be read.
     """
     index = prefix.with_name(f"{prefix.name}.index")
@@ -77,24 +77,24 @@ def entries(prefix: Path) -> dict[str, Entry]:
             raise ValueError("it has no header")
         header = dict(_numbers(rows[0][1]))
         if header.get(2, 0) != 0:
-            raise ValueError("its numbers have their highest byte first")
+            raise ValueError("its numbers are stored in big-endian byte order")
         shards = header.get(1, 1)
         sizes = _sizes(prefix, shards)
         return {key.decode("utf-8"): _entry(value, sizes) for key, value in rows[1:]}
     except (IndexError, UnicodeDecodeError):
-        raise ValueError("its index is cut short or garbled") from None
+        raise ValueError("its index is truncated or malformed") from None
 
 
 def read(prefix: Path, present: Mapping[str, Entry], names: Iterable[str]) -> dict[str, np.ndarray]:
-    """Tensors of a checkpoint by name.
+    """The values of a checkpoint's tensors, by name.
 
     Args:
       prefix: as for `entries`.
-      present: what that has found.
-      names: of the tensors, whose shapes must be known to be what they should be, and whose types are known.
+      present: the result of `entries`.
+      names: which tensors to read. Check their shapes first; their types must be known ones.
 
     Raises:
-      ValueError: a tensor is not what was written.
+      ValueError: a tensor does not match its checksum.
       OSError: a file cannot be read.
     """
     return {name: _tensor(_shard(prefix, *present[name].shard), name, present[name]) for name in names}
@@ -105,7 +105,7 @@ def _tensor(file: Path, name: str, entry: Entry) -> np.ndarray:
         data.seek(entry.offset)
         content = data.read(entry.size)
     if len(content) != entry.size or _masked(crc32c(content)) != entry.checksum:
-        raise ValueError(f"{name} does not fit its checksum")
+        raise ValueError(f"{name} does not match its checksum")
     values = np.frombuffer(content, _STORED[entry.dtype]).reshape(entry.shape)
     return (values.astype(np.uint32) << 16).view(np.float32) if entry.dtype == "bfloat16" else values
 
@@ -116,7 +116,7 @@ def _masked(checksum: int) -> int:
 
 @functools.cache
 def _table() -> np.ndarray:
-    """What the last byte of a remainder does to the rest of it: uint32 [256]."""
+    """The usual CRC lookup table: the contribution of each value of a remainder's last byte, uint32 [256]."""
     table = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         table = (table >> 1) ^ np.where(table & 1, np.uint32(_CASTAGNOLI), np.uint32(0))
@@ -124,10 +124,10 @@ def _table() -> np.ndarray:
 
 
 def crc32c(content: bytes) -> int:
-    """CRC-32C, a hundred times as fast as byte by byte.
+    """The CRC-32C checksum, computed a hundred times as fast as byte by byte.
 
-    A message is cut into lanes of equal length, which are divided side by side. The remainder of a lane, followed by as
-    many zeros as the next lane has bytes, and that of the next lane add up to that of both together.
+    The message is cut into lanes of equal length, whose remainders are computed in parallel. Two neighbouring lanes are
+    then joined: the first one's remainder is shifted by a lane's length of zero bytes and added (XOR) to the second's.
 
     >>> from helpers.gansynth import bundle
     >>> hex(bundle.crc32c(b"123456789"))
@@ -136,15 +136,15 @@ def crc32c(content: bytes) -> int:
     message, table = np.frombuffer(content, np.uint8), _table()
     lanes = 1 << (len(message) // _LANE).bit_length()
     width = -(-len(message) // lanes)
-    padded = np.zeros(lanes * width, np.uint8)  # with zeros in front, which leave no remainder
+    padded = np.zeros(lanes * width, np.uint8)  # leading zeros do not change a remainder of 0
     begin = len(padded) - len(message)
     padded[begin:] = message
     remainders = np.zeros(lanes, np.uint32)
     if lanes == 1:
         remainders[0] = _ALL
     else:
-        padded[begin : begin + 4] ^= 0xFF  # the same as to begin with ones
-    zeros = np.uint32(1) << np.arange(32, dtype=np.uint32)  # what becomes of each bit of a remainder by a lane of zeros
+        padded[begin : begin + 4] ^= 0xFF  # equivalent to an initial remainder of all ones
+    zeros = np.uint32(1) << np.arange(32, dtype=np.uint32)  # each bit of a remainder; below, shifted by a lane of zeros
     for column in np.ascontiguousarray(padded.reshape(lanes, width).T):
         remainders = table[(remainders ^ column) & 0xFF] ^ (remainders >> 8)
         zeros = table[zeros & 0xFF] ^ (zeros >> 8)
@@ -155,7 +155,7 @@ def crc32c(content: bytes) -> int:
 
 
 def _followed(remainders: np.ndarray, zeros: np.ndarray) -> np.ndarray:
-    """Remainders after as many zeros as make `zeros` of each of their bits."""
+    """Remainders after a run of zero bytes; `zeros` holds what that run makes of each single bit, uint32 [32]."""
     bits = (remainders[:, None] >> np.arange(32, dtype=np.uint32)) & 1
     return np.bitwise_xor.reduce(np.where(bits, zeros, np.uint32(0)), axis=1)
 
@@ -165,38 +165,38 @@ def _shard(prefix: Path, number: int, shards: int) -> Path:
 
 
 def _sizes(prefix: Path, shards: int) -> list[int]:
-    """Bytes of each `.data` file."""
+    """Size of each `.data` file in bytes."""
     if not 1 <= shards <= MAX_SHARDS:
-        raise ValueError(f"its index speaks of {shards} files")
+        raise ValueError(f"its index lists {shards} data files; expected 1 to {MAX_SHARDS}")
     return [_shard(prefix, i, shards).stat().st_size for i in range(shards)]
 
 
 def _entry(message: bytes, sizes: list[int]) -> Entry:
     fields = dict(_fields(message))
     if 7 in fields:
-        raise ValueError("it holds a tensor in slices")
+        raise ValueError("it holds a tensor split into slices")
     kind = fields.get(1, 0)
     if not isinstance(kind, int) or kind > MAX_TYPE:
         raise ValueError("it holds a tensor of an unknown type")
     name, width = _TYPES.get(kind, ("", 0))
     dims = fields.get(2, b"")
     if not isinstance(dims, bytes):
-        raise ValueError("its index is garbled")
+        raise ValueError("its index is malformed")
     shape = _shape(dims)
     shard, offset, size = (_whole(fields.get(number, 0)) for number in (3, 4, 5))
     if shard >= len(sizes) or offset + size > sizes[shard]:
-        raise ValueError("its data file is cut short")
+        raise ValueError("its data file is truncated")
     if width and size != width * math.prod(shape):
-        raise ValueError(f"a tensor of shape {list(shape)} is said to have {size} bytes")
+        raise ValueError(f"a tensor of shape {list(shape)} is listed with {size} bytes, which does not match")
     checksum = fields.get(6, b"")
     if not isinstance(checksum, bytes):
-        raise ValueError("its index is garbled")
+        raise ValueError("its index is malformed")
     return Entry(name, shape, (shard, len(sizes)), offset, size, int.from_bytes(checksum, "little"))
 
 
 def _whole(value: int | bytes) -> int:
     if not isinstance(value, int):
-        raise ValueError("its index is garbled")
+        raise ValueError("its index is malformed")
     return value
 
 
@@ -222,18 +222,18 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
     seen = set()
     for number, value in _repeated(message):
         if number in seen:
-            raise ValueError("its index says one thing twice")
+            raise ValueError("its index has the same field twice")
         seen.add(number)
         yield number, value
 
 
 def _numbers(message: bytes) -> Iterator[tuple[int, int]]:
-    """Those fields of a message that are whole numbers."""
+    """The integer fields of a message."""
     return ((number, value) for number, value in _fields(message) if isinstance(value, int))
 
 
 def _repeated(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """(number, value) of each field: a whole number, or the bytes of whatever else it is."""
+    """(field number, value) pairs of a message: an int for a varint field, else the field's raw bytes."""
     at = 0
     while at < len(message):
         tag, at = _varint(message, at)
@@ -246,13 +246,13 @@ def _repeated(message: bytes) -> Iterator[tuple[int, int | bytes]]:
         if kind == _BYTES:
             size, at = _varint(message, at)
         if size is None or at + size > len(message):
-            raise ValueError("its index is garbled")
+            raise ValueError("its index is malformed")
         yield number, message[at : at + size]
         at += size
 
 
 def _varint(content: bytes, at: int) -> tuple[int, int]:
-    """A whole number in groups of seven bits, the lowest first, and where it ends."""
+    """A varint (an integer in groups of seven bits, lowest first) and the position after it."""
     value = 0
     for shift in range(0, 70, 7):
         byte = content[at]
@@ -260,7 +260,7 @@ def _varint(content: bytes, at: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, at
-    raise ValueError("its index is garbled")
+    raise ValueError("its index is malformed")
 
 
 # ---- The table -------------------------------------------------------------------------------------------------------
@@ -269,10 +269,10 @@ def _varint(content: bytes, at: int) -> tuple[int, int]:
 def _rows(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     """All keys and values of a table, in order."""
     if len(content) < _FOOTER or int.from_bytes(content[-8:], "little") != _MAGIC:
-        raise ValueError("its index is no table")
+        raise ValueError("its index is not a LevelDB table")
     footer, at = content[-_FOOTER:], 0
     handle = []
-    for _ in range(4):  # offset and size of a block that is not used here, and of the list of blocks
+    for _ in range(4):  # offset and size of the metaindex block, which is not used, and of the index block
         number, at = _varint(footer, at)
         handle.append(number)
     previous, read = None, 0
@@ -280,7 +280,7 @@ def _rows(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         offset, at = _varint(place, 0)
         size, at = _varint(place, at)
         read += size
-        if read > len(content):  # blocks that overlap could be many more than there are bytes
+        if read > len(content):  # overlapping blocks could add up to far more than the file's size
             raise ValueError("its index lists a block twice")
         for key, value in _block(content, offset, size):
             if previous is not None and key <= previous:
@@ -290,18 +290,18 @@ def _rows(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _block(content: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
-    """The keys and values of a block. A key is written as what it shares with the one before, and the rest."""
+    """The keys and values of a block. A key is stored as the length of its prefix in the last key, and the rest."""
     end = offset + size
     if size < 4 or end + _BLOCK_TRAILER > len(content):
-        raise ValueError("its index is cut short")
+        raise ValueError("its index is truncated")
     if content[end] != 0:
-        raise ValueError("its index is compressed, which TensorFlow does not do")
+        raise ValueError("its index is compressed; TensorFlow's never are")
     block = content[offset:end]
     count = int.from_bytes(block[-4:], "little")
     last = len(block) - 4 * (count + 1)
     if last < 0:
-        raise ValueError("its index is garbled")
-    # TensorFlow looks a key up from one of these places on, so each of them must be where a whole key begins.
+        raise ValueError("its index is malformed")
+    # TensorFlow starts its key lookups at these positions, so an unabbreviated key must begin at each of them.
     restarts = {int.from_bytes(block[i : i + 4], "little") for i in range(last, len(block) - 4, 4)}
     key, at = b"", 0
     while at < last:
@@ -310,13 +310,13 @@ def _block(content: bytes, offset: int, size: int) -> Iterator[tuple[bytes, byte
         more, at = _varint(block, at)
         length, at = _varint(block, at)
         if shared > len(key) or shared + more > MAX_KEY or at + more + length > last:
-            raise ValueError("its index is garbled")
+            raise ValueError("its index is malformed")
         if begin in restarts:
             restarts.remove(begin)
             if shared:
-                raise ValueError("its index is garbled")
+                raise ValueError("its index is malformed")
         key = key[:shared] + block[at : at + more]
         yield key, block[at + more : at + more + length]
         at += more + length
     if restarts - {0}:
-        raise ValueError("its index is garbled")
+        raise ValueError("its index is malformed")

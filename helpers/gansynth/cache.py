@@ -1,4 +1,4 @@
-"""Generated notes, kept on disk: what has been played once need not be generated again, in this run or a later one.
+"""A cache of generated notes on disk: a note that was generated once is read back, in this run or a later one.
 
     model = gansynth.load("demo", cache=NoteCache())
 
@@ -19,15 +19,15 @@ from .. import __version__
 from ..files import as_path, replacing
 
 LIMIT = 2 << 30  # bytes; about 8,000 whole notes, or a month of playing around
-KEEP = 0.9  # of the limit, when it has been reached, so that not every further note must make room for itself
+KEEP = 0.9  # share of the limit to shrink to once it is reached, so that not every further note has to make room
 SAMPLE = np.dtype("<f4")
 SUFFIX = ".f32"
-BACKENDS = TENSORFLOW, ONNX = "tensorflow", "onnx"  # what notes are computed by, the usual one first
-DIGEST_BYTES = 16  # at the beginning of a file: of all that follows, and of the note that it is said to be
+BACKENDS = TENSORFLOW, ONNX = "tensorflow", "onnx"  # the default first
+DIGEST_BYTES = 16  # at the start of a file: a hash of its samples, keyed with the name of the note
 
 
 def note_key(fingerprint: str, precision: str, z: np.ndarray, pitch: int, backend: str = TENSORFLOW) -> str:
-    """A file's name for all that a note depends on: the model, how it computes, the latent vector and the pitch."""
+    """A file name from everything that a note depends on: the model, backend, precision, latent vector and pitch."""
     computed = precision if backend == TENSORFLOW else f"{precision} by {backend}"
     made_by = f"{__version__} {fingerprint} {computed} {pitch} "
     return hashlib.sha256(made_by.encode() + np.asarray(z, SAMPLE).tobytes()).hexdigest()[:40]
@@ -38,35 +38,35 @@ def _digest(key: str, samples: bytes) -> bytes:
 
 
 class NoteCache:
-    """A folder of notes: one file of float32 samples and their checksum each, the least recently used deleted first.
+    """A folder of notes, each a file of float32 samples with a checksum; the least recently used are deleted first.
 
-    A note that has been kept in greater length serves for a shorter one, because its samples are the same but for the
-    rounding of another batch (100 dB below the sound). A damaged file is not played, but made anew. Several programs
-    may share a folder. Where it cannot be written to, what is there is used and nothing is added.
+    A longer version of a note also serves for a shorter one, because its samples are the same except for rounding in
+    another batch (100 dB below the sound). Damaged files are deleted, so that the note is generated again. Several
+    programs may share a folder. If the folder is read-only, its notes are used and none are added.
 
     Attributes:
       folder: where the files are.
-      limit: bytes that they may take.
-      hits: notes found.
-      misses: cache misses, notes that were not there.
+      limit: the most bytes that they may take.
+      hits: number of cache hits.
+      misses: number of cache misses.
     """
 
     def __init__(self, folder: str | os.PathLike | None = None, limit: int = LIMIT):
         """
         Args:
           folder: `gansynth-suite/notes` in the user's cache folder by default.
-          limit: bytes.
+          limit: the most bytes that the files may take.
 
         Raises:
           ValueError: the limit is not above 0.
         """
         if limit <= 0:
-            raise ValueError(f"limit is {limit}; a cache needs a number of bytes above 0")
+            raise ValueError(f"limit is {limit}; it must be a number of bytes above 0")
         root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         self.folder = root / "gansynth-suite" / "notes" if folder is None else as_path(folder)
         self.limit = limit
         self.hits = self.misses = 0
-        self._bytes: int | None = None  # as far as this program knows; None: not counted yet
+        self._bytes: int | None = None  # not counting what other programs add; None: not counted yet
         self._writable = True
 
     def __repr__(self) -> str:
@@ -89,13 +89,13 @@ class NoteCache:
         if wave is None:
             self.misses += 1
             return None
-        with contextlib.suppress(OSError):  # a folder that can only be read serves as well
-            os.utime(self._path(key))  # the time of a file is when it was last used
+        with contextlib.suppress(OSError):  # a read-only folder is fine
+            os.utime(self._path(key))  # a file's modification time is the time of its last use
         self.hits += 1
         return np.array(wave[:samples], np.float32)
 
     def _read(self, key: str) -> np.ndarray | None:
-        """A whole note, if it is what was kept; what is damaged is deleted, or it would keep a sound one out."""
+        """A whole note, if its checksum is right. A damaged file is deleted, because `put` would not replace it."""
         path = self._path(key)
         try:
             content = path.read_bytes()
@@ -117,7 +117,7 @@ class NoteCache:
                 partial.write_bytes(_digest(key, samples) + samples)
         except OSError as error:
             self._writable = False
-            warnings.warn(f"notes are no longer kept: {self.folder}: {error.strerror or error}", stacklevel=2)
+            warnings.warn(f"notes are no longer cached: {self.folder}: {error.strerror or error}", stacklevel=2)
             return
         if self._bytes is None:
             self._bytes = sum(self._sizes().values())
@@ -136,9 +136,9 @@ class NoteCache:
         return self.folder / key[:2] / (key + SUFFIX)
 
     def _sizes(self) -> dict[Path, int]:
-        """Bytes of each file, the least recently used first."""
+        """Size of each file in bytes, the least recently used first."""
         found = []
-        for path in self.folder.glob(f"??/[!.]*{SUFFIX}"):  # without what is being written
+        for path in self.folder.glob(f"??/[!.]*{SUFFIX}"):  # not the hidden files that are being written
             try:
                 status = path.stat()
             except OSError:

@@ -1,17 +1,16 @@
-"""Weights in, weights out: the published TensorFlow 1 checkpoints, and our own one-file format.
+"""Read and write checkpoints: the published TensorFlow 1 format, and our own one-file format.
 
 A published model is a folder (or a zip of one):
 
     experiment.json                                  the hyper-parameters, see config.py
     stage_00012/checkpoint                           names the newest step, by a path that is often stale
-    stage_00012/model.ckpt-11000000.index, .data-*   the tensors; only the last stage counts
+    stage_00012/model.ckpt-11000000.index, .data-*   the tensors; only the last stage is used
 
 Of its 312 tensors, generation needs 30: the moving averages of the generator's weights, not the weights themselves.
-Training goes on from all of them, and writes all of them.
-Our compact format is one `.npz` file with the same 30 arrays, float32 or float16, and the hyper-parameters as
-JSON.
+Training resumes from all of them and writes all of them. Our compact format is one `.npz` file with the same 30 arrays,
+float32 or float16, and the hyper-parameters as JSON.
 
-Weights are called `block/layer/kind` here, for example `7/conv1/kernel`. Source: SPEC sections 1 and 4.
+Weights are named `block/layer/kind` here, for example `7/conv1/kernel`. Source: SPEC sections 1 and 4.
 Notebook: 02_checkpoints, 08_train.
 """
 
@@ -42,39 +41,39 @@ from ..files import as_path, naming, partial_folder, replacing
 from . import bundle
 from .config import NUM_PITCHES, Config, block_weights
 
-COMPACT_NAME = "generator.npz"  # a folder with this file in it is a checkpoint in our own format
+COMPACT_NAME = "generator.npz"  # a folder that contains this file is a checkpoint in our own format
 COMPACT_FORMAT = 1
 
-# The published models have 7.3 million weights, 29 MB, and with their discriminators and optimizers a few hundred.
+# The published models have 7.3 million weights, 29 MB; with discriminator and optimizers they take a few hundred MB.
 MAX_WEIGHTS = 1 << 26  # of a generator, 256 MB
 MAX_UNPACKED_BYTES = 4 << 30  # of a zip
 MAX_MEMBERS = 10_000  # of a zip
-SMALL_BYTES = 64 << 20  # what unpacks to less than this may be packed at any ratio; beyond it ...
-MAX_RATIO = 20  # ... weights barely compress, and the zeros of an optimizer make 2.4 of it
-MAX_HEADER_BYTES = 16 << 20  # of the JSON in our own format, unpacked; the bundled model's has 2 MB
+SMALL_BYTES = 64 << 20  # a zip that unpacks to less than this may have any compression ratio; a larger one ...
+MAX_RATIO = 20  # ... at most this: weights barely compress, and the zeros of an optimizer's state raise it to 2.4
+MAX_HEADER_BYTES = 16 << 20  # of the JSON in our own format, unpacked; the bundled model's takes 2 MB
 MAX_COUNT = 1 << 53  # of images
 
-AVERAGE = "/ExponentialMovingAverage"  # after the name of the variable that it is the average of
-# What an instrument of the demo has are 256 numbers of about 1, and a name.
+AVERAGE = "/ExponentialMovingAverage"  # suffix of the name of a variable's moving average
+# An instrument of the demo is a name and 256 numbers of magnitude about 1.
 MAX_INSTRUMENTS = 10_000
 MAX_NAME = 200  # characters
 MAX_LATENT = 1e6
-MAX_STATE = 1 << 16  # characters of the file `checkpoint` that are looked at
+MAX_STATE = 1 << 16  # characters read of the file `checkpoint`
 WEIGHT_TYPES = ("float32", "float16", "float64", "half", "bfloat16")  # NumPy's names and TensorFlow's
 _EXPERIMENT = "experiment.json"
-# What reading a zip raises when the zip is at fault.
+# The exceptions that reading a damaged zip raises.
 _BAD_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """A generator at rest."""
+    """A generator's weights and hyper-parameters."""
 
     config: Config
     weights: Mapping[str, np.ndarray]  # "block/layer/kind" -> array
-    stage: int  # training stage it was saved in; 12 is the last of the published models
+    stage: int  # training stage in which it was saved; the published models' last one is 12
     global_step: int  # images seen in training
-    about: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # JSON values that travel with the weights
+    about: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # JSON values stored with the weights
 
     def __repr__(self) -> str:
         weights = sum(array.size for array in self.weights.values())
@@ -89,7 +88,7 @@ class Checkpoint:
         return self.config.progress(self.stage, self.global_step)
 
     def fingerprint(self) -> str:
-        """SHA-256 over the weights and the numbers that turn them into sound: equal for equal models."""
+        """SHA-256 of the weights and of the hyper-parameters that affect the sound: the same for equal models."""
         digest = hashlib.sha256()
         numbers = [self.config.data_type, self.progress, self.num_blocks, self.config.sample_rate]
         numbers += [self.config.mag_normalizer_a, self.config.mag_normalizer_b]
@@ -103,7 +102,7 @@ class Checkpoint:
 
 
 def weight_shapes(config: Config, num_blocks: int, progress: float) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every weight that generation needs at this point of the training."""
+    """Name and shape of every weight that generation needs at this point in training."""
     shapes: dict[str, tuple[int, ...]] = {}
     shares = block_weights(progress, num_blocks)
     channels = config.latent_vector_size + NUM_PITCHES
@@ -134,26 +133,26 @@ def variable_name(player: str, name: str) -> str:
 
 
 def read(path: str | os.PathLike, shown_as: Path | None = None) -> Checkpoint:
-    """Read a checkpoint of either kind.
+    """Read a checkpoint in either format.
 
     Args:
       path: a published model's folder or zip, a folder in our format, or its `.npz` file.
-      shown_as: what errors call it, if `path` means nothing to its owner.
+      shown_as: the path to show in errors, where `path` would mean nothing to the user.
 
     Raises:
-      FileNotFoundError: nothing is there, or the folder holds no checkpoint.
-      ValueError: it is not a checkpoint, or one of another shape than its experiment.json says.
+      FileNotFoundError: the path does not exist, or the folder holds no checkpoint.
+      ValueError: it is not a checkpoint, or its weights do not match its experiment.json.
     """
     path = as_path(path)
     shown_as = shown_as or path
     if not path.exists():
-        raise FileNotFoundError(f"no checkpoint at {shown_as}: there is no such file or folder")
+        raise FileNotFoundError(f"no checkpoint at {shown_as}: no such file or folder")
     if path.is_dir():
         if (path / COMPACT_NAME).is_file():
             return _read_compact(path / COMPACT_NAME, shown_as / COMPACT_NAME)
         return _read_folder(path, shown_as)
-    if not path.is_file():  # a device or a pipe, which may never end
-        raise ValueError(f"{shown_as} is not a checkpoint: it is no file")
+    if not path.is_file():  # a device or a pipe, which might never end
+        raise ValueError(f"{shown_as} is not a checkpoint: it is not a regular file")
     if path.suffix == ".npz":
         return _read_compact(path, shown_as)
     if zipfile.is_zipfile(path):
@@ -164,11 +163,11 @@ def read(path: str | os.PathLike, shown_as: Path | None = None) -> Checkpoint:
 
 
 def write(checkpoint: Checkpoint, path: str | os.PathLike, dtype: str = "float32") -> Path:
-    """Write our compact format, whole or not at all.
+    """Write a checkpoint in our compact format, whole or not at all.
 
     Args:
-      checkpoint: what to write; as read back it has the same numbers, rounded to `dtype`.
-      path: a `.npz` file.
+      checkpoint: the checkpoint; its weights are rounded to `dtype`.
+      path: the `.npz` file to write.
       dtype: "float32" (exact) or "float16" (half the size).
     """
     if dtype not in ("float32", "float16"):
@@ -207,25 +206,25 @@ def _read_compact(path: Path, shown_as: Path) -> Checkpoint:
 
 
 def _read_header(archive: zipfile.ZipFile) -> tuple[Config, int, int, dict[str, Any]]:
-    """The numbers of a file in our own format: config, stage, global step, and what travels with the weights."""
+    """Config, stage, global step and `about` from a file in our own format."""
     if not _has(archive, "header.npy"):
         raise ValueError("it has no header")
     size = archive.getinfo("header.npy").file_size
     kind, shape = _array_header(archive, "header.npy")
     if size > MAX_HEADER_BYTES or shape != () or kind.kind != "U":
-        raise ValueError("its header is not the text that it must be")
+        raise ValueError("its header is not a text, or is too long")
     text = str(_read_array(archive, "header.npy", "U"))
     header = jsonfile.checked(jsonfile.parse(text), _Header)
     config = Config.from_dict(header.config)
     if header.stage > 2 * config.num_resolutions:
-        raise ValueError(f"stage is {header.stage}; a model of {config.num_resolutions} blocks has fewer")
+        raise ValueError(f"stage is {header.stage}; a model of {config.num_resolutions} blocks has fewer stages")
     about = jsonfile.checked(header.about, _About)
     _check_instruments(about.instruments, config)
     return config, header.stage, header.global_step, header.about
 
 
 class _Header(jsonfile.Row):
-    """What stands in our own format beside the weights."""
+    """The JSON header of our own format."""
 
     config: dict[str, Any]
     stage: Annotated[jsonfile.Whole, Field(ge=0)]
@@ -262,22 +261,22 @@ def _has(archive: zipfile.ZipFile, member: str) -> bool:
 
 
 def _array_header(archive: zipfile.ZipFile, member: str) -> tuple[np.dtype, tuple[int, ...]]:
-    """Type and shape of an array in a `.npz`, without its values; they fit the member's size."""
+    """Type and shape of an array in a `.npz`, without reading its values; checked against the member's size."""
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         if version not in ((1, 0), (2, 0)):
-            raise ValueError(f"{member} is of an unknown version")
+            raise ValueError(f"{member} has an unknown format version")
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         try:
             shape, _, dtype = read(file)
-        # It is parsed as Python; what that makes of nonsense is of many kinds.
+        # NumPy parses the header as Python, which raises many kinds of exceptions on nonsense.
         except (SyntaxError, tokenize.TokenError, RecursionError, MemoryError, TypeError):
             raise ValueError(f"{member} has no readable header") from None
         begins = file.tell()
     if dtype.hasobject or not all(isinstance(side, int) and side >= 0 for side in shape):
         raise ValueError(f"{member} is not an array of numbers")
     if dtype.itemsize * math.prod(shape) != archive.getinfo(member).file_size - begins:
-        raise ValueError(f"{member} has not the size that its shape {list(shape)} calls for")
+        raise ValueError(f"the size of {member} does not match its shape {list(shape)}")
     return dtype, shape
 
 
@@ -288,12 +287,12 @@ def _read_array(archive: zipfile.ZipFile, member: str, kind: str = "f") -> np.nd
 
 
 def _as_float32(array: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):  # what becomes infinite is refused with the rest that is
+    with np.errstate(over="ignore"):  # values that overflow to infinity are refused later, with all others
         return np.asarray(array, np.float32)
 
 
 def find_stage(names: list[str]) -> str | None:
-    """The stage folder to use: the last `stage_*` by name. Source: SPEC section 1."""
+    """The stage folder to use: the last `stage_*` in alphabetical order. Source: SPEC section 1."""
     stages = sorted(name for name in names if re.fullmatch(r"stage_\d+", name))
     return stages[-1] if stages else None
 
@@ -303,18 +302,18 @@ def _read_folder(path: Path, shown_as: Path) -> Checkpoint:
 
 
 def find(path: str | os.PathLike) -> tuple[Config, int, Path]:
-    """The newest checkpoint in a folder in the published layout.
+    """Find the newest checkpoint in a folder in the published layout.
 
     Returns:
       Its hyper-parameters, its stage, and its path without the suffixes .index and .data-*.
 
     Raises:
-      FileNotFoundError: there is none.
-      ValueError: experiment.json makes no sense, or does not go with the stage.
+      FileNotFoundError: the folder holds no checkpoint.
+      ValueError: experiment.json is invalid, or such a model has no such stage.
     """
     path = as_path(path)
     if not path.is_dir():
-        raise FileNotFoundError(f"no checkpoint at {path}: there is no such folder")
+        raise FileNotFoundError(f"no checkpoint at {path}: no such folder")
     return _find(path, path)
 
 
@@ -322,12 +321,12 @@ def _find(path: Path, shown_as: Path) -> tuple[Config, int, Path]:
     folders = [path, *sorted(p for p in path.iterdir() if p.is_dir())]
     root = next((folder for folder in folders if (folder / _EXPERIMENT).is_file()), None)
     if root is None:
-        raise FileNotFoundError(f"no checkpoint in {shown_as}: there is neither {_EXPERIMENT} nor {COMPACT_NAME}")
+        raise FileNotFoundError(f"no checkpoint in {shown_as}: it has neither {_EXPERIMENT} nor {COMPACT_NAME}")
     experiment = root / _EXPERIMENT
     config = Config.read(experiment, shown_as / experiment.relative_to(path))
     stage_name = find_stage([p.name for p in root.iterdir() if p.is_dir()])
     if stage_name is None:
-        raise FileNotFoundError(f"no checkpoint in {shown_as}: there is no stage_000NN folder")
+        raise FileNotFoundError(f"no checkpoint in {shown_as}: it has no stage_000NN folder")
     stage = int(stage_name.rsplit("_", 1)[1])
     check_stage(config, stage, shown_as)
     prefix = _newest(root / stage_name)
@@ -337,9 +336,9 @@ def _find(path: Path, shown_as: Path) -> tuple[Config, int, Path]:
 
 
 def _newest(stage: Path) -> Path | None:
-    """Prefix of the step that the `checkpoint` file names, or else of the newest one there is.
+    """Prefix of the step that the `checkpoint` file names, or else of the newest step; None if there are no steps.
 
-    Only the last part of the named path is used: folders move, and a path from a file is not to be trusted.
+    Only the last component of the named path is used: folders get moved, and a path read from a file is not trusted.
     """
     steps = {p.stem: int(m[1]) for p in stage.glob("*.index") if (m := re.fullmatch(r"model\.ckpt-(\d+)", p.stem))}
     state = stage / "checkpoint"
@@ -375,7 +374,7 @@ def _read_tensors(config: Config, stage: int, prefix: Path, shown_as: Path) -> C
 
 
 def _entries(prefix: Path, shown_as: Path) -> dict[str, bundle.Entry]:
-    """What a checkpoint holds, found to be harmless."""
+    """The checked index of a checkpoint."""
     try:
         return bundle.entries(prefix)
     except (ValueError, OSError) as error:
@@ -385,7 +384,7 @@ def _entries(prefix: Path, shown_as: Path) -> dict[str, bundle.Entry]:
 def _tensors(
     prefix: Path, shown_as: Path, present: Mapping[str, bundle.Entry], names: Iterable[str]
 ) -> dict[str, np.ndarray]:
-    """Tensors whose types and shapes have been found to be right."""
+    """Tensors whose types and shapes have been checked."""
     try:
         return bundle.read(prefix, present, names)
     except (ValueError, OSError) as error:
@@ -398,29 +397,32 @@ def _damaged(prefix: Path, shown_as: Path, error: Exception | str) -> ValueError
 
 
 def read_published(prefix: Path, expected: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """All the variables of a training's state.
+    """Read all the variables of a saved training.
 
     Args:
-      prefix: as from `find`.
+      prefix: as returned by `find`.
       expected: name -> an array of the shape and type that the variable must have.
 
+    Returns:
+      name -> array.
+
     Raises:
-      ValueError: one is missing, does not fit or is not finite, or the file is damaged.
+      ValueError: a variable is missing, has another shape or is not finite, or the file is damaged.
     """
     present = _entries(prefix, prefix.parent)
     for name, array in expected.items():
         if name not in present:
-            raise ValueError(f"{prefix} is not a whole training's state: it has no {name}")
+            raise ValueError(f"{prefix} does not hold the full state of a training: it has no {name}")
         if present[name].shape != array.shape:
             shapes = f"{list(present[name].shape)}, where the hyper-parameters call for {list(array.shape)}"
-            raise ValueError(f"{prefix} does not fit its experiment.json: {name} has shape {shapes}")
+            raise ValueError(f"{prefix} does not match its experiment.json: {name} has shape {shapes}")
         if not present[name].dtype:
-            raise ValueError(f"{prefix} is not a training's state: {name} does not hold numbers")
+            raise ValueError(f"{prefix} does not hold the state of a training: {name} is not numeric")
     read = _tensors(prefix, prefix.parent, present, expected)
     arrays = {name: read[name].astype(array.dtype) for name, array in expected.items()}
     for name, array in arrays.items():
         if not np.isfinite(array).all():
-            raise ValueError(f"{prefix} is damaged: {name} holds values that are not finite")
+            raise ValueError(f"{prefix} is damaged: {name} has values that are not finite")
     return arrays
 
 
@@ -434,21 +436,23 @@ def write_published(
 ) -> Path:
     """Write a checkpoint in the published layout.
 
-    A process killed on the way leaves the checkpoints before it as they were: files get their names when they are
-    whole, and the one that makes a checkpoint of them, `.index`, gets it last; a new stage appears with its first one.
+    If the process is killed while writing, earlier checkpoints stay intact: files are moved into place once they are
+    complete, and `.index`, which turns them into a checkpoint, is moved last. The folder of a new stage appears only
+    with its first checkpoint in it.
 
     Args:
-      folder: of the model.
+      folder: the model's folder.
       experiment: contents of experiment.json.
-      stage, step: where the training is.
+      stage: the current training stage.
+      step: images seen in training.
       arrays: the variables by their published names.
-      keep: how many checkpoints of this stage to keep, and of each earlier one the last.
+      keep: how many checkpoints of this stage to keep; of each earlier stage, only the last is kept.
 
     Returns:
       The checkpoint's prefix.
 
     Raises:
-      OSError: the disk is full, or cannot be written.
+      OSError: the disk is full or not writable.
     """
     from .backend import tf
 
@@ -471,7 +475,7 @@ def write_published(
         if stage_folder.is_dir():
             for written in sorted(partial.iterdir(), key=lambda path: path.suffix == ".index"):
                 os.replace(written, stage_folder / written.name)
-        else:  # a stage without a checkpoint in it must never be seen: it would count as the newest
+        else:  # never expose a stage without a checkpoint: it would be taken for the newest
             os.replace(partial, stage_folder)
     _name_newest(stage_folder, keep)
     for other in folder.glob("stage_*"):
@@ -481,17 +485,17 @@ def write_published(
 
 
 def _check_saved(prefix: Path, arrays: Mapping[str, np.ndarray], shown_as: Path) -> None:
-    """Refuse a checkpoint that did not come to be what it should, as on a full disk."""
+    """Raise an OSError if a checkpoint was not written correctly, for example on a full disk."""
     try:
         saved = bundle.entries(prefix)
     except (ValueError, OSError) as error:
         raise OSError(f"{shown_as} cannot be written: {error}") from None
     if {name: entry.shape for name, entry in saved.items()} != {name: np.shape(a) for name, a in arrays.items()}:
-        raise OSError(f"{shown_as} cannot be written: what was written is not what was to be")
+        raise OSError(f"{shown_as} cannot be written: the file on disk does not list the tensors that were written")
 
 
 def _name_newest(stage_folder: Path, keep: int) -> None:
-    """Write which checkpoints of a stage are there, and which is the newest; delete all but the newest `keep`."""
+    """Delete all but the newest `keep` checkpoints of a stage, and list the rest in its `checkpoint` file."""
     steps = sorted(
         int(m[1]) for p in stage_folder.iterdir() if (m := re.fullmatch(r"model\.ckpt-(\d+)\.index", p.name))
     )
@@ -509,10 +513,12 @@ def _name_newest(stage_folder: Path, keep: int) -> None:
 
 
 def check_stage(config: Config, stage: int, shown_as: Path | str) -> None:
-    """Raise a ValueError if such a model has no such stage; `shown_as` is what the message is about."""
+    """Raise a ValueError if a model with this config has no such stage; `shown_as` is the path in the message."""
     if stage < 0 or config.num_blocks(stage) > config.num_resolutions:
         last = 2 * config.num_resolutions - 2
-        raise ValueError(f"{shown_as} is of stage {stage}; a model of {config.num_resolutions} blocks has 0 to {last}")
+        raise ValueError(
+            f"{shown_as} is of stage {stage}; a model of {config.num_resolutions} blocks has stages 0 to {last}"
+        )
 
 
 def _check_weights(
@@ -521,48 +527,48 @@ def _check_weights(
     config: Config,
     shown_as: Path,
 ) -> None:
-    """Refuse weights that generation cannot have: by (type, shape), so that nothing needs to be read."""
+    """Raise a ValueError for weights that do not suit the config, by (type, shape) alone: no values are read."""
     for name, shape in expected.items():
         if name not in found:
-            raise ValueError(f"{shown_as} does not fit its experiment.json: it has no {name}")
+            raise ValueError(f"{shown_as} does not match its experiment.json: it has no {name}")
         dtype, there = found[name]
         if tuple(there) != tuple(shape):
             guess = f" (not given there, so assumed: {', '.join(config.assumed)})" if config.assumed else ""
             raise ValueError(
-                f"{shown_as} does not fit its experiment.json: {name} has shape {list(there)}, "
+                f"{shown_as} does not match its experiment.json: {name} has shape {list(there)}, "
                 f"where the hyper-parameters call for {list(shape)}{guess}"
             )
         if str(dtype) not in WEIGHT_TYPES:
-            raise ValueError(f"{shown_as} is damaged: {name} does not hold numbers such as weights are")
+            raise ValueError(f"{shown_as} is damaged: {name} is not of a floating-point type")
     weights = sum(math.prod(shape) for shape in expected.values())
     if weights > MAX_WEIGHTS:
-        raise ValueError(f"{shown_as} has {weights:,} weights; a generator may have {MAX_WEIGHTS:,}")
+        raise ValueError(f"{shown_as} has {weights:,} weights; a generator may have at most {MAX_WEIGHTS:,}")
     if any(0 in shape for shape in expected.values()):
         raise ValueError(f"{shown_as} has a block without filters")
 
 
 def _checked(checkpoint: Checkpoint, shown_as: Path) -> Checkpoint:
-    """The checkpoint, whose weights have been found to be finite."""
+    """The checkpoint, once all its weights have been checked to be finite."""
     weights = checkpoint.weights
     for name in weights:
         if not np.isfinite(weights[name]).all():
-            raise ValueError(f"{shown_as} is damaged: {name} holds values that are not finite")
+            raise ValueError(f"{shown_as} is damaged: {name} has values that are not finite")
     return checkpoint
 
 
 def extract_published(archive: str | os.PathLike, folder: str | os.PathLike, shown_as: Path | None = None) -> list[str]:
-    """Unpack from a published zip what generation reads: experiment.json and the last stage, without its `.meta` graph.
+    """Unpack the files that generation needs from a published zip: experiment.json and the last stage without `.meta`.
 
     Args:
       archive: the zip.
-      folder: where to; the archive's own top folder, if it has one, is left out.
-      shown_as: what errors call the archive, if its path means nothing to its owner.
+      folder: the folder to unpack to; the archive's own top folder, if it has one, is stripped.
+      shown_as: the path to show in errors, where the archive's own would mean nothing to the user.
 
     Returns:
       The relative paths that were written.
 
     Raises:
-      ValueError: not a zip, not a checkpoint, or a member that would land outside `folder`.
+      ValueError: it is not a zip or not a checkpoint, or a member would be written outside `folder`.
     """
     folder = as_path(folder)
     shown_as = shown_as or Path(archive)
@@ -572,7 +578,7 @@ def extract_published(archive: str | os.PathLike, folder: str | os.PathLike, sho
             members = {_safe_name(info, shown_as): info for info in source.infolist() if not info.is_dir()}
             roots = [name.parent for name in members if name.name == _EXPERIMENT]
             if not roots:
-                raise ValueError(f"{shown_as} is not a GANSynth checkpoint: there is no {_EXPERIMENT} in it")
+                raise ValueError(f"{shown_as} is not a GANSynth checkpoint: it contains no {_EXPERIMENT}")
             root = min(roots, key=lambda p: len(p.parts))
             inside = {name.relative_to(root): info for name, info in members.items() if name.is_relative_to(root)}
             stage = find_stage([name.parts[0] for name in inside if len(name.parts) > 1])
@@ -588,21 +594,21 @@ def extract_published(archive: str | os.PathLike, folder: str | os.PathLike, sho
     except _BAD_ZIP as error:
         raise ValueError(f"{shown_as} is not a usable zip archive: {one_line(error)}") from None
     except OSError as error:
-        # Else: a place that is said to lie before the file's beginning, or a member's name.
         if error.errno not in (errno.EINVAL, errno.ENAMETOOLONG):
             raise
+        # A damaged archive: it gives an offset before the start of the file, or a member's name that is too long.
         raise ValueError(f"{shown_as} is not a usable zip archive: it is damaged") from None
     return written
 
 
 def check_zip(archive: str | os.PathLike, shown_as: Path | None = None) -> None:
-    """Refuse a zip that would unpack to far more than a model can be, before anything of it is unpacked.
+    """Refuse a zip that would unpack to far more than a model can take, before any of it is unpacked.
 
-    The declared sizes are enough to look at: `zipfile` never delivers more of a member than it declares.
+    Checking the declared sizes is enough: `zipfile` never extracts more of a member than the size it declares.
 
     Raises:
-      ValueError: it would, or it is packed in a way that models are not.
-      zipfile.BadZipFile: it is no zip.
+      ValueError: it would unpack to too much, or uses an unexpected compression method.
+      zipfile.BadZipFile: it is not a zip.
     """
     archive = Path(archive)
     shown_as = shown_as or archive
@@ -613,15 +619,15 @@ def check_zip(archive: str | os.PathLike, shown_as: Path | None = None) -> None:
     if size > MAX_UNPACKED_BYTES or len(members) > MAX_MEMBERS or size > max(SMALL_BYTES, MAX_RATIO * packed):
         raise ValueError(f"{shown_as} would unpack to {size >> 20} MB in {len(members)} files, far too much")
     if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
-        raise ValueError(f"{shown_as} is packed in another way than zips of models are")
+        raise ValueError(f"{shown_as} uses an unsupported compression method; expected deflate or none")
 
 
 def _safe_name(info: zipfile.ZipInfo, shown_as: Path) -> PurePosixPath:
-    """The member's path, if it stays inside the folder it is unpacked to and is a plain file."""
+    """The member's path, if it is a plain file and stays inside the folder that it is unpacked to."""
     name = PurePosixPath(info.filename.replace("\\", "/"))
     is_link = (info.external_attr >> 16) & 0o170000 == 0o120000
     if name.is_absolute() or ".." in name.parts or re.match(r"^[A-Za-z]:", str(name)) or is_link:
         raise ValueError(
-            f"{shown_as} is not to be trusted: its member {info.filename[:MAX_NAME]!r} points outside the archive"
+            f"{shown_as} cannot be trusted: its member {info.filename[:MAX_NAME]!r} points outside the archive"
         )
     return name

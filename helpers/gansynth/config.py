@@ -1,8 +1,7 @@
-"""Every hyper-parameter of a GANSynth model, read from the `experiment.json` that lies beside its weights.
+"""All hyper-parameters of a GANSynth model, read from the `experiment.json` next to its weights.
 
 The two published models were trained with the values below ("mel, progressive, high frequency resolution"). Training
-wrote its whole flag dictionary into `experiment.json`; a reader must treat each key as optional, so each has a
-default: the published value.
+wrote its whole flag dictionary into `experiment.json`. Every key is optional, and its default is the published value.
 
 Source: SPEC sections 1.1 and 2. Notebook: 02_checkpoints.
 """
@@ -23,22 +22,22 @@ from .. import jsonfile
 
 MIN_PITCH = 24  # lowest MIDI pitch the models were trained on (C1, 32.7 Hz) ...
 MAX_PITCH = 84  # ... and the highest (C6, 1046.5 Hz)
-MAX_NUMBER = 2**53  # above any number of a model; NaN and infinity fail the comparison too
+MAX_NUMBER = 2**53  # larger than any number in a model; NaN and infinity fail the comparison too
 MAX_SIDE = 4096  # frames or bins of a spectrogram; the published models have 128 and 1024
 MAX_LAYER = 1 << 24  # values of one note in one layer, 64 MB; twice the published models'
-LOUDEST = 40.0  # the natural logarithm of the largest magnitude; the published models reach 13
-MAX_TURNS = 100.0  # the largest frequency, in units of pi a frame; the published models reach 1.25
-MAX_BYTES = 1 << 20  # of an experiment.json; the published ones have 2 kB
+LOUDEST = 40.0  # natural logarithm of the largest magnitude; the published models reach 13
+MAX_TURNS = 100.0  # the largest instantaneous frequency, in units of pi per frame; the published models reach 1.25
+MAX_BYTES = 1 << 20  # of an experiment.json; the published ones take 2 kB
 OVERLAP = 4  # frames that cover each sample: a hop is a quarter of a frame
 NUM_PITCHES = MAX_PITCH - MIN_PITCH + 1  # 61: the width of the one-hot pitch condition
 
-# Of the generator's layers.
+# Constants of the generator's layers.
 LEAKY_SLOPE = 0.2
 PIXEL_NORM_EPSILON = 1e-8
 HIDDEN_GAIN = math.sqrt(2.0)  # He's gain, for the 3x3 convolutions
-OUTPUT_GAIN = 1.0  # layers whose output is read directly (to_rgb, scores) are scaled by sqrt(1/fan_in) instead
+OUTPUT_GAIN = 1.0  # for output layers (to_rgb, scores), which are scaled by sqrt(1/fan_in) instead
 
-# Keys that decide the shape of a weight: when a checkpoint does not fit, these are the ones to look at.
+# Keys that determine the shapes of the weights: if a checkpoint does not match, one of these is wrong.
 ARCHITECTURE_KEYS = (
     "latent_vector_size", "kernel_size", "start_height", "start_width", "num_resolutions", "scale_base",
     "fmap_base", "fmap_decay", "fmap_max",
@@ -53,7 +52,7 @@ _CHOICES = {
     "to_rgb_activation": ("tanh",),
     "simple_arch": (False,),
 }
-# From what is known of GANSynth, with room for models that are larger and for schedules that are longer.
+# The ranges of known GANSynth models, with room for larger models and longer schedules.
 _RANGES = {
     "audio_length": (1, 1 << 22),
     "sample_rate": (4000, 192_000),
@@ -90,7 +89,7 @@ class Config:
     g_fn: str = "specgram"
     d_fn: str = "specgram"
     latent_vector_size: int = 256  # length of z
-    kernel_size: int = 3  # of every convolution but the first
+    kernel_size: int = 3  # of every convolution except the first
     start_height: int = 2  # time frames of the first block ...
     start_width: int = 16  # ... and its frequency bins
     scale_mode: str = "ALL"  # every block doubles both axes
@@ -102,15 +101,15 @@ class Config:
     simple_arch: bool = False
     to_rgb_activation: str = "tanh"
 
-    # How training proceeded; generation needs these to know how far a checkpoint's newest block has been faded in.
+    # The training schedule; generation needs it to know how far a checkpoint's newest block has been faded in.
     train_progressive: bool = True
     stable_stage_num_images: int = 800_000
     transition_stage_num_images: int = 800_000
     total_num_images: int = 11_000_000
 
-    # Everything else that the file held, untouched.
+    # All other keys of the file, unchanged.
     extra: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
-    # Architecture keys that the file did not hold, so that the published value was assumed.
+    # Architecture keys missing from the file, for which the published values were assumed.
     assumed: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -118,16 +117,18 @@ class Config:
         return f"Config({picture}, {self.audio_length / self.sample_rate:g} s at {self.sample_rate} Hz)"
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):  # NumPy's numbers are numbers, but not for the JSON file of a model
+        for field in dataclasses.fields(self):  # NumPy scalars cannot be written to a JSON file
             if isinstance(value := getattr(self, field.name), np.generic):
                 object.__setattr__(self, field.name, value.item())
         for key, allowed in _CHOICES.items():
             if getattr(self, key) not in allowed:
                 expected = " or ".join(repr(value) for value in allowed)
-                raise ValueError(f"{key} is {jsonfile.shortened(getattr(self, key))}; this port knows {expected}")
+                raise ValueError(
+                    f"{key} is {jsonfile.shortened(getattr(self, key))}; this port supports only {expected}"
+                )
         for key, (low, high) in _RANGES.items():
             if not low <= getattr(self, key) <= high:
-                raise ValueError(f"{key} is {getattr(self, key)!r}; it must lie between {low} and {high}")
+                raise ValueError(f"{key} is {getattr(self, key)!r}; it must be between {low} and {high}")
         if self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size is {self.kernel_size!r}; it must be odd")
         self._check_size()
@@ -138,31 +139,31 @@ class Config:
             raise ValueError(f"audio_length is {self.audio_length!r}; the spectrogram covers {covered} samples")
 
     def _check_size(self) -> None:
-        """Refuse a spectrogram or a layer that no machine could be asked for, before anything is made of it."""
+        """Raise a ValueError for an unreasonably large spectrogram or layer, before memory is allocated for it."""
         if max(self.frames, self.bins) > MAX_SIDE:
             raise ValueError(
-                f"num_resolutions is {self.num_resolutions}, so that a spectrogram has {self.frames} x {self.bins} "
-                f"values; a side can have {MAX_SIDE}"
+                f"num_resolutions is {self.num_resolutions}, so a spectrogram has {self.frames} x {self.bins} "
+                f"values; each side may have at most {MAX_SIDE}"
             )
         for block in range(1, self.num_resolutions + 1):
             pixels = self.start_height * self.start_width * 4 ** (block - 1)
             channels = max(self.filters(max(block - 1, 1)), self.filters(block))
             if pixels * channels > MAX_LAYER:
                 raise ValueError(
-                    f"fmap_max is {self.fmap_max!r}, so that block {block} has {channels} filters of {pixels:,} values "
-                    f"a note; they may come to {MAX_LAYER:,}"
+                    f"fmap_max is {self.fmap_max!r}, so block {block} has {channels} filters of {pixels:,} values "
+                    f"per note; together they may have at most {MAX_LAYER:,}"
                 )
 
     def _check_normalizer(self, channel: str, limit: float) -> None:
-        """Refuse constants that make numbers of the network's -1 ... 1 from which no sound can be computed."""
+        """Raise a ValueError for constants that scale the network's -1 ... 1 to values too large for audio."""
         a, b = getattr(self, f"{channel}_normalizer_a"), getattr(self, f"{channel}_normalizer_b")
         if not a > 0:
             raise ValueError(f"{channel}_normalizer_a is {a!r}; it must be above 0")
         largest = (1 + abs(b)) / a
         if not largest <= limit:
             raise ValueError(
-                f"{channel}_normalizer_a is {a!r} and {channel}_normalizer_b {b!r}, for values up to {largest:g}; "
-                f"they may go up to {limit:g}"
+                f"{channel}_normalizer_a is {a!r} and {channel}_normalizer_b {b!r}, which allows values up to "
+                f"{largest:g}; the limit is {limit:g}"
             )
 
     @property
@@ -177,7 +178,7 @@ class Config:
 
     @property
     def frame_length(self) -> int:
-        """Samples of one STFT frame (2048)."""
+        """Samples in one STFT frame (2048)."""
         return 2 * self.bins
 
     @property
@@ -187,7 +188,7 @@ class Config:
 
     @property
     def front_padding(self) -> int:
-        """Zeros put before a note so that `frames` frames end with its last sample (3072)."""
+        """Zeros prepended to a note so that its `frames` frames end with its last sample (3072)."""
         return self.hop_length * (self.frames - 1) + self.frame_length - self.audio_length
 
     def height(self, block: int) -> int:
@@ -196,15 +197,15 @@ class Config:
 
     @property
     def first_layer_size(self) -> int:
-        """Activations of the first layer, whose number is that of its places times that of its filters."""
+        """Number of activations of the first layer: start_height x start_width x filters."""
         return self.start_height * self.start_width * self.filters(1)
 
     def filters(self, block: int) -> int:
-        """Channels of block 1 ... num_resolutions (block 0 is the width after the discriminator's last one)."""
+        """Channels of block 1 ... num_resolutions (block 0: channels after the discriminator's last block)."""
         return int(min(self.fmap_base / 2 ** (block * self.fmap_decay), self.fmap_max))
 
     def num_blocks(self, stage: int) -> int:
-        """Blocks that exist in a training stage: even stages are stable, odd ones fade a new block in."""
+        """Number of blocks in a training stage: even stages are steady, odd ones fade in a new block."""
         return (stage + 1) // 2 + 1
 
     def progress(self, stage: int, global_step: int) -> float:
@@ -225,7 +226,7 @@ class Config:
         """Build a Config from the contents of `experiment.json`.
 
         Raises:
-          ValueError: a value has the wrong type or makes no sense; the message names the key.
+          ValueError: a value has the wrong type or is out of range; the message names the key.
         """
         fields = {f.name: f for f in dataclasses.fields(cls) if f.name not in ("extra", "assumed")}
         if not any(key in values for key in fields):
@@ -239,11 +240,11 @@ class Config:
 
     @classmethod
     def read(cls, path: str | os.PathLike, source: str | Path | None = None) -> Config:
-        """Read an `experiment.json`; `source` is named in errors instead of its path.
+        """Read an `experiment.json`; errors name `source` instead of its path, if given.
 
         Raises:
-          ValueError: it is too large, not JSON, or `from_dict` refuses what is in it.
-          OSError: it cannot be read.
+          ValueError: the file is too large or not JSON, or `from_dict` refuses its contents.
+          OSError: the file cannot be read.
         """
         named = os.fspath(path) if source is None else source
         try:
@@ -254,7 +255,7 @@ class Config:
 
     @classmethod
     def from_json(cls, text: str, source: str | Path = "experiment.json") -> Config:
-        """Parse the text of an `experiment.json`; `source` is named in errors."""
+        """Parse the text of an `experiment.json`; errors name `source`."""
         try:
             values = jsonfile.parse(text)
         except ValueError as error:
@@ -273,15 +274,16 @@ class Config:
 
 
 def block_weights(progress: float, num_blocks: int) -> list[float]:
-    """Share of each block's image in the output, for block 1 ... num_blocks.
+    """Weight of each block's image in the output, for block 1 ... num_blocks.
 
-    1 for a finished block, two neighbours mixed while a new block fades in, 0 elsewhere. Source: SPEC section 2.
+    It is 1 for the newest block once it is complete; while it fades in, it and the block before share the weight; all
+    others have 0. Source: SPEC section 2.
     """
     return [max(0.0, min(progress - (b - 2), b - progress)) for b in range(1, num_blocks + 1)]
 
 
 def _typed(key: str, value: Any, default: Any) -> Any:
-    """`value` as the type of the key's default, or a ValueError that names the key."""
+    """`value` converted to the type of the key's default; raises a ValueError that names the key."""
     if isinstance(default, (bool, str)):
         if isinstance(value, type(default)):
             return value

@@ -1,8 +1,8 @@
-"""The generator as a graph of ONNX operators, node by node as `networks.Generator` computes it.
+"""The generator as a graph of ONNX operators, equivalent to `networks.Generator` node by node.
 
-`export.onnx` writes it to a file, whole; `onnx_player` runs it, for as many time frames as are wanted.
+`export.onnx` writes the graph for whole notes to a file; `onnx_player` runs the one for any number of time frames.
 
-Needs the package onnx (the extra `onnx`), which is imported when a graph is made, and not TensorFlow.
+This module needs the package onnx (the extra `onnx`), imported when a graph is built, but not TensorFlow.
 
 Source: ONNX operators, opset 18; Engel et al. 2019; SPEC sections 2, 3 and 5. Notebook: 10_take_home.
 """
@@ -17,12 +17,12 @@ import numpy as np
 
 from .config import HIDDEN_GAIN, LEAKY_SLOPE, NUM_PITCHES, OUTPUT_GAIN, PIXEL_NORM_EPSILON, Config
 
-OPSET, IR_VERSION = 18, 9  # what onnxruntime 1.14 and onnxruntime-web can read, and all that came after
-Z, PITCH, SPECTROGRAM = "z", "pitch", "spectrogram"  # the names of the inputs and of the output
-ADDED, FRAMES = "added", "frames"  # further inputs, where only some frames are computed ...
-MIDDLE, ROWS = "middle_{}", "rows_{}"  # ... and for each block, how many rows of its first and its second convolution
-BATCH = "n"  # the size that is open
-ENDS = ((1, 0), (0, 1))  # a row of zeros before, and one after
+OPSET, IR_VERSION = 18, 9  # readable by onnxruntime 1.14 and onnxruntime-web, and by later versions
+Z, PITCH, SPECTROGRAM = "z", "pitch", "spectrogram"  # names of the inputs and of the output
+ADDED, FRAMES = "added", "frames"  # further inputs of a model of the first frames ...
+MIDDLE, ROWS = "middle_{}", "rows_{}"  # ... and for each block, the number of rows of its first and second convolution
+BATCH = "n"  # name of the variable dimension
+ENDS = ((1, 0), (0, 1))  # padding by one zero before, and by one after
 
 
 def model_of(
@@ -35,11 +35,11 @@ def model_of(
     """The whole generator as an `onnx.ModelProto`. Images are [n, channels, frames, bins].
 
     Args:
-      config: of the model.
-      shares: of each block in the image (`config.block_weights`).
+      config: the model's hyper-parameters.
+      shares: weight of each block's image in the output (`config.block_weights`).
       weights: "block/layer/kind" -> array, as in `checkpoint.Checkpoint`.
-      stored: "float32", or "float16" for weights of half the size, with which float32 is computed all the same.
-      **described: what else is said of the model: `producer_name`, `doc_string`, ….
+      stored: format of the weights: "float32", or "float16" for half the size. Computation is in float32 either way.
+      **described: further fields of the model: `producer_name`, `doc_string`, ….
 
     Raises:
       ImportError: the package onnx is not installed.
@@ -52,14 +52,14 @@ def model_of(
 def window_model(
     config: Config, shares: Sequence[float], weights: Mapping[str, np.ndarray]
 ) -> tuple[Any, dict[str, np.ndarray]]:
-    """The generator for the first frames of notes, as an `onnx.ModelProto` without its weights, and those.
+    """The generator for the first frames of notes, as an `onnx.ModelProto` without its weights, and the weights.
 
-    What `model_of` makes has two inputs. This one has some more: "added", what is added to the first layer's
-    activations, [n, filters, height, width]; and numbers of rows, int64 [1] each (`windows.rows_needed`): "rows_2" of
-    block 2's image, "middle_2" between its two convolutions, and so on, and "frames".
+    In addition to the two inputs of `model_of`, the model takes "added", [n, filters, height, width], which is added to
+    the first layer's activations, and numbers of rows, int64 [1] each (`windows.rows_needed`): "rows_2" for block 2's
+    image, "middle_2" between its two convolutions, and so on, and "frames" for the output.
 
     Returns:
-      The model, and the weights by the names that it has for them.
+      The model, and the weights by the names that it uses for them.
     """
     graph = _Graph(np.dtype(np.float32), is_window=True)
     _draw(graph, config, shares, weights)
@@ -89,19 +89,19 @@ def _made(graph: _Graph, config: Config, inputs: Mapping[str, tuple], frames: in
 
 
 class _Graph:
-    """The nodes and constants of a graph in the making.
+    """A graph under construction.
 
     Attributes:
-      nodes, constants: so far.
-      outside: weights that are not among the constants, by name: those of a window.
-      sizes: names of the inputs that say how many rows are wanted.
+      nodes, constants: those added so far.
+      outside: weights stored outside the graph, by name; only for a window.
+      sizes: names of the inputs that give numbers of rows.
     """
 
     def __init__(self, stored: np.dtype, is_window: bool = False):
         """
         Args:
-          stored: the format of the weights in the graph.
-          is_window: only the first rows of each image are computed.
+          stored: format of the weights in the graph.
+          is_window: compute only the first rows of each image.
         """
         self.stored, self.is_window = stored, is_window
         self.nodes: list[Any] = []
@@ -110,7 +110,7 @@ class _Graph:
         self.sizes: list[str] = []
 
     def add(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        """A node; what comes out of it."""
+        """Add a node and return the name of its output."""
         from onnx import helper
 
         output = output or f"{kind.lower()}_{len(self.nodes)}"
@@ -118,7 +118,7 @@ class _Graph:
         return output
 
     def constant(self, name: str, values: Any, dtype: Any = np.float32) -> str:
-        """A constant; equal ones are added once, by their name."""
+        """Add a constant, unless there is one of this name, and return its name."""
         from onnx import numpy_helper
 
         if all(known.name != name for known in self.constants):
@@ -126,15 +126,17 @@ class _Graph:
         return name
 
     def weight(self, name: str, kernel: np.ndarray, scale: float, is_doubled: bool = False) -> str:
-        """A kernel times its scale, float32, whatever the format of the weights in the graph.
+        """A kernel times its scale: the name of a float32 value, whatever the format of the weights in the graph.
+
+        A float32 kernel is stored multiplied by its scale. A float16 kernel is stored as it is and multiplied in the
+        graph, so that nothing is rounded twice.
 
         Args:
-          name: of the constant.
-          kernel: as it is in a checkpoint. In the graph it is multiplied by its scale already, but not where that has
-            float16: there it is left to the program that reads it, so that nothing is rounded twice.
-          scale: of the equalised learning rate.
-          is_doubled: make it one more in height and width, as `networks.upscaling_kernel` does: each place is added to
-            the next. The kernel is [in, out, height, width] then, and upside down.
+          name: name of the constant.
+          kernel: the kernel from a checkpoint.
+          scale: the scale of the equalised learning rate.
+          is_doubled: enlarge it by one in height and width, adding each position to the next as
+            `networks.upscaling_kernel` does. The kernel is then [in, out, height, width], flipped along both axes.
         """
         if self.stored == np.float32:
             kernel = kernel * np.float32(scale)
@@ -154,7 +156,7 @@ class _Graph:
         return weight
 
     def _outside(self, name: str, values: np.ndarray) -> str:
-        """A constant that the graph has by its name and shape alone."""
+        """Add a constant to the graph by name and shape only; its values are kept in `outside`."""
         from onnx import TensorProto
 
         self.outside[name] = np.ascontiguousarray(values, np.float32)
@@ -166,7 +168,7 @@ class _Graph:
         return name
 
     def first_rows(self, x: str, size: str) -> str:
-        """As many rows of an image as the input `size` says, of a window; else all."""
+        """The first rows of an image in a window, their number given by the input `size`; else the whole image."""
         if not self.is_window:
             return x
         if size not in self.sizes:
@@ -184,10 +186,10 @@ class _Graph:
 
 
 def _draw(graph: _Graph, config: Config, shares: Sequence[float], weights: Mapping[str, np.ndarray]) -> None:
-    """The generator, node by node, as `Generator.call` computes it.
+    """Add the generator to the graph, node by node, as in `Generator.call`.
 
-    In a window each convolution pads its image with zeros below, too, where there is more of it. That spoils the last
-    rows, which are one more than are wanted and are cut away.
+    In a window, each convolution also pads its image with zeros at the end, where the whole image would continue. That
+    spoils the last rows, which are computed in addition to those needed and are cut off.
     """
     x = graph.pixel_norm(graph.add("Concat", Z, PITCH, axis=1))
     x = _first(graph, "1/conv0", weights, x)
@@ -218,15 +220,15 @@ def _draw(graph: _Graph, config: Config, shares: Sequence[float], weights: Mappi
 
 
 def _scale(kernel: np.ndarray, gain: float) -> float:
-    """Of the equalised learning rate, for a kernel [height, width, in, out]."""
+    """The scale of the equalised learning rate for a kernel [height, width, in, out]."""
     return gain / math.sqrt(math.prod(kernel.shape[:-1]))
 
 
 def _first(graph: _Graph, layer: str, weights: Mapping[str, np.ndarray], x: str) -> str:
-    """The first convolution, of a single pixel with zeros around it: a matrix product. [n, in] -> an image."""
+    """The first convolution, of a single zero-padded pixel, as a matrix product: [n, in] -> an image."""
     kernel, bias = weights[f"{layer}/kernel"], weights[f"{layer}/bias"]
     height, width, channels, filters = kernel.shape
-    matrix = kernel[::-1, ::-1].transpose(2, 3, 0, 1).reshape(channels, -1)  # the last place meets the pixel first
+    matrix = kernel[::-1, ::-1].transpose(2, 3, 0, 1).reshape(channels, -1)  # the kernel's last entry meets it first
     weight = graph.weight(f"{layer}/kernel", matrix, _scale(kernel, HIDDEN_GAIN))
     x = graph.add("Gemm", x, weight, graph.constant(f"{layer}/bias", np.repeat(bias, height * width)))
     return graph.add("Reshape", x, graph.constant("first_shape", [-1, filters, height, width], np.int64))

@@ -1,11 +1,11 @@
-"""Names -> addresses -> data/checkpoints: download, verify, unpack, list.
+"""Find checkpoints by name or path; list, download, verify and unpack the published ones.
 
     print(*hub.listing(), sep="\\n")
     folder = hub.locate("acoustic_only")  # downloads it the first time
 
-A published checkpoint is a zip on the web. It arrives as `downloads/<name>.zip.part`, which a later run continues; it
-is unpacked beside its final place, read once as a proof, and renamed as the very last step. So whatever is at
-`checkpoints/<name>` is whole. The `download.json` in it holds the SHA-256 of every file; `locate` checks them.
+A published checkpoint is a zip on the web. It is downloaded to `downloads/<name>.zip.part`, which a later run resumes;
+then it is unpacked beside its final place, read once as a test, and renamed as the very last step. So anything at
+`checkpoints/<name>` is complete. The `download.json` in it holds the SHA-256 of every file; `locate` checks them.
 
 Source: SPEC section 1. Notebook: 02_checkpoints.
 """
@@ -35,21 +35,21 @@ PUBLISHED = {
     "all_instruments": "https://storage.googleapis.com/magentadata/models/gansynth/all_instruments.zip",
 }
 
-LOCK_SECONDS = 3600  # to wait for another process that downloads the same checkpoint
-MAX_RECORD_BYTES = 4 << 20  # of what is noted about a download
+LOCK_SECONDS = 3600  # how long to wait for another process that is downloading the same checkpoint
+MAX_RECORD_BYTES = 4 << 20  # of the record of a download
 
-RECORD = "download.json"  # in an unpacked checkpoint: where it came from and the hashes of its files
+RECORD = "download.json"  # in an unpacked checkpoint: its origin and the hashes of its files
 
-# What unpacking raises when the archive is at fault, and not the disk; the last two when members collide.
-_THE_ARCHIVE = Path("the archive")  # what errors call a download: its path is that of a temporary file
+_THE_ARCHIVE = Path("the archive")  # shown in errors instead of a download's temporary path
+# Exceptions from unpacking when the archive is at fault, not the disk; the last two are raised when members collide.
 _BAD_ARCHIVE = (ValueError, FileNotFoundError, zipfile.BadZipFile, zlib.error, FileExistsError, NotADirectoryError)
 
 
-# ---- Where things are ------------------------------------------------------------------------------------------------
+# ---- Names and folders -----------------------------------------------------------------------------------------------
 
 
 def names() -> list[str]:
-    """Every name that `locate` knows: the bundled one, the published ones, and what else lies in checkpoints/."""
+    """All names that `locate` knows: the bundled checkpoint, the published ones, and other folders in checkpoints/."""
     folder = folders.data() / "checkpoints"
     known = [BUNDLED, *PUBLISHED]
     there = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
@@ -61,7 +61,7 @@ class Entry:
     """One line of the listing."""
 
     name: str
-    state: str  # "bundled", "downloaded", "placed by hand", "to be downloaded" or, of the bundled one, "missing"
+    state: str  # "bundled" or "missing" (the bundled one), "downloaded", "placed by hand" or "to be downloaded"
     bytes: int  # on disk
     folder: Path
     url: str | None = None
@@ -76,7 +76,7 @@ class Entry:
 
 
 def listing() -> list[Entry]:
-    """What there is and what there could be. `print(*listing(), sep="\\n")` shows it. Notebook: 02_checkpoints."""
+    """All checkpoints, local or to be downloaded: `print(*listing(), sep="\\n")`. Notebook: 02_checkpoints."""
     entries = []
     for name in names():
         folder = _folder(name)
@@ -93,15 +93,15 @@ def listing() -> list[Entry]:
 
 @in_one_line
 def locate(name_or_path: str | os.PathLike) -> Path:
-    """The folder or file of a checkpoint, downloaded first if it is not here yet.
+    """The folder or file of a checkpoint, which is downloaded first if necessary.
 
     Args:
       name_or_path: one of `names()`; a folder, `.zip` or `.npz` file; or the Google Drive link of a checkpoint's zip.
 
     Raises:
       FileNotFoundError: neither a known name nor a path that exists.
-      ValueError: a downloaded file is not what it was when it was unpacked.
-      Whatever `download` and `from_drive` raise.
+      ValueError: a file has changed since it was downloaded.
+      Other exceptions: as for `download` and `downloads.from_drive`.
 
     >>> from helpers.gansynth import hub
     >>> hub.locate("demo").name
@@ -126,7 +126,7 @@ def locate(name_or_path: str | os.PathLike) -> Path:
 
 
 def is_here(name_or_path: str) -> bool:
-    """Whether `locate` finds a checkpoint on this machine's own disks, without a download."""
+    """Whether a checkpoint is on this machine's own disks, so that `locate` needs no download."""
     if downloads.is_drive_link(name_or_path):
         return False
     if name_or_path in names():
@@ -143,15 +143,15 @@ def verify(folder: str | os.PathLike) -> Path:
     A folder without a record (bundled, trained or placed by hand) passes.
 
     Raises:
-      ValueError: a file has changed or is gone.
+      ValueError: a file has changed or is missing.
     """
     folder = Path(folder)
     record = _read_record(folder)
     for name, expected in record["files"].items() if record else ():
         file = folder / name
         if not file.is_file() or sha256_of(file) != expected:
-            fault = "has changed since it was downloaded" if file.is_file() else "is gone"
-            raise ValueError(f"{file} {fault}: delete the folder {folder} and run this again to download it anew")
+            fault = "has changed since it was downloaded" if file.is_file() else "is missing"
+            raise ValueError(f"{file} {fault}: delete the folder {folder} and run this again to download it afresh")
     return folder
 
 
@@ -160,7 +160,7 @@ def _folder(name: str) -> Path:
 
 
 def _unfinished(folder: Path) -> Path:
-    """Where the unfinished archive of a checkpoint is kept; a function of `folder` alone, so that processes agree."""
+    """The folder for a checkpoint's unfinished download. It depends only on `folder`, so that all processes agree."""
     home = folder.parent
     return (home.parent if home.name == "checkpoints" else home) / "downloads"
 
@@ -172,7 +172,7 @@ def _read_record(folder: Path) -> dict[str, Any] | None:
     record = _read_json(file)
     files = record.get("files")
     if not files or not isinstance(files, dict) or not all(_is_inside(name) for name in files):
-        raise ValueError(f"{file} is damaged: delete the folder {folder} and run this again to download it anew")
+        raise ValueError(f"{file} is damaged: delete the folder {folder} and run this again to download it afresh")
     return record
 
 
@@ -200,27 +200,30 @@ def download(
     progress: Progress = True,
     sha256: str | None = None,
 ) -> Path:
-    """Download, check and unpack a checkpoint, unless it is here already.
+    """Download, check and unpack a checkpoint, unless it has been downloaded before.
 
     Args:
       name: one of `PUBLISHED`, or any other plain name together with `url`.
-      url: the address of a zip of a published checkpoint; by default the one in `PUBLISHED`.
-      folder: where it goes; by default `folders.data()/checkpoints/<name>`.
-      progress: show a bar; or a function of (bytes that have arrived, bytes in all or None), called after each piece.
+      url: the address of a zip of a checkpoint in the published format; by default the one in `PUBLISHED`.
+      folder: the folder to create; by default `folders.data()/checkpoints/<name>`.
+      progress: show a bar; or a function of (bytes received, total bytes or None), called after each chunk.
       sha256: the archive's hash in hex, if it is known.
 
     Returns:
       The folder.
 
     Raises:
-      ConnectionError: the server cannot be reached, or the connection broke; run it again to continue.
+      ConnectionError: the server cannot be reached, or the connection broke; call it again to resume.
       FileNotFoundError: the server has no such file.
-      FileExistsError: something else is in the folder already.
-      ValueError: a bad name or address, or what arrived is no checkpoint or has another hash; it is deleted.
-      OSError: the server refuses, or the disk is full. What has arrived is kept, to continue from.
+      FileExistsError: the folder already exists and holds something else.
+      ValueError: an invalid name or address, or the file received, which is deleted, is not a checkpoint or has
+        another hash.
+      OSError: the server refuses, or the disk is full. The part received is kept, to resume from.
     """
     if not re.fullmatch(r"[A-Za-z0-9_][\w.-]*", name) or name == BUNDLED:
-        raise ValueError(f"{name!r} cannot be downloaded to: choose a name of letters, digits, '_', '-' and '.'")
+        raise ValueError(
+            f"{name!r} is not a valid name for a download: use letters, digits, '_', '-' and '.', but not {BUNDLED!r}"
+        )
     if url is None and name not in PUBLISHED:
         raise ValueError(f"{name!r} has no address: give url=, or one of the names {', '.join(map(repr, PUBLISHED))}")
     folder = Path(folder).expanduser() if folder is not None else _folder(name)
@@ -236,20 +239,20 @@ def download(
 
 
 def _already(folder: Path, url: str | None, sha256: str | None) -> Path:
-    """The folder that is there, if it is what was asked for."""
+    """The existing folder, if it holds the requested download."""
     record = _read_record(folder)
     if record is None:
-        raise FileExistsError(f"{folder} is there already and was not downloaded: move it away or choose another name")
+        raise FileExistsError(f"{folder} already exists and was not downloaded: move it away or choose another name")
     if (url or record.get("url")) != record.get("url") or (sha256 or "").lower() not in ("", record.get("sha256")):
         raise FileExistsError(
-            f"{folder} came from another archive, {record.get('url')}: delete it or choose another name"
+            f"{folder} was downloaded from another archive, {record.get('url')}: delete it or choose another name"
         )
     return verify(folder)
 
 
 @contextlib.contextmanager
 def _alone(folder: Path, progress: Progress) -> Iterator[None]:
-    """Wait until no other process downloads to `folder`."""
+    """Hold the lock for downloads to `folder`, after waiting for any other process that holds it."""
     home = _unfinished(folder)
     lock = home / f"{folder.name}.lock"
 
@@ -263,10 +266,12 @@ def _alone(folder: Path, progress: Progress) -> Iterator[None]:
             held.enter_context(files.locked(lock, LOCK_SECONDS, tell))
         except TimeoutError:
             raise TimeoutError(
-                f"another process has been downloading {folder.name} for too long: end it, or delete {lock}"
+                f"another process has been downloading {folder.name} for too long: stop it, or delete {lock}"
             ) from None
         except OSError as error:
-            raise OSError(f"cannot write to {home}: {error.strerror}; set GANSYNTH_DATA to a folder of yours") from None
+            raise OSError(
+                f"cannot write to {home}: {error.strerror}; set GANSYNTH_DATA to a folder that you can write to"
+            ) from None
         yield
 
 
@@ -274,18 +279,18 @@ def _alone(folder: Path, progress: Progress) -> Iterator[None]:
 
 
 def _install(archive: Path, folder: Path, url: str, sha256: str | None = None) -> Path:
-    """Unpack `archive`, prove that it is a checkpoint, and only then let it appear as `folder`; delete the archive."""
-    from . import checkpoint  # here, so that listing and downloading need neither NumPy nor TensorFlow
+    """Unpack `archive`, check that it is a readable checkpoint, move it to `folder`, and delete the archive."""
+    from . import checkpoint  # here, so that listing and downloading import neither NumPy nor TensorFlow
 
     found = sha256_of(archive)
     if sha256 and found != sha256.lower():
         downloads.discard(archive)
-        raise ValueError(f"{url} delivered a file with SHA-256 {found} instead of {sha256.lower()}; it was deleted")
+        raise ValueError(f"the file from {url} has SHA-256 {found} instead of {sha256.lower()}; the file was deleted")
     unpacking = folder.with_name(f".{folder.name}.unpacking")
     size = archive.stat().st_size
     try:
         _check_zip(archive)
-        if unpacking.exists():  # left by a process that was killed
+        if unpacking.exists():  # left behind by a killed process
             shutil.rmtree(unpacking)
         unpacking.mkdir()
         checkpoint.extract_published(archive, unpacking, _THE_ARCHIVE)
@@ -297,11 +302,9 @@ def _install(archive: Path, folder: Path, url: str, sha256: str | None = None) -
         os.replace(unpacking, folder)
     except _BAD_ARCHIVE as error:
         downloads.discard(archive)
-        raise ValueError(f"{url} did not deliver a usable checkpoint: {error}; it was deleted") from None
+        raise ValueError(f"the file from {url} is not a usable checkpoint: {error}; the file was deleted") from None
     except OSError as error:
-        raise OSError(
-            f"cannot unpack to {folder} ({error.strerror or error}): put that right and run it again"
-        ) from None
+        raise OSError(f"cannot unpack to {folder} ({error.strerror or error}): fix this and run it again") from None
     finally:
         shutil.rmtree(unpacking, ignore_errors=True)
     downloads.discard(archive)
@@ -309,7 +312,7 @@ def _install(archive: Path, folder: Path, url: str, sha256: str | None = None) -
 
 
 def _check_zip(archive: Path) -> None:
-    """Refuse what is no zip, or one that would unpack to too much."""
+    """Raise a ValueError for a file that is not a zip, or a zip that would unpack to too much."""
     from . import checkpoint
 
     if not zipfile.is_zipfile(archive):

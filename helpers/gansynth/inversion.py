@@ -1,17 +1,17 @@
-"""Notes -> the latent whose sound comes nearest to them: by gradient, back through the network.
+"""Notes -> the latent whose sound is nearest to them, by gradient descent through the network.
 
     found = inversion.invert(model, waves, pitches, starts, losses=["picture"] * len(starts))
-    found.distances, found.z                           # dB, of each start; the nearest that was on its way
+    found.distances, found.z                           # for each start: the smallest distance, dB, and its latent
 
-There is no inverse of a generator: many latents make nearly the same sound, and most sounds are made by none. So Adam
-(Kingma & Ba 2015) walks from several starts, down a loss of what the network draws, while |z| stays what it was: the
-network was only ever trained on latents of about that length. What is drawn is then made audible in the same graph, and
-the iterate that comes nearest *in sound* is kept, whatever the loss says of it.
+A generator has no inverse: many latents give nearly the same sound, and most sounds are given by none. So Adam (Kingma
+& Ba 2015) descends from several starts along the gradient of a loss on the spectrogram that the network draws, while
+|z| is kept: the network was only ever trained on latents of about that length. Each drawn spectrogram is also converted
+to audio in the same graph, and the iterate that is nearest *in sound* is kept, whatever its loss.
 
-There are two losses (`LOSSES`), because each alone fails. "picture" compares what the network draws with the picture of
-the target, where that is loud, and leaves the level free; it does not care what fills a silence, so that short notes
-get worse. "bands" adds what 64 mel bands of the pictures hold, down to a floor; where that floor is noise, as a flute's
-breath, it fits the noise and misses the note.
+There are two losses (`LOSSES`), because each of them fails for some notes. "picture" compares the drawn spectrogram
+with the target's where the target is loud, and ignores the level; it also ignores what fills a silence, so short notes
+get worse. "bands" adds the levels in 64 mel bands of the spectrograms, down to a floor; if there is noise at that
+floor, such as the breath of a flute, it fits the noise and misses the note.
 
 Notebook: 11_match.
 """
@@ -35,39 +35,40 @@ if TYPE_CHECKING:
 
     from .model import GANSynth
 
-# The distance that is shown: 64 mel bands of 1,024 samples at 16 kHz, each sound relative to its own peak.
+# The distance that is reported: 64 mel bands, windows of 1,024 samples at 16 kHz, each sound relative to its own peak.
 WINDOW_SECONDS, HOP_SECONDS = 0.064, 0.016
 BANDS = 64
 FLOOR = 80.0  # dB below the peak
-TINY = 1e-20  # power, where there is none
+TINY = 1e-20  # the least power, so that logarithms and ratios are finite
 
-# The walk.
+# The descent.
 LOSSES = ("picture", "bands")
-STEPS = 18  # of each walk; the distance is flat after 15 to 20
-HALVED = 8  # steps, after which the worse half of the starts is left where it is
-RATE = 0.2  # of Adam, for latents of standard normal numbers; falls to nothing along a cosine
-MEMORY = (0.9, 0.99)  # of Adam: how slowly it forgets gradients and their squares
-LEVELS = -1.0  # of a normalised image: what is loud counts by how far it lies above this
-FREQUENCY_SHARE = 0.05  # of the frequency's part in the loss of the picture
-PICTURE_DB = 50.0  # dB of the bands that count as much as a root mean square of 1 between the pictures
-SOFT = 1e-3, 1e-5  # inside the roots of both losses, which have no slope at 0 otherwise
-MAX_ROWS = 4  # notes that the gradient is taken of at a time: 0.5 GB each for the published models
+STEPS = 18  # for each start; the distance levels off after 15 to 20
+HALVED = 8  # number of steps after which the worse half of the starts is dropped
+RATE = 0.2  # Adam's learning rate, for latents of N(0, I); it decays to 0 along a cosine
+MEMORY = (0.9, 0.99)  # Adam's decay rates for the means of gradients and of their squares
+LEVELS = -1.0  # of a normalised image: the weight of a pixel is its level above this
+FREQUENCY_SHARE = 0.05  # weight of the frequency channel in the loss "picture"
+PICTURE_DB = 50.0  # dB between bands that weigh as much as a root mean square of 1 between spectrograms
+SOFT = 1e-3, 1e-5  # added inside the square roots of both losses, whose gradients are infinite at 0 otherwise
+MAX_ROWS = 4  # notes for which the gradient is computed at a time: 0.5 GB each for the published models
 EPSILON = 1e-8
 
 Stop = Callable[[], bool]
-Tell = Callable[[int, int], None]  # (steps done, steps in all)
+Tell = Callable[[int, int], None]  # (steps done, total steps)
 Descend = Callable[[np.ndarray, np.ndarray, "Target"], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Inverted:
-    """Where the walks led.
+    """The result of a search.
 
     Attributes:
-      z: for each start the nearest latent on its way, the start included, [starts, size].
-      distances: dB, of each, the mean over the notes, [starts].
-      history: dB at each step, [steps, starts], infinite for what was left behind; fewer steps if it was stopped.
-      stopped: whether it was.
+      z: for each start, the nearest latent found, possibly the start itself, [starts, size].
+      distances: distance of each of these, the mean over the notes, dB [starts].
+      history: distances at each step, dB [steps, starts], infinite for starts that were dropped; there are fewer steps
+        if the search was stopped.
+      stopped: whether the search was stopped early.
     """
 
     z: np.ndarray
@@ -77,7 +78,7 @@ class Inverted:
 
 
 def log_mel(waves: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Levels of mel bands over time, relative to each sound's loudest, dB from -FLOOR to 0.
+    """Levels of mel bands over time, relative to each sound's loudest band, dB from -FLOOR to 0.
 
     Args:
       waves: [n, samples].
@@ -97,9 +98,9 @@ def log_mel(waves: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def distances(waves: np.ndarray, target: np.ndarray, sample_rate: int) -> np.ndarray:
-    """How far sounds are from another one, dB: 0 is the same, but for the level.
+    """Distances between sounds and a target, in dB: 0 if they differ at most in level.
 
-    The root mean square over the bands of `log_mel`, the mean over time.
+    It is the root mean square difference over the bands of `log_mel`, averaged over time.
 
     Args:
       waves: [n, samples].
@@ -107,7 +108,7 @@ def distances(waves: np.ndarray, target: np.ndarray, sample_rate: int) -> np.nda
       sample_rate: Hz.
 
     Returns:
-      [n].
+      dB [n].
 
     >>> import numpy as np
     >>> from helpers.gansynth import inversion
@@ -124,14 +125,14 @@ def distances(waves: np.ndarray, target: np.ndarray, sample_rate: int) -> np.nda
 
 
 def round_trip(wave: np.ndarray, config: Config) -> np.ndarray:
-    """A note after the way to the model's representation and back: what that alone costs.
+    """Convert a note to the model's representation and back, to measure the loss due to that alone.
 
     Args:
       wave: [samples], up to `audio_length`.
-      config: the model's.
+      config: the model's hyper-parameters.
 
     Returns:
-      float32, as long.
+      float32, of the same length.
     """
     padded = _whole(wave, config)[None]
     data = spectral.denormalize(spectral.normalize(spectral.waves_to_data(padded, config), config), config)
@@ -139,13 +140,13 @@ def round_trip(wave: np.ndarray, config: Config) -> np.ndarray:
 
 
 def _whole(wave: np.ndarray, config: Config) -> np.ndarray:
-    """A note as long as the model's, its peak at full scale."""
+    """A note padded or cut to the length of the model's, with its peak at full scale."""
     wave = np.asarray(wave, np.float32)[: config.audio_length]
     return np.pad(wave / max(float(np.abs(wave).max(initial=0.0)), TINY), (0, config.audio_length - len(wave)))
 
 
 def sizes(sample_rate: int) -> tuple[int, int]:
-    """Window and hop of the distance, samples."""
+    """Window and hop of the distance, in samples."""
     size = 1 << round(math.log2(WINDOW_SECONDS * sample_rate))
     return size, round(size * HOP_SECONDS / WINDOW_SECONDS)
 
@@ -160,27 +161,27 @@ def invert(
     tell: Tell | None = None,
     stop: Stop | None = None,
 ) -> Inverted:
-    """Walk from each start towards the latent whose notes come nearest to some notes, all of them at once.
+    """From each start, search for a latent whose notes are nearest to all the given notes together; |z| is kept.
 
     Args:
-      model: whose network draws; it computes in the model's precision.
-      waves: the notes, each [samples] at the model's rate, from its onset on, up to `audio_length`; their levels are
-        free.
+      model: the model; its network computes in the model's precision.
+      waves: the notes, each [samples] at the model's rate, starting at the onset, up to `audio_length`; their levels
+        do not matter.
       pitches: MIDI numbers in the model's range, one for each note.
-      starts: latents, [starts, size]. Those of `GANSynth.latent_sizes[1]` numbers have the first layer's activations
-        free, and z as it is.
+      starts: latents, [starts, size]. With `GANSynth.latent_sizes[1]` numbers, the values that are added to the first
+        layer's activations are searched too.
       losses: one of `LOSSES` for each start.
-      steps: of each walk.
-      tell: called with (steps done, steps in all).
-      stop: called before each step; when it returns True, what was found up to there is returned.
+      steps: number of steps for each start.
+      tell: called with (steps done, total steps).
+      stop: called before each step; if it returns True, the result so far is returned.
 
     Raises:
-      ValueError: arrays that do not fit each other, or a pitch that the model does not play.
+      ValueError: array shapes that do not match, or a pitch that the model does not play.
 
     Notebook: 11_match.
     """
     if len(losses) != len(starts) or not set(losses) <= set(LOSSES):
-        raise ValueError(f"each of the {len(starts)} starts has its loss, {' or '.join(map(repr, LOSSES))}")
+        raise ValueError(f"each of the {len(starts)} starts needs a loss, {' or '.join(map(repr, LOSSES))}")
     z = checked_starts(model, waves, pitches, starts)
     targets = [Target(wave, pitch, model.config) for wave, pitch in zip(waves, pitches, strict=True)]
     descend = _graph(model, z.shape[1], max(target.frames for target in targets))
@@ -188,7 +189,7 @@ def invert(
     adam, going = _Adam(z, model), np.arange(len(z))
     best, nearest, history = z.copy(), np.full(len(z), np.inf), np.empty((0, len(z)))
     stopped = False
-    for step in range(steps + 1):  # what the last leads to is only listened to
+    for step in range(steps + 1):  # the last round only evaluates the result of the last step
         if stop is not None and stop():
             stopped = True
             break
@@ -209,20 +210,21 @@ def invert(
 def checked_starts(
     model: GANSynth, waves: Sequence[np.ndarray], pitches: Sequence[int], starts: np.ndarray
 ) -> np.ndarray:
-    """The latents that a search begins at, float64.
+    """The starting latents of a search, checked, float64.
 
     Raises:
-      ValueError: they are none of the model's, or the notes do not fit their pitches, or the model does not play one.
+      ValueError: the latents do not suit the model, notes and pitches differ in number, or the model does not play a
+        pitch.
     """
     if not len(waves) or len(waves) != len(pitches):
-        raise ValueError(f"each note needs its pitch; there are {len(waves)} notes and {len(pitches)} pitches")
+        raise ValueError(f"each note needs a pitch; there are {len(waves)} notes and {len(pitches)} pitches")
     for pitch in pitches:
         z = model.checked_notes(starts, [pitch] * len(starts))[0].astype(np.float64)
     return z
 
 
 class _Adam:
-    """Adam, over latents whose length stays, and over what follows them."""
+    """Adam for latents of constant length, and for any values that follow them."""
 
     def __init__(self, z: np.ndarray, model: GANSynth):
         self._mean, self._square, self._count = np.zeros_like(z), np.zeros_like(z), 0
@@ -230,7 +232,7 @@ class _Adam:
         self._length = np.linalg.norm(z[:, : self._size], axis=1, keepdims=True)
 
     def step(self, z: np.ndarray, gradient: np.ndarray, share: float) -> np.ndarray:
-        """One step down the gradient, of a share of the rate."""
+        """One step down the gradient, with a share of the learning rate."""
         self._count += 1
         first, second = MEMORY
         self._mean = first * self._mean + (1 - first) * gradient
@@ -244,7 +246,7 @@ class _Adam:
 
 
 class Target:
-    """A note, as the losses need it: its pitch, its image, its sound, and how much of both is to be compared."""
+    """A target note: its pitch, normalised spectrogram and audio, and how many frames and samples to compare."""
 
     def __init__(self, wave: np.ndarray, pitch: int, config: Config):
         self.pitch = pitch
@@ -257,7 +259,7 @@ class Target:
 def _gradient(
     descend: Descend, targets: Sequence[Target], z: np.ndarray, shares: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of the mean loss over the notes, [starts, size]; and how far the sounds are, dB [starts]."""
+    """The gradient of the mean loss over the notes, [starts, size]; and the distances of the sounds, dB [starts]."""
     gradient, heard = np.zeros_like(z), np.zeros(len(z))
     for target in targets:
         for first in range(0, len(z), MAX_ROWS):
@@ -269,12 +271,12 @@ def _gradient(
 
 
 class Levels(NamedTuple):
-    """What tensors sound like, for graphs.
+    """Functions of tensors for the audio and the levels of drawn spectrograms.
 
     Attributes:
-      sound: images [n, frames, bins, 2] -> samples [n, samples].
-      heard: samples -> levels of their mel bands, as `log_mel` has them, dB [n, frames, BANDS].
-      drawn: images -> levels of the mel bands in them, frame by frame, down to a soft floor, dB [n, frames, BANDS].
+      sound: images [n, frames, bins, 2] -> audio [n, samples].
+      heard: audio -> levels of its mel bands, as from `log_mel`, dB [n, frames, BANDS].
+      drawn: images -> levels of the mel bands in each of their frames, down to a soft floor, dB [n, frames, BANDS].
     """
 
     sound: Callable[[tf.Tensor], tf.Tensor]
@@ -283,7 +285,7 @@ class Levels(NamedTuple):
 
 
 def levels(config: Config) -> Levels:
-    """The parts of a graph that tell what it draws sounds like."""
+    """The functions of `Levels` for a model."""
     import tensorflow as tf
 
     from .accelerated import InverseTransform
@@ -365,7 +367,7 @@ def _graph(model: GANSynth, numbers: int, frames: int) -> Descend:
 
 
 def _drawn_bands(config: Config) -> np.ndarray:
-    """Power of what is drawn, [bins] -> that of the mel bands, [bins, BANDS]."""
+    """The matrix from the power of drawn bins to the power of mel bands, [bins, BANDS]."""
     librosa = compiled.librosa()
     linear = librosa.filters.mel(sr=config.sample_rate, n_fft=config.frame_length, n_mels=BANDS).T[1 : config.bins + 1]
     return spectral.mel_inverse_weights(config) @ linear if config.data_type == "mel" else linear

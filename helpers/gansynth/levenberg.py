@@ -1,17 +1,17 @@
-"""Notes -> the latent whose sound comes nearest to them, where the network hears few axes: by least squares.
+"""Notes -> the latent whose sound is nearest to them, by least squares, for networks with few effective axes.
 
     axes = timbre.axes(model).vectors                        # [16, 256] for the demo
     found = levenberg.solve(model, waves, pitches, starts, axes)
 
-The first layer of the bundled model passes on sixteen directions of the latent space and nothing else. In so few, the
-whole Jacobian of a note's picture costs sixteen notes, by differences, and the Levenberg-Marquardt method (Marquardt
-1963) takes a few steps where Adam (`inversion`) takes dozens and stalls in valleys.
+The first layer of the bundled model depends on only sixteen directions of the latent space. With so few, the whole
+Jacobian of a note's spectrogram, by finite differences, costs sixteen notes, and the Levenberg-Marquardt method
+(Marquardt 1963) takes a few steps where Adam (`inversion`) takes dozens and stalls in valleys.
 
-What is made small is the difference between two *sounds*, in the bands of `inversion.log_mel`; but how it changes is
-taken from what the network *draws*. Both belong together: drawn pictures are no exact pictures of the sound that is
-made of them, so that the latent whose picture is nearest to that of a recording sounds 2 to 3 dB different even if
-the recording is the model's own; and levels of the sound alone jump wherever there is noise, which no derivative
-survives.
+The method minimises the distance between two *sounds*, in the bands of `inversion.log_mel`, but takes the derivatives
+from the spectrograms that the network *draws*. Neither would do alone. A drawn spectrogram is not exactly that of the
+audio computed from it: the latent whose drawn spectrogram is nearest to a recording's sounds 2 to 3 dB different, even
+if the recording is the model's own. And the levels of the audio fluctuate wherever there is noise, so that differences
+between them are useless as derivatives.
 
 Notebook: 11_match.
 """
@@ -31,24 +31,24 @@ from .inversion import Inverted, Stop, Tell
 if TYPE_CHECKING:
     from .model import GANSynth
 
-MAX_AXES = 32  # a Jacobian costs a note for each
-STEPS = 9  # of each start
-HALVED = 3  # steps, after which the worse half of the starts is left where it is
-DIFFERENCE, COARSE = 0.05, 0.2  # along an axis, of standard normal numbers: in float32, and in fewer bits
-LONGEST = 1.5  # of one step, likewise
-DAMPING = 0.01  # to begin with, as a share of the mean curvature
-TRIED = (0.1, 1.0, 10.0)  # dampings of each step, in parts of the one before
-HELD, MOST = 30.0, 1000.0  # by which damping grows where no step helps, and from where on none will
-ENOUGH = 0.02  # dB that a step must gain; and who is as near as this has arrived
-SOFT = 0.3  # dB: frames that are as near as this count no more than others
-FAINT = 1e-6  # length of what lies beyond the axes, if there is nothing
+MAX_AXES = 32  # the Jacobian of a note costs one more note for each axis
+STEPS = 9  # for each start
+HALVED = 3  # number of steps after which the worse half of the starts is dropped
+DIFFERENCE, COARSE = 0.05, 0.2  # finite difference along an axis, for latents of N(0, I): float32, lower precision
+LONGEST = 1.5  # the longest step, in the same unit
+DAMPING = 0.01  # initial value, as a share of the mean curvature
+TRIED = (0.1, 1.0, 10.0)  # dampings tried in each step, relative to the last one
+HELD, MOST = 30.0, 1000.0  # factor of the damping if no step helps, and the damping at which a start is given up
+ENOUGH = 0.02  # dB: a start has converged when a step gains less than this, or its distance is less
+SOFT = 0.3  # dB: limits the weight of frames that match better than this
+FAINT = 1e-6  # a component outside the axes that is shorter than this counts as 0
 
-Draw = Callable[[np.ndarray], np.ndarray]  # latents -> drawn levels, dB [n, frames, BANDS]
-Listen = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # latents -> these, and those of the sounds
+Draw = Callable[[np.ndarray], np.ndarray]  # latents -> levels of drawn spectrograms, dB [n, frames, BANDS]
+Listen = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # latents -> these levels, and those of the audio
 
 
 class _Note(NamedTuple):
-    """How a note is drawn and heard, and the levels that are wanted, dB [frames, BANDS]."""
+    """Functions for the levels of a note, drawn and as audio, and the target's levels, dB [frames, BANDS]."""
 
     draw: Draw
     listen: Listen
@@ -65,32 +65,32 @@ def solve(
     tell: Tell | None = None,
     stop: Stop | None = None,
 ) -> Inverted:
-    """Go from each start to the latent whose notes come nearest to some notes, all of them at once; |z| stays.
+    """From each start, find a latent whose notes are nearest to all the given notes together; |z| is kept.
 
     Args:
-      model: whose network draws; it computes in the model's precision.
-      waves: the notes, each [samples] at the model's rate, from its onset on, up to `audio_length`; their levels are
-        free.
+      model: the model; its network computes in the model's precision.
+      waves: the notes, each [samples] at the model's rate, starting at the onset, up to `audio_length`; their levels
+        do not matter.
       pitches: MIDI numbers in the model's range, one for each note.
       starts: latents, [starts, size].
-      axes: unit vectors at right angles to each other, [axes, size], `MAX_AXES` at most: what else a latent has stays
-        as it is, but for its length.
-      steps: of each start.
-      tell: called with (steps done, steps in all).
-      stop: called before each step; when it returns True, what was found up to there is returned.
+      axes: orthonormal vectors to search along, [axes, size], `MAX_AXES` at most. The component of a latent outside the
+        axes keeps its direction.
+      steps: the most steps for each start.
+      tell: called with (steps done, total steps).
+      stop: called before each step; if it returns True, the result so far is returned.
 
     Returns:
-      As `inversion.invert` does; the history is infinite, too, after a start has arrived.
+      As `inversion.invert`; the history is also infinite after a start has converged.
 
     Raises:
-      ValueError: arrays that do not fit each other, too many axes, or a pitch that the model does not play.
+      ValueError: array shapes that do not match, too many axes, or a pitch that the model does not play.
 
     Notebook: 11_match.
     """
     axes = np.asarray(axes, np.float64)
     if axes.ndim != 2 or not 1 <= len(axes) <= MAX_AXES or axes.shape[1] != model.latent_vector_size:
         raise ValueError(
-            f"axes have the shape {axes.shape}; it must be 1 to {MAX_AXES} of {model.latent_vector_size} numbers each"
+            f"axes have shape {list(axes.shape)}; expected 1 to {MAX_AXES} axes of {model.latent_vector_size} numbers"
         )
     z = inversion.checked_starts(model, waves, pitches, starts)
     notes = [_note(model, wave, pitch) for wave, pitch in zip(waves, pitches, strict=True)]
@@ -99,7 +99,7 @@ def solve(
     history = np.full((steps + 1, len(z)), np.inf)
     done, total = 0, steps_of(len(z), steps)
     stopped = False
-    for step in range(steps + 1):  # the first one is only listened to
+    for step in range(steps + 1):  # step 0 only evaluates the start
         if step == HALVED + 1:
             ways_on = sorted(ways, key=lambda way: way.distance)[: -(-len(ways) // 2)]
             done = max(done, total - len(ways_on) * (steps - HALVED))
@@ -115,17 +115,17 @@ def solve(
             if tell is not None:
                 tell(done, total)
     if tell is not None and done < total and not stopped:
-        tell(total, total)  # who has arrived takes no more steps
+        tell(total, total)  # starts that have converged take no more steps
     return Inverted(np.stack([way.z for way in ways]), np.array([way.distance for way in ways]), history, stopped)
 
 
 def steps_of(starts: int, steps: int = STEPS) -> int:
-    """How many steps `solve` takes at most, for all of its starts together."""
+    """The most steps that `solve` takes for all of its starts together."""
     return starts * (min(steps, HALVED) + 1) + -(-starts // 2) * max(steps - HALVED, 0)
 
 
 class _Descent:
-    """One start's way down."""
+    """The descent from one start."""
 
     def __init__(self, notes: Sequence[_Note], start: np.ndarray, axes: np.ndarray, difference: float):
         self._notes, self._axes, self._difference = notes, axes, difference
@@ -143,7 +143,7 @@ class _Descent:
         return self._latents(self._at[None])[0]
 
     def step(self) -> None:
-        """Listen to the start; after that, one step down, or more damping where none leads there."""
+        """The first call evaluates the start. Each later one takes a step or, if none helps, raises the damping."""
         if not self._heard:
             self._go(np.zeros_like(self._at)[None])
             self.has_ended = self.distance < ENOUGH
@@ -161,7 +161,7 @@ class _Descent:
             self.has_ended = min(self.distance, before - self.distance) < ENOUGH
 
     def _go(self, moves: np.ndarray) -> int | None:
-        """Go where it is nearest, if that is nearer than here; which of the moves it was."""
+        """Take the best of some moves if it reduces the distance, and return its index; else None."""
         both = [note.listen(self._latents(self._at + moves)) for note in self._notes]
         off = self._off([heard for _, heard in both])
         k = int(np.argmin(off))
@@ -172,16 +172,16 @@ class _Descent:
         return k
 
     def _slope(self, note: _Note, drawn: np.ndarray) -> np.ndarray:
-        """The Jacobian of a note's drawn levels, [axes, frames, BANDS]."""
+        """The Jacobian of a note's drawn levels, by finite differences, [axes, frames, BANDS]."""
         near = self._latents(self._at + self._difference * np.eye(len(self._axes)))
         return (note.draw(near) - drawn) / self._difference
 
     def _moves(self) -> np.ndarray:
-        """The steps that are tried, one for each damping, [TRIED, axes]."""
+        """The steps to try, one for each damping in `TRIED`, [dampings, axes]."""
         curvature, pull = np.zeros((len(self._at),) * 2), np.zeros(len(self._at))
         for note, slope, heard in zip(self._notes, self._slopes, self._heard, strict=True):
             left = note.wanted - heard
-            # The distance is a mean of roots over the frames, so that each square counts by the inverse of its root.
+            # The distance is a mean over frames of root mean squares, so each frame's squares are weighted by 1 / root.
             weight = 1 / (np.sqrt(np.mean(left**2, axis=1, keepdims=True)) + SOFT) / left.size
             is_quiet = (heard <= -inversion.FLOOR) & (note.wanted <= -inversion.FLOOR)
             rows = np.where(is_quiet, 0.0, slope).reshape(len(slope), -1)
@@ -195,13 +195,13 @@ class _Descent:
         return moves * np.minimum(1.0, LONGEST / np.maximum(lengths, inversion.TINY))
 
     def _latents(self, along: np.ndarray) -> np.ndarray:
-        """Latents of the start's length, from where they lie along the axes, [n, axes] -> [n, size]."""
+        """Coordinates along the axes -> latents as long as the start, [n, axes] -> [n, size]."""
         left = np.sqrt(np.maximum(self._length**2 - np.sum(along**2, axis=1, keepdims=True), 0.0))
         z = along @ self._axes + left * self._beyond
         return z * (self._length / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), inversion.EPSILON))
 
     def _off(self, heard: Sequence[np.ndarray]) -> np.ndarray:
-        """How far sounds are, dB, the mean over the notes, [n]."""
+        """The distances from the targets, the mean over the notes, dB [n]."""
         each = [
             np.sqrt(np.mean((levels - note.wanted) ** 2, axis=2)).mean(axis=1)
             for note, levels in zip(self._notes, heard, strict=True)
@@ -210,7 +210,10 @@ class _Descent:
 
 
 def _beyond(z: np.ndarray, axes: np.ndarray) -> np.ndarray:
-    """The direction of what a latent has beside the axes, which keeps its length; nothing if there is no room."""
+    """Unit vector of a latent's component outside the axes; zeros if the axes span the whole space.
+
+    A latent within the span of the axes gets an arbitrary direction outside them, so that |z| can be kept.
+    """
     rest = z - (axes @ z) @ axes
     if np.linalg.norm(rest) < FAINT:
         rest = np.ones_like(z) - (axes @ np.ones_like(z)) @ axes
@@ -242,7 +245,7 @@ def _note(model: GANSynth, wave: np.ndarray, pitch: int) -> _Note:
 
 @functools.lru_cache(maxsize=4)  # tracing takes as long as several steps
 def _graphs(model: GANSynth, frames: int) -> tuple[Callable, Callable]:
-    """Two functions of (latents [n, size], label, times): what is drawn; and with the samples, what is heard too."""
+    """Two functions of (latents [n, size], label, times): drawn levels; and, given the number of samples, audio too."""
     import tensorflow as tf
 
     levels = inversion.levels(model.config)
@@ -265,7 +268,7 @@ def _graphs(model: GANSynth, frames: int) -> tuple[Callable, Callable]:
 
 
 def _times(samples: int, frames: int, config: Config) -> np.ndarray:
-    """For each frame of `inversion.log_mel` the drawn one whose middle is nearest to its own, whole numbers."""
+    """For each frame of `inversion.log_mel`, the index of the drawn frame whose centre is nearest to its own."""
     _, hop = inversion.sizes(config.sample_rate)
     middles = np.arange(1 + samples // hop) * hop
     drawn = (middles + config.front_padding - config.frame_length / 2) / config.hop_length

@@ -1,4 +1,4 @@
-"""GANSynth as an object: load it once, then turn latent vectors and pitches into notes.
+"""A GANSynth model: load it once, then turn latent vectors and pitches into notes.
 
 Notebook: 02_checkpoints (loading), 04_generate (generating).
 """
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
     from .networks import Beginnings, Generator
     from .onnx_player import OnnxPlayer
 
-BATCH_SIZE = 8  # notes at a time, the original's default; more is no faster on a CPU
-ACCELERATOR_BATCH_SIZE = 64  # notes at a time on a GPU; halved where they do not fit into its memory
+BATCH_SIZE = 8  # notes at a time, the original's default; larger batches are no faster on a CPU
+ACCELERATOR_BATCH_SIZE = 64  # notes at a time on a GPU; halved if they do not fit into its memory
 PRECISIONS = ("float32", "bfloat16", "float16")
-BETWEEN_VOICES = "between voices"  # the prior of our own checkpoints; without one, latents are N(0, I)
-FRAME_STEP = 16  # on a GPU, where each length is a graph to compile, lengths are rounded up to few numbers of frames
+BETWEEN_INSTRUMENTS = "between voices"  # the prior of our own checkpoints; without one, latents are N(0, I)
+FRAME_STEP = 16  # a GPU's graphs are compiled for each length, so numbers of frames are rounded up to multiples of this
 
 
 class GANSynth:
-    """A loaded model. Notes come out as float32 audio at `sample_rate` Hz, not normalised (peaks may exceed 1).
+    """A loaded model. Notes are float32 audio at `sample_rate` Hz, not normalised (peaks may exceed 1).
 
     Attributes:
       config: the model's hyper-parameters.
-      name: what it was loaded as.
-      source: what `load` was given to find it; empty if it was made in another way.
-      fingerprint: SHA-256 of its weights; saved beside instruments, because a latent means nothing to another model.
-      about: what travels with our own checkpoints (the demo's instrument names, for one).
-      precision: of its convolutions.
-      backend: what computes its notes, "tensorflow" or "onnx".
-      cache: where its notes are kept, if anywhere.
-      batch_size: notes that it makes at a time, where a call gives no other number.
+      name: name of the checkpoint that it was loaded from.
+      source: the name or path given to `load`; empty if the model was created in another way.
+      fingerprint: SHA-256 of its weights; saved with instruments, because a latent is meaningless to another model.
+      about: further JSON values from a checkpoint in our own format, such as the demo's instruments.
+      precision: precision of its convolutions.
+      backend: "tensorflow" or "onnx".
+      cache: cache of its notes, or None.
+      batch_size: default number of notes to generate at a time.
     """
 
     def __init__(
@@ -59,10 +59,10 @@ class GANSynth:
         if precision not in PRECISIONS:
             raise ValueError(f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}")
         if backend != TENSORFLOW and precision != PRECISIONS[0]:
-            raise ValueError(f"the backend {backend} computes in {PRECISIONS[0]} alone, not in {precision}")
+            raise ValueError(f"the backend {backend} computes only in {PRECISIONS[0]}, not in {precision}")
         self.accelerated = backend == TENSORFLOW and _has_accelerator()  # TensorFlow is imported here, not before
         if precision == "float16" and not self.accelerated:
-            raise ValueError("float16 needs a GPU (a CPU takes ten times as long as for float32); use bfloat16")
+            raise ValueError("float16 needs a GPU (on a CPU it takes ten times as long as float32); use bfloat16")
         self.config: Config = checkpoint.config
         self.name = name
         self.precision = precision
@@ -72,15 +72,15 @@ class GANSynth:
         self.source = ""
         self.fingerprint = checkpoint.fingerprint()
         self.about: Mapping[str, Any] = checkpoint.about
-        if (prior := self.about.get("prior")) not in (None, BETWEEN_VOICES):
-            raise ValueError(f"the checkpoint's prior is {prior!r}; this version knows only {BETWEEN_VOICES!r}")
+        if (prior := self.about.get("prior")) not in (None, BETWEEN_INSTRUMENTS):
+            raise ValueError(f"the checkpoint's prior is {prior!r}; this version supports only {BETWEEN_INSTRUMENTS!r}")
         if prior is not None and len(self.about.get("instruments", [])) < 2:
-            raise ValueError(f"the checkpoint's prior is {prior!r}, and it needs two instruments at least")
+            raise ValueError(f"the checkpoint's prior is {prior!r}, which needs two instruments at least")
         self._count = sum(weights.size for weights in checkpoint.weights.values())
-        self._checkpoint: Checkpoint | None = checkpoint  # until there is a network
+        self._checkpoint: Checkpoint | None = checkpoint  # kept until the network is built
         self._player: OnnxPlayer | None = None
         self._beginnings: dict[int, Beginnings] = {}  # by the size of latents
-        self._players: dict[tuple[int, int], Player] = {}  # by the number of frames, too
+        self._players: dict[tuple[int, int], Player] = {}  # by number of frames and size of latents
         if backend == TENSORFLOW:
             _ = self.network
         else:
@@ -95,7 +95,7 @@ class GANSynth:
 
     @functools.cached_property
     def network(self) -> Generator:
-        """The generator as a Keras model; of another backend made when first used, for a gradient or a kernel."""
+        """The generator as a Keras model. With another backend it is built on first use, for gradients or weights."""
         from .networks import Generator
 
         assert self._checkpoint is not None
@@ -117,25 +117,25 @@ class GANSynth:
 
     @property
     def latent_sizes(self) -> tuple[int, int]:
-        """Numbers in a latent, and in one with activations of the first layer behind it, which `generate` plays too."""
+        """The latent lengths that `generate` accepts: a plain latent, and one followed by first-layer activations."""
         return self.latent_vector_size, self.latent_vector_size + self.config.first_layer_size
 
     @property
     def max_duration(self) -> float:
-        """Length of a whole note (4 s)."""
+        """Duration of a whole note in seconds (4)."""
         return self.config.audio_length / self.config.sample_rate
 
     def sample_z(self, n: int, seed: int) -> np.ndarray:
-        """Draw latent vectors: each one an instrument.
+        """Draw random latent vectors, each of which is an instrument.
 
-        From a standard normal distribution, unless the checkpoint says otherwise. The bundled "demo" does: there, each
-        vector is a random point on the arc between two random instruments of its own. Such points were learned with
-        more certainty, so that they differ more and are better in tune.
+        They come from a standard normal distribution, unless the checkpoint specifies another prior. The bundled "demo"
+        does: each vector is a random point on the arc between two of its instruments. It was trained on such points, so
+        they differ more from each other and are better in tune.
 
         Args:
-          n: how many.
-          seed: the same seed gives the same vectors, and more of them begin with the same; those of the published
-            models are the ones that the original draws after `numpy.random.seed(seed)`.
+          n: number of vectors.
+          seed: the same seed gives the same vectors, and a larger `n` starts with the same ones. For the published
+            models they are those that the original draws after `numpy.random.seed(seed)`.
 
         Returns:
           float64 [n, latent_vector_size].
@@ -148,9 +148,9 @@ class GANSynth:
         Notebook: 04_generate.
         """
         random = np.random.RandomState(seed)
-        if self.about.get("prior") == BETWEEN_VOICES:
-            voices = np.array([row["z"] for row in self.about["instruments"]])
-            return _between(voices, random.uniform(size=[n, 3]))
+        if self.about.get("prior") == BETWEEN_INSTRUMENTS:
+            latents = np.array([row["z"] for row in self.about["instruments"]])
+            return _between(latents, random.uniform(size=[n, 3]))
         return random.normal(size=[n, self.config.latent_vector_size])
 
     @in_one_line
@@ -162,21 +162,22 @@ class GANSynth:
         batch_size: int | None = None,
         progress: bool = True,
     ) -> np.ndarray:
-        """Make notes, or get them from the cache.
+        """Generate notes, or read them from the cache.
 
         Args:
-          z: latent vectors, [n, latent_vector_size]; a single vector plays all the pitches.
+          z: latent vectors, [n, latent_vector_size], or a single one for all the pitches.
           pitches: MIDI numbers [n], each from MIN_PITCH to MAX_PITCH.
-          duration: s, how much of each note to compute; all 4 s by default. Shorter is quicker and changes no sample.
-            With a number for each note, rows are as long as the longest, and zero after a note's own end.
-          batch_size: notes at a time, bounding memory; the model's `batch_size` by default.
-          progress: show a bar when there is more than one batch.
+          duration: how much of each note to compute (s); all 4 s by default. A shorter note takes less time and has the
+            same samples. If there is one duration for each note, rows are as long as the longest, and zero after a
+            note's own end.
+          batch_size: notes at a time, which limits the memory used; the model's `batch_size` by default.
+          progress: show a progress bar if there is more than one batch.
 
         Returns:
           float32 [n, samples].
 
         Raises:
-          ValueError: a pitch outside the model's range, or arrays that do not fit each other.
+          ValueError: a pitch outside the model's range, or array shapes that do not match.
 
         >>> from helpers import gansynth
         >>> model = gansynth.load("demo")
@@ -211,7 +212,7 @@ class GANSynth:
     def cached(
         self, z: np.ndarray, pitches: Sequence[int] | np.ndarray, durations: Sequence[float] | np.ndarray
     ) -> np.ndarray:
-        """Which notes `generate` would find in the cache, at a length for each: bool [n]."""
+        """Which notes `generate` would find in the cache, given the duration (s) of each: bool [n]."""
         z, pitches = self.checked_notes(z, pitches)
         if self.cache is None:
             return np.zeros(len(pitches), bool)
@@ -222,9 +223,9 @@ class GANSynth:
     def generate_data(
         self, z: np.ndarray, pitches: Sequence[int] | np.ndarray, batch_size: int | None = None
     ) -> np.ndarray:
-        """The model's own view of whole notes: float32 [n, frames, bins, 2], log magnitude and instantaneous frequency.
+        """The spectrograms of whole notes: float32 [n, frames, bins, 2], log magnitude and instantaneous frequency.
 
-        Arguments and errors as for `generate`. About 1 MB a note.
+        Arguments and errors are those of `generate`. A note takes about 1 MB.
         """
         z, pitches = self.checked_notes(z, pitches)
         batch_size = self._checked_size(batch_size)
@@ -234,10 +235,10 @@ class GANSynth:
         return np.concatenate([np.empty(shape, np.float32), *parts])
 
     def checked_notes(self, z: np.ndarray, pitches: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Latents and pitches as float32 [n, size] and int32 [n].
+        """Latents and pitches, checked, as float32 [n, size] and int32 [n].
 
         Raises:
-          ValueError: one is not what the model plays, or they do not fit each other.
+          ValueError: the model cannot play a latent or pitch, or their shapes do not match.
         """
         z, pitches = np.asarray(z, np.float32), np.asarray(pitches)
         if pitches.ndim != 1 or not (pitches.size == 0 or np.issubdtype(pitches.dtype, np.integer)):
@@ -248,7 +249,7 @@ class GANSynth:
             expected = f"[{len(pitches)}, {self.config.latent_vector_size}]"
             raise ValueError(f"z has shape {list(z.shape)}; {len(pitches)} pitches of this model need {expected}")
         if not np.isfinite(z).all():
-            raise ValueError("z holds values that are not finite numbers")
+            raise ValueError("z has values that are not finite")
         outside = sorted({int(p) for p in pitches[(pitches < MIN_PITCH) | (pitches > MAX_PITCH)]})
         if outside:
             shown = ", ".join(map(str, outside[:5])) + (" …" if len(outside) > 5 else "")
@@ -256,14 +257,14 @@ class GANSynth:
         return z, pitches.astype(np.int32)
 
     def _samples(self, duration: float | Sequence[float] | np.ndarray | None, n: int) -> tuple[np.ndarray, int]:
-        """How many samples of each of n notes are wanted, and of the longest."""
+        """Number of samples of each of n notes, and of the longest."""
         wanted = np.asarray(self.max_duration if duration is None else duration, np.float64)
         if wanted.shape not in ((), (n,)):
             raise ValueError(
-                f"duration is one number or one for each of the {n} notes, not {list(wanted.shape)} of them"
+                f"duration has shape {list(wanted.shape)}; expected one number, or one for each of the {n} notes"
             )
         for wrong in wanted[~((wanted > 0) & (wanted <= self.max_duration))].flat:
-            raise ValueError(f"duration is {wrong:g}; a note lasts above 0 and up to {self.max_duration:g} s")
+            raise ValueError(f"duration is {wrong:g}; it must be above 0 and up to {self.max_duration:g} s")
         samples = np.maximum(1, np.rint(wanted * self.sample_rate).astype(np.int64))
         return np.broadcast_to(samples, n), int(samples.max(initial=0))
 
@@ -278,14 +279,14 @@ class GANSynth:
         return size
 
     def _waves(self, z: np.ndarray, pitches: np.ndarray, samples: int, batch_size: int) -> np.ndarray:
-        """The first samples of a batch of notes: in one graph on an accelerator, in halves if they do not fit."""
+        """The first samples of a batch of notes, on an accelerator in one graph, and in halves if memory runs out."""
         frames = spectral.frames_for(samples, self.config)
         if not self.accelerated:
             return spectral.data_to_waves(self._data(z, pitches, frames), self.config)[:, :samples]
         try:
             return self._play(z, pitches, frames, batch_size)[:, :samples]
         except Exception as error:
-            # Backends have no common error for this: TensorFlow has a class, JAX a text.
+            # Backends signal this differently: TensorFlow by the class of the exception, JAX by its text.
             full = type(error).__name__ == "ResourceExhaustedError" or "RESOURCE_EXHAUSTED" in str(error)
             if len(pitches) == 1 or not full:
                 raise
@@ -300,15 +301,15 @@ class GANSynth:
             return self._player.data(z, pitches, frames)
         from .networks import Beginnings
 
-        size = z.shape[1]  # a graph for each: one that has taken both no longer knows which it has
+        size = z.shape[1]  # each size has a graph of its own: a graph that accepts both cannot tell them apart
         if size not in self._beginnings:
             self._beginnings[size] = Beginnings(self.network, size)
         return spectral.denormalize(self._beginnings[size](z, pitches - MIN_PITCH, frames), self.config)
 
     def _play(self, z: np.ndarray, pitches: np.ndarray, frames: int, batch_size: int) -> np.ndarray:
-        """What at least the first frames of a batch cover, on an accelerator, by a graph compiled when first used.
+        """The audio of a batch's first frames, and possibly more, on an accelerator, by a graph compiled on first use.
 
-        An odd last batch is filled up to a power of two, so that few sizes are compiled.
+        A smaller last batch is padded to a power of two, so that graphs are compiled for only a few sizes.
         """
         from .accelerated import Player
 
@@ -323,20 +324,20 @@ class GANSynth:
         return self._players[made].predict_on_batch([z, labels])[:count]
 
 
-def _between(voices: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Points on the arcs between two different voices, all of one length.
+def _between(latents: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Points on the arcs between pairs of different latents, all of equal length.
 
     Args:
-      voices: [voices, size].
-      draws: uniform numbers [n, 3]: they choose the first voice, the second, and the point.
+      latents: [latents, size].
+      draws: uniform random numbers [n, 3], which choose the first latent, the second, and the point between them.
 
     Returns:
       [n, size].
     """
-    count = len(voices)
+    count = len(latents)
     first = (draws[:, 0] * count).astype(int)
     second = (first + 1 + (draws[:, 1] * (count - 1)).astype(int)) % count
-    start, end, share = voices[first], voices[second], draws[:, 2:]
+    start, end, share = latents[first], latents[second], draws[:, 2:]
     lengths = np.linalg.norm(start, axis=1) * np.linalg.norm(end, axis=1)
     angle = np.arccos(np.clip(np.sum(start * end, axis=1) / lengths, -1.0, 1.0))[:, None]
     return (np.sin((1 - share) * angle) * start + np.sin(share * angle) * end) / np.sin(angle)
@@ -347,7 +348,7 @@ def _batches(n: int, batch_size: int) -> Iterator[slice]:
 
 
 def _has_accelerator() -> bool:
-    """Whether the backend sees a GPU. TF32, a faster format of 19 bits, is then disabled: float32 is float32."""
+    """Whether there is a GPU. If so, TF32, a faster format of 19 bits, is disabled: float32 then means float32."""
     from .backend import keras, tf
 
     if not keras.distribution.list_devices("gpu"):
@@ -368,15 +369,15 @@ def load(
 
     Args:
       name_or_path: "demo" (bundled), "acoustic_only" or "all_instruments" (downloaded the first time), or the path of a
-        published folder, a zip of one, or a file or folder in our own format.
-      precision: of the convolutions: "float32", "bfloat16", or on a GPU "float16". The shorter formats are for hardware
-        that computes with them, and change the sound: see docs/benchmarks.md.
-      cache: where to keep the notes that it generates, so that none is generated twice, in this run or a later one.
-      backend: what computes the notes: "tensorflow", or "onnx", which is there sooner. That is onnxruntime on the CPU,
-        in float32, and needs the extra `onnx`; its notes are the same but for rounding (docs/benchmarks.md).
+        folder in the published format, a zip of one, or a file or folder in our own format.
+      precision: precision of the convolutions: "float32", "bfloat16", or on a GPU "float16". The shorter formats are
+        for hardware that supports them, and change the sound: see docs/benchmarks.md.
+      cache: cache for the generated notes, so that none is generated twice, in this run or a later one.
+      backend: "tensorflow", or "onnx", which loads faster: onnxruntime on the CPU, in float32. It needs the extra
+        `onnx`, and its notes differ only by rounding (docs/benchmarks.md).
 
     Raises:
-      FileNotFoundError, ValueError, ConnectionError, ImportError: one sentence on what is wrong.
+      FileNotFoundError, ValueError, ConnectionError, ImportError: with a message of one sentence.
 
     >>> from helpers import gansynth
     >>> model = gansynth.load("demo")

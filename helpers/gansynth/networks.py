@@ -1,8 +1,7 @@
-"""The generator and the discriminator: the paper's two architecture tables as Keras layers, and nothing else.
+"""The generator and the discriminator: the paper's two architecture tables as Keras models.
 
-Written with `keras.ops`, so that all but `Beginnings` runs on whichever backend Keras uses; TensorFlow is the default
-and the tested one.
-Images are [batch, time frames, frequency bins, channels].
+They are written with `keras.ops`, so all except `Beginnings` runs on any backend of Keras; TensorFlow is the default
+and the one that is tested. Images are [batch, time frames, frequency bins, channels].
 
 Source: Engel et al. 2019 (GANSynth), Karras et al. 2018 (progressive growing); SPEC sections 2, 3 and 9.
 Notebook: 02_checkpoints, 08_train.
@@ -20,7 +19,7 @@ from .backend import Tensor, keras, ops, tf
 from .config import HIDDEN_GAIN, LEAKY_SLOPE, NUM_PITCHES, OUTPUT_GAIN, PIXEL_NORM_EPSILON, Config, block_weights
 from .windows import BlockRows, Rows, block_rows
 
-DEVIATION_EPSILON = 1e-6  # inside the root of the minibatch's standard deviation
+DEVIATION_EPSILON = 1e-6  # inside the square root of the minibatch standard deviation
 
 
 def pixel_norm(x: Tensor) -> Tensor:
@@ -30,10 +29,10 @@ def pixel_norm(x: Tensor) -> Tensor:
 
 
 def newest_blocks(fade: Tensor | float, num_blocks: int) -> dict[int, Tensor | float]:
-    """Share of each block in an image while the newest one is faded in; blocks without a share are left out.
+    """Weight of each block's image in the output while the newest is faded in; blocks of weight 0 are left out.
 
-    The same numbers as `block_weights`, as a function of what is left of the block below: fade = num_blocks - 1 -
-    progress. It may be a scalar tensor; the plain number 0 leaves the newest block alone.
+    The weights are those of `block_weights`, as a function of the remaining weight of the block below, fade =
+    num_blocks - 1 - progress. It may be a scalar tensor; if it is the plain number 0, only the newest block is used.
     """
     if num_blocks == 1 or (isinstance(fade, (int, float)) and fade == 0):
         return {num_blocks: 1.0}
@@ -41,7 +40,7 @@ def newest_blocks(fade: Tensor | float, num_blocks: int) -> dict[int, Tensor | f
 
 
 def downscale(x: Tensor, factor: int = 2) -> Tensor:
-    """Mean of squares of `factor` x `factor` pixels. x: [batch, time, frequency, channels]."""
+    """Average pooling over squares of `factor` x `factor` pixels. x: [batch, time, frequency, channels]."""
     return x if factor == 1 else ops.average_pool(x, factor, factor, padding="valid")
 
 
@@ -51,14 +50,14 @@ def upscale(x: Tensor, factor: int = 2) -> Tensor:
 
 
 def _first_values() -> keras.initializers.Initializer:
-    """N(0, 1); with a seed, since Keras would draw one from Python's own random numbers, which are the user's."""
+    """N(0, 1), with a seed, since Keras would draw one from Python's global generator and so change its state."""
     return keras.initializers.RandomNormal(0, 1, seed=0)
 
 
 class EqualizedConv2D(keras.layers.Layer):
-    """Convolution without padding whose weights are stored near N(0, 1) and scaled by gain / sqrt(fan_in) at run time.
+    """Convolution without padding; its weights are stored near N(0, 1) and scaled by gain / sqrt(fan_in) at run time.
 
-    The scale multiplies the convolution, not the bias. Source: SPEC section 3, "equalised learning rate".
+    The scale applies to the convolution, not to the bias. Source: SPEC section 3, "equalised learning rate".
     """
 
     frozen = None
@@ -74,17 +73,17 @@ class EqualizedConv2D(keras.layers.Layer):
         self.scale = self.gain / math.sqrt(math.prod(shape[:-1]))
 
     def effective_kernel(self) -> Tensor:
-        """What an image is convolved with: scaling it rather than the image takes a thousandth of the products."""
+        """The scaled kernel. Scaling it instead of the image takes a thousandth of the multiplications."""
         return self.kernel * self.scale
 
     def freeze(self, precision: str) -> None:
-        """Work out kernel and bias once and for all, for generating; later changes of the weights have no effect."""
+        """Compute kernel and bias once, for generating; later changes to the weights have no effect."""
         self.frozen = ops.cast(self.effective_kernel(), precision), ops.cast(self.bias, precision)
 
     def call(self, x: Tensor) -> Tensor:
         kernel, bias = (self.effective_kernel(), self.bias) if self.frozen is None else self.frozen
         x = self.convolve(ops.cast(x, kernel.dtype), kernel) + bias
-        # When training in mixed precision only the convolution is in half precision, not what comes of it.
+        # In mixed-precision training, only the convolution is in half precision; its result is cast back.
         return ops.cast(x, self.variable_dtype) if self.frozen is None else x
 
     @staticmethod
@@ -93,13 +92,13 @@ class EqualizedConv2D(keras.layers.Layer):
 
 
 def upscaling_kernel(kernel: Tensor) -> Tensor:
-    """Doubling an image by repeating its pixels, and then a convolution: one transposed convolution of stride 2.
+    """The kernel of a transposed convolution of stride 2 that equals doubling the image, then convolving it.
 
-    Each pixel of the doubled image is one of four in a square, so several weights meet the same pixel of the small one
-    and can be added beforehand: 16 products for four output pixels instead of 36.
+    Doubling repeats each pixel in a square of four, so several weights are applied to the same pixel of the small image
+    and can be added beforehand: with k = 3, four output pixels take 16 multiplications instead of 36.
 
     Args:
-      kernel: of the convolution, [k, k, in, out], k odd.
+      kernel: kernel of the convolution, [k, k, in, out], k odd.
 
     Returns:
       [k + 1, k + 1, out, in], for `keras.ops.conv_transpose` with strides 2 and padding "same".
@@ -113,7 +112,7 @@ def upscaling_kernel(kernel: Tensor) -> Tensor:
 
 
 class UpscalingConv2D(EqualizedConv2D):
-    """Nearest-neighbour enlargement by two and an `EqualizedConv2D` with zero padding, in one step."""
+    """Nearest-neighbour enlargement by two, followed by an `EqualizedConv2D` with zero padding, in one step."""
 
     def effective_kernel(self) -> Tensor:
         return upscaling_kernel(super().effective_kernel())
@@ -124,7 +123,7 @@ class UpscalingConv2D(EqualizedConv2D):
 
 
 def _slice_rows(x: Tensor, rows: Rows) -> Tensor:
-    """Some rows of [batch, time, frequency, channels]."""
+    """Rows of a tensor [batch, time, frequency, channels]."""
     start, stop = rows
     if not isinstance(stop, int):
         return x[:, start:stop]
@@ -133,13 +132,13 @@ def _slice_rows(x: Tensor, rows: Rows) -> Tensor:
 
 
 class Generator(keras.Model):
-    """z and pitch -> one normalised spectrogram a note.
+    """z and pitch -> one normalised spectrogram per note.
 
-    Each block is two convolutions, leaky ReLU and pixel normalisation; all but the first begin by doubling both axes.
-    A block's image is read off by a 1x1 convolution (`to_rgb`) and tanh.
+    A block has two convolutions, each followed by leaky ReLU and pixel normalisation; all blocks except the first begin
+    by doubling both axes. A 1x1 convolution (`to_rgb`) and tanh turn a block's output into an image.
 
     Every layer is local in time, so a window of the output needs only a window of each layer: `frames=(start, stop)`
-    computes just those frames, and each is equal to the same frame of the whole note.
+    computes just those frames, and each equals the same frame of the whole note.
     """
 
     def __init__(
@@ -153,9 +152,9 @@ class Generator(keras.Model):
         """
         Args:
           config: the model's hyper-parameters.
-          num_blocks: blocks that exist; all of them by default.
+          num_blocks: number of blocks; all of the config's by default.
           progress: how far the newest block is faded in (`Config.progress`); complete by default.
-          all_images: give every block its `to_rgb`, as training needs, and not only those that are seen at `progress`.
+          all_images: give every block a `to_rgb`, as training needs, not only those used at `progress`.
         """
         super().__init__(**kwargs)
         self.config = config
@@ -187,17 +186,17 @@ class Generator(keras.Model):
         self.built = True
 
     def named_weights(self) -> dict[str, keras.Variable]:
-        """The variables under the names they have in a published checkpoint, without prefix: `block/layer/kind`."""
+        """The variables by name, `block/layer/kind` (`checkpoint.published_name`)."""
         layers = {f"{b}/conv{i}": conv for b, pair in enumerate(self.convs, start=1) for i, conv in enumerate(pair)}
         layers |= {f"{b}/to_rgb": layer for b, layer in self.to_rgbs.items()}
         return {f"{n}/{kind}": getattr(layer, kind) for n, layer in layers.items() for kind in ("kernel", "bias")}
 
     def freeze(self, precision: str = "float32") -> None:
-        """Make ready for generating: what depends on the weights alone is worked out; changing them has no effect.
+        """Prepare for generating: scale and cast all kernels once; later changes to the weights have no effect.
 
         Args:
-          precision: "float32", "bfloat16" or "float16", of the convolutions between the first, which reads the latent
-            vector, and the last, whose output is heard; those two stay float32, as do the sums of pixel normalisation.
+          precision: "float32", "bfloat16" or "float16", for all convolutions except the first, which reads the latent
+            vector, and `to_rgb`, which gives the output; these stay in float32, as do the sums of pixel normalisation.
         """
         inner = [conv for pair in self.convs for conv in pair][1:]
         for layer in (self.convs[0][0], *self.to_rgbs.values()):
@@ -208,12 +207,12 @@ class Generator(keras.Model):
     def call(self, z: Tensor, labels: Tensor, frames: Rows | None = None, fade: Tensor | float | None = None) -> Tensor:
         """
         Args:
-          z: latent vectors, [batch, latent_vector_size]. Rows that are longer go on with what is added to the first
-            layer's activations, `Config.first_layer_size` numbers (`inversion` makes such).
+          z: latent vectors, [batch, latent_vector_size]. Longer rows continue with `Config.first_layer_size` values
+            to add to the first layer's activations (see `inversion`).
           labels: pitch - MIN_PITCH, integers [batch].
           frames: which of the output's time frames to compute, as (start, stop); all of them by default.
           fade: in training, how much of the image comes from the block below the newest (1 down to 0 while a new block
-            is faded in; a number or a scalar tensor). By default what `progress` says.
+            is faded in; a number or a scalar tensor). By default it follows from `progress`.
 
         Returns:
           [batch, stop - start, bins, 2] in normalised units: log magnitude and instantaneous frequency.
@@ -226,7 +225,7 @@ class Generator(keras.Model):
         z, added = z[:, : self.config.latent_vector_size], z[:, self.config.latent_vector_size :]
         x = ops.concatenate([z, ops.one_hot(ops.cast(labels, "int32"), NUM_PITCHES)], axis=-1)
         x = pixel_norm(x)[:, None, None, :]
-        # Zero padding around a single pixel makes the first convolution a dense layer to start_height x start_width.
+        # With zero padding around a single pixel, the first convolution is a dense layer to start_height x start_width.
         rows, cols = self.config.start_height - 1, self.config.start_width - 1
         x = ops.pad(x, [[0, 0], [rows, rows], [cols, cols], [0, 0]])
         x = self.convs[0][0](x)
@@ -235,16 +234,16 @@ class Generator(keras.Model):
         return x
 
     def grow(self, x: Tensor, frames: Rows | None = None, fade: Tensor | float | None = None) -> Tensor:
-        """Everything after the first convolution: [batch, start_height, start_width, channels] -> as `call`."""
+        """Everything after the first convolution: [batch, start_height, start_width, channels] -> output of `call`."""
         frames = (0, self.config.frames) if frames is None else frames
         return self.draw(x, self.rows(frames), fade)
 
     def rows(self, frames: Rows) -> list[BlockRows]:
-        """What each block keeps of its rows, so that these frames come out exact."""
+        """The rows to keep in each block so that these frames are exact."""
         return block_rows(self.config, self.num_blocks, {int(b) for b in self.to_rgbs}, frames)
 
     def draw(self, x: Tensor, rows: Sequence[BlockRows], fade: Tensor | float | None = None) -> Tensor:
-        """As `grow`, by rows that are known already, or whose ends are tensors."""
+        """As `grow`, with the rows given by `rows`; their ends may be tensors."""
         margin = self.config.kernel_size // 2
         if fade is None:
             shares = {b: share for b, share in enumerate(self.block_weights, start=1) if share > 0}
@@ -269,17 +268,17 @@ class Generator(keras.Model):
 
 
 class Beginnings:
-    """A generator's first frames, as many as are asked for, by one graph.
+    """Any number of a generator's first frames, computed by one graph.
 
-    How many rows each layer computes is an input of the graph. A graph for each length is no quicker, and takes half a
-    second to compile. Of Keras's backends, TensorFlow alone can do that.
+    The number of rows that each layer computes is an input of the graph. A graph for each length would be no faster and
+    would take half a second to compile. This needs the TensorFlow backend of Keras.
     """
 
     def __init__(self, generator: Generator, size: int):
         """
         Args:
           generator: frozen or not.
-          size: numbers in a row of z.
+          size: length of the latents.
         """
         self.generator = generator
         self._draw = tf.function(
@@ -298,7 +297,7 @@ class Beginnings:
         return self._draw(z, labels, np.array(stops, np.int32)).numpy()
 
     def _of_rows(self, z: Tensor, labels: Tensor, stops: Tensor) -> Tensor:
-        first = [[start for start, _ in block] for block in self.generator.rows((0, 1))]  # the same for all lengths
+        first = [[start for start, _ in block] for block in self.generator.rows((0, 1))]  # the same for any length
         rows = [
             BlockRows._make(zip(starts, tf.unstack(block), strict=True))
             for starts, block in zip(first, tf.unstack(stops), strict=True)
@@ -312,19 +311,19 @@ def _normalizer(config: Config, dtype: Any) -> tuple[Tensor, Tensor]:
 
 
 def normalize(data: Tensor, config: Config) -> Tensor:
-    """`spectral.normalize` for tensors, with a gradient. [..., 2] both."""
+    """`spectral.normalize` for tensors, differentiable. [..., 2] both."""
     scale, offset = _normalizer(config, data.dtype)
     return ops.clip(data * scale + offset, -1.0, 1.0)
 
 
 def denormalize(images: Tensor, config: Config) -> Tensor:
-    """`spectral.denormalize` for tensors, with a gradient. [..., 2] both."""
+    """`spectral.denormalize` for tensors, differentiable. [..., 2] both."""
     scale, offset = _normalizer(config, images.dtype)
     return (images - offset) / scale
 
 
 class EqualizedDense(keras.layers.Layer):
-    """Dense layer whose weights are stored near N(0, 1) and scaled by sqrt(1 / inputs) at run time."""
+    """Dense layer; its weights are stored near N(0, 1) and scaled by sqrt(1 / inputs) at run time."""
 
     def __init__(self, units: int, **kwargs: Any):
         super().__init__(**kwargs)
@@ -341,11 +340,13 @@ class EqualizedDense(keras.layers.Layer):
 
 
 class Discriminator(keras.Model):
-    """A spectrogram in data units -> how real it looks, and which pitch it is.
+    """A spectrogram in data units -> a score of how real it looks, and logits of its pitch.
 
-    The generator backwards: each block is two convolutions and leaky ReLU, and all but the last (block 1) end by
-    halving both axes. A 1x1 convolution (`from_rgb`) takes the image into the newest block. There is no pixel
-    normalisation; block 1 sees the standard deviation over the batch as one more channel. Source: SPEC section 9.
+    It mirrors the generator: a block has two convolutions, each followed by leaky ReLU, and all blocks except the last
+    (block 1) end by halving both axes. A 1x1 convolution (`from_rgb`) feeds the image to the newest block. There is no
+    pixel normalisation; block 1 takes the standard deviation over the batch as one more channel.
+
+    Source: SPEC section 9.
     """
 
     def __init__(
@@ -358,8 +359,9 @@ class Discriminator(keras.Model):
         """
         Args:
           config: the model's hyper-parameters.
-          num_blocks: blocks that exist; all of them by default.
-          batch_mean: [batch, ...] -> [...], for a batch of which other devices have parts; by default it is all here.
+          num_blocks: number of blocks; all of the config's by default.
+          batch_mean: [batch, ...] -> [...], the mean over a batch that is spread over several devices; by default the
+            batch is all on this one.
         """
         super().__init__(**kwargs)
         self.config = config
@@ -389,7 +391,7 @@ class Discriminator(keras.Model):
         self.built = True
 
     def named_weights(self) -> dict[str, keras.Variable]:
-        """The variables as a published checkpoint names them, without prefix: `block/layer/kind`, and the heads'."""
+        """The variables by name: `block/layer/kind`, or `layer/kind` for the pitch classifier's head."""
         layers = {f"{b}/conv{i}": conv for b, pair in enumerate(self.convs, start=1) for i, conv in enumerate(pair)}
         layers |= {f"{b}/from_rgb": layer for b, layer in enumerate(self.from_rgbs, start=1)}
         layers |= {"1/logits": self.logits, "classification_logits": self.classification_logits}
@@ -398,31 +400,31 @@ class Discriminator(keras.Model):
     def call(self, data: Tensor, fade: Tensor | float = 0.0) -> tuple[Tensor, Tensor]:
         """
         Args:
-          data: [batch, frames, bins, 2] in data units, as large as a finished note's at any stage of the training.
-          fade: how much of the block below the newest sees the image directly, as in `Generator.call`.
+          data: [batch, frames, bins, 2] in data units, of full size at every training stage.
+          fade: share of the block below the newest that comes directly from the image, as in `Generator.call`.
 
         Returns:
-          Scores [batch], higher for what looks real, and logits of the pitches [batch, NUM_PITCHES].
+          Scores [batch], higher for spectrograms that look real, and logits of the pitches [batch, NUM_PITCHES].
         """
         features = self.features(data, fade)
         return self.logits(features)[:, 0], self.classification_logits(features)
 
     def features(self, data: Tensor, fade: Tensor | float = 0.0) -> Tensor:
-        """What both answers are read from: [batch, filters(0)]."""
+        """The features from which both outputs are computed: [batch, filters(0)]."""
         image = normalize(data, self.config)
         x = self._look(image, self.num_blocks)
         for b in range(self.num_blocks, 1, -1):
             conv0, conv1 = self.convs[b - 1]
             x = downscale(self._activate(conv1(self._pad(self._activate(conv0(self._pad(x)))))))
             shares = newest_blocks(fade, self.num_blocks)
-            if b - 1 in shares:  # only right after the newest block
+            if b - 1 in shares:  # only for the newest block
                 x = shares[b - 1] * self._look(image, b - 1) + shares[b] * x
         conv0, conv1 = self.convs[0]
         x = self._activate(conv1(self._activate(conv0(self._pad(append_deviation(x, self.batch_mean))))))
         return ops.reshape(x, (-1, self.config.filters(0)))
 
     def _look(self, image: Tensor, block: int) -> Tensor:
-        """The image as a block's input."""
+        """The image, downscaled and passed through `from_rgb`, as a block's input."""
         small = downscale(image, 2 ** (self.config.num_resolutions - block))
         return self._activate(self.from_rgbs[block - 1](small))
 
@@ -440,13 +442,13 @@ def _mean_here(x: Tensor) -> Tensor:
 
 
 def append_deviation(x: Tensor, batch_mean: Callable[[Tensor], Tensor] = _mean_here) -> Tensor:
-    """One more channel that holds, everywhere, the mean over all places of the standard deviation over the batch.
+    """Append a constant channel: the standard deviation over the batch, averaged over all positions and channels.
 
-    So a batch of equal images gives itself away. x: [batch, time, frequency, channels]; batch_mean as for
+    It reveals a batch of images that are all alike. x: [batch, time, frequency, channels]; batch_mean as for
     `Discriminator`. Source: Karras et al. 2018, section 3.
     """
-    # As in the original (`tf.nn.moments`), the mean has no gradient. The variance's is the same without it, but not the
-    # gradient of that, which the gradient penalty needs; the published models were trained with this one.
+    # As in the original (`tf.nn.moments`), no gradient flows through the mean. The gradient of the variance is the same
+    # either way, but its own derivative, for the gradient penalty, is not; the published models were trained like this.
     mean = ops.stop_gradient(batch_mean(x))
     deviation = ops.mean(ops.sqrt(batch_mean(ops.square(x - mean)) + DEVIATION_EPSILON))
     return ops.concatenate([x, ops.broadcast_to(deviation, ops.shape(x)[:-1])[..., None]], axis=-1)

@@ -1,10 +1,10 @@
-"""The generator run by onnxruntime: notes without TensorFlow, which takes seconds to import.
+"""Run the generator in onnxruntime: notes without TensorFlow, which takes seconds to import.
 
     model = gansynth.load("demo", backend="onnx")
 
-It computes in float32 on the CPU, and exactly as many frames as are wanted, since no graph is compiled for each length.
+It computes in float32 on the CPU. One graph serves notes of any length and computes exactly the frames needed.
 
-Needs the extra `onnx`: onnx, which describes the network, and onnxruntime, which runs it.
+This needs the extra `onnx`: the packages onnx, which builds the graph, and onnxruntime, which runs it.
 
 Source: https://onnxruntime.ai/docs. Notebook: 04_generate.
 """
@@ -20,11 +20,11 @@ from .threads import threads
 from .windows import rows_needed, widened
 
 EXTRA = 'generating without TensorFlow takes two packages: pip install "gansynth-suite[onnx]", or onnx and onnxruntime'
-LOG_ERRORS = 3  # onnxruntime's level of what it prints: no warnings
+LOG_ERRORS = 3  # onnxruntime's log level for errors only
 
 
 class OnnxPlayer:
-    """A generator at rest in onnxruntime: latents and pitches -> spectrograms."""
+    """A checkpoint's generator in onnxruntime: latents and pitches -> spectrograms."""
 
     def __init__(self, checkpoint: Checkpoint):
         """
@@ -32,7 +32,7 @@ class OnnxPlayer:
           ImportError: onnx or onnxruntime is not installed.
         """
         try:
-            import onnx  # noqa: F401  by which the graph is made
+            import onnx  # noqa: F401  needed to build the graph
             import onnxruntime
         except ImportError:
             raise ImportError(EXTRA) from None
@@ -45,7 +45,7 @@ class OnnxPlayer:
         options.log_severity_level = LOG_ERRORS
         options.intra_op_num_threads = threads()
         options.inter_op_num_threads = 1
-        # A thread that waits for work in a loop takes it from those that have some, where cores are shared.
+        # On shared cores, threads that spin while they wait take time from threads with work to do.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_external_initializers(list(weights), self._weights)
         self._session = onnxruntime.InferenceSession(
@@ -57,12 +57,15 @@ class OnnxPlayer:
         return f"OnnxPlayer({self._num_blocks} blocks, {self.config!r})"
 
     def data(self, z: np.ndarray, pitches: np.ndarray, frames: int) -> np.ndarray:
-        """The first frames of notes, in data units: a view, float32 [n, frames, bins, 2], of channels one by one.
+        """The first frames of notes, in data units.
 
         Args:
-          z: latents, float32 [n, size], with what is added to the first layer behind them or without.
+          z: latents, float32 [n, size], each optionally followed by values to add to the first layer's activations.
           pitches: MIDI numbers [n].
-          frames: how many.
+          frames: number of frames.
+
+        Returns:
+          float32 [n, frames, bins, 2], a view of an array [n, 2, frames, bins].
         """
         config = self.config
         z, added = np.split(np.ascontiguousarray(z, np.float32), [config.latent_vector_size], axis=1)

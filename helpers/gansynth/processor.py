@@ -1,4 +1,4 @@
-"""Which precision suits the processor: bfloat16 pays where it is multiplied in, and nowhere else.
+"""Choose the precision that suits the processor: bfloat16 pays off only where it is supported in hardware.
 
 Notebook: 04_generate.
 """
@@ -10,16 +10,16 @@ from pathlib import Path
 
 from .cache import TENSORFLOW
 
-AUTO = "auto"  # in place of a precision
-# Instructions that multiply in bfloat16, as Linux names them. Without one of them a note takes nine times as long.
+AUTO = "auto"  # the choice of `best_precision`, wherever a precision can be given
+# Instruction sets that multiply in bfloat16, by their Linux names. Without either, a note takes nine times as long.
 MULTIPLY = ("amx_bf16", "avx512_bf16")
 CPU_INFO = Path("/proc/cpuinfo")
-MAX_BYTES = 1 << 20  # of that file that are looked at; the first processor's flags are in its first lines
-ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # the variable by which TensorFlow's convolutions of this kind are switched off
+MAX_BYTES = 1 << 20  # read of that file; the first processor's flags are in its first lines
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # environment variable that can switch off oneDNN, TensorFlow's bfloat16 convolutions
 
 
 def flags() -> frozenset[str]:
-    """What the processor can do, in Linux' words; none where the system does not say."""
+    """The processor's feature flags, as Linux lists them; empty on systems that do not list them."""
     try:
         with open(CPU_INFO, encoding="utf-8", errors="replace") as file:
             lines = file.read(MAX_BYTES).splitlines()
@@ -29,14 +29,14 @@ def flags() -> frozenset[str]:
 
 
 def best_precision(backend: str = TENSORFLOW) -> tuple[str, str]:
-    """The quickest precision that can be had without a loss that is heard, and why it is that.
+    """The fastest precision without an audible loss, and the reason for the choice.
 
     Args:
-      backend: what computes.
+      backend: "tensorflow" or "onnx".
 
     Returns:
-      "bfloat16" where the processor multiplies in it, TensorFlow is allowed to, and no GPU computes instead; else
-      "float32". And a sentence without its full stop.
+      "bfloat16" if the processor multiplies in it, oneDNN is not switched off and there is no GPU; else "float32". And
+      the reason, a clause without a full stop.
 
     >>> from helpers.gansynth import processor
     >>> precision, why = processor.best_precision("onnx")
@@ -46,18 +46,18 @@ def best_precision(backend: str = TENSORFLOW) -> tuple[str, str]:
     Notebook: 04_generate.
     """
     if backend != TENSORFLOW:
-        return "float32", f"the backend {backend} computes in nothing else"
+        return "float32", f"the backend {backend} supports no other"
     known = flags()
     if not known:
-        return "float32", "this system does not say what its processor can do"
+        return "float32", "this system does not list its processor's features"
     found = next((name for name in MULTIPLY if name in known), None)
     if found is None:
         return "float32", f"the processor does not multiply in bfloat16 (it has neither {' nor '.join(MULTIPLY)})"
     if os.environ.get(ONEDNN) == "0":
-        return "float32", f"the processor has {found}, but {ONEDNN}=0 keeps TensorFlow from it"
+        return "float32", f"the processor has {found}, but {ONEDNN}=0 keeps TensorFlow from using it"
     if _has_gpu():
-        return "float32", "a GPU computes, which may not multiply in bfloat16"
-    return "bfloat16", f"the processor multiplies in it ({found})"
+        return "float32", "a GPU is used, which may not support bfloat16"
+    return "bfloat16", f"the processor supports it ({found})"
 
 
 def _has_gpu() -> bool:

@@ -1,11 +1,10 @@
-"""Notes that many songs have, made once: equal to the last bit, whoever made them first and beside whatever else.
+"""Notes that several songs share, generated once and bit-identical in whatever order the songs are rendered.
 
     model = SharedNotes(gansynth.load("demo"), z_of_its_instruments, NoteCache())
 
-The samples of a note differ in their last bits with its place in a batch and with the batch's shape. So that a clip
-does not depend on what was played before it, a note that is shared is always made as a member of one batch: its latent
-at a fixed group of eight neighbouring pitches, in full length. Whoever needs one of them makes all eight, and keeps
-them.
+The last bits of a note's samples vary with its position in a batch and with the batch's shape. So that a clip does not
+depend on what was rendered before it, a shared note is always generated in the same batch: its latent at a fixed group
+of eight neighbouring pitches, at full length. If one of them is needed, all eight are generated and cached.
 
 Notebook: 07_songs.
 """
@@ -23,36 +22,39 @@ from .config import MAX_PITCH, MIN_PITCH
 if TYPE_CHECKING:
     from .model import GANSynth
 
-BLOCK = 8  # neighbouring pitches that are made together
+BLOCK = 8  # neighbouring pitches that are generated together
 
 
 class SharedNotes:
-    """A model whose notes of some latents are made in blocks and kept; in all else it is that model.
+    """A wrapper for a model that generates the notes of certain latents in blocks, and caches them.
+
+    All other notes, methods and attributes are the model's own.
 
     Attributes:
-      cache: where the notes are kept. Several processes may share it.
+      cache: the cache of shared notes. Several processes may use it.
     """
 
     def __init__(self, model: GANSynth, z: Iterable[np.ndarray], cache: NoteCache, made_by: str = ""):
         """
         Args:
-          model: makes the notes; without a cache of its own, which would bring in notes of other batches.
-          z: latents whose notes are shared, each of one of `GANSynth.latent_sizes`: those of instruments that are held,
-            and come in other songs too. Points between instruments hardly come twice.
-          cache: where to keep the notes.
-          made_by: what else their last bits depend on, such as the number of threads; notes of another are not taken.
+          model: generates the notes. It must have no cache of its own, which could hold notes from other batches.
+          z: latents whose notes are shared, each of one of `GANSynth.latent_sizes`: those of instruments that do not
+            morph, so that other songs can use the same notes. Points between instruments hardly ever recur.
+          cache: the cache to use.
+          made_by: anything else that the last bits depend on, such as the number of threads; cached notes with another
+            value are ignored.
 
         Raises:
           ValueError: the model has a cache of its own.
         """
         if getattr(model, "cache", None) is not None:
-            raise ValueError("a model whose notes are shared must be loaded without a cache")
+            raise ValueError("to share notes, load the model without a cache of its own")
         self._model, self.cache = model, cache
         self._made_by = f"{model.fingerprint} blocks of {BLOCK} {made_by}"
         self._shared = {np.asarray(row, np.float32).tobytes() for row in z}
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name == "_model":  # asked for before there is one: by copy and pickle
+        if name.startswith("__") or name == "_model":  # copy and pickle ask for these before `_model` is set
             raise AttributeError(name)
         return getattr(self._model, name)
 
@@ -62,7 +64,7 @@ class SharedNotes:
     def cached(
         self, z: np.ndarray, pitches: Sequence[int] | np.ndarray, durations: Sequence[float] | np.ndarray
     ) -> np.ndarray:
-        """Which notes are shared: bool [n]. Not which are there already, or batches would depend on that."""
+        """Which notes are shared, cached already or not, so that batches do not depend on the cache: bool [n]."""
         z, pitches, durations = self._arrays(z, pitches, durations)
         return self._are_shared(z, pitches, durations)
 
@@ -74,7 +76,7 @@ class SharedNotes:
         batch_size: int | None = None,
         progress: bool = True,
     ) -> np.ndarray:
-        """Make notes, as `GANSynth.generate` does."""
+        """Generate notes, as `GANSynth.generate` does."""
         z, pitches, durations = self._arrays(z, pitches, duration)
         is_shared = self._are_shared(z, pitches, durations)
         own = np.flatnonzero(~is_shared)
@@ -101,19 +103,19 @@ class SharedNotes:
         return np.broadcast_to(z, (len(pitches), z.shape[-1])), pitches, np.broadcast_to(durations, len(pitches))
 
     def _are_shared(self, z: np.ndarray, pitches: np.ndarray, durations: np.ndarray) -> np.ndarray:
-        """What the model would refuse is not shared, and so it is the model that says what is wrong."""
+        """Which notes are shared. Invalid ones are not, so that the model itself raises the error."""
         is_known = np.array([row.tobytes() in self._shared for row in z], bool)
         is_pitch = (pitches >= MIN_PITCH) & (pitches <= MAX_PITCH)
         return is_known & is_pitch & (durations > 0) & (durations <= self._model.max_duration)
 
     def _notes(self, z: np.ndarray, number: int, pitches: np.ndarray, samples: np.ndarray) -> list[np.ndarray]:
-        """The first samples of some notes of one block, from the cache or made with the rest of it."""
+        """The first samples of some notes of one block, from the cache or generated with the whole block."""
         keys = [self._key(z, pitch) for pitch in pitches.tolist()]
         found = [self.cache.get(key, count) for key, count in zip(keys, samples.tolist(), strict=True)]
         kept = [wave for wave in found if wave is not None]
         if len(kept) == len(found):
             return kept
-        lowest = min(MIN_PITCH + number * BLOCK, MAX_PITCH - BLOCK + 1)  # the last block reaches into the one before
+        lowest = min(MIN_PITCH + number * BLOCK, MAX_PITCH - BLOCK + 1)  # the last block overlaps the one before
         block = np.arange(lowest, lowest + BLOCK)
         made = self._model.generate(z, block, batch_size=BLOCK, progress=False)
         for pitch, wave in zip(block.tolist(), made, strict=True):

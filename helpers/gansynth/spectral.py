@@ -1,11 +1,11 @@
-"""Waveforms <-> the two images GANSynth draws: log magnitude and instantaneous frequency on a mel axis.
+"""Waveforms <-> the two images that GANSynth generates: log magnitude and instantaneous frequency on a mel axis.
 
 A note is [samples] of audio at 16 kHz or `data` of [128 frames, 1024 bins, 2]: channel 0 is a natural logarithm (of the
 magnitude on a linear axis, of the power on a mel axis), channel 1 the phase advance from frame to frame in units of pi.
 All functions take and return batches.
 
-The original's constants and its quirks are kept, because the published weights were trained on them: all padding lies
-in front, DC is dropped, and the mel bands are shifted by an aliasing slip (`mel_weights`).
+The original's constants and quirks are kept, because the published weights were trained with them: all padding is at
+the start, DC is dropped, and the mel bands are shifted by an aliasing bug (`_mel_matrices`).
 
 Source: Engel et al. 2019, section 2; SPEC section 6. Notebook: 06_compare.
 """
@@ -20,15 +20,15 @@ import scipy.sparse
 
 from .config import OVERLAP, Config
 
-EPSILON = 1e-6  # inside every logarithm: the softest magnitude that is distinguished from silence
+EPSILON = 1e-6  # added inside every logarithm: the softest magnitude that differs from silence
 MEL_BREAK_HZ, MEL_HIGH_Q = 700.0, 1127.0  # the HTK mel formula
 NARROWEST_BAND = 1.5  # a mel band may not be narrower than this many linear bins
 
 
 def frames_for(samples: int, config: Config) -> int:
-    """Frames that must be known for the first `samples` samples of a note to be exact.
+    """Number of frames needed for the first `samples` samples of a note to be exact.
 
-    The last of a whole note's samples are covered by all the frames there are, which is fewer than elsewhere.
+    It never exceeds the model's frames: fewer frames overlap at the end of a whole note than elsewhere.
     """
     return min(-(-(samples + config.front_padding) // config.hop_length), config.frames)
 
@@ -44,7 +44,7 @@ def stft(waves: np.ndarray, config: Config) -> np.ndarray:
 
     Args:
       waves: [batch, audio_length] samples.
-      config: gives frame and hop.
+      config: the frame and hop lengths.
 
     Returns:
       complex [batch, frames, bins + 1], DC first.
@@ -61,10 +61,10 @@ def stft(waves: np.ndarray, config: Config) -> np.ndarray:
 
 
 def synthesis_window(config: Config) -> np.ndarray:
-    """What each frame is multiplied by before they are added up, float64 [frame_length].
+    """The window by which frames are multiplied before overlap-add, float64 [frame_length].
 
-    The Hann window, over the sum of its squares where frames overlap: at 75 % that is 1.5 everywhere. Source: Griffin &
-    Lim 1984, eq. 7.
+    It is the Hann window divided by the sum of the squared windows that overlap, 1.5 everywhere at an overlap of 75 %.
+    Source: Griffin & Lim 1984, eq. 7.
     """
     window = _hann(config.frame_length)
     return window / np.tile(np.sum(window.reshape(OVERLAP, config.hop_length) ** 2, axis=0), OVERLAP)
@@ -73,14 +73,13 @@ def synthesis_window(config: Config) -> np.ndarray:
 def istft(spectra: np.ndarray, config: Config) -> np.ndarray:
     """Inverse of `stft` by weighted overlap-add, for the first n frames of a note.
 
-    The last frames of a note have no successors to overlap with: its final 1536 samples fade out.
+    The last frames of a note have no successors to overlap with, so its final 1536 samples fade out.
 
     Args:
       spectra: complex [batch, n, bins + 1], DC first.
 
     Returns:
-      [batch, samples], float32 if the spectra are complex64, else float64; `audio_length` samples when n is the whole
-      note.
+      [batch, samples], float32 if the spectra are complex64, else float64; `audio_length` samples for a whole note.
     """
     hop = config.hop_length
     waves = scipy.fft.irfft(spectra, config.frame_length, axis=-1)
@@ -99,7 +98,7 @@ def unwrap(phase: np.ndarray, axis: int = 1) -> np.ndarray:
 
 
 def instantaneous_frequency(phase: np.ndarray, axis: int = 1) -> np.ndarray:
-    """Phase advance a frame in units of pi; the first frame keeps its phase (divided by pi).
+    """Phase advance per frame in units of pi; the first frame keeps its phase (divided by pi).
 
     Source: Engel et al. 2019, section 2.3; SPEC section 6.3.
     """
@@ -118,8 +117,8 @@ def _mel_matrices(bins: int, sample_rate: int) -> tuple[scipy.sparse.csr_array, 
         lower, centre, upper = edges[i : i + 3]
         if _mel_to_hz(upper) - _mel_to_hz(lower) < narrowest:
             half = np.arcsinh(0.5 * narrowest / (_mel_to_hz(centre) + MEL_BREAK_HZ)) * MEL_HIGH_Q
-            # Widening a band moves edges that its neighbours share. A slip of the original, where lower, centre and
-            # upper edges are views of one array; every published weight was trained with it.
+            # Widening a band also moves edges that its neighbours share. This is a bug in the original, where lower,
+            # centre and upper edges are views of one array, but all published weights were trained with it.
             edges[i], edges[i + 2] = centre - half, centre + half
     hz = _mel_to_hz(edges)
     lower, centre, upper = hz[:-2], hz[1:-1], hz[2:]
@@ -150,7 +149,7 @@ def mel_weights(config: Config) -> scipy.sparse.csr_array:
 def mel_inverse_weights(config: Config) -> scipy.sparse.csr_array:
     """Mel bands -> linear bins, sparse float64 [bins mel, bins linear]: the transpose of `mel_weights`, rescaled.
 
-    Not an inverse: the way to mel and back is lossy. Source: SPEC section 6.2.
+    It is not an exact inverse: going to mel and back is lossy. Source: SPEC section 6.2.
     """
     return _mel_matrices(config.bins, config.sample_rate)[1]
 
@@ -169,7 +168,7 @@ def linear_to_mel(data: np.ndarray, config: Config) -> np.ndarray:
 
 
 def _phase(frequency: np.ndarray) -> np.ndarray:
-    """The sum of the frequencies in radians, float64 [batch, frames, bins]; `np.cumsum` takes twenty times as long."""
+    """The phase in radians, float64 [batch, frames, bins]: a cumulative sum, twenty times as fast as `np.cumsum`."""
     phase = frequency * np.float64(np.pi)
     for frame in range(1, phase.shape[1]):
         phase[:, frame] += phase[:, frame - 1]
@@ -177,7 +176,7 @@ def _phase(frequency: np.ndarray) -> np.ndarray:
 
 
 def mel_to_linear(data: np.ndarray, config: Config) -> np.ndarray:
-    """Inverse of `linear_to_mel`, as near as the mel axis allows. [B, T, F, 2] both."""
+    """Inverse of `linear_to_mel`, as far as the mel axis allows. [B, T, F, 2] both."""
     to_linear = mel_inverse_weights(config)
     power = _along_bins(np.exp(np.asarray(data[..., 0], np.float64)), to_linear)
     phase = _along_bins(_phase(data[..., 1]), to_linear)
@@ -185,11 +184,11 @@ def mel_to_linear(data: np.ndarray, config: Config) -> np.ndarray:
 
 
 def waves_to_data(waves: np.ndarray, config: Config) -> np.ndarray:
-    """Audio of whole notes -> what the networks see.
+    """Audio of whole notes -> spectrograms in data units.
 
     Args:
       waves: [batch, audio_length] samples.
-      config: `data_type` says whether the frequency axis is mel or linear.
+      config: its `data_type` selects a mel or linear frequency axis.
 
     Returns:
       float32 [batch, frames, bins, 2], not normalised.
@@ -202,32 +201,32 @@ def waves_to_data(waves: np.ndarray, config: Config) -> np.ndarray:
 
 
 def data_to_waves(data: np.ndarray, config: Config) -> np.ndarray:
-    """What the generator draws -> audio.
+    """Spectrograms in data units -> audio.
 
-    Phases are summed in float64, and all else is float32: its noise is 120 dB below the sound. The original takes one
-    more differentiation and sum on the way, which only adds multiples of 2 pi and rounding.
+    Phases are summed in float64; everything else is float32, with rounding noise 120 dB below the sound. The original
+    differentiates and sums the phase once more, which only adds multiples of 2 pi and rounding.
 
     Args:
       data: [batch, n, bins, 2], the first n frames, not normalised.
 
     Returns:
-      float32 [batch, samples]: `audio_length` samples for a whole note, else all that n frames cover.
+      float32 [batch, samples]: `audio_length` samples for a whole note, else all those covered by n frames.
     """
     magnitude, phase = np.exp(np.asarray(data[..., 0], np.float32, order="C")), _phase(data[..., 1])
     if config.data_type == "mel":
         to_linear = mel_inverse_weights(config)
         magnitude = np.sqrt(_along_bins(magnitude, to_linear.astype(np.float32)) + np.float32(EPSILON))
         phase = _along_bins(phase, to_linear)
-    phase -= 2 * np.pi * np.rint(phase / (2 * np.pi))  # float32 is exact enough for one turn, not for hundreds
+    phase -= 2 * np.pi * np.rint(phase / (2 * np.pi))  # float32 is precise enough for one turn, not for hundreds
     phase = phase.astype(np.float32)
-    spectra = np.zeros((*phase.shape[:2], config.bins + 1), np.complex64)  # bin 0: there is no DC
+    spectra = np.zeros((*phase.shape[:2], config.bins + 1), np.complex64)  # bin 0, DC, stays 0
     np.multiply(magnitude, np.cos(phase), out=spectra.real[:, :, 1:])
     np.multiply(magnitude, np.sin(phase), out=spectra.imag[:, :, 1:])
     return istft(spectra, config)
 
 
 def _affine(bins: int, config: Config) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and offset of each number of a frame, [bins * 2]: numpy is ten times as fast along that as along 2."""
+    """Scale and offset for each value in a frame, [bins * 2]: NumPy is ten times as fast on it as on an axis of 2."""
     scale = np.array([config.mag_normalizer_a, config.p_normalizer_a], np.float32)
     return np.tile(scale, bins), np.tile(np.array([config.mag_normalizer_b, config.p_normalizer_b], np.float32), bins)
 

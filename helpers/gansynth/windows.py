@@ -1,7 +1,7 @@
-"""Which rows of each layer are needed, so that only some time frames of a note are computed, and these are exact.
+"""The rows of each layer that are needed to compute only some time frames of a note, exactly.
 
-Every layer of the generator is local in time: a frame of the output depends on a few rows of the layer before it, those
-on a few of the one before that.
+Every layer of the generator is local in time: a frame of the output depends on a few rows of the last layer, and each
+of those on a few rows of the layer before.
 
 Notebook: 02_checkpoints.
 """
@@ -17,19 +17,22 @@ Rows = tuple[int, int]  # a half-open range of time frames
 
 
 def widened(rows: Rows, config: Config, block: int) -> Rows:
-    """Rows with those beside them that a convolution of a block's image reaches into."""
+    """Rows of a block's image, extended by the neighbouring rows that a convolution needs."""
     margin = config.kernel_size // 2
     return max(rows[0] - margin, 0), min(rows[1] + margin, config.height(block))
 
 
 def rows_needed(config: Config, num_blocks: int, seen: Container[int], frames: Rows) -> dict[int, Rows]:
-    """Which rows each block must deliver, so that the frames asked for come out exact.
+    """The rows that each block must compute for some frames of the output to be exact.
 
     Args:
-      config: of the model.
-      num_blocks: that there are.
-      seen: those whose image is part of the output.
-      frames: of the output.
+      config: the model's hyper-parameters.
+      num_blocks: number of blocks.
+      seen: the blocks whose image is part of the output.
+      frames: the frames of the output to compute.
+
+    Returns:
+      Block -> its rows.
 
     >>> from helpers.gansynth import windows
     >>> from helpers.gansynth.config import Config
@@ -51,13 +54,13 @@ def rows_needed(config: Config, num_blocks: int, seen: Container[int], frames: R
 
 
 class BlockRows(NamedTuple):
-    """What a block keeps of its images' rows, counted from the first row that is there.
+    """The rows of a block's images to keep, counted from the first row that was computed.
 
     Attributes:
-      kept: of the first convolution's image; the first block keeps all of it.
-      taken: of that, for the second convolution.
-      padding: how many rows of zeros the second convolution needs before and after those.
-      seen: of the block's part of the output, at the output's size.
+      kept: rows of the first convolution's image; the first block keeps all of them.
+      taken: of those, the rows that the second convolution takes.
+      padding: number of rows of zeros to add before and after those.
+      seen: rows of the block's part of the output, at the output's size.
     """
 
     kept: Rows
@@ -67,7 +70,7 @@ class BlockRows(NamedTuple):
 
 
 def block_rows(config: Config, num_blocks: int, seen: Container[int], frames: Rows) -> list[BlockRows]:
-    """The rows of all blocks, first to last; arguments as for `rows_needed`.
+    """The rows to keep in each block, first to last; arguments as for `rows_needed`.
 
     >>> from helpers.gansynth import windows
     >>> from helpers.gansynth.config import Config
@@ -75,7 +78,7 @@ def block_rows(config: Config, num_blocks: int, seen: Container[int], frames: Ro
     BlockRows(kept=(0, 17), taken=(0, 17), padding=(1, 0), seen=(0, 16))
     """
     needed, margin = rows_needed(config, num_blocks, seen, frames), config.kernel_size // 2
-    found, below = [], 0  # the first row that the block below delivers
+    found, below = [], 0  # the first row that the block below has computed
     for b in range(1, num_blocks + 1):
         start, stop = needed[b]
         middle = widened(needed[b], config, b) if b > 1 else (0, config.height(1))

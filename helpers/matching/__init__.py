@@ -1,9 +1,9 @@
-"""From a recording to the instrument of a model that comes nearest to it.
+"""Find the instrument of a model that sounds nearest to a recording.
 
     recording = matching.read("oboe.wav")
-    found = matching.match(model, recording)                 # the notes are found in it
+    found = matching.match(model, recording)                 # detects the notes and matches all of them
     print(found.report())
-    bank.keep(found.instrument)                              # from now on it plays like any other
+    bank.keep(found.instrument)                              # from now on it can be used like any other
 
 Notebook: 11_match.
 """

@@ -1,4 +1,4 @@
-"""The nearest sound that a model can make to the notes of a recording, found by gradient, and what it is worth.
+"""Fit an instrument of a model to the notes of a recording, by gradients, and measure the match.
 
     found = matching.match(model, matching.read("oboe.wav"))
     print(found.report())
@@ -33,32 +33,32 @@ if TYPE_CHECKING:
 
 FREE = ("latent", "first layer")
 
-COMPARED_SECONDS = 2.0  # of each note, from its onset on
-SCREENED = 24  # voices that are heard at all pitches of a recording of several notes: the nearest at its first
-NEAREST, MIXED = 2, 3  # voices that walks begin at, and those in the middle of which another does
-BLENDED, RANDOM = 5, 8  # voices whose pairs and triples are tried where the network hears few axes, and random latents
-SOLVED = 2  # of those, the nearest, that are improved
-SAME = 1e-3  # share of a latent's length: voices that differ by less are one
+COMPARED_SECONDS = 2.0  # of each note, from its onset
+SCREENED = 24  # instruments, nearest at the first note, that are compared at all notes of the recording
+NEAREST, MIXED = 2, 3  # number of instruments to start descents from, and number whose mean is another start
+BLENDED, RANDOM = 5, 8  # further starts if there are few effective axes: instruments to blend, and random latents
+SOLVED = 2  # number of those candidates, the nearest, that are improved
+SAME = 1e-3  # instruments that differ by less than this share of the latent's length count as the same
 PICTURE, BANDS = inversion.LOSSES
-FREED = 2  # walks that go on with the first layer's activations free
-DRAWN = 100  # instruments that are tried first, of a model that has no names for any
-FIFTH = 7  # semitones to a pitch that was not recorded
-IN_TUNE = 15.0  # cents; candidates that are further off at any pitch come last
-LOUDNESS = -20.0  # LUFS of the sounds to compare
-HOLDS = 2.5  # steps of a descriptor (`timbre.DESCRIPTORS`), by which the timbre may be another at another pitch
+FREED = 2  # number of descents that are continued with the first layer's activations free
+DRAWN = 100  # random instruments to start with, for a model that has no named ones
+FIFTH = 7  # semitones to the pitches that are checked although they were not recorded
+IN_TUNE = 15.0  # cents; candidates that are further out of tune at any pitch are used only if there is no other
+LOUDNESS = -20.0  # LUFS of the sounds to compare by ear
+HOLDS = 2.5  # steps of a descriptor (`timbre.DESCRIPTORS`) by which it may differ at another pitch
 
 WRAPPED = "white-space: pre-wrap; word-break: normal; overflow-wrap: break-word"  # JupyterLab breaks inside words
 
-Progress = bool | Callable[[int, int], None]  # a bar or none; or a function of (steps done, steps in all)
+Progress = bool | Callable[[int, int], None]  # whether to show a bar; or a function of (steps done, total steps)
 
 
 class Sounds(NamedTuple):
-    """What is to be compared by ear: float32 [n] each, at the model's rate, at one pitch and equally loud.
+    """Sounds to compare by ear: float32 [n] each, at the model's rate, at the same pitch and loudness.
 
     Attributes:
-      recording: the recorded note, brought to the pitch that the model plays.
+      recording: the recorded note, transposed to the pitch that the model plays.
       match: the match at that pitch.
-      nearest: the nearest voice of the bank at that pitch.
+      nearest: the nearest existing instrument at that pitch.
     """
 
     recording: np.ndarray
@@ -67,15 +67,16 @@ class Sounds(NamedTuple):
 
 
 class MatchedNote(NamedTuple):
-    """One note of the recording, and how near the match comes to it.
+    """One note of the recording, and its distances from the match.
 
     Attributes:
-      note: as it was found.
-      pitch: MIDI number that the model plays it at: the note's, by octaves into the model's range.
-      distance, nearest_distance, round_trip: dB, of the match, of the nearest voice, and of the recording itself after
-        it went to the model's representation and back.
-      cents: how far the match is from the recording at that pitch, after the recording's own offset.
-      sounds: to compare by ear.
+      note: the detected note.
+      pitch: MIDI number at which the model plays it: the note's pitch, moved by octaves into the model's range.
+      distance: distance of the match from the recording (dB).
+      nearest_distance: distance of the nearest existing instrument (dB).
+      round_trip: distance of the recording itself after conversion to the model's representation and back (dB).
+      cents: tuning of the match relative to the recording, at that pitch.
+      sounds: sounds to compare by ear.
     """
 
     note: RecordedNote
@@ -92,9 +93,9 @@ class OtherPitch(NamedTuple):
 
     Attributes:
       pitch: MIDI number.
-      cents: how far it is out of tune there; not a number if no pitch is heard.
-      descriptors: of `timbre.describe_note`, by name; empty if it cannot be described.
-      said: in which of them it is not what it is at the recorded pitch, in words; empty if in none.
+      cents: deviation from that pitch; NaN if no pitch is detected.
+      descriptors: result of `timbre.describe_note`, by name; empty if the note cannot be described.
+      said: the descriptors that differ from those at the recorded pitch, in words; empty if there are none.
     """
 
     pitch: int
@@ -105,25 +106,25 @@ class OtherPitch(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Match:
-    """The nearest sound that this model can make, and what it is worth.
+    """The instrument that was found, and how well it matches the recording.
 
     Attributes:
-      instrument: it plays like any other.
-      name: what it is called, after the recording.
-      distance: dB between the recording and the match, the mean over the notes.
-      nearest: the voice of the bank that was nearest before.
-      nearest_distance: dB between the recording and that voice.
-      round_trip: dB between the recording and itself, after the model's representation and back: what that alone
-        costs. A recording is hardly ever matched more nearly; a note that the model itself made is.
-      cents: how far the recording is above equal temperament at A4 = 440 Hz, the mean over the notes: what to tune the
-        instrument by, for playing along with it.
-      notes: note by note.
-      others: the match a fifth above and below, where that was not recorded.
-      descriptors: of the match at the first note's pitch, by name, to compare `others` with.
-      free: what was optimised.
-      seconds: how long it took.
-      stopped: whether it was stopped before the end; it is then the best so far.
-      warnings: of the recording and its notes.
+      instrument: the instrument, which can be used like any other.
+      name: its name, after the recording.
+      distance: distance between the recording and the match (dB), the mean over the notes.
+      nearest: the existing instrument that was nearest before.
+      nearest_distance: distance between the recording and that instrument (dB).
+      round_trip: distance between the recording and itself after conversion to the model's representation and back
+        (dB): the loss due to that alone. Matches are hardly ever nearer than this, except to the model's own notes.
+      cents: deviation of the recording from equal temperament at A4 = 440 Hz, the mean over the notes; tune the
+        instrument by this to play along with it.
+      notes: the results note by note.
+      others: the match a fifth above and below, unless these pitches were recorded.
+      descriptors: descriptors of the match at the first note's pitch, by name, to compare `others` with.
+      free: the parameters that were fitted, "latent" or "first layer".
+      seconds: time taken.
+      stopped: whether the search was stopped early; the match is then the best so far.
+      warnings: warnings about the recording and its notes.
     """
 
     instrument: Instrument
@@ -146,18 +147,18 @@ class Match:
 
     @property
     def sounds(self) -> Sounds:
-        """Of the first note."""
+        """The sounds of the first note."""
         return self.notes[0].sounds
 
     def report(self) -> str:
-        """All of it in words, a few lines."""
+        """The whole result in a few lines of text."""
         lines = [
             f"{self.name}: the nearest sound that this model can make, after {self.seconds:.0f} s"
             + (" (stopped early)" if self.stopped else ""),
-            f"  {self.distance:.1f} dB from the recording; {self.nearest.name}, the nearest voice, is "
+            f"  {self.distance:.1f} dB from the recording; {self.nearest.name}, the nearest existing instrument, is "
             f"{self.nearest_distance:.1f} dB from it",
-            f"  {self.round_trip:.1f} dB lie between the recording and itself after the model's representation and "
-            "back: what that alone costs",
+            f"  {self.round_trip:.1f} dB between the recording and itself after conversion to the model's "
+            "representation and back: the loss due to that alone",
             f"  the recording is {_tuned(self.cents)}",
         ]
         for note in self.notes:
@@ -166,7 +167,7 @@ class Match:
         for other in self.others:
             lines.append(f"  at {note_name(other.pitch)}, which was not recorded: {_in_cents(other.cents)}{other.said}")
         if self.free != FREE[0]:
-            lines.append("  it is no point of the latent space: it plays and blends, but no seed leads to it")
+            lines.append("  it is not a point in latent space: it can be played and blended, but no seed gives it")
         return "\n".join([*lines, *(f"  note: {warning}" for warning in self.warnings)])
 
     def __str__(self) -> str:
@@ -192,37 +193,37 @@ def match(
     progress: Progress = True,
     stop: Callable[[], bool] | None = None,
 ) -> Match:
-    """Find the instrument of a model that comes nearest to a recording.
+    """Find the instrument of a model that sounds nearest to a recording.
 
-    All voices of the bank play the recording's pitch, and the nearest are where the way through the latent space
-    begins: by least squares where the network hears few axes of it, as the bundled one does (`gansynth.levenberg`), by
-    gradient otherwise (`gansynth.inversion`). What comes out is the nearest of everything that was on the way, by its
-    sound, and of the voices themselves; so it is never farther from the recording than they are. Of what is in tune,
-    at the recording's pitches and a fifth above and below: what is not is taken only if nothing else is there.
+    All instruments of the bank play the recording's pitch, and the search through the latent space starts from the
+    nearest ones: by least squares for networks with few effective axes, such as the bundled one (`gansynth.levenberg`),
+    otherwise by gradient descent (`gansynth.inversion`). The result is the latent with the nearest sound of all those
+    visited, the instruments included, so it is never farther from the recording than they are. It is in tune at the
+    recording's pitches and a fifth above and below, unless none of the candidates is.
 
-    A note outside of the model's range is brought into it by octaves, as a tape would at half or double speed.
+    A note outside the model's range is transposed by octaves, like a tape at half or double speed.
 
     Args:
-      model: that is to play like it. It computes in its own precision (`gansynth.load(..., precision="bfloat16")`).
-      recording: what `read` returns.
-      notes: those of it to match, all at once (`find_notes`); by default all that are found.
-      bank: whose instruments are tried first; by default the model's own.
-      name: of the instrument; by default the recording's.
-      seed: of the random starts.
-      free: "latent", or "first layer": then the activations of the first layer are fitted after the latent. That comes
-        nearer; yet what it finds is no point of the latent space, so that no seed leads to it and it cannot be steered.
-        It plays, and it can be blended.
-      progress: show a bar; or a function of (steps done, steps in all).
-      stop: called after each step; when it returns True, the best so far is returned.
+      model: the model. It computes in its own precision (`gansynth.load(..., precision="bfloat16")`).
+      recording: the recording, from `read`.
+      notes: notes of the recording to match, all with one instrument (`find_notes`); by default all that are detected.
+      bank: the instruments to start from; by default the model's own.
+      name: name of the instrument; by default the recording's.
+      seed: seed of the random starts.
+      free: the parameters to fit: "latent", or "first layer" for the latent, then the activations of the first layer.
+        The latter comes nearer, but the result is not a point in latent space: it can be played and blended, but not
+        steered, and no seed gives it.
+      progress: show a progress bar; or a function of (steps done, total steps).
+      stop: called after each step; if it returns True, the best result so far is returned.
 
     Raises:
-      ValueError: there is no note in the recording, or an argument is out of range.
+      ValueError: the recording has no notes, or an argument is out of range.
 
     >>> from helpers import gansynth, matching
     >>> model = gansynth.load("demo")
     >>> wave = model.generate(model.sample_z(1, seed=1), [60])[0]
     >>> sound = matching.recording(wave / abs(wave).max(), model.sample_rate, "mine")
-    >>> found = matching.match(model, sound, stop=lambda: True)  # at once: the nearest of the first voices
+    >>> found = matching.match(model, sound, stop=lambda: True)  # stops at once: the nearest of the first instruments
     >>> found.distance <= found.nearest_distance
     True
 
@@ -230,32 +231,32 @@ def match(
     """
     began = time.monotonic()
     if free not in FREE:
-        raise ValueError(f"free is {free!r}; choose {' or '.join(map(repr, FREE))}")
+        raise ValueError(f"free is {free!r}; it must be {' or '.join(map(repr, FREE))}")
     if not 0 <= seed < 2**32:
-        raise ValueError(f"seed is {seed}; it is a whole number from 0 to {2**32 - 1}")
+        raise ValueError(f"seed is {seed}; it must be a whole number from 0 to {2**32 - 1}")
     notes = find_notes(recording) if notes is None else list(notes)
     if not notes:
-        raise ValueError("there are no notes to match; find_notes(recording) finds them")
-    voices = _voices(model, bank, seed)
+        raise ValueError("there are no notes to match; get them from find_notes(recording)")
+    known = _known_instruments(model, bank, seed)
     targets = [_target(recording, note, model) for note in notes]
-    heard_axes = axes(model).vectors
-    with _Steps(_steps(model, len(voices), len(heard_axes), free), progress, stop) as steps:
-        nearest = _nearest(model, voices, targets, steps)
-        latents = [voices[nearest[0]].z]
+    effective_axes = axes(model).vectors
+    with _Steps(_steps(model, len(known), len(effective_axes), free), progress, stop) as steps:
+        nearest = _nearest(model, known, targets, steps)
+        latents = [known[nearest[0]].z]
         if not steps.stopped:
-            find = _solved if len(heard_axes) <= levenberg.MAX_AXES else _walked
-            latents += find(model, targets, [voices[i] for i in nearest], seed, steps)
+            find = _solved if len(effective_axes) <= levenberg.MAX_AXES else _walked
+            latents += find(model, targets, [known[i] for i in nearest], seed, steps)
         if free != FREE[0] and not steps.stopped:
             latents += _freed(model, targets, latents, steps)
     z = _best(model, latents, targets)
     name = (recording.name if name is None else str(name)).strip()[:MAX_NAME] or "match"
     instrument = Instrument(_unused(name, bank), z, model.name, model.fingerprint)
     warnings = itertools.chain(recording.warnings, *(note.warnings for note in notes))
-    return _listened(
+    return _measured(
         model,
         targets,
         instrument,
-        voices[nearest[0]],
+        known[nearest[0]],
         free=free,
         seconds=time.monotonic() - began,
         stopped=steps.stopped,
@@ -264,7 +265,7 @@ def match(
 
 
 class _Target(NamedTuple):
-    """A note as the model would play it: at its pitch, float32 [samples] at its rate; and as much as is compared."""
+    """A note transposed to the model's range, float32 [samples] at its sample rate; and the part to compare."""
 
     note: RecordedNote
     pitch: int
@@ -280,23 +281,23 @@ def _target(recording: Recording, note: RecordedNote, model: GANSynth) -> _Targe
     rate = recording.sample_rate
     part = recording.samples[round(note.start * rate) : round(note.until * rate)]
     if not len(part):
-        raise ValueError(f"the note from {note.start:g} to {note.until:g} s is not in a recording of this length")
-    speed = 2 ** ((pitch - note.pitch - note.cents / 100) / 12)  # by which a tape would have to run
+        raise ValueError(f"the note from {note.start:g} to {note.until:g} s is outside the recording")
+    speed = 2 ** ((pitch - note.pitch - note.cents / 100) / 12)  # transposition by resampling
     wave = soxr.resample(part, rate * speed, model.sample_rate, "HQ")[: round(model.max_duration * model.sample_rate)]
     return _Target(note, pitch, wave, wave[: round(min(COMPARED_SECONDS, model.max_duration) * model.sample_rate)])
 
 
-def _voices(model: GANSynth, bank: Bank | None, seed: int) -> list[Instrument]:
-    """Whom to begin with: those of the bank that are points of the latent space."""
+def _known_instruments(model: GANSynth, bank: Bank | None, seed: int) -> list[Instrument]:
+    """The instruments to start from: those of the bank that are points in latent space."""
     if bank is None:
         return list(named(model).values()) or sample(model, DRAWN, seed)
-    for voice in bank.values():
-        check_model(voice, model)
-    return [voice for voice in bank.values() if len(voice.z) == model.latent_vector_size]
+    for instrument in bank.values():
+        check_model(instrument, model)
+    return [instrument for instrument in bank.values() if len(instrument.z) == model.latent_vector_size]
 
 
 class _Steps:
-    """How far it is: a bar, or a call; and whether it was stopped."""
+    """Reports progress, by a bar or a function, and records whether the search was stopped."""
 
     def __init__(self, total: int, progress: Progress, stop: Callable[[], bool] | None):
         self._total, self._done = total, 0
@@ -318,7 +319,7 @@ class _Steps:
         self._say()
 
     def part(self) -> Callable[[int, int], None]:
-        """A function that is told how much of the next part is done."""
+        """A function to report the progress of the next part, called with (steps done, total steps)."""
         before = self._done
         return lambda done, total: self.advance(before + done - self._done)
 
@@ -335,27 +336,29 @@ def _batches(count: int, model: GANSynth) -> int:
     return -(-count // model.batch_size)
 
 
-def _steps(model: GANSynth, voices: int, heard_axes: int, free: str) -> int:
-    """How many there will be, of all that is done in turn."""
+def _steps(model: GANSynth, instruments: int, effective_axes: int, free: str) -> int:
+    """Total number of steps of a match."""
     walk = inversion.STEPS + 1
-    search = levenberg.steps_of(SOLVED) if heard_axes <= levenberg.MAX_AXES else walk
-    return _batches(voices, model) + search + (walk if free != FREE[0] else 0)
+    search = levenberg.steps_of(SOLVED) if effective_axes <= levenberg.MAX_AXES else walk
+    return _batches(instruments, model) + search + (walk if free != FREE[0] else 0)
 
 
-def _nearest(model: GANSynth, voices: Sequence[Instrument], targets: Sequence[_Target], steps: _Steps) -> list[int]:
-    """Numbers of the voices, the nearest to the recording first: of all at its first note, and of those that are
-    nearest there at the others.
+def _nearest(
+    model: GANSynth, instruments: Sequence[Instrument], targets: Sequence[_Target], steps: _Steps
+) -> list[int]:
+    """Indices of the instruments, the nearest to the recording first.
 
-    Each is heard as long as it is compared: by their first half second alone, others would come first.
+    All are compared at the first note, and if there are several notes, the nearest of them at all notes. The full
+    compared duration is used, because the first half second alone would give another order.
     """
-    z, first = np.stack([voice.z for voice in voices]), targets[0]
-    heard: list[float] = []
-    for begin in range(0, len(voices), model.batch_size):
-        heard += _distances(model, z[begin : begin + model.batch_size], first).tolist()
+    z, first = np.stack([instrument.z for instrument in instruments]), targets[0]
+    distances: list[float] = []
+    for begin in range(0, len(instruments), model.batch_size):
+        distances += _distances(model, z[begin : begin + model.batch_size], first).tolist()
         steps.advance()
         if steps.stop():
             break
-    order = [int(i) for i in np.argsort(heard, kind="stable")]
+    order = [int(i) for i in np.argsort(distances, kind="stable")]
     if len(targets) > 1 and not steps.stopped:
         chosen = order[:SCREENED]
         order = [chosen[i] for i in np.argsort(_means(model, z[chosen], targets), kind="stable")]
@@ -363,12 +366,12 @@ def _nearest(model: GANSynth, voices: Sequence[Instrument], targets: Sequence[_T
 
 
 def _means(model: GANSynth, z: np.ndarray, targets: Sequence[_Target]) -> np.ndarray:
-    """Of latents from the notes, dB [n], the mean over them."""
+    """Distances of latents from the notes, the mean over the notes, dB [n]."""
     return np.mean([_distances(model, z, target) for target in targets], axis=0)
 
 
 def _distances(model: GANSynth, z: np.ndarray, target: _Target) -> np.ndarray:
-    """Of latents from a note, dB [n]."""
+    """Distances of latents from a note, dB [n]."""
     duration = len(target.compared) / model.sample_rate
     waves = model.generate(z, [target.pitch] * len(z), duration=duration, progress=False)
     return inversion.distances(waves, target.compared, model.sample_rate)
@@ -377,9 +380,9 @@ def _distances(model: GANSynth, z: np.ndarray, target: _Target) -> np.ndarray:
 def _solved(
     model: GANSynth, targets: Sequence[_Target], near: Sequence[Instrument], seed: int, steps: _Steps
 ) -> list[np.ndarray]:
-    """The best latents by least squares, along the axes that the network hears, and the blend that was nearest before.
+    """The best latents found by least squares along the network's effective axes, and the nearest starting point.
 
-    Where voices are, the way down is short; what lies between them is reached by way of their blends.
+    Starts are the nearest instruments, their blends, to reach the regions between them, and random latents.
     """
     pool = np.stack([*_blends(near), *model.sample_z(RANDOM, seed)])
     pool = pool[np.argsort(_means(model, pool, targets), kind="stable")[:SOLVED]]
@@ -389,19 +392,19 @@ def _solved(
 
 
 def _blends(near: Sequence[Instrument]) -> Iterator[np.ndarray]:
-    """The nearest voices, and the middles of two or three of them."""
-    voices = list(itertools.islice(_distinct(near), BLENDED))
+    """The latents of the nearest instruments, and the means of two or three of them."""
+    latents = list(itertools.islice(_distinct(near), BLENDED))
     for count in (1, 2, 3):
-        for chosen in itertools.combinations(voices, count):
+        for chosen in itertools.combinations(latents, count):
             yield _middle(chosen)
 
 
 def _walked(
     model: GANSynth, targets: Sequence[_Target], near: Sequence[Instrument], seed: int, steps: _Steps
 ) -> list[np.ndarray]:
-    """The best latents of walks by gradient."""
+    """The best latents found by gradient descent."""
     starts = _starts(model, near, seed)
-    # The picture's loss finds its best from near by, and soon; the bands' is worth a try from everywhere.
+    # The loss "picture" converges quickly, but only from nearby starts; "bands" is worth trying from all of them.
     begins = np.concatenate([starts[[0, -2]], starts])
     return list(_walk(model, targets, begins, [PICTURE] * 2 + [BANDS] * len(starts), steps).z)
 
@@ -409,7 +412,7 @@ def _walked(
 def _freed(
     model: GANSynth, targets: Sequence[_Target], latents: Sequence[np.ndarray], steps: _Steps
 ) -> list[np.ndarray]:
-    """Where walks lead that go on from the best latents with the first layer's activations free."""
+    """The results of continuing from the best latents with the first layer's activations free."""
     size, longer = model.latent_sizes
     z = np.stack(latents)
     best = z[np.argsort(_means(model, z, targets), kind="stable")[:FREED]]
@@ -424,35 +427,35 @@ def _walk(
 
 
 def _starts(model: GANSynth, near: Sequence[Instrument], seed: int) -> np.ndarray:
-    """Where walks begin: the nearest voices, no two of which are the same, the middle of them, and one at random."""
+    """The starts of descents: the nearest instruments, without duplicates, their mean, and a random latent."""
     chosen = list(itertools.islice(_distinct(near), MIXED))
     return np.stack([*chosen[:NEAREST], _middle(chosen), model.sample_z(1, seed)[0]])
 
 
 def _distinct(near: Sequence[Instrument]) -> Iterator[np.ndarray]:
-    """The latents of voices, but for those that are the same as an earlier one."""
+    """The latents of instruments, without duplicates."""
     seen: list[np.ndarray] = []
-    for voice in near:
-        if all(np.linalg.norm(voice.z - z) > SAME * np.linalg.norm(z) for z in seen):
-            seen.append(voice.z)
-            yield voice.z
+    for instrument in near:
+        if all(np.linalg.norm(instrument.z - z) > SAME * np.linalg.norm(z) for z in seen):
+            seen.append(instrument.z)
+            yield instrument.z
 
 
 def _middle(latents: Sequence[np.ndarray]) -> np.ndarray:
-    """The middle of some latents, as long as the first of them."""
+    """The mean of some latents, scaled to the length of the first."""
     middle = np.mean(latents, axis=0)
     length = np.linalg.norm(latents[0])
     return middle * (length / max(float(np.linalg.norm(middle)), inversion.EPSILON))
 
 
 def _best(model: GANSynth, latents: Sequence[np.ndarray], targets: Sequence[_Target]) -> np.ndarray:
-    """The latent that comes nearest of those that are in tune, or of all if none is; the first is the nearest voice's.
+    """The nearest latent that is in tune, or the nearest of all if none is, by the notes that the model generates.
 
-    Judged by the notes that the model plays.
+    The first latent is that of the nearest existing instrument; latents farther away than it are not considered.
     """
-    heard = [np.mean([_distances(model, z[None], target)[0] for target in targets]) for z in latents]
-    order = np.argsort(heard, kind="stable")
-    for i in order[: int(np.flatnonzero(order == 0)[0]) + 1]:  # none that is farther away than the nearest voice
+    distances = [np.mean([_distances(model, z[None], target)[0] for target in targets]) for z in latents]
+    order = np.argsort(distances, kind="stable")
+    for i in order[: int(np.flatnonzero(order == 0)[0]) + 1]:
         if _is_in_tune(model, latents[i], targets):
             return latents[i]
     return latents[order[0]]
@@ -466,21 +469,21 @@ def _is_in_tune(model: GANSynth, z: np.ndarray, targets: Sequence[_Target]) -> b
 
 
 def _others(pitch: int) -> list[int]:
-    """A fifth above and below, as far as the model goes."""
+    """The pitches a fifth above and below that are in the model's range."""
     return [other for other in (pitch - FIFTH, pitch + FIFTH) if MIN_PITCH <= other <= MAX_PITCH]
 
 
 def _unused(name: str, bank: Bank | None) -> str:
-    """A name that no instrument of the bank has."""
+    """The name, with a number added if an instrument of the bank already has it."""
     taken = set() if bank is None else set(bank)
     names = itertools.chain([name], (f"{name[: MAX_NAME - 8]} {number}" for number in itertools.count(2)))
     return next(free for free in names if free not in taken)
 
 
-def _listened(
+def _measured(
     model: GANSynth, targets: Sequence[_Target], instrument: Instrument, nearest: Instrument, **known: Any
 ) -> Match:
-    """All that is said of an instrument, from how it sounds."""
+    """The measurements of a matched instrument."""
     notes = tuple(_matched(model, target, instrument, nearest) for target in targets)
     first = targets[0].pitch
     pitches = [first, *(pitch for pitch in _others(first) if pitch not in {target.pitch for target in targets})]
@@ -506,15 +509,15 @@ def _listened(
 
 def _matched(model: GANSynth, target: _Target, instrument: Instrument, nearest: Instrument) -> MatchedNote:
     rate = model.sample_rate
-    latents = [instrument.z, nearest.z]  # of two lengths, if activations are among them
-    match, voice = (model.generate(z, [target.pitch], progress=False)[0] for z in latents)
+    latents = [instrument.z, nearest.z]  # possibly of different lengths, so not in one batch
+    match, known = (model.generate(z, [target.pitch], progress=False)[0] for z in latents)
     back = inversion.round_trip(target.wave, model.config)[: len(target.compared)]
-    heard = [wave[: len(target.compared)] for wave in (match, voice, back)]
-    distance, near, trip = inversion.distances(np.stack(heard), target.compared, rate)
+    compared = [wave[: len(target.compared)] for wave in (match, known, back)]
+    distance, near, trip = inversion.distances(np.stack(compared), target.compared, rate)
     if np.array_equal(instrument.z, nearest.z):
-        distance = near  # to the last bit
+        distance = near  # equal to the last bit
     cents = measured_cents(match, target.pitch, rate)
-    sounds = Sounds(*(_levelled(wave, rate) for wave in (target.wave, match, voice)))
+    sounds = Sounds(*(_levelled(wave, rate) for wave in (target.wave, match, known)))
     return MatchedNote(target.note, target.pitch, float(distance), float(near), float(trip), cents, sounds)
 
 
@@ -523,7 +526,7 @@ def _levelled(wave: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def _described(wave: np.ndarray, pitch: int, sample_rate: int) -> dict[str, float]:
-    """The descriptors of a note; none of silence."""
+    """The descriptors of a note; empty if it is silent."""
     try:
         return describe_note(wave, pitch, sample_rate)
     except ValueError:
@@ -531,13 +534,13 @@ def _described(wave: np.ndarray, pitch: int, sample_rate: int) -> dict[str, floa
 
 
 def _drift(here: Mapping[str, float], there: Mapping[str, float]) -> str:
-    """In which descriptors a note at another pitch is not what it is at the recorded one, by how much."""
+    """The descriptors that differ between the recorded pitch and another, and by how much, in words."""
     moved = [
         f"{step.name} {there[step.name] - here[step.name]:+.1f} {step.unit}"
         for step in DESCRIPTORS
         if step.name in here and step.name in there and abs(there[step.name] - here[step.name]) > HOLDS * step.step
     ]
-    return f"; not the same timbre ({', '.join(moved)})" if moved else ""
+    return f"; the timbre differs ({', '.join(moved)})" if moved else ""
 
 
 def _in_cents(cents: float) -> str:
@@ -545,7 +548,7 @@ def _in_cents(cents: float) -> str:
 
 
 def _tuned(cents: float) -> str:
-    """How a recording is tuned, in words."""
+    """The tuning of a recording, in words."""
     if not round(cents):
         return "in tune with A4 = 440 Hz"
     side = "above" if cents > 0 else "below"

@@ -1,4 +1,4 @@
-"""A recording of any kind -> the notes in it, each with its pitch, and with what stands in the way of matching it.
+"""Read a recording and detect its notes, each with its pitch and with warnings about what could spoil a match.
 
     recording = matching.read("oboe.wav")
     matching.find_notes(recording)                 # or a part of it: find_notes(recording, start=1.2, end=3.5)
@@ -24,58 +24,58 @@ from ..files import as_path
 from ..midi import note_hertz, note_name
 from ..timbre.descriptors import Partials, partials_of
 
-# What is read.
+# Reading.
 MAX_BYTES = 256 << 20  # of a file
-MAX_SECONDS = 60.0  # decoded; the rest is left
+MAX_SECONDS = 60.0  # decoded; the rest is ignored
 MAX_CHANNELS = 64
-MIN_SECONDS = 0.15  # of a note: less has no pitch that could be trusted, and no timbre
-SILENT_DB = -60.0  # of full scale; a recording whose peak is below is silence
-LOW_RATE = 12000  # Hz; below, the upper half of what a model draws is missing
-CLIPPED_RUN = 4  # samples in a row at the highest value: no microphone and no sine does that by itself
-OFFSET = 0.05  # of the peak: a mean beyond is no sound but a direct current, as some sound cards add it
-CANCELS_DB = 3.0  # what mixing to mono may take away before the louder channel is taken alone
+MIN_SECONDS = 0.15  # of a note: a shorter one has neither a reliable pitch nor a timbre
+SILENT_DB = -60.0  # dB relative to full scale: a recording with a lower peak is silent
+LOW_RATE = 12000  # Hz: at a lower rate, the upper half of a model's spectrograms would be empty
+CLIPPED_RUN = 4  # samples in a row at the highest value: an unclipped recording or sine wave has none
+OFFSET = 0.05  # share of the peak: a larger mean is a DC offset, as some sound cards add
+CANCELS_DB = 3.0  # the most that mixing to mono may lose; otherwise only the louder channel is used
 
-# Where notes begin and end.
-STEP = 0.01  # s between two values of the level
-HEARD_DB = 45.0  # below the loudest: what is softer is the silence around a note ...
-ABOVE_NOISE_DB = 8.0  # ... and so is what lies no further above the noise
-ONSET_DB = 4.0  # by which the bands of the mel spectrum rise, in the mean, where a note begins
-SAME_SEMITONES = 0.6  # of two notes in a row: nearer, they are one, unless the second is struck anew ...
-STRUCK_DB = 4.0  # ... which raises the level by so much
-STEADY_SECONDS, STEADY_SEMITONES = 0.12, 0.3  # how long, and within what, a pitch is held on both sides of a step ...
-STEP_SECONDS = 0.06  # ... that takes so long: a slide and a vibrato hold none
-TAIL_DB = 12.0  # below the loudest of the note before: what comes out there rang already
-BESIDE_SECONDS = 0.3  # before an onset and after it, in which pitches are compared
-BEFORE = 0.01  # s before the onset that belong to the note
-MAX_NOTES = 8  # of one recording; more make a match slower, and no better
-ALIKE_SECONDS = 0.1  # notes whose lengths differ by less are as long
-LISTENED_SECONDS = 1.5  # of each note, by the trackers
+# Segmentation into notes.
+STEP = 0.01  # s between values of the level
+HEARD_DB = 45.0  # levels further than this below the loudest are silence ...
+ABOVE_NOISE_DB = 8.0  # ... and so are those less than this above the noise
+ONSET_DB = 4.0  # mean rise of the mel bands at an onset
+SAME_SEMITONES = 0.6  # two successive notes closer than this are one, unless the second has an attack of its own ...
+STRUCK_DB = 4.0  # ... which raises the level by at least this
+STEADY_SECONDS, STEADY_SEMITONES = 0.12, 0.3  # how long and how steady the pitch must be before and after a slur ...
+STEP_SECONDS = 0.06  # ... whose change of pitch takes this long: slides and vibrato have no steady pitch
+TAIL_DB = 12.0  # a slur this far below the previous note's loudest level only uncovers a sound that rang on
+BESIDE_SECONDS = 0.3  # before and after an onset, in which pitches are compared
+BEFORE = 0.01  # s before the onset that are included in the note
+MAX_NOTES = 8  # of a recording; more would make a match slower, but no better
+ALIKE_SECONDS = 0.1  # notes whose lengths differ by less than this count as equally long
+LISTENED_SECONDS = 1.5  # of each note, for the pitch trackers
 
-# What is said of a note.
-LOWEST_SURE, HIGHEST_SURE = pitches.UNKNOWN[0] + 1, pitches.UNKNOWN[1] - 6  # MIDI
-WANDERS = 0.8  # semitones between the lowest and the highest tenth of a pitch that is held
-ONE_NOTE = 0.75  # share of a note's energy that lies on its partials; a chord has less, and so has noise
-MISSING = 3  # a pitch whose first three partials are not there is not heard
-NEARLY = 0.9  # of the best share, which a better pitch may have
-AUDIBLE = 1e-3  # of the strongest partial's energy
-PITCH_PARTIALS = 6  # the first ones decide which pitch is heard
-RESOLVED_PERIODS = 8  # of a note that partials can be told apart in
+# Pitch and warnings.
+LOWEST_SURE, HIGHEST_SURE = pitches.UNKNOWN[0] + 1, pitches.UNKNOWN[1] - 6  # MIDI pitches that trackers detect reliably
+WANDERS = 0.8  # semitones: a steady pitch has less between its 10th and 90th percentiles
+ONE_NOTE = 0.75  # share of a note's energy in its partials; chords and noise have less
+MISSING = 3  # a pitch is rejected if this many of its lowest partials are missing
+NEARLY = 0.9  # a higher pitch is preferred if its share is at least this part of the best share
+AUDIBLE = 1e-3  # share of the strongest partial's energy below which a partial is ignored
+PITCH_PARTIALS = 6  # number of partials, the lowest, that determine the perceived pitch
+RESOLVED_PERIODS = 8  # number of periods needed to resolve partials
 EPSILON = 1e-20
-ATTACK_DB = 3.0  # below its peak a sound has begun
-DECAYS_DB = 25.0  # within DECAYS_SECONDS after that: a stroke
+ATTACK_DB = 3.0  # a sound has begun when its level is this far below the peak
+DECAYS_DB = 25.0  # a drop of this much within DECAYS_SECONDS after that is percussive
 DECAYS_SECONDS = 0.3
-HIGH_SHARE, TONAL = 0.5, 0.1  # of the energy above all pitches; spectral flatness below which that is a whistle
+HIGH_SHARE, TONAL = 0.5, 0.1  # of energy above all pitches; spectral flatness below which that is a whistle
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recording:
-    """A recording as it was read: one channel, at the rate that it came with.
+    """A recording, mixed to mono, at its original sample rate.
 
     Attributes:
-      samples: float32 [n], mono, not beyond full scale.
+      samples: float32 [n], mono, within full scale.
       sample_rate: Hz.
-      name: what to call it.
-      warnings: what is wrong with it, a sentence each.
+      name: name of the recording.
+      warnings: problems with it, one sentence each.
     """
 
     samples: np.ndarray
@@ -96,12 +96,12 @@ class RecordedNote:
     """One note of a recording.
 
     Attributes:
-      start, end: s in the recording, from its onset to where it is not heard any more.
-      until: s, the next note's start, or the end of the part: the silence up to there belongs to the note's sound.
-      pitch: MIDI number, the nearest to what is heard; it may lie outside of a model's range.
-      cents: how far above it the recording is, from -50 to 50.
-      readings: tracker -> MIDI number with decimals that it hears, not a number where it hears none.
-      warnings: what stands in the way of matching it, a sentence each.
+      start, end: seconds in the recording, from the onset until the note has died away.
+      until: start of the next note, or end of the part (s); the silence up to there is part of the note's sound.
+      pitch: nearest MIDI number; it may be outside a model's range.
+      cents: deviation of the recording from that pitch, -50 to 50.
+      readings: tracker -> fractional MIDI number that it detects, NaN if none.
+      warnings: problems that could spoil a match, one sentence each.
     """
 
     start: float
@@ -118,17 +118,18 @@ class RecordedNote:
 
 @in_one_line
 def read(source: str | os.PathLike | bytes, name: str | None = None) -> Recording:
-    """Read a recording: a file that libsndfile knows (WAV, FLAC, OGG, MP3, AIFF, …), or its bytes.
+    """Read a recording from a file that libsndfile supports (WAV, FLAC, OGG, MP3, AIFF, …), or from its bytes.
 
     Args:
-      source: path, or the content of a file.
-      name: what to call it; by default the file's name without its ending.
+      source: path, or the contents of a file.
+      name: name of the recording; by default the file's name without its suffix.
 
     Returns:
-      At most its first MAX_SECONDS, mixed to one channel.
+      The recording, at most its first MAX_SECONDS, mixed to mono.
 
     Raises:
-      FileNotFoundError, ValueError: no such file, not audio, or no sound in it.
+      FileNotFoundError: the file does not exist.
+      ValueError: it is not audio, is too large, or is silent.
 
     >>> from helpers import audio, gansynth, matching
     >>> model = gansynth.load("demo")
@@ -144,52 +145,52 @@ def read(source: str | os.PathLike | bytes, name: str | None = None) -> Recordin
     else:
         path = as_path(source)
         if not path.is_file():
-            what = "it is a folder" if path.is_dir() else "there is no such file"
+            what = "it is a folder" if path.is_dir() else "no such file"
             raise FileNotFoundError(f"no recording at {path}: {what}")
         if path.stat().st_size > MAX_BYTES:
-            raise ValueError(f"{path} has {path.stat().st_size >> 20} MB; a recording may have {MAX_BYTES >> 20}")
+            raise ValueError(f"{path} has {path.stat().st_size >> 20} MB; the limit is {MAX_BYTES >> 20} MB")
         content, name = path.read_bytes(), one_line(name or Path(path.name).stem)
     if len(content) > MAX_BYTES:
-        raise ValueError(f"{name} has {len(content) >> 20} MB; a recording may have {MAX_BYTES >> 20}")
+        raise ValueError(f"{name} has {len(content) >> 20} MB; the limit is {MAX_BYTES >> 20} MB")
     channels, sample_rate, seconds = _decoded(content, name)
     warnings = []
     if seconds > MAX_SECONDS:
         warnings.append(
-            f"it lasts {_minutes(seconds)}, and only the first {MAX_SECONDS:.0f} s were read: cut out a few seconds"
+            f"it lasts {_minutes(seconds)}, but only the first {MAX_SECONDS:.0f} s were read: cut out a few seconds"
         )
     samples, said = _one_channel(channels)
     if warnings and _is_silent(samples):
-        raise ValueError(f"{name} is silent in its first {MAX_SECONDS:.0f} s, and no more is read: cut out the note")
+        raise ValueError(f"{name} is silent in its first {MAX_SECONDS:.0f} s, the most that is read: cut out the note")
     return _checked(samples, sample_rate, name, [*warnings, *said])
 
 
 def recording(samples: np.ndarray, sample_rate: int, name: str = "recording") -> Recording:
-    """The same of samples that are in memory already: from a microphone, for one.
+    """A recording from samples in memory, for example from a microphone.
 
     Args:
       samples: [n] or [n, channels], full scale is 1.
       sample_rate: Hz.
-      name: what to call it.
+      name: name of the recording.
 
     Raises:
-      ValueError: there is no sound in them, or they are no numbers.
+      ValueError: the samples are silent or not finite, or have a wrong shape or rate.
 
     Notebook: 11_match.
     """
     channels = np.asarray(samples, np.float32)
     channels = channels[:, None] if channels.ndim == 1 else channels
     if channels.ndim != 2 or not 1 <= channels.shape[1] <= MAX_CHANNELS:
-        raise ValueError(f"samples are [n] or [n, channels], not of shape {list(np.shape(samples))}")
+        raise ValueError(f"samples have shape {list(np.shape(samples))}; expected [n] or [n, channels]")
     if not 0 < sample_rate <= MAX_SAMPLE_RATE:
-        raise ValueError(f"a recording has up to {MAX_SAMPLE_RATE} Hz, not {sample_rate}")
+        raise ValueError(f"sample_rate is {sample_rate} Hz; it must be above 0 and up to {MAX_SAMPLE_RATE} Hz")
     if not np.isfinite(channels).all():
-        raise ValueError(f"{name} holds samples that are not finite numbers")
+        raise ValueError(f"{name} has samples that are not finite")
     mono, said = _one_channel(channels[: int(MAX_SECONDS * sample_rate)])
     return _checked(mono, int(sample_rate), name, said)
 
 
 def _decoded(content: bytes, name: str) -> tuple[np.ndarray, int, float]:
-    """Samples [n, channels], at most MAX_SECONDS of them, Hz, and the seconds of the whole."""
+    """Samples [n, channels] of at most MAX_SECONDS, their sample rate, and the duration of the whole file (s)."""
     import soundfile
 
     try:
@@ -197,14 +198,14 @@ def _decoded(content: bytes, name: str) -> tuple[np.ndarray, int, float]:
             if not 0 < file.samplerate <= MAX_SAMPLE_RATE or file.channels > MAX_CHANNELS:
                 raise ValueError(
                     f"{name} has {file.channels} channels at {file.samplerate} Hz; "
-                    f"up to {MAX_CHANNELS} at {MAX_SAMPLE_RATE} Hz are read"
+                    f"the limit is {MAX_CHANNELS} channels at {MAX_SAMPLE_RATE} Hz"
                 )
             samples = file.read(int(MAX_SECONDS * file.samplerate), dtype="float32", always_2d=True)
             rate, seconds = file.samplerate, file.frames / file.samplerate
     except soundfile.LibsndfileError as error:
         raise ValueError(f"{name} is not a sound file: {one_line(error.error_string)}") from None
     if not np.isfinite(samples).all():
-        raise ValueError(f"{name} holds samples that are not finite numbers")
+        raise ValueError(f"{name} has samples that are not finite")
     return samples, rate, seconds
 
 
@@ -213,7 +214,7 @@ def _minutes(seconds: float) -> str:
 
 
 def _one_channel(channels: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """All channels as one, [n], and what is to be said of it. Where they cancel each other, the loudest alone."""
+    """The mean of two channels, [n], or the loudest if they cancel or there are more; and warnings about that."""
     count = channels.shape[1]
     if count == 1 or not len(channels):
         return channels[:, 0], []
@@ -223,32 +224,32 @@ def _one_channel(channels: np.ndarray) -> tuple[np.ndarray, list[str]]:
     if count == 2 and kept >= power.mean() * 10 ** (-CANCELS_DB / 10):
         return mono, []
     why = f"it has {count} channels" if count > 2 else "its two channels cancel each other"
-    return channels[:, loudest], [f"{why}: the loudest, number {loudest + 1}, was taken"]
+    return channels[:, loudest], [f"{why}: only the loudest, number {loudest + 1}, is used"]
 
 
 def _checked(samples: np.ndarray, sample_rate: int, name: str, warnings: list[str]) -> Recording:
     if not len(samples):
-        raise ValueError(f"{name} holds no sound: its file ends before the first sample")
+        raise ValueError(f"{name} is empty: it has no samples")
     peak = float(np.abs(samples).max())
     if _is_silent(samples):
-        raise ValueError(f"{name} is silent: record nearer to the microphone, or choose another input")
+        raise ValueError(f"{name} is silent: record closer to the microphone, or choose another input")
     if len(samples) < MIN_SECONDS * sample_rate:
         raise ValueError(
-            f"{name} lasts {1000 * len(samples) / sample_rate:.0f} ms, too short to have a pitch and a timbre: "
-            "record a note of a second or more"
+            f"{name} lasts {1000 * len(samples) / sample_rate:.0f} ms, too short for a pitch and a timbre: record a "
+            "note of a second or more"
         )
     if clipped := _clipped(samples, peak):
-        warnings.append(f"it is clipped in {clipped} places, which the match will imitate: record it softer")
+        warnings.append(f"it is clipped in {clipped} places, which the match will imitate: record it at a lower level")
     if sample_rate < LOW_RATE:
         warnings.append(
-            f"its {sample_rate} Hz hold nothing above {sample_rate / 2000:g} kHz, and so the match will be dull: "
-            "record with 16000 Hz or more"
+            f"at {sample_rate} Hz it has nothing above {sample_rate / 2000:g} kHz, so the match will be dull: record "
+            "at 16000 Hz or more"
         )
     if abs(offset := float(np.mean(samples, dtype=np.float64))) > OFFSET * peak:
         samples = samples - np.float32(offset)
         peak = float(np.abs(samples).max())
         if _is_silent(samples):
-            raise ValueError(f"{name} is a constant and no sound: check the microphone and its cable")
+            raise ValueError(f"{name} is a constant value, not a sound: check the microphone and its cable")
     return Recording(np.ascontiguousarray(samples / max(peak, 1.0), np.float32), sample_rate, name, tuple(warnings))
 
 
@@ -257,7 +258,7 @@ def _is_silent(samples: np.ndarray) -> bool:
 
 
 def _clipped(samples: np.ndarray, peak: float) -> int:
-    """How many times a run of samples stands at the highest value."""
+    """Number of runs of samples at the highest value."""
     at = np.abs(samples) >= peak * (1 - 1e-4)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], at, [False]])))
     return int(np.sum(edges[1::2] - edges[::2] >= CLIPPED_RUN))
@@ -267,23 +268,23 @@ def _clipped(samples: np.ndarray, peak: float) -> int:
 def find_notes(
     recording: Recording, start: float | None = None, end: float | None = None, pitch: int | None = None
 ) -> list[RecordedNote]:
-    """The notes of a recording, in the order of time.
+    """Detect the notes of a recording, in order of time.
 
-    A note begins where the bands of the spectrum rise and, if it has the pitch of the one before, its level does too.
-    Two trackers that know nothing of each other say its pitch; where they disagree, the one whose partials hold more of
-    the sound is taken, and a warning says so.
+    A note begins where the bands of the spectrum rise; if it has the same pitch as the note before, its level must rise
+    too. Its pitch is detected by two independent trackers; if they disagree, the pitch whose partials hold more of the
+    energy is used, and a warning is added.
 
     Args:
-      recording: of one note or several, one after the other.
-      start, end: s; the part to look at, all of it by default.
-      pitch: MIDI number of the note, for where the trackers are wrong; the part is then one note.
+      recording: a recording of one note, or of several one after another.
+      start, end: the part to analyse, in seconds; all of it by default.
+      pitch: MIDI number of the note, if the trackers get it wrong; the part is then taken as a single note.
 
     Returns:
-      At least one note and at most MAX_NOTES, the longest, and of those that are as long the first; a warning of the
-      first one says if there are more.
+      One to MAX_NOTES notes: the longest, and of equally long ones the first. If there are more, the first note has a
+      warning.
 
     Raises:
-      ValueError: there is no note in that part; the sentence says what seems to be there instead.
+      ValueError: there is no note in that part; the message suggests what it contains instead.
 
     >>> import numpy as np
     >>> from helpers import matching
@@ -297,10 +298,12 @@ def find_notes(
     rate = recording.sample_rate
     begin, stop = _part(recording, start, end)
     if pitch is not None and not pitches.UNKNOWN[0] <= pitch <= pitches.UNKNOWN[1]:
-        raise ValueError(f"pitch is {pitch}; it is a MIDI number from {pitches.UNKNOWN[0]} to {pitches.UNKNOWN[1]}")
+        raise ValueError(
+            f"pitch is {pitch}; it must be a MIDI number from {pitches.UNKNOWN[0]} to {pitches.UNKNOWN[1]}"
+        )
     wave = recording.samples[round(begin * rate) : round(stop * rate)]
     if _is_silent(wave):
-        raise ValueError(f"there is silence from {begin:.2f} to {stop:.2f} s: choose a part in which a note sounds")
+        raise ValueError(f"it is silent from {begin:.2f} to {stop:.2f} s: choose a part in which a note sounds")
     level = _level(wave, rate)
     sounds = level > max(-HEARD_DB, min(float(np.percentile(level, 5)) + ABOVE_NOISE_DB, -HEARD_DB / 2))
     spans = [_whole(sounds)] if pitch is not None else _spans(wave, rate, level, sounds)
@@ -313,7 +316,7 @@ def find_notes(
     if not heard:
         raise ValueError(_what_instead(wave, rate, level))
     if len(spans) > MAX_NOTES:
-        said = f"{len(spans)} notes are in it, and the longest {MAX_NOTES} are used: choose a part with fewer"
+        said = f"it has {len(spans)} notes, of which the longest {MAX_NOTES} are used: choose a part with fewer"
         heard[0] = dataclasses.replace(heard[0], warnings=(*heard[0].warnings, said))
     return heard
 
@@ -322,17 +325,17 @@ def _part(recording: Recording, start: float | None, end: float | None) -> tuple
     begin = 0.0 if start is None else float(start)
     stop = recording.duration if end is None else min(float(end), recording.duration)
     if not 0 <= begin < stop:
-        raise ValueError(f"from {begin:g} to {stop:g} s is no part of a recording of {recording.duration:.2f} s")
+        raise ValueError(f"{begin:g} to {stop:g} s is not a part of a recording of {recording.duration:.2f} s")
     if stop - begin < MIN_SECONDS:
         raise ValueError(
-            f"a part of {1000 * (stop - begin):.0f} ms is too short to have a pitch and a timbre; "
+            f"a part of {1000 * (stop - begin):.0f} ms is too short for a pitch and a timbre; at least "
             f"{1000 * MIN_SECONDS:.0f} ms are needed, and a second is better"
         )
     return begin, stop
 
 
 def _level(wave: np.ndarray, rate: int) -> np.ndarray:
-    """Root mean square every STEP, dB below the loudest."""
+    """Root mean square at intervals of STEP, dB relative to the loudest."""
     step = round(STEP * rate)
     padded = np.pad(np.asarray(wave, np.float64), (0, -len(wave) % step + step))
     power = np.square(padded).reshape(-1, step).mean(axis=1)
@@ -341,13 +344,13 @@ def _level(wave: np.ndarray, rate: int) -> np.ndarray:
 
 
 def _whole(sounds: np.ndarray) -> tuple[float, float, float]:
-    """Start, end and until of all that sounds, as one note."""
+    """Start, end and until of one note that spans everything above silence (s)."""
     heard = np.flatnonzero(sounds)
     return max(heard[0] * STEP - BEFORE, 0.0), (heard[-1] + 1) * STEP, len(sounds) * STEP
 
 
 def _spans(wave: np.ndarray, rate: int, level: np.ndarray, sounds: np.ndarray) -> list[tuple[float, float, float]]:
-    """Start, end and until of each note that lasts MIN_SECONDS, s."""
+    """Start, end and until of each note that lasts at least MIN_SECONDS (s)."""
     starts = _onsets(wave, rate, level, sounds)
     stops = [*starts[1:], len(sounds)]
     spans = []
@@ -360,8 +363,8 @@ def _spans(wave: np.ndarray, rate: int, level: np.ndarray, sounds: np.ndarray) -
 
 
 def _onsets(wave: np.ndarray, rate: int, level: np.ndarray, sounds: np.ndarray) -> list[int]:
-    """Where notes begin, in steps: after silence, where the spectrum rises and either pitch or level is new, or where
-    one held pitch follows another without a stroke.
+    """The onsets of notes, in steps: after silence, where the spectrum rises and the pitch changes or the level rises,
+    or where one steady pitch follows another without an attack.
     """
     rising = np.flatnonzero(np.diff(np.concatenate([[False], sounds]).astype(int)) == 1)
     flux = _flux(wave, rate, len(level))
@@ -383,7 +386,7 @@ def _onsets(wave: np.ndarray, rate: int, level: np.ndarray, sounds: np.ndarray) 
 
 
 def _flux(wave: np.ndarray, rate: int, steps: int) -> np.ndarray:
-    """By how many dB the bands of a mel spectrum rise in the mean, every STEP."""
+    """Mean rise of the bands of a mel spectrum, dB, at intervals of STEP."""
     librosa = compiled.librosa()
     size = 1 << round(0.04 * rate).bit_length()
     power = librosa.feature.melspectrogram(y=wave, sr=rate, n_fft=size, hop_length=round(STEP * rate), n_mels=64)
@@ -394,14 +397,14 @@ def _flux(wave: np.ndarray, rate: int, steps: int) -> np.ndarray:
 
 
 def _slurs(wave: np.ndarray, rate: int, steps: int) -> list[int]:
-    """Where one held pitch follows another, in steps."""
+    """The places where one steady pitch follows another, in steps."""
     wide, apart = round(STEADY_SECONDS / STEP), round(STEP_SECONDS / STEP)
     if steps <= 2 * wide + apart:
         return []
     times, curve = pitches.swift_f0_curve(wave, rate)
     curve = curve[np.minimum(np.searchsorted(times, np.arange(steps) * STEP), len(curve) - 1)]
     held = np.lib.stride_tricks.sliding_window_view(curve, wide)
-    low, pitch, high = np.percentile(held, [10, 50, 90], axis=1)  # not numbers where one in the window is none
+    low, pitch, high = np.percentile(held, [10, 50, 90], axis=1)  # NaN if any value in the window is
     pitch[~(high - low <= STEADY_SEMITONES)] = np.nan
     moved = np.abs(pitch[wide + apart :] - pitch[: -wide - apart]) > SAME_SEMITONES
     edges = np.flatnonzero(np.diff(np.concatenate([[False], moved, [False]])))
@@ -409,7 +412,7 @@ def _slurs(wave: np.ndarray, rate: int, steps: int) -> list[int]:
 
 
 def _is_new(wave: np.ndarray, rate: int, level: np.ndarray, before: int, at: int) -> bool:
-    """Whether a note begins at a step, and not only something within the one that began at `before`."""
+    """Whether a new note begins at a step, as opposed to a change within the note that began at `before`."""
     near = round(0.06 / STEP)
     if level[at : at + near].max() - level[max(at - near, 0) : at].min() >= STRUCK_DB:
         return True
@@ -420,7 +423,7 @@ def _is_new(wave: np.ndarray, rate: int, level: np.ndarray, before: int, at: int
 
 
 def _is_slurred(wave: np.ndarray, rate: int, level: np.ndarray, before: int, at: int) -> bool:
-    """Whether a note begins at a step without a stroke, and it is not the tracker that went to another octave."""
+    """Whether a new note begins at a step without an attack, as opposed to an octave error of the tracker."""
     if level[at : at + round(MIN_SECONDS / STEP)].max() < level[before:at].max() - TAIL_DB:
         return False
     parts = _around(wave, rate, before, at)
@@ -454,31 +457,33 @@ def _described(
         chosen, share = _likeliest(tone, heard, rate)
         if heard[-1] - heard[0] > pitches.DISAGREE_CENTS / 100:
             said = " and ".join(f"{name} {_named(value)}" for name, value in readings.items())
-            warnings.append(f"the trackers disagree: {said}; listen, and say which it is if {_named(chosen)} is wrong")
+            warnings.append(
+                f"the pitch trackers disagree: {said}; listen, and give the pitch if {_named(chosen)} is wrong"
+            )
         elif len(heard) < len(readings):
             deaf = next(name for name, value in readings.items() if not np.isfinite(value))
             if deaf != "SwiftF0" or chosen >= pitches.SWIFT_LOWEST:
-                warnings.append(f"{deaf} hears no pitch: listen, and say which it is if {_named(chosen)} is wrong")
+                warnings.append(f"{deaf} detects no pitch: listen, and give the pitch if {_named(chosen)} is wrong")
         if (spread := _spread(tracks)) > WANDERS:
             warnings.append(
-                f"its pitch moves over {spread:.1f} semitones, as in speech, a slide, a drum or a bird's song; the "
-                f"match holds {_named(chosen)}: record a note that is held"
+                f"its pitch moves over {spread:.1f} semitones, as in speech, a slide, a drum or birdsong; the match "
+                f"is at a steady {_named(chosen)}: record a note of steady pitch"
             )
         if share < ONE_NOTE:
             warnings.append(
-                f"{100 * (1 - share):.0f} % of it do not belong to {_named(chosen)}: a chord, several voices or "
-                "noise; record one note alone"
+                f"{100 * (1 - share):.0f} % of its energy is not part of {_named(chosen)}: a chord, several voices or "
+                "noise; record a single note"
             )
         if not LOWEST_SURE <= chosen <= HIGHEST_SURE:
             warnings.append(
-                f"{_named(chosen)} is at the end of what the trackers can hear, and what lies beyond is heard as that: "
+                f"{_named(chosen)} is at the limit of the pitch trackers, which report notes beyond it as this one: "
                 "listen, and record a note between C1 and C7 if you can"
             )
     else:
         chosen = float(pitch)
         if not any(abs(value - pitch) <= 1 for value in heard):
             said = ", ".join(f"{name} {_named(value)}" for name, value in readings.items())
-            warnings.append(f"you said {note_name(pitch)}, and no tracker hears that ({said})")
+            warnings.append(f"you gave {note_name(pitch)}, but no tracker detects that pitch ({said})")
     midi = round(chosen)
     return RecordedNote(start, end, until, midi, _cents(tone, chosen, midi, rate), readings, tuple(warnings))
 
@@ -488,7 +493,7 @@ def _named(value: float) -> str:
 
 
 def _partials(tone: np.ndarray, midi: float, rate: int) -> Partials | None:
-    """The note taken apart, in its first seconds; None where it is too short for partials to stand apart."""
+    """The partials of the first LISTENED_SECONDS of a note; None if it is too short to resolve them."""
     part = tone[: round(LISTENED_SECONDS * rate)].astype(np.float64)
     hertz = note_hertz(midi)
     if len(part) < RESOLVED_PERIODS * rate / hertz:
@@ -497,16 +502,16 @@ def _partials(tone: np.ndarray, midi: float, rate: int) -> Partials | None:
 
 
 def _likeliest(tone: np.ndarray, heard: Sequence[float], rate: int) -> tuple[float, float]:
-    """Of some pitches the one whose partials hold most of a note's energy, and the largest share that one holds."""
+    """The pitch whose partials hold most of a note's energy, and the largest share of energy of any pitch."""
     shares = [_share(tone, value, rate) for value in heard]
-    # The octave below a note has all of its partials too, so that the higher one is right where both fit.
+    # The octave below a note includes all of its partials, so the higher pitch is right if both fit.
     return max(value for value, share in zip(heard, shares, strict=True) if share >= NEARLY * max(shares)), max(shares)
 
 
 def _share(tone: np.ndarray, midi: float, rate: int) -> float:
-    """Of a note's energy, what lies on the partials of a pitch; less where its lowest partials are missing.
+    """The share of a note's energy that is in the partials of a pitch; 0 if the pitch's lowest partials are missing.
 
-    Every chord lies on the partials of some very low tone, but that tone's own lowest are not in it.
+    The partials of any chord are also partials of some very low pitch, but that pitch's lowest partials are missing.
     """
     found = _partials(tone, midi, rate)
     if found is None:
@@ -520,14 +525,14 @@ def _share(tone: np.ndarray, midi: float, rate: int) -> float:
 
 
 def _spread(tracks: Mapping[str, np.ndarray]) -> float:
-    """Semitones between the lowest and the highest tenth of what the steadier tracker hears."""
+    """Semitones between the 10th and 90th percentiles of the pitch, by the steadier tracker."""
     return min(
         (float(np.subtract(*np.percentile(track, [90, 10]))) for track in tracks.values() if len(track)), default=0.0
     )
 
 
 def measured_cents(tone: np.ndarray, midi: float, rate: int) -> float:
-    """How far a note lies above a MIDI number, by its first partials: cents, not a number where they say nothing."""
+    """Deviation of a note from a MIDI number in cents, by its lowest partials; NaN if they cannot be measured."""
     found = _partials(tone, midi, rate)
     if found is None or not found.energies.sum() > found.noise:
         return float("nan")
@@ -539,29 +544,27 @@ def measured_cents(tone: np.ndarray, midi: float, rate: int) -> float:
 
 
 def _cents(tone: np.ndarray, heard: float, midi: int, rate: int) -> float:
-    """How far a recorded note lies above a MIDI number: by its partials or, where they say nothing, as it was heard."""
+    """Deviation of a recorded note from a MIDI number in cents, by its partials or else by the trackers' pitch."""
     off = measured_cents(tone, heard, rate)
     exact = heard + (off / 100 if np.isfinite(off) else 0.0)
     return float(np.clip(100 * (exact - midi), -50.0, 50.0))
 
 
 def _what_instead(wave: np.ndarray, rate: int, level: np.ndarray) -> str:
-    """A sentence for a sound without a pitch."""
+    """The error message for a sound without a pitch."""
     power = np.square(np.abs(np.fft.rfft(wave * np.hanning(len(wave)))))
     high = power[int(note_hertz(pitches.UNKNOWN[1]) * len(wave) / rate) :]
     flatness = np.exp(np.mean(np.log(high + EPSILON))) / (np.mean(high) + EPSILON) if len(high) else 1.0
     if high.sum() > HIGH_SHARE * power.sum() and flatness < TONAL:
         return (
-            f"what sounds lies above {note_name(pitches.UNKNOWN[1])}, as in a bird's song or a whistle, higher than "
-            "any note of the model: record a lower one"
+            f"the sound is above {note_name(pitches.UNKNOWN[1])}, as in birdsong or a whistle, higher than any note of "
+            "the model: record a lower one"
         )
-    begins = int(np.argmax(level >= -ATTACK_DB))  # noise has its peak anywhere
+    begins = int(np.argmax(level >= -ATTACK_DB))  # not the peak, which can be anywhere in noise
     after = level[begins : begins + round(DECAYS_SECONDS / STEP) + 1]
     if after[-1] <= -DECAYS_DB or len(after) < DECAYS_SECONDS / STEP:
-        return (
-            "no pitch is heard, as in a drum or a click: record a note of an instrument that has one, or say its pitch"
-        )
+        return "no pitch is detected, as in a drum or a click: record a note of a pitched instrument, or give its pitch"
     return (
-        "no pitch is heard, as in noise, breath or a crowd: record one note alone, nearer to the microphone, "
-        "or say its pitch"
+        "no pitch is detected, as in noise, breath or a crowd: record a single note, closer to the microphone, or give "
+        "its pitch"
     )

@@ -16,7 +16,7 @@ Notebook: 04_generate, 07_songs.
 
 from . import original, report, shaping
 from .apart import played, recipe_of, stems
-from .generating import Progress, generate_notes
+from .batches import Progress, generate_notes
 from .mixing import shape_note
 from .planning import plan, resolve
 from .rendering import Clip, render, reproduce

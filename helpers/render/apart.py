@@ -19,8 +19,8 @@ from ..errors import in_one_line
 from ..files import naming
 from ..midi import Changes, Note, Song, Track
 from . import original
+from .batches import Progress
 from .controllers import MAX_BEND
-from .generating import Progress
 from .mixing import SOUNDFONT, Mixer
 from .planning import plan
 from .rendering import Clip, fill, mixer_of, model_of

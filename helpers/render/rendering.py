@@ -30,7 +30,7 @@ from ..instruments import Instrument, Timeline, check_model
 from ..limits import MAX_PLAYED, check_length
 from ..midi import Song
 from . import original
-from .generating import Progress, generate_notes
+from .batches import Progress, generate_notes
 from .mixing import Mixer
 from .planning import plan, resolve
 from .report import Recipe, RenderReport, TrackReport, read_recipe

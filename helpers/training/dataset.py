@@ -1,28 +1,29 @@
-"""Notes to train on: from sound files, from NSynth or from a soundfont, kept as spectrograms on disk.
+"""Notes to train on, from sound files, NSynth or a soundfont, cached on disk as spectrograms.
 
-    notes = open_data("soundfont:", config, "outputs/cache")     # 976 notes, anywhere, in about a minute
-    notes.batch([0, 7, 31]), notes.labels[[0, 7, 31]]             # what the discriminator calls real
+    notes = open_data("soundfont:", config, "outputs/cache")     # 976 notes, on any machine, in about a minute
+    notes.batch([0, 7, 31]), notes.labels[[0, 7, 31]]             # a batch of real notes for the discriminator
 
-Where notes come from, and what each way costs (G = 10^9 bytes; the cache comes on top, 0.52 MB a note):
+Sources of notes, and the size of each (GB = 10^9 bytes; the cache takes another 0.52 MB per note):
 
     a folder of notes     .wav or .flac with NSynth names: guitar_acoustic_010-060-100.wav is instrument-pitch-velocity
-    a folder with         NSynth as "json/wav": about 25 GB to download, 289,205 notes to train on of 305,979 (39 GB of
-      examples.json       samples); the sound lies in audio/ beside the file
-    .tfrecord             NSynth as "tfrecord", a file or a folder of them: samples as float32, 256 kB a note, so about
-                          74 GB for the notes to train on. Read twice from end to end, never unpacked
-    tfds:nsynth/          the 60,788 notes that GANSynth was trained on, if `tensorflow_datasets` is installed. What it
-      gansynth_subset     has prepared on this disk is used, else its public bucket is streamed: it reads 16 GB, and
-                          keeps nothing but the cache. (Preparing them oneself downloads 78 GB.)
-    soundfont:            rendered here from any General MIDI soundfont: soundfont:FILE.sf2, or the 6 MB one that comes
-                          with pretty_midi. Nothing to download
+    a folder with         NSynth as "json/wav": about 25 GB to download, 289,205 of 305,979 notes for training (39 GB of
+      examples.json       samples); the sound files are in audio/ next to it
+    .tfrecord             NSynth as "tfrecord", a file or a folder of them: samples as float32, 256 kB per note, about
+                          74 GB for the training notes. It is read twice from end to end and never unpacked
+    tfds:nsynth/          the 60,788 notes that GANSynth was trained on, if `tensorflow_datasets` is installed. If it is
+      gansynth_subset     not prepared on this disk, 16 GB are streamed from its public bucket, and only the cache is
+                          stored. (Preparing it yourself downloads 78 GB.)
+    soundfont:            rendered from any General MIDI soundfont: soundfont:FILE.sf2, or the 6 MB one that comes with
+                          pretty_midi. There is nothing to download
 
-The cache. A note is the normalised spectrogram of SPEC section 5 as int16: 32 GB for the 60,788. On eight notes of
-NSynth, the sound of what comes back differs from the sound of what went in by 73 dB signal to noise at worst; float16,
-of the same size, has 54 dB, and int8 has 17. Nothing is lost to clipping: with the published constants a note's
-magnitudes and frequencies stay within the normaliser's range. One core computes about 70 notes a second.
+The cache stores each note as the normalised spectrogram of SPEC section 5 in int16: 32 GB for the 60,788 notes. On
+eight notes of NSynth, audio from cached spectrograms has a signal-to-noise ratio of 73 dB at worst, compared with audio
+from the originals; float16, of the same size, has 54 dB, and int8 has 17. Nothing is clipped: with the published
+constants, the magnitudes and frequencies of notes are within the normaliser's range. One core computes about 70 notes
+per second.
 
-A cache is a folder of two files, `spectrograms.int16` and `notes.jsonl` (a line a note, or a line a problem). It is
-written under the name KEY.partial and renamed when it is complete; the next call goes on with one that was interrupted.
+A cache is a folder of two files, `spectrograms.int16` and `notes.jsonl` (one line for each note or problem). It is
+built in KEY.partial and renamed when it is complete; if that was interrupted, the next call continues it.
 
 Source: Engel et al. 2017 (NSynth); SPEC sections 5, 6 and 12. Notebook: 08_train.
 """
@@ -53,30 +54,30 @@ from ..gansynth import spectral
 from ..gansynth.config import MAX_PITCH, MIN_PITCH, NUM_PITCHES, Config
 from ..terminal import say
 
-SOURCES = ("acoustic", "electronic", "synthetic")  # NSynth's, in its order
-TRAINED_SOURCES = ("acoustic",)  # of them, those that a model is trained on if nothing else is said
+SOURCES = ("acoustic", "electronic", "synthetic")  # NSynth's instrument sources, in its order
+TRAINED_SOURCES = ("acoustic",)  # those used for training by default
 FAMILIES = (
     "bass", "brass", "flute", "guitar", "keyboard", "mallet", "organ", "reed", "string", "synth_lead", "vocal",
 )  # fmt: skip
 NSYNTH_RATE = 16000  # Hz
-MAX_RECORD_BYTES = 64 << 20  # of a note in a tfrecord; NSynth's have 256 kB
-SILENCE = 1e-4  # a peak below this, three steps of 16 bits, is silence
-SHOWN_PROBLEMS = 20  # lines; all of them are in `Notes.problems`
+MAX_RECORD_BYTES = 64 << 20  # of a note in a tfrecord; NSynth's take 256 kB
+SILENCE = 1e-4  # a note whose peak is below this, three steps of 16 bits, counts as silent
+SHOWN_PROBLEMS = 20  # the most that are printed; all of them are in `Notes.problems`
 
 # The cache.
-FORMAT = 1  # of the files below; another number is another cache
+FORMAT = 1  # version of the files below, part of the cache's key
 SPECTROGRAMS, NOTES = "spectrograms.int16", "notes.jsonl"
-SCALE = 32767  # of a normalised 1
-BATCH = 16  # notes written together
+SCALE = 32767  # the integer that stands for a normalised 1
+BATCH = 16  # notes written at a time
 
 # Rendering a soundfont: sixteen General MIDI programs, counted from 0, that span ten of NSynth's families.
 PROGRAMS = (0, 6, 9, 11, 12, 16, 19, 24, 32, 40, 42, 52, 56, 60, 68, 73)
 VELOCITIES = (100,)
-HELD_SHARE = 3 / 4  # of a note's length with the key down, as in NSynth
-RING_SECONDS = 0.5  # between two notes, for what the resampling filter smears
+HELD_SHARE = 3 / 4  # share of a note's length for which the key is down, as in NSynth
+RING_SECONDS = 0.5  # gap between two notes, to keep the resampling filter from mixing them
 PEAK = 0.9  # of each instrument's loudest note
-PITCHES_AT_ONCE = 16  # rendered together, to bound memory
-# NSynth family of each eight General MIDI programs; voices lie among the ensembles, and the last four groups have none.
+PITCHES_AT_ONCE = 16  # rendered together, to limit memory
+# NSynth family of each group of eight General MIDI programs, none for the last four; voices are among the ensembles.
 _GROUPS = (
     "keyboard", "mallet", "organ", "guitar", "bass", "string", "string", "brass", "reed", "flute", "synth_lead",
     "synth_lead",
@@ -87,20 +88,20 @@ _NAME = re.compile(r"(?P<instrument>.+)-(?P<pitch>\d{1,4})-(?P<velocity>\d{1,4})
 _INSTRUMENT = re.compile(f"(?P<family>{'|'.join(FAMILIES)})_(?P<source>{'|'.join(SOURCES)})_.+")
 
 _Play = Callable[[bytes, bytes], np.ndarray]  # a soundfont and a score -> samples [n, 2]
-Sound = Callable[[], tuple[np.ndarray, int]]  # samples [n] or [n, channels] and their rate; ValueError if it has none
-Item = tuple["Entry", Sound] | str  # a note, or in words why it is none
+Sound = Callable[[], tuple[np.ndarray, int]]  # samples [n] or [n, channels] and their rate; ValueError if unreadable
+Item = tuple["Entry", Sound] | str  # a note, or a description of why it cannot be used
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """What is known of a note beside its sound.
+    """A note's metadata.
 
     Attributes:
-      name: of the note.
+      name: name of the note.
       pitch: MIDI number.
       velocity: 0 to 127.
-      family: one of FAMILIES.
-      source: one of SOURCES.
+      family: one of FAMILIES, or None if unknown.
+      source: one of SOURCES, or None if unknown.
     """
 
     name: str
@@ -111,27 +112,28 @@ class Entry:
 
     @property
     def instrument(self) -> str:
-        """What plays it, by names like NSynth's: guitar_acoustic_010-060-100 -> guitar_acoustic_010; else the name."""
+        """The instrument in a name like NSynth's: guitar_acoustic_010-060-100 -> guitar_acoustic_010; else the name."""
         found = _NAME.fullmatch(self.name.rpartition("/")[2])
         return found["instrument"] if found else self.name
 
 
 @dataclasses.dataclass(frozen=True)
 class _Source:
-    """Somewhere that notes come from."""
+    """A source of notes."""
 
-    identity: list[Any]  # JSON that changes whenever the notes could
-    items: Callable[[], Iterator[Item]]  # always in one order
-    count: int | None = None  # of items, at most; None if going through them without their sounds is quick
+    identity: list[Any]  # JSON that changes whenever the notes may have changed
+    items: Callable[[], Iterator[Item]]  # always in the same order
+    count: int | None = None  # upper limit of the number of items; None if they can be counted quickly
 
 
 class Notes:
-    """Notes with their spectrograms, which stay on disk until a batch is asked for.
+    """Notes with their spectrograms, which are read from disk batch by batch.
 
     Attributes:
       labels: int32 [n], pitch - MIN_PITCH: the classes of the discriminator.
-      pitch_counts: int64 [61], notes of each class; training draws its labels in these shares.
-      names, families: a str a note; the family is None where it is not known.
+      pitch_counts: int64 [61], number of notes of each class; training draws its labels in these proportions.
+      names: name of each note.
+      families: family of each note, or None if unknown.
       velocities: int32 [n], 0 to 127.
       problems: a line for each note that could not be used.
       path: the cache's folder.
@@ -171,26 +173,27 @@ def open_data(
     velocities: Sequence[int] = VELOCITIES,
     progress: bool = True,
 ) -> Notes:
-    """Notes to train on; their spectrograms are computed on the first call and found in the cache on later ones.
+    """Open notes to train on. Their spectrograms are computed by the first call and read from the cache by later ones.
 
     A note that cannot be used (a broken file, another sample rate, several channels, silence, no pitch) is reported in
-    one line and left out. How large the cache becomes is printed before it is begun.
+    one line and left out. The size of the cache is printed before it is built.
 
     Args:
       source: a folder, a `.tfrecord`, "tfds:nsynth/gansynth_subset" or "soundfont:[FILE.sf2]"; see the module.
-      config: the model to train: its rate, its note's length and its spectrogram.
-      cache_dir: caches lie here, each in a folder of its own, and can be deleted at will.
-      pitches: the lowest and the highest MIDI pitch that are used.
-      sources: of NSynth's instrument sources, those that are used. A note whose source is not known is used too.
-      families: of NSynth's instrument families, those that are used; None for all.
-      programs: General MIDI programs that a soundfont is rendered with, counted from 0 ...
-      velocities: ... and how hard its keys are struck, 1 to 127.
+      config: the model to train, which determines sample rate, length of a note and kind of spectrogram.
+      cache_dir: the folder of all caches. Each is a folder in it and may be deleted at any time.
+      pitches: the lowest and the highest MIDI pitch to use.
+      sources: which of NSynth's instrument sources to use. Notes of unknown source are used too.
+      families: which of NSynth's instrument families to use; None for all.
+      programs: General MIDI programs to render from a soundfont, counted from 0.
+      velocities: MIDI velocities to render from a soundfont, 1 to 127.
       progress: show progress bars.
 
     Raises:
-      FileNotFoundError, ImportError: the source is not there, or a package that it takes is not.
-      ValueError: it is none that is known, or has no note that can be used; or one of the choices makes no sense.
-      OSError: the cache does not fit on its disk, or cannot be written.
+      FileNotFoundError: the source does not exist.
+      ImportError: a package that the source needs is not installed.
+      ValueError: the source is not of a known kind or has no usable note, or another argument is invalid.
+      OSError: the cache does not fit on its disk or cannot be written.
 
     >>> from helpers import train
     >>> from helpers.gansynth.config import Config
@@ -216,12 +219,12 @@ def open_data(
         opened = _open(folder, config)
         if opened is None:
             if folder.exists():
-                say(f"the cache in {folder} is damaged and is built anew")
+                say(f"the cache in {folder} is damaged and is being rebuilt")
                 shutil.rmtree(folder)
             _build(folder, found, wanted, str(source), config, progress)
             opened = _open(folder, config)
     if opened is None:
-        raise OSError(f"the cache in {folder} cannot be read back: is its disk in order?")
+        raise OSError(f"the cache in {folder} cannot be read after writing it; the disk may be faulty")
     for problem in opened.problems[:SHOWN_PROBLEMS]:
         say(problem)
     if len(opened.problems) > SHOWN_PROBLEMS:
@@ -230,12 +233,12 @@ def open_data(
 
 
 class Sounds:
-    """The notes of a source as they sound, read when they are asked for and kept nowhere.
+    """The audio of a source's notes, read on request and not cached.
 
     Attributes:
-      entries: what is known of each note.
-      problems: a line for each item that is no note.
-      identity: a text that changes whenever the notes could.
+      entries: metadata of each note.
+      problems: a line for each item that is not a usable note.
+      identity: a text that changes whenever the notes may have changed.
     """
 
     def __init__(self, found: _Source, wanted: Callable[[Item], bool], config: Config):
@@ -244,7 +247,7 @@ class Sounds:
         self.entries = [item[0] for item in items if not isinstance(item, str)]
         self.problems = [one_line(item) for item in items if isinstance(item, str)]
         names = hashlib.sha256("\n".join(entry.name for entry in self.entries).encode()).hexdigest()
-        self.identity = json.dumps([found.identity, names])  # the names tell which of them were asked for
+        self.identity = json.dumps([found.identity, names])  # the names depend on which notes were selected
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -253,7 +256,7 @@ class Sounds:
         return filter(self._wanted, self._found.items())
 
     def read(self, indices: Sequence[int] | np.ndarray) -> Iterator[tuple[int, np.ndarray | str]]:
-        """The notes with these numbers, in the source's order: (number, samples [audio_length], or what is wrong)."""
+        """The notes of these numbers, in the source's order: (number, samples [audio_length] or an error message)."""
         asked = set(np.asarray(indices, np.intp).tolist())
         notes = (item for item in self._items() if not isinstance(item, str))
         for number, (entry, sound) in enumerate(notes):
@@ -275,20 +278,20 @@ def open_sounds(
     programs: Sequence[int] = PROGRAMS,
     velocities: Sequence[int] = VELOCITIES,
 ) -> Sounds:
-    """The notes of a source without spectrograms, for listening to them. Arguments and errors as for `open_data`."""
+    """Open the notes of a source as audio, without spectrograms. Arguments and errors as for `open_data`."""
     _check_choices(pitches, sources, families, programs, velocities)
     found = _find(source, config, pitches, programs, velocities)
     wanted = functools.partial(_is_wanted, pitches=pitches, sources=sources, families=families)
     sounds = Sounds(found, wanted, config)
     if not len(sounds):
         problems = sounds.problems
-        why = f"{len(problems)} problems, the first: {problems[0]}" if problems else "none is of the kinds asked for"
-        raise ValueError(f"{source} has no note that can be used: {why}")
+        why = f"{len(problems)} problems, the first: {problems[0]}" if problems else "none is of the requested kinds"
+        raise ValueError(f"{source} has no usable note: {why}")
     return sounds
 
 
 def crop_or_pad(wave: np.ndarray, length: int) -> np.ndarray:
-    """The first `length` samples, or all of them in the middle of zeros, the odd zero in front. Source: SPEC 12."""
+    """The first `length` samples, or all of them centred in zeros, an odd zero at the start. Source: SPEC 12."""
     missing = max(length - len(wave), 0)
     return np.pad(wave[:length], (missing - missing // 2, missing // 2))
 
@@ -304,7 +307,7 @@ def _check_choices(
     velocities: Sequence[int],
 ) -> None:
     if not MIN_PITCH <= pitches[0] <= pitches[1] <= MAX_PITCH:
-        raise ValueError(f"pitches is {pitches!r}; the model knows {MIN_PITCH} to {MAX_PITCH}, the lower one first")
+        raise ValueError(f"pitches is {pitches!r}; expected a range within {MIN_PITCH} to {MAX_PITCH}, lowest first")
     for name, chosen, known in (("sources", sources, SOURCES), ("families", families, FAMILIES)):
         if isinstance(chosen, str) or not set(chosen or ()) <= set(known):
             raise ValueError(f"{name} is {chosen!r}; expected some of {', '.join(known)}")
@@ -314,7 +317,7 @@ def _check_choices(
 
 
 def _is_wanted(item: Item, pitches: tuple[int, int], sources: Sequence[str], families: Sequence[str] | None) -> bool:
-    """Whether a note is of the kinds asked for; problems always are."""
+    """Whether a note is of the requested kinds; always true for problems."""
     if isinstance(item, str):
         return True
     entry = item[0]
@@ -330,7 +333,7 @@ def _find(
     programs: Sequence[int],
     velocities: Sequence[int],
 ) -> _Source:
-    """The kind of source that is meant, looked at but not read."""
+    """The source that a name or path stands for, checked but not read."""
     kind, _, rest = str(source).partition(":")
     if kind == "soundfont":
         return _soundfont(rest, config, pitches, programs, velocities)
@@ -338,7 +341,7 @@ def _find(
         return _tfds(rest)
     path = as_path(source)
     if not path.exists():
-        raise FileNotFoundError(f"no notes at {path}: there is no such file or folder")
+        raise FileNotFoundError(f"no notes at {path}: no such file or folder")
     if path.is_file() and _is_tfrecord(path):
         return _tfrecords([path])
     if path.is_dir():
@@ -347,18 +350,18 @@ def _find(
         files = sorted(file for file in path.iterdir() if file.is_file())
         return _tfrecords(records) if (records := [f for f in files if _is_tfrecord(f)]) else _folder(path, config)
     raise ValueError(
-        f"{path} holds no notes that can be read: expected a folder of .wav or .flac files, one with an examples.json, "
+        f"{path} is not a source of notes: expected a folder of .wav or .flac files, one with an examples.json, "
         "a .tfrecord, 'tfds:nsynth/gansynth_subset' or 'soundfont:'"
     )
 
 
 def _entry(name: str, pitch: Any, velocity: Any, family: Any = None, source: Any = None) -> Entry:
-    """An Entry of values from outside; `source` is a word or NSynth's number of it."""
+    """An Entry from untrusted values; `source` is a name or NSynth's number for it."""
     for what, value in (("pitch", pitch), ("velocity", velocity)):
         if value is None:
             raise ValueError(f"{name} has no {what}")
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value <= 127:
-            raise ValueError(f"{name} has the {what} {value!r}, where MIDI knows 0 to 127")
+            raise ValueError(f"{name} has the {what} {value!r}; MIDI allows 0 to 127")
     if isinstance(source, (int, np.integer)) and 0 <= source < len(SOURCES):
         source = SOURCES[source]
     known = family if family in FAMILIES else None, source if source in SOURCES else None
@@ -366,7 +369,7 @@ def _entry(name: str, pitch: Any, velocity: Any, family: Any = None, source: Any
 
 
 def _stat(path: Path, name: str) -> list[Any]:
-    """What changes when a file does."""
+    """Name, size and modification time of a file, to detect changes."""
     status = path.stat()
     return [name, status.st_size, status.st_mtime_ns]
 
@@ -375,7 +378,7 @@ def _stat(path: Path, name: str) -> list[Any]:
 
 
 def _folder(path: Path, config: Config) -> _Source:
-    """Notes whose file names tell instrument, pitch and velocity."""
+    """A folder of sound files whose names give instrument, pitch and velocity."""
     files = sorted(
         file
         for file in path.rglob("*")
@@ -402,7 +405,7 @@ def _folder(path: Path, config: Config) -> _Source:
 
 
 def _examples(path: Path, config: Config) -> _Source:
-    """NSynth's json/wav: `examples.json`, and the sounds in `audio/`."""
+    """NSynth's json/wav: `examples.json`, and the sound files in `audio/`."""
     listing = path / "examples.json"
     try:
         examples = json.loads(listing.read_bytes())
@@ -410,7 +413,7 @@ def _examples(path: Path, config: Config) -> _Source:
         raise ValueError(f"{listing} is not valid JSON: {error}") from None
     if not isinstance(examples, dict):
         raise ValueError(f"{listing} must hold one JSON object, not a {type(examples).__name__}")
-    # Only what lies there is opened, so no name can lead out of the folder.
+    # Only files listed here are opened, so no name can lead out of the folder.
     there = {file.name: file for file in sorted((path / "audio").glob("*")) if file.is_file()}
 
     def items() -> Iterator[Item]:
@@ -443,7 +446,7 @@ def _read(path: Path, length: int) -> tuple[np.ndarray, int]:
             head = file.read(8)
     except (soundfile.SoundFileError, OSError) as error:
         raise ValueError(f"is broken: {getattr(error, 'error_string', error)}") from None
-    # libsndfile makes do with what there is of a WAV; what was written without knowing its length says 2^32 - 1.
+    # libsndfile reads a truncated WAV without an error. Programs that do not know the length in advance put 2^32 - 1.
     promised = int.from_bytes(head[4:], "little")
     if head[:4] == b"RIFF" and path.stat().st_size < promised + 8 < 1 << 32:
         raise ValueError(f"is broken: it ends after {path.stat().st_size} of {promised + 8} bytes")
@@ -458,7 +461,7 @@ def _is_tfrecord(path: Path) -> bool:
 
 
 def _tfrecords(files: Sequence[Path]) -> _Source:
-    """NSynth's tfrecord: a `tf.train.Example` a note, with the features that NSynth's site lists."""
+    """NSynth's tfrecord: one `tf.train.Example` per note, with the features that NSynth's site lists."""
 
     def items() -> Iterator[Item]:
         from google.protobuf.message import DecodeError
@@ -474,13 +477,13 @@ def _tfrecords(files: Sequence[Path]) -> _Source:
                 except tf.errors.OpError:
                     record = None
                 if record is None:
-                    yield f"{file.name} is broken at record {number}; what comes after it is not used"
+                    yield f"{file.name} is broken at record {number}; the rest of the file is not used"
                     break
                 try:
                     features = tf.train.Example.FromString(record).features.feature
                     yield _example(features, f"record {number} of {file.name}")
                 except DecodeError:
-                    yield f"record {number} of {file.name} is broken: it is no tf.train.Example"
+                    yield f"record {number} of {file.name} is broken: it is not a tf.train.Example"
                 except ValueError as error:
                     yield str(error)
 
@@ -488,10 +491,10 @@ def _tfrecords(files: Sequence[Path]) -> _Source:
 
 
 def _whole_records(file: Path) -> tuple[int, bool]:
-    """How many records from the beginning of a file have a length that can be, and whether another one follows.
+    """The number of records at the start of a file that have a plausible length, and whether a broken one follows.
 
-    TensorFlow asks for the memory that a record says it takes, and ends the process if there is not so much. A record
-    is its length, a checksum of that, itself and its checksum. Source: record_writer.h of TensorFlow.
+    TensorFlow allocates the memory that a record declares, and kills the process if there is not enough. A record is
+    its length, a checksum of the length, the data and their checksum. Source: record_writer.h of TensorFlow.
     """
     count, at, size = 0, 0, file.stat().st_size
     with open(file, "rb") as content:
@@ -528,14 +531,14 @@ def _tfds(name: str) -> _Source:
         import tensorflow_datasets as tfds
     except ImportError:
         raise ImportError(
-            f"tfds:{name} takes a package that is not installed: pip install tensorflow-datasets"
+            f"tfds:{name} needs a package that is not installed: pip install tensorflow-datasets"
         ) from None
     try:
         builder = tfds.builder(name)
         if "train" not in builder.info.splits:  # not prepared on this disk
             builder = tfds.builder(name, try_gcs=True)
         version, count = str(builder.info.version), builder.info.splits["train"].num_examples
-    except Exception as error:  # of many kinds, from no such name to no network
+    except Exception as error:  # there are many kinds, from an unknown name to no network
         raise ValueError(f"tfds:{name} cannot be opened: {one_line(error) or type(error).__name__}") from None
 
     def items() -> Iterator[Item]:
@@ -544,7 +547,7 @@ def _tfds(name: str) -> _Source:
             try:
                 example = next(examples, None)
             except Exception as error:
-                raise OSError(f"tfds:{name} broke off ({one_line(error)}); start again to go on from here") from None
+                raise OSError(f"reading tfds:{name} failed ({one_line(error)}); run this again to continue") from None
             if example is None:
                 return
             note, instrument = example["id"].decode("utf-8", "replace"), example["instrument"]
@@ -569,7 +572,7 @@ def _tfds_sound(example: Mapping[str, Any]) -> tuple[np.ndarray, int]:
 def _soundfont(
     name: str, config: Config, pitches: tuple[int, int], programs: Sequence[int], velocities: Sequence[int]
 ) -> _Source:
-    """Notes of General MIDI programs, each program with its loudest note at PEAK."""
+    """Notes of General MIDI programs, the loudest note of each program scaled to PEAK."""
     from ..soundfont import play_apart, play_with
 
     if name:
@@ -579,11 +582,11 @@ def _soundfont(
 
         path = Path(pretty_midi.__file__).parent / "TimGM6mb.sf2"
     if not path.is_file():
-        raise FileNotFoundError(f"no soundfont at {path}: there is no such file")
+        raise FileNotFoundError(f"no soundfont at {path}: no such file")
     try:
         import midirenderer  # noqa: F401
     except ImportError:
-        raise ImportError("there is no soundfont player here: pip install midirenderer") from None
+        raise ImportError("rendering a soundfont needs the package midirenderer: pip install midirenderer") from None
     play = play_apart if name else play_with
     keys = [(velocity, pitch) for velocity in velocities for pitch in range(pitches[0], pitches[1] + 1)]
 
@@ -592,11 +595,11 @@ def _soundfont(
         try:
             _render(content, 0, keys[:1], config, play)
         except ValueError as error:
-            raise ValueError(f"{path} is not a soundfont that can be played: {error}") from None
+            raise ValueError(f"{path} is not a playable soundfont: {error}") from None
         for program in programs:
             group = _GROUPS[program // 8] if program // 8 < len(_GROUPS) else None
             family = "vocal" if program in _VOICES else group
-            # Rendered when the first of them is asked for, and let go with the last.
+            # All keys are rendered when the first is requested, and freed together with the last.
             render = functools.cache(functools.partial(_rendered, content, program, keys, config, play))
             for i, (velocity, pitch) in enumerate(keys):
                 entry = _entry(f"{path.stem}_{program:03d}-{pitch:03d}-{velocity:03d}", pitch, velocity, family)
@@ -610,7 +613,7 @@ def _soundfont(
 def _rendered(
     content: bytes, program: int, keys: Sequence[tuple[int, int]], config: Config, play: _Play
 ) -> np.ndarray | str:
-    """`_render`, or what is wrong, so that it is found out once and not for every note."""
+    """The result of `_render` or its error message, so that a failure is cached too and not repeated for every note."""
     try:
         return _render(content, program, keys, config, play)
     except ValueError as error:
@@ -625,7 +628,7 @@ def _nth_sound(render: Callable[[], np.ndarray | str], i: int, sample_rate: int)
 
 
 def _render(content: bytes, program: int, keys: Sequence[tuple[int, int]], config: Config, play: _Play) -> np.ndarray:
-    """One program's notes: float32 [keys, audio_length], the key down for three quarters of it, without reverb."""
+    """One program's notes without reverb: float32 [keys, audio_length], each held for three quarters of that length."""
     from ..audio import Audio, resample
     from ..soundfont import PLAYER_RATE
 
@@ -643,7 +646,7 @@ def _render(content: bytes, program: int, keys: Sequence[tuple[int, int]], confi
 
 
 def _score(program: int, keys: Sequence[tuple[int, int]], seconds: float) -> bytes:
-    """A MIDI file of one note after another, each cut off before the next."""
+    """A MIDI file of notes one after another, each silenced before the next."""
     import mido
 
     def control(number: int, value: int, time: int = 0) -> mido.Message:
@@ -658,7 +661,7 @@ def _score(program: int, keys: Sequence[tuple[int, int]], seconds: float) -> byt
         track.append(mido.Message("note_off", note=pitch, time=held))
         track.append(control(120, 0, round(1000 * (seconds + RING_SECONDS / 2)) - held))  # all sound off
         track.append(control(7, 127, round(1000 * RING_SECONDS / 2)))
-    score = mido.MidiFile(ticks_per_beat=1000)  # of a second each
+    score = mido.MidiFile(ticks_per_beat=1000)  # a beat lasts a second
     score.tracks.append(track)
     content = io.BytesIO()
     score.save(file=content)
@@ -682,7 +685,7 @@ def _row_bytes(config: Config) -> int:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Wait until no other process builds this cache."""
+    """Hold the lock of a cache, after waiting for any other process that is building it."""
     waiting = f"another process is building the cache in {folder}; waiting for it"
     with contextlib.ExitStack() as held:
         try:
@@ -695,7 +698,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _open(folder: Path, config: Config) -> Notes | None:
-    """A finished cache, or None if there is none or it is damaged."""
+    """A complete cache, or None if it does not exist or is damaged."""
     try:
         text = (folder / NOTES).read_text("utf-8")
         size = (folder / SPECTROGRAMS).stat().st_size
@@ -709,7 +712,7 @@ def _open(folder: Path, config: Config) -> Notes | None:
 
 
 def _outcomes(text: str) -> list[Entry | str]:
-    """The lines of `notes.jsonl`, notes and problems, up to the first that is damaged or not complete."""
+    """The notes and problems in `notes.jsonl`, up to the first line that is damaged or incomplete."""
     outcomes: list[Entry | str] = []
     for line in text.splitlines(keepends=True):
         try:
@@ -726,7 +729,7 @@ def _outcomes(text: str) -> list[Entry | str]:
 def _build(
     folder: Path, source: _Source, wanted: Callable[[Any], bool], shown_as: str, config: Config, progress: bool
 ) -> None:
-    """Compute a cache: on return it is there, whole."""
+    """Build a cache, or complete one whose building was interrupted."""
     partial, row_bytes = folder.with_suffix(".partial"), _row_bytes(config)
     count = source.count
     if count is None:
@@ -736,11 +739,11 @@ def _build(
     there = sum(isinstance(outcome, Entry) for outcome in done)
     say(f"spectrograms of up to {count:,} notes: {_size(count * row_bytes)} in {folder}")
     if done:
-        say(f"{there:,} of them are there from last time")
+        say(f"{there:,} of them have already been computed")
     need, free = (count - there) * row_bytes, shutil.disk_usage(folder.parent).free
     if need > free:
         raise OSError(
-            f"the cache takes {_size(need)} and {folder.parent} has {_size(free)} free; choose another folder"
+            f"the cache needs {_size(need)}, but {folder.parent} has {_size(free)} free; choose another folder"
         )
 
     partial.mkdir(exist_ok=True)
@@ -748,7 +751,7 @@ def _build(
     with tqdm(total=count, initial=there, desc="spectrograms", unit="note", disable=not progress) as bar:
         while batch := list(itertools.islice(items, BATCH)):
             outcomes, rows = _analyse(batch, config)
-            try:  # the spectrograms first: a line in the list says that its spectrogram is there
+            try:  # spectrograms first: a line in the list must imply that its spectrogram has been written
                 _append(partial / SPECTROGRAMS, b"".join(rows))
                 _append(partial / NOTES, "".join(_line(outcome) for outcome in outcomes).encode())
             except OSError as error:
@@ -758,13 +761,13 @@ def _build(
             bar.update(len(rows))
     if not any(isinstance(outcome, Entry) for outcome in done):
         shutil.rmtree(partial)
-        why = f"{len(done)} problems, the first: {done[0]}" if done else "none is of the pitches and kinds asked for"
-        raise ValueError(f"{shown_as} has no note that can be used: {why}")
+        why = f"{len(done)} problems, the first: {done[0]}" if done else "none is of the requested pitches and kinds"
+        raise ValueError(f"{shown_as} has no usable note: {why}")
     os.replace(partial, folder)
 
 
 def _analyse(batch: Sequence[Item], config: Config) -> tuple[list[Entry | str], list[bytes]]:
-    """What becomes of some items, and the packed spectrograms of those that are notes."""
+    """The outcome for each item, note or problem, and the packed spectrograms of the notes."""
     outcomes: list[Entry | str] = []
     rows = []
     for item in batch:
@@ -777,28 +780,28 @@ def _analyse(batch: Sequence[Item], config: Config) -> tuple[list[Entry | str], 
         except ValueError as error:
             outcomes.append(one_line(f"{entry.name} {error}"))
             continue
-        # One by one: what sixteen need at once fits no processor's cache, and takes twice as long.
+        # One by one: a batch of sixteen does not fit into the processor's cache and takes twice as long.
         rows.append(_pack(spectral.waves_to_data(wave[None], config), config).tobytes())
         outcomes.append(entry)
     return outcomes, rows
 
 
 def _checked(samples: np.ndarray, sample_rate: int, config: Config) -> np.ndarray:
-    """One note as the model hears it, [audio_length]."""
+    """A note's samples, checked, and cropped or padded to [audio_length]."""
     if sample_rate != config.sample_rate:
         raise ValueError(f"has {sample_rate} Hz; convert it to the model's {config.sample_rate} Hz first")
     if samples.ndim != 1:
         raise ValueError(f"has {samples.shape[1]} channels; mix them down to one first")
     wave = crop_or_pad(samples, config.audio_length)
     if not np.isfinite(wave).all():
-        raise ValueError("holds samples that are not finite numbers")
+        raise ValueError("has samples that are not finite")
     if np.abs(wave).max() < SILENCE:
         raise ValueError("is silent")
     return wave
 
 
 def _append(path: Path, content: bytes) -> None:
-    # Not a memory map: on a full disk that ends the process instead of raising an error.
+    # Not a memory map, which would kill the process on a full disk instead of raising an error.
     with open(path, "ab") as file:
         file.write(content)
 
@@ -808,14 +811,14 @@ def _line(outcome: Entry | str) -> str:
 
 
 def _resume(partial: Path, row_bytes: int) -> list[Entry | str]:
-    """What an interrupted build has finished; whatever it had begun beyond that is cut off."""
+    """The outcomes that an interrupted build has completed; anything it wrote beyond them is truncated."""
     listed, spectrograms = partial / NOTES, partial / SPECTROGRAMS
     if not (listed.exists() and spectrograms.exists()):
         shutil.rmtree(partial, ignore_errors=True)
         return []
     done = _outcomes(listed.read_text("utf-8", errors="replace"))
     size = sum(isinstance(outcome, Entry) for outcome in done) * row_bytes
-    if spectrograms.stat().st_size < size:  # the computer, not the program, was stopped
+    if spectrograms.stat().st_size < size:  # data were lost, as when the computer itself crashes
         shutil.rmtree(partial)
         return []
     os.truncate(spectrograms, size)

@@ -1,13 +1,13 @@
-"""One training by several processes, on one host or on many, each with its share of every batch.
+"""Training by several processes, on one host or on several, each with its share of every batch.
 
-    workers = hosts.join(hosts.place(os.environ))           # waits until all of them are there
+    workers = hosts.join(hosts.place(os.environ))           # waits until all processes have joined
     trainer = Trainer(config, counts, strategy=workers.strategy)
-    batches = Shuffled(notes, seed, trainer.rows)           # this process reads its own share, and no more
+    batches = Shuffled(notes, seed, trainer.rows)           # this process reads only its own share
 
-Who they are stands in TensorFlow's environment variable TF_CONFIG; docs/scale.md has the lines that set it. All of them
-take the same steps at the same time. The first one, the chief, is also the one that reads and writes the run's folder;
-what it has read it tells the others, which need not see that folder. If one of them ends, none can go on: all end with
-a sentence, and when they are started again they go on from the last checkpoint.
+TensorFlow's environment variable TF_CONFIG lists the processes; docs/scale.md shows how to set it. All processes take
+the same steps at the same time. The first one, the chief, also reads and writes the run's folder and sends what it has
+read to the others, which need no access to that folder. If one process ends, the others cannot continue: all of them
+end with a message of one sentence, and when restarted they continue from the last checkpoint.
 
 Source: https://www.tensorflow.org/guide/distributed_training (MultiWorkerMirroredStrategy). Notebook: 08_train.
 """
@@ -32,12 +32,12 @@ from ..terminal import say
 from .trainer import Trainer
 
 VARIABLE = "TF_CONFIG"
-CHIEF, WORKER = "chief", "worker"  # the kinds of task that train; TensorFlow knows others
+CHIEF, WORKER = "chief", "worker"  # the types of tasks that train; TensorFlow has others
 EXPECTED = '{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, "task": {"type": "worker", "index": 0}}'
 MAX_PORT = 65535
 MAX_WORKERS = 1024
-MISTAKES = (ValueError, OSError, ImportError, FloatingPointError)  # sentences for whoever started it
-# What TensorFlow raises where another process is gone, has been started again, or does not answer.
+MISTAKES = (ValueError, OSError, ImportError, FloatingPointError)  # errors whose message is for the user
+# What TensorFlow raises if another process has ended, has been restarted, or does not answer.
 GONE = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -50,11 +50,11 @@ ResultT = TypeVar("ResultT")
 
 
 class Place(NamedTuple):
-    """Which of the processes this one is.
+    """The position of this process among all processes of a training.
 
     Attributes:
-      addresses: HOST:PORT of each, the chief's first.
-      number: of this one among them, from 0.
+      addresses: HOST:PORT of each process, the chief's first.
+      number: index of this process among them, from 0.
     """
 
     addresses: tuple[str, ...]
@@ -65,7 +65,7 @@ class Place(NamedTuple):
         return self.number == 0
 
     def name(self, number: int) -> str:
-        """What a process is called in messages."""
+        """The name of a process in messages."""
         return f"worker {number} ({self.addresses[number]})"
 
     def __str__(self) -> str:
@@ -83,13 +83,13 @@ class _Described(jsonfile.Row):
 
 
 def place(environment: Mapping[str, str]) -> Place:
-    """Which of the processes this one is, by TF_CONFIG.
+    """Read the position of this process from TF_CONFIG.
 
     Args:
       environment: `os.environ`.
 
     Raises:
-      ValueError: TF_CONFIG is missing, or makes no sense. One sentence says what is wrong.
+      ValueError: TF_CONFIG is missing or invalid; the message is one sentence.
 
     >>> from helpers.training import hosts
     >>> text = '{"cluster": {"worker": ["a:2222", "b:2222"]}, "task": {"type": "worker", "index": 1}}'
@@ -99,30 +99,28 @@ def place(environment: Mapping[str, str]) -> Place:
     text = environment.get(VARIABLE, "")
     if not text.strip():
         raise ValueError(
-            f"the environment variable {VARIABLE} does not say who trains; set it to something like '{EXPECTED}' "
+            f"the environment variable {VARIABLE} does not list the workers; set it to something like '{EXPECTED}' "
             "(docs/scale.md)"
         )
     try:
         described = jsonfile.checked(jsonfile.parse(text), _Described)
     except ValueError as error:
-        raise ValueError(
-            f"{VARIABLE} cannot be understood: {one_line(error)}; expected something like '{EXPECTED}'"
-        ) from None
+        raise ValueError(f"{VARIABLE} is invalid: {one_line(error)}; expected something like '{EXPECTED}'") from None
     cluster, task = described.cluster, described.task
     if others := sorted(cluster.keys() - {CHIEF, WORKER}):
         raise ValueError(
-            f"{VARIABLE} has tasks of the kind {jsonfile.shortened(others[0])}; here all are {WORKER}s, and one of "
-            f"them may be called {CHIEF}"
+            f"{VARIABLE} has tasks of type {jsonfile.shortened(others[0])}; use only type {WORKER}, and type {CHIEF} "
+            "for at most one"
         )
     chiefs, all_of_them = cluster.get(CHIEF, []), [*cluster.get(CHIEF, []), *cluster.get(WORKER, [])]
     if len(chiefs) > 1:
-        raise ValueError(f"{VARIABLE} has {len(chiefs)} chiefs; there can be one")
+        raise ValueError(f"{VARIABLE} has {len(chiefs)} chiefs; there can be only one")
     if not 1 <= len(all_of_them) <= MAX_WORKERS:
         raise ValueError(f"{VARIABLE} has {len(all_of_them)} addresses of workers; it must have 1 to {MAX_WORKERS}")
     if not 0 <= task.index < len(cluster.get(task.type, [])):
         raise ValueError(
-            f"{VARIABLE} says that this is {jsonfile.shortened(task.type)} number {task.index}, which is not among the "
-            f"addresses it has"
+            f"{VARIABLE} says that this is {jsonfile.shortened(task.type)} number {task.index}, but it has no address "
+            "for it"
         )
     for address in all_of_them:
         _port(address)
@@ -142,44 +140,45 @@ def _port(address: str) -> int:
 
 
 def join(here: Place) -> Workers:
-    """Meet the other processes: returns when all of them are there. Ctrl-C ends the waiting, and the process with it.
+    """Wait until all processes have joined. Ctrl-C ends the process while it waits.
 
-    To be called before anything else of TensorFlow.
+    Call this before using TensorFlow for anything else.
 
     Raises:
-      OSError: the port of this process cannot be had.
-      ConnectionError: the others did not come.
+      OSError: the port of this process is not available.
+      ConnectionError: the other processes did not join.
     """
     _check_port(here)
     if len(here.addresses) > 1:
-        say(f"{here} waits for the others: {', '.join(a for a in here.addresses if a != here.addresses[here.number])}")
+        others = ", ".join(address for address in here.addresses if address != here.addresses[here.number])
+        say(f"{here} is waiting for the others: {others}")
     try:
         with _ended_by_ctrl_c():
             return Workers(tf.distribute.MultiWorkerMirroredStrategy(), here)
-    except tf.errors.UnknownError as error:  # another program was faster
-        raise OSError(f"{here.name(here.number)} cannot listen at its port: {one_line(error.message)}") from None
+    except tf.errors.UnknownError as error:  # another program has taken the port since it was checked
+        raise OSError(f"{here.name(here.number)} cannot listen on its port: {one_line(error.message)}") from None
     except GONE as error:
-        raise ConnectionError(f"{here} did not meet the others: {one_line(error.message)}") from None
+        raise ConnectionError(f"{here} could not join the others: {one_line(error.message)}") from None
 
 
 def _check_port(here: Place) -> None:
-    """TensorFlow's own message names no port, and comes with a traceback."""
+    """Raise an OSError that names the port if it is taken; TensorFlow's message does not, and has a traceback."""
     port = _port(here.addresses[here.number])
     with socket.socket() as tried:
-        if os.name == "posix":  # of a worker that was killed, connections linger for a minute
+        if os.name == "posix":  # connections of a killed worker linger for a minute
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             tried.bind(("", port))
         except OSError as error:
             raise OSError(
-                f"{here.name(here.number)} cannot listen at port {port}: {error.strerror}; end what does, or name "
-                f"another port in {VARIABLE} of all workers"
+                f"{here.name(here.number)} cannot listen on port {port}: {error.strerror}; stop the program that "
+                f"uses it, or give another port in {VARIABLE} of all workers"
             ) from None
 
 
 @contextlib.contextmanager
 def _ended_by_ctrl_c() -> Iterator[None]:
-    """Python's own handler would be asked only when TensorFlow has returned."""
+    """Let Ctrl-C end the process at once; Python's own handler would run only after TensorFlow has returned."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -192,26 +191,26 @@ def _ended_by_ctrl_c() -> Iterator[None]:
 
 @contextlib.contextmanager
 def in_a_sentence(here: Place) -> Iterator[None]:
-    """What TensorFlow raises in this block because another process is gone, as one sentence.
+    """Turn TensorFlow's errors about a lost process into a ConnectionError with a message of one sentence.
 
     Raises:
-      ConnectionError: it is.
+      ConnectionError: another process has ended or cannot be reached.
     """
     try:
         yield
     except GONE:
         raise ConnectionError(
-            f"{here} has lost another one, which ended or cannot be reached; start all of them again with the same "
-            "command, and they go on from the last checkpoint"
+            f"{here} has lost another worker, which ended or cannot be reached; restart all of them with the same "
+            "command to continue from the last checkpoint"
         ) from None
 
 
 class Workers:
-    """All processes of a training, from where one of them stands. What one calls here, all must call.
+    """Communication between all processes of a training. All of them must call the same methods in the same order.
 
     Attributes:
-      strategy: for `Trainer`.
-      place: which of them this one is.
+      strategy: the strategy for `Trainer`.
+      place: the position of this process among them.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy, here: Place):
@@ -221,10 +220,10 @@ class Workers:
         return f"Workers({self.place}, {self.strategy.num_replicas_in_sync} devices)"
 
     def total(self, array: np.ndarray) -> np.ndarray:
-        """The sum of what all processes give, arrays of one shape and type, in each of them."""
+        """The sum of all processes' arrays, which must have the same shape and type; each process gets it."""
         array = np.asarray(array)
-        numbers = array.astype(np.float64)  # which holds them all exactly, and which GPUs exchange as well
-        given = iter([numbers])  # by the first device of this process; the others have nothing to add
+        numbers = array.astype(np.float64)  # exact for all values used, and supported between GPUs
+        given = iter([numbers])  # only the first device of this process contributes; the others add zeros
 
         def part(_: tf.distribute.ValueContext) -> tf.Tensor:
             return tf.constant(next(given, np.zeros_like(numbers)))
@@ -234,11 +233,11 @@ class Workers:
         return total.numpy().astype(array.dtype)
 
     def anybody(self, wants: bool) -> bool:
-        """Whether this is so for at least one of them; nobody returns before all have asked."""
+        """Whether `wants` is true in at least one process. No process returns before all have called this."""
         return bool(self.total(np.int32(wants)) > 0)
 
     def all_texts(self, text: str) -> list[str]:
-        """The texts that all of them give, in their order."""
+        """The texts of all processes, in their order."""
         count, content = len(self.place.addresses), np.frombuffer(text.encode(), np.uint8)
         lengths = np.zeros(count, np.int64)
         lengths[self.place.number] = len(content)
@@ -249,10 +248,11 @@ class Workers:
         return [row[:length].tobytes().decode() for row, length in zip(rows, lengths, strict=True)]
 
     def together(self, work: Callable[[], ResultT]) -> ResultT:
-        """Do something in each of them; if one fails, all do.
+        """Do something in each process; if it fails in one, it fails in all.
 
         Raises:
-          ValueError: of another one, with what was wrong there. One's own error is raised as it is.
+          ValueError: it failed in another process; the message is that process's. An error in this process is raised
+            unchanged.
         """
         error, result = None, None
         try:
@@ -265,31 +265,37 @@ class Workers:
         for number, text in enumerate(told):
             if text:
                 raise ValueError(f"{self.place.name(number)}: {text}")
-        return result  # type: ignore[return-value]  # there is one if nothing was raised
+        return result  # type: ignore[return-value]  # set if nothing was raised
 
     def from_chief(self, work: Callable[[], Any]) -> Any:
-        """What the chief makes of something, told to all: values for JSON. Its error is everybody's."""
+        """Compute a JSON value in the chief and send it to all processes. If it fails there, it fails in all."""
         made = self.together(lambda: json.dumps(work()) if self.place.is_chief else "")
         return json.loads(self.all_texts(made)[0])
 
     def chief_first(self, work: Callable[[], ResultT]) -> ResultT:
-        """Do something in the chief, and then in all others, which may find done what they would do."""
+        """Do something in the chief, then in all others, which may find its results on disk already."""
         done = self.together(lambda: [work()] if self.place.is_chief else [])
         return self.together(lambda: done[0] if done else work())
 
     def check_alike(self, digest: str, what: str) -> None:
-        """Check that all of them have the same of something.
+        """Check that all processes have the same data.
+
+        Args:
+          digest: a hash of the data.
+          what: what the data are, in the message.
 
         Raises:
-          ValueError: one has not.
+          ValueError: a process has other data than the chief.
         """
         digests = self.all_texts(digest)
         for number, other in enumerate(digests):
             if other != digests[0]:
-                raise ValueError(f"{self.place.name(number)} has other {what} than the chief; give all the same")
+                raise ValueError(
+                    f"{self.place.name(number)} has other {what} than the chief; all workers need the same"
+                )
 
     def synchronize(self, trainer: Trainer) -> None:
-        """Let all trainers stand where the chief's does."""
+        """Copy the state of the chief's trainer to all others."""
         zero = not self.place.is_chief
         arrays = {name: np.asarray(array) for name, array in trainer.arrays().items()}
         trainer.assign({name: self.total(np.zeros_like(array) if zero else array) for name, array in arrays.items()})

@@ -1,4 +1,4 @@
-"""A training from its first image to its last: checkpoints, samples and curves are written, and signals end it well.
+"""A whole training run: write checkpoints, samples and curves, and on a signal save before stopping.
 
 Notebook: 08_train.
 """
@@ -26,16 +26,16 @@ from ..gansynth.backend import tf
 from ..gansynth.checkpoint import COMPACT_NAME
 from ..gansynth.config import MIN_PITCH
 from ..gansynth.model import GANSynth
-from .pictures import plot_data
+from .plots import plot_data
 from .trainer import Trainer, last_stage
 
 if TYPE_CHECKING:
     from .hosts import Workers
 
 SAVE_SECONDS = 600  # between checkpoints, as in the original ...
-FIRST_SAVE_SECONDS = 60  # ... and to the first one, so that little is lost while it is seen whether all is well
-LOG_FILE_SECONDS = 30  # between lines of progress, where it is not shown on a terminal
-# A bar without the time that is left: each stage is several times as slow as the one before.
+FIRST_SAVE_SECONDS = 60  # ... and before the first one, so that an early end of the run loses little
+LOG_FILE_SECONDS = 30  # between lines of progress when standard error is not a terminal
+# A progress bar without the remaining time: each stage is several times as slow as the one before.
 WITHOUT_END = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}, {rate_fmt}{postfix}]"
 SAMPLE_NOTES = 4
 LOSSES, LOGS, SAMPLES = "losses.csv", "logs", "samples"
@@ -46,12 +46,11 @@ Batches = Callable[[int, int], Batch]  # (images seen so far, batch size) -> the
 
 
 class Measuring(NamedTuple):
-    """How good the generator is on the way, for the curves.
+    """Measurements of the generator during training, for the curves.
 
     Attributes:
       every: images between two measurements.
-      measure: the generator and the images that it has seen -> name -> number. It may take minutes, and may find
-        nothing.
+      measure: (generator, images seen so far) -> {name: number}. It may take minutes and may return an empty mapping.
     """
 
     every: int
@@ -60,12 +59,12 @@ class Measuring(NamedTuple):
 
 @contextlib.contextmanager
 def alone(out: Path) -> Iterator[None]:
-    """Keep other trainings out of a folder, in which they would overwrite each other's checkpoints and losses.
+    """Lock a folder, so that two trainings do not overwrite each other's checkpoints and losses.
 
-    The lock is the operating system's, so that it ends with the process that holds it, however that ends.
+    The lock is the operating system's, so it is released when the process ends, even if it is killed.
 
     Raises:
-      BlockingIOError: another training is running there.
+      BlockingIOError: another training is running in the folder.
       OSError: the folder cannot be written to.
     """
     with contextlib.ExitStack() as held:
@@ -73,23 +72,23 @@ def alone(out: Path) -> Iterator[None]:
             with naming(out / LOCK):
                 held.enter_context(locked(out / LOCK, wait=0))
         except TimeoutError:
-            raise BlockingIOError(f"another training is running in {out}: end it, or choose another --out") from None
+            raise BlockingIOError(f"another training is running in {out}: stop it, or choose another --out") from None
         yield
 
 
 class Stopped(Exception):
-    """A training that was asked to end has saved what it had and ended."""
+    """The training has been stopped by a signal, after saving a checkpoint."""
 
     def __init__(self, number: int, images: int):
-        super().__init__(f"stopped and saved at {images:,} images; the same command goes on from there")
-        self.status = 128 + number  # as a shell reports a signal
+        super().__init__(f"stopped and saved at {images:,} images; the same command continues from there")
+        self.status = 128 + number  # a shell's exit status for a signal
 
 
 class Signals:
-    """Remembers Ctrl-C or SIGTERM in `received` instead of ending, so that a step and a checkpoint are finished first.
+    """A context that records Ctrl-C or SIGTERM in `received`, so that the current step and checkpoint can be completed.
 
-    A second one ends at once. What handled them before does so again after the block. Only the main thread may ask for
-    signals; in another one nothing is received.
+    A second signal ends the process at once. The previous handlers are restored after the first signal and at the end.
+    Only the main thread can handle signals; in any other thread nothing is received.
     """
 
     def __init__(self) -> None:
@@ -121,22 +120,26 @@ def train(
     measuring: Measuring | None = None,
     workers: Workers | None = None,
 ) -> list[Path]:
-    """Train until the end, with a progress bar; the arguments are those of the command line.
+    """Train until the end, with a progress bar.
 
-    A checkpoint is written after a minute, then every `save_seconds`, at the end of each stage, before the generator is
-    measured, and when Ctrl-C or SIGTERM asks for an end.
+    A checkpoint is written after a minute, then every `save_seconds`, at the end of each stage, before each
+    measurement, and on Ctrl-C or SIGTERM.
 
     Args:
-      trainer: a `training.Trainer`, changed in place.
-      batches: (step, size) -> the notes that follow the first `step` and their labels, as `training.Shuffled`.
-      measuring: what is measured of the generator on the way, if anything.
-      workers: the processes that train together, of which this one is the chief; the others `follow`.
+      trainer: the trainer, changed in place.
+      batches: (images seen so far, batch size) -> the next notes and their labels, such as a `trainer.Shuffled`.
+      out: the folder of the run.
+      sample_every: images between samples.
+      log_every: images between rows of the curves.
+      save_seconds: seconds between checkpoints.
+      measuring: measurements of the generator during training, if any.
+      workers: the processes that train together, of which this one is the chief; the others call `follow`.
 
     Returns:
-      The last generator and the last samples.
+      The files of the final generator and of the last samples.
 
     Raises:
-      Stopped: it was asked to end and has saved.
+      Stopped: a signal was received, and a checkpoint has been saved.
     """
     config, save_at = trainer.config, time.monotonic() + min(FIRST_SAVE_SECONDS, save_seconds)
     z = np.random.RandomState(trainer.seed).normal(size=(SAMPLE_NOTES, config.latent_vector_size))
@@ -162,7 +165,7 @@ def train(
             bar.set_postfix({"G": values["generator_loss"], "D": values["discriminator_loss"]}, refresh=False)
             measured: Mapping[str, float] = {}
             if measuring and (now // measuring.every > before // measuring.every or trainer.finished):
-                trainer.save(out)  # measuring takes a while, in which the run may be killed
+                trainer.save(out)  # measuring takes a while, and the run may be killed meanwhile
                 save_at = time.monotonic() + save_seconds
                 measured = measuring.measure(GANSynth(trainer.average(), out.name), now)
             if measured or now // log_every > before // log_every:
@@ -182,10 +185,10 @@ def train(
 
 
 def follow(trainer: Trainer, batches: Batches, workers: Workers) -> None:
-    """Take the steps of a training whose chief does `train`, and write nothing. Arguments as there.
+    """Take the same steps as the chief, which calls `train`, but write nothing. The arguments are those of `train`.
 
     Raises:
-      Stopped: one of the processes was asked to end, and the chief has saved.
+      Stopped: one of the processes received a signal, and the chief has saved a checkpoint.
     """
     with Signals() as signals, Ahead(batches) as ahead:
         while not trainer.finished:
@@ -199,19 +202,19 @@ def follow(trainer: Trainer, batches: Batches, workers: Workers) -> None:
 
 
 def _received(signals: Signals, workers: Workers | None) -> int | None:
-    """The signal by which this process was asked to end, or another one: all end after the same step."""
+    """The signal that this process or any other has received, or None: all stop after the same step."""
     asked = signals.received is not None if workers is None else workers.anybody(signals.received is not None)
     return (signals.received or signal.SIGTERM) if asked else None
 
 
 def _meet(workers: Workers | None) -> None:
-    """Wait for the others: who ended before the chief has saved would look like one that was killed."""
+    """Wait for the other processes: one that ended before the chief has saved would seem to have been killed."""
     if workers is not None:
         workers.anybody(False)
 
 
 def _bar(trainer: Trainer) -> tqdm:
-    """A bar over all images; in a log file it has a line every half minute."""
+    """A progress bar over all images; in a log file it is a line every half minute."""
     bar = tqdm(total=trainer.config.total_num_images, initial=trainer.global_step, unit="image")
     if not sys.stderr.isatty():
         bar.mininterval = bar.maxinterval = LOG_FILE_SECONDS
@@ -219,12 +222,12 @@ def _bar(trainer: Trainer) -> tqdm:
 
 
 def _is_last(trainer: Trainer) -> bool:
-    """Whether the images that follow take as long as those of now, so that the end can be foretold."""
+    """Whether this is the last stage, in which the speed is constant and the remaining time can be estimated."""
     return trainer.stage == last_stage(trainer.config)
 
 
 class Ahead:
-    """A source of batches that reads the next one while the networks are busy with this one."""
+    """A source of batches that prefetches the next batch while the networks train on the current one."""
 
     def __init__(self, batches: Batches):
         self._batches, self._pool = batches, ThreadPoolExecutor(1)
@@ -247,9 +250,10 @@ class Ahead:
 
 
 class Curves:
-    """Numbers as a table in a file and for TensorBoard. A run that goes on forgets what came after its checkpoint.
+    """Writes the curves of a training as a table and for TensorBoard.
 
-    What is measured now and then has a column too, which is empty in the rows between.
+    When a run is resumed, rows after its checkpoint are deleted. Values that are measured only now and then have a
+    column that is empty in the rows between.
     """
 
     def __init__(self, out: Path, step: int):
@@ -262,7 +266,7 @@ class Curves:
             [row for row in rows[1:] if len(row) == len(rows[0]) and row[0].isdigit() and int(row[0]) <= step]
         )
         self._summaries = tf.summary.create_file_writer(str(out / LOGS))
-        # What makes a number a curve in TensorBoard; `tf.summary.scalar` would need TensorBoard itself.
+        # TensorBoard's metadata for a scalar curve; `tf.summary.scalar` would need the package tensorboard.
         self._kind = tf.compat.v1.SummaryMetadata()
         self._kind.plugin_data.plugin_name = "scalars"
 
@@ -274,7 +278,7 @@ class Curves:
         self._summaries.close()
 
     def _rewrite(self, rows: list[list[str]]) -> None:
-        """Write the file anew, and open it for more."""
+        """Rewrite the file and reopen it for appending."""
         with replacing(self._path) as partial, open(partial, "w", newline="") as file:
             csv.writer(file).writerows([self._columns, *rows] if self._columns else [])
         self._file = open(self._path, "a", newline="", buffering=1)  # noqa: SIM115  closed on exit
@@ -298,14 +302,14 @@ class Curves:
 
 
 def _sample_pitches(pitch_counts: np.ndarray) -> np.ndarray:
-    """Pitches spread over those of the data, MIDI numbers [SAMPLE_NOTES]."""
+    """Pitches at evenly spaced quantiles of the data's, MIDI numbers [SAMPLE_NOTES]."""
     shares = np.cumsum(pitch_counts) / np.sum(pitch_counts)
     wanted = (np.arange(SAMPLE_NOTES) + 0.5) / SAMPLE_NOTES
     return MIN_PITCH + np.searchsorted(shares, wanted)
 
 
 def sample(trainer: Trainer, z: np.ndarray, pitches: np.ndarray, folder: Path) -> list[Path]:
-    """Write what the averaged generator makes of these latents and pitches: IMAGES.wav, in a row, and IMAGES.png."""
+    """Write samples of the averaged generator to IMAGES.wav, one note after another, and IMAGES.png."""
     data = GANSynth(trainer.average()).generate_data(z, pitches, batch_size=len(z))
     wave = spectral.data_to_waves(data, trainer.config).ravel()
     clip = audio.Audio(wave * np.float32(0.9 / max(np.abs(wave).max(), 1e-9)), trainer.config.sample_rate)

@@ -1,13 +1,13 @@
-"""What the two networks are trained to make small: pure functions of tensors.
+"""The losses of the two networks, as pure functions of tensors.
 
-The discriminator scores how real a spectrogram looks and names its pitch. Its scores of real and of generated notes
-are driven apart (Wasserstein), while the penalty on its gradient norm keeps it from doing so by growing ever steeper;
-the generator is trained to be scored as real and to be heard at the pitch it was asked for.
+The discriminator scores how real a spectrogram looks and classifies its pitch. It is trained to score real notes higher
+than generated ones (Wasserstein), while the gradient penalty keeps it from growing ever steeper; the generator is
+trained for high scores and for notes that are classified as the requested pitch.
 
-Everything is in data units: log magnitude and phase advance as they are, not what the networks are shown.
+All spectrograms are in data units: log magnitude and phase advance before normalisation.
 
 Source: Gulrajani et al. 2017 (gradient penalty), Odena et al. 2017 (auxiliary classifier), Karras et al. 2018 (drift);
-SPEC section 10. The original's optional G&L consistency loss, which the published models leave out, is not there.
+SPEC section 10. The original's optional G&L consistency loss is omitted; the published models do not use it.
 Notebook: 08_train.
 """
 
@@ -20,16 +20,16 @@ from ..gansynth.networks import downscale, newest_blocks, upscale
 
 
 def blend(data: tf.Tensor, fade: float | tf.Tensor, num_blocks: int, num_resolutions: int) -> tf.Tensor:
-    """Real notes as blurred as what a generator of `num_blocks` blocks can draw at this point.
+    """Reduce real notes to the resolution that a generator of `num_blocks` blocks has at this point in training.
 
     Args:
       data: [batch, frames, bins, 2].
       fade: share of the block below the newest, as in `Generator.call`.
-      num_blocks: blocks that exist ...
-      num_resolutions: ... and that the finished network has.
+      num_blocks: current number of blocks.
+      num_resolutions: number of blocks of the finished network.
 
     Returns:
-      As `data`.
+      An array of the same shape.
     """
     shares = newest_blocks(fade, num_blocks)
     factors = {b: 2 ** (num_resolutions - b) for b in shares}
@@ -37,19 +37,19 @@ def blend(data: tf.Tensor, fade: float | tf.Tensor, num_blocks: int, num_resolut
 
 
 def wasserstein(real_scores: tf.Tensor, fake_scores: tf.Tensor) -> tf.Tensor:
-    """The discriminator's: how much more real the generated notes look to it than the real ones. Scores: [batch]."""
+    """The discriminator's Wasserstein loss: mean score of generated notes minus that of real ones. Scores: [batch]."""
     return tf.reduce_mean(fake_scores) - tf.reduce_mean(real_scores)
 
 
 def gradient_norms(
     score: Callable[[tf.Tensor], tf.Tensor], real: tf.Tensor, fake: tf.Tensor, mix: tf.Tensor
 ) -> tf.Tensor:
-    """How steep the discriminator is somewhere between each real note and a generated one.
+    """Gradient norms of the discriminator at a point between each real note and a generated one.
 
     Args:
       score: notes -> scores [batch].
       real, fake: [batch, frames, bins, 2] in data units.
-      mix: where between them, 0 (real) to 1 (fake), [batch].
+      mix: position of the point, 0 (real) to 1 (fake), [batch].
 
     Returns:
       Norms of the gradient of the score over all pixels, [batch].
@@ -63,12 +63,12 @@ def gradient_norms(
 
 
 def gradient_penalty(norms: tf.Tensor, target: float = 1.0) -> tf.Tensor:
-    """Mean square of the difference between gradient norms and their target."""
+    """Mean squared deviation of gradient norms from their target, relative to it."""
     return tf.reduce_mean(tf.square(norms / target - 1.0))
 
 
 def drift(real_scores: tf.Tensor) -> tf.Tensor:
-    """Mean square of the real notes' scores, of which a trifle keeps them near 0."""
+    """Mean square of the real notes' scores; with a small weight it keeps the scores near 0."""
     return tf.reduce_mean(tf.square(real_scores))
 
 

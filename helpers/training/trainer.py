@@ -1,4 +1,4 @@
-"""Training: two networks against each other, from 2 x 16 pixels up to whole spectrograms.
+"""Train the generator and the discriminator against each other, from 2 x 16 pixels up to whole spectrograms.
 
     trainer = Trainer(config, notes.pitch_counts, seed=1)
     batches = Shuffled(notes, seed=1)
@@ -8,10 +8,10 @@
             trainer.save(folder)
             trainer.advance()
 
-Everything random depends on the seed and on how many images have been seen, and on nothing else. A run that is killed
-and goes on from its last checkpoint takes the same steps as one that was left alone.
+All random numbers depend only on the seed and the number of images seen, so a run that is killed and resumed from its
+last checkpoint takes the same steps as an uninterrupted one.
 
-Images are counted as the original counts them: a step with a batch of 8 is 8 images.
+Images are counted as in the original: a step with a batch of 8 counts as 8 images.
 
 Source: SPEC sections 2, 4, 10 and 11. Notebook: 08_train.
 """
@@ -39,17 +39,17 @@ from ..gansynth.networks import Discriminator, Generator, denormalize
 from . import losses
 
 ADAM_EPSILON = 1e-8
-KEPT = 3  # checkpoints of the running stage; of a finished one the last stays
+KEPT = 3  # checkpoints kept of the current stage; of earlier stages only the last is kept
 PRECISIONS = ("float32", "bfloat16")
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"  # the two players
-_OPTIMIZER = "progressive_gan_train_ops"  # what the names of all the optimizers' variables begin with
+_OPTIMIZER = "progressive_gan_train_ops"  # the prefix of all optimizer variables' names
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The numbers of an `experiment.json` that only training needs; the published models' by default."""
+    """The hyper-parameters in an `experiment.json` that only training needs; the defaults are the published ones."""
 
-    batch_size_schedule: tuple[int, ...] = (8,)  # for the last resolutions; those before have the first's
+    batch_size_schedule: tuple[int, ...] = (8,)  # one for each of the last resolutions; earlier ones use the first
     generator_learning_rate: float = 8e-4
     discriminator_learning_rate: float = 8e-4
     adam_beta1: float = 0.0
@@ -57,10 +57,10 @@ class Settings:
     gradient_penalty_target: float = 1.0
     gradient_penalty_weight: float = 10.0
     real_score_penalty_weight: float = 0.001
-    generator_ac_loss_weight: float = 10.0  # of the pitch: "auxiliary classifier"
+    generator_ac_loss_weight: float = 10.0  # weight of the pitch loss; "ac" is the auxiliary classifier
     discriminator_ac_loss_weight: float = 10.0
     gen_gl_consistency_loss_weight: float = 0.0
-    average_decay: float = 0.999  # of the generator's moving averages, a step; the original knows no other
+    average_decay: float = 0.999  # of the generator's moving averages, per step; fixed in the original
 
     def __post_init__(self) -> None:
         sizes = tuple(np.array(self.batch_size_schedule).tolist())
@@ -75,15 +75,15 @@ class Settings:
             if not (number and 0 <= value < math.inf):
                 raise ValueError(f"{field.name} is {value!r}; expected a number such as {field.default}")
         if max(self.adam_beta1, self.adam_beta2, self.average_decay) >= 1:
-            raise ValueError("adam_beta1, adam_beta2 and average_decay must lie below 1")
+            raise ValueError("adam_beta1, adam_beta2 and average_decay must be below 1")
         if self.gradient_penalty_target == 0:
             raise ValueError("gradient_penalty_target is 0; it must be above 0")
         if self.gen_gl_consistency_loss_weight:
-            raise ValueError("gen_gl_consistency_loss_weight must be 0: this port does not have that loss")
+            raise ValueError("gen_gl_consistency_loss_weight must be 0: this port does not implement that loss")
 
     @classmethod
     def of(cls, config: Config) -> Settings:
-        """Read from what else a model's `experiment.json` held."""
+        """Read the settings from the further keys of a model's `experiment.json`."""
         values = {f.name: config.extra[f.name] for f in dataclasses.fields(cls) if f.name in config.extra}
         sizes = values.get("batch_size_schedule", cls.batch_size_schedule)
         if not isinstance(sizes, (list, tuple)):
@@ -92,7 +92,7 @@ class Settings:
 
 
 def seed_of(config: Config) -> int:
-    """The seed of the training that wrote these hyper-parameters; 0 if it did not say."""
+    """The seed of the training that wrote these hyper-parameters; 0 if it is not recorded."""
     seed = config.extra.get("seed", 0)
     return seed if isinstance(seed, int) else 0
 
@@ -102,7 +102,7 @@ def last_stage(config: Config) -> int:
 
 
 def stage_end(config: Config, stage: int) -> int:
-    """Images seen when a stage is over. Source: SPEC section 2."""
+    """Number of images seen when a stage ends. Source: SPEC section 2."""
     if stage == last_stage(config):
         return config.total_num_images
     stable, transition = config.stable_stage_num_images, config.transition_stage_num_images
@@ -110,7 +110,7 @@ def stage_end(config: Config, stage: int) -> int:
 
 
 def batch_size(config: Config, settings: Settings, stage: int) -> int:
-    """Images of one step in a stage. Source: SPEC section 2."""
+    """Number of images in one step of a stage. Source: SPEC section 2."""
     sizes = settings.batch_size_schedule
     missing = config.num_resolutions - len(sizes)
     if missing < 0:
@@ -119,27 +119,27 @@ def batch_size(config: Config, settings: Settings, stage: int) -> int:
 
 
 def check_shares(config: Config, settings: Settings, replicas: int) -> None:
-    """Check that so many devices can have equal shares of every batch.
+    """Check that every batch can be split equally among this number of devices.
 
     Raises:
-      ValueError: they cannot.
+      ValueError: a batch size is not divisible by it.
     """
     for size in sorted({batch_size(config, settings, stage) for stage in range(last_stage(config) + 1)}):
         if size % replicas:
-            raise ValueError(f"a batch of {size} cannot be shared equally among {replicas} devices")
+            raise ValueError(f"a batch of {size} cannot be split equally among {replicas} devices")
 
 
 class LayerSizes(NamedTuple):
-    """A line of an architecture table."""
+    """A row of an architecture table."""
 
     name: str
     output: tuple[int, ...]  # (frames, bins, channels), or (values,) of a dense layer
     kernel: tuple[int, ...]  # as in the checkpoints: (height, width, in, out), or (in, out)
-    weights: int  # numbers that are learnt, the biases among them
+    weights: int  # number of trainable parameters, biases included
 
 
 def architecture(network: Generator | Discriminator) -> list[LayerSizes]:
-    """The layers that a network calls at its stage, first to last, with the sizes that really come out of them."""
+    """The layers that a network uses at its stage, first to last, with the output sizes traced through it."""
     config, size = network.config, 1
     if isinstance(network, Generator):
         inputs = [keras.Input((config.latent_vector_size,), size), keras.Input((), size, dtype="int32")]
@@ -157,8 +157,8 @@ def describe(network: Generator | Discriminator, beside: Sequence[tuple[int, ...
     """The architecture as a table to print.
 
     Args:
-      network: at any stage.
-      beside: output sizes to show in a last column, one for each layer; those that differ are marked.
+      network: a network at any stage.
+      beside: output sizes to compare with, shown in a last column, one for each layer; differences are marked.
 
     Raises:
       ValueError: `beside` has another number of layers.
@@ -166,7 +166,7 @@ def describe(network: Generator | Discriminator, beside: Sequence[tuple[int, ...
     layers = architecture(network)
     sizes = [None] * len(layers) if beside is None else list(beside)
     if len(sizes) != len(layers):
-        raise ValueError(f"the network has {len(layers)} layers, and {len(sizes)} sizes are to stand beside them")
+        raise ValueError(f"the network has {len(layers)} layers, but {len(sizes)} sizes are given to compare with")
     lines = [f"{'layer':<24}{'output':<18}{'kernel':<21}{'weights':>9}" + ("" if beside is None else "   original")]
     for layer, size in zip(layers, sizes, strict=True):
         output, kernel = (" x ".join(map(str, shape)) for shape in (layer.output, layer.kernel))
@@ -179,7 +179,7 @@ def describe(network: Generator | Discriminator, beside: Sequence[tuple[int, ...
 
 
 class NoteSource(Protocol):
-    """What `dataset.Notes` has of use here."""
+    """The part of `dataset.Notes` that training needs."""
 
     labels: np.ndarray
 
@@ -189,14 +189,14 @@ class NoteSource(Protocol):
 
 
 class Shuffled:
-    """Notes in an order that depends on the seed alone: each once in an epoch, and every epoch another order."""
+    """Notes in a random order that depends only on the seed: each note once per epoch, each epoch in a new order."""
 
     def __init__(self, notes: NoteSource, seed: int, rows: Callable[[int], slice] | None = None):
         """
         Args:
-          notes: where they come from.
-          seed: of the order.
-          rows: size of a batch -> the part of it that is read, `Trainer.rows`; by default all of it.
+          notes: the notes.
+          seed: seed of the order.
+          rows: batch size -> the part of the batch to read (`Trainer.rows`); by default all of it.
         """
         if len(notes) == 0:
             raise ValueError("there are no notes to train on")
@@ -216,17 +216,17 @@ class Shuffled:
 
 @dataclasses.dataclass(frozen=True)
 class Draws:
-    """What chance decides in one step; each network's turn has its own notes."""
+    """The random numbers of one step; each network's turn has its own latents and labels."""
 
     generator_z: np.ndarray  # float32 [batch, latent_vector_size]
     generator_labels: np.ndarray  # int32 [batch]
     discriminator_z: np.ndarray
     discriminator_labels: np.ndarray
-    mix: np.ndarray  # float32 [batch], 0 to 1: where between a real and a generated note the gradient norm is measured
+    mix: np.ndarray  # float32 [batch], 0 (real) to 1 (generated): the point at which the gradient norm is taken
 
 
 def draw(seed: int, step: int, size: int, latent_size: int, pitch_counts: np.ndarray) -> Draws:
-    """The draws of the step that follows `step` images; pitches are as frequent as in `pitch_counts` [61]."""
+    """The random numbers of the step after `step` images; pitches are distributed as in `pitch_counts` [61]."""
     rng = np.random.RandomState([seed, step])
     shares = np.asarray(pitch_counts, np.float64) / np.sum(pitch_counts)
 
@@ -238,24 +238,24 @@ def draw(seed: int, step: int, size: int, latent_size: int, pitch_counts: np.nda
 
 
 class Trainer:
-    """The two networks in the middle of their training, and all that its next step depends on.
+    """The two networks during training, with all the state that the next step depends on.
 
-    A step is one of the generator and then one of the discriminator, which sees the generator as it has become. Each
-    has latent vectors and labels of its own. The real notes are for the discriminator; the generator's loss needs none.
+    A step updates the generator, then the discriminator, which uses the updated generator. Each of the two updates has
+    its own latent vectors and labels. Only the discriminator's loss needs real notes.
 
-    On several devices (`strategy`), of this process or of several, every replica has its share of the batch, and
-    gradients are averaged. What the discriminator looks at besides single notes, the standard deviation over the batch,
-    is that of the whole batch too. So a step is the same as on one device, but for rounding.
+    On several devices (`strategy`), in one process or several, each replica has a share of the batch, and gradients are
+    averaged. The standard deviation over the batch, which the discriminator also takes, is that of the whole batch. So
+    a step is the same as on one device, except for rounding.
 
     Attributes:
       config, settings: the hyper-parameters.
-      seed: with `global_step`, all that chance depends on.
-      stage: 0 (2 x 16 pixels) to `last_stage`; odd ones fade a new block in.
-      global_step: images seen.
-      replicas: devices that share a batch, of all processes.
-      seconds: spent in training.
-      generator, discriminator: the networks of this stage, with the weights of this moment (not the averages).
-      variables: everything that changes, under the names of the original's checkpoints.
+      seed: random seed; together with `global_step` it determines all random numbers.
+      stage: 0 (2 x 16 pixels) to `last_stage`; odd stages fade in a new block.
+      global_step: number of images seen.
+      replicas: number of devices that share a batch, in all processes.
+      seconds: time spent in training.
+      generator, discriminator: the networks of this stage, with the current weights (not the averages).
+      variables: all variables, under the names of the original's checkpoints.
     """
 
     def __init__(
@@ -272,17 +272,18 @@ class Trainer:
         """
         Args:
           config: the model's hyper-parameters, and in `extra` those of the training (see `Settings`).
-          pitch_counts: how many notes there are of each pitch, [61]; equally many by default.
-          seed: of the first weights, of latent vectors and labels.
-          stage: where to begin; by default 0, or the last one if training is not progressive.
-          precision: "bfloat16" computes the convolutions in it; weights and all else stay float32. (float16 is not
-            offered: the gradient of the penalty is spread over 262,144 values, most of them too small for it.)
+          pitch_counts: number of notes of each pitch, [61]; uniform by default.
+          seed: seed of the initial weights, latent vectors and labels.
+          stage: the first stage; by default 0, or the last one if training is not progressive.
+          precision: precision of the convolutions, "float32" or "bfloat16"; weights and everything else stay float32.
+            (float16 is not supported: the gradient of the penalty is spread over 262,144 values, most of them too small
+            for it.)
           strategy: a `tf.distribute` strategy; one device by default.
-          jit: compile the gradients with XLA; by default on a single GPU. On a CPU a step takes half as long again with
-            it, and the first of a stage three times as long.
+          jit: compile the gradients with XLA; by default only on a single GPU. On a CPU it makes a step 1.5 times as
+            slow, and the first step of a stage 3 times.
 
         Raises:
-          ValueError: numbers that make no sense or do not go together.
+          ValueError: invalid or inconsistent hyper-parameters or arguments.
         """
         self.config, self.settings, self.seed = config, Settings.of(config), int(seed)
         counts = np.ones(NUM_PITCHES) if pitch_counts is None else np.asarray(pitch_counts, np.float64)
@@ -291,7 +292,7 @@ class Trainer:
         if precision not in PRECISIONS:
             raise ValueError(f"precision is {precision!r}; expected {' or '.join(PRECISIONS)}")
         if not 0 <= seed < 2**32:
-            raise ValueError(f"seed is {seed}; it must lie between 0 and {2**32 - 1}")
+            raise ValueError(f"seed is {seed}; it must be between 0 and {2**32 - 1}")
         gpu = bool(tf.config.list_logical_devices("GPU"))
         self.jit = gpu and strategy is None if jit is None else jit
         self.strategy = strategy or tf.distribute.OneDeviceStrategy("/gpu:0" if gpu else "/cpu:0")
@@ -332,7 +333,7 @@ class Trainer:
         return f"Trainer(stage {self.stage} of {last_stage(self.config)}, {self.global_step:,} images)"
 
     def rows(self, size: int) -> slice:
-        """Which notes of a batch of this size this process has to do with: all of them, if it is the only one."""
+        """The notes of a batch of this size that this process handles: all of them, if it is the only process."""
         share = size // self.replicas
         return slice(self._here.start * share, self._here.stop * share)
 
@@ -340,15 +341,15 @@ class Trainer:
         """One step of each network.
 
         Args:
-          data: real notes in data units, float32 [batch, frames, bins, 2], at full size whatever the stage; of several
-            processes, each gives those of its `rows`.
+          data: real notes in data units, float32 [batch, frames, bins, 2], at full size in every stage; if there are
+            several processes, each passes those of its `rows`.
           labels: their pitches - MIN_PITCH, integers [batch].
 
         Returns:
-          The two losses, their parts, and the pitch accuracies, by name.
+          The two losses, their terms, and the pitch accuracies, by name.
 
         Raises:
-          FloatingPointError: a loss is not a finite number. The networks are spoilt; the last checkpoint is not.
+          FloatingPointError: a loss is not finite. The networks are then useless, but the last checkpoint is intact.
         """
         began = time.monotonic()
         size = len(labels) * self.replicas // len(self._here)
@@ -359,21 +360,21 @@ class Trainer:
             if not math.isfinite(values[f"{player}_loss"]):
                 raise FloatingPointError(
                     f"the {player}'s loss is {values[f'{player}_loss']} at image {self.global_step:,}: training cannot "
-                    "go on; a lower learning rate, or going on from the last checkpoint with another seed, may help"
+                    "continue; try a lower learning rate, or resume from the last checkpoint with another seed"
                 )
         return values
 
     def iterate(self, drawn: Draws, data: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """A step with everything given, not checked for finite numbers; arguments and result as for `step`.
+        """A step with the random numbers given and no check for finite losses; arguments and result as for `step`.
 
-        `drawn` is that of the whole batch, in every process.
+        `drawn` is for the whole batch, in every process.
         """
         count = len(labels)
         shape = (count, self.config.frames, self.config.bins, 2)
         if np.shape(data) != shape:
             raise ValueError(f"data has shape {list(np.shape(data))}; {count} notes of this model are {list(shape)}")
         if count == 0 or count % len(self._here):
-            raise ValueError(f"a batch of {count} cannot be shared among {len(self._here)} devices")
+            raise ValueError(f"a batch of {count} cannot be split among {len(self._here)} devices")
         labels, size = np.asarray(labels, np.int32), count * self.replicas // len(self._here)
         drawn = Draws(*(getattr(drawn, field.name)[self.rows(size)] for field in dataclasses.fields(Draws)))
         own = self._share(drawn.generator_z, drawn.generator_labels)
@@ -394,10 +395,10 @@ class Trainer:
         self._build(self.stage + 1)
         self.assign(carried)
 
-    # What is trained.
+    # Networks and variables.
 
     def _build(self, stage: int) -> None:
-        """Networks, optimizers and compiled functions of a stage, at their first values."""
+        """Create the networks, optimizers and compiled functions of a stage, with initial values."""
         checkpoint.check_stage(self.config, stage, "the training")
         self.stage = stage
         beta1, beta2 = self.settings.adam_beta1, self.settings.adam_beta2
@@ -435,7 +436,7 @@ class Trainer:
         self._iteration = tf.function(self._iterate, autograph=False)
 
     def _first_value(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        """N(0, 1) for kernels and 0 for biases; each variable has random numbers of its own."""
+        """The initial value of a variable: N(0, 1) for kernels, seeded by its name, and 0 for biases."""
         if name.endswith("/bias"):
             return np.zeros(shape, np.float32)
         return np.random.RandomState([self.seed, zlib.crc32(name.encode())]).normal(size=shape).astype(np.float32)
@@ -443,7 +444,7 @@ class Trainer:
     # A step.
 
     def _share(self, *arrays: np.ndarray) -> tuple:
-        """Arrays [rows of this process, ...] as tensors, cut up among its devices."""
+        """Arrays [rows of this process, ...] as tensors, split among its devices."""
 
         def part(context: tf.distribute.ValueContext) -> tuple[tf.Tensor, ...]:
             size = len(arrays[0]) // len(self._here)
@@ -455,7 +456,7 @@ class Trainer:
         return self.strategy.experimental_distribute_values_from_function(part)
 
     def _iterate(self, own: tuple, others: tuple, fade: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Both steps, and what was measured."""
+        """Update both networks; returns the losses and accuracies."""
         values = {}
         for player, inputs in ((GENERATOR, own), (DISCRIMINATOR, others)):
             measured, gradients = self.strategy.run(self._passes[player], args=(*inputs, fade))
@@ -465,13 +466,13 @@ class Trainer:
         return values
 
     def _fade_now(self, fade: tf.Tensor) -> tf.Tensor | float:
-        """The plain number 0 in a stable stage, where blocks below the newest need not draw."""
+        """The fade, or the plain number 0 in a steady stage, so that only the newest block needs to give an image."""
         return fade if self.stage % 2 else 0.0
 
     def _generator_pass(
         self, z: tf.Tensor, labels: tf.Tensor, fade: tf.Tensor
     ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
-        """Losses of the generator for n notes; gradients for the whole batch. fade: a scalar, all others: [n, ...]."""
+        """The generator's losses for n notes, and its gradients for the whole batch. fade: scalar; others: [n, ...]."""
         settings, fade = self.settings, self._fade_now(fade)
         with tf.GradientTape() as tape:
             fake = denormalize(self.generator.call(z, labels, fade=fade), self.config)
@@ -494,7 +495,7 @@ class Trainer:
         real_labels: tf.Tensor,
         fade: tf.Tensor,
     ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
-        """The same of the discriminator. data: [n, frames, bins, 2], fade: a scalar, all others: [n, ...]."""
+        """The same for the discriminator. data: [n, frames, bins, 2]; fade: scalar; others: [n, ...]."""
         settings, fade = self.settings, self._fade_now(fade)
         real = losses.blend(data, fade, self.num_blocks, self.config.num_resolutions)
         fake = denormalize(self.generator.call(z, labels, fade=fade), self.config)
@@ -521,14 +522,14 @@ class Trainer:
         return measured, self._gradients(tape, loss, DISCRIMINATOR)
 
     def _gradients(self, tape: tf.GradientTape, loss: tf.Tensor, player: str) -> list[tf.Tensor]:
-        # Blocks that do not draw at this stage get zeros, with which Adam leaves them as they are.
+        # `to_rgb` and `from_rgb` layers that are not used at this stage get zeros, so that Adam leaves them unchanged.
         gradients = tape.gradient(loss, list(self.weights[player].values()), unconnected_gradients="zero")
         if self.replicas == 1:
             return gradients
         return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
 
     def _descend(self, player: str, gradients: Sequence[Any]) -> None:
-        """One step of Adam, in the form it had in TensorFlow 1, and of the moving averages. Source: SPEC section 11."""
+        """One step of Adam, as implemented in TensorFlow 1, and of the moving averages. Source: SPEC section 11."""
         settings, variables = self.settings, self.variables
         rate = getattr(settings, f"{player}_learning_rate")
         powers = [variables[f"{_OPTIMIZER}/{player}_train/{beta}"] for beta in ("beta1_power", "beta2_power")]
@@ -562,23 +563,23 @@ class Trainer:
         for power, beta in zip(powers, (settings.adam_beta1, settings.adam_beta2), strict=True):
             power.assign(power * beta)
 
-    # To disk and back.
+    # Saving and restoring.
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All that a checkpoint of the original holds at this stage, by name."""
+        """All arrays of one of the original's checkpoints at this stage, by name."""
         counters = {"global_step": np.int64(self.global_step), "Variable": np.float32(self.seconds)}
         return {name: variable.numpy() for name, variable in self.variables.items()} | counters
 
     def read(self, prefix: str | os.PathLike) -> None:
-        """Take over everything from a checkpoint of the same networks and stage, by its prefix.
+        """Load all variables from a checkpoint of the same networks and stage, given its prefix.
 
         Raises:
-          ValueError: it is damaged, or has no discriminator and optimizer to go on with.
+          ValueError: it is damaged, or lacks the discriminator or the optimizers, without which training cannot resume.
         """
         self.assign(checkpoint.read_published(Path(prefix), self.arrays()))
 
     def assign(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Take over variables, by the names that `arrays` has."""
+        """Set the variables and counters from arrays, named as in `arrays()`."""
         self.global_step, self.seconds = int(arrays["global_step"]), float(arrays["Variable"])
         for name, array in arrays.items():
             if name in self.variables:
@@ -593,29 +594,29 @@ class Trainer:
         return {**self.config.extra, **config, **settings, "batch_size_schedule": sizes, "seed": self.seed}
 
     def average(self) -> Checkpoint:
-        """The generator as it is used: its moving averages."""
+        """The generator for use, with the moving averages of its weights."""
         shapes = checkpoint.weight_shapes(self.config, self.num_blocks, self.progress)
         weights = {name: self.variables[checkpoint.published_name(name)].numpy() for name in shapes}
         return Checkpoint(Config.from_dict(self.experiment()), weights, self.stage, self.global_step)
 
     def save(self, folder: str | os.PathLike) -> Path:
-        """Write a checkpoint that this module, `gansynth.load` and the original all read; whole or not at all.
+        """Write a checkpoint that this module, `gansynth.load` and the original can all read; whole or not at all.
 
-        The folder then holds `experiment.json`, `stage_000NN/` in the published layout with all the variables, and the
+        The folder then contains `experiment.json`, `stage_000NN/` in the published layout with all variables, and the
         generator alone in our own format.
 
         Returns:
           The checkpoint's prefix.
 
         Raises:
-          FloatingPointError: the networks are spoilt; nothing is written.
-          OSError: the disk is full, or cannot be written.
+          FloatingPointError: a variable is not finite; nothing is written.
+          OSError: the disk is full or not writable.
         """
         arrays = self.arrays()
         for name, array in arrays.items():
             if not np.isfinite(array).all():
-                raise FloatingPointError(f"{name} is not finite at image {self.global_step:,}: this is not to be kept")
-        with in_turn(as_path(folder)):  # of two trainers, one's files belong together
+                raise FloatingPointError(f"{name} is not finite at image {self.global_step:,}: nothing was saved")
+        with in_turn(as_path(folder)):  # so that two trainers do not mix their files
             prefix = checkpoint.write_published(folder, self.experiment(), self.stage, self.global_step, arrays, KEPT)
             checkpoint.write(self.average(), as_path(folder) / checkpoint.COMPACT_NAME)
         return prefix
@@ -630,17 +631,18 @@ class Trainer:
         config: Config | None = None,
         **kwargs: Any,
     ) -> Trainer:
-        """Go on from a checkpoint in the published layout, one's own or a published model's.
+        """Resume from a checkpoint in the published layout, your own or a published model's.
 
         Args:
           path: the folder with experiment.json and stage_000NN/.
-          pitch_counts: as for a new Trainer, and so are `kwargs`.
-          seed: by default the one it was begun with, or 0.
-          config: other hyper-parameters than the checkpoint's, for the same networks.
+          pitch_counts: as for a new Trainer.
+          seed: random seed; by default the one recorded in the checkpoint, or 0.
+          config: hyper-parameters to use instead of the checkpoint's, for the same networks.
+          **kwargs: as for a new Trainer.
 
         Raises:
-          FileNotFoundError: there is none.
-          ValueError: it is damaged, or has no discriminator and optimizer to go on with.
+          FileNotFoundError: the folder holds no checkpoint.
+          ValueError: it is damaged, or lacks the discriminator or the optimizers, without which training cannot resume.
         """
         found, stage, prefix = checkpoint.find(path)
         seed = seed_of(found) if seed is None else seed
@@ -650,7 +652,7 @@ class Trainer:
 
 
 def _replicas_here(strategy: tf.distribute.Strategy) -> range:
-    """Which of a strategy's replicas, counted over all processes, belong to this one."""
+    """The strategy's replicas that belong to this process, as indices over all processes."""
     numbers = []
 
     def note(context: tf.distribute.ValueContext) -> int:
@@ -662,10 +664,10 @@ def _replicas_here(strategy: tf.distribute.Strategy) -> range:
 
 
 def _mean_of_all(x: tf.Tensor) -> tf.Tensor:
-    """Mean over a batch of which each replica has an equal part: [part, ...] -> [...], with gradients of any order."""
+    """Mean over a batch split equally among replicas: [part, ...] -> [...], with gradients of any order."""
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, tf.reduce_mean(x, axis=0))
 
 
 def _accuracy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Share of the notes whose pitch is named correctly."""
+    """Share of notes whose pitch is classified correctly."""
     return tf.reduce_mean(tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), labels), tf.float32))

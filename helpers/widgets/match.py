@@ -19,7 +19,7 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from .. import audio, instruments, matching, recordings, runtime
+from .. import audio, instruments, matching, recording_sources, runtime
 from ..audio import Audio
 from ..files import as_path
 from ..instruments import Bank, Instrument
@@ -51,9 +51,9 @@ class Match(Background[matching.Match]):
     """Make an instrument of a recording: record or choose it, trim it, match it, hear it beside the match, keep it.
 
     A recording comes from the microphone, from a file (chosen, or dropped on the control) or from a link, and is kept
-    in `recordings.folder()`. Two handles mark the part that is used. The notes in it and what two pitch trackers hear
-    are shown; where they are wrong, the pitch is set by hand. The match is what `matching.match` finds, and "Keep" puts
-    it into the bank, and so into the lists of all controls that share the bank.
+    in `recording_sources.folder()`. Two handles mark the part that is used. The notes in it and what two pitch trackers
+    hear are shown; where they are wrong, the pitch is set by hand. The match is what `matching.match` finds, and "Keep"
+    puts it into the bank, and so into the lists of all controls that share the bank.
 
         mine = Match(bank)
         mine.load("oboe.wav")
@@ -99,7 +99,7 @@ class Match(Background[matching.Match]):
         self,
         model: GANSynth | Bank,
         path: str | os.PathLike | None = None,
-        folder: str | os.PathLike = recordings.BUNDLED,
+        folder: str | os.PathLike = recording_sources.BUNDLED,
         **settings: Any,
     ):
         inspect.signature(matching.match).bind(None, None, None, bank=None, progress=None, stop=None, **settings)
@@ -117,7 +117,7 @@ class Match(Background[matching.Match]):
         self._build()
         self._connect()
         self._bank.on_change(self._follow)
-        known = recordings.listing(self._folder) if path is None else [as_path(path)]
+        known = recording_sources.listing(self._folder) if path is None else [as_path(path)]
         self._show_recording()
         if known:
             self.load(known[0])
@@ -134,7 +134,7 @@ class Match(Background[matching.Match]):
         self._link = ipywidgets.Text(description="link", placeholder="https://… or a Google Drive link")
         tip(self._link, "The web address of a sound file, or the link that Google Drive's Share copies")
         self._fetch = ipywidgets.Button(description="Fetch", icon="download")
-        tip(self._fetch, "Download the sound at this link: recordings.download(link)")
+        tip(self._fetch, "Download the sound at this link: recording_sources.download(link)")
         for field in (self._list, self._link):
             field.add_class("gansynth-wide")
         link = ipywidgets.HBox([self._link, self._fetch])
@@ -210,12 +210,12 @@ class Match(Background[matching.Match]):
     def upload(self, content: bytes, name: str) -> None:
         """Take a file's bytes, and keep the file."""
         with self._taking(self._by_page):
-            self._add(recordings.keep(content, name))
+            self._add(recording_sources.keep(content, name))
 
     def record(self, samples: np.ndarray, sample_rate: int, name: str = "recording") -> None:
         """Take samples, as they come from a microphone, and keep them as a file."""
         with self._taking(self._by_page):
-            self._add(recordings.keep_samples(samples, sample_rate, name))
+            self._add(recording_sources.keep_samples(samples, sample_rate, name))
 
     def fetch(self, url: str) -> None:
         """Take the sound at a web address or Google Drive link, and keep the file. The app does so only if it may."""
@@ -223,7 +223,7 @@ class Match(Background[matching.Match]):
             if not may_fetch():
                 raise ValueError("this app fetches nothing from the web: download the file yourself and upload it here")
             self.say(f"fetching {url} …", self._by_link)
-            path = recordings.download(url)
+            path = recording_sources.download(url)
             self.say("")
             self._add(path)
 
@@ -258,8 +258,8 @@ class Match(Background[matching.Match]):
 
     def _refresh(self) -> None:
         """List what there is, with the recording that is shown chosen."""
-        paths = {path: path.stem for path in recordings.listing(self._folder)}
-        own = self._mine if runtime.kind() == runtime.VOILA else recordings.listing(recordings.folder())
+        paths = {path: path.stem for path in recording_sources.listing(self._folder)}
+        own = self._mine if runtime.kind() == runtime.VOILA else recording_sources.listing(recording_sources.folder())
         paths |= {path: f"{path.stem} (added)" for path in own}
         if self._path is not None:
             paths.setdefault(self._path, self._path.stem)

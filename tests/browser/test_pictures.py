@@ -9,7 +9,14 @@ RED, BLUE = (255, 0, 0), (0, 0, 255)
 PAGE = '<body style="margin: 0"><div style="height: 9000px; background: red"></div>{}'
 END = '<div style="height: 50px; background: blue"></div>'
 CELLS = ["'first'", "from IPython.display import HTML\nHTML('<div style=\"height: 9000px; background: red\"></div>')"]
+WIDTHS = (1280, 390)  # of those that `make look` has; each costs seconds
 LAST = "HTML('<div style=\"height: 50px; background: blue\"></div>')"
+
+
+@pytest.fixture(autouse=True)
+def _few_widths(monkeypatch):
+    assert set(WIDTHS) < set(look.WIDTHS)
+    monkeypatch.setattr(look, "WIDTHS", WIDTHS)
 
 
 def test_a_page_is_shown_down_to_its_end(browser, tmp_path):

@@ -275,7 +275,7 @@ def test_a_part_is_marked_by_a_drag(there):
 def test_the_pitch_is_corrected(there):
     there.mine.get_by_label("pitch").select_option("D3 (50)")
     controls.code(there.mine, r"find_notes\(recording, .*pitch=50\)")
-    there.mine.get_by_text("you said D3").wait_for()
+    there.mine.get_by_text("you gave D3").wait_for()
     assert heard(there.mine) == ["D3"]
     there.mine.get_by_label("pitch").select_option("as heard")
     controls.code(there.mine, r"find_notes\(recording, [\d., ]+\)\n")

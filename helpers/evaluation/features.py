@@ -1,11 +1,11 @@
-"""What of a note's sound is compared: a log-mel picture of a few hundred numbers, and how loud each semitone is.
+"""Features of notes for comparison: a coarse log-mel spectrogram, and the level of each semitone.
 
-    pictures.log_mel(waves, 16000)      # float32 [n, 512], dB
-    pictures.semitones(waves, 16000)    # float32 [n, 97], dB
+    features.log_mel(waves, 16000)      # float32 [n, 512], dB
+    features.semitones(waves, 16000)    # float32 [n, 97], dB
 
-The picture shows which bands sound when: a timbre, at one pitch. The semitones show the pitch. Both are independent of
-a note's level. They are this project's own, and the bundled model was fitted with losses of the same kind, so a
-distance in them is to be read beside one that nobody here has chosen (`embedding.musicnn`).
+The spectrogram describes the timbre at one pitch; the semitones show the pitch. Both are independent of a note's level.
+They were designed for this project, and the bundled model was fitted with losses of the same kind, so compare distances
+in them with those in an embedding that was not (`embedding.musicnn`).
 
 Notebook: 12_measure.
 """
@@ -18,31 +18,31 @@ import numpy as np
 
 from .. import compiled
 
-BANDS, FRAME, HOP = 64, 1024, 256  # mel bands; samples at 16 kHz, and as many seconds at other rates
-EDGES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.0, 4.0)  # s between which power is averaged: finer where notes begin
-RANGE = 60.0  # dB below a picture's loudest cell where silence begins
+BANDS, FRAME, HOP = 64, 1024, 256  # mel bands; samples at 16 kHz, scaled to the same duration at other rates
+EDGES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.0, 4.0)  # s, intervals to average power over: finer at the onset
+RANGE = 60.0  # dB below a note's loudest cell at which levels are clipped
 REFERENCE_RATE = 16000  # Hz
 
-LOWEST, COUNT = 24, 97  # MIDI pitch of the first semitone, and how many
-SEMITONE_FRAME = 16384  # samples at 16 kHz: 1 Hz, where the lowest semitones are 2 Hz apart
-SEMITONE_SECONDS = (0.1, 1.2)
+LOWEST, COUNT = 24, 97  # MIDI pitch of the first semitone, and number of semitones
+SEMITONE_FRAME = 16384  # samples at 16 kHz: a resolution of 1 Hz; the lowest semitones are 2 Hz apart
+SEMITONE_SECONDS = (0.1, 1.2)  # the part of a note that is analysed
 
 
 def log_mel(waves: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Log-mel pictures of notes.
+    """Coarse log-mel spectrograms of notes.
 
     Args:
       waves: [n, samples].
       sample_rate: Hz.
 
     Returns:
-      float32 [n, BANDS * times], dB below the loudest cell of each note, from -RANGE to 0. Band after band; notes of
-      four seconds have eight times, shorter ones fewer.
+      float32 [n, BANDS * intervals], dB relative to the loudest cell of each note, from -RANGE to 0, one band after
+      another. Notes of four seconds have eight intervals, shorter ones fewer.
 
     >>> import numpy as np
-    >>> from helpers.evaluation import pictures
+    >>> from helpers.evaluation import features
     >>> a4 = np.sin(2 * np.pi * 440 * np.arange(64000) / 16000)
-    >>> pictures.log_mel(a4[None], 16000).shape
+    >>> features.log_mel(a4[None], 16000).shape
     (1, 512)
     """
     librosa = compiled.librosa()
@@ -57,11 +57,14 @@ def log_mel(waves: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def semitones(waves: np.ndarray, sample_rate: int) -> np.ndarray:
-    """The level of each semitone from MIDI LOWEST on, [n, COUNT], dB below the loudest, from -RANGE to 0.
+    """The level of each semitone of notes.
 
     Args:
       waves: [n, samples].
       sample_rate: Hz.
+
+    Returns:
+      float32 [n, COUNT], from MIDI pitch LOWEST upwards, dB relative to the loudest semitone, from -RANGE to 0.
     """
     start, stop = (round(seconds * sample_rate) for seconds in SEMITONE_SECONDS)
     part = np.asarray(waves, np.float32)[:, min(start, waves.shape[1] // 4) : stop]

@@ -1,6 +1,6 @@
 """Save recordings from a microphone, uploads or the web, after checking that they are audio files.
 
-    recording = matching.read(recordings.download("https://example.com/oboe.wav"))
+    recording = matching.read(recording_sources.download("https://example.com/oboe.wav"))
 
 Notebook: 11_match.
 """
@@ -50,7 +50,7 @@ def keep(content: bytes, name: str) -> Path:
 
     >>> from pathlib import Path
     >>> from helpers import matching, recordings
-    >>> path = recordings.keep(Path("data/recordings/blown.flac").read_bytes(), "my flute?.flac")
+    >>> path = recording_sources.keep(Path("data/recordings/blown.flac").read_bytes(), "my flute?.flac")
     >>> path.name, matching.read(path)
     ('my flute_.flac', Recording('my flute_', 4.00 s, 16000 Hz))
 

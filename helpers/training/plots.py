@@ -1,4 +1,4 @@
-"""Pictures of a training: spectrograms side by side, and the curves of the losses.
+"""Figures of a training: spectrograms side by side, and curves.
 
 Notebook: 08_train.
 """
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
 
-# Pictures: the channels of a spectrogram with their colours and range, and the curves of a training with their signs.
+# The channels of a spectrogram with their colour map and range; the curves of each plot, with their columns and signs.
 CHANNELS = (("log magnitude", "magma", -14, 6), ("instantaneous frequency", "twilight", -1, 1))
 PLOTTED = {
     "distance: scores of real minus generated notes": {"distance": ("wasserstein", -1)},
     "pitch accuracy": {"real notes": ("real_pitch_accuracy", 1), "generated": ("fake_pitch_accuracy", 1)},
 }
-SMOOTHING = 20  # a curve is a running mean over this part of the run
+SMOOTHING = 20  # curves are running means over this fraction (1 / SMOOTHING) of the run
 
 
 def plot_data(data: np.ndarray, path: Path) -> Path:
-    """Draw spectrograms [n, frames, bins, 2] side by side: log magnitude above, instantaneous frequency below."""
+    """Write a figure of spectrograms [n, frames, bins, 2]: log magnitude above, instantaneous frequency below."""
     from matplotlib.figure import Figure
 
     with drawing.plain():
@@ -47,12 +47,12 @@ def draw_row(data: np.ndarray, axes: Sequence[Axes] | np.ndarray, channel: int =
     """Draw one channel of spectrograms [n, frames, bins, 2] into n axes, without ticks.
 
     Args:
-      data: in data units, as of `GANSynth.generate_data` or `Notes.batch`.
-      axes: a matplotlib axes for each.
-      channel: 0 for log magnitude, 1 for instantaneous frequency. Colours mean the same in every picture.
+      data: spectrograms in data units, as from `GANSynth.generate_data` or `Notes.batch`.
+      axes: one matplotlib axes for each.
+      channel: 0 for log magnitude, 1 for instantaneous frequency. The colour scale is the same in every figure.
 
     Returns:
-      The last image, for a colour bar.
+      The last image, to make a colour bar from.
     """
     _, colours, low, high = CHANNELS[channel]
     how = {"origin": "lower", "aspect": "auto", "interpolation": "nearest", "cmap": colours, "vmin": low, "vmax": high}
@@ -65,25 +65,25 @@ def draw_row(data: np.ndarray, axes: Sequence[Axes] | np.ndarray, channel: int =
 def plot_losses(
     history: Iterable[Mapping[str, Any]], axes: Sequence[Axes] | np.ndarray | None = None
 ) -> Sequence[Axes] | np.ndarray:
-    """Draw the curves of a training: how well the discriminator tells notes apart, and the pitch accuracy.
+    """Plot the curves of a training: the distance between scores of real and generated notes, and the pitch accuracy.
 
-    Each curve is a running mean over a twentieth of the run so far; vertical lines are where a stage begins.
+    Each curve is a running mean over a twentieth of the run so far; vertical lines mark the start of a stage.
 
     Args:
-      history: rows with "images", "stage" and what `Trainer.step` returns, such as those of a run's losses.csv:
-        `plot_losses(csv.DictReader(open("runs/mine/losses.csv")))`.
+      history: rows with "images", "stage" and the values that `Trainer.step` returns, such as those of a run's
+        losses.csv: `plot_losses(csv.DictReader(open("runs/mine/losses.csv")))`.
       axes: two matplotlib axes, which are cleared first; new ones by default.
 
     Returns:
       The two axes.
 
     Raises:
-      ValueError: there is no row.
+      ValueError: there are no rows.
     """
-    # What is measured now and then is empty in between.
+    # Columns that are measured only now and then are empty in most rows.
     rows = [{name: float(value) for name, value in row.items() if value != ""} for row in history]
     if not rows:
-        raise ValueError("there are no losses to draw yet")
+        raise ValueError("there are no losses to plot yet")
     if axes is None:
         import matplotlib.pyplot as plt
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from ..files import PARTIAL, filling, replacing
+from ..files import filling, is_partial, replacing
 from ..instruments import Instrument
 from .naming import pitch_text, stem, unique
 from .sampling import SampledInstrument
@@ -81,4 +81,4 @@ def check_ours(folder: Path) -> None:
 
 def _is_ours(name: str) -> bool:
     """Whether a file is of an export, or one that is being written at this moment."""
-    return bool(OURS.fullmatch(name)) or name.startswith(PARTIAL)
+    return bool(OURS.fullmatch(name)) or is_partial(name)
