@@ -1,4 +1,4 @@
-"""GANSynth that runs today: the package under the notebooks.
+"""A port of GANSynth to current Python, TensorFlow and Keras: the package behind the notebooks.
 
     from helpers import audio, gansynth, instruments, midi, render
 
@@ -7,11 +7,12 @@
     clip = render.render(model, song, instruments.Timeline.random(model, song.duration, seed=1))
     audio.write(clip, "outputs/prelude.wav")
 
-`gansynth` loads models, `midi` reads scores, `instruments` are latents with names, `render` plays one with the other.
-`soundfont` is what a score usually sounds like, `spectrograms` draw clips, `page` puts them on a page, `widgets` are
-controls for notebooks. `training` makes models and `evaluation` measures them. The other modules serve these.
+`gansynth` loads models, `midi` reads scores, `instruments` has named latents, and `render` plays scores with them.
+`soundfont` plays a score with sampled instruments for comparison, `spectrograms` plots clips, `page` writes them to a
+web page, and `widgets` has controls for notebooks. `training` trains models and `evaluation` measures them. The other
+modules support these.
 
-TensorFlow is imported when a model is loaded, not here.
+TensorFlow is only imported when a model is loaded.
 
 Notebook: 01_setup.
 """

@@ -1,12 +1,12 @@
-"""Small files from addresses that somebody typed: fetched from public hosts only, within a size and a time.
+"""Fetch small files from addresses entered by users: only from public hosts, with limits on size and time.
 
     page = fetch("https://example.com/song.mid", most_bytes=8 << 20, seconds=60)
 
-Where a program runs for others, as the app does, its network is not theirs: an address could lead to a router, to a
-cloud's store of credentials, or to whatever else listens only to its neighbours. So a name is resolved once, each of
-its addresses must be a public one, and the connection goes to that very address; at a redirect all this is done
-again. Nothing that the machine knows is sent along: no credentials, no cookies, and no proxy is used. What is refused
-and what cannot be reached are one and the same error, so that nobody learns from it what there is.
+When a program runs on a server, as the app does, an address entered by a user could lead to a router, a cloud
+provider's metadata service, or anything else that is only reachable from the server's network. So a host name is
+resolved once, all of its addresses must be public, and the connection is made to one of exactly these addresses.
+Redirects are checked in the same way. No credentials or cookies are sent, and no proxy is used. Refused and unreachable
+addresses give the same error, so that it reveals nothing about the network.
 
 Notebook: 03_midi.
 """
@@ -28,20 +28,20 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 CHUNK_BYTES = 1 << 14  # read from the network at a time
-SILENCE_SECONDS = 15  # the longest silence before a server counts as gone
+SILENCE_SECONDS = 15  # timeout for each read
 MAX_REDIRECTS = 5
 MAX_LENGTH = 2000  # characters of an address
 REDIRECTS = (301, 302, 303, 307, 308)
 _PORTS = {"http": 80, "https": 443}
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # IPv4 addresses as an IPv6-only network has them
-_ORDINARY = ipaddress.ip_network("2000::/3")  # what is given out of IPv6, but for these tunnels into IPv4:
-# Set aside for protocols; not every version of Python's list has them.
-_SET_ASIDE = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("192.88.99.0/24"))
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # IPv4 addresses as seen from IPv6-only networks
+_ORDINARY = ipaddress.ip_network("2000::/3")  # global unicast addresses of IPv6, which include tunnels to IPv4
 _TUNNELS = (ipaddress.ip_network("2001::/32"), ipaddress.ip_network("2002::/16"))
+# Reserved for protocols; the `ipaddress` module of some Python versions does not know them.
+_SET_ASIDE = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("192.88.99.0/24"))
 
 
 class Page(NamedTuple):
-    """What a server has sent."""
+    """The response of a server."""
 
     content: bytes
     url: str  # after all redirects
@@ -49,18 +49,18 @@ class Page(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The file's name, as the server says or else as the address ends. It is not to be trusted."""
+        """The file's name according to the server or, if it gives none, the path of the address. Not to be trusted."""
         head = email.message.Message()
         head["Content-Disposition"] = self.headers.get("Content-Disposition", "attachment")
         try:
             named = head.get_filename()
-        except (ValueError, LookupError):  # of an encoding that nobody knows
+        except (ValueError, LookupError):  # an unknown encoding
             named = None
         return named or urllib.parse.unquote(urllib.parse.urlsplit(self.url).path)
 
 
 class _Place(NamedTuple):
-    """An address, taken apart."""
+    """An address split into its parts."""
 
     secure: bool
     host: str
@@ -70,7 +70,7 @@ class _Place(NamedTuple):
 
 
 class TooLargeError(ValueError):
-    """The file is larger than was asked for."""
+    """The file is larger than the limit."""
 
 
 def fetch(url: str, most_bytes: int, seconds: float, shown_as: str | None = None) -> Page:
@@ -78,15 +78,15 @@ def fetch(url: str, most_bytes: int, seconds: float, shown_as: str | None = None
 
     Args:
       url: an http or https address.
-      most_bytes: of the file.
-      seconds: the longest that all of it may take, however it is spread.
-      shown_as: what errors call it, if the user gave another address.
+      most_bytes: maximum size of the file.
+      seconds: maximum total time.
+      shown_as: the address to show in error messages, if the user gave a different one.
 
     Raises:
-      ValueError: not a web address.
-      TooLargeError: a ValueError too.
-      ConnectionError: the server is not on the public internet, cannot be reached, breaks off, is too slow, or
-        redirects too often.
+      ValueError: it is not a web address.
+      TooLargeError: the file is too large; a subclass of ValueError.
+      ConnectionError: the server is not on the public internet, cannot be reached, breaks the connection, is too slow,
+        or redirects too often.
       OSError: the server refuses to serve the file; see `refusal`.
     """
     shown_as = shown_as or url
@@ -113,7 +113,7 @@ def fetch(url: str, most_bytes: int, seconds: float, shown_as: str | None = None
 
 
 class _Refusal(OSError):
-    """The server's answer is not the file."""
+    """The server's response is an error status."""
 
     def __init__(self, status: int):
         super().__init__(status)
@@ -121,29 +121,29 @@ class _Refusal(OSError):
 
 
 class _TooLarge(Exception):
-    """More has come than was asked for."""
+    """More bytes than the limit have arrived."""
 
 
 def is_web_page(content: bytes) -> bool:
-    """Whether a file begins as web pages do."""
+    """Whether the content of a file begins like a web page."""
     return bool(re.match(rb"\s*(<!--.*?-->\s*)?<(!doctype html|html|head|body)\b", content[:2000], re.I | re.S))
 
 
 def unreachable(what: str, advice: str = "check the address and the internet connection") -> ConnectionError:
-    """The error for an address or a host that does not answer."""
+    """The error for an address or a host that does not respond."""
     return ConnectionError(f"{what} cannot be reached: {advice}")
 
 
 def refusal(status: int, what: str, url: str) -> OSError:
-    """The error for an answer of a server that is not the file.
+    """The error for an error status of a server.
 
     Args:
-      status: of HTTP.
-      what: was asked for.
-      url: where.
+      status: HTTP status.
+      what: the requested file, for the message.
+      url: its address, for the message.
 
     Returns:
-      FileNotFoundError if there is none, PermissionError if it is not public, and else an OSError.
+      FileNotFoundError if there is no such file, PermissionError if it is not public, otherwise an OSError.
 
     Source: RFC 9110, section 15.5.
     """
@@ -155,10 +155,10 @@ def refusal(status: int, what: str, url: str) -> OSError:
 
 
 def _split(url: str) -> _Place:
-    """An address in its parts.
+    """Split an address into its parts.
 
     Raises:
-      ValueError: it is none of the web.
+      ValueError: it is not a web address.
     """
     url = url.strip()
     try:
@@ -182,10 +182,10 @@ def _split(url: str) -> _Place:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public internet, and not of this machine or its own network."""
+    """Whether an IP address is on the public internet, not on this machine or its local network."""
     try:
         ip = ipaddress.ip_address(address)
-    except ValueError:  # with a zone, such as fe80::1%eth0: of a local network
+    except ValueError:  # with a zone, such as fe80::1%eth0, on a local network
         return False
     if ip.version == 6:
         if ip.ipv4_mapped is not None:
@@ -198,14 +198,14 @@ def is_public(address: str) -> bool:
 
 
 def _resolve(place: _Place, deadline: float) -> list[str]:
-    """The addresses of a host, all of them public.
+    """The IP addresses of a host.
 
     Raises:
-      OSError: there is none, one is not public, or it takes too long.
+      OSError: there are none, one of them is not public, or resolving takes too long.
     """
     answers: queue.Queue = queue.Queue()
 
-    def ask() -> None:  # in a thread, because nothing else ends it
+    def ask() -> None:  # in a thread, because getaddrinfo has no timeout
         try:
             answers.put(socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError):
@@ -223,7 +223,7 @@ def _resolve(place: _Place, deadline: float) -> list[str]:
 
 
 def _connect(place: _Place, deadline: float) -> socket.socket:
-    """A connection to one of the addresses that were looked at."""
+    """A connection to one of the checked addresses."""
     failure: OSError = ConnectionError()
     for address in _resolve(place, deadline):
         try:
@@ -242,12 +242,11 @@ def _patience(deadline: float) -> float:
 
 @contextlib.contextmanager
 def _ending(connection: socket.socket, deadline: float) -> Iterator[None]:
-    """End a connection at the deadline: a byte now and then is no silence, and would keep it open for days."""
+    """Close a connection at the deadline, as a server that sends single bytes would never exceed the read timeout."""
 
     def end() -> None:
-        with contextlib.suppress(
-            OSError
-        ):  # an encrypted one's own method must not be called while another thread reads
+        with contextlib.suppress(OSError):
+            # Not the method of SSLSocket, which must not be called while another thread reads.
             socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
     timer = threading.Timer(max(deadline - time.monotonic(), 0), end)
@@ -260,7 +259,7 @@ def _ending(connection: socket.socket, deadline: float) -> Iterator[None]:
 
 
 def _get(place: _Place, most_bytes: int, deadline: float) -> tuple[Page | None, str]:
-    """One request: the file, or where it is said to be."""
+    """Make one request: returns the file, or None and the address of a redirect."""
     with contextlib.closing(_connect(place, deadline)) as plain:
         used = plain
         if place.secure:
@@ -272,7 +271,7 @@ def _get(place: _Place, most_bytes: int, deadline: float) -> tuple[Page | None, 
             connection.sock = used
             if place.secure:
                 connection.default_port = _PORTS["https"]
-            # What is sent is what is counted.
+            # Without compression, so that the size limit applies to the file itself.
             connection.request("GET", place.target, headers={"Accept-Encoding": "identity", "Connection": "close"})
             response = connection.getresponse()
             if response.status in REDIRECTS and response.headers.get("Location"):
@@ -298,7 +297,7 @@ def _body(response: http.client.HTTPResponse, most_bytes: int, deadline: float) 
 
 
 def _encryption() -> ssl.SSLContext:
-    """With the authorities of this machine, and those that come with `requests`: some machines have none."""
+    """A TLS context with the certificate authorities of this machine and of certifi, since some machines have none."""
     import certifi
 
     context = ssl.create_default_context()

@@ -1,6 +1,6 @@
-"""Sound as plain values: level it, resample it, write it and play it.
+"""Audio as plain values: measure and set its level, resample, read, write and play it.
 
-Notebook: 04_generate, 07_songs (loudness, rates, files).
+Notebook: 04_generate, 07_songs (loudness, sample rates, files).
 """
 
 from __future__ import annotations
@@ -21,33 +21,34 @@ from .files import as_path, replacing
 if TYPE_CHECKING:
     from IPython.display import Audio as Player
 
-LOUDNESS = -16.0  # LUFS of a finished clip; near where streaming services put music
-PEAK = 0.9  # the highest that a finished clip goes; the rest is left to lossy files, which overshoot a little
-SILENCE = 1e-9  # a wave whose peak is below this is left silent
-SOFT = -55.0  # LUFS; below, the gate for silence, at -70, reaches into what should be heard
-LOUDNESS_BLOCK = 0.4  # s; gating blocks of BS.1770, one every tenth of a second
-LOUDNESS_STEP = 0.1  # s
-LOUDNESS_OFFSET = -0.691  # LU, of BS.1770: what makes up for the weighting at 997 Hz
-# The weighting of BS.1770: a shelf that lifts what is high, for the head, and a high pass. As pyloudnorm has them.
+LOUDNESS = -16.0  # LUFS of a finished clip; similar to the targets of streaming services
+PEAK = 0.9  # maximum peak of a finished clip; the headroom is for lossy encoders, which overshoot a little
+SILENCE = 1e-9  # waves with a lower peak are left silent
+SOFT = -55.0  # LUFS; below this, the absolute gate at -70 would exclude audible parts
+LOUDNESS_BLOCK = 0.4  # s; length of the gating blocks of BS.1770
+LOUDNESS_STEP = 0.1  # s; hop of the gating blocks
+LOUDNESS_OFFSET = -0.691  # LU; the constant of BS.1770 that offsets the gain of the weighting at 997 Hz
+# The K-weighting of BS.1770 as in pyloudnorm: a high shelf, for the effect of the head, and a high pass.
 SHELF_DB, SHELF_Q, SHELF_HZ = 4.0, 0.5**0.5, 1500.0
 HIGH_PASS_Q, HIGH_PASS_HZ = 0.5, 38.0
-WEIGHTING_RINGS = 0.25  # s for which the high pass rings until nothing of it is left, not even in float64
-LOUDNESS_WARM_UP = 1.0  # s after which the filters have forgotten where they began
-LOUDNESS_CHUNK = 60.0  # s measured at a time, to bound memory
+WEIGHTING_RINGS = 0.25  # s; ringing of the high pass, until it is below the precision of float64
+LOUDNESS_WARM_UP = 1.0  # s; extra audio before each chunk, for the filters to settle
+LOUDNESS_CHUNK = 60.0  # s measured at a time, to bound memory use
 BLOCK = 1 << 16  # frames written at a time; libsndfile's Vorbis encoder fails on hours at once
-LOSSY_LACK = 2500  # samples that an MP3 may end early: two of its frames
-MAX_SAMPLE_RATE = 192000  # Hz of a file; libsndfile's Vorbis encoder crashes above 200,000
-MAX_WAV_DURATION = 60.0  # s, times channels, that a notebook's player holds uncompressed: 2.6 MB at 16 kHz
-RATES = (16000, 22050, 44100, 48000)  # Hz that clips are rendered and resampled to
+LOSSY_LACK = 2500  # samples that may be missing at the end of an MP3: two of its frames
+MAX_SAMPLE_RATE = 192000  # Hz; libsndfile's Vorbis encoder crashes above 200,000
+MAX_WAV_DURATION = 60.0  # s, times channels; longer audio is compressed in a notebook's player (2.6 MB at 16 kHz)
+RATES = (16000, 22050, 44100, 48000)  # Hz; sample rates for clips
 
 
-# Sample rate in Hz -> kbit/s of an MP3 in mono and in stereo: about 2.5 bits a sample. At 16 kHz, 40 kbit/s leaves an
-# error 27 to 37 dB below the music, and a quarter of FLAC's bytes. Constant, since browsers cannot find a second of an
-# MP3 of variable bit rate exactly. Not lower: in a smaller frame there is no room for the encoder's delay, and a player
-# that does not know it begins 69 ms late. Other rates are resampled to the next of these.
+# Sample rate (Hz) -> bit rate (kbit/s) of an MP3 in mono and in stereo, about 2.5 bits per sample. At 16 kHz, 40 kbit/s
+# gives an error 27 to 37 dB below the music, at a quarter of FLAC's size. The bit rate is constant because browsers
+# cannot seek exactly in an MP3 of variable bit rate. It is not lower because smaller frames have no room for the
+# encoder's delay, and a player that does not know the delay starts 69 ms late. Other sample rates are resampled to the
+# next higher one, or to 48 kHz.
 MP3_KBITS = {16000: (40, 64), 22050: (56, 96), 24000: (64, 96), 32000: (80, 128), 44100: (112, 192), 48000: (128, 192)}
 
-# Kind of file -> what its samples can be, the default first.
+# File format -> {encoding: libsndfile subtype}, the default encoding first.
 _ENCODINGS = {
     "wav": {"16-bit": "PCM_16", "24-bit": "PCM_24", "float": "FLOAT"},
     "flac": {"16-bit": "PCM_16", "24-bit": "PCM_24"},
@@ -74,7 +75,7 @@ class Audio:
 
     @property
     def peak(self) -> float:
-        """Largest absolute sample; above 1 it would clip."""
+        """Largest absolute sample. Above 1, the audio would clip."""
         return max(0.0, float(np.max(self.samples, initial=0.0)), -float(np.min(self.samples, initial=0.0)))
 
     @property
@@ -83,7 +84,7 @@ class Audio:
 
     @property
     def mono(self) -> np.ndarray:
-        """All channels in one: [n]."""
+        """The mean of the channels, [n]."""
         return self.samples if self.samples.ndim == 1 else self.samples.mean(axis=1)
 
     def __repr__(self) -> str:
@@ -93,22 +94,22 @@ class Audio:
 
 
 def to_peak(wave: np.ndarray, peak: float) -> np.ndarray:
-    """Scale so that the largest absolute sample is `peak`; silence stays silent."""
+    """Scale a wave so that its largest absolute sample is `peak`. Silence stays silent."""
     largest = np.abs(wave).max(initial=0.0)
     return wave * (peak / largest) if largest > SILENCE else np.zeros_like(wave)
 
 
 def mix(clip: np.ndarray, note: np.ndarray, start: int) -> None:
-    """Add a note to a clip, in place, from sample `start` on; what would lie after the clip's end is left out.
+    """Add a note to a clip in place, from sample `start` on, and cut it at the end of the clip.
 
-    Both are [samples], or [channels, samples].
+    Both are [samples] or [channels, samples].
     """
     room = clip[..., start : start + note.shape[-1]]
     room += note[..., : room.shape[-1]]
 
 
 def loudness(audio: Audio) -> float:
-    """Integrated loudness in LUFS, minus infinity for silence. Source: ITU-R BS.1770-4, annex 1.
+    """Integrated loudness (LUFS); minus infinity for silence. Source: ITU-R BS.1770-4, annex 1.
 
     >>> import numpy as np
     >>> from helpers import audio
@@ -120,9 +121,9 @@ def loudness(audio: Audio) -> float:
 
 
 def momentary_loudness(audio: Audio) -> float:
-    """Loudness of the loudest 0.4 seconds in LUFS, minus infinity for silence: what counts for a single note.
+    """Maximum momentary loudness (LUFS), that of the loudest 0.4 s; minus infinity for silence. Suits single notes.
 
-    Source: "maximum momentary loudness" of EBU Tech 3341; the filters of ITU-R BS.1770-4.
+    Source: EBU Tech 3341; the filters are those of ITU-R BS.1770-4.
 
     >>> import numpy as np
     >>> from helpers import audio
@@ -134,10 +135,10 @@ def momentary_loudness(audio: Audio) -> float:
 
 
 def k_weighted(waves: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Waves as BS.1770 weighs them: the ear hears little of what is low, and more of what is high.
+    """Apply the K-weighting of BS.1770, which attenuates low frequencies and boosts high ones.
 
-    By a product of spectra, because `scipy.signal` and its filters take a second to import. The two filters are those
-    of analogue circuits, mapped to a sample rate by the bilinear transform.
+    The filters are applied by FFT, because importing `scipy.signal` takes a second. They are analogue prototypes,
+    mapped to the sample rate by the bilinear transform.
 
     Args:
       waves: [..., n].
@@ -156,7 +157,7 @@ def k_weighted(waves: np.ndarray, sample_rate: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=4)
 def _weighting(size: int, sample_rate: int) -> np.ndarray:
-    """What `k_weighted` multiplies the spectra of `size` samples by."""
+    """The frequency response for `k_weighted`, complex [size // 2 + 1]."""
     turned = 1j * np.tan(np.pi * np.arange(size // 2 + 1) / size)
     s, lift = turned / np.tan(np.pi * SHELF_HZ / sample_rate), 10 ** (SHELF_DB / 40)
     slope = np.sqrt(lift) / SHELF_Q * s
@@ -166,7 +167,7 @@ def _weighting(size: int, sample_rate: int) -> np.ndarray:
 
 
 def _block_loudness(audio: Audio) -> np.ndarray:
-    """Loudness of each gating block, LUFS. A minute at a time, to bound memory."""
+    """Loudness of each gating block (LUFS), computed a minute at a time to bound memory use."""
     sample_rate = audio.sample_rate
     shortest = int(np.ceil((LOUDNESS_BLOCK + LOUDNESS_STEP) * sample_rate))
     missing = max(shortest - len(audio.samples), 0)
@@ -182,30 +183,34 @@ def _block_loudness(audio: Audio) -> np.ndarray:
         for block in range(earlier, earlier + min(per_chunk, count - first)):
             since, until = (int((block * LOUDNESS_STEP + more) * sample_rate) for more in (0, LOUDNESS_BLOCK))
             powers.append(np.sum(np.square(weighted[..., since:until])) / (LOUDNESS_BLOCK * sample_rate))
-    with np.errstate(divide="ignore"):  # of a block in which there is silence
+    with np.errstate(divide="ignore"):  # silent blocks
         return LOUDNESS_OFFSET + 10 * np.log10(powers)
 
 
 def _gated(blocks: np.ndarray) -> float:
-    """The loudness of a clip from that of its blocks."""
-    heard = blocks[blocks >= -70.0]  # the absolute gate
-    if not len(heard):
+    """Integrated loudness from the loudness of the blocks."""
+    audible = blocks[blocks >= -70.0]  # the absolute gate
+    if not len(audible):
         return -np.inf
-    power = 10 ** (heard / 10)
+    power = 10 ** (audible / 10)
     return float(10 * np.log10(power[power > power.mean() / 10].mean()))  # the relative gate, 10 LU below
 
 
 def loudness_factor(audio: Audio, target: float | None = LOUDNESS) -> tuple[float, float]:
-    """What to multiply a clip by to bring it to a loudness in LUFS, or as near to it as it gets with its peak at 0.9.
+    """The gain that brings a clip to a target loudness, or as near to it as a peak of 0.9 allows.
 
-    None asks for that peak. It is one factor for the whole clip: nothing is limited or compressed, and nothing clips.
+    A single factor is used for the whole clip, without limiting or compression.
+
+    Args:
+      audio: the clip.
+      target: integrated loudness (LUFS); None sets the peak to 0.9.
 
     Returns:
-      The factor, and the loudness that the clip then has.
+      The factor, and the loudness (LUFS) that it gives.
     """
     blocks, factor = _block_loudness(audio), 1.0
     if audio.peak > SILENCE:
-        # Of what is very soft the gate for silence would take a part: it is measured at full level.
+        # A very soft clip is measured at full level, because the absolute gate would exclude parts of it.
         lift = 0.0 if _gated(blocks) > SOFT else -20 * np.log10(audio.peak)
         wanted = np.inf if target is None else 10 ** ((target - _gated(blocks + lift) + lift) / 20)
         factor = float(min(PEAK / audio.peak, wanted))
@@ -213,7 +218,7 @@ def loudness_factor(audio: Audio, target: float | None = LOUDNESS) -> tuple[floa
 
 
 def to_loudness(audio: Audio, target: float | None = LOUDNESS) -> Audio:
-    """The clip times its `loudness_factor`.
+    """Scale a clip by its `loudness_factor`.
 
     >>> import numpy as np
     >>> from helpers import audio
@@ -225,7 +230,7 @@ def to_loudness(audio: Audio, target: float | None = LOUDNESS) -> Audio:
 
 
 def resample(audio: Audio, sample_rate: int) -> Audio:
-    """Change the sample rate, by soxr at high quality: to the last bit what librosa makes of it.
+    """Resample with soxr at high quality, bit for bit as librosa does.
 
     >>> import numpy as np
     >>> from helpers import audio
@@ -242,7 +247,7 @@ def resample(audio: Audio, sample_rate: int) -> Audio:
     resampled = np.zeros((count, *samples.shape[1:]), np.float32)
     stream = soxr.ResampleStream(audio.sample_rate, sample_rate, audio.channels, "float32", "HQ")
     at = 0
-    for i in range(0, len(samples), BLOCK):  # all at once takes as much again as what comes out
+    for i in range(0, len(samples), BLOCK):  # all at once would need twice the memory of the result
         block = np.ascontiguousarray(samples[i : i + BLOCK], np.float32)
         piece = stream.resample_chunk(block, last=i + BLOCK >= len(samples))[: count - at]
         resampled[at : at + len(piece)] = piece
@@ -251,10 +256,10 @@ def resample(audio: Audio, sample_rate: int) -> Audio:
 
 
 def file_kind(path: str | os.PathLike) -> str:
-    """What kind of file `write` makes of a path: "wav", "flac", "ogg" or "mp3", by its ending.
+    """The format in which `write` writes a path, by its ending: "wav", "flac", "ogg" or "mp3".
 
     Raises:
-      ValueError: another ending.
+      ValueError: the ending is not one of these.
     """
     path = as_path(path)
     kind = path.suffix.lower().removeprefix(".")
@@ -265,17 +270,17 @@ def file_kind(path: str | os.PathLike) -> str:
 
 @in_one_line
 def write(audio: Audio, path: str | os.PathLike, encoding: str | None = None) -> Path:
-    """Write a WAV, FLAC, OGG (Vorbis) or MP3 file, whole or not at all.
+    """Write a WAV, FLAC, OGG (Vorbis) or MP3 file, atomically.
 
     Args:
-      audio: what to write.
-      path: ends in .wav, .flac, .ogg or .mp3; folders are made as needed.
-      encoding: for .wav and .flac "16-bit" (the default) or "24-bit"; .wav alone can be "float" too, the only encoding
-        that holds samples above full scale.
+      audio: the audio.
+      path: must end in .wav, .flac, .ogg or .mp3; folders are created as needed.
+      encoding: "16-bit" (the default) or "24-bit" for .wav and .flac, or "float" for .wav only. "float" is the only
+        encoding for samples above full scale.
 
     Raises:
-      ValueError: another ending or encoding, or samples that are not finite or would clip.
-      OSError: the disk is full, or cannot be written. What was there before is there still.
+      ValueError: the ending or encoding is not supported, or samples are not finite or would clip.
+      OSError: the disk is full or not writable. An existing file is left unchanged.
 
     >>> import numpy as np
     >>> from helpers import audio
@@ -292,11 +297,13 @@ def write(audio: Audio, path: str | os.PathLike, encoding: str | None = None) ->
     if encoding is not None and encoding not in known:
         raise ValueError(f"a {kind} file cannot be {encoding!r}; choose {' or '.join(map(repr, known))}")
     if not np.isfinite(audio.samples).all():
-        raise ValueError("the audio holds samples that are not finite numbers")
+        raise ValueError("the audio contains samples that are not finite numbers")
     if encoding != "float" and audio.peak > 1.0:
-        raise ValueError(f"the audio peaks at {audio.peak:.2f} and would clip; scale it down or write a 'float' WAV")
+        raise ValueError(f"the audio has a peak of {audio.peak:.2f} and would clip; scale it, or write a 'float' WAV")
     if not 0 < audio.sample_rate <= MAX_SAMPLE_RATE:
-        raise ValueError(f"{path.name} cannot have {audio.sample_rate} Hz; files go up to {MAX_SAMPLE_RATE}")
+        raise ValueError(
+            f"{path.name} cannot have a sample rate of {audio.sample_rate} Hz; the maximum is {MAX_SAMPLE_RATE} Hz"
+        )
     channels = 1 if audio.samples.ndim == 1 else audio.samples.shape[1]
     how = {"format": kind.upper(), "subtype": known[encoding or next(iter(known))]}
     with replacing(path) as partial:
@@ -306,7 +313,7 @@ def write(audio: Audio, path: str | os.PathLike, encoding: str | None = None) ->
                 with soundfile.SoundFile(taken, "w", audio.sample_rate, channels, **how) as file:
                     for i in range(0, len(audio.samples), BLOCK):
                         file.write(audio.samples[i : i + BLOCK])
-            except (soundfile.SoundFileError, AssertionError) as error:  # an assertion that all of a block was taken
+            except (soundfile.SoundFileError, AssertionError) as error:  # soundfile asserts that a block was written
                 if taken.error is None:
                     why = getattr(error, "error_string", "the encoder failed")
                     raise ValueError(f"{path.name} cannot be written at {audio.sample_rate} Hz: {why}") from None
@@ -317,7 +324,7 @@ def write(audio: Audio, path: str | os.PathLike, encoding: str | None = None) ->
 
 
 class _Taken:
-    """A file for an encoder, some of which do not care whether what they write is taken: the first error is kept."""
+    """A file that records the first error in writing, because some encoders ignore errors."""
 
     def __init__(self, file: BinaryIO):
         self._file = file
@@ -333,31 +340,31 @@ class _Taken:
 
     def seek(self, offset: int, whence: int = 0) -> int:
         try:
-            return self._file.seek(offset, whence)  # what is still to be written is written first
+            return self._file.seek(offset, whence)  # flushes the buffer, which may fail
         except OSError as error:
             self.error = self.error or error
             return 0
 
     def flush(self) -> None:
-        """Nothing: closing the file does that, and says if it fails."""
+        """Do nothing: the file is flushed when it is closed, where errors are raised."""
 
 
 def _check_written(partial: Path, audio: Audio, path: Path) -> None:
-    """Read a file back: it is as long as it should be, and sound."""
+    """Read a written file back and check that it is complete and decodable."""
     import soundfile
 
     is_mp3 = path.suffix.lower() == ".mp3"
     try:
-        # Not by its name, which may hold bytes that are no text.
+        # Opened here, because soundfile cannot open names that are not valid text.
         with open(partial, "rb") as raw, soundfile.SoundFile(raw) as file:
-            # The decoder of MP3 writes complaints of healthy files to standard error.
+            # An MP3 is not decoded, because the decoder prints warnings about valid files to standard error.
             frames = (
                 file.frames
                 if is_mp3
                 else sum(len(b) for b in file.blocks(BLOCK, dtype="float32") if np.isfinite(b).all())
             )
     except soundfile.SoundFileError:
-        if len(audio.samples):  # of no samples at all, some encoders make a file that nobody reads
+        if len(audio.samples):  # without any samples, some encoders write a file that cannot be read
             raise _unwritten(path) from None
         return
     if len(audio.samples) - frames > (LOSSY_LACK if is_mp3 else 0):
@@ -365,15 +372,16 @@ def _check_written(partial: Path, audio: Audio, path: Path) -> None:
 
 
 def _unwritten(path: Path) -> OSError:
-    return OSError(f"{path} cannot be written: what the disk of {path.parent} took cannot be read back whole")
+    return OSError(f"{path} cannot be written: reading it back from the disk of {path.parent} gives incomplete data")
 
 
 @in_one_line
 def read(path: str | os.PathLike) -> Audio:
-    """Read any file that libsndfile knows: float32, mono [n] or [n, channels].
+    """Read an audio file in any format that libsndfile supports, as float32 [n] (mono) or [n, channels].
 
     Raises:
-      FileNotFoundError, ValueError: no such file, or not audio.
+      FileNotFoundError: the file does not exist.
+      ValueError: it is not an audio file.
     """
     import soundfile
 
@@ -389,14 +397,18 @@ def read(path: str | os.PathLike) -> Audio:
 
 
 def encode(audio: Audio, kind: str) -> tuple[bytes, str]:
-    """Audio as the content of a sound file, for pages and players, and what that is in words; nothing touches a disk.
+    """Encode audio in memory, for web pages and players.
 
     Args:
-      audio: what would clip is cut off at full scale.
-      kind: "mp3" starts on time in every browser; "flac" holds 16 bits, as exact as a WAV file and half as large.
+      audio: the audio; samples beyond full scale are clipped.
+      kind: "mp3", which starts without delay in every browser, or "flac", which has 16 bits, as a WAV file of half the
+        size.
+
+    Returns:
+      The content of the file, and a description of its format.
 
     Raises:
-      ValueError: another kind, or more channels or another sample rate than it can have.
+      ValueError: the kind is unknown, or does not support the number of channels or the sample rate.
 
     Notebook: 06_compare.
     """
@@ -407,7 +419,7 @@ def encode(audio: Audio, kind: str) -> tuple[bytes, str]:
 
 def _mp3(clip: Audio) -> tuple[bytes, str]:
     if clip.channels > 2:
-        raise ValueError(f'it has {clip.channels} channels, and MP3 has two at most; use sound="flac"')
+        raise ValueError(f'it has {clip.channels} channels, but MP3 has at most two; use sound="flac"')
     sample_rate = min((known for known in MP3_KBITS if known >= clip.sample_rate), default=max(MP3_KBITS))
     kbits = MP3_KBITS[sample_rate][clip.channels - 1]
     lowest, highest = (32, 320) if sample_rate >= 32000 else (8, 160)  # kbit/s of MPEG-1 and MPEG-2
@@ -442,10 +454,10 @@ _ENCODERS = {"mp3": _mp3, "flac": _flac}
 
 
 def play(audio: Audio) -> Player:
-    """A player for a notebook, at the level the audio has, or at full scale where it would clip.
+    """A player for a notebook, at the level of the audio, or scaled down to full scale if it would clip.
 
-    Up to `MAX_WAV_DURATION` seconds, times channels, it holds every sample, as a WAV file. A notebook keeps what it has
-    shown, so longer audio is compressed, and a line below the player says so; `write` keeps it exact.
+    Audio of up to `MAX_WAV_DURATION` seconds (times channels) is embedded as WAV. Longer audio is compressed to keep
+    the notebook file small, which a line below the player states; `write` saves it exactly.
 
     Returns:
       The IPython display object.
@@ -455,7 +467,7 @@ def play(audio: Audio) -> Player:
     >>> import numpy as np
     >>> from helpers import audio
     >>> tone = audio.Audio(0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000), sample_rate=16000)
-    >>> audio.play(tone)  # at the end of a cell, this is the player
+    >>> audio.play(tone)  # shown as a player at the end of a cell
     <IPython.lib.display.Audio object>
     """
     from IPython.display import Audio as Player

@@ -1,6 +1,6 @@
-"""Which voices of a checkpoint suit which General MIDI programs: plain names and numbers, no latents.
+"""Match the instruments of a checkpoint to General MIDI programs, by name, program and family.
 
-`instruments.assign` uses it to give each track of a song an instrument.
+`instruments.assign` uses it to choose an instrument for each track of a song.
 
 Notebook: 07_songs.
 """
@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-# The instrument family (by the names of the NSynth dataset) of each General MIDI program, in runs of programs that
-# follow each other. Sustained pads count as the strings, choir or lead that they imitate. "" has no counterpart: a
-# drum, an effect or a noise.
+# The instrument family of each General MIDI program (with the names of the NSynth dataset), as runs of consecutive
+# programs. Sustained pads count as the strings, choir or lead that they imitate. "" is a program without a counterpart
+# in NSynth: a drum, an effect or a noise.
 _RUNS = (
     ("keyboard", 8),  # 0: pianos, harpsichord, clavinet
     ("mallet", 7),  # 8: celesta to tubular bells
@@ -48,16 +48,16 @@ _RUNS = (
     ("", 13),  # 115: percussion and sound effects
 )
 FAMILIES = tuple(family for family, programs in _RUNS for _ in range(programs))
-ASKED = "it is the program that the track asks for"  # why a voice is cast
-PLUCKED = (45, 46)  # pizzicato and harp: strings, but no neighbours of bowed ones
+ASKED = "it is the program that the track asks for"  # the reason given for an exact match
+PLUCKED = (45, 46)  # pizzicato and harp: in the string family, but no substitutes for bowed strings
 
 
-class Voice(NamedTuple):
-    """What is known of an instrument that a checkpoint brings along."""
+class Profile(NamedTuple):
+    """The properties of an instrument that decide which tracks it suits."""
 
     name: str
-    program: int | None = None  # General MIDI's, counted from 0
-    family: str = ""  # NSynth's
+    program: int | None = None  # General MIDI program, counted from 0
+    family: str = ""  # NSynth family
 
 
 def program_name(program: int) -> str:
@@ -72,28 +72,30 @@ def program_name(program: int) -> str:
     return pretty_midi.program_to_instrument_name(program)
 
 
-def cast(programs: Mapping[int, int], voices: Sequence[Voice]) -> dict[int, tuple[int, str]]:
-    """A suitable voice for each track, as far as there is one.
+def cast(programs: Mapping[int, int], instruments: Sequence[Profile]) -> dict[int, tuple[int, str]]:
+    """Choose a suitable instrument for each track, where there is one.
 
-    Tracks whose own program is among the voices come first. A second track of the same program gets its neighbour: the
-    voice of the same family whose program is nearest. So do tracks whose program is missing. No voice plays two tracks
-    while its family has another one that plays none.
+    Tracks whose program is available are served first. Further tracks of the same program, and tracks whose program is
+    missing, get a neighbour: the instrument of the same family whose program is nearest. No instrument plays two tracks
+    while another one of its family is unused.
 
     Args:
-      programs: track -> General MIDI program, counted from 0.
-      voices: those of the checkpoint. Where several share a program, the first one is its main voice.
+      programs: {track: General MIDI program, counted from 0}.
+      instruments: profiles of the instruments to choose from. If several have the same program, the first is the main
+        one and the others are its variants.
 
     Returns:
-      Track -> (index into `voices`, the reason in words). Tracks without a voice of their family are left out.
+      {track: (index into `instruments`, the reason in words)}. Tracks without an instrument of their family are left
+      out.
 
     Notebook: 07_songs.
     """
     mains: dict[int, int] = {}
-    for index, voice in enumerate(voices):
-        if voice.program is not None:
-            mains.setdefault(voice.program, index)
+    for index, instrument in enumerate(instruments):
+        if instrument.program is not None:
+            mains.setdefault(instrument.program, index)
     cast: dict[int, tuple[int, str]] = {}
-    plays: dict[int, list[int]] = {}  # voice -> its tracks
+    plays: dict[int, list[int]] = {}  # index of an instrument -> its tracks
     for track, program in programs.items():
         if program in mains and mains[program] not in plays:
             cast[track] = mains[program], ASKED
@@ -101,22 +103,22 @@ def cast(programs: Mapping[int, int], voices: Sequence[Voice]) -> dict[int, tupl
     for track, program in programs.items():
         if track in cast:
             continue
-        ranked = _ranked(program, voices, set(mains.values()))
+        ranked = _ranked(program, instruments, set(mains.values()))
         if not ranked:
             continue
-        index = min(ranked, key=lambda index: len(plays.get(index, ())))  # of several the most suitable
-        why = _reason(program, voices, mains, plays)
+        index = min(ranked, key=lambda index: len(plays.get(index, ())))  # the first, most suitable one on a tie
+        why = _reason(program, instruments, mains, plays)
         cast[track] = index, why + (f"; it plays track {plays[index][0]} as well" if index in plays else "")
         plays.setdefault(index, []).append(track)
     return dict(sorted(cast.items()))
 
 
-def _ranked(program: int, voices: Sequence[Voice], mains: set[int]) -> list[int]:
-    """The voices of a program's family, the most suitable first, main voices before variants (soft ones)."""
+def _ranked(program: int, instruments: Sequence[Profile], mains: set[int]) -> list[int]:
+    """Indices of the instruments of a program's family, the most suitable first, main ones before (soft) variants."""
     family = FAMILIES[program]
 
     def unlike(index: int) -> tuple[bool, bool, bool, int]:
-        other, is_main = voices[index].program, index in mains
+        other, is_main = instruments[index].program, index in mains
         if other is None:
             return False, True, False, 0
         return (
@@ -126,13 +128,15 @@ def _ranked(program: int, voices: Sequence[Voice], mains: set[int]) -> list[int]
             abs(other - program) or (0 if is_main else 8),  # a program's own variant comes after its neighbours
         )
 
-    alike = [i for i, voice in enumerate(voices) if voice.program == program or (family and voice.family == family)]
+    alike = [i for i, one in enumerate(instruments) if one.program == program or (family and one.family == family)]
     return sorted(alike, key=unlike)
 
 
-def _reason(program: int, voices: Sequence[Voice], mains: Mapping[int, int], plays: Mapping[int, Sequence[int]]) -> str:
+def _reason(
+    program: int, instruments: Sequence[Profile], mains: Mapping[int, int], plays: Mapping[int, Sequence[int]]
+) -> str:
     if program in mains:
         own = mains[program]
-        return f"it is the nearest neighbour of {voices[own].name}, which plays track {plays[own][0]}"
+        return f"it is the nearest neighbour of {instruments[own].name}, which plays track {plays[own][0]}"
     family = FAMILIES[program].replace("_", " ")
     return f"the model has no {program_name(program)}, and it is the nearest one of that family ({family})"

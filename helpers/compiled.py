@@ -1,11 +1,11 @@
-"""librosa, imported by one process at a time.
+"""Import librosa in one process at a time.
 
     librosa = compiled.librosa()
 
 Numba compiles a dozen of librosa's functions when they are first imported in a new environment, which takes half a
-minute, and keeps them beside librosa. Two processes that do so at once can spoil what is kept, for good: every later
-process crashes when it calls one of them (https://github.com/numba/numba/issues/10128). Opening two notebooks right
-after the installation is enough. So whoever comes second waits here for the first.
+minute, and caches them next to librosa. Two processes that do this simultaneously can corrupt the cache permanently, so
+that every later process crashes when it calls one of them (https://github.com/numba/numba/issues/10128). Opening two
+notebooks right after the installation is enough. So here the second process waits for the first.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from types import ModuleType
 from .files import in_turn
 from .folders import APP
 
-# The parts that compile something and that this package uses; librosa imports each when it is asked for.
+# The modules that compile functions and are used by this package; librosa imports them lazily.
 PARTS = ("core.audio", "core.constantq", "core.pitch", "util.utils", "feature.spectral", "onset", "sequence")
 
 
 @functools.cache
 def librosa() -> ModuleType:
-    """The module, with everything that is compiled at import; immediate after the first call.
+    """The librosa module, with all functions that are compiled at import. Only the first call takes time.
 
     Raises:
-      ImportError: it is not installed.
+      ImportError: librosa is not installed.
     """
     with _alone():
         for part in PARTS:
@@ -40,19 +40,19 @@ def librosa() -> ModuleType:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """No other process is in such a block, if it keeps what it compiles in the same folder."""
+    """A block that only one of the processes with the same Numba cache folder can be in."""
     with contextlib.ExitStack() as held:
         for folder in _folders():
             try:
                 held.enter_context(in_turn(folder))
                 break
-            except OSError:  # read-only: Numba keeps nothing there either
+            except OSError:  # read-only, so Numba does not use it either
                 continue
         yield
 
 
 def _folders() -> Iterator[Path]:
-    """Where Numba keeps what it compiles, in the order in which it tries them."""
+    """The possible cache folders of Numba, in the order in which it tries them."""
     if chosen := os.environ.get("NUMBA_CACHE_DIR"):
         yield Path(chosen)
     spec = importlib.util.find_spec("librosa")

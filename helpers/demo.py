@@ -1,4 +1,4 @@
-"""What `make demo` runs: Bach's cello prelude, played by the bundled checkpoint, through the calls of the notebooks."""
+"""The program of `make demo`: renders Bach's cello prelude with the bundled checkpoint, as the notebooks do."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from . import folders, soundfont
 from .terminal import say
 
 SCORE = folders.BUNDLED / "midi" / "bach_prelude.mid"
-# A morph through named instruments of the bundled checkpoint; seconds are of the score, which lasts 126.
+# A morph through named instruments of the bundled checkpoint: {name: time (s)}. The score lasts 126 s.
 PROGRAMME = {"Cello": 0, "Clarinet": 30, "Harp": 60, "Church Organ": 90, "Trumpet": 120}
 
 
 def _from_here(path: Path) -> Path:
-    """Relative to the current folder where that is possible."""
+    """A path relative to the current folder, if it is inside it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def main(outputs: Path = folders.ROOT / "outputs") -> int:
-    """Render the score; write the clip, two pictures, and a page that has all of it to `outputs`; and say so."""
-    began, shown = time.monotonic(), sys.stderr.isatty()  # bars are for terminals
+    """Render the score and write the clip, two plots, and a page with all of them to `outputs`."""
+    began, shown = time.monotonic(), sys.stderr.isatty()  # progress bars only in a terminal
     from matplotlib.figure import Figure
 
     from helpers import audio, drawing, gansynth, instruments, midi, page, render, spectrograms
@@ -31,7 +31,7 @@ def main(outputs: Path = folders.ROOT / "outputs") -> int:
     bank = instruments.named(model)
     timeline = instruments.Timeline([bank[name] for name in PROGRAMME], at=list(PROGRAMME.values()))
     say(f"Playing Bach's cello prelude ({len(song.notes)} notes, {song.duration:.0f} s) with the bundled model,")
-    say(f"morphing from one to the next: {', '.join(PROGRAMME)}. This takes about a minute …")
+    say(f"morphing through {', '.join(PROGRAMME)}. This takes about a minute …")
     clip = render.render(model, song, timeline, progress=shown)
 
     sound = audio.write(clip, outputs / f"{song.name}.wav")
@@ -47,10 +47,10 @@ def main(outputs: Path = folders.ROOT / "outputs") -> int:
     clips = {"reference, by a soundfont": soundfont.reference(song), f"played by {model.name}": clip}
     title = f"{song.name}, played by GANSynth"
     written = page.write(clips, outputs / f"{song.name}.html", title, song=song, progress=shown)
-    say(f"Done in {time.monotonic() - began:.0f} s. Open this in a browser, to hear and see it:")
+    say(f"Done in {time.monotonic() - began:.0f} s. Open this page in a browser to see and hear the result:")
     say(f"  {_from_here(written)}")
-    say("and beside it:")
-    say(f"  {sound.name}, the sound alone; {' and '.join(f'{song.name}_{name}.png' for name in pictures)}")
+    say("In the same folder:")
+    say(f"  {sound.name} (audio only), {' and '.join(f'{song.name}_{name}.png' for name in pictures)}")
     return 0
 
 

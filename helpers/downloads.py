@@ -1,9 +1,9 @@
-"""Files from the web and from Google Drive: resumed where they broke off, bounded in size, with errors of one sentence.
+"""Download files from the web and Google Drive, with resumption, a size limit and one-sentence errors.
 
-`gansynth.hub` downloads checkpoints with it, `midi_sources` and `recording_sources` small files.
+`gansynth.hub` uses it for checkpoints, `midi_sources` and `recording_sources` for small files.
 
-Why not pooch (1.9): it checks hashes, but an interrupted download starts again from zero and no file is too large for
-it; its hook for a downloader of one's own would still need all of the code below.
+pooch (1.9) is not used because it restarts interrupted downloads and has no size limit; a custom downloader for it
+would need all of the code below.
 
 Notebook: 02_checkpoints.
 """
@@ -33,54 +33,54 @@ from .files import plain_name
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # collections.abc has it from Python 3.12 on
 
-CHUNK_BYTES = 1 << 18  # read from the network at a time; at most this much is lost when a connection breaks
-CONNECT_SECONDS = 15  # to reach a server ...
-READ_SECONDS = 60  # ... and the longest silence before it counts as gone
-MAX_NOTES_BYTES = 1 << 16  # of what is noted about an unfinished download
-MAX_ARCHIVE_BYTES = 4 << 30  # a published model, with its optimizer and discriminator, stays well below
+CHUNK_BYTES = 1 << 18  # read from the network at a time; the most that is lost when a connection breaks
+CONNECT_SECONDS = 15  # timeout for connecting
+READ_SECONDS = 60  # timeout for each read
+MAX_NOTES_BYTES = 1 << 16  # size of the notes on an unfinished download
+MAX_ARCHIVE_BYTES = 4 << 30  # a published model, with its optimizer and discriminator, is much smaller
 
-Progress = bool | Callable[[int, int | None], None]  # a bar or none; or a function of (bytes here, bytes in all)
+Progress = bool | Callable[[int, int | None], None]  # whether to show a bar; or a function of (bytes so far, total)
 
-_DRIVE = "https://drive.google.com/uc?export=download&id={}"  # of a file that is shared with everybody
-_NOT_SHARED = "Google Drive does not hand out {}: check that it exists and is shared with 'Anyone with the link'"
+_DRIVE = "https://drive.google.com/uc?export=download&id={}"  # for a file shared with everyone
+_NOT_SHARED = "Google Drive does not provide {}: check that it exists and is shared with 'Anyone with the link'"
 _DRIVE_HOSTS = ("drive.google.com", "docs.google.com", "drive.usercontent.google.com")
 _DRIVE_ID = r"[A-Za-z0-9_-]{20,}"
 
 
 def fetch(name: str, url: str, part: Path, progress: Progress = True) -> None:
-    """Download a file, going on from what is there of it if the server's file is still the same one.
+    """Download a file, resuming an earlier attempt if the server's file has not changed.
 
     Args:
-      name: what messages and the bar call it.
-      url: where it is.
-      part: the file; what is noted about it is beside it, until `discard`.
-      progress: show a bar; or a function of (bytes that have arrived, bytes in all or None), called after each piece.
+      name: name of the file in messages and in the progress bar.
+      url: its address.
+      part: path of the (partial) file; notes on the download are saved next to it, until `discard`.
+      progress: show a progress bar; or a function of (bytes so far, total bytes or None), called after each chunk.
 
     Raises:
-      ConnectionError: the server cannot be reached, or the connection broke; call it again to continue.
+      ConnectionError: the server cannot be reached, or the connection broke; call again to continue.
       FileNotFoundError: the server has no such file.
-      ValueError: a bad address, or a file that is larger than any checkpoint.
-      OSError: the server refuses, or the disk is full. What has arrived is kept, to continue from.
+      ValueError: the address is invalid, or the file is larger than any checkpoint.
+      OSError: the server refuses, or the disk is full. The partial file is kept, to be continued.
     """
     if not _attempt(name, url, part, progress):
         discard(part)
         if not _attempt(name, url, part, progress):
-            raise OSError(f"{_host(url)} answers with a part of {name} that was not asked for; try again later")
+            raise OSError(f"{_host(url)} sent a part of {name} that was not requested; try again later")
 
 
 def _attempt(name: str, url: str, part: Path, progress: Progress) -> bool:
-    """One request. False: what is in `part` is of no use any more, start from zero.
+    """Make one request. Returns False if `part` is no longer valid and the download must start from zero.
 
     Source: RFC 9110, sections 13.1.5 (If-Range), 14.2 (Range) and 15.5.17 (416).
     """
-    notes = _read_notes(part)  # about the response that `part` began with
+    notes = _read_notes(part)  # on the first response for `part`
     validator: str | None = notes.get("validator") if notes.get("url") == url else None
     have = part.stat().st_size if validator and part.is_file() else 0
-    headers = {"Accept-Encoding": "identity"}  # so that sizes and offsets count the file's own bytes
+    headers = {"Accept-Encoding": "identity"}  # so that sizes and offsets refer to the file itself
     if have and validator:
         headers |= {"Range": f"bytes={have}-", "If-Range": validator}
     with _get(name, url, headers) as response:
-        if response.status_code == 416:  # nothing follows: complete, if the size is right
+        if response.status_code == 416:  # there are no more bytes: complete if the size is right
             return bool(have) and (_content_range(response)[1] or notes.get("total")) == have
         if response.status_code == 206:
             start, total = _content_range(response)
@@ -89,7 +89,7 @@ def _attempt(name: str, url: str, part: Path, progress: Progress) -> bool:
                 return False
         else:
             have, total = 0, _length(response)
-            discard(part)  # before the notes change, or a crash in between would join two different files
+            discard(part)  # before the notes are written, so that a crash cannot lead to joining two different files
             notes = {"url": url, "validator": _validator(response), "total": total}
             _notes(part).write_text(json.dumps(notes), "utf-8")
         _receive(name, response, part, have, total, progress)
@@ -97,7 +97,7 @@ def _attempt(name: str, url: str, part: Path, progress: Progress) -> bool:
 
 
 def _get(name: str, url: str, headers: dict[str, str]) -> requests.Response:
-    """The server's answer, if it is 200, 206 or 416."""
+    """The server's response, if its status is 200, 206 or 416."""
     try:
         response = requests.get(url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS))
     except (requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL):
@@ -114,7 +114,7 @@ def _get(name: str, url: str, headers: dict[str, str]) -> requests.Response:
 def _receive(
     name: str, response: requests.Response, part: Path, have: int, total: int | None, progress: Progress
 ) -> None:
-    """Append the body to `part`."""
+    """Append the body of a response to `part`."""
     broken = False
     tell = progress if callable(progress) else lambda have, total: None
     hidden = callable(progress) or not progress
@@ -135,7 +135,7 @@ def _receive(
         raise OSError(f"cannot write {part}: {error.strerror}; make room and run it again to continue") from None
     if max(have, total or 0) > MAX_ARCHIVE_BYTES:
         discard(part)
-        raise ValueError(f"{response.url} is larger than {MAX_ARCHIVE_BYTES >> 20} MB: that is no checkpoint")
+        raise ValueError(f"{response.url} is larger than {MAX_ARCHIVE_BYTES >> 20} MB, so it is not a checkpoint")
     if broken or total not in (None, have):
         of = f"{have:,} of {total:,}" if total else f"{have:,}"
         raise ConnectionError(f"only {of} bytes of {name} arrived from {_host(response.url)}; run it again to continue")
@@ -154,25 +154,25 @@ def _read_notes(part: Path) -> dict[str, Any]:
 
 
 def discard(part: Path) -> None:
-    """Delete an unfinished download, and what is noted about it."""
+    """Delete an unfinished download and the notes on it."""
     part.unlink(missing_ok=True)
     _notes(part).unlink(missing_ok=True)
 
 
 def _validator(response: requests.Response) -> str | None:
-    """What tells one version of the file from another, strongly enough to join two pieces; None: nothing does."""
+    """A strong validator of the file's version, which allows parts to be joined; None if there is none."""
     tag = response.headers.get("ETag", "W/")
     return response.headers.get("Last-Modified") if tag.startswith("W/") else tag
 
 
 def _length(response: requests.Response) -> int | None:
     length = response.headers.get("Content-Length", "")
-    encoded = response.headers.get("Content-Encoding", "identity") != "identity"  # then it counts other bytes
+    encoded = response.headers.get("Content-Encoding", "identity") != "identity"  # then it is not the file's length
     return int(length) if length.isdecimal() and not encoded else None
 
 
 def _content_range(response: requests.Response) -> tuple[int | None, int | None]:
-    """First byte and the file's size, from `bytes 100-199/200` or `bytes */200`."""
+    """The first byte and the size of the file, from `bytes 100-199/200` or `bytes */200`."""
     match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(?:(\d+)|\*)", response.headers.get("Content-Range", "").strip())
     first, total = match.groups() if match else (None, None)
     return int(first) if first else None, int(total) if total else None
@@ -188,7 +188,7 @@ def _unreachable(host: str) -> ConnectionError:
 
 def sha256_of(file: Path) -> str:
     """The SHA-256 of a file, in hex."""
-    digest = hashlib.sha256()  # not hashlib.file_digest, which is younger than Python 3.10
+    digest = hashlib.sha256()  # not hashlib.file_digest, which needs Python 3.11
     with open(file, "rb") as data:
         while block := data.read(CHUNK_BYTES):
             digest.update(block)
@@ -200,23 +200,23 @@ def sha256_of(file: Path) -> str:
 
 @in_one_line
 def from_drive(link_or_id: str, destination: str | os.PathLike | None = None, progress: bool = True) -> Path:
-    """Fetch a file that is shared on Google Drive: a checkpoint's zip, a MIDI file.
+    """Download a file shared on Google Drive, such as a checkpoint's zip or a MIDI file.
 
     Args:
-      link_or_id: the link that "Share" copies, or the file's id.
+      link_or_id: a link from "Share", or the id of the file.
       destination: a folder, or the path of the file if it has a suffix; by default `folders.data()/drive`. In a folder
-        the file keeps its own name, with odd characters replaced; one of that name with other contents is left alone.
-      progress: show gdown's bar.
+        the file keeps its name, with unsafe characters replaced; a different file of that name is not overwritten.
+      progress: show gdown's progress bar.
 
     Returns:
-      The file.
+      The path of the file.
 
     Raises:
-      ValueError: not the link of one file, or the file is larger than any checkpoint.
+      ValueError: it is not the link of a single file, or the file is larger than any checkpoint.
       PermissionError: Drive refuses to serve the file.
-      ConnectionError: no network.
+      ConnectionError: there is no connection.
     """
-    import gdown  # slow to import, and only needed here; this call works with its versions 5.2 and 6
+    import gdown  # slow to import; supported versions are 5.2 and 6
 
     identity = drive_id(link_or_id)
     target = Path(destination).expanduser() if destination is not None else folders.data() / "drive"
@@ -228,22 +228,22 @@ def from_drive(link_or_id: str, destination: str | os.PathLike | None = None, pr
             _from_drive(gdown, identity, Path(temporary), is_file, progress)
         except _TooLargeError:
             size = f"larger than {MAX_ARCHIVE_BYTES >> 20} MB"
-            raise ValueError(f"{identity} on Google Drive is {size}: that is no checkpoint") from None
+            raise ValueError(f"{identity} on Google Drive is {size}, so it is not a checkpoint") from None
         except requests.HTTPError:
             pass
         except requests.RequestException:
             raise _unreachable("drive.google.com") from None
         except OSError as error:
             raise OSError(f"cannot write to {home}: {error.strerror or error}") from None
-        # Each version has its own kinds, down to KeyError for a page that it does not understand.
+        # The types differ between versions of gdown, down to KeyError for a page that it cannot parse.
         except Exception as error:
             if isinstance(error.__cause__, (requests.ConnectionError, requests.Timeout)):
                 raise _unreachable("drive.google.com") from None
         fetched = [p for p in Path(temporary).iterdir() if p.is_file() and not p.name.endswith(".part")]
         if len(fetched) != 1:
             raise PermissionError(
-                f"Google Drive does not hand out {identity}: check that it exists and is shared with 'Anyone with the "
-                "link', or, if too many people have fetched it today, try again tomorrow"
+                f"Google Drive does not provide {identity}: check that it exists and is shared with 'Anyone with the "
+                "link', or, if it was downloaded too often today, try again tomorrow"
             )
         if not is_file:
             target = _free_name(home / plain_name(fetched[0].name, identity), fetched[0], identity)
@@ -252,16 +252,16 @@ def from_drive(link_or_id: str, destination: str | os.PathLike | None = None, pr
 
 
 def small_file(link: str, most_bytes: int, seconds: float) -> addresses.Page:
-    """Fetch a small file from the public web, or one that is shared on Google Drive, as `addresses.fetch` does.
+    """Fetch a small file from the public web or Google Drive, as `addresses.fetch` does.
 
     Args:
-      link: an http or https address, or the link that Google Drive's "Share" copies.
-      most_bytes: of the file.
-      seconds: the longest that all of it may take.
+      link: an http or https address, or a link from Google Drive's "Share".
+      most_bytes: maximum size of the file.
+      seconds: maximum total time.
 
     Raises:
-      PermissionError: Drive does not hand the file out.
-      ValueError, OSError: what `addresses.fetch` raises.
+      PermissionError: Drive does not provide the file.
+      ValueError, OSError: as for `addresses.fetch`.
     """
     link = link.strip()
     if not is_drive_link(link):
@@ -278,11 +278,11 @@ def small_file(link: str, most_bytes: int, seconds: float) -> addresses.Page:
 
 
 class _TooLargeError(Exception):
-    """Of a file on Drive."""
+    """A file on Google Drive is larger than `MAX_ARCHIVE_BYTES`."""
 
 
 class _Bounded(io.FileIO):
-    """A file that takes no more than a checkpoint has."""
+    """A file that raises an error when it exceeds `MAX_ARCHIVE_BYTES`."""
 
     def write(self, data: Buffer, /) -> int:
         _check_size(self.tell() + memoryview(data).nbytes)
@@ -295,8 +295,8 @@ def _check_size(have: int, total: int | None = None) -> None:
 
 
 def _from_drive(gdown: ModuleType, identity: str, folder: Path, is_named: bool, progress: bool) -> None:
-    """Fetch a file into an empty folder; under its own name unless it is named by who asks."""
-    # Without cookies: those of the machine's user may open what is not shared with everybody.
+    """Download a file into an empty folder, as "file" if `is_named`, otherwise under its own name."""
+    # Without the cookies of the machine's user, which may give access to files that are not shared with everyone.
     how: dict[str, Any] = {"id": identity, "quiet": not progress, "use_cookies": False}
     if is_named:
         partial = folder / "file.part"
@@ -313,10 +313,10 @@ def _from_drive(gdown: ModuleType, identity: str, folder: Path, is_named: bool, 
 
 
 def drive_id(link_or_id: str) -> str:
-    """The id of a file on Google Drive, from any of the links that Drive gives out, or from the id itself.
+    """The id of a file on Google Drive, from any kind of link to it or from the id itself.
 
     Raises:
-      ValueError: neither; or the link of a folder.
+      ValueError: it is neither, or is the link of a folder.
 
     >>> from helpers import downloads
     >>> downloads.drive_id("https://drive.google.com/file/d/1aBcDeFgHiJkLmNoPqRsTuVwXyZ012345/view?usp=sharing")
@@ -351,7 +351,7 @@ def _split_link(text: str) -> urllib.parse.SplitResult:
 
 
 def _free_name(target: Path, fetched: Path, identity: str) -> Path:
-    """`target`, or one with the id in it where another file has that name already."""
+    """`target`, or a name with the id in it if a different file has that name."""
     if not target.exists() or (target.is_file() and sha256_of(target) == sha256_of(fetched)):
         return target
     return target.with_name(f"{target.stem}-{identity}{target.suffix}")

@@ -1,4 +1,4 @@
-"""What all drawing shares: pictures that leave matplotlib as it was, and names that may be in any script.
+"""Helpers for plotting: drawing without side effects on matplotlib's settings, and text in any script.
 
 Notebook: 06_compare.
 """
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.font_manager import FontProperties
     from matplotlib.text import Text
 
-# Settings of the session rather than of a picture's looks. To read or set the first would choose a backend.
+# Settings of the session rather than of the style of plots. Reading or setting the first would select a backend.
 SESSION = ("backend", "backend_fallback", "interactive", "toolbar", "timezone")
 SESSION_GROUPS = ("webagg", "tk", "macosx", "date", "docstring", "keymap")
-# Fonts that cover other scripts, in the order in which they are tried; whichever of them are installed.
+# Fonts for other scripts, in the order in which they are tried, if installed.
 FALLBACKS = (
     "Noto Sans CJK JP",
     "Noto Sans JP",
@@ -42,23 +42,23 @@ FALLBACKS = (
     "Segoe UI Symbol",
     "Noto Sans",
 )
-PLACEHOLDER = "□"  # for a character that no installed font has
+PLACEHOLDER = "□"  # for characters that no installed font has
 
 _plain = threading.RLock()
 
 
 @contextlib.contextmanager
 def plain() -> Iterator[None]:
-    """Draw with matplotlib's default looks inside, whatever the user's style is; all settings are the same afterwards.
+    """Use matplotlib's default style within the block, and restore the user's settings afterwards.
 
-    Backend and interactive mode are never touched, unlike by `matplotlib.style.context`: when pyplot chooses its
-    backend inside of that, leaving it switches interactive mode off, and notebooks show no picture any more.
+    Unlike `matplotlib.style.context`, this does not affect the backend and interactive mode: if pyplot selects its
+    backend inside that context, leaving it turns interactive mode off, and notebooks no longer show plots.
     """
     import matplotlib
 
     params, defaults = matplotlib.rcParams, matplotlib.rcParamsDefault
     looks = [key for key in defaults if key not in SESSION and key.partition(".")[0] not in SESSION_GROUPS]
-    # Settings are the process's: of two threads, the one that ends last would restore what the first has set.
+    # Settings are global: without a lock, the later of two threads would restore the settings made by the other.
     with _plain:
         before = {key: params[key] for key in looks}
         try:
@@ -69,20 +69,20 @@ def plain() -> Iterator[None]:
 
 
 def png(figure: Figure) -> bytes:
-    """A matplotlib figure as the content of a PNG file."""
+    """Render a matplotlib figure as PNG data."""
     content = io.BytesIO()
     figure.savefig(content, format="png", metadata={"Software": None})
     return content.getvalue()
 
 
 def literal(text: Text) -> None:
-    """Make a text on a picture show exactly what it says, as names of files, tracks and clips must.
+    """Make a text element show its text literally, as needed for names of files, tracks and clips.
 
-    A `$` starts no formula. Characters that the text's font lacks come from another font; where no installed one has
-    them, `PLACEHOLDER` stands for them, so that matplotlib does not warn of each.
+    `$` does not start a formula. Characters that the font lacks are taken from other fonts or, if no installed font has
+    them, replaced by `PLACEHOLDER`, so that matplotlib does not warn about each.
 
     Args:
-      text: a `matplotlib.text.Text`, such as `ax.set_title` returns. It is changed in place.
+      text: a `matplotlib.text.Text`, as returned by `ax.set_title`; it is changed in place.
     """
     text.set_parse_math(False)
     text.set_usetex(False)
@@ -107,7 +107,7 @@ def _path(properties: FontProperties | str) -> str:
 
 @functools.lru_cache
 def _installed(family: str) -> str:
-    """The path of a font, or "" where there is none of this name; to ask for one that is missing would log it."""
+    """The path of a font, or "" if it is not installed. (Asking matplotlib for a missing font would log a warning.)"""
     from matplotlib import font_manager
 
     return _path(family) if family in {font.name for font in font_manager.fontManager.ttflist} else ""
@@ -115,7 +115,7 @@ def _installed(family: str) -> str:
 
 @functools.lru_cache
 def _characters(path: str) -> frozenset[str]:
-    """All characters of a font."""
+    """The characters that a font has."""
     from matplotlib import font_manager
 
     return frozenset(map(chr, font_manager.get_font(path).get_charmap())) if path else frozenset()

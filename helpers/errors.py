@@ -1,8 +1,8 @@
-"""A user's mistake, or a file that is not there, as one sentence: in a notebook too.
+"""Show errors of the user, such as a missing file, as a single line in notebooks.
 
-A notebook shows an exception with its whole traceback, and the sentence that would help is lost in it. Functions that
-are given names and numbers by a user carry the decorator `in_one_line`. What they raise keeps its type and text, and
-the cell fails all the same, but IPython shows one line of it; `%debug` still leads to the place.
+A notebook shows an exception with its whole traceback, in which a helpful message is easily overlooked. Functions that
+take names and numbers from users are decorated with `in_one_line`. Their exceptions keep type and message, and the cell
+still fails, but IPython shows only one line. `%debug` still works.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 @dataclasses.dataclass(frozen=True)
 class _OneLine:
-    """The method that IPython asks an exception for before it draws a traceback; a class, so that it can be pickled."""
+    """The method by which an exception tells IPython how to show it; a class, so that it can be pickled."""
 
     text: str
 
@@ -28,10 +28,10 @@ class _OneLine:
 
 
 def in_one_line(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Decorate a function whose errors are sentences for its user.
+    """Decorator for functions whose errors are shown to the user in one line.
 
-    These are all OSErrors, and the ValueErrors and ImportErrors that this package raises. One that a library raises
-    keeps its traceback, because then the mistake is ours.
+    This applies to every OSError, and to each ValueError and ImportError raised by this package. Those raised by
+    libraries keep their traceback, because they are errors of this package.
     """
 
     @functools.wraps(function)
@@ -47,16 +47,16 @@ def in_one_line(function: Callable[Parameters, Result]) -> Callable[Parameters, 
 
 
 def _is_ours(error: Exception) -> bool:
-    """Whether it was raised by a line of this package."""
+    """Whether an error was raised in a module of this package."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return frame.f_globals.get("__name__", "").split(".")[0] == __package__
 
 
 def number(name: str, value: object) -> float:
-    """A number that a user gave, whatever else it may be.
+    """Convert a user's value to a float.
 
     Raises:
-      ValueError: it is none.
+      ValueError: it is not a number.
     """
     try:
         return float(value)  # type: ignore[arg-type]
@@ -65,5 +65,5 @@ def number(name: str, value: object) -> float:
 
 
 def one_line(text: object) -> str:
-    """A message of other people's code, or with other people's names in it, fit for one line of a terminal."""
+    """A message from a library, or with names from outside, as one line of at most 400 printable characters."""
     return "".join(c if c.isprintable() else " " for c in str(text)[:400]).strip()

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, under names that are safe everywhere."""
+"""Write files atomically, lock folders, and make file names safe for every platform."""
 
 from __future__ import annotations
 
@@ -18,30 +18,31 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]  # a module or, there, none
 
-PARTIAL = ".partial-"  # begins the name of what is being written; hidden, so that it is in no list
-UNCLAIMED = re.compile(r"\.[0-9a-f]{16}(\..*)?")  # the name that it has for a moment before: see `partial_file`
-LOCK = ".lock"  # of a folder
+PARTIAL = ".partial-"  # prefix of files that are being written; hidden, so that they do not appear in lists
+UNCLAIMED = re.compile(r"\.[0-9a-f]{16}(\..*)?")  # their names for the moment before; see `partial_file`
+LOCK = ".lock"  # name of a folder's lock file
 FOREVER = -1.0
-ABANDONED_SECONDS = 24 * 3600  # after which a partial file counts as left behind, where locks cannot tell
-# Windows takes these for devices, with any ending.
+ABANDONED_SECONDS = 24 * 3600  # age at which a partial file counts as abandoned, on file systems without locks
+# Device names on Windows, with any ending.
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
-_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)  # what some file systems say, where others have no call
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)  # errors of file systems that do not support locks
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def as_path(path: str | os.PathLike) -> Path:
-    """A path as people write it: "~" at its beginning is their home, which no shell replaces inside of Python."""
+    """A user's path, with "~" at its beginning expanded to the home folder."""
     return Path(os.path.expanduser(path))
 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """A temporary path beside `path`, with its suffix, that takes its place when the block ends without an error.
+    """Write a file atomically: yields a temporary path, which replaces `path` if the block ends without an error.
 
-    Folders are made as needed. After an error, whatever was at `path` is still there and nothing else is left.
+    The temporary file is in the same folder and has the same suffix. Folders are created as needed. After an error, an
+    existing file at `path` is unchanged and nothing is left behind.
 
     Raises:
-      OSError: it cannot be written; the message names the file, and the folder whose disk is full.
+      OSError: the file cannot be written; the message names the file, and the folder if its disk is full.
     """
     path = Path(path)
     with naming(path), partial_file(path.parent, path.suffix) as partial:
@@ -51,18 +52,17 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def partial_file(folder: Path, suffix: str = "") -> Iterator[Path]:
-    """A new file in a folder, hidden and with the user's own permissions; at the end of the block it is deleted,
-    unless it has been given a name by then.
+    """A new hidden file in a folder, which is deleted at the end of the block unless it has been renamed.
 
-    What processes that were killed have left in the folder is deleted too.
+    Partial files left in the folder by processes that were killed are deleted too.
     """
     folder.mkdir(parents=True, exist_ok=True)
     remove_abandoned(folder)
     fresh = folder / f".{secrets.token_hex(8)}{suffix}"
     partial = fresh.with_name(f"{PARTIAL}{fresh.name[1:]}")
-    # Not `tempfile`, which lets nobody else read the file: the user's umask decides that.
+    # Not with `tempfile`, whose files only the user can read; here the umask determines the permissions.
     os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-    with claimed(fresh):  # before it has the name that clean-up looks for
+    with claimed(fresh):  # locked before it gets the name that `remove_abandoned` looks for
         try:
             os.replace(fresh, partial)
             yield partial
@@ -72,13 +72,13 @@ def partial_file(folder: Path, suffix: str = "") -> Iterator[Path]:
 
 
 def is_partial(name: str) -> bool:
-    """Whether a file or folder of this name is one that is being written, or was when its writer ended."""
+    """Whether a file or folder with this name is being written, or was abandoned by its writer."""
     return name.startswith(PARTIAL) or bool(UNCLAIMED.fullmatch(name))
 
 
 @contextlib.contextmanager
 def partial_folder(folder: Path) -> Iterator[Path]:
-    """The same for a folder in a folder."""
+    """As `partial_file`, for a new folder in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     remove_abandoned(folder)
     fresh = folder / f".{secrets.token_hex(8)}"
@@ -94,16 +94,16 @@ def partial_folder(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def filling(folder: str | os.PathLike, last: str = "", keep: bool = True) -> Iterator[Path]:
-    """A temporary folder, whose files are in `folder` once the block has ended without an error; else none of them is.
+    """Fill a folder: yields a temporary folder, whose files are moved to `folder` if the block ends without an error.
 
     Args:
-      folder: may be there; what has the name of a new file is replaced.
-      last: name of the file that takes its place after all others, since who finds it relies on them.
-      keep: leave there what else is in the folder.
+      folder: may exist; files of the same names are replaced.
+      last: name of the file that is moved last, because its presence implies that the others are there.
+      keep: keep other files in the folder; otherwise they are deleted.
 
     Raises:
       NotADirectoryError: `folder` is a file.
-      OSError: it cannot be written; the message names it, and the folder whose disk is full.
+      OSError: it cannot be written; the message names it, and the parent folder if its disk is full.
     """
     folder = Path(folder)
     _check_folder(folder)
@@ -126,16 +126,19 @@ def filling(folder: str | os.PathLike, last: str = "", keep: bool = True) -> Ite
 
 
 def check_no_others(folder: Path, names: Iterable[str], endings: Collection[str], own: bool = True) -> None:
-    """Check that a folder has no files of some kinds but those that are written anew: players take all that there are.
+    """Check that a folder has no other files of some kinds than those that will be written.
+
+    This is for folders of samples, from which players load all files.
 
     Args:
-      folder: need not be there.
-      names: of the files that are written, in any case.
-      endings: of the kinds, as in (".wav",).
-      own: whether what has these names is of an earlier call; else it is somebody's, and would be lost.
+      folder: need not exist.
+      names: names of the files that will be written, case-insensitive.
+      endings: endings of the kinds, such as (".wav",).
+      own: whether existing files of these names are from an earlier call and may be replaced; otherwise they count as
+        other files too.
 
     Raises:
-      FileExistsError: there is another one.
+      FileExistsError: there is such a file.
       NotADirectoryError: `folder` is a file.
     """
     _check_folder(folder)
@@ -148,10 +151,10 @@ def check_no_others(folder: Path, names: Iterable[str], endings: Collection[str]
 
 
 def check_writable(path: Path) -> None:
-    """Check that a file or folder can be written, whose own folder may not be there, before the work is done for it.
+    """Check that a file or folder can be written, before computing its content. Parent folders need not exist.
 
     Raises:
-      OSError: it cannot; the message names it.
+      OSError: it cannot be written; the message names it.
     """
     there = path if path.is_dir() else next(folder for folder in path.absolute().parents if folder.exists())
     try:
@@ -163,21 +166,21 @@ def check_writable(path: Path) -> None:
 
 def _check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is a file, and a folder is to be there")
+        raise NotADirectoryError(f"{folder} is a file; it must be a folder")
 
 
 @contextlib.contextmanager
 def claimed(path: Path, wait: bool = False) -> Iterator[None]:
-    """Hold a lock on a file or folder, under whatever name, by which others see that its owner is alive.
+    """Hold a lock on a file or folder, which shows other processes that its owner is alive, even if it is renamed.
 
     Args:
-      path: of what is there.
-      wait: for others to let go of it, where there are such locks; else it is held if nobody holds it.
+      path: an existing file or folder.
+      wait: wait until it is not locked by others; otherwise it is only locked if it is free.
     """
     handle = None
     if fcntl is not None:
         handle = os.open(path, os.O_RDONLY)
-        with contextlib.suppress(OSError):  # some file systems have no locks
+        with contextlib.suppress(OSError):  # some file systems do not support locks
             fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
         yield
@@ -188,20 +191,20 @@ def claimed(path: Path, wait: bool = False) -> Iterator[None]:
 
 @contextlib.contextmanager
 def locked(path: Path, wait: float = FOREVER, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
-    """A block that one process or thread at a time can be in.
+    """A block that only one process or thread at a time can be in.
+
+    On file systems without locks, such as a mounted Google Drive, there is no waiting.
 
     Args:
-      path: of the lock, a file that is made with its folder as needed and left there.
-      wait: s, for whoever is in it to leave.
+      path: the lock file, which is created with its folder as needed and not deleted.
+      wait: maximum time to wait for the lock (s).
       on_wait: called before waiting.
 
     Raises:
-      TimeoutError: somebody has been in it for longer than `wait`.
-      OSError: the file cannot be made.
-
-    On file systems without locks, such as a mounted Google Drive, nobody waits.
+      TimeoutError: the lock was not free within `wait`.
+      OSError: the lock file cannot be created.
     """
-    import filelock  # here, because notebooks begin with what runs before anything is installed
+    import filelock  # here, because this module is imported before anything is installed
 
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(str(path))
@@ -229,7 +232,7 @@ def locked(path: Path, wait: float = FOREVER, on_wait: Callable[[], None] | None
 
 @contextlib.contextmanager
 def in_turn(folder: Path) -> Iterator[None]:
-    """Wait until nobody else is in such a block for this folder, for what reads, changes and writes files there."""
+    """A block that only one process or thread at a time can be in for a folder, to read, change and write its files."""
     lock = folder / LOCK
     with contextlib.ExitStack() as held:
         with naming(lock):
@@ -238,7 +241,7 @@ def in_turn(folder: Path) -> Iterator[None]:
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Delete the partial files and folders in a folder whose writers are gone."""
+    """Delete partial files and folders in a folder that were left by processes that have ended."""
     with contextlib.suppress(OSError):
         for path in [Path(entry.path) for entry in os.scandir(folder) if entry.name.startswith(PARTIAL)]:
             with contextlib.suppress(OSError):
@@ -255,7 +258,7 @@ def _is_abandoned(path: Path) -> bool:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # no locks here
+    except OSError:  # a file system without locks
         return is_old
     finally:
         os.close(handle)
@@ -263,13 +266,13 @@ def _is_abandoned(path: Path) -> bool:
 
 
 def settle(partial: Path, target: Path) -> bool:
-    """Give a finished file its name, unless something has that name already: of two at once, one gets it."""
+    """Rename a finished file to `target` unless that exists, and return whether it was renamed. This is race-free."""
     try:
         os.link(partial, target)
         return True
     except FileExistsError:
         return False
-    except OSError:  # a file system without links: the name is taken first
+    except OSError:  # a file system without hard links: reserve the name first
         try:
             os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         except FileExistsError:
@@ -279,7 +282,7 @@ def settle(partial: Path, target: Path) -> bool:
 
 
 def listing(folder: str | os.PathLike, endings: tuple[str, ...]) -> list[Path]:
-    """The files in a folder that end so, in small letters or capitals, by name; none if there is no such folder."""
+    """The visible files in a folder with certain endings (any case), by name; none if the folder does not exist."""
     folder = as_path(folder)
     found = folder.iterdir() if folder.is_dir() else ()
     return sorted(
@@ -288,18 +291,18 @@ def listing(folder: str | os.PathLike, endings: tuple[str, ...]) -> list[Path]:
 
 
 def keep(content: bytes, path: Path) -> Path:
-    """Write a file that came from outside, whole or not at all, and leave what is there alone.
+    """Write a file from outside atomically, without replacing any existing file.
 
     Args:
-      content: of the file.
-      path: where it is wanted; a number is added where another file has the name.
+      content: content of the file.
+      path: the desired path; if another file has that name, a number is added.
 
     Returns:
-      Where it is: a file of that name with the same content is taken as it is.
+      The path of the file. An existing file of the same name and content is reused.
     """
     with naming(path), partial_file(path.parent, path.suffix) as partial:
         partial.write_bytes(content)
-        for target in numbered(path):  # without an end
+        for target in numbered(path):  # an infinite sequence
             if _holds(target, content) or (not target.exists() and settle(partial, target)):
                 return target
     raise AssertionError("there is always another number")
@@ -311,13 +314,13 @@ def _holds(path: Path, content: bytes) -> bool:
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let an error of the disk in this block say, in a sentence, which file could not be written."""
+    """Replace OSErrors raised while writing a file by ones whose message names that file."""
     try:
         yield
     except OSError as error:
         about = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else path
         if error.strerror is None or (about.parent != path.parent and about not in path.parents):
-            raise  # of another file, or a sentence already
+            raise  # about another file, or with such a message already
         raise _cannot_write(path, error) from None
 
 
@@ -329,16 +332,18 @@ def _cannot_write(path: Path, error: OSError) -> OSError:
 
 
 def is_full(error: OSError) -> bool:
-    """Whether it says that the disk is full, or what a user may have of it."""
+    """Whether an error means that the disk is full or the user's quota exhausted."""
     return error.errno in _FULL
 
 
 def plain_name(name: str, otherwise: str) -> str:
-    """`name` as a plain file name everywhere: no separators, no leading dot, no device, not too long; its suffix stays.
+    """A safe file name for any platform: no separators, leading dots or device names, and not too long.
+
+    The suffix is preserved.
 
     Args:
-      name: from outside, and not to be trusted.
-      otherwise: a name for where nothing is left of it.
+      name: an untrusted name.
+      otherwise: the name to use if no characters are left.
     """
     name = re.sub(r"[^\w. ()+-]+", "_", re.split(r"[/\\]", name)[-1]).strip(". ") or otherwise
     first, dot, rest = name.partition(".")
@@ -349,7 +354,7 @@ def plain_name(name: str, otherwise: str) -> str:
 
 
 def numbered(path: Path) -> Iterator[Path]:
-    """Names to choose a free one from: `path`, then "name 2", "name 3", … beside it, with its suffix."""
+    """An infinite sequence of paths: `path`, then "name 2", "name 3", … in the same folder, with the same suffix."""
     yield path
     for number in itertools.count(2):
         yield path.with_name(f"{path.stem} {number}{path.suffix}")

@@ -1,9 +1,9 @@
-"""Where files are: what comes with the package, what is downloaded and what is made; in a clone and when installed.
+"""The folders for bundled files, downloads and results, in a clone of the repository or as an installed package.
 
-    folders.BUNDLED / "midi" / "bach_prelude.mid"   # a score that is always there
-    folders.data()                                  # checkpoints and scores that were downloaded
+    folders.BUNDLED / "midi" / "bach_prelude.mid"   # a bundled score
+    folders.data()                                  # downloaded checkpoints and scores
 
-Runs before anything is installed, so at import it needs the standard library alone.
+This module is imported before anything is installed, so it imports only the standard library.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-PACKAGE = Path(__file__).absolute().parent  # not resolved: a folder that links to it is a place to work in, too
-INSTALLED = (PACKAGE / "data").is_dir()  # the wheel holds data/ within the package, a clone beside it
+PACKAGE = Path(__file__).absolute().parent  # not resolved, so that one can work in a folder with a link to the package
+INSTALLED = (PACKAGE / "data").is_dir()  # the wheel has data/ inside the package, a clone next to it
 
 BUNDLED = (PACKAGE if INSTALLED else PACKAGE.parent) / "data"  # may be read-only
-ROOT = Path.cwd() if INSTALLED else PACKAGE.parent  # `outputs` is in it
+ROOT = Path.cwd() if INSTALLED else PACKAGE.parent  # contains `outputs`
 
-APP = "gansynth-suite"  # the name of our folders among those of other programs
-CHOSEN = "GANSYNTH_DATA"  # the environment variable that names the folder for downloads
+APP = "gansynth-suite"  # name of the folders in the user's data and cache folders
+CHOSEN = "GANSYNTH_DATA"  # environment variable with the folder for downloads
 
 
 def data() -> Path:
-    """The folder for downloads: GANSYNTH_DATA, or the clone's `data`, or the user's own folder for such files."""
+    """The folder for downloads: GANSYNTH_DATA if set, otherwise `data` in a clone or the user's data folder."""
     chosen = os.environ.get(CHOSEN)
     if chosen:
         return Path(chosen).expanduser()

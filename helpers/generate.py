@@ -1,4 +1,4 @@
-"""The command line: `python -m helpers.generate`, with the flags of the original `gansynth_generate`.
+"""Command line to render scores: `python -m helpers.generate`, with the flags of the original `gansynth_generate`.
 
     python -m helpers.generate --checkpoint demo --midi_file data/midi/bach_prelude.mid --output_dir outputs
     python -m helpers.generate --checkpoint demo --midi_file song.mid --instruments "Cello,Harp" --output song.mp3
@@ -7,9 +7,9 @@
     python -m helpers.generate --ckpt_dir /models/acoustic_only --output_dir /tmp/notes      # random single notes
     python -m helpers.generate --checkpoint demo songs more/*.mid --output_dir outputs/songs --each_track --format mp3
 
-All that can be known before is checked before the first note is generated. A file that is there already is kept under a
-numbered name and the new one takes its place, so that `generated_clip.wav` is always the last clip, as scripts for the
-original expect. Of many scores (`helpers.many`), those that are done already are skipped.
+Mistakes are reported before the first note is generated, as far as possible. An existing file is renamed with a number
+and the new one takes its place, so that `generated_clip.wav` is always the latest clip, as scripts for the original
+expect. In a run of many scores (`helpers.many`), those that are done are skipped.
 
 Notebook: 04_generate, 07_songs.
 """
@@ -49,93 +49,99 @@ if TYPE_CHECKING:
 CKPT_DIR = "/tmp/gansynth/acoustic_only"
 OUTPUT_DIR = "/tmp/gansynth/samples"
 CLIP_NAME = "generated_clip.wav"
-# Flags that have no sense for many scores, and what there is instead.
+# Flags that do not apply to many scores, and alternatives for the error message.
 ONE_CLIP = {
-    "output": "of many, --output_dir and --format say where the clips go and what they are",
-    "midi_played": "render.reproduce and export.midi make it from a report",
+    "output": "for many, use --output_dir and --format",
+    "midi_played": "for many, use render.reproduce and export.midi with the reports",
 }
 FORMATS = ("wav", "flac", "ogg", "mp3")
-REPORT_SUFFIX = ".json"  # beside the clip: what render.reproduce makes it from again
+REPORT_SUFFIX = ".json"  # of the report next to the clip, for render.reproduce
 
 
 def parser() -> argparse.ArgumentParser:
-    flags = argparse.ArgumentParser(prog=program("helpers.generate"), description="Play a MIDI file with GANSynth.")
+    flags = argparse.ArgumentParser(prog=program("helpers.generate"), description="Render MIDI files with GANSynth.")
     model = flags.add_mutually_exclusive_group()
-    model.add_argument("--ckpt_dir", default=CKPT_DIR, help="a checkpoint's folder or zip (default %(default)s)")
+    model.add_argument("--ckpt_dir", default=CKPT_DIR, help="checkpoint folder or zip (default %(default)s)")
     model.add_argument(
-        "--checkpoint", metavar="NAME", help="a checkpoint by name instead: demo, acoustic_only, and others"
+        "--checkpoint", metavar="NAME", help="name of a checkpoint instead: demo, acoustic_only and others"
     )
-    flags.add_argument("--output_dir", default=OUTPUT_DIR, help="where the audio goes (default %(default)s)")
+    flags.add_argument("--output_dir", default=OUTPUT_DIR, help="folder for the audio (default %(default)s)")
     flags.add_argument(
         "scores",
         nargs="*",
         metavar="SCORE",
-        help=f"many scores: files, folders and patterns. Each becomes a clip and a report in --output_dir, and "
-        f"{SUMMARY} there says what became of which; what is done already is skipped",
+        help=f"many scores: files, folders and patterns. Each gets a clip and a report in --output_dir, and a row in "
+        f"{SUMMARY} there; scores that are done are skipped",
     )
-    flags.add_argument("--midi_file", default="", help="one score; without any, --batch_size random notes are made")
-    flags.add_argument("--batch_size", type=int, help=f"notes at a time (default {BATCH_SIZE}, and more on a GPU)")
+    flags.add_argument("--midi_file", default="", help="a single score; without any, --batch_size random notes")
+    flags.add_argument(
+        "--batch_size", type=int, help=f"notes generated at a time (default {BATCH_SIZE}, and more on a GPU)"
+    )
     flags.add_argument(
         "--secs_per_instrument",
         type=float,
         default=SECONDS_PER_INSTRUMENT,
-        help="seconds between random instruments (default %(default)s)",
+        help="seconds from one random instrument to the next (default %(default)s)",
     )
-    flags.add_argument("--seed", type=int, help="number the instruments are drawn from (default: a new one, printed)")
-    flags.add_argument("--faithful", action="store_true", help="reproduce the original's audio, its quirks included")
-    ours = flags.add_argument_group("what the original did not have (see helpers.render.render)")
-    ours.add_argument("--output", metavar="FILE", help="the clip: .wav, .flac, .ogg or .mp3, instead of --output_dir")
-    ours.add_argument("--format", choices=FORMATS, help=f"of many clips (default {FORMATS[0]})")
+    flags.add_argument("--seed", type=int, help="seed of the random instruments (default: a new one, printed)")
+    flags.add_argument("--faithful", action="store_true", help="reproduce the original's audio, including its quirks")
+    ours = flags.add_argument_group("options that the original did not have (see helpers.render.render)")
+    ours.add_argument("--output", metavar="FILE", help="path of the clip: .wav, .flac, .ogg or .mp3")
+    ours.add_argument("--format", choices=FORMATS, help=f"file format for many scores (default {FORMATS[0]})")
     ours.add_argument(
         "--overwrite",
         action="store_true",
-        help="replace files; otherwise they are kept, numbered. Of many scores, play also those that are done",
+        help="replace existing files instead of renaming them with a number; for many scores, also render those that "
+        "are done",
     )
     ours.add_argument(
         "--instruments",
         metavar="FILE|NAMES",
-        help='who plays: a file of instruments.save, or names of the checkpoint\'s instruments ("Cello,Harp"). They '
-        "morph from one to the next, each with an equal share of the song; with --each_track they are given to the "
-        "tracks in turn. By default they are random",
+        help='a file written by instruments.save, or names of the checkpoint\'s instruments ("Cello,Harp"). The song '
+        "morphs from one to the next, with an equal share for each; with --each_track they are given to the tracks in "
+        "turn. By default they are random",
     )
-    ours.add_argument("--each_track", action="store_true", help="an instrument for each track, instead of a timeline")
+    ours.add_argument("--each_track", action="store_true", help="use an instrument for each track, not a timeline")
     for name, known in CHOICES.items():
         ours.add_argument(f"--{name}", choices=known, default=getattr(DEFAULTS, name), help="default %(default)s")
     ours.add_argument(
-        "--sample_rate", type=int, metavar="HZ", help="16000, 22050, 44100 or 48000 (default the model's)"
+        "--sample_rate", type=int, metavar="HZ", help="16000, 22050, 44100 or 48000 (default: the model's)"
     )
     ours.add_argument(
         "--precision",
         choices=(*PRECISIONS, AUTO),
         default=PRECISIONS[0],
-        help=f"default %(default)s; {AUTO}: bfloat16 where the processor multiplies in it",
+        help=f"default %(default)s; {AUTO}: bfloat16 if the processor supports it in hardware",
     )
     ours.add_argument(
         "--backend",
         choices=BACKENDS,
         default=BACKENDS[0],
-        help="what computes the notes (default %(default)s). onnx is there sooner; it is onnxruntime on the CPU, in "
-        "float32, and needs the extra of that name",
+        help="framework that computes the notes (default %(default)s). onnx starts faster; it uses onnxruntime on the "
+        "CPU in float32, and must be installed with the extra of that name",
     )
     ours.add_argument(
         "--cache",
         action=argparse.BooleanOptionalAction,
-        help="keep generated notes, so that none is generated twice. Of many scores by default where it pays",
+        help="cache generated notes on disk, so that none is generated twice; for many scores, on by default if it "
+        "saves time",
     )
     ours.add_argument("--loudness", type=float, metavar="LUFS", default=DEFAULTS.loudness, help="default %(default)s")
-    ours.add_argument("--stems", metavar="FOLDER", help="a WAV for each track as well; together they are the clip")
-    ours.add_argument("--midi_played", metavar="FILE", help="the score as it was played as well: .mid or .midi")
-    engine = flags.add_argument_group("many scores at once, with dask.distributed (docs/scale.md)")
+    ours.add_argument("--stems", metavar="FOLDER", help="also write a WAV file for each track; they add up to the clip")
+    ours.add_argument("--midi_played", metavar="FILE", help="also write the score as it was played: .mid or .midi")
+    engine = flags.add_argument_group("many scores in parallel, with dask.distributed (docs/scale.md)")
     where = engine.add_mutually_exclusive_group()
-    where.add_argument("--workers", type=int, metavar="N", help="processes of this machine")
-    where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster: tcp://HOST:PORT")
-    engine.add_argument("--threads", type=int, help="of TensorFlow in each process; by default they share the cores")
-    flags.add_argument("--tfds_data_dir", help="accepted for the sake of old scripts; no dataset is needed")
+    where.add_argument("--workers", type=int, metavar="N", help="number of processes on this machine")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="address of a Dask cluster: tcp://HOST:PORT")
+    engine.add_argument(
+        "--threads", type=int, help="threads of TensorFlow in each process; by default the processes share the cores"
+    )
+    flags.add_argument("--tfds_data_dir", help="accepted for compatibility with old scripts; no dataset is needed")
     return flags
 
 
 def run(args: argparse.Namespace) -> list[Path]:
-    """Do what the flags say and return the files written."""
+    """Render one score, or random notes, and return the files written."""
     from . import audio, gansynth, midi, render, soundfont
 
     settings, clip_path = _checked(args)
@@ -160,12 +166,12 @@ def run(args: argparse.Namespace) -> list[Path]:
     report_path = clip_path.with_suffix(REPORT_SUFFIX)
     written = [clip_path, report_path, *([as_path(args.midi_played)] if args.midi_played else [])]
     _make_room(written, args.overwrite)
-    as_it_is = args.faithful and audio.file_kind(clip_path) == "wav"  # to the last bit, as the original's
-    audio.write(clip, clip_path, "float" if as_it_is else None)
+    is_exact = args.faithful and audio.file_kind(clip_path) == "wav"  # bit for bit as the original's
+    audio.write(clip, clip_path, "float" if is_exact else None)
     clip.report.save(report_path)
-    say(clip.report)  # only now: whatever happens to what is printed, the clip is there
+    say(clip.report)  # only after the clip is saved, in case printing fails
     if args.midi_played or args.stems:
-        from . import export  # only here: it takes as long to import as all the rest but the network
+        from . import export  # imported only if needed, because it is slow
     if args.midi_played:
         export.midi(clip, args.midi_played)
     if args.stems:
@@ -174,7 +180,7 @@ def run(args: argparse.Namespace) -> list[Path]:
 
 
 def _load(args: argparse.Namespace, cache: NoteCache | None = None) -> GANSynth:
-    """The model that the flags name; from here on they name the precision that "auto" has found."""
+    """Load the model given by the flags. A precision of "auto" is replaced in `args` by the one chosen."""
     from . import gansynth
 
     if args.precision == AUTO:
@@ -188,13 +194,13 @@ def _new_seed() -> int:
 
 
 def run_many(args: argparse.Namespace) -> tuple[Summary, str, int]:
-    """Play many scores as the flags say.
+    """Render many scores.
 
     Returns:
-      The table of what became of them, a sentence if an end was put to it, and the exit status.
+      The summary table, a sentence if the run ended early (otherwise ""), and the exit status.
 
     Raises:
-      ValueError, OSError, ImportError: what can be known before the first note is generated.
+      ValueError, OSError, ImportError: a mistake that is found before the first note is generated.
     """
     from . import gansynth, many, soundfont
 
@@ -239,13 +245,13 @@ def _rows(
     threads: int | None,
     stack: contextlib.ExitStack,
 ) -> Iterator[Row]:
-    """The rows as they come: from this process, or from workers, which end with the stack."""
+    """The rows as they come, from this process or from workers, which are closed with the stack."""
     from . import many
 
     how: dict = {"again": args.overwrite, "progress": sys.stderr.isatty()}
     if not (args.workers or args.scheduler):
-        player = many.sharing(model, run.instruments) if run.shares else model
-        return many.render_many(player, found, args.output_dir, run, **how)
+        model = many.sharing(model, run.instruments) if run.shares else model
+        return many.render_many(model, found, args.output_dir, run, **how)
     from . import cluster
 
     client = stack.enter_context(cluster.workers(args.workers) if args.workers else cluster.scheduler(args.scheduler))
@@ -253,35 +259,39 @@ def _rows(
 
 
 def _followed(summary: Summary, rows: Iterator[Row], count: int) -> tuple[str, int]:
-    """Enter rows as they come, and say of each failure why; a sentence if they end too early, and the exit status."""
+    """Add rows to the summary as they come and print the reason for each failure.
+
+    Returns:
+      A sentence if the run ended early (otherwise ""), and the exit status.
+    """
     ended, status = "", MISTAKE
     try:
         for row in rows:
             summary.add(row)
             if row.result == FAILED:
-                with tqdm.external_write_mode(sys.stderr):  # above the bar
+                with tqdm.external_write_mode(sys.stderr):  # above the progress bar
                     say(f"{row.score}: {row.why}", sys.stderr)
     except KeyboardInterrupt:
-        ended, status = "it was interrupted", INTERRUPTED
-    except OSError as error:  # of a clip, or of the table itself
+        ended, status = "interrupted", INTERRUPTED
+    except OSError as error:  # from writing a clip or the summary
         ended = str(error)
-    with contextlib.suppress(OSError):  # of a full disk, which has been said; the table is whole without it
+    with contextlib.suppress(OSError):  # a full disk, already reported; the summary is complete but not sorted
         summary.finish()
     if ended:
         left = counted(count - len(summary.rows), "score")
-        return f"{ended}: {left} of {count:,} left; the same command goes on from here", status
+        return f"{ended}: {left} of {count:,} left; the same command continues from here", status
     return "", MISTAKE if all(row.result == FAILED for row in summary.rows) else 0
 
 
 def _command(args: argparse.Namespace, run: Run) -> list[str]:
-    """The command of a run, with the seed that was drawn: what does the same again, in another folder too."""
+    """The command that repeats a run, with its seed, so that it gives the same in another folder too."""
     words = ["gansynth_generate", *(f"--{name}={value}" for name, value in _given(args)), f"--seed={run.seed}"]
     words += [f"--{name}" for name in ("faithful", "each_track") if getattr(args, name)]
     return [*words, "--cache" if run.shares else "--no-cache", "--", *args.scores]
 
 
 def _given(args: argparse.Namespace) -> Iterator[tuple[str, object]]:
-    """The flags that say what a clip is, as far as they are not what they are by default."""
+    """The flags of a run that differ from their defaults, as (name, value), except those in `_command`."""
     usual = parser().parse_args([])
     yield ("checkpoint", args.checkpoint) if args.checkpoint else ("ckpt_dir", args.ckpt_dir)
     ours = ("sample_rate", "precision", "backend", "loudness")
@@ -294,14 +304,14 @@ def _given(args: argparse.Namespace) -> Iterator[tuple[str, object]]:
 
 
 def _checked_many(args: argparse.Namespace) -> tuple[list[Score], dict]:
-    """What can be known of the flags of many scores without a model: the scores and the settings of `render`."""
+    """Check the flags for many scores as far as possible without a model; return the scores and the render settings."""
     from . import cluster, scores, stores
 
     if args.midi_file:
-        raise ValueError("--midi_file is for one score; name it beside the others, without the flag")
+        raise ValueError("--midi_file is for a single score; give this one like the others, without the flag")
     for name, instead in ONE_CLIP.items():
         if getattr(args, name):
-            raise ValueError(f"--{name} is for one score, named with --midi_file; {instead}")
+            raise ValueError(f"--{name} is for a single score, given with --midi_file; {instead}")
     if args.workers is not None:
         cluster.check_workers(args.workers, "--workers")
     if args.threads is not None and args.threads < 1:
@@ -312,32 +322,32 @@ def _checked_many(args: argparse.Namespace) -> tuple[list[Score], dict]:
         _check_writable(folder)
     if args.stems:
         if args.scheduler:
-            raise ValueError("--stems goes to a folder of this machine, which the workers of --scheduler do not have")
+            raise ValueError("--stems needs a folder on this machine, which the workers of --scheduler cannot reach")
         if stores.is_address(args.stems):
-            raise ValueError(f"--stems is {args.stems}; it must be a folder of this machine")
+            raise ValueError(f"--stems is {args.stems}; it must be a folder on this machine")
         _check_writable(as_path(args.stems))
     return scores.find(args.scores, RESERVED), settings
 
 
 def _checked(args: argparse.Namespace) -> tuple[dict, Path]:
-    """What can be known of the flags without a model: the settings of `render`, and where the clip goes.
+    """Check the flags for a single score as far as possible without a model; return the settings and the clip's path.
 
     Raises:
-      ValueError, OSError: a flag is out of range or does not go with another, or nothing can be written there.
+      ValueError, OSError: a flag is out of range or conflicts with another, or the folder is not writable.
     """
     from . import audio, midi
 
     if not args.midi_file and (args.output or args.instruments or args.stems or args.midi_played):
-        raise ValueError("--output, --instruments, --stems and --midi_played are for a score: name it with --midi_file")
+        raise ValueError("--output, --instruments, --stems and --midi_played need a score, given with --midi_file")
     if args.format:
-        raise ValueError("--format is for many scores; the ending of --output says what one clip is")
+        raise ValueError("--format is for many scores; for one, the ending of --output determines the format")
     if args.workers or args.scheduler or args.threads:
-        raise ValueError("--workers, --scheduler and --threads are for many scores: name them without --midi_file")
+        raise ValueError("--workers, --scheduler and --threads are for many scores, given without --midi_file")
     settings = _checked_settings(args)
     path = as_path(args.output) if args.output else as_path(args.output_dir) / CLIP_NAME
     audio.file_kind(path)
     if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; --output names a file")
+        raise IsADirectoryError(f"{path} is a folder; --output must be a file")
     _check_writable(path.parent)
     if args.midi_played:
         if as_path(args.midi_played).suffix.lower() not in midi.SUFFIXES:
@@ -349,7 +359,7 @@ def _checked(args: argparse.Namespace) -> tuple[dict, Path]:
 
 
 def _checked_settings(args: argparse.Namespace) -> dict:
-    """The settings of `render`, of flags that one score and many have in common."""
+    """Check the flags common to one and many scores; return the settings of `render`."""
     if args.batch_size is not None and args.batch_size < 1:
         raise ValueError(f"--batch_size is {args.batch_size}; it must be 1 or more")
     if not 0 < args.secs_per_instrument < float("inf"):
@@ -357,7 +367,7 @@ def _checked_settings(args: argparse.Namespace) -> dict:
     if args.seed is not None and not 0 <= args.seed < 2**32:
         raise ValueError(f"--seed is {args.seed}; it must lie between 0 and {2**32 - 1}")
     if args.faithful and args.instruments:
-        raise ValueError("--faithful plays random instruments, as the original does; leave out --instruments")
+        raise ValueError("--faithful plays random instruments, as the original does, so leave out --instruments")
     settings = {name: getattr(args, name) for name in (*CHOICES, "sample_rate", "loudness", "faithful")}
     Settings(**settings)
     if args.instruments and is_file(args.instruments):
@@ -366,7 +376,7 @@ def _checked_settings(args: argparse.Namespace) -> dict:
 
 
 def _check_writable(folder: Path) -> None:
-    """Raise an OSError if no file can be written to a folder, which need not be there yet."""
+    """Raise an OSError if no file can be written to a folder, which need not exist yet."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
         raise NotADirectoryError(f"nothing can be written to {folder}: {there} is a file")
@@ -380,13 +390,13 @@ def _check_writable(folder: Path) -> None:
 def _parts(
     args: argparse.Namespace, model: GANSynth, song: Song, seed: int
 ) -> Timeline | dict[str | int, Instrument] | None:
-    """Who plays, as `render` takes it."""
+    """The `parts` for `render`."""
     chosen = choose(args.instruments, model) if args.instruments else ()
     return players(model, song, seed, chosen, args.each_track, args.secs_per_instrument, args.faithful)
 
 
 def _make_room(paths: Sequence[Path], overwrite: bool) -> None:
-    """Give those of some files that are there already another name, all with the same number, and say so."""
+    """Rename those of the given files that exist, all with the same number, unless they may be overwritten."""
     there = [path for path in paths if path.exists()]
     if overwrite or not there:
         return
@@ -394,13 +404,13 @@ def _make_room(paths: Sequence[Path], overwrite: bool) -> None:
     free = next(family for family in families if not any(path.exists() for path in family))
     for path, kept in zip(there, free, strict=True):
         path.rename(kept)
-        say(f"{path} was there already; it is now {kept.name}")
+        say(f"the existing {path} was renamed to {kept.name}")
 
 
 def random_notes(model: GANSynth, n: int, seed: int, folder: Path, overwrite: bool = False) -> list[Path]:
-    """n notes of random instruments and pitches as generated_0.wav, …, at the level the model gives them.
+    """Write n notes of random instruments and pitches as generated_0.wav, …, at the level of the model's output.
 
-    The original draws pitches by how often the training set has them; here each is equally likely.
+    The original draws pitches by their frequency in the training set; here each is equally likely.
     """
     from . import audio
 
@@ -408,13 +418,13 @@ def random_notes(model: GANSynth, n: int, seed: int, folder: Path, overwrite: bo
     waves = model.generate(model.sample_z(n, seed), pitches, progress=sys.stderr.isatty())
     paths = [folder / f"generated_{i}.wav" for i in range(n)]
     _make_room(paths, overwrite)
-    for path, wave in zip(paths, waves, strict=True):  # above full scale, where the model is: only "float" holds that
+    for path, wave in zip(paths, waves, strict=True):  # samples may exceed full scale, which only "float" can store
         audio.write(audio.Audio(wave, model.sample_rate), path, encoding="float")
     return paths
 
 
 def _report(args: argparse.Namespace) -> int:
-    """Do what the flags say, and say what was written."""
+    """Render, print the files written, and return the exit status."""
     began = time.monotonic()
     written: list[Path] = []
     if args.scores:
@@ -434,7 +444,7 @@ def _report(args: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; a user's mistake is one line on standard error and exit status 1."""
+    """Entry point. Errors of the user are reported in one line on standard error, with exit status 1."""
     args = parser().parse_args(argv)
     return ended(lambda: _report(args))
 

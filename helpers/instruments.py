@@ -1,7 +1,7 @@
-"""Latent vectors with names, a `Bank` of them to choose from, and a `Timeline` that says which one plays when.
+"""Named latent vectors, a `Bank` of them to choose from, and a `Timeline` that says which one plays when.
 
-An instrument is a point z of the model's latent space; every pitch can be asked of it. Points on the way from one to
-another are instruments too.
+An instrument is a point z in the model's latent space and can play every pitch of the model. Points between two
+instruments are instruments too.
 
 Notebook: 05_instruments, 07_songs (an instrument for each track).
 """
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     from .gansynth import GANSynth
     from .midi import Song
 
-SECONDS_PER_INSTRUMENT = 6.0  # how often a random timeline moves on; the original's default
+SECONDS_PER_INSTRUMENT = 6.0  # interval between the instruments of a random timeline; the original's default
 FILE_FORMAT = 1
-MAX_BYTES = 32 << 20  # of a file of instruments; one takes 6 kB
-MAX_INSTRUMENTS, MAX_LATENT = 10_000, 1 << 16  # the demo's longest, with the first layer's activations, has 12,544
+MAX_BYTES = 32 << 20  # size of an instrument file; one instrument takes 6 kB
+MAX_INSTRUMENTS, MAX_LATENT = 10_000, 1 << 16  # the longest latent of demo (z and first-layer activations) has 12,544
 MAX_NAME = 200  # characters
-MAX_NUMBER = 1e6  # in a latent; those that are drawn are of about 1
-KEPT = Path("outputs/instruments.json")  # where the instruments that a person keeps are written
-DRAWN = 40  # random instruments in the bank of a model that has no names for any
-NAMES_SHOWN = 8  # of a checkpoint's instruments, where one was asked for that it does not have
-STOPS_SHOWN = 5  # of a timeline, on one line
-ORIGINAL_START = -0.0001  # s; the original's first instrument stands just before the first note
-PARALLEL = 1e-6  # radians: vectors nearer than this to the same or to opposite directions count as parallel
+MAX_NUMBER = 1e6  # magnitude of a latent's values; random latents have values of about 1
+KEPT = Path("outputs/instruments.json")  # default file for the instruments that a user keeps
+DRAWN = 40  # random instruments in the bank of a model without named instruments
+NAMES_SHOWN = 8  # of the checkpoint's instruments, in the error about an unknown name
+STOPS_SHOWN = 5  # of a timeline, in its repr
+ORIGINAL_START = -0.0001  # s; time of the original's first instrument, just before the first note
+PARALLEL = 1e-6  # radians; vectors within this angle of the same or opposite direction count as parallel
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,11 +47,11 @@ class Instrument:
     """A named latent vector.
 
     Attributes:
-      name: what it is called.
-      z: float64 [latent_vector_size], or longer: one with activations of the first layer (`matching.match`).
-      checkpoint: name of the model it was made for.
-      fingerprint: hash of that model's weights: to another model the same z is another sound.
-      seed: what it was drawn with, if it was drawn.
+      name: display name.
+      z: float64 [latent_vector_size], or longer if it includes first-layer activations (`matching.match`).
+      checkpoint: name of the model it belongs to.
+      fingerprint: hash of that model's weights; in another model the same z is a different sound.
+      seed: seed it was drawn with; None if it was not drawn at random.
     """
 
     name: str
@@ -63,34 +63,36 @@ class Instrument:
     def __post_init__(self) -> None:
         z = np.array(self.z, np.float64)
         if z.ndim != 1 or not len(z) or not np.isfinite(z).all():
-            raise ValueError(f"the latent of instrument {self.name!r} must be one row of finite numbers")
+            raise ValueError(f"the latent of instrument {self.name!r} must be a vector of finite numbers")
         z.setflags(write=False)
         object.__setattr__(self, "z", z)
         if self.seed is not None:
-            object.__setattr__(self, "seed", int(self.seed))  # JSON has no NumPy integers
+            object.__setattr__(self, "seed", int(self.seed))  # json cannot write NumPy integers
 
     def __repr__(self) -> str:
         return f"Instrument({self.name!r})"
 
 
 def check_model(instrument: Instrument, model: GANSynth, where: str = "") -> None:
-    """Check that a model can play an instrument as it was meant.
+    """Check that an instrument belongs to a model.
 
     Args:
-      instrument: one without a fingerprint, made by hand, may be played by any model that takes its latent.
-      model: that is to play it.
-      where: added to its name in the error, such as " in outputs/instruments.json".
+      instrument: the instrument. Without a fingerprint (made by hand), only the size of its latent is checked.
+      model: the model that will play it.
+      where: added to the instrument's name in the error message, such as " in outputs/instruments.json".
 
     Raises:
-      TypeError: it is no instrument but, for one, the name of one.
-      ValueError: it was made for another model, or its latent has another size.
+      TypeError: `instrument` is not an Instrument (a name, for example).
+      ValueError: it was made for another model, or its latent has the wrong size.
     """
     if not isinstance(instrument, Instrument):
-        raise TypeError(f"{instrument!r:.100} is no instrument; a bank or an atlas has them by name: bank['Cello']")
+        raise TypeError(
+            f"{instrument!r:.100} is not an Instrument; get one by its name from a bank or an atlas: bank['Cello']"
+        )
     if instrument.fingerprint and instrument.fingerprint != model.fingerprint:
         owner = instrument.checkpoint or "another model"
         owner = f"another model named {owner}" if owner == model.name else owner
-        raise ValueError(f"{instrument.name!r}{where} was made for {owner}; on {model.name} it is another sound")
+        raise ValueError(f"{instrument.name!r}{where} was made for {owner}; {model.name} would give a different sound")
     if len(instrument.z) != model.latent_vector_size and len(instrument.z) not in model.latent_sizes:
         raise ValueError(
             f"{instrument.name!r}{where} has a latent of {len(instrument.z)} numbers; {model.name} takes "
@@ -99,12 +101,12 @@ def check_model(instrument: Instrument, model: GANSynth, where: str = "") -> Non
 
 
 def sample(model: GANSynth, n: int, seed: int) -> list[Instrument]:
-    """Draw n instruments that nobody has heard.
+    """Draw n random instruments from the model's latent distribution.
 
     Args:
-      model: the model they are for.
-      n: how many.
-      seed: the same seed and model give the same instruments.
+      model: the model to draw for.
+      n: number of instruments.
+      seed: seed of the random numbers; the same seed and model give the same instruments.
 
     >>> from helpers import gansynth, instruments
     >>> instruments.sample(gansynth.load("demo"), 2, seed=5)
@@ -117,10 +119,10 @@ def sample(model: GANSynth, n: int, seed: int) -> list[Instrument]:
 
 
 def named(model: GANSynth) -> dict[str, Instrument]:
-    """The instruments that a checkpoint brings along, by name; none with the published ones.
+    """The named instruments stored in a checkpoint, by name. The published checkpoints have none.
 
-    The bundled "demo" has 134: forty, from "Grand Piano" to "Banjo", each of them soft as well ("Banjo, soft"), and 54
-    more, from "FM Electric Piano" to "Star Theme".
+    The bundled "demo" has 134: forty from "Grand Piano" to "Banjo", a soft variant of each ("Banjo, soft"), and 54
+    more from "FM Electric Piano" to "Star Theme".
 
     >>> from helpers import gansynth, instruments
     >>> among = instruments.named(gansynth.load("demo"))
@@ -132,26 +134,27 @@ def named(model: GANSynth) -> dict[str, Instrument]:
 
 
 class Assignment(NamedTuple):
-    """Who plays a track, and why."""
+    """The instrument assigned to a track, and the reason in words."""
 
     instrument: Instrument
     why: str
 
 
 def assign(model: GANSynth, song: Song, seed: int) -> dict[int, Assignment]:
-    """Give each track that is not drums an instrument of its own.
+    """Assign an instrument to each track, except for drums.
 
-    Where the checkpoint has named instruments, a track gets the one of its General MIDI program; if there is none, or
-    another track has it already, the nearest one of the same family (`casting.cast`). What has no counterpart is drawn
-    from the other named instruments. Of a model without names, all are drawn at random.
+    If the checkpoint has named instruments, a track gets the one of its General MIDI program or, if there is none or
+    another track has it already, the nearest one of the same family (`casting.cast`). For programs without a
+    counterpart, an instrument is drawn from the remaining named ones. If the checkpoint has no named instruments, all
+    are drawn at random.
 
     Args:
       model: the model that plays.
-      song: whose tracks are to be played.
-      seed: of everything that is drawn.
+      song: the song.
+      seed: seed for the instruments drawn at random.
 
     Returns:
-      Track number, from 1 -> (instrument, why), in the order of the tracks.
+      {track number, from 1: (instrument, why)}, in track order.
 
     >>> from helpers import gansynth, instruments, midi
     >>> model, song = gansynth.load("demo"), midi.load("data/midi/study.mid")
@@ -166,8 +169,8 @@ def assign(model: GANSynth, song: Song, seed: int) -> dict[int, Assignment]:
     """
     programs = {number: track.program for number, track in enumerate(song.tracks, start=1) if not track.is_drum}
     rows, bank = model.about.get("instruments", []), list(named(model).values())
-    voices = [casting.Voice(row["name"], row.get("program"), row.get("family", "")) for row in rows]
-    suited = casting.cast(programs, voices)
+    profiles = [casting.Profile(row["name"], row.get("program"), row.get("family", "")) for row in rows]
+    suited = casting.cast(programs, profiles)
     if bank:
         used = {index for index, _ in suited.values()}
         order = np.random.RandomState(seed).permutation(len(bank)).tolist()
@@ -186,22 +189,22 @@ def assign(model: GANSynth, song: Song, seed: int) -> dict[int, Assignment]:
 
 
 class Bank(Mapping[str, Instrument]):
-    """The instruments of a model to choose from, by name: its own, and those that a person kept.
+    """A mapping of names to instruments: the model's own ones and those that the user kept. Created by `bank`.
 
-    It is made by `bank`. Its own instruments are those that the checkpoint names or, for one without names (the
-    published ones), random ones. What is kept is written to a file at once, and is there again in the next session. All
-    controls that are given the same bank show the same instruments.
+    The model's own instruments are the named ones of its checkpoint or, if it has none (as the published checkpoints),
+    random ones. Kept instruments are saved to a file immediately and are available again in the next session. All
+    widgets that share a bank show the same instruments.
 
         bank["Cello"], bank[0], bank[:3]           by name, by position, several
-        bank.keep(blend(a, b, 0.5), "half")        from now on it is bank["half"]
+        bank.keep(blend(a, b, 0.5), "half")        available as bank["half"] from now on
         bank.discard("half")
         bank.on_change(call)                       call() after each change
 
     Attributes:
-      model: the model they belong to.
+      model: the model that the instruments belong to.
       own: the model's own instruments, by name.
-      path: the file of those that were kept.
-      note: one sentence if that is not the file that was asked for, or if it cannot be read; else "".
+      path: the JSON file of the kept instruments.
+      note: a sentence to show if `path` differs from the requested file or cannot be read; otherwise "".
 
     Notebook: 05_instruments.
     """
@@ -212,7 +215,7 @@ class Bank(Mapping[str, Instrument]):
         self._open(model)
 
     def _open(self, model: GANSynth) -> None:
-        """Take a model's own instruments, and those that were kept for it."""
+        """Load a model's own instruments and those kept for it."""
         self.own = named(model) or {drawn.name: drawn for drawn in sample(model, self._count, self._seed)}
         self.model, self.path, self.note = model, self._wanted, ""
         self._kept: dict[str, Instrument] = {}
@@ -220,7 +223,7 @@ class Bank(Mapping[str, Instrument]):
             self._kept = self._read()
         except ValueError as error:
             self.path = self.path.with_name(f"{self.path.stem}_{model.fingerprint[:8]}{self.path.suffix}")
-            self.note = f"{error}. That file stays as it is; what you keep goes to {self.path.name}"
+            self.note = f"{error}. That file is left unchanged; instruments that you keep are saved to {self.path.name}"
             try:
                 self._kept = self._read()
             except ValueError as own_error:
@@ -235,7 +238,7 @@ class Bank(Mapping[str, Instrument]):
 
     @property
     def kept(self) -> list[str]:
-        """Names of the instruments that were kept, the latest last."""
+        """Names of the kept instruments, the most recent last."""
         return list(self._kept)
 
     @overload
@@ -264,45 +267,45 @@ class Bank(Mapping[str, Instrument]):
         return f"Bank({self.model.name}: {len(self)} instruments, {len(self._kept)} kept)"
 
     def keep(self, instrument: Instrument, name: str | None = None) -> Instrument:
-        """Write an instrument to the file, so that it is in the bank from now on and in the next session.
+        """Add an instrument to the bank and save it, so that it is also there in the next session.
 
         Args:
-          instrument: of the bank's model; one of the bank's own is marked as kept.
-          name: what to call it; by default it keeps its name.
+          instrument: an instrument of the bank's model; one of the model's own is marked as kept.
+          name: a new name; by default it keeps its own.
 
         Returns:
-          The instrument as it is in the bank.
+          The instrument as stored in the bank.
 
         Raises:
-          ValueError: it belongs to another model, another instrument has its name, the name is empty or too long, or
-            the file cannot be read.
+          ValueError: it belongs to another model, its name is taken by another instrument, empty or too long, or the
+            file cannot be read.
           OSError: the file cannot be written.
         """
         name = (instrument.name if name is None else str(name)).strip()
         if not name:
-            raise ValueError("an instrument needs a name to be kept under")
+            raise ValueError("the instrument needs a name before it can be kept")
         if len(name) > MAX_NAME:  # `load` would refuse the whole file
-            raise ValueError(f"a name has up to {MAX_NAME} characters, and {name[:40]!r}… has {len(name)}")
+            raise ValueError(f"names can have {MAX_NAME} characters; {name[:40]!r}… has {len(name)}")
         check_model(instrument, self.model)
         kept = Instrument(name, instrument.z, self.model.name, self.model.fingerprint, instrument.seed)
         with in_turn(self.path.parent):
             on_file = self._read()  # another session may have added to it
             for known in (self._all.get(name), on_file.get(name)):
                 if known is not None and not np.array_equal(known.z, kept.z):
-                    raise ValueError(f"another instrument is called {name!r} already; choose another name")
+                    raise ValueError(f"there is already another instrument called {name!r}; choose another name")
             self._write(on_file | {name: kept})
         self._tell()
         return kept
 
     def discard(self, name: str) -> None:
-        """Take an instrument out of the file. One of the model's own is then still in the bank, any other is not.
+        """Remove an instrument from the kept ones and from the file. The model's own instruments stay in the bank.
 
         Raises:
-          KeyError: none of this name was kept.
+          KeyError: no instrument of this name was kept.
           ValueError, OSError: the file cannot be read or written.
         """
         if name not in self._kept:
-            raise KeyError(f"no instrument {name!r} was kept; there are {', '.join(self._kept) or 'none'}")
+            raise KeyError(f"no kept instrument is called {name!r}; kept: {', '.join(self._kept) or 'none'}")
         with in_turn(self.path.parent):
             on_file = self._read()
             on_file.pop(name, None)
@@ -310,12 +313,12 @@ class Bank(Mapping[str, Instrument]):
         self._tell()
 
     def use(self, model: GANSynth) -> None:
-        """Change to another model: its own instruments, and those that were kept for it."""
+        """Switch to another model: to its own instruments and those kept for it."""
         self._open(model)
         self._tell()
 
     def on_change(self, call: Callable[[], None]) -> None:
-        """From now on, call `call()` after each change of what is in the bank or is kept."""
+        """Register a function that is called, without arguments, after each change of the bank."""
         self._listeners.append(call)
 
     def _write(self, kept: dict[str, Instrument]) -> None:
@@ -329,18 +332,18 @@ class Bank(Mapping[str, Instrument]):
 
 def _check_count(count: float) -> None:
     if not count <= MAX_INSTRUMENTS:
-        raise ValueError(f"that makes {count:,.0f} instruments, and a timeline can draw {MAX_INSTRUMENTS:,}")
+        raise ValueError(f"that would take {count:,.0f} instruments; a random timeline can have {MAX_INSTRUMENTS:,}")
 
 
 def bank(model: GANSynth, seed: int = 1, count: int = DRAWN, path: str | os.PathLike | None = None) -> Bank:
-    """The instruments of a model that controls let a person choose from; see `Bank`.
+    """The bank of a model: its own instruments and those that the user kept. See `Bank`.
 
     Args:
-      model: the model they are for.
-      seed, count: of the random instruments, if the model names none.
-      path: JSON file of the instruments that are kept; by default outputs/instruments.json. If it holds those of
-        another model, or something else, it stays untouched and a file beside it, with the model's fingerprint in its
-        name, is used.
+      model: the model.
+      seed, count: seed and number of the random instruments, if the model has no named ones.
+      path: JSON file of the kept instruments; by default outputs/instruments.json. If it contains instruments of
+        another model, or anything else, it is left unchanged, and a file next to it with the model's fingerprint in its
+        name is used instead.
 
     Notebook: 05_instruments.
 
@@ -352,19 +355,20 @@ def bank(model: GANSynth, seed: int = 1, count: int = DRAWN, path: str | os.Path
     Instrument('Cello')
     """
     if count < 1:
-        raise ValueError(f"count is {count}; a bank holds at least one instrument")
+        raise ValueError(f"count is {count}; a bank needs at least one instrument")
     return Bank(model, seed, count, KEPT if path is None else path)
 
 
 def slerp(a: np.ndarray, b: np.ndarray, t: float | np.ndarray) -> np.ndarray:
-    """Spherical interpolation: along the arc from a to b, at even speed; lengths go from |a| to |b|.
+    """Spherical linear interpolation: along the arc from a to b at constant angular speed.
 
-    Parallel vectors have no arc: equal directions are mixed linearly, opposite ones pass through a fixed third
-    direction. The original divides by zero at both.
+    If the lengths differ, the length changes from |a| to |b| along the way. Parallel vectors define no arc: equal
+    directions are interpolated linearly, opposite ones go through a fixed third direction. The original divides by zero
+    in both cases.
 
     Args:
       a, b: vectors [..., size].
-      t: 0 at a, 1 at b, beyond them on the arc's continuation; a number or [...].
+      t: 0 at a, 1 at b; values outside 0 to 1 continue the arc. A number or [...].
 
     Returns:
       [..., size].
@@ -379,7 +383,7 @@ def slerp(a: np.ndarray, b: np.ndarray, t: float | np.ndarray) -> np.ndarray:
     usable = np.minimum(angle, np.pi - angle) > PARALLEL
     safe = np.where(usable, sine, 1.0)
     arc = np.sin((1.0 - t) * angle) / safe * a + np.sin(t * angle) / safe * b
-    straight = a + t * (b - a)  # where a is b, it is so to the last bit at every t
+    straight = a + t * (b - a)  # if a equals b, the result is exactly a for every t
     turn = np.pi * np.clip(t, 0.0, 1.0)
     length = (1.0 - t) * norms[0] + t * norms[1]
     half_circle = length * (np.cos(turn) * unit_a + np.sin(turn) * _perpendicular(unit_a))
@@ -387,15 +391,16 @@ def slerp(a: np.ndarray, b: np.ndarray, t: float | np.ndarray) -> np.ndarray:
 
 
 def alongside(instruments: Sequence[Instrument]) -> np.ndarray:
-    """The latents of instruments of one model, float64 [n, size]: those without activations of the first layer have
-    nothing to add to it where others do.
+    """The latents of instruments of one model as an array, float64 [n, size].
+
+    Latents without first-layer activations are padded with zeros (no offset to that layer) to the longest.
     """
     size = max(len(instrument.z) for instrument in instruments)
     return np.stack([np.pad(instrument.z, (0, size - len(instrument.z))) for instrument in instruments])
 
 
 def _perpendicular(unit: np.ndarray) -> np.ndarray:
-    """For each unit vector one that is at right angles to it, always the same."""
+    """A unit vector perpendicular to each unit vector, chosen deterministically."""
     other = np.zeros_like(unit)
     smallest = np.argmin(np.abs(unit), axis=-1, keepdims=True)
     np.put_along_axis(other, smallest, 1.0, axis=-1)
@@ -404,7 +409,7 @@ def _perpendicular(unit: np.ndarray) -> np.ndarray:
 
 
 def blend(a: Instrument, b: Instrument, t: float, name: str | None = None) -> Instrument:
-    """The instrument a share t of the way from a to b.
+    """Interpolate between two instruments: a for t = 0, b for t = 1.
 
     >>> from helpers import gansynth, instruments
     >>> bank = instruments.bank(gansynth.load("demo"))
@@ -419,22 +424,22 @@ def blend(a: Instrument, b: Instrument, t: float, name: str | None = None) -> In
 
 
 def blend_square(corners: Sequence[Instrument], x: float, y: float, name: str | None = None) -> Instrument:
-    """The instrument at a point of a square with one at each corner, as on NSynth Super.
+    """Interpolate between four instruments at the corners of a square, as on NSynth Super.
 
-    It is found along three arcs: x of the way along the top edge, x of the way along the bottom edge, and from the one
-    to the other y of the way. So each edge is the `blend` of its corners. A square that is laid on its side has the
-    same edges; inside, the two ways round meet at slightly different points, as on any curved surface.
+    The top and bottom edges are interpolated at x, and then the two results at y, so each edge is the `blend` of its
+    corners. Interpolating at y first would give the same edges but slightly different points inside, as on any curved
+    surface.
 
     Args:
       corners: top left, top right, bottom left, bottom right; all of one model.
       x: 0 at the left to 1 at the right.
       y: 0 at the top to 1 at the bottom.
-      name: of the new instrument; by default it is made of theirs.
+      name: name of the new instrument; by default it is composed of theirs.
     """
     if len(corners) != 4:
         raise ValueError(f"a square has four corners, not {len(corners)}")
     if not (0 <= x <= 1 and 0 <= y <= 1):
-        raise ValueError(f"a point of the square has x and y from 0 to 1, not {x:g} and {y:g}")
+        raise ValueError(f"x and y must be from 0 to 1, not {x:g} and {y:g}")
     _check_one_model(corners, "the corners of a square")
     top_left, top_right, bottom_left, bottom_right = alongside(corners)
     z = slerp(slerp(top_left, top_right, x), slerp(bottom_left, bottom_right, x), y)
@@ -443,7 +448,7 @@ def blend_square(corners: Sequence[Instrument], x: float, y: float, name: str | 
 
 
 def _drawn(instruments: Sequence[Instrument], n: int, seed: int) -> list[Instrument]:
-    """Draw n of some instruments, in rounds: each comes once before any comes again, and never twice in a row."""
+    """Draw n instruments in shuffled rounds, each once per round and, if there are several, never twice in a row."""
     if not instruments:
         raise ValueError("there is no instrument to draw from")
     random = np.random.RandomState(seed)
@@ -459,18 +464,18 @@ def _drawn(instruments: Sequence[Instrument], n: int, seed: int) -> list[Instrum
 def _check_one_model(instruments: Sequence[Instrument], what: str) -> None:
     lengths = {len(instrument.z) for instrument in instruments if not instrument.fingerprint}
     if len({instrument.fingerprint for instrument in instruments}) > 1 or len(lengths) > 1:
-        raise ValueError(f"{what} must belong to one model")
+        raise ValueError(f"{what} must all belong to one model")
 
 
 class Timeline:
-    """Which latent sounds at each moment of a song.
+    """The latent at each moment of a song.
 
-    Between two entries the latent moves along the arc from one to the next (slerp); before the first and after the last
-    it stays. The uses:
+    Between two entries the latent moves along the arc from one to the next (slerp); it is constant before the first and
+    after the last. There are four ways to create one:
 
         Timeline.hold(a)                                  one instrument throughout
-        Timeline.random(model, song.duration, seed=1)      a new random one every six seconds, morphing
-        Timeline([a, b, c], at=[0, 20, 40])               a chosen list at chosen seconds, morphing
+        Timeline.random(model, song.duration, seed=1)      morphs to a new random instrument every six seconds
+        Timeline([a, b, c], at=[0, 20, 40])               morphs between the given instruments
         Timeline.steps([a, b, c], at=[0, 20, 40])         the same without morphing: each plays until the next one
 
     Source: SPEC section 8. Notebook: 05_instruments.
@@ -488,31 +493,33 @@ class Timeline:
     def __init__(self, instruments: Sequence[Instrument], at: Sequence[float] | np.ndarray, held: bool = False):
         """
         Args:
-          instruments: in the order they appear; all of one model.
-          at: the second each is reached, rising.
-          held: do not morph; `Timeline.steps` says it more plainly.
+          instruments: in order of time; all of one model.
+          at: times (s) at which each is reached, increasing.
+          held: do not morph, as `Timeline.steps`.
         """
         times = np.asarray(at, np.float64)
         if not len(instruments) or times.shape != (len(instruments),):
-            raise ValueError(f"a timeline needs as many times as instruments, not {times.size} for {len(instruments)}")
+            raise ValueError(
+                f"a timeline needs one time for each instrument; it got {times.size} for {len(instruments)}"
+            )
         if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
-            raise ValueError(f"the times of a timeline must rise, unlike {times.tolist()}")
+            raise ValueError(f"the times of a timeline must increase; they are {times.tolist()}")
         _check_one_model(instruments, "the instruments of a timeline")
         self.instruments, self.at = tuple(instruments), times
-        self.held = held and len(instruments) > 1  # of one alone, nothing changes
+        self.held = held and len(instruments) > 1  # a single instrument is held in any case
 
     @classmethod
     def hold(cls, instrument: Instrument) -> Timeline:
-        """One instrument from beginning to end."""
+        """One instrument throughout."""
         return cls([instrument], at=[0.0])
 
     @classmethod
     def steps(cls, instruments: Sequence[Instrument], at: Sequence[float] | np.ndarray) -> Timeline:
-        """Each instrument holds until the next one's time and then changes at once.
+        """Instruments that change abruptly: each one plays until the time of the next.
 
         Args:
-          instruments: in the order they appear; all of one model.
-          at: the second each begins, rising. The first one is heard before its time too.
+          instruments: in order of time; all of one model.
+          at: times (s) at which each begins, increasing. The first instrument also plays before its time.
 
         >>> from helpers import gansynth, instruments
         >>> bank = instruments.bank(gansynth.load("demo"))
@@ -523,7 +530,7 @@ class Timeline:
 
     @property
     def stops(self) -> list[tuple[Instrument, float]]:
-        """The instruments, each with its second."""
+        """The instruments and their times (s)."""
         return list(zip(self.instruments, self.at.tolist(), strict=True))
 
     @classmethod
@@ -535,30 +542,33 @@ class Timeline:
         secs_per_instrument: float = SECONDS_PER_INSTRUMENT,
         among: Iterable[Instrument] | None = None,
     ) -> Timeline:
-        """Random instruments, a new one reached about every `secs_per_instrument`, spread evenly over `duration`.
+        """A timeline that morphs between random instruments, about one every `secs_per_instrument`, evenly spaced.
 
-        Short songs get at least a beginning and an end (the original fails on them).
+        Short songs get at least two, one at each end (the original fails on them).
 
         Args:
-          model: the model that they are for.
-          duration: s, of the song.
-          seed: the same seed gives the same instruments.
-          secs_per_instrument: s.
-          among: draw from these, never one twice in a row; by default any point of the latent space may be drawn.
+          model: the model to draw for.
+          duration: duration of the song (s).
+          seed: seed of the random numbers; the same seed gives the same instruments.
+          secs_per_instrument: approximate time from one instrument to the next (s).
+          among: instruments to draw from, never the same one twice in a row unless it is the only one; by default,
+            latents are drawn from the model's distribution.
 
         Raises:
-          ValueError: a length is not above 0, or `among` is empty.
+          ValueError: a duration is not above 0, or `among` is empty.
 
         >>> from helpers import gansynth, instruments
         >>> instruments.Timeline.random(gansynth.load("demo"), duration=12, seed=1)
         Timeline(demo 1-0 at 0 s, demo 1-1 at 6 s, demo 1-2 at 12 s)
         """
         if not (0 < duration < np.inf and 0 < secs_per_instrument < np.inf):
-            raise ValueError(f"{duration} s with an instrument every {secs_per_instrument} s: both must be above 0")
+            raise ValueError(
+                f"duration is {duration} and secs_per_instrument {secs_per_instrument}; both must be above 0 s"
+            )
         _check_count(duration / secs_per_instrument)
-        n = max(2, round(duration / secs_per_instrument) + 1)  # intervals, and one more for their ends
-        players = sample(model, n, seed) if among is None else _drawn(list(among), n, seed)
-        return cls(players, at=np.linspace(0.0, duration, n))
+        n = max(2, round(duration / secs_per_instrument) + 1)  # one more than the number of intervals
+        drawn = sample(model, n, seed) if among is None else _drawn(list(among), n, seed)
+        return cls(drawn, at=np.linspace(0.0, duration, n))
 
     @classmethod
     def original(
@@ -566,16 +576,16 @@ class Timeline:
     ) -> Timeline:
         """The random timeline of the original program, for `render(..., faithful=True)`.
 
-        `duration` there is the end of the note that is listed last. Fewer than two instruments made the original crash
-        or fall silent, so they are refused here.
+        The original uses the end time of the last note in its list as `duration`. With fewer than two instruments it
+        crashes or is silent, so that is an error here.
         """
         _check_count(duration / secs_per_instrument)
         n = int(duration / secs_per_instrument)
         if n < 2:
             needed = 2 * secs_per_instrument
             raise ValueError(
-                f"the original needs {needed:g} s for two instruments of {secs_per_instrument:g} s and has "
-                f"{duration:g} s: lower secs_per_instrument, or leave faithful off"
+                f"the original needs {needed:g} s for two instruments of {secs_per_instrument:g} s each; the song has "
+                f"{duration:g} s. Lower secs_per_instrument, or do not use faithful=True"
             )
         return cls(sample(model, n, seed), at=np.linspace(ORIGINAL_START, duration, n))
 
@@ -586,23 +596,23 @@ class Timeline:
         return f"Timeline{'.steps' if self.held else ''}({', '.join(stops)})"
 
     def z(self, times: Sequence[float] | np.ndarray, extrapolate: bool = False) -> np.ndarray:
-        """Latents at given seconds: [n] -> float64 [n, latent_vector_size], or longer if one of its instruments' is.
+        """Latents at given times: [n] (s) -> float64 [n, latent_vector_size], or longer if an instrument's latent is.
 
-        `extrapolate` goes on along the last arc beyond the last entry, as the original does, instead of staying there.
-        It means nothing to a timeline that does not morph.
+        With `extrapolate`, the latent continues along the first and last arcs outside the timeline, as in the original,
+        instead of staying constant. A timeline that does not morph ignores it.
         """
         times = np.asarray(times, np.float64)
         knots = alongside(self.instruments)
         if self.held or len(knots) == 1:
             return knots[np.maximum(np.searchsorted(self.at, times, side="right") - 1, 0)]
         left = np.clip(np.searchsorted(self.at, times) - 1, 0, len(knots) - 2)
-        with np.errstate(over="ignore"):  # entries can be as near to each other as numbers are
+        with np.errstate(over="ignore"):  # entries can be arbitrarily close to each other
             share = (times - self.at[left]) / (self.at[left + 1] - self.at[left])
         return slerp(knots[left], knots[left + 1], share if extrapolate else np.clip(share, 0.0, 1.0))
 
 
 def save(instruments: Sequence[Instrument], path: str | os.PathLike) -> Path:
-    """Write instruments to a JSON file, whole or not at all; `load` reads the same numbers back.
+    """Write instruments to a JSON file, atomically. `load` reads exactly the same values back.
 
     >>> from helpers import gansynth, instruments
     >>> bank = instruments.bank(gansynth.load("demo"))
@@ -614,12 +624,12 @@ def save(instruments: Sequence[Instrument], path: str | os.PathLike) -> Path:
     path = as_path(path)
     with replacing(path) as partial:
         text = json.dumps({"format": FILE_FORMAT, "instruments": rows}, indent=1, ensure_ascii=False)
-        partial.write_bytes(text.encode("utf-8", "backslashreplace"))  # half a surrogate pair, as JSON has it
+        partial.write_bytes(text.encode("utf-8", "backslashreplace"))  # lone surrogates as JSON escapes
     return path
 
 
 class InstrumentRow(jsonfile.Row):
-    """An instrument as it stands in a file."""
+    """An instrument as stored in a file."""
 
     name: Annotated[jsonfile.Text, Field(max_length=MAX_NAME)]
     z: Annotated[list[Annotated[jsonfile.Number, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]], Field(max_length=MAX_LATENT)]
@@ -638,15 +648,15 @@ class _File(jsonfile.Row):
 
 @in_one_line
 def load(path: str | os.PathLike, model: GANSynth | None = None) -> list[Instrument]:
-    """Read instruments that `save` wrote.
+    """Read a file of instruments written by `save`.
 
     Args:
       path: the JSON file.
-      model: if given, refuse instruments that were made for another model.
+      model: if given, the model that the instruments must belong to.
 
     Raises:
-      FileNotFoundError: there is no such file.
-      ValueError: it is not a file of instruments, or they belong to another model.
+      FileNotFoundError: the file does not exist.
+      ValueError: it is not a file of instruments, or its instruments belong to another model.
     """
     path = as_path(path)
     if not path.is_file():
@@ -663,20 +673,20 @@ def load(path: str | os.PathLike, model: GANSynth | None = None) -> list[Instrum
 
 
 def is_file(text: str) -> bool:
-    """Whether what a person typed, as for `choose`, names a file and not instruments."""
+    """Whether a text that is meant for `choose` is the path of a file rather than names of instruments."""
     return text.lower().endswith(".json") or as_path(text).is_file()
 
 
 def choose(text: str, model: GANSynth) -> list[Instrument]:
-    """The instruments that a person names on a command line: all of a file, or those of the checkpoint's own.
+    """The instruments given on a command line: all of a file, or named instruments of the checkpoint.
 
     Args:
-      text: the path of a file that `save` wrote, or names with commas between them, in any case. A name may hold a
-        comma itself: "Cello, soft, Harp" are two.
-      model: who is to play them.
+      text: path of a file written by `save`, or comma-separated names, case-insensitive. A name may contain a comma
+        itself: "Cello, soft, Harp" names two instruments.
+      model: the model that will play them.
 
     Raises:
-      FileNotFoundError, ValueError: no such file or name, or the file is for another model.
+      FileNotFoundError, ValueError: there is no such file or name, or the file is for another model.
 
     >>> from helpers import gansynth, instruments
     >>> instruments.choose("cello, soft, Harp", gansynth.load("demo"))
@@ -685,15 +695,15 @@ def choose(text: str, model: GANSynth) -> list[Instrument]:
     if is_file(text):
         chosen = load(text, model)
         if not chosen:
-            raise ValueError(f"{text} holds no instruments")
+            raise ValueError(f"{text} contains no instruments")
         return chosen
     bank = {name.lower(): instrument for name, instrument in named(model).items()}
     if not bank:
-        raise ValueError(f"the instruments of {model.name} have no names: give a file that instruments.save wrote")
+        raise ValueError(f"{model.name} has no named instruments; give a file written by instruments.save")
     words, chosen = [word.strip() for word in text.split(",")], []
     while words:
         lengths = range(len(words), 0, -1)
-        taken = next((n for n in lengths if ", ".join(words[:n]).lower() in bank), 0)
+        taken = next((n for n in lengths if ", ".join(words[:n]).lower() in bank), 0)  # the longest match
         if not taken:
             raise ValueError(f"{model.name} has no instrument {words[0]!r}; {_known(words[0], bank)}")
         chosen.append(bank[", ".join(words[:taken]).lower()])
@@ -702,7 +712,7 @@ def choose(text: str, model: GANSynth) -> list[Instrument]:
 
 
 def _known(wanted: str, bank: dict[str, Instrument]) -> str:
-    """A hint: the names that are like the one that was asked for, or some of all."""
+    """A hint for an error message: similar names or, if there are none, some of those available."""
     alike = difflib.get_close_matches(wanted.lower(), bank, n=3)
     if alike:
         return f"did you mean {' or '.join(repr(bank[name].name) for name in alike)}?"

@@ -1,4 +1,4 @@
-"""JSON from outside: read within bounds, and every value checked before it is used.
+"""Read untrusted JSON: with limits on its size, and with every value checked.
 
     class Person(jsonfile.Row):
         name: jsonfile.Text
@@ -6,8 +6,8 @@
 
     ada = jsonfile.checked(jsonfile.parse(jsonfile.read_text(path, MAX_BYTES)), Person)
 
-A file that people pass on is not to be trusted, whatever once wrote it. pydantic does the checking; all that is wrong
-with a value is a ValueError of one sentence that names it.
+Files that are shared cannot be trusted, whichever program wrote them. Values are checked by pydantic; an invalid one
+raises a ValueError with a one-sentence message that names it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from pydantic_core import PydanticCustomError
 
 RowT = TypeVar("RowT", bound="Row")
 
-MAX_DEPTH = 32  # brackets inside brackets; our own files have 8
-MAX_LISTS = 3_000_000  # lists and objects in one file: each takes twenty times the memory that it takes on disk
-MAX_DIGITS = 400  # of one number; more is no number of ours, and converting it takes time that grows with its square
-MAX_TEXT = 10_000  # characters of one name
-SHOWN = 60  # characters of a wrong value in a message
+MAX_DEPTH = 32  # nesting levels; our own files have 8
+MAX_LISTS = 3_000_000  # lists and objects in one file; each takes twenty times as much memory as disk space
+MAX_DIGITS = 400  # of an integer; the conversion takes quadratic time
+MAX_TEXT = 10_000  # characters of one text
+SHOWN = 60  # characters of an invalid value in a message
 
 
 def read_text(path: str | os.PathLike, max_bytes: int) -> str:
@@ -50,10 +50,10 @@ def parse(text: str) -> Any:
     """The values of a JSON text. NaN and Infinity are read as Python writes them; `Number` refuses them.
 
     Raises:
-      ValueError: it is not JSON, is nested too deeply, or holds too much.
+      ValueError: it is not JSON, is nested too deeply, or has too many lists.
     """
     if text.count("[") + text.count("{") > MAX_LISTS:
-        raise ValueError(f"it holds more than {MAX_LISTS:,} lists")
+        raise ValueError(f"it has more than {MAX_LISTS:,} lists")
     try:
         values = json.loads(text, parse_int=_parse_int)
     except RecursionError:
@@ -68,7 +68,7 @@ def _parse_int(digits: str) -> int | float:
 
 
 def _depths(values: Any) -> Iterator[int]:
-    """The depth of each list and dict, without recursion."""
+    """The depth of each list and dict, computed without recursion."""
     waiting = [(values, 1)]
     while waiting:
         value, depth = waiting.pop()
@@ -79,14 +79,14 @@ def _depths(values: Any) -> Iterator[int]:
 
 
 def checked(values: Any, kind: type[RowT]) -> RowT:
-    """Values of a file as what they must be.
+    """Validate the values of a file.
 
     Args:
-      values: what `parse` gave.
-      kind: a class derived from `Row`, made of `Number`, `Whole`, `Flag`, `Text`, ….
+      values: the result of `parse`.
+      kind: the expected class, derived from `Row`, with fields of the types `Number`, `Whole`, `Flag`, `Text`, ….
 
     Raises:
-      ValueError: a value is missing, or is not what it must be. One sentence names it.
+      ValueError: a value is missing or invalid; the message names it.
     """
     try:
         return kind.model_validate(values)
@@ -95,7 +95,7 @@ def checked(values: Any, kind: type[RowT]) -> RowT:
 
 
 def _sentence(error: pydantic.ValidationError) -> str:
-    """The first thing that is wrong, in one line: "song.tracks.0.program is 200; it should be less than …"."""
+    """The first error in one sentence, such as "song.tracks.0.program is 200; it should be less than …"."""
     first = error.errors(include_url=False)[0]
     where = ".".join(shortened(part).strip("'") for part in first["loc"]) or "the file"
     if first["type"] == "missing":
@@ -110,7 +110,7 @@ def _sentence(error: pydantic.ValidationError) -> str:
 
 
 def _text(value: Any) -> str:
-    # Not pydantic's own: a file name that is not UTF-8 comes with surrogates, which it refuses.
+    # Not pydantic's str, which rejects the lone surrogates of file names that are not valid UTF-8.
     if not isinstance(value, str) or len(value) > MAX_TEXT:
         raise PydanticCustomError("text", f"should be a text of at most {MAX_TEXT} characters")
     return value
@@ -123,13 +123,13 @@ Whole = Annotated[int, pydantic.Strict()]
 
 
 class Row(pydantic.BaseModel):
-    """An object of a file, to derive from; what it does not name is passed over."""
+    """Base class for an object in a file. Fields that are not declared are ignored."""
 
     model_config = pydantic.ConfigDict(frozen=True)
 
 
 def shortened(value: Any) -> str:
-    """A value from outside as it is quoted in a message: on one line, not too long, whatever it is."""
+    """An untrusted value as quoted in an error message: in one line and not too long."""
     if isinstance(value, (list, dict)):
         return f"a {type(value).__name__}"
     if isinstance(value, int) and abs(value) >= 10**SHOWN:

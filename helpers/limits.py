@@ -1,10 +1,11 @@
-"""How much a score may ask for, in one place.
+"""Limits on the memory and computing time that a score may take.
 
-A few bytes of MIDI can ask for years of sound, with keys that never come up, or with a thousand tracks that follow the
-controllers of one channel. What a score costs is added up before anything of it is rendered. Where it is more than
-this, notes are shortened, and the report says so; where that does not help, the score is refused in a sentence.
+A MIDI file of a few bytes can call for years of sound, with keys that are never released, or with a thousand tracks
+that follow the controllers of one channel. So the cost of a score is computed before any of it is rendered. If it
+exceeds these limits, notes are shortened, which the report states; if that is not enough, the score is refused with an
+error.
 
-Ordinary music stays far below. The times were measured on one core of a server of 2024.
+Ordinary music is far below the limits. Times were measured on one core of a server of 2024.
 
 Notebook: 03_midi.
 """
@@ -18,51 +19,52 @@ if TYPE_CHECKING:
 
 # ------------------------------------------------------------------------------------------------ reading a MIDI file
 
-MAX_BYTES = 8 << 20  # several times the largest real scores
-MAX_SECONDS = 6 * 3600.0  # a broken tempo or delta time can claim centuries
+MAX_BYTES = 8 << 20  # several times the size of the largest real scores
+MAX_SECONDS = 6 * 3600.0  # a corrupt tempo or delta time can amount to centuries
 MAX_TRACKS = 1000
-# Of a whole file; 8 MB can hold three million of either. The rest is passed over, or reading takes over a gigabyte.
+# In a whole file. 8 MB can contain three million of either; the rest is ignored, because reading them all would take
+# over a gigabyte of memory.
 MAX_NOTES = 1_500_000
 MAX_CHANGES = 500_000  # of controllers, programs, tempos, …
 
 # --------------------------------------------------------------------------------------------------- many MIDI files
 
-MAX_SCORES = 250_000  # of one run; the Lakh set, the largest there is, has 178,561
-MAX_ENTRIES = 2_000_000  # files of all kinds that a folder is searched through
+MAX_SCORES = 250_000  # in one run; the Lakh MIDI dataset has 178,561
+MAX_ENTRIES = 2_000_000  # files of any kind in a folder that is searched for scores
 
 # ----------------------------------------------------------------------------------------------------------- data sets
 
-MAX_SET_INSTRUMENTS = 5_000  # their latents are a file that `instruments.load` reads; NSynth has 1,006
-MAX_SET_NOTES = 1_000_000  # NSynth has 305,979; their fields are held in memory when they are gathered
+MAX_SET_INSTRUMENTS = 5_000  # their latents must fit in a file for `instruments.load`; NSynth has 1,006
+MAX_SET_NOTES = 1_000_000  # NSynth has 305,979; their metadata is held in memory
 
 # ----------------------------------------------------------------------------------------------------------- rendering
 
 MAX_SONG_DURATION = 2 * 3600.0  # s; a clip is held in memory
-MAX_PLAYED = 150_000  # notes of one rendering; each takes 2 kB for its latent, and the largest symphonies have 100,000
-MAX_NOTE_DURATION = 300.0  # s; a note is one array while it is mixed, and a longer one is a key that got stuck
-MAX_TOTAL_DURATION = 60_000.0  # s of all notes together, twice a Mahler symphony; mixing them takes 45 s at most
-BENDING = 5.0  # times the work that a second of a bent note is, for each second of the sound that it uses up
+MAX_PLAYED = 150_000  # notes in one rendering; each takes 2 kB for its latent, and the largest symphonies have 100,000
+MAX_NOTE_DURATION = 300.0  # s; a note is one array while it is mixed, and longer ones are errors of the file
+MAX_TOTAL_DURATION = 60_000.0  # s; sum over all notes, twice that of a Mahler symphony; mixing takes at most 45 s
+BENDING = 5.0  # extra cost of a bent note, per second of the generated sound that it reads, relative to one without
 
 # ------------------------------------------------------------------------------------------------ the soundfont player
 
-MAX_KEY_DURATION = 120.0  # s that a key is held; what is played at a time is as long as that and a minute
-MAX_HIT_DURATION = 10.0  # s that a drum is held; it has died away by then
-# What the player may be asked for, in seconds of a track in which nothing sounds; each takes 5 ms of a core. MAX_WORK
-# takes 80 s, which two cores share. What is no denser than an orchestra may take more as it is longer: a movement by
-# Mahler, 42 minutes in 51 tracks, has 22 for each second; 200 s of it took 33 s of a busy machine's cores.
+MAX_KEY_DURATION = 120.0  # s; how long a key is held, at most; the player works in pieces of this plus a minute
+MAX_HIT_DURATION = 10.0  # s; how long a drum key is held, at most; the sound has decayed by then
+# Work of the player, in units of a second of a silent track, each of which takes 5 ms of a core. MAX_WORK takes 80 s,
+# shared by two cores. Music no denser than an orchestra may take more if it is longer: a movement by Mahler, 42 minutes
+# in 51 tracks, takes 22 units per second; 200 s of it took 33 s on a busy machine's cores.
 MAX_WORK = 16_000.0
-ORCHESTRA = 25.0  # for each second of the piece ...
+ORCHESTRA = 25.0  # units per second of the piece ...
 MAX_LONG_WORK = 60_000.0  # ... up to this
 
 
 def check_length(song: Song) -> None:
-    """Check that a song is no longer than a clip can be.
+    """Check that a song is not too long to render.
 
     Raises:
-      ValueError: it is.
+      ValueError: it is longer than `MAX_SONG_DURATION`.
     """
     if song.duration > MAX_SONG_DURATION:
         raise ValueError(
-            f"{song.name} lasts {song.duration / 3600:.1f} h and a clip can have {MAX_SONG_DURATION / 3600:g}; "
-            "take a part of it, with midi.excerpt"
+            f"{song.name} lasts {song.duration / 3600:.1f} h, but a clip can last only {MAX_SONG_DURATION / 3600:g} h; "
+            "take an excerpt with midi.excerpt"
         )

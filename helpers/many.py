@@ -1,12 +1,11 @@
-"""Many scores in one run: each becomes a clip with its report, and a table says what became of which.
+"""Render many scores in one run: each gets a clip with its report, and a summary table has a row for each score.
 
     run = many.Run(seed=1, each_track=True)
     for row in many.render_many(model, scores.find(["songs"]), "outputs/songs", run):
         print(row.score, row.result, row.why)
 
-What a clip is depends on its score and on the run, and on nothing else: not on the other scores, nor on their order. So
-a run that was ended, by whatever, is begun again and skips what is done. A score that cannot be played costs its row in
-the table and nothing else.
+A clip depends only on its score and the run, not on the other scores or their order. So an interrupted run can be
+restarted, and skips the clips that are done. A score that cannot be rendered does not stop the run; its row says why.
 
 Notebook: 07_songs.
 """
@@ -48,37 +47,37 @@ if TYPE_CHECKING:
 SUMMARY, MANIFEST, REPORT = "summary.csv", "manifest.json", ".json"
 RESERVED = (Path(SUMMARY).stem, Path(MANIFEST).stem)  # no clip may have these names
 MADE, KEPT, FAILED = "made", "kept", "failed"
-ABOUT = "many"  # the line of a report that says which run made the clip
-ENGINES = {TENSORFLOW: "tensorflow", ONNX: "onnxruntime"}  # backend -> the package whose version notes depend on
-MAX_HEAD = 1 << 14  # bytes at the beginning of a report, within which that line is
+ABOUT = "many"  # key of a report's line about the run
+ENGINES = {TENSORFLOW: "tensorflow", ONNX: "onnxruntime"}  # backend -> the package whose version affects the notes
+MAX_HEAD = 1 << 14  # bytes at the beginning of a report within which that line must be
 MAX_MANIFEST_BYTES = 64 << 20
-MAX_NOTE_BYTES = 6 << 30  # of shared notes; all of the demo's instruments at all pitches take 2.1e9
-# Scores from which sharing notes pays, where each track has an instrument that is held: with the demo it costs less
-# processor from 20 chorales on, 30 mixed scores, and some 65 to 100 songs that have little in common (docs/scale.md).
+MAX_NOTE_BYTES = 6 << 30  # size of the shared notes; all of the demo's instruments at all pitches take 2.1e9
+# Number of scores from which sharing notes pays, if each track has a constant instrument. With the demo it saves
+# processor time from 20 chorales, 30 mixed scores, or some 65 to 100 songs with little in common (docs/scale.md).
 SHARED_FROM = 100
-WRITE_EVERY = 30.0  # s between versions of a table elsewhere
+WRITE_EVERY = 30.0  # s; interval at which a summary in remote storage is rewritten
 MAX_WHY = 300  # characters
-FORMULAS = ("=", "+", "-", "@")  # begin what a spreadsheet computes
+FORMULAS = ("=", "+", "-", "@")  # first characters of a spreadsheet formula
 
 
 class Full(OSError):
-    """The disk is full: no score after this one can be written either."""
+    """The disk is full, so no further score can be written either."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What all clips of a run have in common.
+    """The options shared by all clips of a run.
 
     Attributes:
-      settings: how the songs are played.
-      seed: from which each song's own seed is derived, together with the bytes of its score.
-      instruments: who plays; random ones if there are none.
-      each_track: an instrument for each track, instead of a timeline.
-      secs_per_instrument: s between random instruments.
-      kind: of the clips' files: "wav", "flac", "ogg" or "mp3".
-      batch_size: notes generated at a time; as many as suit the model's hardware by default.
-      stems: folder for a WAV of each track as well, in a folder named like the clip.
-      shares: notes that several songs have are made once (`gansynth.SharedNotes`).
+      settings: options of the rendering.
+      seed: seed of the run; each song's seed is derived from it and the bytes of its score.
+      instruments: the instruments; if empty, random ones.
+      each_track: use an instrument for each track instead of a timeline.
+      secs_per_instrument: time from one random instrument to the next (s).
+      kind: file format of the clips: "wav", "flac", "ogg" or "mp3".
+      batch_size: notes generated at a time; by default a number that suits the model's hardware.
+      stems: folder for stems, a WAV file for each track in a subfolder named after the clip; None: no stems.
+      shares: generate notes that occur in several songs only once (`gansynth.SharedNotes`).
     """
 
     settings: Settings = DEFAULTS
@@ -92,11 +91,11 @@ class Run:
     shares: bool = False
 
     def __repr__(self) -> str:
-        players = ", ".join(instrument.name for instrument in self.instruments[:3]) or "random instruments"
-        return f"Run(seed {self.seed}, {players}, .{self.kind})"
+        names = ", ".join(instrument.name for instrument in self.instruments[:3]) or "random instruments"
+        return f"Run(seed {self.seed}, {names}, .{self.kind})"
 
     def described(self) -> dict[str, Any]:
-        """As values for JSON."""
+        """The options as values for JSON."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         values["settings"] = dataclasses.asdict(self.settings)
         values["instruments"] = [
@@ -107,19 +106,19 @@ class Run:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """What became of one score; a row of the table.
+    """The outcome for one score: a row of the summary table.
 
     Attributes:
-      score: path of the file.
-      clip: path of the clip within the folder of the run.
-      result: "made", "kept" (it was there) or "failed".
-      why: it failed.
-      notes: how many the song has.
-      rendered: how many of them are in the clip.
-      distinct: sounds that were generated.
-      duration: s of the clip.
-      seconds: that it took to make.
-      loudness: LUFS of the clip; None for silence.
+      score: path of the score.
+      clip: path of the clip, relative to the folder of the run.
+      result: "made", "kept" (already there) or "failed".
+      why: the reason for a failure.
+      notes: number of notes in the song.
+      rendered: number of notes in the clip.
+      distinct: number of distinct sounds generated.
+      duration: duration of the clip (s).
+      seconds: time taken to render it (s).
+      loudness: integrated loudness of the clip (LUFS); None if silent.
     """
 
     score: str
@@ -139,7 +138,7 @@ NUMBERS = ("notes", "rendered", "distinct", "duration", "seconds", "loudness")
 
 
 class _About(jsonfile.Row):
-    """The line of a report that says which run made the clip: as much of its row as depends on the song."""
+    """A report's line about the run: the key of the clip, and the numbers of its row."""
 
     key: jsonfile.Text
     notes: Annotated[jsonfile.Whole, Field(ge=0)]
@@ -154,12 +153,12 @@ class _About(jsonfile.Row):
 
 
 def seed_of(seed: int, content: bytes) -> int:
-    """The seed of a song, from that of the run and the bytes of its score: the same beside whatever other scores."""
+    """The seed of a song, derived from the seed of the run and the bytes of its score, not from the other scores."""
     return int.from_bytes(hashlib.sha256(f"{seed} ".encode() + hashlib.sha256(content).digest()).digest()[:4], "big")
 
 
 def key_of(model: GANSynth, run: Run, content: bytes) -> str:
-    """A hash of all that a clip depends on: model, version, run and score. Equal keys are equal clips."""
+    """A hash of everything that determines a clip: model, version, run and score. Equal keys mean equal clips."""
     made_by = {
         "version": __version__,
         "fingerprint": model.fingerprint,
@@ -181,16 +180,20 @@ def players(
     secs_per_instrument: float = SECONDS_PER_INSTRUMENT,
     faithful: bool = False,
 ) -> Timeline | dict[str | int, Instrument] | None:
-    """Who plays a song, as `render.render` takes it.
+    """The instruments of a song, as the `parts` of `render.render`.
 
     Args:
-      model: what they are for.
-      song: what they play.
-      seed: of those that are drawn.
-      instruments: they share the song, or with `each_track` its tracks in turn; none: they are drawn.
-      each_track: an instrument for each track. If none are given, `render.render` chooses them.
-      secs_per_instrument: s between those that are drawn.
+      model: the model that plays.
+      song: the song.
+      seed: seed for instruments drawn at random.
+      instruments: a timeline of these, with an equal share of the song for each, or with `each_track` one for each
+        track in turn. If empty, they are drawn at random.
+      each_track: an instrument for each track; if `instruments` is empty, `render.render` assigns them.
+      secs_per_instrument: time from one random instrument to the next (s).
       faithful: draw as the original does.
+
+    Returns:
+      A timeline, or {track number: instrument}; None leaves the choice to `render.render`.
 
     >>> from helpers import gansynth, instruments, many, midi
     >>> model, song = gansynth.load("demo"), midi.load("data/midi/study.mid")
@@ -206,19 +209,19 @@ def players(
         return None
     if faithful:
         notes = original.notes(song)
-        seconds = notes[-1].end if notes else 0.0  # the end of the note listed last, not of the last one to end
-        return Timeline.original(model, seconds, seed, secs_per_instrument)
+        duration = notes[-1].end if notes else 0.0  # the end of the last note in the list, not the latest end
+        return Timeline.original(model, duration, seed, secs_per_instrument)
     return Timeline.random(model, song.duration, seed, secs_per_instrument)
 
 
 def sharing(model: GANSynth, instruments: Sequence[Instrument] = ()) -> GANSynth:
-    """The model with notes that are shared: those of its own named instruments, and of others that play.
+    """Wrap a model so that notes of its named instruments, and of others, are shared between songs and processes.
 
-    They are kept where `gansynth.NoteCache` keeps them.
+    The notes are kept in the folder of `gansynth.NoteCache`.
 
     Args:
-      model: loaded without a cache.
-      instruments: that play besides the model's own.
+      model: the model, loaded without a cache.
+      instruments: further instruments whose notes are shared.
     """
     from .gansynth import NoteCache, SharedNotes, threads
 
@@ -230,7 +233,7 @@ def sharing(model: GANSynth, instruments: Sequence[Instrument] = ()) -> GANSynth
 
 
 def pays(model: GANSynth, instruments: Sequence[Instrument], each_track: bool, count: int) -> bool:
-    """Whether so many scores are made sooner if their notes are shared (`sharing`)."""
+    """Whether `count` scores are likely to be rendered faster if they share notes (`sharing`)."""
     return each_track and bool(instruments or named(model)) and count >= SHARED_FROM
 
 
@@ -238,7 +241,7 @@ def pays(model: GANSynth, instruments: Sequence[Instrument], each_track: bool, c
 
 
 def kept(model: GANSynth, score: Score, content: bytes, store: Store, run: Run) -> Row | None:
-    """The row of a clip that an earlier run has made, if it is what this one would make."""
+    """The row of a clip from an earlier run if it is the clip that this run would make; otherwise None."""
     clip = f"{score.name}.{run.kind}"
     if not store.exists(clip):
         return None
@@ -252,7 +255,7 @@ def kept(model: GANSynth, score: Score, content: bytes, store: Store, run: Run) 
 
 
 def _about(head: bytes) -> _About | None:
-    """What the beginning of a report says of the run that it is from."""
+    """The line about the run from the beginning of a report; None if it has none."""
     begins = f'"{ABOUT}": '.encode()
     line = next((line for line in head.split(b"\n")[:-1] if line.startswith(begins)), None)
     if line is None:
@@ -269,19 +272,19 @@ def make(
     replace: bool = False,
     progress: render.Progress = False,
 ) -> Row:
-    """Play one score of a run: the clip and its report, both whole or not there.
+    """Render one score of a run and write the clip and its report, each atomically.
 
     Args:
-      model: what to play with.
-      score: where it is from, and its name.
-      content: its bytes.
-      store: where the clip goes.
-      run: how it is played.
-      replace: a clip that is there under its name; otherwise that one gets a number.
+      model: the model to generate with.
+      score: path and name of the score.
+      content: bytes of the score.
+      store: where to write the clip.
+      run: options of the run.
+      replace: replace an existing clip of the same name; otherwise that clip is renamed with a number.
       progress: as for `render.render`.
 
     Raises:
-      ValueError: the score cannot be played.
+      ValueError: the score cannot be rendered.
       OSError: the clip cannot be written.
       KeyboardInterrupt: the rendering was interrupted; nothing is written.
     """
@@ -303,26 +306,26 @@ def make(
     if report.loudness is not None:
         numbers["loudness"] = round(report.loudness, 3)
     numbers |= {"duration": round(clip.duration, 3), "seconds": round(time.monotonic() - began, 3)}
-    if not replace and (same := kept(model, score, content, store, run)):  # another worker was faster
+    if not replace and (same := kept(model, score, content, store, run)):  # another worker has written it meanwhile
         return dataclasses.replace(same, result=MADE)
     name, report_name = f"{score.name}.{run.kind}", f"{score.name}{REPORT}"
     if replace:
         store.remove(name)
     else:
         _make_room(store, name, report_name)
-    # The report first: a clip that is there beside a report is that report's.
+    # The report first, so that an existing clip always belongs to the report next to it.
     with store.writing(report_name) as path:
         report.save(path, {ABOUT: {"key": key_of(model, run, content), **numbers}})
-    as_it_is = run.settings.faithful and run.kind == "wav"  # to the last bit, as the original's
+    is_exact = run.settings.faithful and run.kind == "wav"  # bit for bit as the original's
     with store.writing(name) as path:
-        audio.write(clip, path, "float" if as_it_is else None)
+        audio.write(clip, path, "float" if is_exact else None)
     return Row(str(score.path), name, MADE, **numbers)
 
 
 def _make_room(store: Store, clip: str, report: str) -> None:
-    """Give a clip that is there already another name, together with its report."""
+    """Rename an existing clip and its report with a number that is free for both."""
     if not store.exists(clip):
-        return  # a report alone was left by a program that was killed
+        return  # a report without a clip is left over from a process that was killed
     for free, beside in zip(_others(clip), _others(report), strict=False):
         if not store.exists(free) and not store.exists(beside):
             store.rename(clip, free)
@@ -336,7 +339,7 @@ def _others(name: str) -> Iterator[str]:
 
 
 def failed(score: Score, error: BaseException, run: Run) -> Row:
-    """The row of a score that could not be played, with one line on why."""
+    """The row of a score that could not be rendered, with the reason in one line."""
     is_sentence = isinstance(error, (ValueError, OSError, ImportError))
     why = one_line(error if is_sentence else f"{type(error).__name__}: {error}")[:MAX_WHY]
     return Row(str(score.path), f"{score.name}.{run.kind}", FAILED, why)
@@ -354,22 +357,22 @@ def render_many(
     again: bool = False,
     progress: bool = True,
 ) -> Iterator[Row]:
-    """Play many scores with one model; a row for each as soon as it is done.
+    """Render many scores with one model.
 
     Args:
-      model: what to play with.
-      found: the scores (`scores.find`).
-      folder: where the clips go, each with its report, in the folders that their names have.
-      run: how they are played.
-      again: make also what is there and would be the same, and replace what is there.
-      progress: show a bar over all, with the time that is left.
+      model: the model to generate with.
+      found: the scores, from `scores.find`.
+      folder: where to write the clips and their reports, in the subfolders that the scores' names contain.
+      run: options of the run.
+      again: also render scores whose clips are done, and replace existing files.
+      progress: show a progress bar with the remaining time.
 
     Yields:
-      A `Row` for each score. What goes wrong with one is in its row.
+      A `Row` for each score as soon as it is done. A score that fails has the reason in its row.
 
     Raises:
-      Full: the disk is full. The scores before are done.
-      KeyboardInterrupt: as it comes; the clip that was being made is not there.
+      Full: the disk is full. All scores before are done.
+      KeyboardInterrupt: the run was interrupted; nothing is written for the current score.
 
     >>> from helpers import gansynth, many, scores
     >>> model = gansynth.load("demo")
@@ -397,16 +400,16 @@ def render_many(
 
 
 class Bar:
-    """Progress over all scores, measured in the bytes of their files: they go with the notes, and cost no reading."""
+    """Progress over all scores, measured by file size, which grows with the number of notes and needs no parsing."""
 
     def __init__(self, found: Sequence[Score], is_shown: bool):
         self._total = sum(score.bytes for score in found)
         self._count, self._done, self._failed = len(found), 0, 0
-        self._reached = 0.0  # bytes of the score that is being played
+        self._reached = 0.0  # bytes done of the current score
         self._bar = tqdm(
             total=self._total,
             disable=not is_shown,
-            smoothing=0,  # the time left is that of the whole run, not of the last song
+            smoothing=0,  # estimate the remaining time from the whole run, not the last song
             bar_format="{l_bar}{bar}| {postfix} [{elapsed}<{remaining}]",
         )
         self._tell()
@@ -426,7 +429,7 @@ class Bar:
     def done(self, score: Score, row: Row) -> None:
         self._done += 1
         self._failed += row.result == FAILED
-        if row.result == KEPT:  # it took no time, and says nothing of how long the others take
+        if row.result == KEPT:  # took no time, so it must not affect the estimate
             self._total -= score.bytes
             self._bar.total = self._total
         else:
@@ -439,25 +442,28 @@ class Bar:
         self._reached = reached
 
     def _tell(self) -> None:
-        lost = f", {self._failed:,} failed" if self._failed else ""
-        self._bar.set_postfix_str(f"{self._done:,} of {self._count:,} scores{lost}")
+        failures = f", {self._failed:,} failed" if self._failed else ""
+        self._bar.set_postfix_str(f"{self._done:,} of {self._count:,} scores{failures}")
 
 
-# ---- The table, and what the run was ---------------------------------------------------------------------------------
+# ---- The summary table and the manifest ------------------------------------------------------------------------------
 
 
 class Summary:
-    """The table of a run as a CSV file: a line for each row as it comes, and in the end whole and sorted.
+    """The summary table of a run as a CSV file: rows are appended as they come, and sorted by clip at the end.
 
-    A file elsewhere cannot be added to. It is written anew from time to time.
+    Files in remote storage cannot be appended to, so there the table is rewritten from time to time.
 
     Attributes:
-      path: of the file.
-      rows: that have come.
+      path: path or address of the file.
+      rows: the rows so far.
     """
 
     def __init__(self, folder: str | os.PathLike):
-        """`folder` is that of the run."""
+        """
+        Args:
+          folder: folder of the run.
+        """
         self._store = open_store(folder)
         self.path = f"{self._store.place.rstrip('/')}/{SUMMARY}"
         self.rows: list[Row] = []
@@ -467,12 +473,12 @@ class Summary:
         return f"Summary({self.path}: {self})"
 
     def __str__(self) -> str:
-        """How many were made, kept and failed."""
+        """The number of scores by result."""
         counts = {result: sum(row.result == result for row in self.rows) for result in (MADE, KEPT, FAILED)}
         return ", ".join(f"{count:,} {result}" for result, count in counts.items() if count) or "nothing was done"
 
     def add(self, row: Row) -> None:
-        """Write a row at the end of the file."""
+        """Append a row."""
         self.rows.append(row)
         if self._store.folder is not None:
             with open(
@@ -483,7 +489,7 @@ class Summary:
             self._write(self.rows)
 
     def finish(self) -> None:
-        """Write the file anew, in the order of the clips."""
+        """Write the complete file, sorted by clip."""
         self._write(sorted(self.rows, key=lambda row: row.clip))
 
     def _write(self, rows: Iterable[Row]) -> None:
@@ -504,7 +510,7 @@ def _csv(rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """A value as a cell that is one line, and that no spreadsheet takes for a formula: names come from outside."""
+    """A value as a single-line cell that spreadsheets do not take for a formula; names are not trusted."""
     if not isinstance(value, str):
         return value
     value = one_line(value)
@@ -514,7 +520,7 @@ def _cell(value: Any) -> Any:
 def save_manifest(
     folder: str | os.PathLike, model: GANSynth, run: Run, inputs: Sequence[str], command: Sequence[str]
 ) -> None:
-    """Write what a run was: model, settings, who plays, versions, inputs, and the command that does it again."""
+    """Write the manifest of a run: model, options, instruments, versions, inputs, and the command that repeats it."""
     about = {
         "made_by": f"gansynth-suite {__version__}",
         "command": list(command),
@@ -528,7 +534,7 @@ def save_manifest(
 
 
 def versions() -> dict[str, str]:
-    """Versions of all that the samples depend on."""
+    """Versions of Python and of the packages that the samples depend on."""
     from importlib import metadata
 
     found = {"python": platform.python_version()}
@@ -548,10 +554,11 @@ class _Manifest(jsonfile.Row):
 
 
 def earlier(folder: str | os.PathLike) -> Mapping[str, Any]:
-    """The `seed` of the run that left a manifest in a folder, and whether it `shares` notes; nothing without one.
+    """`seed` and `shares` of the earlier run in a folder, from its manifest; empty if there is none.
 
     Raises:
-      ValueError: the folder holds a manifest or a table that no such run has written, and that one would replace.
+      ValueError: the folder has a file with the name of the manifest or the summary that no run has written, and that a
+        new run would overwrite.
     """
     store = open_store(folder)
     begins = _csv([COLUMNS]).encode().strip()
@@ -568,4 +575,6 @@ def earlier(folder: str | os.PathLike) -> Mapping[str, Any]:
 
 
 def _not_ours(store: Store, name: str) -> ValueError:
-    return ValueError(f"{one_line(store.place)} holds {name} of something else: name another --output_dir")
+    return ValueError(
+        f"{one_line(store.place)} contains a {name} that is not from such a run; choose another --output_dir"
+    )

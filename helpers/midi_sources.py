@@ -1,4 +1,4 @@
-"""Scores from elsewhere: uploaded, from the web or from Google Drive -> a file in data/scores that is known to be MIDI.
+"""Save scores from uploads, the web or Google Drive to data/scores, after checking that they are MIDI files.
 
     song = midi.load(midi_sources.download("https://example.com/song.mid"))
 
@@ -17,33 +17,33 @@ from .limits import MAX_BYTES
 from .midi import smf
 from .scores import ENDINGS
 
-MAX_FETCH_SECONDS = 60  # that a download may take
+MAX_FETCH_SECONDS = 60  # maximum duration of a download
 
 
 def folder() -> Path:
-    """Where scores from elsewhere are kept."""
+    """The folder for scores from elsewhere."""
     return folders.data() / "scores"
 
 
 def listing(folder: str | os.PathLike) -> list[Path]:
-    """The scores in a folder, by name; none if there is no such folder."""
+    """The scores in a folder, sorted by name; none if the folder does not exist."""
     return files.listing(folder, ENDINGS)
 
 
 @in_one_line
 def keep(content: bytes, name: str) -> Path:
-    """Write a score that came from outside into `folder()`.
+    """Save a score from outside in `folder()`.
 
     Args:
-      content: the bytes of a MIDI file; one that gzip has packed is unpacked.
-      name: the file's; odd characters are replaced. A number is added where another score has it already.
+      content: bytes of a MIDI file; a gzip file is decompressed.
+      name: name of the file; unsafe characters are replaced. If another score has that name, a number is added.
 
     Returns:
-      The file.
+      The path of the file.
 
     Raises:
-      ValueError: what `midi.load` finds wrong with the file. Then nothing is kept.
-      OSError: the folder cannot be written to.
+      ValueError: `midi.load` cannot read the file; then nothing is saved.
+      OSError: the folder is not writable.
 
     >>> from pathlib import Path
     >>> from helpers import midi, midi_sources
@@ -64,7 +64,7 @@ def keep(content: bytes, name: str) -> Path:
     if len(content) > MAX_BYTES:
         raise ValueError(f"{given} has {_megabytes(len(content))}; a MIDI file is far smaller")
     if addresses.is_web_page(content):
-        raise ValueError(f"{given} is a web page and not a MIDI file: on that page, save {smf.THE_FILE}")
+        raise ValueError(f"{given} is a web page, not a MIDI file: on that page, save {smf.THE_FILE}")
     midi.parse(content, given, Path(name).suffix)
     return files.keep(content, folder() / name)
 
@@ -73,25 +73,25 @@ def keep(content: bytes, name: str) -> Path:
 def download(url: str) -> Path:
     """Fetch a score from the public web, within a minute.
 
-    Addresses of this machine's own network are refused; see `addresses`.
+    Addresses on this machine's own network are refused; see `addresses`.
 
     Args:
-      url: an http or https address of a MIDI file, or the link that Google Drive's "Share" copies.
+      url: http or https address of a MIDI file, or a link from Google Drive's "Share".
 
     Returns:
-      The file, in `folder()`.
+      The path of the file, in `folder()`.
 
     Raises:
-      ValueError: not a web address, the file is too large, or what `midi.load` finds wrong with it.
-      ConnectionError: the server cannot be reached, is too slow or broke off.
-      OSError: the server refuses to serve the file. From Google Drive it is a PermissionError.
+      ValueError: it is not a web address, the file is too large, or `midi.load` cannot read it.
+      ConnectionError: the server cannot be reached, is too slow, or broke the connection.
+      OSError: the server refuses to serve the file (for Google Drive, a PermissionError).
     """
     try:
         page = downloads.small_file(url, MAX_BYTES, MAX_FETCH_SECONDS)
     except addresses.TooLargeError as error:
         raise ValueError(f"{error}; a MIDI file is far smaller") from None
     if addresses.is_web_page(page.content):
-        raise ValueError(f"{url.strip()} is a web page and not a MIDI file: copy the link of {smf.THE_FILE}")
+        raise ValueError(f"{url.strip()} is a web page, not a MIDI file: copy the link of {smf.THE_FILE}")
     return keep(page.content, page.name)
 
 

@@ -1,12 +1,12 @@
-"""How far a note is from its pitch, by two trackers that know nothing of each other.
+"""Measure the deviation of a note from its pitch with two independent pitch trackers.
 
-    pitch.pyin(wave, 60, 16000)        # cents from C4, not a number where it hears no pitch
+    pitch.pyin(wave, 60, 16000)        # cents from C4; NaN if no pitch is found
     pitch.swift_f0(wave, 60, 16000)
-    pitch.tracks(wave, 16000)          # of a note of unknown pitch: MIDI numbers over time, by each tracker
+    pitch.tracks(wave, 16000)          # for a note of unknown pitch: MIDI pitch over time from each tracker
 
-pYIN (Mauch and Dixon 2014) looks for periods; SwiftF0 (Nieradzik 2025) is a small neural network that was trained on
-speech and music. They err on different notes: pYIN on very high and beating ones, SwiftF0 on sounds unlike those that
-it was trained on, and it hears nothing below 46.9 Hz. Where they disagree, neither is to be believed.
+pYIN (Mauch and Dixon 2014) detects periods; SwiftF0 (Nieradzik 2025) is a small neural network trained on speech and
+music. They fail on different notes: pYIN on very high and beating ones, SwiftF0 on sounds unlike its training data and
+below 46.9 Hz. If they disagree, neither result is reliable.
 
 Notebook: 12_measure, 11_match (recordings).
 """
@@ -25,45 +25,45 @@ from .midi import note_hertz
 if TYPE_CHECKING:
     from swift_f0 import SwiftF0
 
-# The part of a note that is heard: after the attack, before soft notes fade. Shorter notes: these shares of them.
+# The part of a note that is analysed (s), after the attack and before soft notes fade; in shorter notes, these shares.
 HEARD_SECONDS, HEARD_SHARES = (0.2, 0.7), (1 / 8, 3 / 4)
 
-# pYIN answers in steps of 10 cents, counted from its lowest frequency. Counted from a note of the scale, the steps
-# around a pitch are ..., 20, 30, ..., so that the limit of 25 cents falls between two of them; 50 includes 55. Near the
-# top, where a period is 15 samples, it is off by one more step for bright sounds.
-# It looks from an octave and a semitone below the pitch to as far above, which takes a quarter of the time that all
-# pitches take. A sound outside is not in tune either way: one that is higher is heard at the shortest multiple of its
-# period that is looked for, and that lies within the highest octave.
-LOWEST_HEARD = 19  # MIDI
+# pYIN's results are in steps of 10 cents from its lowest frequency. If that is a note of the scale, the steps around a
+# pitch are ..., 20, 30, ..., so the limit of 25 cents is between two of them; a limit of 50 includes 55. At the highest
+# pitches, where a period has 15 samples, bright sounds are off by one more step.
+# It searches from an octave and a semitone below the pitch to as far above, which takes a quarter of the time of the
+# full range. Sounds outside are not in tune in any case: a higher one is detected at the shortest multiple of its
+# period within the range, which is in the range's highest octave.
+LOWEST_HEARD = 19  # MIDI pitch
 AROUND = 13  # semitones
-FRAME_SECONDS = 0.128  # four periods of the lowest note
+FRAME_SECONDS = 0.128  # four periods of C1, the models' lowest note
 IN_TUNE_CENTS = 25.0
 
 # SwiftF0.
-SWIFT_RATE = 16000  # Hz; what else comes is resampled
-SWIFT_LOWEST = 31  # MIDI; below, it is deaf
-CONFIDENT = 0.5  # from which a frame counts as voiced, its authors' limit
-MIN_SWIFT_SECONDS = 0.2  # that it is given at least
-AROUND_SECONDS = 0.2  # of context that it is given before and after the part that is heard
+SWIFT_RATE = 16000  # Hz; other sample rates are resampled
+SWIFT_LOWEST = 31  # MIDI pitch; it detects nothing below
+CONFIDENT = 0.5  # confidence from which a frame counts as voiced, as recommended by its authors
+MIN_SWIFT_SECONDS = 0.2  # minimum length of its input
+AROUND_SECONDS = 0.2  # context before and after the analysed part
 
-# Of a note of unknown pitch: all that can be heard as one, in coarser steps, because the time goes with their square.
-UNKNOWN = (19, 108)  # MIDI
+# For notes of unknown pitch: the whole range, in coarser steps because the time is quadratic in their number.
+UNKNOWN = (19, 108)  # MIDI pitch
 COARSE = 0.25  # semitones
-HIGHEST_SHARE = 0.45  # of the sample rate, where frequencies end
+HIGHEST_SHARE = 0.45  # highest frequency, relative to the sample rate
 
-DISAGREE_CENTS = 50.0  # between the trackers: they hear different notes
+DISAGREE_CENTS = 50.0  # difference between the trackers from which they count as detecting different notes
 
 
 def pyin(wave: np.ndarray, pitch: float, sample_rate: int) -> float:
-    """The deviation from a pitch by librosa's pYIN.
+    """The deviation of a note from a pitch, measured by librosa's pYIN.
 
     Args:
       wave: samples [n] of one note.
-      pitch: MIDI number.
+      pitch: MIDI pitch.
       sample_rate: Hz.
 
     Returns:
-      cents, the median over the frames of the part that is heard; not a number if there is no pitch in it.
+      The median deviation (cents) over the frames of the analysed part; NaN if no pitch is found.
 
     >>> import numpy as np
     >>> from helpers import pitch
@@ -81,7 +81,7 @@ def pyin(wave: np.ndarray, pitch: float, sample_rate: int) -> float:
 
 
 def swift_f0(wave: np.ndarray, pitch: float, sample_rate: int) -> float:
-    """The same by SwiftF0. Not a number below MIDI SWIFT_LOWEST, where it hears nothing.
+    """As `pyin`, measured by SwiftF0; NaN for pitches below SWIFT_LOWEST, which it cannot detect.
 
     Raises:
       ImportError: swift-f0 is not installed.
@@ -106,14 +106,14 @@ def swift_f0(wave: np.ndarray, pitch: float, sample_rate: int) -> float:
 
 
 def tracks(wave: np.ndarray, sample_rate: int) -> dict[str, np.ndarray]:
-    """What each tracker hears in a sound of which nothing is known.
+    """The pitch of a sound over time, measured by both trackers without any prior knowledge of the pitch.
 
     Args:
       wave: samples [n].
       sample_rate: Hz.
 
     Returns:
-      "pYIN" and "SwiftF0" -> MIDI numbers over time of the frames that have a pitch, [frames]; none in noise.
+      {"pYIN" or "SwiftF0": MIDI pitch (fractional) of the voiced frames, [frames]}; empty for noise.
 
     >>> import numpy as np
     >>> from helpers import pitch
@@ -132,28 +132,28 @@ def tracks(wave: np.ndarray, sample_rate: int) -> dict[str, np.ndarray]:
 
 
 def swift_f0_track(wave: np.ndarray, sample_rate: int) -> np.ndarray:
-    """What SwiftF0, which takes a twentieth of pYIN's time, hears in a sound of which nothing is known.
+    """The pitch of a sound over time, measured by SwiftF0, which is twenty times as fast as pYIN.
 
     Args:
       wave: samples [n].
       sample_rate: Hz.
 
     Returns:
-      MIDI numbers over time of the frames that have a pitch, [frames].
+      MIDI pitch (fractional) of the voiced frames, [frames].
     """
     curve = swift_f0_curve(wave, sample_rate)[1]
     return curve[np.isfinite(curve)]
 
 
 def swift_f0_curve(wave: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
-    """What SwiftF0 hears, and when.
+    """The pitch curve of a sound, measured by SwiftF0.
 
     Args:
       wave: samples [n].
       sample_rate: Hz.
 
     Returns:
-      s and MIDI numbers of all frames, [frames] each; not a number where there is no pitch.
+      Time (s) and MIDI pitch (fractional; NaN if unvoiced) of all frames, [frames] each.
     """
     at_16k = audio.resample(Audio(np.asarray(wave, np.float32), sample_rate), SWIFT_RATE).samples
     padded = np.pad(at_16k, (0, max(0, round(MIN_SWIFT_SECONDS * SWIFT_RATE) - len(at_16k))))
@@ -166,7 +166,7 @@ def _midi(hertz: np.ndarray) -> np.ndarray:
 
 
 def heard(samples: int, sample_rate: int) -> tuple[int, int]:
-    """The first and the last sample of the part of a note that is heard."""
+    """The first sample of the analysed part of a note, and the one after its last."""
     start, stop = (
         min(seconds, share * samples / sample_rate) for seconds, share in zip(HEARD_SECONDS, HEARD_SHARES, strict=True)
     )
@@ -183,4 +183,4 @@ def _cents(hertz: np.ndarray, pitch: float) -> float:
 def _detector() -> SwiftF0:
     from swift_f0 import SwiftF0
 
-    return SwiftF0(threads=1)  # notes are heard side by side
+    return SwiftF0(threads=1)  # several notes are analysed in parallel

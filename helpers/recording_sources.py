@@ -1,4 +1,4 @@
-"""Recordings from elsewhere: from a microphone, uploaded or from the web -> a file that is known to hold a sound.
+"""Save recordings from a microphone, uploads or the web, after checking that they are audio files.
 
     recording = matching.read(recording_sources.download("https://example.com/oboe.wav"))
 
@@ -18,35 +18,35 @@ from .errors import in_one_line
 from .files import plain_name
 
 BUNDLED = folders.BUNDLED / "recordings"
-ENDINGS = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")  # of files that are listed
-MAX_FETCHED_BYTES = 64 << 20  # of a file from the web
-MAX_FETCH_SECONDS = 60  # that a download may take
+ENDINGS = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")  # endings of files that are listed
+MAX_FETCHED_BYTES = 64 << 20  # size of a file from the web
+MAX_FETCH_SECONDS = 60  # maximum duration of a download
 
 
 def folder() -> Path:
-    """Where recordings from elsewhere are kept."""
+    """The folder for recordings from elsewhere."""
     return runtime.outputs() / "recordings"
 
 
 def listing(folder: str | os.PathLike) -> list[Path]:
-    """The recordings in a folder, by name; none if there is no such folder."""
+    """The recordings in a folder, sorted by name; none if the folder does not exist."""
     return files.listing(folder, ENDINGS)
 
 
 @in_one_line
 def keep(content: bytes, name: str) -> Path:
-    """Write a recording that came from outside into `folder()`.
+    """Save a recording from outside in `folder()`.
 
     Args:
-      content: the bytes of a file that `matching.read` knows.
-      name: the file's; odd characters are replaced. A number is added where another recording has it already.
+      content: bytes of a file in a format that `matching.read` supports.
+      name: name of the file; unsafe characters are replaced. If another recording has that name, a number is added.
 
     Returns:
-      The file: as it came or, if its name does not say that it is sound, a WAV file of what was read.
+      The path of the file. If its name does not have the ending of an audio file, it is converted to WAV.
 
     Raises:
-      ValueError: what `matching.read` finds wrong with it. Then nothing is kept.
-      OSError: the folder cannot be written to.
+      ValueError: `matching.read` cannot read it; then nothing is saved.
+      OSError: the folder is not writable.
 
     >>> from pathlib import Path
     >>> from helpers import matching, recordings
@@ -58,7 +58,7 @@ def keep(content: bytes, name: str) -> Path:
     """
     name = plain_name(name, "recording")
     if addresses.is_web_page(content):
-        raise ValueError(f"{name} is a web page and not a sound: on that page, save the sound file itself")
+        raise ValueError(f"{name} is a web page, not an audio file: on that page, save the audio file itself")
     recording = matching.read(content, name)
     if not name.lower().endswith(ENDINGS):
         return keep_samples(recording.samples, recording.sample_rate, name)
@@ -67,16 +67,16 @@ def keep(content: bytes, name: str) -> Path:
 
 @in_one_line
 def keep_samples(samples: np.ndarray, sample_rate: int, name: str = "recording") -> Path:
-    """Write what a microphone has recorded as a WAV file into `folder()`.
+    """Save a recording from a microphone as a WAV file in `folder()`.
 
     Args:
-      samples: [n] or [n, channels], full scale is 1.
+      samples: [n] or [n, channels]; full scale is 1.
       sample_rate: Hz.
-      name: of the file, without an ending.
+      name: name of the file, without an ending.
 
     Raises:
-      ValueError: what `matching.recording` finds wrong with it. Then nothing is kept.
-      OSError: the folder cannot be written to.
+      ValueError: `matching.recording` rejects it; then nothing is saved.
+      OSError: the folder is not writable.
 
     Notebook: 11_match.
     """
@@ -93,25 +93,25 @@ def keep_samples(samples: np.ndarray, sample_rate: int, name: str = "recording")
 def download(url: str) -> Path:
     """Fetch a recording from the public web, within a minute.
 
-    Addresses of this machine's own network are refused; see `addresses`.
+    Addresses on this machine's own network are refused; see `addresses`.
 
     Args:
-      url: an http or https address of a sound file, or the link that Google Drive's "Share" copies.
+      url: http or https address of an audio file, or a link from Google Drive's "Share".
 
     Returns:
-      The file, in `folder()`.
+      The path of the file, in `folder()`.
 
     Raises:
-      ValueError: not a web address, the file is too large, or what `keep` finds wrong with it.
-      ConnectionError: the server cannot be reached, is too slow or broke off.
-      OSError: the server refuses to serve the file. From Google Drive it is a PermissionError.
+      ValueError: it is not a web address, the file is too large, or `keep` rejects it.
+      ConnectionError: the server cannot be reached, is too slow, or broke the connection.
+      OSError: the server refuses to serve the file (for Google Drive, a PermissionError).
 
     Notebook: 11_match.
     """
     try:
         page = downloads.small_file(url, MAX_FETCHED_BYTES, MAX_FETCH_SECONDS)
     except addresses.TooLargeError as error:
-        raise ValueError(f"{error}; cut out a few seconds") from None
+        raise ValueError(f"{error}; cut it to a few seconds") from None
     if addresses.is_web_page(page.content):
-        raise ValueError(f"{url.strip()} is a web page and not a sound: copy the link of the sound file itself")
+        raise ValueError(f"{url.strip()} is a web page, not an audio file: copy the link of the audio file itself")
     return keep(page.content, page.name)

@@ -1,4 +1,4 @@
-"""Many scores: from files, folders and patterns to a list of them, each with a name for what is made of it.
+"""Find scores by files, folders and patterns, and give each a unique name for its clip.
 
     for score in scores.find(["songs", "more/*.mid"]):
         print(score.path, "->", score.name)
@@ -21,10 +21,10 @@ from .errors import in_one_line, one_line
 from .files import as_path, plain_name
 from .limits import MAX_BYTES, MAX_ENTRIES, MAX_SCORES
 
-ENDINGS = (".mid", ".midi", ".kar", ".rmi", ".mid.gz", ".midi.gz")  # of what is looked for in a folder
-MAX_NAME_BYTES = 120  # of one part of a name; most file systems take 255 for a whole one
-MAX_FOLDERS = 16  # of a name; what lies deeper keeps the last ones
-# A folder of such a name would stand where a clip belongs.
+ENDINGS = (".mid", ".midi", ".kar", ".rmi", ".mid.gz", ".midi.gz")  # of the files that are found in folders
+MAX_NAME_BYTES = 120  # of each part of a name; most file systems allow 255
+MAX_FOLDERS = 16  # in a name; of deeper paths, the last ones are kept
+# Endings that folders in names must not have, because they could be the name of a clip.
 FILE_ENDINGS = (".wav", ".flac", ".ogg", ".mp3", ".json", ".csv")
 
 
@@ -33,11 +33,11 @@ class Score:
     """A score to be played.
 
     Attributes:
-      path: of the file.
-      name: for what is made of it, without an ending: folders and a file name, with "/" between them. Safe on any file
-        system, and no other score of the list has it.
-      bytes: size of the file, which is near enough to how much there is to play.
-      fault: why it cannot be read, if that is known already.
+      path: path of the file.
+      name: name for its clip, without an ending: folders and a file name, separated by "/". It is unique in the list,
+        and safe on any file system.
+      bytes: size of the file, as an estimate of the work.
+      fault: reason why it cannot be read, if known; otherwise "".
     """
 
     path: Path
@@ -48,19 +48,19 @@ class Score:
 
 @in_one_line
 def find(inputs: Sequence[str | os.PathLike], reserved: Sequence[str] = ()) -> list[Score]:
-    """The scores that files, folders and patterns name.
+    """Find the scores given by files, folders and patterns.
 
-    A folder stands for all that is in it and in its folders, but for hidden ones; the folders are kept in the names. A
-    file that is named twice is one score. Two that would have the same name are told apart by a number. What cannot be
-    opened is in the list, with its `fault`.
+    A folder stands for all scores in it and its subfolders, except hidden ones; subfolders are part of the names. A
+    file that is given twice is listed once. If two scores would have the same name, a number is added. Files that
+    cannot be opened are listed with their `fault`.
 
     Args:
-      inputs: paths, or patterns such as "songs/**/*.mid" where the shell has not replaced them.
+      inputs: paths, or patterns such as "songs/**/*.mid" that the shell has not expanded.
       reserved: names that no score may have.
 
     Raises:
-      FileNotFoundError: there is nothing of such a name, or no score in it.
-      ValueError: there are more than `limits.MAX_SCORES`.
+      FileNotFoundError: there is no such file or folder, or it has no scores.
+      ValueError: there are more than `limits.MAX_SCORES` scores.
 
     >>> from helpers import scores
     >>> for score in scores.find(["data/midi"]):
@@ -84,10 +84,10 @@ def find(inputs: Sequence[str | os.PathLike], reserved: Sequence[str] = ()) -> l
             size, wrong = _looked_at(path)
             found.append(Score(path, name, size, fault or wrong))
             if len(found) > MAX_SCORES:
-                raise ValueError(f"these are more than {MAX_SCORES:,} scores; play them in several runs")
+                raise ValueError(f"there are more than {MAX_SCORES:,} scores; play them in several runs")
         if is_empty:
             raise FileNotFoundError(
-                f"no score in {one_line(text)}: files that end in {', '.join(ENDINGS[:4])} are looked for"
+                f"no score in {one_line(text)}: there are no files that end in {', '.join(ENDINGS[:4])}"
             )
     return found
 
@@ -96,7 +96,7 @@ def content(score: Score) -> bytes:
     """The bytes of a score.
 
     Raises:
-      ValueError, OSError: it is no file, is too large, or cannot be read.
+      ValueError, OSError: it is not a file, is too large, or cannot be read.
     """
     if score.fault:
         raise ValueError(score.fault)
@@ -108,18 +108,18 @@ def content(score: Score) -> bytes:
 
 
 def _looked_at(path: Path) -> tuple[int, str]:
-    """The size of a file, and why it cannot be read, if it is none."""
+    """The size of a file, and the reason why it cannot be read, if any."""
     try:
         status = path.stat()
     except OSError as error:
         return 0, f"it cannot be opened: {error.strerror}"
     if stat.S_ISDIR(status.st_mode):
         return 0, "the folder cannot be opened"
-    return (status.st_size, "") if stat.S_ISREG(status.st_mode) else (0, "it is no file")
+    return (status.st_size, "") if stat.S_ISREG(status.st_mode) else (0, "it is not a file")
 
 
 def _under(text: str | os.PathLike) -> Iterator[tuple[Path, Path, str]]:
-    """The files that one input names: path, the folder that its name begins below, and what is wrong with it."""
+    """The files of one input: path, the folder to which its name is relative, and a fault."""
     path = as_path(text)
     if path.is_dir():
         yield from _walk(path, path)
@@ -134,14 +134,14 @@ def _under(text: str | os.PathLike) -> Iterator[tuple[Path, Path, str]]:
     base = Path(*parts)
     for match in map(Path, matches):
         if match.is_dir():
-            if "**" not in path.parts:  # otherwise what is in it matches by itself
+            if "**" not in path.parts:  # otherwise the files in it match too
                 yield from _walk(match, base)
         elif match.name.lower().endswith(ENDINGS):
             yield match, base, ""
 
 
 def _walk(top: Path, base: Path) -> Iterator[tuple[Path, Path, str]]:
-    """The scores in a folder and in its folders, each folder once, whatever links lead to it."""
+    """The scores in a folder and its subfolders, visiting each folder once even if there are links to it."""
     waiting, seen, entries = [top], set(), 0
     while waiting:
         folder = waiting.pop()
@@ -156,7 +156,7 @@ def _walk(top: Path, base: Path) -> Iterator[tuple[Path, Path, str]]:
         seen.add((status.st_dev, status.st_ino))
         entries += len(inside)
         if entries > MAX_ENTRIES:
-            raise ValueError(f"{top} holds more than {MAX_ENTRIES:,} files; name a folder in it")
+            raise ValueError(f"{top} has more than {MAX_ENTRIES:,} files; choose a folder in it")
         visible = [entry for entry in inside if not entry.name.startswith(".")]
         waiting += [Path(entry.path) for entry in reversed(visible) if _is_folder(entry)]
         for entry in visible:
@@ -172,7 +172,7 @@ def _is_folder(entry: os.DirEntry) -> bool:
 
 
 def _names(path: Path, base: Path) -> Iterator[str]:
-    """Names to choose a free one from: "folder/file", then "folder/file 2", …."""
+    """An infinite sequence of names: "folder/file", then "folder/file 2", …."""
     inside = path.relative_to(base) if path.is_relative_to(base) and path != base else Path(path.name)
     longest_first = sorted(ENDINGS, key=len, reverse=True)
     ending = next((ending for ending in longest_first if path.name.lower().endswith(ending)), path.suffix)
@@ -188,5 +188,5 @@ def _cut(name: str) -> str:
 
 
 def _folded(name: str) -> str:
-    """A name as file systems compare it that know no upper and lower case, or write accents in another way."""
+    """A name normalised for file systems that ignore case or use another Unicode form for accents."""
     return unicodedata.normalize("NFC", name).casefold()

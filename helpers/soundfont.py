@@ -1,6 +1,6 @@
-"""Tracks played by a General MIDI soundfont: the drums of a rendering, and the reference to compare with.
+"""Play tracks with a General MIDI soundfont: the drums of a rendering, and a reference for comparison.
 
-The player is RustySynth, through the package midirenderer; the soundfont is the one that comes with pretty_midi.
+The player is RustySynth, used through the package midirenderer; the soundfont is the one included in pretty_midi.
 
 Notebook: 03_midi (the reference), 07_songs (drums).
 """
@@ -32,20 +32,20 @@ from .midi.modes import DRUM_CHANNEL
 from .midi.song import CONTROLLERS, MIN_DURATION, PEDAL_LONGEST
 from .tables import counted
 
-REFERENCE_TAIL = 1.0  # s that the last note may ring on
-# Partials of the plain synthesizer that stands in where there is no soundfont player: a soft, organ-like tone.
+REFERENCE_TAIL = 1.0  # s; added at the end for the last note to ring
+# Amplitudes of the partials of the plain synthesizer used if there is no soundfont player: a soft, organ-like tone.
 PLAIN_PARTIALS = (1.0, 0.4, 0.2, 0.1)
-PLAYER_RATE = 48000  # Hz, the player's own
-CHUNK = 60.0  # s of a track of which the notes are played at a time, to bound memory
-TAIL = 4.0  # s that a cymbal may ring on
-GAP = 12.0  # s of silence from which on it is left out: there nothing rings any more, and beginning again costs two
-TICKS = 1000  # a second, in the scores that are handed to the player
-FULL_BEND = 24  # semitones, likewise
-RELEASE_VELOCITY = 64  # MIDI's default; the player does not ask for it
-SNARE = 38  # its hit at full velocity, volume and expression is given a peak of 1; render.NOTE_LEVEL goes with that
+PLAYER_RATE = 48000  # Hz; the player's sample rate
+CHUNK = 60.0  # s of a track whose notes are played at a time, to bound memory use
+TAIL = 4.0  # s; added at the end of a piece for cymbals to ring
+GAP = 12.0  # s; longer silences are skipped: all sound has decayed, and a new piece costs as much as two seconds
+TICKS = 1000  # per second, in the scores for the player
+FULL_BEND = 24  # semitones, in the scores for the player
+RELEASE_VELOCITY = 64  # MIDI's default; the player ignores it
+SNARE = 38  # a hit at full velocity, volume and expression is normalised to a peak of 1; see render's NOTE_LEVEL
 
-AT_ONCE = 2  # pieces, a core each
-APART_SECONDS = 30.0  # that a soundfont from elsewhere may take for a score; a minute of notes takes less than one
+AT_ONCE = 2  # pieces played simultaneously, each on a core
+APART_SECONDS = 30.0  # timeout for a score with a soundfont from elsewhere; a minute of notes takes less than a second
 _PLAY_APART = """
 import sys
 from midirenderer import render_wave_from
@@ -53,43 +53,43 @@ size, given = int(sys.argv[1]), sys.stdin.buffer.read()
 sys.stdout.buffer.write(render_wave_from(given[:size], given[size:]))
 """
 
-# What playing takes, in seconds of silence at the player's rate, which are 5 ms each; measured on one core.
-PIECE_WORK = 2.0  # a piece, for which the soundfont is read anew
-# A second of a note, of one to four voices: the most that a program of each General MIDI family takes.
+# Computing time of the player, in units of the time for one second of silence: 5 ms, measured on one core.
+PIECE_WORK = 2.0  # per piece, for which the soundfont is parsed again
+# Per second of a note, which has one to four voices: the maximum over the programs of each group of eight.
 NOTE_WORK = (0.17, 0.11, 0.25, 0.15, 0.27, 0.17, 0.55, 0.53, 0.14, 0.13, 0.27, 0.32, 0.30, 0.27, 0.05, 0.08)
-DRUM_WORK = 0.06  # a second of a drum, most of which have one voice and die away
-LEAST_SOUND = 1.0  # s of a note; drums and plucked strings go on by themselves
-FULL_WORK = 8.0  # a second of all 64 voices, of which there are no more
-EVENT_WORK = 0.002  # a note's beginning or end, or a change of a controller
+DRUM_WORK = 0.06  # per second of a drum; most have one voice and decay
+LEAST_SOUND = 1.0  # s; minimum duration of a note's sound, as drums and plucked strings ring on
+FULL_WORK = 8.0  # per second with all 64 voices, the maximum
+EVENT_WORK = 0.002  # per start or end of a note, or change of a controller
 
 _NUMBERS = {name: number for number, (name, _) in CONTROLLERS.items()}
 
 
 class Piece(NamedTuple):
-    """Some of a track's notes, which the player plays at once."""
+    """A part of a track that is played in one call of the player."""
 
     start: float  # s, a whole number
     notes: list[Note]
-    end: float  # s, with what rings on
-    sounding: float  # s of all notes together, with the pedal
+    end: float  # s, including the tail
+    sounding: float  # sum of the durations of all notes, with the pedal (s)
 
 
 @in_one_line
 def reference(song: Song, sample_rate: int = 16000) -> Audio:
-    """Play a score without the model, to compare with: drums and programs as the file asks for.
+    """Play a score with the soundfont, with the drums and programs of the file, as a reference for comparison.
 
-    Uses the soundfont player; where there is none for the machine, a plain additive synthesizer stands in and leaves
-    drums out. Keys that are held for more than two minutes are let go.
+    If no soundfont player is available for the machine, a plain additive synthesizer is used, without drums. Keys held
+    for more than two minutes are released.
 
     Args:
-      song: what to play.
-      sample_rate: Hz.
+      song: the song.
+      sample_rate: sample rate of the result (Hz).
 
     Returns:
       Mono audio at the loudness of a rendering.
 
     Raises:
-      ValueError: the song is longer than two hours, or more work for the player than `limits` allows.
+      ValueError: the song is longer than two hours, or would take the player longer than `limits` allows.
 
     >>> from helpers import midi, soundfont
     >>> soundfont.reference(midi.excerpt(midi.load("data/midi/bach_prelude.mid"), 0, 4))
@@ -106,14 +106,14 @@ def reference(song: Song, sample_rate: int = 16000) -> Audio:
             for piece in [] if track.is_drum else pieces(track):
                 mix(clip, _plainly(track, piece, sample_rate), round(piece.start * sample_rate))
         clip /= max(np.abs(clip).max(initial=0.0), SILENCE)
-    clip *= np.float32(loudness_factor(Audio(clip, sample_rate))[0])  # in place: at 48 kHz it can fill a gigabyte
+    clip *= np.float32(loudness_factor(Audio(clip, sample_rate))[0])  # in place: at 48 kHz it can take a gigabyte
     return Audio(clip, sample_rate)
 
 
 def pieces(track: Track) -> list[Piece]:
-    """A track in pieces of up to a minute in which notes begin, without the silence between them.
+    """Split a track into pieces whose notes begin within a minute, without long silences.
 
-    Keys are let go after two minutes, and drums, which sound whole anyway, after ten seconds.
+    Keys are released after two minutes, and drums after ten seconds, when their sound is over anyway.
     """
     longest = MAX_HIT_DURATION if track.is_drum else MAX_KEY_DURATION
     minutes: dict[int, list[tuple[Note, float]]] = {}
@@ -125,7 +125,7 @@ def pieces(track: Track) -> list[Piece]:
 
 
 def _pieces_of(start: float, notes: Sequence[tuple[Note, float]]) -> Iterator[Piece]:
-    """The pieces of a minute, from its notes and the seconds at which they have died away."""
+    """The pieces of a minute, from its notes and the times (s) at which they have decayed."""
     starts = [start]
     end = start
     for note, until in sorted(notes, key=lambda pair: pair[0].start):
@@ -133,17 +133,17 @@ def _pieces_of(start: float, notes: Sequence[tuple[Note, float]]) -> Iterator[Pi
             starts.append(float(int(note.start)))
         end = max(end, until)
     parts: list[list[tuple[Note, float]]] = [[] for _ in starts]
-    for pair in notes:  # in the order that they have
+    for pair in notes:  # in their original order
         parts[bisect.bisect_right(starts, pair[0].start) - 1].append(pair)
     for begin, part in zip(starts, parts, strict=True):
-        if part:  # the first may be silent
+        if part:  # the first one may have no notes
             inside = [note for note, _ in part]
             sounding = sum(until - note.start for note, until in part)
             yield Piece(begin, inside, max(note.end for note in inside) + TAIL, sounding)
 
 
 def work(track: Track) -> float:
-    """What it takes to play a track, in seconds of silence; a second of full polyphony is nine of them."""
+    """The time it takes to play a track, in units of a second of silence; a second of full polyphony takes nine."""
     total = 0.0
     for piece in pieces(track):
         length = piece.end - piece.start
@@ -155,14 +155,14 @@ def work(track: Track) -> float:
 
 
 def check(tracks: Sequence[Track], name: str) -> None:
-    """Check that playing some tracks is no more work than `limits` says.
+    """Check that playing tracks would not take longer than `limits` allows.
 
     Args:
-      tracks: what is to be played.
-      name: of the song, for the message.
+      tracks: the tracks.
+      name: name of the song, for the error message.
 
     Raises:
-      ValueError: it is more.
+      ValueError: it would take longer.
     """
     seconds = max((note.start for track in tracks for note in track.notes), default=0.0)
     most, total = min(max(MAX_WORK, ORCHESTRA * seconds), MAX_LONG_WORK), 0.0
@@ -171,30 +171,30 @@ def check(tracks: Sequence[Track], name: str) -> None:
         if total > most:
             raise ValueError(
                 f"{name} has more sound in {counted(len(tracks), 'track')} than the soundfont player can play "
-                "in a few minutes; take a part of it, with midi.excerpt, or fewer tracks"
+                "in a few minutes; take an excerpt with midi.excerpt, or fewer tracks"
             )
 
 
 def play(track: Track, sample_rate: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Play a track, piece by piece, with its volume, expression, pan, pedal and pitch bend.
+    """Play a track in pieces, with its volume, expression, pan, pedal and pitch bend.
 
     Yields:
-      (first sample, float32 [samples, 2]); the pieces overlap and are to be added up.
+      (first sample, float32 [samples, 2]); the pieces overlap and must be added.
 
     Raises:
-      ImportError: there is no player for this machine.
+      ImportError: no player is available for this machine.
     """
     return ((start, samples) for _, start, samples in play_all([track], sample_rate))
 
 
 def play_all(tracks: Sequence[Track], sample_rate: int) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Play tracks as `play` does, on two cores. `check` tells beforehand whether they are too much.
+    """Play tracks as `play` does, on two cores. Use `check` first, to see whether it would take too long.
 
     Yields:
-      (number of the track, first sample, float32 [samples, 2]), in the order of tracks.
+      (index of the track, first sample, float32 [samples, 2]), in the order of the tracks.
 
     Raises:
-      ImportError: there is no player for this machine.
+      ImportError: no player is available for this machine.
     """
     level = np.float32(1.0 / _snare_peak())
 
@@ -220,7 +220,7 @@ def play_all(tracks: Sequence[Track], sample_rate: int) -> Iterator[tuple[int, i
 
 
 def _within(changes: Changes, start: float, end: float) -> Changes:
-    """The changes between two moments, and the last one before."""
+    """The changes between two times (s), and the last one before."""
     first = max(bisect.bisect_right(changes, start, key=_second) - 1, 0)
     return changes[first : bisect.bisect_left(changes, end, key=_second)]
 
@@ -230,7 +230,7 @@ def _second(change: tuple[float, float]) -> float:
 
 
 def _score(track: Track, piece: Piece) -> bytes:
-    """A piece of a track as a MIDI file of its own that begins where the piece does and lets the last note ring."""
+    """A piece of a track as a MIDI file that begins at the piece's start and ends after its tail."""
     channel = DRUM_CHANNEL if track.is_drum else 0
 
     def control(number: int, value: float) -> bytes:
@@ -243,16 +243,16 @@ def _score(track: Track, piece: Piece) -> bytes:
         return control(_NUMBERS[kind], 64 + 63 * value if kind == "pan" else 127 * value)
 
     start = piece.start
-    # (second, rank among simultaneous ones, message): settings first, and a key comes up before it goes down again
+    # (time, order at equal times, message): settings come first, and note-offs before note-ons
     head = [bytes((smf.PROGRAM | channel, track.program)), control(101, 0), control(100, 0), control(6, FULL_BEND)]
     events = [(start, 0, message) for message in head]
     for kind, changes in track.controls.items():
         inside = _within(changes, start, piece.end)
         events += [(max(second, start), 1, change(kind, value)) for second, value in inside]
-    again: dict[int, float] = {}  # where each key is struck next
+    again: dict[int, float] = {}  # time at which each key is struck next
     for note in sorted(piece.notes, key=lambda note: -note.start):
-        shortest = 1 / TICKS  # a key cannot come up before it goes down
-        if track.is_drum:  # whose sound is whole however short the note is
+        shortest = 1 / TICKS  # the note-off must come after the note-on
+        if track.is_drum:  # drums sound to their end however short the note is
             shortest = max(min(MIN_DURATION, again.get(note.pitch, np.inf) - note.start), shortest)
             again[note.pitch] = note.start
         release = max(note.end, note.start + shortest)
@@ -271,23 +271,23 @@ def _score(track: Track, piece: Piece) -> bytes:
 
 
 def player() -> ModuleType:
-    """The module that plays.
+    """The soundfont player, a module.
 
     Raises:
-      ImportError: there is none for this machine.
+      ImportError: it is not installed, or not available for this machine.
     """
     try:
         import midirenderer
     except ImportError:
-        raise ImportError("there is no soundfont player here: pip install midirenderer") from None
+        raise ImportError("the soundfont player is not installed: pip install midirenderer") from None
     return midirenderer
 
 
 def play_with(content: bytes, score: bytes) -> np.ndarray:
-    """A MIDI file played with a soundfont, both as bytes: float32 [samples, 2] at the player's rate.
+    """Play a MIDI file with a soundfont, both given as bytes: float32 [samples, 2] at the player's sample rate.
 
     Raises:
-      ImportError: there is no player for this machine.
+      ImportError: no player is available for this machine.
       ValueError: the soundfont is damaged.
     """
     render = player().render_wave_from
@@ -295,15 +295,15 @@ def play_with(content: bytes, score: bytes) -> np.ndarray:
         wave = render(content, score)
     except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
-    except BaseException as error:  # what Rust calls a panic is no Exception
+    except BaseException as error:  # a panic in Rust is not an Exception
         raise ValueError(f"it is damaged: {one_line(error)}") from None
     return _samples(wave)
 
 
 def play_apart(content: bytes, score: bytes) -> np.ndarray:
-    """The same for a soundfont from elsewhere, in a process of its own.
+    """As `play_with`, in a separate process, for a soundfont from elsewhere.
 
-    Inside of the player, a damaged soundfont can end the process, print to its standard error or never come to an end.
+    A damaged soundfont can make the player crash, print to standard error, or never return.
     """
     player()
     command = [sys.executable, "-c", _PLAY_APART, str(len(content))]
@@ -325,13 +325,13 @@ def _samples(wave: bytes) -> np.ndarray:
     except soundfile.LibsndfileError as error:
         raise ValueError(f"it is damaged: {one_line(error)}") from None
     if not np.isfinite(samples).all():
-        raise ValueError("it is damaged: it makes sounds that are not finite numbers")
+        raise ValueError("it is damaged: its sound has samples that are not finite numbers")
     return samples
 
 
 @functools.cache
 def _soundfont() -> bytes:
-    """TimGM6mb, 6 MB."""
+    """The content of the soundfont TimGM6mb, 6 MB."""
     import pretty_midi
 
     return (Path(pretty_midi.__file__).parent / "TimGM6mb.sf2").read_bytes()
@@ -345,7 +345,7 @@ def _snare_peak() -> float:
 
 
 def _plainly(track: Track, piece: Piece, sample_rate: int) -> np.ndarray:
-    """Some notes of a track in a plain tone: float64 [samples]."""
+    """A piece of a track played by the plain synthesizer: float64 [samples]."""
     import pretty_midi
 
     part = pretty_midi.Instrument(track.program)

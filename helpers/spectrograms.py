@@ -1,8 +1,8 @@
-"""Pictures of sound that can be compared: constant-Q spectrograms, rainbowgrams, mel spectrograms, waveforms.
+"""Plots of audio: constant-Q spectrograms, rainbowgrams, mel spectrograms and waveforms.
 
-Every function takes a clip, an `Audio` or plain samples, and returns the axes and the arrays that it drew. Limits are
-fixed, so that a colour means the same in every picture. Clips with a rate of their own are drawn at 16 kHz, where the
-models live, so that a hop is as long in all of them.
+Every function takes an `Audio` or an array of samples, and returns the axes and the plotted arrays. Colour limits are
+fixed, so that plots can be compared. An `Audio` is first resampled to 16 kHz, the models' sample rate, so that a hop
+has the same duration in all plots.
 
 Notebook: 06_compare.
 """
@@ -31,38 +31,41 @@ if TYPE_CHECKING:
 
     from .gansynth.config import Config
 
-SAMPLE_RATE = 16000  # Hz of plain samples, and what clips are drawn at
-HOP = 256  # samples from column to column, 16 ms at 16 kHz
+SAMPLE_RATE = 16000  # Hz; of sample arrays, and for plotting
+HOP = 256  # samples; 16 ms at 16 kHz
 BINS_PER_OCTAVE = 40
-LOWEST = "C1"  # the lowest pitch the models play; the original's C2 hides an octave of them
+LOWEST = "C1"  # the models' lowest pitch; the original's C2 hides their lowest octave
 FILTER_SCALE = 0.8  # shorter filters than librosa's default, for sharper attacks
-PEAK_DB = 70.0  # range shown, below the loudest bin
-NETWORK_DB = 60.0  # range of the network's pictures
-DIFFERENCE_DB = 30.0  # range shown of a difference, to either side
-CENTS = 50.0  # half a semitone, where the colours of mode="detune" close their circle
-HANN_BANDWIDTH = 1.5  # bins, of the filters' window; what a filter needs below half the sample rate
-MEL_BANDS, MEL_WINDOW = 128, 1024  # bands, and samples of each transform
-HERTZ = np.array([100, 500, 1000, 2000, 4000, 8000, 16000])  # written on mel axes
-MAX_COLUMNS = 2000  # of an image; a longer clip is drawn with the loudest of neighbouring columns
+PEAK_DB = 70.0  # range shown below the loudest bin
+NETWORK_DB = 60.0  # range in plots of the network's output
+DIFFERENCE_DB = 30.0  # range of differences, in both directions
+CENTS = 50.0  # half a semitone, where the circular colour map of mode="detune" wraps around
+HANN_BANDWIDTH = 1.5  # bins; bandwidth of the filters' window, to keep the highest filter below the Nyquist frequency
+MEL_BANDS, MEL_WINDOW = 128, 1024  # number of bands, samples in each transform
+HERTZ = np.array([100, 500, 1000, 2000, 4000, 8000, 16000])  # tick labels of mel axes
+MAX_COLUMNS = 2000  # of an image; in longer clips, neighbouring columns are merged to their loudest
 LEVEL_LABEL = "level (dB)"
-COLOUR_LABELS = {"paper": "phase advance\n(half turns a hop)", "detune": "cents from the\nnearest semitone"}
+COLOUR_LABELS = {"paper": "phase advance\n(half turns per hop)", "detune": "cents from the\nnearest semitone"}
 
 
 class ConstantQ(NamedTuple):
-    """A constant-Q transform and what its rows and columns are."""
+    """A constant-Q transform with its axes."""
 
     spectrum: np.ndarray  # complex64 [bins, columns]
-    frequencies: np.ndarray  # Hz, the centre of each bin
-    hop: int  # samples from column to column
+    frequencies: np.ndarray  # centre of each bin (Hz)
+    hop: int  # samples from one column to the next
     sample_rate: int  # Hz
 
     @property
     def seconds(self) -> np.ndarray:
-        """The middle of each column."""
+        """Time of the centre of each column (s)."""
         return np.arange(self.spectrum.shape[1]) * self.hop / self.sample_rate
 
     def level(self, peak_db: float = PEAK_DB, loudest: float | None = None) -> np.ndarray:
-        """Decibels [bins, columns] below `loudest`, a magnitude, from -peak_db to 0; silence is -peak_db throughout."""
+        """Level [bins, columns] in dB relative to the magnitude `loudest` (by default the maximum), from -peak_db to 0.
+
+        Silence is -peak_db throughout.
+        """
         magnitude = np.abs(self.spectrum)
         loudest = loudest or magnitude.max(initial=0.0)
         if loudest == 0:
@@ -70,21 +73,24 @@ class ConstantQ(NamedTuple):
         return 20 * np.log10(np.clip(magnitude / loudest, 10 ** (-peak_db / 20), 1.0))
 
     def advance(self) -> np.ndarray:
-        """How far the phase turns in a hop, [bins, columns - 1], in half turns from -1 to 1.
+        """Phase advance per hop, [bins, columns - 1], in half turns from -1 to 1.
 
-        A steady partial of frequency f turns by 2 f hop / sample rate, less whole turns: a constant.
+        For a steady partial of frequency f it is constant: 2 f hop / sample_rate, up to whole turns.
         """
         return np.angle(self.spectrum[:, 1:] * np.conj(self.spectrum[:, :-1])) / np.float32(np.pi)
 
     def detune(self) -> np.ndarray:
-        """As `advance`, beyond what each bin's own frequency turns: 2 hop / sample rate a hertz of deviation."""
+        """`advance` minus the phase advance of each bin's centre frequency, in half turns.
+
+        It is 2 hop / sample_rate for each hertz of deviation from that frequency.
+        """
         own = np.exp(-2j * np.pi * self.frequencies * self.hop / self.sample_rate).astype(np.complex64)
         return np.angle(self.spectrum[:, 1:] * np.conj(self.spectrum[:, :-1]) * own[:, None]) / np.float32(np.pi)
 
     def cents(self) -> np.ndarray:
-        """Deviation of the sounding frequency from the nearest semitone (A4 = 440 Hz), [bins, columns - 1], -50 to 50.
+        """Deviation from the nearest semitone (A4 = 440 Hz) in cents, [bins, columns - 1], from -50 to 50.
 
-        A partial has the same value in all bins that it reaches.
+        A partial has the same value in all bins to which it extends.
         """
         frequency = self.frequencies[:, None] + self.detune() * (self.sample_rate / 2 / self.hop)
         cents = 1200 * np.log2(np.maximum(frequency, 1.0) / 440.0)
@@ -93,16 +99,16 @@ class ConstantQ(NamedTuple):
 
 @functools.cache
 def warm_up() -> threading.Thread:
-    """Import librosa in a thread of its own, once. That takes two seconds, in which a model can play.
+    """Import librosa once in a background thread, since it takes two seconds.
 
-    Should that fail, nothing is said: the import is made again where librosa is needed, and says there what is wrong.
+    Errors are ignored here, because they are raised again where librosa is needed.
 
     Returns:
-      the thread; there is no need to wait for it.
+      The thread; there is no need to wait for it.
     """
 
     def load() -> None:
-        # Numba goes through all of Python's builtins, and fails if IPython adds one meanwhile.
+        # Numba iterates over Python's builtins, and fails if IPython adds one meanwhile.
         with contextlib.suppress(Exception):
             compiled.librosa()
 
@@ -119,18 +125,19 @@ def constant_q(
     fmin: str | float = LOWEST,
     filter_scale: float = FILTER_SCALE,
 ) -> ConstantQ:
-    """The constant-Q transform from `fmin` to half the sample rate, by librosa.
+    """Constant-Q transform from `fmin` to half the sample rate, computed by librosa.
 
     Args:
-      audio: a clip, or samples [n] or [n, channels]; channels are mixed to mono.
-      sample_rate: Hz, of samples; a clip is resampled to it.
-      hop: samples from column to column.
-      bins_per_octave: rows an octave.
-      fmin: the lowest bin, a note's name or Hz.
-      filter_scale: length of the filters; below 1 sharper in time and blurred in pitch.
+      audio: an `Audio`, or samples [n] or [n, channels]; channels are mixed to mono.
+      sample_rate: sample rate (Hz) of an array of samples; an `Audio` is resampled to it.
+      hop: samples from one column to the next.
+      bins_per_octave: number of bins per octave.
+      fmin: lowest bin, as the name of a note or in Hz.
+      filter_scale: relative length of the filters; smaller values give a higher resolution in time, but a lower one in
+        frequency.
 
     Raises:
-      ValueError: the samples are empty, or not finite, or not of one or two dimensions; or a number is out of range.
+      ValueError: the samples are empty, not finite, or not of one or two dimensions; or a parameter is out of range.
 
     >>> import numpy as np
     >>> from helpers import spectrograms
@@ -154,12 +161,12 @@ def constant_q(
     bins = int(bins_per_octave * np.log2(sample_rate / 2 / lowest / width)) if 0 < lowest < sample_rate / 2 else 0
     if bins < 1:
         raise ValueError(
-            f"fmin is {fmin!r}; it must lie above 0 and well below {sample_rate / 2:g} Hz, half the sample rate"
+            f"fmin is {fmin!r}; it must be above 0 and well below {sample_rate / 2:g} Hz, half the sample rate"
         )
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="n_fft=.*too large")  # in the lowest octaves of a short clip
+        warnings.filterwarnings("ignore", message="n_fft=.*too large")  # for the lowest octaves of a short clip
         spectrum = librosa.cqt(
-            y=np.pad(samples, (0, max(0, hop + 1 - len(samples)))),  # two columns at least
+            y=np.pad(samples, (0, max(0, hop + 1 - len(samples)))),  # at least two columns
             sr=sample_rate,
             hop_length=hop,
             fmin=lowest,
@@ -181,16 +188,16 @@ def cqt(
     ax: Axes | None = None,
     title: str | None = None,
 ) -> tuple[Axes, np.ndarray]:
-    """Draw a constant-Q spectrogram in decibels below its loudest bin.
+    """Plot a constant-Q spectrogram in dB relative to its loudest bin.
 
     Args:
       audio, sample_rate, hop, bins_per_octave, fmin, filter_scale: as for `constant_q`.
-      peak_db: dB shown below the loudest bin.
+      peak_db: range shown below the loudest bin (dB).
       ax: matplotlib axes; new ones by default.
-      title: written above.
+      title: title of the plot.
 
     Returns:
-      (the axes, decibels [bins, columns] from -peak_db to 0).
+      (axes, level [bins, columns] in dB, from -peak_db to 0).
 
     >>> import numpy as np
     >>> from helpers import spectrograms
@@ -218,23 +225,23 @@ def rainbowgram(
     ax: Axes | None = None,
     title: str | None = None,
 ) -> tuple[Axes, np.ndarray, np.ndarray]:
-    """Draw a rainbowgram: brightness is level, colour what the phase does. Silence is black.
+    """Plot a rainbowgram: brightness shows the level, colour the phase advance. Silence is black.
 
-    In mode "paper", the published look, colour is the phase's advance a hop, in half turns: a steady partial keeps one
-    colour, and which one is arbitrary. In mode "detune" each bin's own advance is removed first, and colour is the
-    deviation in cents from the nearest semitone on a circle of colours: green is in tune, warm is sharp, cool is flat.
+    In mode "paper", as published, colour is the phase advance per hop, in half turns. A steady partial has a constant
+    colour, but which one is arbitrary. In mode "detune", colour is the deviation from the nearest semitone in cents, on
+    a circular colour map: green is in tune, warm colours are sharp, cool colours flat.
 
-    Source: Engel et al. 2017 (NSynth), appendix; the first column, a phase and not a difference, is left out.
+    Source: Engel et al. 2017 (NSynth), appendix. The first column, which has no phase difference, is left out.
 
     Args:
-      mode: "paper" or "detune"; the others as for `cqt`.
+      mode: "paper" or "detune"; the other arguments are as for `cqt`.
 
     Returns:
-      (the axes, phase a hop [bins, columns - 1] in half turns, decibels of the same columns). In mode "detune" the
-      phase is what goes beyond each bin's own; `ConstantQ.cents` has what is drawn of it.
+      (axes, phase advance [bins, columns - 1] in half turns, level of the same columns in dB). In mode "detune", the
+      phase advance is relative to each bin's centre frequency (`ConstantQ.detune`); the plot shows `ConstantQ.cents`.
 
     Raises:
-      ValueError: as `constant_q`, or there is no such mode.
+      ValueError: as for `constant_q`, or the mode is unknown.
 
     >>> import numpy as np
     >>> from helpers import spectrograms
@@ -260,9 +267,9 @@ def mel(
     ax: Axes | None = None,
     title: str | None = None,
 ) -> tuple[Axes, np.ndarray]:
-    """Draw a mel spectrogram: rows crowd as the ear's do, so that attacks and noise show better than in a CQT.
+    """Plot a mel spectrogram, which shows attacks and noise better than a CQT.
 
-    Args and returns as for `cqt`; decibels are [MEL_BANDS, columns].
+    Arguments and returns are as for `cqt`; the level is [MEL_BANDS, columns].
     """
     power, ax = _mel_power(audio, sample_rate, hop), _axes(ax)
     key, level = _draw_mel(ax, power, peak_db, sample_rate=sample_rate, hop=hop)
@@ -274,10 +281,10 @@ def mel(
 def waveform(
     audio: Audio | np.ndarray, sample_rate: int = SAMPLE_RATE, ax: Axes | None = None, title: str | None = None
 ) -> tuple[Axes, np.ndarray]:
-    """Draw samples over time; of a clip too long for that, the outline.
+    """Plot a waveform; for long clips, the envelope of minima and maxima.
 
     Returns:
-      (the axes, samples [n], mixed to mono).
+      (axes, samples [n], mixed to mono).
     """
     samples, ax = _samples(audio, sample_rate), _axes(ax)
     _draw_waveform(ax, samples, sample_rate=sample_rate)
@@ -292,20 +299,20 @@ def compare(
     across: bool = False,
     figure: Figure | None = None,
 ) -> np.ndarray:
-    """The same panel for each clip, on shared axes, colours and limits: 0 dB is the loudest of all clips.
+    """Plot the same panel for several clips with shared axes and limits; 0 dB is the maximum over all clips.
 
     Args:
-      clips: name -> clip, or samples at 16 kHz.
+      clips: {name: clip, or samples at 16 kHz}.
       panel: "waveform", "mel", "cqt" or "rainbowgram".
-      mode: of rainbowgrams.
-      across: side by side, for a strip of single notes, and not stacked over one time axis.
-      figure: an empty matplotlib figure to draw in; by default a new one of pyplot's, which notebooks show.
+      mode: mode of rainbowgrams.
+      across: place the panels side by side, for single notes, instead of stacking them over one time axis.
+      figure: an empty matplotlib figure to draw in; by default a new pyplot figure.
 
     Returns:
-      The array of axes, one a clip.
+      The array of axes, one for each clip.
 
     Raises:
-      ValueError: there is no clip, no such panel or mode, or a clip cannot be drawn; the sentence says which.
+      ValueError: there are no clips, the panel or mode is unknown, or a clip cannot be drawn (the message names it).
 
     >>> import numpy as np
     >>> from helpers import spectrograms
@@ -316,9 +323,9 @@ def compare(
     ['A4', 'A5']
     """
     if not clips:
-        raise ValueError("there is no clip to compare")
+        raise ValueError("there are no clips to compare")
     if panel not in _PANELS:
-        raise ValueError(f"there is no panel {panel!r}; there are {', '.join(_PANELS)}")
+        raise ValueError(f"there is no panel {panel!r}; the panels are {', '.join(_PANELS)}")
     _check_mode(mode)
     analyse, draw = _PANELS[panel]
     analyses = []
@@ -352,12 +359,12 @@ def difference(
     ax: Axes | None = None,
     title: str | None = None,
 ) -> tuple[Axes, np.ndarray]:
-    """Draw how much louder a is than b, bin by bin of their constant-Q spectrograms: red where a is, blue where b is.
+    """Plot the difference in level between the CQTs of two clips: red where a is louder, blue where b is louder.
 
-    What lies peak_db below the loudest bin of both counts as silence. The shorter one is silent at its end.
+    Levels more than `peak_db` below the loudest bin of both count as silence. The shorter clip is padded with silence.
 
     Returns:
-      (the axes, decibels [bins, columns]).
+      (axes, level of a minus level of b [bins, columns] in dB).
     """
     samples = [_samples(clip, SAMPLE_RATE) for clip in (a, b)]
     longest = max(map(len, samples))
@@ -374,18 +381,19 @@ def difference(
 
 
 def network_view(data: np.ndarray, config: Config) -> tuple[np.ndarray, np.ndarray]:
-    """Draw one note as the network makes it, as its inverse transform starts from it, and as its sound is analysed.
+    """Plot one note as output by the network, mapped to a linear frequency axis, and as analysed from its audio.
 
-    Left log magnitude, right instantaneous frequency as in a rainbowgram, dark where the note is silent. The first row
-    is on the network's own frequency axis, the others on a linear one. The last two differ where the network's picture
-    is none of a sound: neighbouring bins that contradict each other cancel.
+    The left column shows the log magnitude, the right one the instantaneous frequency as in a rainbowgram, dark where
+    the note is silent. The first row is on the network's frequency axis, the others on a linear one. The last two
+    differ where the network's output is not the spectrogram of any sound: inconsistent neighbouring bins cancel.
 
     Args:
-      data: [frames, bins, 2] from `GANSynth.generate_data`: log magnitude, and frequency in half turns a frame.
-      config: of the model.
+      data: [frames, bins, 2] from `GANSynth.generate_data`: log magnitude, and instantaneous frequency in half turns
+        per frame.
+      config: configuration of the model.
 
     Returns:
-      (axes [3, 2], the analysis [frames, bins, 2] of the sound on the linear axis).
+      (axes [3, 2], analysis of the audio on the linear axis [frames, bins, 2]).
     """
     import matplotlib
     from matplotlib.colors import Normalize
@@ -393,7 +401,7 @@ def network_view(data: np.ndarray, config: Config) -> tuple[np.ndarray, np.ndarr
     from .gansynth import spectral
 
     if np.ndim(data) != 3 or data.shape[1:] != (config.bins, 2):
-        raise ValueError(f"the data's shape is {np.shape(data)}; one note of this model is (frames, {config.bins}, 2)")
+        raise ValueError(f"the data has shape {np.shape(data)}; a note of this model has (frames, {config.bins}, 2)")
     mel_axis, frames = config.data_type == "mel", len(data)
     linear = spectral.mel_to_linear(data[None], config)[0] if mel_axis else data
     waves = np.zeros((1, config.audio_length), np.float32)
@@ -405,14 +413,14 @@ def network_view(data: np.ndarray, config: Config) -> tuple[np.ndarray, np.ndarr
     axes = figure.subplots(3, 2, sharex=True)
     nyquist, rainbow = config.sample_rate / 2, matplotlib.colormaps["rainbow"]
     hertz = HERTZ[nyquist > HERTZ]
-    # Where the bands lie on average, which is not where a mel axis has them: some are wider than it says.
+    # The mean frequency of each band, which differs from the mel scale because some bands are wider.
     weights = spectral.mel_weights(config)[:, 1:]  # the first band is empty
     centres = weights.T @ np.linspace(0, nyquist, config.bins) / weights.sum(axis=0)
     on_mel = np.interp(hertz, centres, np.arange(1, config.bins) / (config.bins - 1))
     extent = (0, frames * config.hop_length / config.sample_rate, 0, 1)
-    rows = [(data, "from the network"), (linear, "on the linear axis"), (again, "of the sound")]
+    rows = [(data, "network output"), (linear, "on a linear axis"), (again, "analysis of the audio")]
     for row, (values, title) in enumerate(rows):
-        # The mel axis holds the logarithm of power, the linear one that of magnitude.
+        # Values on the mel axis are log power, those on the linear axis log magnitude.
         decibels = values[..., 0] * (10 if mel_axis and row == 0 else 20) / np.log(10)
         level = np.maximum(decibels - decibels.max(), -NETWORK_DB).T
         colours = rainbow(((values[..., 1].T + 1) % 2) / 2)[..., :3] * (level / NETWORK_DB + 1)[..., None]
@@ -421,14 +429,14 @@ def network_view(data: np.ndarray, config: Config) -> tuple[np.ndarray, np.ndarr
             ax.imshow(image, origin="lower", aspect="auto", extent=extent, interpolation="nearest", **limits)
             ax.set_title(title, loc="left", fontsize="medium")
             share = on_mel if mel_axis and row == 0 else hertz / nyquist
-            shown = share > 0.08  # below it they would run into each other
+            shown = share > 0.08  # lower labels would overlap
             ax.set_yticks(share[shown], [f"{hz:g}" for hz in hertz[shown]])
         axes[row, 0].set_ylabel("frequency (Hz)")
     for ax in axes[-1]:
         ax.set_xlabel("time (s)")
     figure.colorbar(axes[0, 0].images[0], ax=axes[:, 0], label=LEVEL_LABEL, pad=0.01)
     key = matplotlib.cm.ScalarMappable(Normalize(-1, 1), rainbow)
-    figure.colorbar(key, ax=axes[:, 1], label="instantaneous frequency (half turns a frame)", pad=0.01)
+    figure.colorbar(key, ax=axes[:, 1], label="instantaneous frequency (half turns per frame)", pad=0.01)
     return axes, again
 
 
@@ -436,7 +444,7 @@ def network_view(data: np.ndarray, config: Config) -> tuple[np.ndarray, np.ndarr
 
 
 def _samples(audio: Audio | np.ndarray, sample_rate: int) -> np.ndarray:
-    """Mono float32 [n] at `sample_rate`."""
+    """Check the audio and return it as mono float32 [n] at `sample_rate`."""
     if sample_rate < 1:
         raise ValueError(f"sample_rate is {sample_rate}; it must be 1 Hz or more")
     if isinstance(audio, Audio):
@@ -444,10 +452,10 @@ def _samples(audio: Audio | np.ndarray, sample_rate: int) -> np.ndarray:
     else:
         samples = np.asarray(audio, np.float32)
         if samples.ndim not in (1, 2) or samples.shape[-1] > max(len(samples), 8):
-            raise ValueError(f"the samples' shape is {samples.shape}; it must be [n], or [n, channels]")
+            raise ValueError(f"the samples have shape {samples.shape}; it must be [n] or [n, channels]")
         samples = samples.mean(axis=1) if samples.ndim == 2 else samples
     if not len(samples) or not np.isfinite(samples).all():
-        raise ValueError("the audio is empty or holds samples that are not finite numbers, so there is nothing to draw")
+        raise ValueError("the audio is empty or contains samples that are not finite numbers, so it cannot be drawn")
     if isinstance(audio, Audio):
         samples = sound.resample(Audio(samples, audio.sample_rate), sample_rate).samples
     return samples
@@ -467,14 +475,14 @@ def _mel_power(audio: Audio | np.ndarray, sample_rate: int = SAMPLE_RATE, hop: i
 
 def _check_mode(mode: str) -> None:
     if mode not in ("paper", "detune"):
-        raise ValueError(f"there is no mode {mode!r} of a rainbowgram; there are 'paper' and 'detune'")
+        raise ValueError(f"rainbowgrams have no mode {mode!r}; the modes are 'paper' and 'detune'")
 
 
 # --------------------------------------------------------------------------------------------------------- drawing
 
 
 def _figure(width: float, height: float) -> Figure:
-    """A figure of pyplot's, in inches: notebooks show it at the end of the cell."""
+    """A new pyplot figure (size in inches), which a notebook shows at the end of the cell."""
     import matplotlib.pyplot as plt
 
     return plt.figure(figsize=(width, height), layout="constrained")
@@ -485,13 +493,13 @@ def _axes(ax: Axes | None) -> Axes:
 
 
 def _finish(ax: Axes, title: str | None, seconds: float) -> None:
-    """The title, which is the user's text, and limits from the beginning of the clip to its end."""
+    """Set the title, as literal text, and limit the time axis to the clip."""
     drawing.literal(ax.set_title(title or ""))
     ax.set_xlim(0, seconds)
 
 
 def _thinned(values: np.ndarray, level: np.ndarray) -> np.ndarray:
-    """At most MAX_COLUMNS columns of [bins, columns]: in each bin, of neighbours in time, the value of the loudest."""
+    """Reduce [bins, columns] to at most MAX_COLUMNS columns; in each bin, the loudest of adjacent columns is kept."""
     each = -(-level.shape[1] // MAX_COLUMNS)
     if each == 1:
         return values
@@ -502,7 +510,7 @@ def _thinned(values: np.ndarray, level: np.ndarray) -> np.ndarray:
 
 
 def _draw_pitches(ax: Axes, image: np.ndarray, q: ConstantQ, first: int, **kwargs: Any) -> AxesImage:
-    """An image whose rows are the bins of `q`, and which covers its columns from `first` on."""
+    """Draw an image whose rows are the bins of `q` and which starts at its column `first`."""
     librosa = compiled.librosa()
 
     per_octave = np.log2(q.frequencies[1] / q.frequencies[0]) if len(q.frequencies) > 1 else 1.0
@@ -512,14 +520,14 @@ def _draw_pitches(ax: Axes, image: np.ndarray, q: ConstantQ, first: int, **kwarg
     pitches = librosa.hz_to_midi(q.frequencies[[0, -1]])
     ticks = np.arange(np.ceil(round(pitches[0], 6) / 12), np.floor(pitches[1] / 12) + 1) * 12
     ax.set_yticks((ticks - pitches[0]) / 12, [f"C{int(tick) // 12 - 1}" for tick in ticks])
-    ax.set(xlabel="time (s)", ylabel="pitch", facecolor="black")  # what lies beyond a shorter clip is silence too
+    ax.set(xlabel="time (s)", ylabel="pitch", facecolor="black")  # after the end of a shorter clip there is silence
     return drawn
 
 
 def _draw_cqt(
     ax: Axes, q: ConstantQ, peak_db: float = PEAK_DB, loudest: float | None = None
 ) -> tuple[ScalarMappable, np.ndarray]:
-    """This and the next three return what a colour bar needs, and decibels."""
+    """Draw a CQT. This and the next three functions return the mappable for a colour bar, and the level in dB."""
     level = q.level(peak_db, loudest)
     return _draw_pitches(ax, _thinned(level, level), q, 0, cmap="magma", vmin=-peak_db, vmax=0.0), level
 
@@ -534,7 +542,7 @@ def _draw_rainbowgram(
     if mode == "paper":
         values, limits, colours = q.advance(), Normalize(-1, 1), matplotlib.colormaps["rainbow"]
     else:
-        # A circle of colours: green in the middle, warm above it, cool below, magenta where both ends meet.
+        # A circular colour map: green in the middle, warm above, cool below, and magenta at both ends.
         circle = matplotlib.colormaps["hsv"]((1 / 3 - np.linspace(-0.5, 0.5, 256)) % 1.0)
         values, limits, colours = q.cents(), Normalize(-CENTS, CENTS), ListedColormap(circle)
     brightness = _thinned(level, level)[..., None] / peak_db + 1
@@ -580,14 +588,14 @@ def _draw_waveform(
     each = -(-len(samples) // MAX_COLUMNS)
     columns = np.pad(samples, (0, -len(samples) % each), mode="edge").reshape(-1, each)
     seconds = np.arange(len(columns)) * each / sample_rate
-    # Lowest to highest sample of each column: quicker than a line through all, and no peak is lost.
+    # Minimum to maximum of each column, which is faster than a line through all samples and keeps every peak.
     ax.fill_between(seconds, columns.min(axis=1), columns.max(axis=1), linewidth=0.4, color="#345995")
     limit = loudest or 1.0
     ax.set(xlabel="time (s)", ylabel="amplitude", ylim=(-limit, limit))
     return None, None
 
 
-# What each panel analyses of a clip, and how that is drawn: onto axes, with `loudest` as 0 dB.
+# The analysis of each panel, and the function that draws it on axes with `loudest` as 0 dB.
 _Analyse = Callable[[Audio | np.ndarray], np.ndarray | ConstantQ]
 _Draw = Callable[..., "tuple[ScalarMappable | None, np.ndarray | None]"]
 _PANELS: dict[str, tuple[_Analyse, _Draw]] = {

@@ -1,4 +1,4 @@
-"""Rows of values as an HTML table, for what a notebook shows of an object (`_repr_html_`)."""
+"""HTML tables for the representation of objects in notebooks (`_repr_html_`)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _LEFT, _RIGHT = ' style="text-align:left"', ' style="text-align:right"'
 
 
 def table(rows: Sequence[Sequence[Any]], head: Sequence[str] = (), title: str = "") -> str:
-    """An HTML table. Numbers stand to the right, everything else to the left; all of it is escaped.
+    """Format rows as an HTML table. Columns of numbers are right-aligned, others left-aligned; all text is escaped.
 
     Args:
-      rows: of values, as many in each.
-      head: names of the columns, if they have any.
-      title: a line above.
+      rows: rows of values, all of the same length.
+      head: column headers, if any.
+      title: a line above the table.
     """
     parts = [f"<div><b>{html.escape(title)}</b></div>"] if title else []
     parts.append("<table>")
@@ -40,5 +40,5 @@ def _text(value: Any) -> str:
 
 
 def counted(count: int, thing: str) -> str:
-    """1 -> "1 note", 1200 -> "1,200 notes"."""
+    """A number with a noun: 1 -> "1 note", 1200 -> "1,200 notes"."""
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"

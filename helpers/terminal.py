@@ -1,7 +1,7 @@
-"""What the command lines print: any text, on any terminal.
+"""Output of the command-line programs: print any text safely on any terminal, and turn errors into exit statuses.
 
-Names of files, tracks and instruments come from outside. On a terminal a control character is a command, and one whose
-encoding lacks a sign (cp1252 has no "♪") ends the program with an error.
+Names of files, tracks and instruments are not trusted. A control character in them would be a command to the terminal,
+and a character that its encoding lacks (cp1252 has no "♪") would end the program with an error.
 
 Notebook: 04_generate.
 """
@@ -17,27 +17,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-KEPT = "\n\t"  # of the control characters
-MISTAKE, INTERRUPTED = 1, 130  # exit statuses; the latter as a shell reports Ctrl-C
-CONTROLS = ("Cc", "Cf", "Zl", "Zp")  # Unicode's categories: controls, invisible formats, separators of lines
+KEPT = "\n\t"  # control characters that are allowed
+MISTAKE, INTERRUPTED = 1, 130  # exit statuses; the latter is that of shells for Ctrl-C
+CONTROLS = ("Cc", "Cf", "Zl", "Zp")  # Unicode categories: control, format, line separator, paragraph separator
 
 
 def program(module: str) -> str:
-    """What a command line was called by: the name of an installed command, or `python -m` and the module."""
+    """The name by which a command was called: that of the installed command, or `python -m` and the module."""
     called = Path(sys.argv[0]).stem
     return called if called.startswith("gansynth_") else f"python -m {module}"
 
 
 def is_command() -> bool:
-    """Whether this process is one of our commands; asked while the package is imported, before its `main` runs."""
+    """Whether this process is one of our commands; called while the package is imported, before `main` runs."""
     called = sys.argv[0] if getattr(sys, "argv", None) else ""
-    return called == "-m" or Path(called).name.startswith("gansynth_")  # Python's own sign for a module to be run
+    return called == "-m" or Path(called).name.startswith("gansynth_")  # "-m" while Python looks up a module to run
 
 
 def stop_quietly() -> None:
-    """From now on, let a Ctrl-C that nobody catches end the process by a line and a status, and no traceback.
+    """Make an uncaught Ctrl-C end the process with one line and an exit status instead of a traceback.
 
-    A command imports for seconds before `ended` is there to catch it.
+    This is for the seconds in which a command imports modules, before `ended` catches it.
     """
     shown = sys.excepthook
 
@@ -45,17 +45,17 @@ def stop_quietly() -> None:
         if not issubclass(kind, KeyboardInterrupt):
             return shown(kind, error, trace)
         say("stopped", sys.stderr)
-        os._exit(INTERRUPTED)  # else Python would end as if by a signal
+        os._exit(INTERRUPTED)  # otherwise Python would end as if killed by a signal
 
     sys.excepthook = hook
 
 
 def ended(work: Callable[[], int], stopped: str = "stopped") -> int:
-    """Do what a command line is for; a user's mistake is one line on standard error and exit status 1.
+    """Run a command. Errors of the user are reported in one line on standard error, with exit status 1.
 
     Args:
-      work: does it, and returns the exit status.
-      stopped: what to say when Ctrl-C ends it.
+      work: the function to run, which returns the exit status.
+      stopped: message for Ctrl-C.
 
     Returns:
       The exit status.
@@ -71,13 +71,13 @@ def ended(work: Callable[[], int], stopped: str = "stopped") -> int:
 
 
 def say(text: object, stream: TextIO | None = None) -> None:
-    """Print a text at once, with "?" for what the stream's encoding lacks and a space for a control character.
+    """Print a text and flush, with "?" for characters that the encoding lacks and spaces for control characters.
 
-    Nobody may be listening (`| head -1`), or a disk may be full: that is no reason to leave the work undone.
+    Errors in writing are ignored, because a closed pipe (`| head -1`) or a full disk must not stop the work.
 
     Args:
-      text: printed as `str` has it.
-      stream: standard output by default.
+      text: anything; it is converted by `str`.
+      stream: by default standard output.
     """
     stream = sys.stdout if stream is None else stream
     shown = "".join(" " if is_control(char) else char for char in str(text))
@@ -89,8 +89,8 @@ def say(text: object, stream: TextIO | None = None) -> None:
 
 
 def _leave(stream: TextIO) -> None:
-    """Let what is printed from now on go nowhere, or the stream would fail again at the end of the program."""
-    with contextlib.suppress(OSError, ValueError):  # ValueError: one without a file
+    """Redirect a stream to the null device, because it would otherwise fail again at the end of the program."""
+    with contextlib.suppress(OSError, ValueError):  # ValueError: a stream without a file descriptor
         nowhere = os.open(os.devnull, os.O_WRONLY)
         try:
             os.dup2(nowhere, stream.fileno())

@@ -172,7 +172,7 @@ def test_the_right_model_and_a_clip_that_says_how_it_was_made():
     bare = dataclasses.replace(clip, report=dataclasses.replace(clip.report, recipe=None))
     for call in (render.stems, render.played):
         for made in (bare, audio.Audio(clip.samples, RATE)):
-            with pytest.raises(ValueError, match="does not say how it was made; a clip of"):
+            with pytest.raises(ValueError, match="has no report on how it was made; clips returned by"):
                 call(made)
 
 

@@ -110,8 +110,8 @@ def test_what_cannot_be_written_is_refused(tmp_path, name, encoding, peak, messa
 
 @pytest.mark.parametrize(
     ("name", "rate", "message"),
-    [("a.mp3", 96000, "a.mp3 cannot be written at 96000 Hz"), ("a.ogg", 300000, "files go up to 192000"),
-     ("a.wav", 0, "cannot have 0 Hz")],
+    [("a.mp3", 96000, "a.mp3 cannot be written at 96000 Hz"), ("a.ogg", 300000, "the maximum is 192000 Hz"),
+     ("a.wav", 0, "cannot have a sample rate of 0 Hz")],
 )  # fmt: skip
 def test_a_rate_that_a_kind_of_file_does_not_have(tmp_path, name, rate, message):
     with pytest.raises(ValueError, match=message):

@@ -88,7 +88,7 @@ def test_what_is_discarded_is_gone_unless_it_is_the_models_own(bank, path):
     bank.discard("new")
     bank.discard("Cello")
     assert list(bank) == list(instruments.bank(Named(), path=path)) == ["Cello", "Flute", "Oboe"]
-    with pytest.raises(KeyError, match="no instrument 'Cello' was kept"):
+    with pytest.raises(KeyError, match="no kept instrument is called 'Cello'"):
         bank.discard("Cello")
 
 
@@ -105,10 +105,10 @@ def test_what_cannot_be_kept_changes_nothing(bank, path):
     bank.keep(stranger())
     content = path.read_bytes()
     for instrument, name, message in [
-        (stranger("Cello"), None, "another instrument is called 'Cello'"),
-        (bank["Cello"], "new", "another instrument is called 'new'"),
+        (stranger("Cello"), None, "another instrument called 'Cello'"),
+        (bank["Cello"], "new", "another instrument called 'new'"),
         (stranger(), " ", "needs a name"),
-        (stranger(), "x" * 201, "up to 200 characters"),
+        (stranger(), "x" * 201, "names can have 200 characters"),
         (stranger(checkpoint="foreign", fingerprint="f"), None, "made for foreign"),
         (Instrument("short", [1.0]), None, "has a latent of 1 numbers; named takes 4"),
     ]:
@@ -133,7 +133,7 @@ def test_what_another_session_added_stays(bank, path):
     bank.keep(stranger("a"))
     other.keep(stranger("b"))
     assert other.kept == ["a", "b"] == [kept.name for kept in instruments.load(path)]
-    with pytest.raises(ValueError, match="another instrument is called 'b'"):
+    with pytest.raises(ValueError, match="another instrument called 'b'"):
         bank.keep(Instrument("b", [9.0, 9.0, 9.0, 9.0]))
     bank.discard("a")
     assert bank.kept == ["b"]

@@ -1,24 +1,24 @@
-"""Who is cast for which General MIDI program."""
+"""Which instruments are cast for which General MIDI programs."""
 
 import pytest
 from inputs import DATA, Stub
 
 from helpers import casting, instruments
-from helpers.casting import FAMILIES, Voice, cast
+from helpers.casting import FAMILIES, Profile, cast
 from helpers.gansynth import checkpoint
 from helpers.midi import Note, Song, Track
 
 PIANO, VIOLIN, VIOLA, CELLO, BASS, PIZZICATO, STRINGS, TRUMPET = 0, 40, 41, 42, 43, 45, 48, 56
-VOICES = [
-    Voice("Grand Piano", PIANO, "keyboard"),
-    Voice("Electric Piano", 4, "keyboard"),
-    Voice("Violin", VIOLIN, "string"),
-    Voice("Viola", VIOLA, "string"),
-    Voice("Cello", CELLO, "string"),
-    Voice("Pizzicato", PIZZICATO, "string"),
-    Voice("String Ensemble", STRINGS, "string"),
-    Voice("Trumpet", TRUMPET, "brass"),
-    *(Voice(f"{name}, soft", program, "string") for name, program in (("Violin", VIOLIN), ("Cello", CELLO))),
+PROFILES = [
+    Profile("Grand Piano", PIANO, "keyboard"),
+    Profile("Electric Piano", 4, "keyboard"),
+    Profile("Violin", VIOLIN, "string"),
+    Profile("Viola", VIOLA, "string"),
+    Profile("Cello", CELLO, "string"),
+    Profile("Pizzicato", PIZZICATO, "string"),
+    Profile("String Ensemble", STRINGS, "string"),
+    Profile("Trumpet", TRUMPET, "brass"),
+    *(Profile(f"{name}, soft", program, "string") for name, program in (("Violin", VIOLIN), ("Cello", CELLO))),
 ]
 
 
@@ -34,8 +34,8 @@ def song_for(*programs):
     return Song("song", tuple(Track(f"{p}", p, False, (Note(60, 100, 0.0, 1.0),)) for p in programs))
 
 
-def names(*programs, voices=VOICES):
-    return [voices[index].name for index, _ in cast(dict(enumerate(programs, start=1)), voices).values()]
+def names(*programs, profiles=PROFILES):
+    return [profiles[index].name for index, _ in cast(dict(enumerate(programs, start=1)), profiles).values()]
 
 
 def test_every_program_has_a_family_or_none():
@@ -70,18 +70,18 @@ def test_families_agree_with_the_bundled_checkpoint(model):
         ([47, 127], []),  # a drum and a gunshot
     ],
 )
-def test_a_track_gets_the_voice_of_its_program_or_a_neighbour(programs, expected):
+def test_a_track_gets_the_instrument_of_its_program_or_a_neighbour(programs, expected):
     assert names(*programs) == expected
 
 
-def test_a_voice_that_must_play_twice_is_the_one_that_plays_least():
+def test_an_instrument_that_must_play_twice_is_the_one_that_plays_least():
     played = names(*[PIANO] * 6)
     assert sorted(played) == ["Electric Piano"] * 3 + ["Grand Piano"] * 3
 
 
 def test_reasons_are_sentences():
     programs = {1: PIANO, 2: PIANO, 3: TRUMPET, 4: TRUMPET, 5: BASS}
-    whys = {track: why for track, (_, why) in cast(programs, VOICES).items()}
+    whys = {track: why for track, (_, why) in cast(programs, PROFILES).items()}
     assert whys == {
         1: "it is the program that the track asks for",
         2: "it is the nearest neighbour of Grand Piano, which plays track 1",
@@ -91,10 +91,10 @@ def test_reasons_are_sentences():
     }
 
 
-def test_voices_without_a_program_are_cast_by_their_family():
-    voices = [Voice("Glass"), Voice("Fiddle", None, "string")]
-    assert names(VIOLIN, voices=voices) == ["Fiddle"]
-    assert names(PIANO, voices=voices) == []
+def test_instruments_without_a_program_are_cast_by_their_family():
+    profiles = [Profile("Glass"), Profile("Fiddle", None, "string")]
+    assert names(VIOLIN, profiles=profiles) == ["Fiddle"]
+    assert names(PIANO, profiles=profiles) == []
 
 
 class TestAssign:

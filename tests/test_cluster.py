@@ -247,9 +247,7 @@ def test_ctrl_c_ends_the_workers_keeps_what_is_done_and_says_how_to_go_on(songs,
             os.killpg(begun.pid, signal.SIGKILL)
     before, left = contents(out), 8 - len(contents(out))
     assert begun.returncode == 130
-    said = re.fullmatch(
-        r"error: it was interrupted: (\d) scores? of 8 left; the same command goes on from here\n", error
-    )
+    said = re.fullmatch(r"error: interrupted: (\d) scores? of 8 left; the same command continues from here\n", error)
     assert said, error
     assert left <= int(said[1]) <= 8  # what was done in the last moment, nobody has been told
     assert not psutil.pid_exists(worker) or psutil.Process(worker).status() == psutil.STATUS_ZOMBIE

@@ -183,11 +183,11 @@ def test_whatever_is_heard_has_finite_numbers(kind, pitch):
     ("wave", "pitch", "message"),
     [
         (np.zeros(4 * RATE), 60, "the note is silent"),
-        (np.full(4 * RATE, np.nan), 60, "not numbers"),
-        (np.ones(1), 60, "too short to describe; 0.5 s are needed"),
+        (np.full(4 * RATE, np.nan), 60, "not finite numbers"),
+        (np.ones(1), 60, "too short to describe; it needs at least 0.5 s"),
         (np.zeros(0), 60, "too short"),
         (np.ones((4 * RATE, 2)), 60, "one channel"),
-        (tone(60), 12, "MIDI number from 21 to 108, not 12"),
+        (tone(60), 12, "pitch is 12; it must be a MIDI pitch from 21 to 108"),
     ],
 )
 def test_what_cannot_be_described_is_said_in_a_sentence(wave, pitch, message):

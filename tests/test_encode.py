@@ -35,7 +35,7 @@ def test_what_is_above_full_scale_is_cut_off_and_does_not_wrap(kind):
 
 def test_mp3_has_two_channels_at_most():
     assert audio.encode(tone(2), "mp3")[1] == "MP3, 16000 Hz, 64 kbit/s, stereo"
-    with pytest.raises(ValueError, match="3 channels, and MP3 has two at most"):
+    with pytest.raises(ValueError, match="3 channels, but MP3 has at most two"):
         audio.encode(tone(3), "mp3")
 
 

@@ -133,7 +133,7 @@ def test_all_of_it_or_nothing(clip, tmp_path, monkeypatch):
 def test_mistakes_are_found_before_anything_is_played(clip, tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "folder.zip").mkdir()
-    with pytest.raises(NotADirectoryError, match="file is a file, and a folder is to be there"):
+    with pytest.raises(NotADirectoryError, match="file is a file; it must be a folder"):
         export.stems(clip, tmp_path / "file", None)
     with pytest.raises(NotADirectoryError, match="file is a file"):
         export.project(clip, tmp_path / "file", None)
@@ -143,7 +143,7 @@ def test_mistakes_are_found_before_anything_is_played(clip, tmp_path):
         export.stems(clip, tmp_path / "stems", OtherPlayer())
     bare = audio.Audio(clip.samples, RATE)
     for make in (export.stems, export.project, export.midi):
-        with pytest.raises(ValueError, match="does not say how it was made"):
+        with pytest.raises(ValueError, match="has no report on how it was made"):
             make(bare, tmp_path / "song.mid")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.zip"]
 

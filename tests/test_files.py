@@ -210,7 +210,7 @@ def test_a_file_that_comes_out_short_is_noticed(tmp_path, monkeypatch):
 
     write = soundfile.SoundFile.write
     monkeypatch.setattr(soundfile.SoundFile, "write", lambda self, data: write(self, data[:-1]))
-    with pytest.raises(OSError, match="read back whole"):
+    with pytest.raises(OSError, match="gives incomplete data"):
         audio.write(Audio(np.zeros(1000, np.float32), 16000), tmp_path / "a.flac")
     assert there(tmp_path) == []
 
@@ -305,7 +305,7 @@ def test_a_folder_is_filled_after_all_is_made_and_with_the_last_file_last(tmp_pa
     fill(folder, last="a.txt")
     assert moved[-3:] == ["c.txt", "z.txt", "a.txt"]
     (tmp_path / "file").touch()
-    with pytest.raises(NotADirectoryError, match="is a file, and a folder is to be there"):
+    with pytest.raises(NotADirectoryError, match="is a file; it must be a folder"):
         fill(tmp_path / "file")
 
 

@@ -105,14 +105,14 @@ def test_what_is_there_is_kept_and_the_last_clip_has_the_plain_name(tmp_path, ca
     (tmp_path / "generated_clip 2.wav").write_bytes(b"mine")
     assert run(*flags, "--seed", 1) == 0
     first = (tmp_path / "generated_clip.wav").read_bytes()
-    assert "was there already" not in capsys.readouterr().out
+    assert "was renamed" not in capsys.readouterr().out
     assert run(*flags, "--seed", 2) == 0
-    assert "generated_clip.wav was there already; it is now generated_clip 3.wav" in capsys.readouterr().out
+    assert "generated_clip.wav was renamed to generated_clip 3.wav" in capsys.readouterr().out
     assert (tmp_path / "generated_clip 2.wav").read_bytes() == b"mine"
     assert (tmp_path / "generated_clip 3.wav").read_bytes() == first != (tmp_path / "generated_clip.wav").read_bytes()
     assert (tmp_path / "generated_clip 3.json").is_file()
     assert run(*flags, "--seed", 1, "--overwrite") == 0
-    assert "was there already" not in capsys.readouterr().out
+    assert "was renamed" not in capsys.readouterr().out
     assert (tmp_path / "generated_clip.wav").read_bytes() == first
     assert len(list(tmp_path.iterdir())) == 5
 
@@ -194,7 +194,7 @@ def test_mistakes_get_one_sentence_and_a_status(tmp_path, capsys, empty_score, m
     mistakes = {
         "no such file": ["--ckpt_dir", TINY, "--midi_file", tmp_path / "none.mid"],
         "not a MIDI file": ["--ckpt_dir", TINY, "--midi_file", tmp_path / "text.mid"],
-        "holds no notes": ["--ckpt_dir", TINY, "--midi_file", empty_score],
+        "has no notes": ["--ckpt_dir", TINY, "--midi_file", empty_score],
         "no checkpoint in": ["--ckpt_dir", tmp_path / "folder", "--midi_file", MELODY],
         "does not match its experiment.json": ["--ckpt_dir", misshapen, "--midi_file", MELODY],
         "acoustic_only": ["--checkpoint", "acoustic_onyl", "--midi_file", MELODY],
@@ -202,19 +202,19 @@ def test_mistakes_get_one_sentence_and_a_status(tmp_path, capsys, empty_score, m
         "--batch_size": ["--ckpt_dir", TINY, "--batch_size", 0],
         "--secs_per_instrument": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--secs_per_instrument", 0],
         "--seed": ["--ckpt_dir", TINY, "--seed", -1],
-        "takes none of the other choices": [
+        "cannot be combined with other settings": [
             "--ckpt_dir", TINY, "--midi_file", MELODY, "--faithful", "--drums", "synth",
         ],
         "sample_rate is 8000": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--sample_rate", 8000],
-        "for a score": ["--ckpt_dir", TINY, "--output", tmp_path / "x.wav"],
-        "are for a score": ["--ckpt_dir", TINY, "--stems", tmp_path / "stems"],
+        "--output, --instruments, --stems and --midi_played need": ["--ckpt_dir", TINY, "--output", tmp_path / "x.wav"],
+        "need a score": ["--ckpt_dir", TINY, "--stems", tmp_path / "stems"],
         "it must end in .mid or .midi": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--midi_played", "x.wav"],
         "nothing can be written to": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--stems", tmp_path / "text.mid"],
         "must end in": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "x.aac"],
         "is a folder": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "a.wav"],
         "text.mid is a file": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--output", tmp_path / "text.mid" / "x.wav"],
         "no instruments at": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--instruments", tmp_path / "none.json"],
-        "have no names": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--instruments", "Cello"],
+        "has no named instruments": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--instruments", "Cello"],
         "leave out --instruments": [
             "--ckpt_dir", TINY, "--midi_file", MELODY, "--faithful", "--instruments", "Cello",
         ],

@@ -321,7 +321,7 @@ def test_silent_server(site, name, monkeypatch):
         (404, FileNotFoundError, r"the server does not have acoustic_only \(HTTP 404\) at http://127"),
         (403, PermissionError, "refuses"),
         (503, OSError, r"HTTP 503.*try again later"),
-        (416, OSError, "not asked for"),
+        (416, OSError, "not requested"),
     ],
 )
 def test_refusals(site, name, home, status, kind, match):

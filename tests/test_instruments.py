@@ -108,7 +108,12 @@ def test_timeline_stops_at_its_instruments_and_stays_at_the_ends(bank):
 
 @pytest.mark.parametrize(
     ("at", "message"),
-    [([0, 1], "as many times"), ([0, 1, 1], "must rise"), ([0, 2, 1], "must rise"), ([0, 1, np.nan], "rise")],
+    [
+        ([0, 1], "one time for each instrument"),
+        ([0, 1, 1], "must increase"),
+        ([0, 2, 1], "must increase"),
+        ([0, 1, np.nan], "must increase"),
+    ],
 )
 def test_timeline_refuses_bad_times(bank, at, message):
     with pytest.raises(ValueError, match=message):
@@ -116,7 +121,7 @@ def test_timeline_refuses_bad_times(bank, at, message):
 
 
 def test_timeline_refuses_instruments_of_two_models(bank):
-    with pytest.raises(ValueError, match="one model"):
+    with pytest.raises(ValueError, match="must all belong to one model"):
         Timeline([bank[0], Instrument("other", bank[1].z, "x", "y")], at=[0, 1])
 
 
@@ -149,9 +154,9 @@ def test_a_morphing_timeline_is_not_held(bank):
 
 def test_steps_refuse_what_a_timeline_does(bank):
     assert not Timeline.steps(bank[:1], at=[3]).held  # nothing changes
-    with pytest.raises(ValueError, match=r"not 2 for 3"):
+    with pytest.raises(ValueError, match=r"it got 2 for 3"):
         Timeline.steps(bank[:3], at=[0, 1])
-    with pytest.raises(ValueError, match=r"must rise, unlike \[0.0, 2.0, 2.0\]"):
+    with pytest.raises(ValueError, match=r"must increase; they are \[0.0, 2.0, 2.0\]"):
         Timeline.steps(bank[:3], at=[0, 2, 2])
 
 
@@ -212,9 +217,9 @@ def test_a_square_refuses_what_is_none(bank):
     with pytest.raises(ValueError, match="has four corners, not 3"):
         instruments.blend_square(bank[:3], 0, 0)
     for x, y in [(-0.1, 0), (0, 1.1), (np.nan, 0)]:
-        with pytest.raises(ValueError, match="x and y from 0 to 1"):
+        with pytest.raises(ValueError, match="x and y must be from 0 to 1"):
             instruments.blend_square(bank, x, y)
-    with pytest.raises(ValueError, match="the corners of a square must belong to one model"):
+    with pytest.raises(ValueError, match="the corners of a square must all belong to one model"):
         instruments.blend_square([*bank[:3], Instrument("other", bank[3].z, "x", "y")], 0, 0)
 
 
@@ -355,7 +360,7 @@ def test_half_a_character_in_a_name_is_saved(tmp_path):
 
 def test_a_timeline_draws_no_more_instruments_than_memory_holds():
     for timeline in (Timeline.random, Timeline.original):
-        with pytest.raises(ValueError, match="a timeline can draw 10,000"):
+        with pytest.raises(ValueError, match="a random timeline can have 10,000"):
             timeline(Latents(), 60.0, 0, 1e-7)
 
 

@@ -77,14 +77,14 @@ CHANGES = {
 def test_of_too_many_changes_the_first_are_read(load, monkeypatch, change):
     monkeypatch.setattr(reading, "MAX_CHANGES", 10)
     song = load(NOTE + change * 12)
-    assert song.remarks == ("2 changes of controllers, programs or tempo after the first 10, passed over",)
+    assert song.remarks == ("2 changes of controllers, programs or tempo after the first 10, ignored",)
     assert load(NOTE + change * 10).remarks == ()
 
 
 def test_a_message_to_all_channels_counts_as_one_to_each(load, monkeypatch):
     monkeypatch.setattr(reading, "MAX_CHANGES", 40)
     song = load(NOTE + b"\0\xf0\x05\x7e\x7f\x09\x01\xf7" * 3)
-    assert song.remarks == ("1 change of controllers, programs or tempo after the first 40, passed over",)
+    assert song.remarks == ("1 change of controllers, programs or tempo after the first 40, ignored",)
 
 
 def test_controllers_that_nobody_reads_are_no_changes(load, monkeypatch):
@@ -189,7 +189,7 @@ def test_more_bent_notes_than_can_be_played_are_refused():
     """Each takes its release, however short it is cut."""
     most = limits.MAX_TOTAL_DURATION / (0.3 * 4 * limits.BENDING)
     assert len(planned(bent(int(0.99 * most), 0.01))) > 0
-    with pytest.raises(ValueError, match="bends 10,100 notes, which takes too long; controllers=False plays them"):
+    with pytest.raises(ValueError, match="bends 10,100 notes, which would take too long; use controllers=False"):
         planned(bent(int(1.01 * most), 0.01))
 
 
@@ -256,7 +256,7 @@ def test_more_notes_than_can_be_played_are_refused_before_they_are_planned(monke
     song = song_of(*(Note(60, 90, 0.1 * i, 1.0) for i in range(4)))
     assert render.render(Stub(), midi.excerpt(song, 0.0, 0.25), ONE, progress=False).report.rendered == 3
     monkeypatch.setattr(rendering, "plan", None)  # it is not called
-    with pytest.raises(ValueError, match="has 4 notes to play and a clip can have 3; mute some of its tracks"):
+    with pytest.raises(ValueError, match="has 4 notes to play, but a clip can have only 3; mute some of its tracks"):
         render.render(Stub(), song, ONE, progress=False)
 
 
@@ -361,7 +361,7 @@ def untouched(monkeypatch):
 
 TOO_MUCH = (
     r"has more sound in .* than the soundfont player can play in a few minutes; "
-    r"take a part of it, with midi\.excerpt, or fewer tracks"
+    r"take an excerpt with midi\.excerpt, or fewer tracks"
 )
 
 
@@ -373,7 +373,7 @@ def many(count, is_drum=False):
 def test_a_reference_that_takes_too_long_is_refused_before_anything_is_played(untouched):
     with pytest.raises(ValueError, match=TOO_MUCH):
         soundfont.reference(many(10))
-    with pytest.raises(ValueError, match=r"lasts 3\.0 h and a clip can have 2; take a part of it"):
+    with pytest.raises(ValueError, match=r"lasts 3\.0 h, but a clip can last only 2 h; take an excerpt"):
         soundfont.reference(song_of(Note(60, 64, 0.0, 3 * 3600.0)))
 
 

@@ -264,14 +264,14 @@ def test_an_interrupt_says_how_to_go_on(shell, songs, out, capsys, monkeypatch):
     ))  # fmt: skip
     assert shell(songs, "--seed", 1) == 130
     error = capsys.readouterr().err
-    assert "it was interrupted: 3 scores of 4 left; the same command goes on from here" in error
+    assert "interrupted: 3 scores of 4 left; the same command continues from here" in error
     assert [row["clip"] for row in table(out)] == ["a.wav"]
 
 
 def test_a_full_disk_is_one_sentence(shell, songs, out, capsys, monkeypatch):
     monkeypatch.setattr(audio, "write", full("b.wav"))
     assert shell(songs) == 1
-    assert "is full: 3 scores of 4 left; the same command goes on from here" in capsys.readouterr().err
+    assert "is full: 3 scores of 4 left; the same command continues from here" in capsys.readouterr().err
 
 
 def test_stems_go_to_a_folder_for_each_song(shell, out, tmp_path):
@@ -281,12 +281,12 @@ def test_stems_go_to_a_folder_for_each_song(shell, out, tmp_path):
 
 def test_what_makes_no_sense_for_many_is_one_sentence(shell, songs, out, capsys, tmp_path):
     mistakes = {
-        "--midi_file is for one score": [songs, "--midi_file", SMALL],
-        "--output is for one score": [songs, "--output", tmp_path / "a.wav"],
-        "--midi_played is for one score": [songs, "--midi_played", tmp_path / "a.mid"],
+        "--midi_file is for a single score": [songs, "--midi_file", SMALL],
+        "--output is for a single score": [songs, "--output", tmp_path / "a.wav"],
+        "--midi_played is for a single score": [songs, "--midi_played", tmp_path / "a.mid"],
         "--format is for many scores": ["--midi_file", SMALL, "--format", "mp3"],
         "--batch_size is 0": [songs, "--batch_size", 0],
-        "--stems goes to a folder": [songs, "--stems", tmp_path, "--scheduler", "tcp://127.0.0.1:1"],
+        "--stems needs a folder": [songs, "--stems", tmp_path, "--scheduler", "tcp://127.0.0.1:1"],
         "there is no such file or folder": [tmp_path / "none"],
     }
     for sentence, flags in mistakes.items():
@@ -311,7 +311,7 @@ def test_files_of_something_else_are_not_replaced(shell, songs, out, capsys, nam
     out.mkdir()
     (out / name).write_text(text)
     assert shell(songs) == 1
-    assert f"holds {name} of something else: name another --output_dir" in capsys.readouterr().err
+    assert f"contains a {name} that is not from such a run; choose another --output_dir" in capsys.readouterr().err
     assert [(path.name, path.read_text()) for path in out.iterdir()] == [(name, text)]
 
 

@@ -136,7 +136,7 @@ def test_other_files_get_one_sentence(tmp_path, content, message):
 
 
 def test_beats_without_a_length(save):
-    with pytest.raises(ValueError, match="its beats have no length"):
+    with pytest.raises(ValueError, match="its ticks per quarter note are 0"):
         midi.load(save(note(0), ticks_per_beat=0))
 
 
@@ -146,7 +146,7 @@ def test_a_pause_of_more_bytes_than_a_pause_has(save):
     longer = content.replace(b"\x00\x90", b"\xff" * 200 + b"\x7f\x90", 1)
     length = int.from_bytes(content[18:22], "big") + 200
     path.write_bytes(longer[:18] + length.to_bytes(4, "big") + longer[22:])
-    with pytest.raises(ValueError, match="is a damaged MIDI file: no note stands before the damage"):
+    with pytest.raises(ValueError, match="is a damaged MIDI file: there is no note before the damage"):
         midi.load(path)
 
 
@@ -159,7 +159,7 @@ def test_a_million_bytes_behind_a_file(save):
 def test_too_many_tracks(save, monkeypatch):
     path = save(note(0), note(0), note(0))
     monkeypatch.setattr(loading, "MAX_TRACKS", 2)
-    with pytest.raises(ValueError, match="has 3 tracks; 2 can be read"):
+    with pytest.raises(ValueError, match="has 3 tracks; the maximum is 2"):
         midi.load(path)
 
 
@@ -170,14 +170,14 @@ def test_too_large_a_file(save, monkeypatch):
 
 
 def test_a_file_without_notes(save):
-    with pytest.raises(ValueError, match="holds no notes"):
+    with pytest.raises(ValueError, match="has no notes"):
         midi.load(save(tempo(0, 100)))
 
 
 def test_a_file_that_claims_centuries(save):
     six_hours = 6 * 3600 * 1000
     assert midi.load(save(note(0, length=six_hours))).duration == six_hours / 1000
-    with pytest.raises(ValueError, match="claims to last 7 hours"):
+    with pytest.raises(ValueError, match="would last 7 hours"):
         midi.load(save(note(0, length=six_hours * 7 // 6)))
 
 
@@ -642,7 +642,7 @@ def test_excerpt_cuts_and_moves(song):
     times = [(note.pitch, note.start, note.end) for note in part.notes]
     assert times == [(60, 0.0, pytest.approx(0.45)), (64, pytest.approx(0.45), 1.45), (36, 0.0, pytest.approx(0.05))]
     assert len(midi.excerpt(song, 2.0).tracks) == 1
-    with pytest.raises(ValueError, match="end must lie after start"):
+    with pytest.raises(ValueError, match="start must be at least 0 and before end"):
         midi.excerpt(song, 2.0, 1.0)
 
 

@@ -144,13 +144,13 @@ def test_a_range_of_the_wheel_that_is_set_later(kind):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"pitch": 200}, "note 1 of the NoteSequence has pitch 200; it lies between 0 and 127"),
-        ({"velocity": 0}, "note 1 of the NoteSequence has velocity 0; it lies between 1 and 127"),
-        ({"program": 128}, "event 1 of the NoteSequence has program 128; it lies between 0 and 127"),
-        ({"start_time": 2.0}, "note 1 of the NoteSequence ends at 1 s and begins at 2"),
-        ({"end_time": float("nan")}, "note 1 of the NoteSequence stands at nan s"),
-        ({"start_time": -1.0}, "note 1 of the NoteSequence stands at -1 s"),
-        ({"end_time": 1e9}, "note 1 of the NoteSequence stands at 1e"),
+        ({"pitch": 200}, "note 1 of the NoteSequence has pitch 200; it must be from 0 to 127"),
+        ({"velocity": 0}, "note 1 of the NoteSequence has velocity 0; it must be from 1 to 127"),
+        ({"program": 128}, "event 1 of the NoteSequence has program 128; it must be from 0 to 127"),
+        ({"start_time": 2.0}, "note 1 of the NoteSequence begins at 2 s but ends at 1 s"),
+        ({"end_time": float("nan")}, "note 1 of the NoteSequence is at nan s"),
+        ({"start_time": -1.0}, "note 1 of the NoteSequence is at -1 s"),
+        ({"end_time": 1e9}, "note 1 of the NoteSequence is at 1e"),
     ],
 )
 def test_numbers_out_of_range(kind, values, message):
@@ -161,7 +161,7 @@ def test_numbers_out_of_range(kind, values, message):
 def test_tempos_out_of_range(kind):
     sequence = one_note(kind)
     sequence.tempos.add(time=0.0, qpm=0.0)
-    with pytest.raises(ValueError, match="a tempo of 0; it lies above 0"):
+    with pytest.raises(ValueError, match="a tempo of 0; it must be above 0"):
         midi.from_note_sequence(sequence)
 
 
@@ -175,9 +175,9 @@ def test_more_than_can_be_read(kind, monkeypatch):
     from helpers.midi import note_sequences
 
     for limit, message in (
-        ("MAX_NOTES", "has 1 notes; 0 can be read"),
-        ("MAX_CHANGES", "has 1 changes of controllers or tempo; 0 can be read"),
-        ("MAX_TRACKS", "has 1 tracks; 0 can be read"),
+        ("MAX_NOTES", "has 1 notes; the maximum is 0"),
+        ("MAX_CHANGES", "has 1 changes of controllers or tempo; the maximum is 0"),
+        ("MAX_TRACKS", "has 1 tracks; the maximum is 0"),
     ):
         sequence = one_note(kind)
         sequence.control_changes.add()
@@ -188,9 +188,9 @@ def test_more_than_can_be_read(kind, monkeypatch):
 
 
 def test_what_is_no_sequence(kind):
-    with pytest.raises(ValueError, match="a str is no NoteSequence"):
+    with pytest.raises(ValueError, match="a str is not a NoteSequence"):
         midi.from_note_sequence("tune.mid")
-    with pytest.raises(ValueError, match="the NoteSequence holds no notes"):
+    with pytest.raises(ValueError, match="the NoteSequence has no notes"):
         midi.from_note_sequence(kind())
 
 

@@ -67,7 +67,7 @@ def test_tracks_are_meant_by_number_name_or_program(parts, expected):
 
 @pytest.mark.parametrize("key", ["Tuba", 0, 5, "program 12", 1.5])
 def test_a_key_that_means_no_track_is_refused(key):
-    with pytest.raises(ValueError, match=r"has no track .*; it has 1 'Flute', 2 'Melody'"):
+    with pytest.raises(ValueError, match=r"has no track .*; its tracks are 1 'Flute', 2 'Melody'"):
         players({key: A})
 
 
@@ -94,9 +94,9 @@ def test_named_instruments_are_drawn_without_repeats_while_they_last():
 
 
 def test_instruments_of_another_model_are_refused():
-    with pytest.raises(ValueError, match="made for violins; on stub it is another sound"):
+    with pytest.raises(ValueError, match="made for violins; stub would give a different sound"):
         resolve(Stub(), TRIO, {1: Instrument("one", np.ones(4), "violins", "abc")}, A)
-    with pytest.raises(ValueError, match="made for another model named stub; on stub it is another sound"):
+    with pytest.raises(ValueError, match="made for another model named stub; stub would give a different sound"):
         resolve(Stub(), TRIO, {1: Instrument("one", np.ones(4), "stub", "abc")}, A)
 
 
@@ -104,8 +104,8 @@ def test_instruments_of_another_model_are_refused():
     ("arguments", "message"),
     [
         ({"instrument": "Flute"}, "not by 'Flute'"),
-        ({"gain": 100.0}, "gain of 100.0 dB"),
-        ({"pan": 2.0}, "pan of 2.0"),
+        ({"gain": 100.0}, "gain is 100.0 dB"),
+        ({"pan": 2.0}, "pan is 2.0"),
         ({"pan": "left"}, "pan is 'left'; it must be a number"),
         ({"gain": None}, "gain is None; it must be a number"),
     ],
@@ -121,13 +121,13 @@ def test_a_part_checks_itself(arguments, message):
         ({"drums": "loud"}, "drums is 'loud'; it can be 'skip', 'synth'"),
         ({"pitch": "bend"}, "pitch is 'bend'"),
         ({"sustain": "on"}, "sustain is 'on'"),
-        ({"attack": -0.1}, "attack is -0.1; it lies between 0 and 30"),
+        ({"attack": -0.1}, "attack is -0.1; it must lie between 0 and 30"),
         ({"release": 31.0}, "release is 31.0"),
         ({"release": "long"}, "release is 'long'; it must be a number"),
         ({"velocity": True}, "velocity is True; it must be a number"),
         ({"velocity": float("nan")}, "velocity is nan"),
-        ({"loudness": 3.0}, "loudness is 3.0; it lies between -70 and 0"),
-        ({"resolution": 0.0}, "resolution is 0.0; it lies between 0.001 and 3600"),
+        ({"loudness": 3.0}, "loudness is 3.0; it must lie between -70 and 0"),
+        ({"resolution": 0.0}, "resolution is 0.0; it must lie between 0.001 and 3600"),
         ({"sample_rate": 8000}, "sample_rate is 8000; it can be None, 16000, 22050, 44100, 48000"),
         ({"stereo": "yes"}, "stereo is 'yes'"),
         ({"faithful": True, "drums": "synth"}, "faithful=True plays as the original does"),
@@ -284,7 +284,7 @@ def test_absurd_bends_stop_at_two_octaves():
     [
         (song_of(Note(38, 90, 0, 1), is_drum=True), {}, r"nothing to play: 1 drums \(drums='synth' plays them\)"),
         (song_of(Note(12, 90, 0, 1)), {"pitch": "drop"}, "nothing to play: 1 outside C1 to C6"),
-        (Song("s", ()), {}, "nothing to play: it holds no notes"),
+        (Song("s", ()), {}, "nothing to play: it has no notes"),
     ],
 )
 def test_nothing_to_play(song, choices, message):

@@ -556,7 +556,7 @@ def test_the_report_is_one_readable_table(band):
     assert "rendered   5 of 9 notes, from 5 distinct sounds" in text
     assert "folded     2 notes: C7 to C6 ×1, C0 to C1 ×1" in text
     assert "skipped    3 notes: drums (drums='synth' plays them)" in text
-    assert "looped     1 note held longer than the model's own, by repeating the steady part\n" in text
+    assert "looped     1 note longer than the model's, extended by repeating the steady part\n" in text
     assert "1  Lead   3/3  bass > lead" in text
     assert "3  Drums  0/3  left out" in text
     assert max(map(len, text.splitlines())) < 120
@@ -709,7 +709,7 @@ def test_every_value_of_a_report_is_checked(report_rows, tmp_path, place):
 def test_a_report_of_many_hours_is_refused_as_a_song_is(report_rows, tmp_path):
     path = tmp_path / "clip.json"
     path.write_text(json.dumps(replaced(report_rows, ("song", "tracks", 0, "notes", 0, 3), 9000)))
-    with pytest.raises(ValueError, match=r"lasts 2.5 h and a clip can have 2"):
+    with pytest.raises(ValueError, match=r"lasts 2.5 h, but a clip can last only 2 h"):
         render.reproduce(path, Stub())
 
 
@@ -746,7 +746,7 @@ def test_instruments_of_another_model_are_refused():
 
 
 def test_songs_of_many_hours_are_to_be_rendered_in_parts():
-    with pytest.raises(ValueError, match=r"lasts 2.5 h and a clip can have 2; take a part of it"):
+    with pytest.raises(ValueError, match=r"lasts 2.5 h, but a clip can last only 2 h; take an excerpt"):
         play(song_of(Note(60, 90, 0, 9000.0)))
 
 

@@ -36,19 +36,19 @@ def names(*parts, **how):
 
 class TestTexture:
     def test_a_line_has_one_voice_and_a_triad_three(self):
-        assert texture(TUNE).voices == pytest.approx(1)
-        assert texture(TRIAD).voices == pytest.approx(3)
+        assert texture(TUNE).polyphony == pytest.approx(1)
+        assert texture(TRIAD).polyphony == pytest.approx(3)
 
     def test_silence_does_not_count(self):
         later = chord(60, 64, 67, start=100.0, end=101.0)
-        assert texture(chord(60, 64, 67, end=1.0) + later).voices == pytest.approx(3)
+        assert texture(chord(60, 64, 67, end=1.0) + later).polyphony == pytest.approx(3)
 
     def test_it_is_a_mean_over_time(self):
-        assert texture(chord(60, 64, end=1.0) + chord(60, start=1.0, end=4.0)).voices == pytest.approx(1.25)
+        assert texture(chord(60, 64, end=1.0) + chord(60, start=1.0, end=4.0)).polyphony == pytest.approx(1.25)
 
     def test_octaves_are_one_voice(self):
-        assert texture(chord(36, 48)).voices == pytest.approx(1)
-        assert texture(chord(36, 48, 55)).voices == pytest.approx(2)
+        assert texture(chord(36, 48)).polyphony == pytest.approx(1)
+        assert texture(chord(36, 48, 55)).polyphony == pytest.approx(2)
 
     def test_long_notes_count_for_more_of_the_pitch(self):
         assert texture((Note(60, 90, 0, 1), Note(72, 90, 1, 4))).pitch == pytest.approx(69)

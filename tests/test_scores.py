@@ -89,7 +89,7 @@ def test_a_folder_that_cannot_be_read_is_in_the_list_with_its_fault(songs, monke
 def test_what_is_no_file_has_a_fault(tmp_path):
     os.mkfifo(tmp_path / "pipe.mid")
     (score,) = scores.find([tmp_path])
-    assert score.fault == "it is no file"
+    assert score.fault == "it is not a file"
 
 
 def test_a_file_too_large_is_not_read(tmp_path):
@@ -111,5 +111,5 @@ def test_nothing_found_is_one_sentence(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="more than 1 scores"):
         names(tmp_path)
     monkeypatch.setattr(scores, "MAX_ENTRIES", 1)
-    with pytest.raises(ValueError, match="holds more than 1 files"):
+    with pytest.raises(ValueError, match="has more than 1 files"):
         names(tmp_path)

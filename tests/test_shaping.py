@@ -129,7 +129,7 @@ def test_the_beginning_is_left_as_it_is():
 
 
 def test_a_short_wave_has_no_loop():
-    with pytest.raises(ValueError, match=r"needs 2.9 s"):
+    with pytest.raises(ValueError, match=r"needs at least 2.9 s"):
         find_loop(np.zeros(RATE))
 
 

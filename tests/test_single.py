@@ -48,10 +48,10 @@ def test_the_sample_rate_can_be_chosen():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"hold": 0}, "hold is 0; a note is held for more than 0 and up to 300 s"),
+        ({"hold": 0}, "hold is 0; it must be above 0 and at most 300 s"),
         ({"hold": float("nan")}, "hold is nan"),
-        ({"hold": 301}, "up to 300 s"),
-        ({"velocity": 0}, "velocity is 0; it lies between 1 and 127"),
+        ({"hold": 301}, "at most 300 s"),
+        ({"velocity": 0}, "velocity is 0; it must lie between 1 and 127"),
         ({"velocity": 128}, "velocity is 128"),
     ],
 )
@@ -61,7 +61,7 @@ def test_values_out_of_range_are_refused(arguments, message):
 
 
 def test_an_instrument_of_another_model_is_refused():
-    with pytest.raises(ValueError, match="'far' was made for violins; on stub it is another sound"):
+    with pytest.raises(ValueError, match="'far' was made for violins; stub would give a different sound"):
         render.note(Stub(), Instrument("far", np.ones(4), "violins", "abc"), 60)
     with pytest.raises(ValueError, match="'short' has a latent of 2 numbers; stub takes 4"):
         instruments.check_model(Instrument("short", [1.0, 2.0]), Stub())

@@ -127,8 +127,8 @@ def test_time_signatures_of_any_length(load, content, meters):
 
 
 @pytest.mark.parametrize(("counted", "sentence"), [
-    (3, "its head counts 3 tracks, and it has 2"), (1, "its head counts 1 track, and it has 2"),
-    (0, "its head counts 0 tracks, and it has 2"),
+    (3, "its header gives 3 tracks, but it has 2"), (1, "its header gives 1 track, but it has 2"),
+    (0, "its header gives 0 tracks, but it has 2"),
 ])  # fmt: skip
 def test_a_head_that_counts_other_tracks(load, counted, sentence):
     song = load(file(track(*SCALE), track(note(67)), counted=counted))
@@ -160,7 +160,7 @@ def test_tracks_that_claim_a_wrong_length(load, length):
 def test_status_bytes_that_are_not_for_files(load, stray):
     song = load(file(track(note(60), b"\0" + stray, note(62), note(64))))
     assert notes(song) == PLAYED
-    assert song.remarks == ("1 event with a status byte that is not for files",)
+    assert song.remarks == ("1 event with a status byte that is invalid in files",)
 
 
 def test_more_strays_than_any_file_has_are_damage(load):
@@ -187,12 +187,12 @@ def test_a_sysex_message_without_its_length(load):
 def test_several_files_one_behind_the_other(load):
     song = load(file(track(*SCALE)) + file(track(note(72))))
     assert notes(song) == PLAYED
-    assert song.remarks == ("another MIDI file stands after it, and is not played",)
+    assert song.remarks == ("another MIDI file follows, which is ignored",)
 
 
 def test_a_type_2_file(load):
     song = load(file(track(*SCALE), track(note(67)), kind=2))
-    assert "it is of type 2: its 2 tracks are pieces of their own, and are played at once" in song.remarks
+    assert "it is of type 2: its 2 tracks are separate pieces, but are played simultaneously" in song.remarks
     assert load(file(track(*SCALE), kind=2)).remarks == ()
 
 
@@ -226,13 +226,13 @@ def test_a_damaged_track_is_played_up_to_the_damage(load):
     file(track(b"\0\xff\x01\x7fx")),
 ])  # fmt: skip
 def test_nothing_but_damage(load, content):
-    with pytest.raises(ValueError, match="is a damaged MIDI file: no note stands before the damage"):
+    with pytest.raises(ValueError, match="is a damaged MIDI file: there is no note before the damage"):
         load(content)
 
 
 @pytest.mark.parametrize(("content", "why"), [
     (file()[:13], "it ends too early$"),
-    (b"MThd" + struct.pack(">IHHh", 5, 1, 1, 500) + b"nothing at all", "it ends too early, or holds no track$"),
+    (b"MThd" + struct.pack(">IHHh", 5, 1, 1, 500) + b"nothing at all", "it ends too early, or has no track$"),
 ])  # fmt: skip
 def test_a_file_without_a_track_says_so(load, content, why):
     with pytest.raises(ValueError, match=rf"is a damaged MIDI file: {why}"):
@@ -253,7 +253,7 @@ def test_macbinary(load):
     head = bytes([0, 8]) + b"tune.mid" + bytes(118)
     song = load(head + content + bytes(-len(content) % 128))
     assert notes(song) == PLAYED
-    assert song.remarks[0] == "a MacBinary head stands before it"
+    assert song.remarks[0] == "it has a MacBinary header"
 
 
 def test_bytes_before_the_file(load):
@@ -271,14 +271,14 @@ def test_packed_by_gzip(load):
 def test_packed_by_gzip_in_pieces(load):
     content = file(track(*SCALE))
     assert notes(load(gzip.compress(content[:20]) + gzip.compress(content[20:]) + b"more", "tune.mid.gz")) == PLAYED
-    with pytest.raises(ValueError, match="holds more than 8 MB"):
+    with pytest.raises(ValueError, match="has more than 8 MB"):
         load(gzip.compress(bytes(5 << 20)) * 2, "tune.mid.gz")
 
 
 def test_gzip_is_not_trusted(load):
-    with pytest.raises(ValueError, match="gzip cannot unpack it"):
+    with pytest.raises(ValueError, match="gzip cannot decompress it"):
         load(b"\x1f\x8b\x08" + bytes(30), "tune.mid.gz")
-    with pytest.raises(ValueError, match="holds more than 8 MB"):
+    with pytest.raises(ValueError, match="has more than 8 MB"):
         load(gzip.compress(bytes(50 << 20)), "tune.mid.gz")
     cut = gzip.compress(bytes(1000))[:-12]
     with pytest.raises(ValueError, match="not a MIDI file"):
@@ -333,5 +333,5 @@ def test_sysex_in_pieces_is_one_message():
 
 @pytest.mark.parametrize("content", [b"<!DOCTYPE html><html></html>", b"\n <HTML lang=en>", b"<!-- saved --><html>"])
 def test_a_web_page_says_that_it_is_one(content):
-    with pytest.raises(ValueError, match="is a web page and not a MIDI file: on that page, save the file itself"):
+    with pytest.raises(ValueError, match="is a web page, not a MIDI file: on that page, save the file itself"):
         smf.read(content, ".mid")

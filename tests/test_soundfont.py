@@ -203,5 +203,5 @@ def test_without_a_player_there_is_one_sentence(monkeypatch, before):
     if before:
         played(*before)  # whatever is remembered of it
     monkeypatch.setitem(sys.modules, "midirenderer", None)  # makes importing it fail
-    with pytest.raises(ImportError, match="no soundfont player here: pip install midirenderer"):
+    with pytest.raises(ImportError, match="soundfont player is not installed: pip install midirenderer"):
         played(Note(38, 100, 0.0, 0.1))

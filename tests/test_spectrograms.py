@@ -20,7 +20,7 @@ from helpers.gansynth.config import Config
 
 RATE = 16000
 HELD = slice(20, -20)  # columns of a 4 s sine away from its ends
-TURNS_A_HERTZ = 2 * spectrograms.HOP / RATE  # half turns a hop
+TURNS_A_HERTZ = 2 * spectrograms.HOP / RATE  # half turns per hop
 IMAGES = {"style": "default", "savefig_kwargs": {"dpi": 50}, "tolerance": 12, "baseline_dir": "data/images"}
 
 
@@ -164,7 +164,7 @@ class TestEachPicture:
     @pytest.mark.parametrize("samples", [np.zeros(0), np.array([0.0, np.nan]), np.array([np.inf])])
     def test_nothing_to_draw_is_one_sentence(self, draw, samples):
         for clip in (Audio(samples.astype(np.float32), RATE), samples):
-            with pytest.raises(ValueError, match="nothing to draw"):
+            with pytest.raises(ValueError, match="cannot be drawn"):
                 draw(clip)
         assert not plt.get_fignums()
 
@@ -220,7 +220,7 @@ class TestRainbowgram:
 
 
 TIME, PITCH, HERTZ, LEVEL = "time (s)", "pitch", "frequency (Hz)", "level (dB)"
-ADVANCE, CENTS = "phase advance\n(half turns a hop)", "cents from the\nnearest semitone"
+ADVANCE, CENTS = "phase advance\n(half turns per hop)", "cents from the\nnearest semitone"
 
 
 def labels(ax, key=None):
@@ -262,7 +262,7 @@ class TestUnits:
         axes, _ = spectrograms.network_view(np.zeros((128, 1024, 2)), Config())
         level, advance = axes[0, 0].figure.axes[6:]
         assert level.get_ylabel() == LEVEL
-        assert advance.get_ylabel() == "instantaneous frequency (half turns a frame)"
+        assert advance.get_ylabel() == "instantaneous frequency (half turns per frame)"
         assert [ax.get_ylabel() for ax in axes[:, 0]] == [HERTZ] * 3
         assert [ax.get_xlabel() for ax in axes[-1]] == [TIME] * 2
 
@@ -349,7 +349,7 @@ class TestNetworkView:
         assert (strongest + 1) * 8000 / 1024 == pytest.approx(1000, abs=8)
 
     def test_another_shape_is_one_sentence(self):
-        with pytest.raises(ValueError, match=r"one note of this model is \(frames, 1024, 2\)"):
+        with pytest.raises(ValueError, match=r"a note of this model has \(frames, 1024, 2\)"):
             spectrograms.network_view(np.zeros((1, 128, 1024, 2)), Config())
 
 

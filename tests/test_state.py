@@ -504,7 +504,7 @@ CALLS = {
     "audio.resample": lambda g: audio.resample(g.clip, 44100),
     "audio.to_loudness": lambda g: audio.to_loudness(g.clip),
     "audio.write": lambda g: audio.write(g.clip, g.folder / "a.flac"),
-    "casting.cast": lambda g: casting.cast({1: 40}, [casting.Voice("Violin", 40, "string")]),
+    "casting.cast": lambda g: casting.cast({1: 40}, [casting.Profile("Violin", 40, "string")]),
     "casting.program_name": lambda g: casting.program_name(40),
     "folders.data": lambda g: folders.data(),
     "downloads.sha256_of": lambda g: downloads.sha256_of(g.file),

@@ -113,7 +113,7 @@ def test_the_pad_keeps_its_point(bank):
     assert pad._name.value == "blend 2"
     pad.x = 0.5
     pad.keep("velvet")
-    assert "another instrument is called &#x27;velvet&#x27;" in pad.message
+    assert "another instrument called &#x27;velvet&#x27;" in pad.message
     assert pad.corners == ["stub 1-0", "stub 1-10", "stub 1-20", "stub 1-30"]
 
 

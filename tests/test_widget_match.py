@@ -163,7 +163,7 @@ def test_no_upload_takes_the_place_of_another(mine, outputs):
     [
         (b"roses are red", "not a sound file"),
         (b"", "not a sound file"),
-        (b"<!doctype html><p>sign in", "is a web page and not a sound"),
+        (b"<!doctype html><p>sign in", "is a web page, not an audio file"),
         (wav(np.zeros(RATE)), "is silent"),
         (wav(tone(seconds=0.05)), "too short"),
     ],

@@ -96,7 +96,7 @@ def test_keep_goes_into_the_bank_of_all(steering, bank):
     assert steering._name.value == ""
     steering.amounts = {}
     steering.keep("mine")
-    assert "another instrument is called &#x27;mine&#x27;" in steering.message
+    assert "another instrument called &#x27;mine&#x27;" in steering.message
 
 
 def test_what_is_kept_can_be_steered_further(steering, turn, bank):

@@ -125,7 +125,7 @@ def test_another_instrument_of_the_same_name_is_not_taken_for_it(explore, bank):
     bank.keep(Instrument("stub 0-5", np.ones(4)))
     assert explore._plane.kept == []
     explore.keep("stub 0-5")
-    assert "another instrument is called &#x27;stub 0-5&#x27;" in explore.message
+    assert "another instrument called &#x27;stub 0-5&#x27;" in explore.message
 
 
 def test_nobody_has_been_chosen_yet(explore):
@@ -176,7 +176,7 @@ def test_an_unknown_word_is_one_sentence_and_darkens_what_was_lit(explore):
     explore.search("bright")
     assert explore._search.value == "bright"
     explore.search("brigt")
-    assert explore.message.startswith('<span class="gansynth-error" role="alert">nothing is known of &quot;brigt&quot;')
+    assert explore.message.startswith('<span class="gansynth-error" role="alert">&quot;brigt&quot; is not a known word')
     assert explore._plane.lit == []
     assert "atlas.find" not in explore.code()
 
@@ -260,7 +260,7 @@ def test_another_model_is_said_and_the_map_stays(explore, bank):
     explore.play("stub 0-7")
     assert explore.message == ""
     explore.keep("stub 0-7")
-    assert "was made for stub; on other it is another sound" in explore.message
+    assert "was made for stub; other would give a different sound" in explore.message
     bank.use(explore.atlas.model)
     assert explore._age.value == ""
     assert explore._plane.kept == [5]

@@ -90,7 +90,7 @@ def test_a_packed_score_is_kept_unpacked(kept):
     path = midi_sources.keep(gzip.compress(STUDY.read_bytes()), "a.mid.gz")
     assert path == kept / "a.mid"
     assert path.read_bytes() == STUDY.read_bytes()
-    with pytest.raises(ValueError, match=r"^a\.mid is damaged: gzip cannot unpack it"):
+    with pytest.raises(ValueError, match=r"^a\.mid is damaged: gzip cannot decompress it"):
         midi_sources.keep(b"\x1f\x8b\x08" + bytes(30), "a.mid.gz")
     (kept / "b.mid.gz").write_bytes(gzip.compress(STUDY.read_bytes()))
     assert [path.name for path in midi_sources.listing(kept)] == ["a.mid", "b.mid.gz"]
@@ -146,7 +146,7 @@ def test_download_says_what_is_wrong(site, kept):
         free.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{free.getsockname()[1]}/a.mid"
     for url, kind, match in [
-        (f"{site.url}/page", ValueError, "/page is a web page and not a MIDI file: copy the link of the file itself"),
+        (f"{site.url}/page", ValueError, "/page is a web page, not a MIDI file: copy the link of the file itself"),
         (f"{site.url}/none", OSError, "HTTP 404"),
         (f"{site.url}/round", ConnectionError, "redirects too often"),
         (f"{site.url}/file", ConnectionError, "cannot be reached"),

@@ -1,11 +1,11 @@
-"""A MIDI file as plain values: a `Song` of tracks of notes and controllers, a filter or two, and a piano roll.
+"""Read and write MIDI files as plain values: a `Song` of tracks with notes and controllers, and a piano roll.
 
     song = midi.load("data/midi/bach_prelude.mid")
     midi.plot(midi.excerpt(song, 0, 12))
 
-`smf` reads the bytes of a file, `modes` knows which channels play drums, `charsets` guesses the encoding of names,
-`reading` makes notes of events, and `loading` puts them together; `song` is what comes of it, and `writing` makes a
-file of that again. `note_sequences` speaks with Magenta's tools.
+`smf` parses the bytes of a file into events, `modes` determines which channels play drums, `charsets` guesses the
+encoding of names, `reading` turns events into notes, and `loading` combines them. `song` defines the result and
+`writing` saves it as a file. `note_sequences` converts to and from the format of Magenta's tools.
 
 Notebook: 03_midi.
 """

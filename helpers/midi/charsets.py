@@ -1,7 +1,7 @@
-"""Text of unknown encoding, such as the names in MIDI files: UTF-8, Japanese, Russian or Western European?
+"""Guess the encoding of short texts, such as names in MIDI files: UTF-8, Japanese, Russian or Western European.
 
-A file does not say which, and its names are too short for libraries that go by the frequency of letters:
-charset-normalizer reads "Köln" as Russian, and "Бас" as Japanese. But read in a wrong encoding, words look impossible.
+MIDI files do not state the encoding, and their names are too short for libraries that use letter frequencies:
+charset-normalizer reads "Köln" as Russian, and "Бас" as Japanese. But in the wrong encoding, words look impossible.
 
 Notebook: 03_midi.
 """
@@ -13,9 +13,9 @@ import unicodedata
 from collections.abc import Iterable
 
 WESTERN = "cp1252"
-RUSSIAN = ("cp1251", "koi8-r")  # each has the other's small letters for capitals
-CANDIDATES = (WESTERN, "cp932", *RUSSIAN)  # of equally good ones the first is taken
-MAX_BYTES = 1 << 16  # that are looked at
+RUSSIAN = ("cp1251", "koi8-r")  # read as the other one, small letters become capitals and vice versa
+CANDIDATES = (WESTERN, "cp932", *RUSSIAN)  # the first wins a tie
+MAX_BYTES = 1 << 16  # bytes of text that are examined
 
 _WORD = re.compile(r"[^\W\d_]+")
 _TYPOGRAPHY = {
@@ -23,15 +23,15 @@ _TYPOGRAPHY = {
     "koi8-r": frozenset("©°·"),
     WESTERN: frozenset("©®™«»“”„‘’–—…•°ªº¡¿€£§"),
 }
-_OTHER_CYRILLIC = frozenset("ЁёЄєІіЇїҐґЎў")  # Russian's ё, Ukrainian and Belarusian letters
-_HALF_WIDTH = 0.25  # how odd a narrow katakana is: few texts have them, and those have nothing else
+_OTHER_CYRILLIC = frozenset("ЁёЄєІіЇїҐґЎў")  # letters outside А to я: Russian ё, Ukrainian and Belarusian letters
+_HALF_WIDTH = 0.25  # oddness of a half-width katakana; few texts have them, but those consist of them
 
 
 def guess(texts: Iterable[bytes]) -> str:
-    """The encoding of texts that belong together, as far as they are not UTF-8.
+    """Guess the common encoding of several texts, ignoring those in UTF-8.
 
     Args:
-      texts: such as all names in a file; the more there are, the better the guess.
+      texts: the texts, such as all names in a file; the guess is better with more of them.
 
     Returns:
       The name of a codec.
@@ -41,7 +41,7 @@ def guess(texts: Iterable[bytes]) -> str:
 
 
 def decoded(text: bytes, encoding: str) -> str:
-    """A text that is UTF-8 or else has the encoding that was guessed."""
+    """Decode a text as UTF-8 or, if that is not possible, in the given encoding."""
     return text.decode("utf-8") if _is_utf8(text) else text.decode(encoding, "replace")
 
 
@@ -54,7 +54,7 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def _oddness(sample: bytes, encoding: str) -> float:
-    """How many places of a text are almost impossible in the languages that have the encoding."""
+    """The number of places in a text that are almost impossible in the languages of an encoding."""
     text = sample.decode(encoding, "replace")
     odd = 3.0 * text.count("\ufffd")
     if encoding == "cp932":
@@ -71,11 +71,11 @@ def _odd_in_japanese(character: str) -> float:
         return _HALF_WIDTH
     code = character.encode("cp932", "replace")
     is_rare = unicodedata.category(character) == "Co" or not b"\x81\x40" <= code <= b"\x98\x72"
-    return float(is_rare)  # kanji after the first level, and what Unicode does not know
+    return float(is_rare)  # kanji beyond the first level, and private-use characters
 
 
 def _is_odd_in_russian(word: str) -> bool:
-    """A word is all Cyrillic or all Latin, with capitals throughout or at its beginning alone."""
+    """Russian words are all Cyrillic or all Latin, with capitals throughout or only at the beginning."""
     own = [c for c in word if not c.isascii()]
     if not own:
         return False
@@ -83,7 +83,7 @@ def _is_odd_in_russian(word: str) -> bool:
 
 
 def _is_odd_in_the_west(word: str) -> bool:
-    """Most letters of a word are of the plain alphabet."""
+    """In Western words, at least half of the letters are ASCII, with capitals throughout or only at the beginning."""
     own = sum(not c.isascii() for c in word)
     return own > 0 and len(word) > 1 and (2 * own > len(word) or not _is_cased(word))
 

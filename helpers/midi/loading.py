@@ -1,4 +1,4 @@
-"""From a MIDI file, whole, odd or damaged, to a `Song`.
+"""Load a MIDI file, even an irregular or damaged one, as a `Song`.
 
 Notebook: 03_midi.
 """
@@ -18,23 +18,24 @@ from .song import Song
 
 @in_one_line
 def load(path: str | os.PathLike) -> Song:
-    """Read a Standard MIDI File.
+    """Load a Standard MIDI File.
 
-    A track is what one channel of one of the file's tracks plays with one program, in the order in which their first
-    notes end. Its controllers are those of its own track or, where that sets none, of its channel elsewhere in the
-    file. Tempo changes count wherever they stand.
+    A track of the song has the notes of one channel in one of the file's tracks with one program. Tracks are in the
+    order in which their first notes end. Controllers are those of the file's track or, if it sets none, of its channel
+    in other tracks. Tempo changes count in all tracks.
 
-    Damaged files are played as far as they go, and files of other shapes as players do; the song's `remarks` say what
-    was passed over. A note that begins and ends at one moment is given a tenth of a second. One that never ends lasts
-    as long as its track, or until its key is struck again; on drums it is a hit. Of millions of notes or changes of
-    controllers, the first are read (`limits`).
+    Damaged files are read up to the damage, and irregular files as MIDI players read them; the song's `remarks` list
+    what was ignored. A note of zero length gets 0.1 s. A note without a note-off lasts until its key is struck again or
+    its track ends; a drum note of this kind also gets 0.1 s. Numbers of notes and controller changes are limited
+    (`limits`).
 
     Args:
-      path: a Standard MIDI File (.mid, .midi, .kar), also wrapped in RIFF (.rmi) or MacBinary, or packed by gzip.
+      path: a Standard MIDI File (.mid, .midi, .kar), optionally wrapped in RIFF (.rmi) or MacBinary, or compressed by
+        gzip.
 
     Raises:
       FileNotFoundError, IsADirectoryError: there is no such file.
-      ValueError: it is not a MIDI file, is damaged, or holds no notes.
+      ValueError: it is not a MIDI file, is damaged, or has no notes.
 
     >>> from helpers import midi
     >>> song = midi.load("data/midi/study.mid")
@@ -57,15 +58,15 @@ def load(path: str | os.PathLike) -> Song:
 
 
 def parse(content: bytes, name: str, suffix: str = "") -> Song:
-    """Read the content of a Standard MIDI File; see `load`.
+    """Parse the content of a Standard MIDI File; see `load`.
 
     Args:
-      content: of the file.
-      name: of the song, without folders and ending; errors call the file by it.
-      suffix: the file's ending, if `name` does not have it; it tells formats apart that look alike.
+      content: bytes of the file.
+      name: name or path of the file, for error messages; the song is named after it, without folder and ending.
+      suffix: ending of the file if `name` does not include it; used to identify other formats.
 
     Raises:
-      ValueError: as `load`.
+      ValueError: as for `load`.
     """
     path = Path(name)
     try:
@@ -73,24 +74,24 @@ def parse(content: bytes, name: str, suffix: str = "") -> Song:
     except ValueError as error:
         raise ValueError(f"{path} {error}") from None
     if not file.division:
-        raise ValueError(f"{path} is a damaged MIDI file: its beats have no length")
+        raise ValueError(f"{path} is a damaged MIDI file: its ticks per quarter note are 0")
     reader = Reader()
     for i in range(len(file.spans)):
         reader.read(file.events(i, file.remarks), file.remarks)
     if len(reader.groups) > MAX_TRACKS:
-        raise ValueError(f"{path} has {len(reader.groups):,} tracks; {MAX_TRACKS} can be read")
+        raise ValueError(f"{path} has {len(reader.groups):,} tracks; the maximum is {MAX_TRACKS}")
     song = reader.song(_stem(path), file)
     if len(song.tracks) > MAX_TRACKS:
-        raise ValueError(f"{path} has {len(song.tracks):,} tracks; {MAX_TRACKS} can be read")
+        raise ValueError(f"{path} has {len(song.tracks):,} tracks; the maximum is {MAX_TRACKS}")
     if not song.notes and file.remarks.is_damaged:
-        raise ValueError(f"{path} is a damaged MIDI file: no note stands before the damage")
+        raise ValueError(f"{path} is a damaged MIDI file: there is no note before the damage")
     if not song.notes:
-        raise ValueError(f"{path} holds no notes")
+        raise ValueError(f"{path} has no notes")
     if not song.duration <= MAX_SECONDS:
-        raise ValueError(f"{path} claims to last {song.duration / 3600:.0f} hours; its times must be damaged")
+        raise ValueError(f"{path} would last {song.duration / 3600:.0f} hours, so its times must be damaged")
     return song
 
 
 def _stem(path: Path) -> str:
-    """The file's name without .mid, or .mid.gz."""
+    """The name of a file without .mid or .mid.gz."""
     return Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem

@@ -1,4 +1,4 @@
-"""What makes a channel of a MIDI file one of drums, or tunes it: bank selects, and the messages of GM2, GS and XG.
+"""Drum channels and tunings of a MIDI file, as set by bank selects and by the messages of GM2, GS and XG.
 
 Notebook: 03_midi.
 """
@@ -11,18 +11,18 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-DRUM_CHANNEL = 9  # counted from 0: what musicians call channel 10
-DRUM_BANKS, MELODY_BANK = (120, 126, 127), 121  # GM2 has 120 and 121, XG 126 and 127; in GS the last two are MT-32's
+DRUM_CHANNEL = 9  # counted from 0; channel 10 to musicians
+DRUM_BANKS, MELODY_BANK = (120, 126, 127), 121  # GM2: 120 and 121, XG: 126 and 127, which in GS are MT-32 sounds
 GM, GS, XG = "GM", "GS", "XG"
 
-# Data of system exclusive messages after the maker's number and the device, and the addresses in them.
+# The last byte of the addresses in system exclusive messages of GS and XG.
 _GS_PART_RHYTHM, _GS_PART_KEY = 0x15, 0x16
 _XG_BANK, _XG_PART_MODE, _XG_PART_KEY = 0x01, 0x07, 0x08
-_ADDRESSES = 128  # that the last byte of an address has; a message that goes on after them says nothing
+_ADDRESSES = 128  # values of that byte; anything in a message beyond them is ignored
 
 
 class Steps:
-    """A value that changes at ticks of the file."""
+    """A value that changes at certain ticks of the file."""
 
     def __init__(self, start: Any, changes: Sequence[tuple[int, Any]] = ()):
         """
@@ -47,27 +47,27 @@ class Steps:
 
 @dataclasses.dataclass(frozen=True)
 class Mode:
-    """How a channel plays, along the ticks of the file."""
+    """Whether a channel plays drums, and its transposition and tuning, over the ticks of the file."""
 
     is_drum: Steps
-    shift: Steps  # whole semitones, of notes that begin
-    tuning: Steps  # semitones, of all that sounds; the rest
+    shift: Steps  # transposition in whole semitones, which applies to notes that begin
+    tuning: Steps  # remaining tuning (semitones), which also applies to sounding notes
 
 
 class Modes:
-    """The messages of a file that decide how its channels play.
+    """Collects the messages of a file that determine the modes of its channels.
 
     A place is a port and a channel: port * 16 + channel.
     """
 
     def __init__(self) -> None:
-        # (tick, number in the order of reading, what it sets, value), of one place, and of all places of a port
+        # (tick, index in order of reading, name of the setting, value), for one place, and for all places of a port
         self._of_place: dict[int, list[tuple[int, int, str, Any]]] = defaultdict(list)
         self._of_port: dict[int, list[tuple[int, int, str, Any]]] = defaultdict(list)
         self._read = 0
 
     def set(self, tick: int, place: int, what: str, value: Any) -> None:
-        """Record a message to one channel: "bank", "coarse" or "fine" (semitones)."""
+        """Record a setting of one channel: "bank", "coarse" or "fine" (semitones)."""
         self._read += 1
         self._of_place[place].append((tick, self._read, what, value))
 
@@ -76,7 +76,7 @@ class Modes:
         self._of_port[port].append((tick, self._read, what, value))
 
     def sysex(self, tick: int, port: int, message: bytes) -> None:
-        """Put down a system exclusive message, which begins after F0; most of them say nothing here."""
+        """Record a system exclusive message (without its first byte, F0), if it is relevant."""
         message = message.removesuffix(b"\xf7")
         if len(message) < 4:
             return
@@ -89,12 +89,12 @@ class Modes:
             else:
                 self._set_all(tick, port, "master fine", (message[5] << 7 | message[4]) / 8192 - 1)
         elif maker == 0x41 and head == b"\x42\x12" and len(message) >= 9:
-            self._each(self._gs, tick, port, message[4:7], message[7:-1])  # the last one is a sum of the others
+            self._each(self._gs, tick, port, message[4:7], message[7:-1])  # the last byte is a checksum
         elif maker == 0x43 and message[1] & 0xF0 == 0x10 and message[2] == 0x4C and len(message) >= 7:
             self._each(self._xg, tick, port, message[3:6], message[6:])
 
     def _each(self, take: Callable[..., None], tick: int, port: int, address: bytes, values: bytes) -> None:
-        """A message may set several addresses in a row; of a tuning, four are one number of four bits each."""
+        """Apply a message that sets one or more consecutive addresses. A tuning takes four of them, four bits each."""
         high, middle, low = address
         if low == 0 and len(values) >= 4 and (high, middle) in ((0x40, 0x00), (0x00, 0x00)):
             digits = [value & 0x0F for value in values[:4]]
@@ -109,7 +109,7 @@ class Modes:
         elif (high, middle, low) == (0x40, 0x00, 0x05):
             self._set_all(tick, port, "master coarse", value - 64)
         elif high == 0x40 and middle & 0xF0 == 0x10:
-            part = middle & 0x0F  # 0 is channel 10's, 1 to 9 and 10 to 15 those of the others
+            part = middle & 0x0F  # 0 is channel 10, 1 to 9 are channels 1 to 9, and 10 to 15 are channels 11 to 16
             place = port << 4 | (DRUM_CHANNEL if part == 0 else part - 1 if part <= DRUM_CHANNEL else part)
             if low == _GS_PART_RHYTHM:
                 self.set(tick, place, "drums", value > 0)
@@ -128,10 +128,10 @@ class Modes:
                 self.set(tick, port << 4 | middle, what, settings[what])
 
     def of(self, place: int) -> Mode:
-        """How a channel plays, by all messages to it."""
+        """The mode of a channel, from all messages that affect it."""
         default = place & 0x0F == DRUM_CHANNEL
         events = sorted(self._of_place[place] + self._of_port[place >> 4])
-        style, by_part, by_bank = "", None, None  # None: as it is by default
+        style, by_part, by_bank = "", None, None  # None: the default
         tuned: dict[str, float] = {}
         drums, shifts, tunings = [], [], []
         for tick, _, what, value in events:
@@ -140,7 +140,7 @@ class Modes:
             elif what == "drums":
                 by_part, by_bank = value, None
             elif what == "bank":
-                is_other = style == GS and value != DRUM_BANKS[0]  # a sound of the MT-32
+                is_other = style == GS and value != DRUM_BANKS[0]  # an MT-32 sound
                 by_bank = False if value == MELODY_BANK else True if value in DRUM_BANKS and not is_other else None
             else:
                 tuned[what] = value

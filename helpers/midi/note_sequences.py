@@ -1,9 +1,9 @@
-"""A `Song` as a NoteSequence, the format of Magenta's tools, and back.
+"""Convert between a `Song` and a NoteSequence, the format of Magenta's tools.
 
-A NoteSequence is a message of the package note-seq. Both can say notes, programs, drums, names of tracks, tempos, time
-signatures, bends and controllers, and nothing of that is lost on the way, but for the rounding of a bend to 14 bits and
-of other controllers to 7. What stays behind are the remarks on a file, and chords, key signatures and annotations of a
-NoteSequence, for which a song has no place.
+A NoteSequence is a protocol buffer message of the package note-seq. Notes, programs, drums, track names, tempos, time
+signatures, bends and controllers are converted without loss, except that bends are rounded to 14 bits and other
+controllers to 7. Not converted are the remarks on a file, and the chords, key signatures and annotations of a
+NoteSequence.
 
 Notebook: 10_take_home.
 """
@@ -35,21 +35,21 @@ from .writing import (
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-# s. pretty_midi, with which note_seq writes MIDI files, sorts the controllers of one moment by their numbers. So that
-# the wheel's range still follows the number of its parameter, it stands a moment later, and counts from the beginning.
+# s. pretty_midi, which note_seq uses to write MIDI files, sorts simultaneous controllers by number. The bend range must
+# come after the selection of its parameter, so it is delayed; when read, a range this early applies from the beginning.
 RANGE_DELAY, RANGE_GRACE = 0.002, 0.01
 RESET_ALL = 121
-MAX_TEMPO = 60e6  # quarter notes a minute
+MAX_TEMPO = 60e6  # quarter notes per minute
 
 _Player = tuple[int, int, bool]  # instrument, program, whether it plays drums
 
 
 @in_one_line
 def to_note_sequence(song: Song) -> NoteSequence:
-    """A song as a NoteSequence; each track is an instrument of its own, counted from 0.
+    """Convert a song to a NoteSequence. Each track becomes an instrument, counted from 0.
 
     Raises:
-      ImportError: the package note-seq is not installed, or not with what it needs.
+      ImportError: the package note-seq or one of its dependencies is not installed.
 
     Notebook: 10_take_home.
     """
@@ -57,7 +57,7 @@ def to_note_sequence(song: Song) -> NoteSequence:
         from note_seq.protobuf import music_pb2
     except ImportError:
         raise ImportError(
-            'to_note_sequence takes a package that is not installed: pip install note-seq "setuptools<82"'
+            'to_note_sequence needs a package that is not installed: pip install note-seq "setuptools<82"'
         ) from None
     sequence = music_pb2.NoteSequence(ticks_per_quarter=TICKS, total_time=song.duration)
     sequence.sequence_metadata.title = _encodable(song.name)
@@ -80,12 +80,12 @@ def to_note_sequence(song: Song) -> NoteSequence:
 
 
 def _encodable(name: str) -> str:
-    """A name without half a surrogate pair, which a file name that is no text has."""
+    """A name with lone surrogates replaced, which come from invalid file names."""
     return name.encode("utf-8", "replace").decode("utf-8")
 
 
 def _controllers(track: Track, reach: int) -> Iterator[tuple[float, int, int]]:
-    """Second, number and value."""
+    """The controller changes of a track: (time (s), number, value)."""
     if reach != BEND_RANGE:
         for number, value in bend_range_settings(reach)[:3]:
             yield RANGE_DELAY if number == 6 else 0.0, number, value
@@ -97,34 +97,34 @@ def _controllers(track: Track, reach: int) -> Iterator[tuple[float, int, int]]:
 
 @in_one_line
 def from_note_sequence(sequence: NoteSequence) -> Song:
-    """A NoteSequence as a song. A track is what one instrument plays with one program.
+    """Convert a NoteSequence to a song. A track has the notes of one instrument with one program.
 
-    The package note-seq is not needed for this.
+    This does not need the package note-seq.
 
     Args:
-      sequence: `note_seq.NoteSequence`, not trusted.
+      sequence: a `note_seq.NoteSequence`; all values are checked.
 
     Raises:
-      ValueError: it is none, it holds no notes or more than `limits` allows, or a number is out of range.
+      ValueError: it is not a NoteSequence, it has no notes or more than `limits` allows, or a value is out of range.
 
     Notebook: 10_take_home.
     """
     if not all(hasattr(sequence, name) for name in ("notes", "pitch_bends", "control_changes", "instrument_infos")):
-        raise ValueError(f"a {type(sequence).__name__} is no NoteSequence")
+        raise ValueError(f"a {type(sequence).__name__} is not a NoteSequence")
     if not sequence.notes:
-        raise ValueError("the NoteSequence holds no notes")
+        raise ValueError("the NoteSequence has no notes")
     if len(sequence.notes) > MAX_NOTES:
-        raise ValueError(f"the NoteSequence has {len(sequence.notes):,} notes; {MAX_NOTES:,} can be read")
+        raise ValueError(f"the NoteSequence has {len(sequence.notes):,} notes; the maximum is {MAX_NOTES:,}")
     changes = len(sequence.pitch_bends) + len(sequence.control_changes) + len(sequence.tempos)
     if changes + len(sequence.time_signatures) > MAX_CHANGES:
         raise ValueError(
-            f"the NoteSequence has {changes:,} changes of controllers or tempo; {MAX_CHANGES:,} can be read"
+            f"the NoteSequence has {changes:,} changes of controllers or tempo; the maximum is {MAX_CHANGES:,}"
         )
     notes: dict[_Player, list[Note]] = defaultdict(list)
     for i, note in enumerate(sequence.notes):
         notes[_player(note, i)].append(_note(note, i))
     if len(notes) > MAX_TRACKS:
-        raise ValueError(f"the NoteSequence has {len(notes):,} tracks; {MAX_TRACKS} can be read")
+        raise ValueError(f"the NoteSequence has {len(notes):,} tracks; the maximum is {MAX_TRACKS}")
     bends, controls = _by_player(sequence.pitch_bends), _by_player(sequence.control_changes)
     names = {info.instrument: clean(info.name) for info in sequence.instrument_infos}
     taken: set[str] = set()
@@ -147,34 +147,34 @@ def from_note_sequence(sequence: NoteSequence) -> Song:
 
 def _player(event: Any, i: int) -> _Player:
     if not 0 <= event.program <= 127:
-        raise ValueError(f"event {i + 1} of the NoteSequence has program {event.program}; it lies between 0 and 127")
+        raise ValueError(f"event {i + 1} of the NoteSequence has program {event.program}; it must be from 0 to 127")
     return event.instrument, event.program, event.is_drum
 
 
 def _note(note: Any, i: int) -> Note:
     for name, value, low in (("pitch", note.pitch, 0), ("velocity", note.velocity, 1)):
         if not low <= value <= 127:
-            raise ValueError(f"note {i + 1} of the NoteSequence has {name} {value}; it lies between {low} and 127")
+            raise ValueError(f"note {i + 1} of the NoteSequence has {name} {value}; it must be from {low} to 127")
     start, end = _second(note.start_time, f"note {i + 1}"), _second(note.end_time, f"note {i + 1}")
     if end < start:
-        raise ValueError(f"note {i + 1} of the NoteSequence ends at {end:g} s and begins at {start:g}")
+        raise ValueError(f"note {i + 1} of the NoteSequence begins at {start:g} s but ends at {end:g} s")
     return Note(note.pitch, note.velocity, start, end)
 
 
 def _second(value: float, what: str) -> float:
     if not 0 <= value <= MAX_SECONDS:
-        raise ValueError(f"{what} of the NoteSequence stands at {value:g} s; times lie between 0 and {MAX_SECONDS:g}")
+        raise ValueError(f"{what} of the NoteSequence is at {value:g} s; times must be from 0 to {MAX_SECONDS:g} s")
     return float(value)
 
 
 def _tempo(value: float) -> float:
     if not 0 < value <= MAX_TEMPO:
-        raise ValueError(f"the NoteSequence has a tempo of {value:g}; it lies above 0, up to {MAX_TEMPO:g}")
+        raise ValueError(f"the NoteSequence has a tempo of {value:g}; it must be above 0 and at most {MAX_TEMPO:g}")
     return float(value)
 
 
 def _in_time(changes: Iterable[tuple]) -> tuple:
-    """Changes in the order of time; of several at one moment the last counts."""
+    """Sort changes by time, keeping only the last one at each time."""
     latest = {change[0]: change for change in sorted(changes, key=lambda change: change[0])}
     return tuple(latest.values())
 
@@ -188,7 +188,7 @@ def _by_player(events: Iterable[Any]) -> dict[_Player, list[Any]]:
 
 
 def _moves(bends: list[Any], controls: list[Any]) -> dict[str, Changes]:
-    """What the controllers of a track do, in the units of `Track.controls`."""
+    """The controller changes of a track, in the units of `Track.controls`."""
     moves: dict[str, list[tuple[float, float]]] = defaultdict(list)
     ranges: list[tuple[float, float]] = [(-math.inf, BEND_RANGE)]
     chosen = {100: 127, 101: 127}

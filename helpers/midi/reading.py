@@ -1,4 +1,4 @@
-"""From the events of a MIDI file to a `Song`: which keys sound when, and who plays them.
+"""Convert the events of a MIDI file into a `Song`: find the notes and their programs, channels and controllers.
 
 Notebook: 03_midi.
 """
@@ -31,23 +31,23 @@ from .song import (
 )
 
 MAX_NAME = 80  # characters of a track's name
-CHANNELS = 16  # of a port
-UNSAID = -1  # the program of notes before which their track names none
-FILM_29 = 30000 / 1001  # frames a second, where a file says 29
-FINEST_METER = 7  # 1/128
-BANK, ALL_SOUND_OFF, RESET_ALL, ALL_NOTES_OFF = 0, 120, 121, range(123, 128)  # controllers; 124 to 127 do more as well
-_PARAMETER = frozenset((6, 38, 98, 99, 100, 101))  # controllers that set or choose a parameter
+CHANNELS = 16  # on each port
+UNSAID = -1  # stands for the program of notes that come before any program change in their track
+FILM_29 = 30000 / 1001  # the actual frame rate if a file gives 29
+FINEST_METER = 7  # largest exponent of a denominator: 1/128
+BANK, ALL_SOUND_OFF, RESET_ALL, ALL_NOTES_OFF = 0, 120, 121, range(123, 128)  # 124 to 127 imply "all notes off"
+_PARAMETER = frozenset((6, 38, 98, 99, 100, 101))  # controllers that select or set a parameter
 _READ = frozenset((*CONTROLLERS, BANK, ALL_SOUND_OFF, RESET_ALL, *ALL_NOTES_OFF)) | _PARAMETER
 
 _Raw = tuple[int, int, int, int]  # pitch, velocity, ticks of start and end
-_Group = tuple[int, int, int]  # place, number of the file's track, program at the beginning of the notes
-_Player = tuple[int, int, int, bool]  # place, number of the file's track, program, whether it plays drums
-_LENGTHS = {0x00: 2, 0x54: 5, 0x59: 2}  # bytes of meta events that are not used: number, film time, key signature
+_Group = tuple[int, int, int]  # place, index of the track in the file, program at the onset of the notes
+_Player = tuple[int, int, int, bool]  # place, index of the track in the file, program, whether it plays drums
+_LENGTHS = {0x00: 2, 0x54: 5, 0x59: 2}  # bytes of unused meta events: sequence number, SMPTE offset, key signature
 
 
 @dataclasses.dataclass
 class _Channel:
-    """What one of a file's tracks says on one channel, in ticks."""
+    """The program and controller changes of one of the file's tracks on one channel, in ticks."""
 
     programs: list[tuple[int, int]] = dataclasses.field(default_factory=list)
     controls: dict[str, list[tuple[int, float]]] = dataclasses.field(default_factory=lambda: defaultdict(list))
@@ -55,14 +55,14 @@ class _Channel:
 
 @dataclasses.dataclass
 class _Played:
-    """Notes that a file's track plays on one channel with one program."""
+    """The notes of one of the file's tracks on one channel with one program."""
 
-    closed: list[_Raw] = dataclasses.field(default_factory=list)  # in the order of their ends
-    open: list[_Raw] = dataclasses.field(default_factory=list)  # never ended; they have the latest end that is possible
+    closed: list[_Raw] = dataclasses.field(default_factory=list)  # in order of their ends
+    open: list[_Raw] = dataclasses.field(default_factory=list)  # without a note-off; their end is the latest possible
 
 
 class Reader:
-    """What has been read of a file so far, in ticks; `song` turns it into seconds.
+    """Collects the events of a file, in ticks, and converts them to a `Song` in seconds.
 
     A place is a port and a channel: port * 16 + channel.
     """
@@ -73,26 +73,26 @@ class Reader:
         self.tempos: list[tuple[int, int]] = []
         self.meters: list[tuple[int, int, int]] = []
         self.names: list[bytes] = []
-        self.texts: list[bytes] = []  # names, words and notices that are not plain ASCII, the first of each track
+        self.texts: list[bytes] = []  # names, lyrics and notices that are not plain ASCII, the first of each track
         self.silences: dict[int, list[int]] = defaultdict(list)  # ticks at which all notes of a place end
         self.bend_ranges: dict[int, list[tuple[int, float]]] = defaultdict(list)  # ticks and semitones, by place
-        self.fine_tunings: dict[int, tuple[int, int]] = {}  # both bytes of each place
+        self.fine_tunings: dict[int, tuple[int, int]] = {}  # high and low byte, by place
         self.modes = Modes()
-        self.named: set[_Player] = set()  # those whose program the file names
-        self.is_plain = True  # whether the original program reads the same notes, in the same order
-        self._notes = self._changes = 0  # that were taken in
-        self._tuned = self._untuned = 0  # changes of bends that follow a tuning, and tracks that do not follow theirs
-        self._shared: dict[tuple[int, int | None, str, bool], Changes] = {}  # by place, track, kind; without a tuning?
+        self.named: set[_Player] = set()  # those whose program the file sets
+        self.is_plain = True  # whether the original program reads the same notes in the same order
+        self._notes = self._changes = 0  # number read so far
+        self._tuned = self._untuned = 0  # bend changes added for a tuning; tracks whose tuning is ignored
+        self._shared: dict[tuple[int, int | None, str, bool], Changes] = {}  # by place, track, kind, constant tuning
 
     def read(self, events: Iterable[Event], remarks: Remarks) -> None:
-        """Take in the file's next track."""
+        """Read the next track of the file."""
         i, port, name = len(self.names), 0, b""
         unread = charsets.MAX_BYTES
         programs: dict[int, int] = {}
         held: dict[int, dict[int, list[tuple[int, int, int]]]] = defaultdict(dict)  # by place and pitch
-        hit: set[tuple[int, int, int]] = set()  # notes whose key also came up as they began, ending earlier ones
-        selected: dict[int, dict[int, int]] = defaultdict(dict)  # which parameter is set next: controllers 98 to 101
-        silenced: dict[int, tuple[int, int]] = {}  # tick and controller of the last silence; a second one does nothing
+        hit: set[tuple[int, int, int]] = set()  # notes that begin at the same tick as a note-off for earlier ones
+        selected: dict[int, dict[int, int]] = defaultdict(dict)  # the selected parameter: controllers 98 to 101
+        silenced: dict[int, tuple[int, int]] = {}  # tick and controller of the last silence; repetitions are ignored
         tick = 0
         for tick, status, first, second in events:
             if isinstance(second, bytes):
@@ -107,7 +107,7 @@ class Reader:
                         port = second[0]
                     else:
                         self._timing(tick, first, second, remarks)
-                elif self._can_change(remarks, CHANNELS):  # it may be to all of them
+                elif self._can_change(remarks, CHANNELS):  # it may affect all channels
                     self.modes.sysex(tick, port, second)
                 continue
             kind, place = status & 0xF0, port << 4 | status & 0x0F
@@ -121,7 +121,7 @@ class Reader:
             elif kind in (smf.NOTE_ON, smf.NOTE_OFF):
                 if pressed := held[place].pop(first, None):
                     if pressed[-1][0] == tick and pressed[0][0] != tick:
-                        # The key was struck again before it came up: the earlier notes end here, the new one goes on.
+                        # The key was struck again before its note-off: earlier notes end here, the new one continues.
                         held[place][first] = [note for note in pressed if note[0] == tick]
                         pressed = [note for note in pressed if note[0] != tick]
                         hit.add((place, first, tick))
@@ -141,7 +141,7 @@ class Reader:
                     self.channels[place][i].controls[control].append((tick, unit(second)))
                 elif first == RESET_ALL:
                     controls = self.channels[place][i].controls
-                    for control in RESET.keys() & controls.keys():  # others have not been moved yet
+                    for control in RESET.keys() & controls.keys():  # others have not been changed yet
                         controls[control].append((tick, RESET[control]))
                 elif first == BANK:
                     self.modes.set(tick, place, "bank", second)
@@ -154,16 +154,16 @@ class Reader:
         self.names.append(name)
 
     def _can_change(self, remarks: Remarks, size: int = 1) -> bool:
-        """Take in one more change of what is not a note, if there is room for it; `size` is that of how many it has."""
+        """Count `size` further changes and return True, unless that exceeds `MAX_CHANGES`."""
         if self._changes + size > MAX_CHANGES:
-            remarks.count("change", f"of controllers, programs or tempo after the first {MAX_CHANGES:,}, passed over")
+            remarks.count("change", f"of controllers, programs or tempo after the first {MAX_CHANGES:,}, ignored")
             self.is_plain = False
             return False
         self._changes += size
         return True
 
     def _can_tune(self, size: int) -> bool:
-        """Make one more bend of so many changes out of a channel's tuning, if there is room for it."""
+        """Count `size` bend changes for a channel's tuning and return True, unless that exceeds `MAX_CHANGES`."""
         if self._tuned + size > MAX_CHANGES:
             self._untuned += 1
             return False
@@ -176,7 +176,7 @@ class Reader:
         self.is_plain &= pressed[-1][0] != tick
 
     def _silence(self, place: int, i: int, held: dict[int, list], tick: int, is_at_once: bool) -> None:
-        """All notes off. Those that begin at the same tick go on: such messages also stand among the first notes."""
+        """All notes off. Notes that begin at the same tick continue, since such messages often precede first notes."""
         for pitch, pressed in list(held.items()):
             if ended := [note for note in pressed if note[0] < tick]:
                 self._end(place, i, pitch, ended, tick)
@@ -187,11 +187,11 @@ class Reader:
         if self.silences[place][-1:] != [tick]:
             self.silences[place].append(tick)
         pedal = self.channels[place][i].controls.get("pedal") if is_at_once else None
-        if pedal and pedal[-1][1]:  # nor does it hold what sounded until now
+        if pedal and pedal[-1][1]:  # lift the pedal for a tick, so that it does not hold the notes either
             pedal += [(tick, 0.0), (tick + 1, pedal[-1][1])]
 
     def _leave_open(self, i: int, held: Mapping[int, Mapping[int, list]], hit: set, end: int) -> None:
-        """Put down the notes that are still held at the end of a track; each ends where its key is struck again."""
+        """Record the notes still held at the end of a track; each ends there or where its key is struck again."""
         for place, keys in held.items():
             for pitch, pressed in keys.items():
                 self.is_plain = False
@@ -205,7 +205,7 @@ class Reader:
                     last = start
 
     def _timing(self, tick: int, kind: int, content: bytes, remarks: Remarks) -> None:
-        """Tempo and time signature; of those that are too long the beginning counts."""
+        """Read a tempo or time signature, ignoring extra bytes."""
         if kind == smf.TEMPO:
             is_padded = len(content) > 3 and not content[0]
             tempo = int.from_bytes(content[1:4] if is_padded else content[:3], "big")
@@ -223,11 +223,11 @@ class Reader:
             remarks.count("meta event", "of a wrong length")
 
     def _parameter(self, tick: int, place: int, control: int, value: int, selected: dict[int, int]) -> None:
-        """Registered parameters: 0, bend range in semitones and hundredths; 1 and 2, fine and coarse tuning."""
+        """All notes off. Notes that begin at the same tick go on, since such messages often come before first notes."""
         if control in (100, 101):
             selected[control] = value
             return
-        if control in (98, 99):  # one that is not registered: what is set next is something else
+        if control in (98, 99):  # a non-registered parameter is selected
             selected.clear()
             return
         parameter = selected.get(100) if selected.get(101) == 0 else None
@@ -246,7 +246,7 @@ class Reader:
             self.modes.set(tick, place, "coarse", value - 64)
 
     def song(self, name: str, file: smf.File) -> Song:
-        """All that was read of a file, as a song."""
+        """The file as a song, after all tracks have been read."""
         tempo_changes = _in_order(self.tempos)
         clock = _Clock(file.division, tempo_changes)
         of_file = tuple(file.remarks)
@@ -267,7 +267,7 @@ class Reader:
     def _original(
         self, file: smf.File, tracks: tuple[Track, ...], clock: _Clock, remarks: tuple[str, ...]
     ) -> Original | None:
-        """What the original program reads, if that is not the same."""
+        """The file as read by the original program, if that differs."""
         groups, unclosed = _original_notes(file)
         players: dict[_Player, list[_Raw]] = {}
         for (program, place, i), notes in groups.items():
@@ -294,7 +294,7 @@ class Reader:
         return tuple(tracks)
 
     def _controls(self, place: int, i: int, is_drum: bool, clock: _Clock) -> dict[str, Changes]:
-        """The controllers of one track: its own, or else those that other tracks send on its channel."""
+        """The controllers of one track: its own or, if it has none, those of other tracks on its channel."""
         kinds = self._kinds[place]
         if not is_drum and not self._modes[place].tuning.is_constant:
             kinds = kinds | {"bend"}
@@ -302,7 +302,7 @@ class Reader:
         return {kind: changes for kind, changes in moves.items() if changes}
 
     def _changes_of(self, place: int, i: int, kind: str, is_drum: bool, clock: _Clock) -> Changes:
-        """What a controller does on a track. Tracks that share it share one tuple: there may be a thousand of them."""
+        """The changes of a controller. Tracks with the same changes share one tuple, as there may be a thousand."""
         channel = self.channels[place]
         own = channel[i].controls.get(kind) if i in channel else None
         tuning = Steps(0.0) if is_drum or kind != "bend" else self._modes[place].tuning
@@ -312,7 +312,7 @@ class Reader:
             if kind == "bend":
                 semitones = Steps(BEND_RANGE, _in_order(self.bend_ranges.get(place, [])))
                 moves = [(tick, position * semitones(tick)) for tick, position in moves]
-            # A bend that the wheel adds to. Each track that moves the wheel itself has another one.
+            # A changing tuning becomes a bend, to which the pitch wheel is added; tracks with a wheel have their own.
             if not tuning.is_constant and self._can_tune(len(moves) + len(tuning.ticks)):
                 bend = Steps(0.0, moves)
                 ticks = sorted({*bend.ticks, *tuning.ticks})
@@ -322,26 +322,26 @@ class Reader:
 
     @functools.cached_property
     def _kinds(self) -> dict[int, set[str]]:
-        """What is controlled on the channels on which there are notes, by place."""
+        """The controllers used on the channels that have notes, by place."""
         return {
             place: {kind for said in self.channels[place].values() for kind in said.controls} for place in self._playing
         }
 
     @functools.cached_property
     def _modes(self) -> dict[int, Mode]:
-        """How the channels play on which there are notes, by place."""
+        """The modes of the channels that have notes, by place."""
         return {place: self.modes.of(place) for place in {place for place, _, _ in self.groups}}
 
     @functools.cached_property
     def _playing(self) -> dict[int, set[int]]:
-        """The tracks that play on a channel, by place."""
+        """The tracks with notes on a channel, by place."""
         tracks = defaultdict(set)
         for place, i, _ in self.groups:
             tracks[place].add(i)
         return tracks
 
     def _by_player(self, remarks: Remarks) -> dict[_Player, list[_Raw]]:
-        """The notes of each player: who that is can change along a channel."""
+        """The notes of each player (place, track, program, drums), which can change in the course of a channel."""
         players: dict[_Player, list[_Raw]] = {}
         modes = self._modes
         for (place, i, program), played in self.groups.items():
@@ -351,7 +351,7 @@ class Reader:
                 player = place, i, number, is_drum
                 if is_named:
                     self.named.add(player)
-                others = players.setdefault(player, [])  # with its program, once unsaid
+                others = players.setdefault(player, [])  # may already have notes, from before the program change
                 self.is_plain &= not others and len(closed) == len(played.closed)
                 if is_drum:
                     others += closed
@@ -370,24 +370,24 @@ class Reader:
         return players
 
     def _ended_by_others(self, place: int, notes: Sequence[_Raw]) -> Iterator[_Raw]:
-        """Notes without an end; another track of the channel may end them all."""
+        """Notes without a note-off; "all notes off" in another track of the channel may end them."""
         silences = sorted(self.silences[place])
         for pitch, velocity, start, end in notes:
             i = bisect.bisect_right(silences, start)
             yield pitch, velocity, start, min(silences[i], end) if i < len(silences) else end
 
     def _programs_of(self, place: int, i: int) -> Steps:
-        """The programs of notes before which their track sets none; another track, the head perhaps, may set them."""
+        """The programs of notes that come before any program change in their track; another track may set them."""
         return Steps(0) if self.channels[place][i].programs else self._programs_by_others[place]
 
     def _is_named_by_others(self, place: int, i: int) -> bool:
-        """Whether another track sets them."""
+        """Whether another track sets the program of such notes."""
         channel = self.channels[place]
         return not channel[i].programs and any(said.programs for said in channel.values())
 
     @functools.cached_property
     def _programs_by_others(self) -> dict[int, Steps]:
-        """The programs of channels by the tracks that play nothing on them, or else by the first one that sets any."""
+        """The programs of channels as set by tracks without notes on them or, if there are none, by the first track."""
         programs = {}
         for place, playing in self._playing.items():
             channel = self.channels[place]
@@ -400,7 +400,7 @@ class Reader:
 
 
 def _split(played: _Played, programs: Steps, mode: Mode) -> dict[tuple[int, bool], tuple[list[_Raw], list[_Raw]]]:
-    """The notes of a group, with an end and without, by their program and whether that is drums."""
+    """The closed and open notes of a group by program and whether they are drums."""
     if programs.is_constant and mode.is_drum.is_constant:
         return {(programs(0), mode.is_drum(0)): (played.closed, played.open)}
     parts: dict[tuple[int, bool], tuple[list[_Raw], list[_Raw]]] = {}
@@ -412,13 +412,13 @@ def _split(played: _Played, programs: Steps, mode: Mode) -> dict[tuple[int, bool
 
 
 def _shifted(pitch: int, semitones: int) -> int:
-    """A transposed pitch, by octaves inside what MIDI has."""
+    """A transposed pitch, moved by octaves into MIDI's range."""
     pitch += semitones
     return pitch % 12 + (0 if pitch < 0 else 108 if pitch % 12 > 7 else 120) if not 0 <= pitch <= 127 else pitch
 
 
 def _timed(notes: Sequence[_Raw], clock: _Clock) -> Iterator[Note]:
-    """Notes in seconds. One without a length sounds for a moment, or until its key is struck again."""
+    """Notes in seconds. Notes of zero length get `MIN_DURATION`, or end earlier if their key is struck again."""
     strikes: dict[int, list[int]] = defaultdict(list)
     if any(start == end for _, _, start, end in notes):
         for pitch, _, start, _ in notes:
@@ -435,13 +435,13 @@ def _timed(notes: Sequence[_Raw], clock: _Clock) -> Iterator[Note]:
 
 
 class _Clock:
-    """Ticks of a file -> seconds."""
+    """Converts ticks of a file to seconds."""
 
     def __init__(self, division: int, tempos: Sequence[tuple[int, int]]):
         """
         Args:
-          division: as in the file's head; negative values count film frames instead of beats.
-          tempos: (tick, microseconds a quarter note), in order of ticks.
+          division: as in the file's header; negative values count film frames instead of beats.
+          tempos: (tick, microseconds per quarter note), in order of ticks.
         """
         if division < 0:
             rate, ticks = -(division >> 8), max(division & 0xFF, 1)
@@ -460,26 +460,26 @@ class _Clock:
 
 
 def _in_order(events: list[tuple]) -> list[tuple]:
-    """Events by their ticks, which come first in them; of several at one tick the last read counts."""
+    """Sort events (tick, …) by tick, keeping only the last one read at each tick."""
     latest = {event[0]: event for event in events}
     return [latest[tick] for tick in sorted(latest)]
 
 
 def from_start(changes: tuple, default: tuple) -> tuple:
-    """Changes that begin at second 0, with a default before the first if need be."""
+    """Changes with a default prepended unless the first one is at time 0."""
     return changes if changes and changes[0][0] <= 0 else default + changes
 
 
 def clean(name: str) -> str:
-    """A name from a file, on one line."""
+    """A name from a file in one line, shortened to `MAX_NAME` characters."""
     name = " ".join("".join(c if c.isprintable() else " " for c in name).split())
     if len(name) <= MAX_NAME:
         return name
-    return name[: MAX_NAME - 1].rsplit(" ", 1)[0] + "…"  # after a whole word, where there are several
+    return name[: MAX_NAME - 1].rsplit(" ", 1)[0] + "…"  # after a whole word, if there are several
 
 
 def unique(name: str, taken: set[str]) -> str:
-    """The name, or "name 2", "name 3", …, whichever is not taken."""
+    """The name or, if it is taken, the first free one of "name 2", "name 3", …"""
     candidates = [name, *(f"{name} {n}" for n in range(2, len(taken) + 3))]
     return next(candidate for candidate in candidates if candidate.lower() not in taken)
 
@@ -488,10 +488,14 @@ def unique(name: str, taken: set[str]) -> str:
 
 
 def _original_notes(file: smf.File) -> tuple[dict[tuple[int, int, int], list[_Raw]], int]:
-    """The notes as the original program reads them, (program, place, track) -> notes, and how many have no end.
+    """The notes as read by the original program.
 
-    There a note has the program of its end, and one without a length or an end is lost. A note-off ends all notes of
-    its key but those that begin at the same tick; they go on if it ended others, and are lost if it did not.
+    There a note has the program in effect at its end, and notes without a length or an end are lost. A note-off ends
+    all notes of its key except those that begin at the same tick, which continue if others were ended and are lost
+    otherwise.
+
+    Returns:
+      {(program, place, track): notes}, and the number of notes without an end.
     """
     groups: dict[tuple[int, int, int], list[_Raw]] = {}
     unclosed = 0

@@ -1,8 +1,8 @@
-"""A Standard MIDI File taken apart into plain events, with the patience that players have.
+"""Parse a Standard MIDI File into events, as tolerantly as MIDI players do.
 
-Files from the web have padding after their tracks, chunks of other programs and events of a wrong length, or they end
-too early. Players play them all the same, so their owners do not know. This module reads what can be read, and counts
-what it passes over.
+Files from the web may have padding after their tracks, chunks of other programs or events of the wrong length, or may
+be truncated. MIDI players play them nevertheless, so their owners do not notice. This module reads as much as possible
+and counts what it ignores.
 
 Notebook: 03_midi.
 """
@@ -21,30 +21,31 @@ from ..addresses import is_web_page
 from ..tables import counted
 
 META, SYSEX, ESCAPE = 0xFF, 0xF0, 0xF7  # status bytes
-NOTE_OFF, NOTE_ON, CONTROL, PROGRAM, PRESSURE, WHEEL = 0x80, 0x90, 0xB0, 0xC0, 0xD0, 0xE0  # channel 1's
+NOTE_OFF, NOTE_ON, CONTROL, PROGRAM, PRESSURE, WHEEL = 0x80, 0x90, 0xB0, 0xC0, 0xD0, 0xE0  # for channel 1
 TRACK_NAME, PORT, END_OF_TRACK, TEMPO, METER = 0x03, 0x21, 0x2F, 0x51, 0x58  # kinds of meta events
-TEXTS = range(0x01, 0x10)  # kinds of meta events that are text
+TEXTS = range(0x01, 0x10)  # kinds of meta events that contain text
 
-MAX_TRACKS = 0xFFFF  # a head has two bytes for their number
-MAX_PAUSE = (1 << 28) - 1  # ticks; a number has four bytes of seven bits at most
-MAX_NUMBER_BYTES = 8  # bytes; some programs write zeros in front
-MAX_SEARCH = 4096  # bytes before the file itself
-GZIP = b"\x1f\x8b"  # what files begin with that it has packed
-MAX_PACKED = 100  # files of gzip in a row; each is copied with all after it
+MAX_TRACKS = 0xFFFF  # the header has two bytes for their number
+MAX_PAUSE = (1 << 28) - 1  # ticks; a variable-length number has at most four bytes of seven bits
+MAX_NUMBER_BYTES = 8  # bytes; some programs write leading zeros
+MAX_SEARCH = 4096  # bytes that are searched for the header
+GZIP = b"\x1f\x8b"  # the first bytes of a gzip file
+MAX_PACKED = 100  # gzip members in a file; each is copied with everything after it
 MACBINARY_HEAD = 128  # bytes
 
-# Bytes after status bytes that have no place in a file, the likeliest first. F4 and F5 are defined nowhere.
+# Possible numbers of data bytes after status bytes that are invalid in files, the likeliest first. F4 and F5 are
+# undefined.
 _STRAY = {0xF1: (1, 0, 2), 0xF2: (2, 1, 0), 0xF3: (1, 0, 2), 0xF4: (0, 1, 2), 0xF5: (1, 0, 2)}
-MAX_STRAYS = 10_000  # in a track; each costs a look ahead
-_LOOKED_AHEAD = 8  # events that must make sense after one of those
+MAX_STRAYS = 10_000  # in a track; each needs a look ahead
+_LOOKED_AHEAD = 8  # number of events after a stray status byte that must be valid
 
-_MODULE = ", with samples of its own: OpenMPT exports it as MIDI"
-_ABC = "a tune in ABC notation: abc2midi, or an ABC site on the web, turns it into MIDI"
-_MUSICXML = "MusicXML, a score to print: export it as MIDI, from MuseScore for example"
+_MODULE = ", with its own samples: OpenMPT exports it as MIDI"
+_ABC = "a tune in ABC notation: abc2midi, or an ABC website, converts it to MIDI"
+_MUSICXML = "MusicXML (sheet music): export it as MIDI, for example from MuseScore"
 
 THE_FILE = "the file itself (its download link), or in Google Drive use Share, Copy link"
 
-# The files that people take for MIDI files: where and what they begin with, and what to say.
+# Files that are often mistaken for MIDI files: position and bytes of a signature, and a description with advice.
 _MP3 = (b"ID3", b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3", b"\xff\xe2")  # tags, or a frame
 _OTHERS = (
     (0, b"Extended Module: ", f"a tracker module (.xm){_MODULE}"),
@@ -61,12 +62,13 @@ _OTHERS = (
 )
 _SUFFIXES = {".mxl": f"compressed {_MUSICXML}", ".abc": _ABC, ".xm": f"a tracker module (.xm){_MODULE}"}
 
-# Tick, status, and two data bytes; or instead of these a meta event's kind, or 0 for an exclusive message, and content.
+# Tick, status and two data bytes. Meta events have their kind and content instead; system exclusive messages 0 and
+# their content.
 Event = tuple[int, int, int, int | bytes]
 
 
 class Remarks:
-    """What was passed over or mended in a file: each kind of thing once, with its number."""
+    """Counts what was ignored or repaired in a file, by kind."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
@@ -74,12 +76,12 @@ class Remarks:
         self.is_damaged = False  # whether a track ends too early
 
     def count(self, thing: str, rest: str, number: int = 1) -> None:
-        """Add to the number of a kind of thing; `thing` is its singular, such as "byte"."""
+        """Count `number` things of a kind: `thing` is a singular, such as "byte", and `rest` the rest of the phrase."""
         if number:
             self._counts[thing, rest] += number
 
     def cut_off(self) -> None:
-        self.count("track", "cut off, and played up to there")
+        self.count("track", "truncated, played up to there")
         self.is_damaged = True
 
     def say(self, sentence: str) -> None:
@@ -93,44 +95,45 @@ class Remarks:
 
 
 class Span(NamedTuple):
-    """Where the events of a track are in the file."""
+    """The position of a track's events in the file."""
 
     begin: int
-    end: int  # as its length says
-    limit: int  # where they must end: its length may be wrong
+    end: int  # according to the length of the track
+    limit: int  # where they must end; the length may be wrong
 
 
 @dataclasses.dataclass(frozen=True)
 class File:
-    """A MIDI file taken apart into its tracks."""
+    """A MIDI file split into tracks."""
 
     content: bytes = dataclasses.field(repr=False)
-    division: int  # ticks a quarter note; a negative number counts film frames
-    counted: int  # tracks, as its head claims
-    spans: tuple[Span, ...]  # of its tracks
+    division: int  # ticks per quarter note; negative values count film frames
+    counted: int  # number of tracks according to the header
+    spans: tuple[Span, ...]  # positions of its tracks
     remarks: Remarks = dataclasses.field(repr=False)
 
     def events(self, track: int, remarks: Remarks | None = None) -> Iterator[Event]:
-        """The events of a track up to its end, or to where it is damaged. The last one is an End of Track.
+        """The events of a track up to its end or the first damage. The last one is an End of Track.
 
         Args:
-          track: its number, from 0.
-          remarks: takes up what is passed over.
+          track: index of the track, from 0.
+          remarks: counts what is ignored.
         """
         begin, end, limit = self.spans[track]
         return _events(self.content[begin:limit], end - begin, Remarks() if remarks is None else remarks)
 
 
 def unpacked(content: bytes, most: int) -> bytes:
-    """A file as it is, or what gzip has packed in it.
+    """Decompress the content of a file if it is a gzip file; otherwise return it unchanged.
 
     Raises:
-      ValueError: it is damaged, or holds more than `most` bytes. The text continues the file's name.
+      ValueError: it is damaged, or has more than `most` bytes. The message continues a sentence that starts with the
+        file's name.
     """
     if content[:2] != GZIP:
         return content
     unpacked = bytearray()
-    for _ in range(MAX_PACKED):  # of several in a row the contents belong together
+    for _ in range(MAX_PACKED):  # the contents of several members are concatenated
         if content[:2] != GZIP:
             break
         unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
@@ -139,22 +142,23 @@ def unpacked(content: bytes, most: int) -> bytes:
         except zlib.error:
             if unpacked:
                 break
-            raise ValueError("is damaged: gzip cannot unpack it") from None
+            raise ValueError("is damaged: gzip cannot decompress it") from None
         if len(unpacked) > most:
-            raise ValueError(f"holds more than {most >> 20} MB; a MIDI file is far smaller")
+            raise ValueError(f"has more than {most >> 20} MB; a MIDI file is far smaller")
         content = unpacker.unused_data
     return bytes(unpacked)
 
 
 def read(content: bytes, suffix: str = "") -> File:
-    """Take a MIDI file apart. It may be wrapped in RIFF or MacBinary, or have other bytes before it.
+    """Split a MIDI file into tracks. It may be wrapped in RIFF or MacBinary, or have other bytes before it.
 
     Args:
-      content: the file's bytes.
-      suffix: of its name, such as ".mid"; helps to say what it is if it is something else.
+      content: bytes of the file.
+      suffix: ending of its name, such as ".mid"; used to identify other formats.
 
     Raises:
-      ValueError: it is no MIDI file, or a damaged one without tracks. The text continues the file's name.
+      ValueError: it is not a MIDI file, or is a damaged one without tracks. The message continues a sentence that
+        starts with the file's name.
     """
     remarks = Remarks()
     head = _find_head(content, suffix, remarks)
@@ -165,20 +169,20 @@ def read(content: bytes, suffix: str = "") -> File:
     if size < 6 or not _is_chunk(content, first):
         first = content.find(b"MTrk", head + 14)
         if first < 0:
-            raise ValueError("is a damaged MIDI file: it ends too early, or holds no track")
-        remarks.say("its head claims a wrong length")
+            raise ValueError("is a damaged MIDI file: it ends too early, or has no track")
+        remarks.say("its header gives a wrong length")
     spans = _tracks(content, first, remarks)
     if not spans:
-        raise ValueError("is a damaged MIDI file: it holds no track")
+        raise ValueError("is a damaged MIDI file: it has no track")
     if len(spans) != claimed:
-        remarks.say(f"its head counts {counted(claimed, 'track')}, and it has {len(spans):,}")
+        remarks.say(f"its header gives {counted(claimed, 'track')}, but it has {len(spans):,}")
     if kind == 2 and len(spans) > 1:
-        remarks.say(f"it is of type 2: its {len(spans):,} tracks are pieces of their own, and are played at once")
+        remarks.say(f"it is of type 2: its {len(spans):,} tracks are separate pieces, but are played simultaneously")
     return File(content, division, claimed, tuple(spans), remarks)
 
 
 def _find_head(content: bytes, suffix: str, remarks: Remarks) -> int:
-    """Where the MIDI file begins in what may be a wrapper around it."""
+    """The position of the MIDI header, which may be inside a wrapper."""
     if content[:4] == b"MThd":
         return 0
     is_riff = content[:4] == b"RIFF" and content[8:12] == b"RMID"
@@ -187,18 +191,18 @@ def _find_head(content: bytes, suffix: str, remarks: Remarks) -> int:
     if head < 0 or other:
         raise ValueError(f"is {other}" if other else "is not a MIDI file: it does not begin with MThd")
     if head == MACBINARY_HEAD and content[0] == 0 and 1 <= content[1] <= 63:
-        remarks.say("a MacBinary head stands before it")
+        remarks.say("it has a MacBinary header")
     elif not is_riff:
         remarks.count("byte", "before its beginning", head)
     return head
 
 
 def _other(content: bytes) -> str:
-    """What a file is that people take for a MIDI file, and what to do about it; "" if it is none of those."""
+    """A description of a file that is often mistaken for a MIDI file, with advice; "" if it is none of those."""
     if not content:
         return "an empty file: save or export it again"
     if is_web_page(content):
-        return f"a web page and not a MIDI file: on that page, save {THE_FILE}"
+        return f"a web page, not a MIDI file: on that page, save {THE_FILE}"
     for at, sign, what in _OTHERS:
         if content[at : at + len(sign)] == sign:
             return what
@@ -217,20 +221,20 @@ def _other(content: bytes) -> str:
 
 
 def _is_chunk(content: bytes, at: int) -> bool:
-    """Whether a chunk begins here: four letters, and bytes for its length. The end of the file counts as one."""
+    """Whether a chunk (four letters and a length) begins at a position; the end of the file also counts."""
     name = content[at : at + 4]
     return at == len(content) or (at + 8 <= len(content) and name.isascii() and name.isalnum())
 
 
 def _tracks(content: bytes, at: int, remarks: Remarks) -> list[Span]:
-    """The tracks from a place in the file on; lengths are believed where another chunk or the end follows."""
+    """The tracks from a position on. A chunk's length is trusted if another chunk or the end of the file follows it."""
     spans: list[Span] = []
     while at < len(content) and len(spans) < MAX_TRACKS:
         name, size = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], "big")
         begin, end = at + 8, at + 8 + size
         limit = end
         if name == b"MThd":
-            remarks.say("another MIDI file stands after it, and is not played")
+            remarks.say("another MIDI file follows, which is ignored")
             break
         if name == b"MTrk" and begin > len(content):
             remarks.cut_off()
@@ -249,11 +253,11 @@ def _tracks(content: bytes, at: int, remarks: Remarks) -> list[Span]:
 
 
 class _DamagedError(Exception):
-    """What stands here is no event."""
+    """There is no valid event at this position."""
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:
-    """A number of some bytes of seven bits each, and where it ends."""
+    """A variable-length number (seven bits per byte), and the position after it."""
     value = 0
     for place in range(at, at + MAX_NUMBER_BYTES):
         byte = data[place]
@@ -266,7 +270,7 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
 
 
 def number(value: int) -> bytes:
-    """A number as files have it: seven bits a byte, all but the last with their highest bit set."""
+    """Encode a variable-length number: seven bits per byte, all but the last with the highest bit set."""
     content = bytes((value & 0x7F,))
     while value := value >> 7:
         content = bytes((value & 0x7F | 0x80,)) + content
@@ -274,11 +278,11 @@ def number(value: int) -> bytes:
 
 
 def _events(data: bytes, length: int, remarks: Remarks) -> Iterator[Event]:
-    """The events of a track; `length` is what its head says."""
+    """The events of a track; `length` is the length according to its header."""
     at = tick = running = strays = 0
     size = len(data)
-    sysex = bytearray()  # the beginning of a message that comes in pieces
-    is_longer = False  # whether there are notes after an End of Track
+    sysex = bytearray()  # the message so far, if it is split into several events
+    is_longer = False  # whether notes follow an End of Track
     try:
         while at < size:
             pause, at = (data[at], at + 1) if data[at] < 0x80 else _number(data, at)
@@ -301,7 +305,7 @@ def _events(data: bytes, length: int, remarks: Remarks) -> Iterator[Event]:
                     at += 2
                 if first > 127 or second > 127:
                     kind = status & 0xF0
-                    if kind == PROGRAM or (kind == CONTROL and (first > 127 or first == 0)):  # 127 would be another one
+                    if kind == PROGRAM or (kind == CONTROL and (first > 127 or first == 0)):  # 127 would be a wrong one
                         remarks.count("event", "with a program, bank or controller above 127")
                         continue
                     remarks.count("value", "above 127, read as 127")
@@ -327,7 +331,7 @@ def _events(data: bytes, length: int, remarks: Remarks) -> Iterator[Event]:
                 if status == SYSEX:
                     sysex = bytearray(data[begin:at])
                 elif sysex:
-                    sysex += data[begin:at]  # there may be millions of pieces
+                    sysex += data[begin:at]  # in place, because there may be millions of parts
                 if sysex[-1:] == b"\xf7":
                     yield tick, SYSEX, 0, bytes(sysex)
                     sysex = bytearray()
@@ -335,7 +339,7 @@ def _events(data: bytes, length: int, remarks: Remarks) -> Iterator[Event]:
                 strays += 1
                 if strays > MAX_STRAYS:
                     raise _DamagedError
-                remarks.count("event", "with a status byte that is not for files")
+                remarks.count("event", "with a status byte that is invalid in files")
                 at = _behind_stray(data, at, status, running)
     except IndexError:
         remarks.cut_off()
@@ -349,7 +353,7 @@ def _events(data: bytes, length: int, remarks: Remarks) -> Iterator[Event]:
 
 
 def _sysex(data: bytes, at: int) -> tuple[int, int]:
-    """Where the content of a system exclusive message begins and ends; some programs leave its length out."""
+    """The start and end of a system exclusive message's content. Some programs omit its length."""
     count, begin = _number(data, at)
     if begin + count <= len(data):
         return begin, begin + count
@@ -360,7 +364,7 @@ def _sysex(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _behind(data: bytes, at: int, running: int) -> tuple[int, int]:
-    """Where the event that begins at a place ends, and the running status then; it must be free of faults."""
+    """The end of the event at a position and the running status after it; raises an error if the event is invalid."""
     _, at = _number(data, at)
     status = data[at]
     if status >= 0x80:
@@ -383,7 +387,7 @@ def _behind(data: bytes, at: int, running: int) -> tuple[int, int]:
 
 
 def _behind_stray(data: bytes, at: int, status: int, running: int) -> int:
-    """Where the data bytes of a stray status byte end: what follows them must make sense."""
+    """The end of the data bytes after a stray status byte, chosen so that valid events follow."""
     for count in _STRAY.get(status, (0, 1, 2)):
         place, state = at + count, running
         try:
@@ -397,7 +401,7 @@ def _behind_stray(data: bytes, at: int, status: int, running: int) -> int:
 
 
 def _has_notes(data: bytes, at: int) -> bool:
-    """Whether the rest of a track, after an End of Track, is events without a fault, notes among them."""
+    """Whether the rest of a track, after an End of Track, consists of valid events that include notes."""
     running, has_notes = 0, False
     try:
         while at < len(data):

@@ -1,4 +1,4 @@
-"""A MIDI file as plain values: a `Song` of tracks of notes and controllers, a filter or two, and a piano roll.
+"""The contents of a MIDI file as plain values: a `Song` of tracks with notes and controllers, and a piano roll.
 
 Notebook: 03_midi.
 """
@@ -21,19 +21,19 @@ from ..tables import counted, table
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MIN_DURATION = 0.1  # s of a note that begins and ends at one moment; nearly all drums have sounded by then
+MIN_DURATION = 0.1  # s; given to notes of zero length; long enough for nearly all drums
 MAX_BARS = 10_000
-MAX_BAR_LINES = 80  # more would be a grey wall
-MAX_NAMED = 14  # tracks in a legend; that many lines are as high as a piano roll
-MICROSECONDS_PER_QUARTER = 500_000  # a file that does not say: 120 to the minute
-BEND_RANGE = 2.0  # semitones at full bend, unless the file sets another
-PEDAL_DOWN = 64  # controller values from here on
-PEDAL_LONGEST = 10.0  # s that a released note rings on under the pedal; a piano's has died away by then
+MAX_BAR_LINES = 80  # more would be too dense to read
+MAX_NAMED = 14  # tracks in a legend; more lines would be higher than the piano roll
+MICROSECONDS_PER_QUARTER = 500_000  # the default tempo of MIDI files, 120 per minute
+BEND_RANGE = 2.0  # semitones at full bend, unless the file sets another range
+PEDAL_DOWN = 64  # lowest controller value that counts as pressed
+PEDAL_LONGEST = 10.0  # s; how long a released note rings under the pedal, at most; a piano note has decayed by then
 
-# Colours of the tracks, in order: Okabe & Ito's palette, told apart by colour-blind readers too.
+# Colours of the tracks, in order: Okabe & Ito's palette, which colour-blind readers can distinguish.
 TRACK_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#B8A800")
 
-# Controllers that are read: number -> (name, value of 0 … 127 in the name's unit).
+# The controllers that are read: number -> (name, function from 0 … 127 to the unit of `Track.controls`).
 CONTROLLERS: dict[int, tuple[str, Callable[[int], float]]] = {
     7: ("volume", lambda value: value / 127),
     10: ("pan", lambda value: max(-1.0, (value - 64) / 63)),
@@ -41,20 +41,20 @@ CONTROLLERS: dict[int, tuple[str, Callable[[int], float]]] = {
     64: ("pedal", lambda value: float(value >= PEDAL_DOWN)),
     66: ("sostenuto", lambda value: float(value >= PEDAL_DOWN)),
 }
-RESET = {"expression": 1.0, "pedal": 0.0, "sostenuto": 0.0, "bend": 0.0}  # what "reset all controllers" (121) sets back
+RESET = {"expression": 1.0, "pedal": 0.0, "sostenuto": 0.0, "bend": 0.0}  # the effect of "reset all controllers" (121)
 
-Changes = tuple[tuple[float, float], ...]  # (second, value from then on), in order of time
+Changes = tuple[tuple[float, float], ...]  # (time (s), value from then on), in order of time
 
 
 @dataclasses.dataclass(frozen=True, slots=True)  # a file can have millions
 class Note:
-    """One note. Times in seconds from the start of the song.
+    """One note.
 
     Attributes:
-      pitch: MIDI number; 60 is middle C.
+      pitch: MIDI pitch; 60 is middle C.
       velocity: 1 to 127.
-      start: s.
-      end: s.
+      start: onset (s from the start of the song).
+      end: time of the release (s).
     """
 
     pitch: int
@@ -69,16 +69,16 @@ class Note:
 
 @dataclasses.dataclass(frozen=True)
 class Track:
-    """The notes of one instrument of a file, and what its controllers do.
+    """The notes and controllers of one instrument in a file.
 
     Attributes:
-      name: no two tracks of a song have the same.
+      name: name, unique within a song.
       program: General MIDI program, counted from 0.
       is_drum: whether its pitches are drums.
-      notes: in the order of their ends, as the file has it.
-      controls: the changes of "volume" and "expression" (0 to 1), "pan" (-1 left to 1 right), "pedal" and "sostenuto"
-        (0 or 1) and "bend" (semitones); a name that never changes is not there.
-      has_program: whether the file names the program; if it does not, `program` is what players take then: 0, a piano.
+      notes: the notes in order of their ends, as in the file.
+      controls: changes of "volume" and "expression" (0 to 1), "pan" (-1 left to 1 right), "pedal" and "sostenuto" (0 or
+        1) and "bend" (semitones). Controllers that are never set are missing.
+      has_program: whether the file sets the program; if not, `program` is 0 (piano), the default of MIDI players.
     """
 
     name: str
@@ -86,45 +86,45 @@ class Track:
     is_drum: bool
     notes: tuple[Note, ...]
     controls: Mapping[str, Changes] = dataclasses.field(default_factory=dict)
-    has_program: bool = dataclasses.field(default=True, compare=False)  # no matter of how it sounds
+    has_program: bool = dataclasses.field(default=True, compare=False)  # does not affect the sound
 
     def __repr__(self) -> str:
         return f"Track({self.name!r}, {self.kind}, {counted(len(self.notes), 'note')})"
 
     @property
     def kind(self) -> str:
-        """What plays it in the file, such as "program 73" or "drums"."""
+        """Its program or "drums", such as "program 73"."""
         return "drums" if self.is_drum else f"program {self.program}"
 
     @property
     def span(self) -> str:
-        """Its lowest and highest note, such as "C2 to G5"."""
+        """Its lowest and highest pitch, such as "C2 to G5"."""
         pitches = [note.pitch for note in self.notes]
         return f"{note_name(min(pitches))} to {note_name(max(pitches))}" if pitches else "no notes"
 
 
 @dataclasses.dataclass(frozen=True)
 class Original:
-    """What the original program reads in a file, where that is not what players play."""
+    """A file as read by the original program, if that differs from the way MIDI players read it."""
 
-    instead_of: tuple[Track, ...]
+    instead_of: tuple[Track, ...]  # the tracks of the song as read here
     tracks: tuple[Track, ...]
-    unclosed: int  # notes that never end, and are left out
+    unclosed: int  # number of notes left out because they never end
     remarks: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class Song:
-    """A MIDI file, or a part of one.
+    """The contents of a MIDI file, or an excerpt of it.
 
     Attributes:
-      name: of the file, without folders and ending.
-      tracks: in the order in which their first notes end.
-      tempos: (second, quarter notes a minute) for each change.
-      meters: (second, beats, of which note value) for each time signature.
-      unclosed: how many notes were left out, because they never end.
-      remarks: what was passed over or repaired in the file, in words.
-      original: what the original program reads in the file, if that differs.
+      name: name of the file without folder and ending.
+      tracks: the tracks, in the order in which their first notes end.
+      tempos: (time (s), quarter notes per minute) for each change.
+      meters: (time (s), numerator, denominator) for each time signature.
+      unclosed: number of notes left out because they never end.
+      remarks: descriptions of problems in the file that were ignored or repaired.
+      original: the file as read by the original program, if that differs.
     """
 
     name: str
@@ -136,7 +136,7 @@ class Song:
     original: Original | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def as_original(self) -> Song:
-        """The song as the original program reads its file; itself, if that is the same or its tracks are others now."""
+        """The song as read by the original program; itself if that is the same, or if its tracks were replaced."""
         if self.original is None or self.original.instead_of is not self.tracks:
             return self
         read = self.original
@@ -146,12 +146,12 @@ class Song:
 
     @property
     def notes(self) -> list[Note]:
-        """All notes, drums included, in the order of tracks and, inside a track, of note-offs."""
+        """All notes including drums, in order of tracks and, within a track, of note-offs."""
         return [note for track in self.tracks for note in track.notes]
 
     @property
     def duration(self) -> float:
-        """End of the last note."""
+        """End of the last note (s)."""
         return max((note.end for note in self.notes), default=0.0)
 
     def __repr__(self) -> str:
@@ -159,10 +159,10 @@ class Song:
         return f"Song({self.name!r}, {tracks}, {notes}, {self.duration:.1f} s)"
 
     def _head(self) -> str:
-        """Name, size, speed and time signatures, in a line."""
-        speeds = sorted({round(tempo) for _, tempo in self.tempos})
+        """Name, number of notes, duration, tempo and time signatures in one line."""
+        tempos = sorted({round(tempo) for _, tempo in self.tempos})
         meters = list(dict.fromkeys(f"{beats}/{value}" for _, beats, value in self.meters))
-        tempo = f"{speeds[0]}" if len(speeds) == 1 else f"{speeds[0]} to {speeds[-1]}"
+        tempo = f"{tempos[0]}" if len(tempos) == 1 else f"{tempos[0]} to {tempos[-1]}"
         return f"{self.name}: {len(self.notes)} notes, {self.duration:.1f} s, {tempo} bpm, {', '.join(meters[:4])}"
 
     def __str__(self) -> str:
@@ -184,18 +184,18 @@ class Song:
 
 @in_one_line
 def excerpt(song: Song, start: float = 0.0, end: float | None = None) -> Song:
-    """The part of a song from `start` to `end` seconds, moved to begin at 0; notes that cross an edge are cut there.
+    """The part of a song from `start` to `end` (s), shifted to begin at 0. Notes that cross an edge are cut.
 
     >>> from helpers import midi
     >>> song = midi.load("data/midi/bach_prelude.mid")
     >>> midi.excerpt(song, 0, 4)
     Song('bach_prelude', 1 track, 22 notes, 4.0 s)
     """
-    start, end = float(start), float(song.duration if end is None else end)  # NumPy's would spread to every note
+    start, end = float(start), float(song.duration if end is None else end)  # else every note would have NumPy scalars
     if not 0 <= start < end:
-        raise ValueError(f"an excerpt from {start} s to {end} s is empty; end must lie after start")
+        raise ValueError(f"an excerpt from {start} s to {end} s is empty; start must be at least 0 and before end")
     tracks = _cut(song.tracks, start, end)
-    read = song.as_original()  # has its notes apart, if they are others
+    read = song.as_original()  # has different notes, which are cut separately
     original = Original(tracks, _cut(read.tracks, start, end), read.unclosed, read.remarks)
     return dataclasses.replace(
         song,
@@ -207,13 +207,13 @@ def excerpt(song: Song, start: float = 0.0, end: float | None = None) -> Song:
 
 
 def _cut(tracks: tuple[Track, ...], start: float, end: float) -> tuple[Track, ...]:
-    """Tracks from `start` to `end`, moved to begin at 0; those without notes there are left out."""
+    """Tracks from `start` to `end` (s), shifted to begin at 0; those without notes there are left out."""
     parts = []
     for track in tracks:
         inside = (n for n in track.notes if n.start < end and n.end > start)
         cut = (dataclasses.replace(n, start=max(n.start, start) - start, end=min(n.end, end) - start) for n in inside)
         moved = {kind: _changes_within(changes, start, end) for kind, changes in track.controls.items()}
-        for pedal in ("pedal", "sostenuto"):  # what they hold is cut as well
+        for pedal in ("pedal", "sostenuto"):  # release the pedals at the end, so that notes they hold are cut as well
             if moved.get(pedal) and moved[pedal][-1][1]:
                 moved[pedal] = (*moved[pedal], (end - start, 0.0))
         controls = {kind: changes for kind, changes in moved.items() if changes}
@@ -222,16 +222,16 @@ def _cut(tracks: tuple[Track, ...], start: float, end: float) -> tuple[Track, ..
 
 
 def _changes_within(changes: tuple, start: float, end: float) -> tuple:
-    """Changes from `start` to `end`, moved to begin at 0; the last one before counts as one at 0."""
+    """Changes from `start` to `end` (s), shifted to begin at 0, including the value in effect at `start`."""
     before = [(0.0, *values) for second, *values in changes if second <= start][-1:]
     return (*before, *((second - start, *values) for second, *values in changes if start < second < end))
 
 
 def pedalled(track: Track) -> Track:
-    """The track with its notes as long as the pedals let them ring.
+    """The track with its notes extended by the sustain and sostenuto pedals.
 
     A note that is released while the sustain pedal is down, or that was held when the sostenuto pedal went down, ends
-    when the pedal comes up, when its key is struck again, or after ten seconds, whichever is first.
+    when the pedal is released, when its key is struck again, or ten seconds after its release, whichever is first.
     """
     sustain, sostenuto = (_Pedal(track.controls.get(name, ())) for name in ("pedal", "sostenuto"))
     if not sustain.is_used and not sostenuto.is_used:
@@ -258,7 +258,7 @@ def pedalled(track: Track) -> Track:
 
 
 class _Pedal:
-    """When a pedal goes down and comes up."""
+    """The times (s) at which a pedal is pressed and released."""
 
     def __init__(self, changes: Changes):
         downs = [value > 0 for _, value in changes]
@@ -270,17 +270,17 @@ class _Pedal:
         return bisect.bisect_right(self.turns, second) % 2 == 1
 
     def pressed_at(self, second: float) -> float:
-        """When it went down, if it is down now."""
+        """When it was last pressed or released: for a pedal that is down, when it was pressed."""
         return self.turns[bisect.bisect_right(self.turns, second) - 1]
 
     def lift(self, second: float) -> float:
-        """When it comes up next."""
+        """When it is released next; infinity if never."""
         i = bisect.bisect_right(self.turns, second)
         return self.turns[i] if i < len(self.turns) else math.inf
 
 
 def bars(song: Song) -> np.ndarray:
-    """Seconds at which the bars of a song begin, by its time signatures and tempos (the first 10,000 of them).
+    """Start times (s) of a song's bars, from its time signatures and tempos; at most the first 10,000 bars.
 
     >>> from helpers import midi
     >>> midi.bars(midi.load("data/midi/bach_prelude.mid"))[:4]
@@ -305,7 +305,7 @@ def bars(song: Song) -> np.ndarray:
 
 
 def note_name(pitch: int) -> str:
-    """The name of a MIDI pitch; the C in the middle of a piano is C4.
+    """The name of a MIDI pitch. Middle C is C4.
 
     >>> from helpers import midi
     >>> midi.note_name(60), midi.note_name(61)
@@ -315,7 +315,7 @@ def note_name(pitch: int) -> str:
 
 
 def note_hertz(pitch: float) -> float:
-    """The frequency of a MIDI pitch in equal temperament, Hz; A4, 69, has 440.
+    """The frequency (Hz) of a MIDI pitch in equal temperament, with A4 (pitch 69) at 440 Hz.
 
     >>> from helpers import midi
     >>> midi.note_hertz(69), round(midi.note_hertz(60), 2)
@@ -325,13 +325,13 @@ def note_hertz(pitch: float) -> float:
 
 
 def plot(song: Song, ax: Axes | None = None) -> Axes:
-    """Draw a piano roll: pitch names over seconds, a colour a track, paler where notes are soft, bar lines.
+    """Plot a piano roll, with a colour for each track, paler for softer notes, and bar lines.
 
-    The legend names every track, or of more than `MAX_NAMED` those with the most notes and how many others there are.
+    The legend lists the tracks; if there are more than `MAX_NAMED`, those with the most notes and the number of others.
 
     Args:
-      song: what to draw.
-      ax: matplotlib axes to draw on; new ones by default.
+      song: the song.
+      ax: matplotlib axes; new ones by default.
 
     Returns:
       The axes.
@@ -355,9 +355,9 @@ def plot(song: Song, ax: Axes | None = None) -> Axes:
         notes = np.array([(n.start, n.start + max(n.duration, 0.01), n.pitch, n.velocity) for n in track.notes])
         left, right, pitch, velocity = notes.reshape(-1, 4).T
         under, over = pitch - 0.45, pitch + 0.45
-        # Any, since matplotlib's types ask for a list, although an array of equal shapes will do and is far quicker.
+        # Any, because matplotlib's type hints ask for a list, although it accepts an array, which is much faster.
         boxes: Any = np.stack([(left, under), (right, under), (right, over), (left, over)]).transpose(2, 0, 1)
-        shades = np.empty((len(boxes), 4))  # all at once: there may be a million
+        shades = np.empty((len(boxes), 4))  # vectorised, because there may be a million notes
         shades[:, :3], shades[:, 3] = to_rgb(colour), 0.35 + 0.65 * velocity / 127
         ax.add_collection(PolyCollection(boxes, facecolors=shades, edgecolors="none"))
         handles[i] = Patch(color=colour, label=track.name)

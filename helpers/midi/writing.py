@@ -1,4 +1,4 @@
-"""A `Song` as a MIDI file.
+"""Write a `Song` as a MIDI file.
 
 Notebook: 10_take_home.
 """
@@ -19,33 +19,33 @@ from .song import BEND_RANGE, CONTROLLERS, MICROSECONDS_PER_QUARTER, Changes, No
 if TYPE_CHECKING:
     import mido
 
-TICKS = 960  # a quarter note, as in most sequencers
-SUFFIXES = (".mid", ".midi")  # of what can be written
+TICKS = 960  # per quarter note, as in most sequencers
+SUFFIXES = (".mid", ".midi")  # endings of files that can be written
 CHANNELS, PORTS = 16, 128
-# Microseconds a quarter note that are written: the most that three bytes hold, and the least with which two hours fit
-# into the longest pause that a file can have. Times are right whatever the tempo.
+# Limits of the tempo in microseconds per quarter note: the largest number in three bytes, and the smallest for which
+# two hours fit into the longest delta time of a file. The times of notes are correct in any case.
 SLOWEST, FASTEST = 0xFFFFFF, 30_000
 MAX_BEND_RANGE = 127  # semitones
-FINEST_METER = 128  # 1/128
-HALF_BEND = 8192  # steps up or down
+FINEST_METER = 128  # largest denominator
+HALF_BEND = 8192  # steps of the pitch wheel in each direction
 NUMBERS = {name: number for number, (name, _) in CONTROLLERS.items()}
 
 
 @in_one_line
 def write(song: Song, path: str | os.PathLike) -> Path:
-    """Write a song as a Standard MIDI File, whole or not at all.
+    """Write a song as a Standard MIDI File, atomically.
 
-    `load` reads the same tracks, names, programs and controllers, and the same notes within half a tick (960 a quarter
-    note). A key cannot be struck twice at once: where two notes of one track overlap at one pitch, the second goes to
-    another track of the same name. Each track has a channel of its own, beyond the sixteenth on another port.
+    `load` reads back the same tracks, names, programs and controllers, and the same notes to within half a tick (of 960
+    per quarter note). Since MIDI cannot represent two overlapping notes of one pitch on a channel, the second goes to
+    another track of the same name. Each track has its own channel, on further ports if there are more than sixteen.
 
     Args:
-      song: what to write.
-      path: ends in .mid or .midi; folders are made as needed.
+      song: the song.
+      path: must end in .mid or .midi; folders are created as needed.
 
     Raises:
-      ValueError: another ending.
-      OSError: it cannot be written.
+      ValueError: the path has another ending.
+      OSError: the file cannot be written.
 
     >>> from helpers import midi
     >>> song = midi.load("data/midi/study.mid")
@@ -64,7 +64,7 @@ def write(song: Song, path: str | os.PathLike) -> Path:
     file.tracks.append(_track(song.name, [*clock.events(), *_meters(song, clock)]))
     places = {False: _places(is_drum=False), True: _places(is_drum=True)}
     for track in song.tracks:
-        for notes in _voices(track.notes, clock):
+        for notes in _without_overlaps(track.notes, clock):
             place = next(places[track.is_drum])
             file.tracks.append(_track(track.name, [*_set_up(track, place), *_playing(track, notes, place, clock)]))
     with replacing(path) as partial:
@@ -73,7 +73,7 @@ def write(song: Song, path: str | os.PathLike) -> Path:
 
 
 class _Event(NamedTuple):
-    """A message at a tick. Of those at one tick, the lowest order comes first: notes end before others begin."""
+    """A message at a tick. At equal ticks the lowest `order` comes first, so that notes end before others begin."""
 
     tick: int
     order: int
@@ -84,7 +84,7 @@ _SETTING, _CHANGE, _OFF, _ON = range(4)
 
 
 class _Clock:
-    """Seconds -> ticks, by the tempos as they stand in the file, so that what they are rounded by does not add up."""
+    """Converts seconds to ticks, using the tempos as rounded in the file, so that rounding errors do not accumulate."""
 
     def __init__(self, tempos: Changes):
         self.ticks, self.seconds, self.tempos = [0], [0.0], [MICROSECONDS_PER_QUARTER]
@@ -119,7 +119,7 @@ def _meters(song: Song, clock: _Clock) -> Iterator[_Event]:
 
 
 def _places(is_drum: bool) -> Iterator[tuple[int, int]]:
-    """Port and channel for one track after the other; after the last port they begin again."""
+    """Port and channel for each track in turn, starting over after the last port."""
     channels = [DRUM_CHANNEL] if is_drum else [channel for channel in range(CHANNELS) if channel != DRUM_CHANNEL]
     while True:
         for port in range(PORTS):
@@ -127,24 +127,24 @@ def _places(is_drum: bool) -> Iterator[tuple[int, int]]:
                 yield port, channel
 
 
-def _voices(notes: Sequence[Note], clock: _Clock) -> list[list[tuple[Note, int, int]]]:
-    """Notes with their ticks in as few groups as it takes that in none of them a key is struck while it is down."""
-    voices: list[list[tuple[Note, int, int]]] = [[]]
-    ends: list[dict[int, int]] = [{}]  # of each voice, by pitch
+def _without_overlaps(notes: Sequence[Note], clock: _Clock) -> list[list[tuple[Note, int, int]]]:
+    """Split notes, as (note, first tick, last tick), into as few groups as possible without overlaps at one pitch."""
+    groups: list[list[tuple[Note, int, int]]] = [[]]
+    ends: list[dict[int, int]] = [{}]  # of each group, by pitch
     for note in sorted(notes, key=lambda note: (note.start, note.end)):
         begin = clock(note.start)
         end = max(clock(note.end), begin + 1)
-        free = next((i for i, until in enumerate(ends) if until.get(note.pitch, 0) <= begin), len(voices))
-        if free == len(voices):
-            voices.append([])
+        free = next((i for i, until in enumerate(ends) if until.get(note.pitch, 0) <= begin), len(groups))
+        if free == len(groups):
+            groups.append([])
             ends.append({})
-        voices[free].append((note, begin, end))
+        groups[free].append((note, begin, end))
         ends[free][note.pitch] = end
-    return voices
+    return groups
 
 
 def _set_up(track: Track, place: tuple[int, int]) -> Iterator[_Event]:
-    """What stands at the beginning of a track: its port, its program, and how far it bends."""
+    """The events at the beginning of a track: its port, program and bend range."""
     import mido
 
     port, channel = place
@@ -158,23 +158,23 @@ def _set_up(track: Track, place: tuple[int, int]) -> Iterator[_Event]:
 
 
 def bend_range(track: Track) -> int:
-    """Whole semitones that the pitch wheel must reach for all bends of a track; MIDI's two, if they are enough."""
+    """The bend range (whole semitones) that a track needs; MIDI's default of two if that is enough."""
     widest = max((abs(value) for _, value in track.controls.get("bend", ())), default=0.0)
     return int(min(max(-(-widest // 1), BEND_RANGE), MAX_BEND_RANGE))
 
 
 def bend_range_settings(semitones: int) -> tuple[tuple[int, int], ...]:
-    """The controllers that set how far the pitch wheel reaches, and their values: registered parameter 0."""
+    """The controllers, with their values, that set the bend range (registered parameter 0)."""
     return (101, 0), (100, 0), (6, semitones), (38, 0), (101, 127), (100, 127)
 
 
 def bend_position(semitones: float, reach: int) -> int:
-    """Where the pitch wheel stands for a bend, from -8192 to 8191."""
+    """The position of the pitch wheel for a bend, from -8192 to 8191; `reach` is the bend range in semitones."""
     return min(max(round(semitones / reach * HALF_BEND), -HALF_BEND), HALF_BEND - 1)
 
 
 def control_value(kind: str, value: float) -> int:
-    """What a controller is set to, 0 to 127, for a value in its own unit (`Track.controls`)."""
+    """The controller value, 0 to 127, for a value in the units of `Track.controls`."""
     wanted = 64 + 63 * value if kind == "pan" else 127 * value
     return min(max(round(wanted), 0), 127)
 
@@ -182,7 +182,7 @@ def control_value(kind: str, value: float) -> int:
 def _playing(
     track: Track, notes: Sequence[tuple[Note, int, int]], place: tuple[int, int], clock: _Clock
 ) -> Iterator[_Event]:
-    """Controllers and notes."""
+    """The events of a track's controllers and notes."""
     import mido
 
     _, channel = place
@@ -204,10 +204,10 @@ def _playing(
 
 
 def _track(name: str, events: Sequence[_Event]) -> mido.MidiTrack:
-    """Events in the order of time, with the pauses between them."""
+    """Sort events by time and convert their ticks to delta times."""
     import mido
 
-    name = name.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair, of a file name that is no text
+    name = name.encode("utf-8", "replace").decode("utf-8")  # replaces lone surrogates, from an invalid file name
     track, now = mido.MidiTrack([mido.MetaMessage("track_name", name=name)]), 0
     for tick, _, message in sorted(events, key=lambda event: event[:2]):
         track.append(message.copy(time=tick - now))

@@ -1,15 +1,15 @@
-"""A song, instruments and a model -> audio: plan the notes, generate them, mix.
+"""Render a song to audio: plan the notes, generate them with a model, and mix them.
 
     clip = render.render(model, song, timeline)    # one timeline for all tracks
     clip = render.render(model, song, {"Flute": a, "Strings": timeline})    # by track
     print(clip.report)
-    clip = render.reproduce("clip.json")    # what clip.report.save() has written
+    clip = render.reproduce("clip.json")    # from a file written by clip.report.save()
     clip = render.note(model, instrument, 60)    # one note
-    for track, stem in render.stems(clip): …    # track by track
-    song = render.played(clip)    # as it was played
+    for track, stem in render.stems(clip): …    # one track at a time
+    song = render.played(clip)    # the notes as they were played
 
-Each step can be called alone: `resolve` (who plays), `plan` (which notes, with which latent and for how long),
-`generate_notes`, `shape_note` (the length and level of a note). `original` is how the original program did it.
+The steps can also be called on their own: `resolve` (the instrument of each track), `plan` (pitch, latent and duration
+of each note), `generate_notes` and `shape_note` (envelope and level). `original` has the original program's versions.
 
 Notebook: 04_generate, 07_songs.
 """

@@ -1,4 +1,4 @@
-"""A clip, track by track: the stems that add up to it, and the song as it was played.
+"""Take a clip apart: stems that add up to it, and the song as it was played.
 
 Notebook: 10_take_home.
 """
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
 
-SAMPLE = np.dtype(np.float32)  # of what waits on disk; the machine's own, since it is gone afterwards
+SAMPLE = np.dtype(np.float32)  # sample type of the temporary file, in native byte order
 
 
 def recipe_of(clip: Clip) -> Recipe:
-    """What a clip was made by.
+    """The recipe of a clip, from its report.
 
     Raises:
-      ValueError: it does not say so.
+      ValueError: it has none.
     """
     recipe = getattr(getattr(clip, "report", None), "recipe", None)
     if not isinstance(recipe, Recipe):
-        raise ValueError(f"{clip!r} does not say how it was made; a clip of render.render does")
+        raise ValueError(f"{clip!r} has no report on how it was made; clips returned by render.render have one")
     return recipe
 
 
@@ -53,24 +53,23 @@ def stems(
     progress: Progress = True,
     folder: str | os.PathLike | None = None,
 ) -> Iterator[tuple[TrackReport, Audio]]:
-    """Play a clip again, track by track.
+    """Render a clip again as stems, one for each track.
 
-    The stems have the length, the sample rate and the channels of the clip, and its one level: they add up to it. Each
-    note is generated once and in the same batches as before. One stem at a time is in memory; the others wait on disk,
-    uncompressed and at the model's rate.
+    The stems have the length, sample rate, channels and gain of the clip, so they add up to it. Each note is generated
+    once, in the same batches as before. Only one stem at a time is in memory; the others are in a temporary file,
+    uncompressed and at the model's sample rate.
 
     Args:
-      clip: what `render` or `reproduce` gave.
-      model: the model, if it cannot be found where it was loaded from.
+      clip: a clip returned by `render` or `reproduce`.
+      model: the model, if it is no longer where it was loaded from.
       progress: as for `render`.
-      folder: where they wait; the system's folder for temporary files by default.
+      folder: folder for the temporary file; by default the system's.
 
     Yields:
-      For each track that is heard, drums too: its row of the report, and its audio. Alone, a track may go above full
-      scale.
+      For each audible track, drums included: its row of the report, and its audio. A single stem may exceed full scale.
 
     Raises:
-      ValueError: the clip does not say how it was made, or the model is another one.
+      ValueError: the clip has no report on how it was made, or the model is a different one.
       OSError: the disk of `folder` is full.
 
     >>> from helpers import gansynth, midi, render
@@ -105,15 +104,15 @@ def _stems(
 
 
 class _Waiting:
-    """The notes of each track in one file, float32 [tracks, channels, samples]: on disk, or there is a mix a track."""
+    """The mixed notes of each track in a file, float32 [tracks, channels, samples], to save memory."""
 
     def __init__(self, file: IO[bytes], mixer: Mixer):
         self._file, self._tracks, self._shape = file, mixer.notes.tracks, mixer.clip.shape
         self._places = {int(i): place for place, i in enumerate(np.unique(mixer.notes.tracks))}
-        file.truncate(len(self._places) * mixer.clip.nbytes)  # zeros that take no room
+        file.truncate(len(self._places) * mixer.clip.nbytes)  # a sparse file of zeros
 
     def add(self, i: int, samples: np.ndarray, start: int) -> None:
-        """What `Mixer.put` does, on the note's own track."""
+        """As `Mixer.put`, but into the track of the note."""
         channels, length = self._shape
         place = self._places[int(self._tracks[i])]
         for channel, row in enumerate(np.atleast_2d(samples)):
@@ -127,7 +126,7 @@ class _Waiting:
             self._file.write(room.tobytes())
 
     def track(self, i: int) -> np.ndarray:
-        """The notes of a track, [channels, samples]; zeros for drums, which come later."""
+        """The mixed notes of a track, [channels, samples]; zeros for drums, which are added later."""
         if i not in self._places:
             return np.zeros(self._shape, SAMPLE)
         size = int(np.prod(self._shape)) * SAMPLE.itemsize
@@ -136,7 +135,7 @@ class _Waiting:
 
 
 def _alone(clip: Clip, mixer: Mixer, notes: np.ndarray, recipe: Recipe, i: int) -> Audio:
-    """One track of a clip, from the notes that the model plays of it."""
+    """The stem of a track, from its mixed notes."""
     if recipe.stopped_at is not None:
         notes = mixer.cut_off(notes, round(recipe.stopped_at * mixer.sample_rate))
     only = [dataclasses.replace(part, mute=j != i) for j, part in enumerate(recipe.parts)]
@@ -149,15 +148,15 @@ def _alone(clip: Clip, mixer: Mixer, notes: np.ndarray, recipe: Recipe, i: int) 
 
 @in_one_line
 def played(clip: Clip) -> Song:
-    """The song of a clip as it was played: what can be written with `midi.write`.
+    """The song of a clip as it was played, to be written with `midi.write`.
 
-    Tracks that are not heard are left out, and so are notes that were not played. The others are where `Settings.pitch`
-    has moved them, and as long as they are held, by the pedals too, so that these are left out. A track is named after
-    itself and who plays it, and has the program of that instrument, if the model knows one. Controllers are as they
-    were followed; the gains of a mix have no counterpart in MIDI.
+    Silent tracks and skipped notes are left out. Notes have the pitches chosen by `Settings.pitch`, and durations that
+    include the pedals, which are therefore left out. Each track is named after the original track and its instruments,
+    and has the program of the first one, if the model knows it. The other controllers are included if they were
+    followed. The gains of the mix have no counterpart in MIDI.
 
     Raises:
-      ValueError: the clip does not say how it was made.
+      ValueError: the clip has no report on how it was made.
 
     >>> from helpers import gansynth, instruments, midi, render
     >>> model = gansynth.load("demo")
@@ -200,7 +199,7 @@ def played(clip: Clip) -> Song:
 
 
 def _followed(track: Track, part: ResolvedPart, settings: Settings, is_drum: bool) -> dict[str, Changes]:
-    """The controllers of a track that were followed while its notes sounded."""
+    """The controllers of a track that were followed in the rendering."""
     controls = dict(track.controls) if settings.controllers and not settings.faithful else {}
     if not is_drum:
         controls.pop("pedal", None)

@@ -1,4 +1,4 @@
-"""The sounds of a plan, each distinct one generated once, in batches.
+"""Generate the sounds of a plan in batches, each distinct one once.
 
 Notebook: 04_generate.
 """
@@ -16,25 +16,28 @@ from .types import Plan
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-# Batches whose sounds are sorted by length, so that a batch wastes little; time order holds beyond that. The first
-# windows are of 1, 2 and 4, so that a rendering that is stopped early has its beginning.
+# Number of batches within which sounds are sorted by length, so that little of a batch is wasted. Otherwise sounds are
+# generated in order of time. The first windows are 1, 2 and 4 batches, so that a rendering stopped early is complete up
+# to some time.
 WINDOW = 8
 
-Progress = bool | Callable[[int, int], None]  # a bar or none; or a function of (notes done, notes in all)
+Progress = bool | Callable[[int, int], None]  # whether to show a bar; or a function of (notes done, total notes)
 
 
 def generate_notes(
     model: GANSynth, plan: Plan, batch_size: int | None = None, progress: Progress = True
 ) -> Iterator[list[tuple[np.ndarray, np.ndarray]]]:
-    """Generate the sounds of a plan in the order of time, each distinct one once and no longer than it is heard.
-
-    Yields batches, one held at a time: a list of (numbers of the notes that have this sound, wave).
+    """Generate the distinct sounds of a plan in batches, roughly in order of time, and no longer than they are heard.
 
     Args:
-      model: what to play with.
-      plan: what to play.
-      batch_size: sounds at a time; as many as suit the model's hardware by default.
-      progress: show a bar; or a function of (notes done, notes in all), called before the first batch and after each.
+      model: the model to generate with.
+      plan: the notes.
+      batch_size: sounds generated at a time; by default a number that suits the model's hardware.
+      progress: show a progress bar; or a function of (notes done, total notes), called before the first batch and after
+        each.
+
+    Yields:
+      A list for each batch: (indices of the notes with this sound, wave [samples]).
     """
     batch_size = model.batch_size if batch_size is None else batch_size
     sound_of = plan.sounds
@@ -53,7 +56,7 @@ def generate_notes(
             begin, end = end, end + batches * batch_size
             window, batches = in_time[begin:end], min(2 * batches, WINDOW)
             kept = model.cached(plan.z[first[window]], plan.pitches[first[window]], longest[window])
-            window = window[np.lexsort((longest[window], ~kept))]  # what is in the cache does not thin out the batches
+            window = window[np.lexsort((longest[window], ~kept))]  # cached sounds first, so that later batches are full
             for i in range(0, len(window), batch_size):
                 sounds = window[i : i + batch_size]
                 z, pitches = plan.z[first[sounds]], plan.pitches[first[sounds]]

@@ -1,4 +1,4 @@
-"""What the controllers of each track do over time: volume, expression, pan and bends as curves.
+"""The controllers of each track over time: volume, expression, pan and pitch bend as curves.
 
 Notebook: 07_songs.
 """
@@ -13,14 +13,14 @@ from ..midi import Song, Track
 from .shaping import Curve
 from .types import ResolvedPart, Settings
 
-VOLUME, EXPRESSION = 100 / 127, 1.0  # of a track that does not say; General MIDI's
-MAX_BEND = 24.0  # semitones; damaged files ask for hundreds
+VOLUME, EXPRESSION = 100 / 127, 1.0  # General MIDI's defaults
+MAX_BEND = 24.0  # semitones; some damaged files have bends of hundreds
 
 
 def curves(song: Song, parts: Sequence[ResolvedPart], settings: Settings) -> list[dict[str, Curve]]:
-    """What moves each track: "volume", "expression", "pan" and "bend" over the seconds of the song.
+    """The curves of each track: "volume", "expression", "pan" and "bend" (semitones) over time.
 
-    Tracks that share the changes of a controller share its curve: there may be a thousand of them.
+    Tracks that share the changes of a controller also share its curve, because a song may have a thousand tracks.
     """
     made: dict[tuple[int, str], Curve] = {}
 

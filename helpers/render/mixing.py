@@ -1,4 +1,4 @@
-"""From generated sounds to a clip: notes are shaped, levelled and added at their places, and drums join them.
+"""Mix generated sounds into a clip: shape each note, set its level, add it at its onset, and add the drums.
 
 Notebook: 07_songs.
 """
@@ -19,20 +19,20 @@ from .controllers import curves
 from .shaping import Curve, Loop
 from .types import DEFAULTS, Plan, ResolvedPart, Settings, is_heard
 
-CUT_FADE = 0.010  # s; where a rendering was stopped
-BLOCK = 1 << 14  # samples of a note that are mixed at a time; with their levels they stay in the processor's cache
-LEVEL_EVERY = 16  # samples, a millisecond; in between, a level that moves is on a straight line
-# K-weighted RMS of a note at full velocity, -14 dB: with it, the melody stands against the drums as when the soundfont
-# plays both, in the mean of thirteen pieces (`make bench-balance`).
+CUT_FADE = 0.010  # s; fade-out at the end of a stopped rendering
+BLOCK = 1 << 14  # samples mixed at a time; a block and its levels fit in the processor's cache
+LEVEL_EVERY = 16  # samples (1 ms) between the points of a changing level, which is interpolated linearly
+# K-weighted RMS of a note at full velocity, -14 dB. With it, the balance of melody and drums is the same as when the
+# soundfont plays both, on average over thirteen pieces (`make bench-balance`).
 NOTE_LEVEL = 0.2
-NOTE_PEAK = 1.0  # likewise at most; a sharper pluck stays softer, or it would push the whole clip down for its peak
+NOTE_PEAK = 1.0  # maximum peak at full velocity; a plucked note with a higher one would lower the level of the clip
 NAMES_SHOWN = 3  # of a timeline's instruments in a report
-SOUNDFONT = "soundfont"  # plays drums, in a report
-DRUM_TAIL = 1.0  # s that the clip goes on after the start of the last drum note
+SOUNDFONT = "soundfont"  # entry for drum tracks in a report
+DRUM_TAIL = 1.0  # s; minimum length of the clip after the onset of the last drum note
 
 
 def loudness_of(wave: np.ndarray, sample_rate: int) -> float:
-    """The divisor that brings a sound to the common level: `shaping.loudest`, or more where its peak is sharp."""
+    """The divisor that normalises a sound's level: `shaping.loudest`, or more if its peak would exceed NOTE_PEAK."""
     peak = float(np.abs(wave[: round(shaping.LEVEL_SPAN * sample_rate)]).max(initial=0.0))
     return max(shaping.loudest(wave, sample_rate), peak * NOTE_LEVEL / NOTE_PEAK)
 
@@ -47,20 +47,20 @@ def shape_note(
     semitones: np.ndarray | None = None,
     loudest: float | None = None,
 ) -> np.ndarray:
-    """Turn a generated wave into a note: loop, bend, envelope, and a level that is its velocity's.
+    """Turn a generated wave into a note: apply loop, bend and envelope, and set the level by velocity.
 
     Args:
       wave: [n].
-      hold: s to the release.
-      velocity: 1 to 127; the level is its share of 127 to the power of `settings.velocity`.
-      settings: attack, release, level and velocity are used.
+      hold: time from onset to release (s).
+      velocity: 1 to 127; the level is (velocity / 127) ** settings.velocity.
+      settings: only attack, release, level and velocity are used.
       sample_rate: Hz.
-      loop: where to repeat, if the note is longer than the wave.
-      semitones: the pitch bend along the note, if it has one: a value for each sample of hold and release.
-      loudest: `loudness_of` the wave, where it is known already.
+      loop: the loop, if the note is longer than the wave.
+      semitones: pitch bend (semitones) for each sample of hold and release; None without a bend.
+      loudest: `loudness_of` the wave, if already known.
 
     Returns:
-      float64 [samples], up to hold + release of them; fewer where the wave ends before.
+      float64 [samples], of duration hold + release, or shorter if the wave ends earlier.
     """
     note = shaping.envelope(hold, settings.attack, settings.release, sample_rate)
     samples = len(note)
@@ -79,14 +79,14 @@ def shape_note(
 
 
 def levels(moves: Mapping[str, Curve], gain: float, times: np.ndarray, channels: int) -> np.ndarray:
-    """How loud a track is at given seconds: [n] -> [channels, n].
+    """The gain of a track at given times: [n] -> [channels, n].
 
-    Volume and expression count by their squares, as General MIDI has it. Pan keeps the power from side to side; in the
-    centre both sides are as loud as the one channel of a mono clip.
+    Volume and expression are squared, as in General MIDI. Panning has constant power; in the centre, the gain of both
+    channels is that of a mono clip.
 
     Args:
       moves: the track's `curves`.
-      gain: dB.
+      gain: gain of the track (dB).
       times: s.
       channels: 1 or 2.
     """
@@ -98,18 +98,18 @@ def levels(moves: Mapping[str, Curve], gain: float, times: np.ndarray, channels:
 
 
 def is_still(moves: Mapping[str, Curve], start: float, end: float) -> bool:
-    """Whether the level and the place of a track stay as they are from one second to another."""
+    """Whether volume, expression and pan of a track are constant from `start` to `end` (s)."""
     ranges = (moves[kind].between(start, end) for kind in ("volume", "expression", "pan"))
     return all(low == high for low, high in ranges)
 
 
 class Mixer:
-    """A clip in the making: all that is needed to add a note to it.
+    """Accumulates the notes of a clip.
 
     Attributes:
       clip: float32 [channels, samples].
-      done: bool [notes]; which of them are in it.
-      factor: what the clip was multiplied by in the end, to have its loudness.
+      done: bool [notes]; whether each note has been added.
+      factor: gain that was applied to the finished clip to reach its loudness.
     """
 
     factor = 1.0
@@ -123,30 +123,35 @@ class Mixer:
         self.done = np.zeros(len(notes), bool)
 
     def _is_stereo(self) -> bool:
-        """As it was chosen, or else whether a track that is heard stands left or right of the centre."""
+        """The setting or, if there is none, whether any audible track is panned."""
         if self.settings.stereo is not None:
             return bool(self.settings.stereo)
         moves = zip(self.moves, is_heard(self.parts), strict=True)
         return any(heard and curve["pan"].values.any() for curve, heard in moves)
 
     def _length(self) -> int:
-        """Samples of the clip."""
+        """Length of the clip (samples)."""
         held = (self.notes.holds * self.sample_rate).astype(np.int64)
         return int(np.max(self.starts + held, initial=0)) + int(self.settings.release * self.sample_rate)
 
     def add(self, rows: np.ndarray, wave: np.ndarray) -> None:
-        """Mix all notes that have one sound."""
+        """Mix all notes that share a sound.
+
+        Args:
+          rows: indices of the notes in the plan.
+          wave: the generated sound, [n].
+        """
         loop = shaping.find_loop(wave, self.sample_rate) if self.notes.loops[rows].any() else None
         loudest = loudness_of(wave, self.sample_rate) if self.settings.level == "loudness" else None
         for i in rows:
             self._place(i, self._note(i, wave, loop, loudest))
 
     def put(self, i: int, samples: np.ndarray, start: int) -> None:
-        """Add samples of a note, [samples] or [channels, samples], from sample `start` on."""
+        """Add samples of note i, [samples] or [channels, samples], to the clip from sample `start` on."""
         mix(self.clip, samples, start)
 
     def _place(self, i: int, note: np.ndarray) -> None:
-        """Mix a note at the level and the place that its track has at each moment, block by block."""
+        """Mix a note with the level and pan of its track at each moment, block by block."""
         moves, gain = self.moves[self.notes.tracks[i]], self.parts[self.notes.tracks[i]].gain
         for first in range(0, len(note), BLOCK):
             block = note[first : first + BLOCK]
@@ -177,11 +182,15 @@ class Mixer:
         )
 
     def done_before(self, second: float) -> bool:
-        """Whether all notes that begin before are done."""
+        """Whether all notes that begin before a time (s) have been added."""
         return bool(self.done[self.starts < round(second * self.sample_rate)].all())
 
     def finished(self, until: float | None = None) -> float | None:
-        """Cut the clip at `until`, or where the first note that is not done begins; that second, or None if all are."""
+        """Cut the clip at `until` (s) or, by default, at the onset of the first missing note.
+
+        Returns:
+          The time of the cut (s); None if all notes are there.
+        """
         if until is None and self.done.all():
             return None
         cut = int(np.min(self.starts[~self.done])) if until is None else round(until * self.sample_rate)
@@ -190,48 +199,48 @@ class Mixer:
         return cut / self.sample_rate
 
     def cut_off(self, notes: np.ndarray, cut: int) -> np.ndarray:
-        """The first samples of [channels, samples], faded out."""
+        """The first `cut` samples of [channels, samples], with a short fade-out."""
         notes = notes[:, :cut].copy()
         fade = notes[:, -int(CUT_FADE * self.sample_rate) :]
         fade *= np.linspace(1.0, 0.0, fade.shape[1], dtype=np.float32)
         return notes
 
     def mastered(self, stopped_at: float | None) -> tuple[Audio, float, dict[int, int]]:
-        """The clip as it leaves: with the drums, at its sample rate and loudness.
+        """The finished clip: with drums, at its sample rate and loudness.
 
         Args:
-          stopped_at: what `finished` returned.
+          stopped_at: the result of `finished`.
 
         Returns:
-          The audio [samples, channels], its loudness in LUFS, and how many notes each drum track has played.
+          The audio [samples, channels], its loudness (LUFS), and the number of notes played by each drum track.
         """
         clip, played = self.mixed(self.clip, self.parts, stopped_at)
         self.factor, loudness = audio.loudness_factor(clip, self.settings.loudness)
-        samples = clip.samples  # in place: at 48 kHz a long clip fills a gigabyte
+        samples = clip.samples  # in place: at 48 kHz a long clip takes a gigabyte
         samples *= np.float32(self.factor)
         return clip, loudness, played
 
     def mixed(
         self, notes: np.ndarray, parts: Sequence[ResolvedPart], stopped_at: float | None
     ) -> tuple[Audio, dict[int, int]]:
-        """Notes of the model, [channels, samples], at the clip's sample rate and with the drums that `parts` let play.
+        """Resample the mixed notes, [channels, samples], to the clip's sample rate and add the drum tracks of `parts`.
 
         Returns:
-          The audio [samples, channels], not levelled, and how many notes each drum track has played.
+          The audio [samples, channels], before its loudness is set, and the number of notes played by each drum track.
         """
         settings = self.settings
         clip = audio.resample(Audio(notes.T, self.sample_rate), settings.sample_rate or self.sample_rate)
         return with_drums(clip, self.song, parts, settings, stopped_at) if settings.drums == "synth" else (clip, {})
 
     def played_by(self, i: int) -> str:
-        """Who plays a track that is not muted, for the report."""
+        """The instruments of a track that is not muted, as shown in the report."""
         if self.song.tracks[i].is_drum:
             return SOUNDFONT if self.settings.drums == "synth" else "left out"
         return in_words(self.parts[i].timeline)
 
 
 def in_words(timeline: Timeline | None) -> str:
-    """The names of a timeline's instruments in a few words."""
+    """The names of a timeline's instruments, abbreviated."""
     names = [instrument.name for instrument in timeline.instruments] if timeline else []
     return " > ".join(names[:NAMES_SHOWN]) + (f" > … ({len(names)})" if len(names) > NAMES_SHOWN else "")
 
@@ -239,7 +248,7 @@ def in_words(timeline: Timeline | None) -> str:
 def with_drums(
     clip: Audio, song: Song, parts: Sequence[ResolvedPart], settings: Settings, until: float | None
 ) -> tuple[Audio, dict[int, int]]:
-    """The clip, [samples, channels], with its drum tracks added, and how many notes each of them has played."""
+    """The clip, [samples, channels], with its drum tracks added, and the number of notes played by each of them."""
     drums = [i for i, heard in enumerate(is_heard(parts)) if heard and song.tracks[i].is_drum]
     samples, sample_rate, channels = clip.samples, clip.sample_rate, clip.samples.shape[1]
     last = max((note.start for i in drums for note in song.tracks[i].notes), default=-DRUM_TAIL)
@@ -255,7 +264,7 @@ def with_drums(
 
 
 def _drums_heard(track: Track, part: ResolvedPart, settings: Settings, until: float | None) -> Track:
-    """A drum track as far as it is heard, with its controllers as the settings and the part say."""
+    """A drum track up to `until` (s), with the controllers that the settings and the part call for."""
     controls = dict(track.controls) if settings.controllers else {}
     if part.pan is not None:
         controls["pan"] = ((0.0, part.pan),)

@@ -1,4 +1,4 @@
-"""How the original program reads, cuts and mixes a song, for `faithful=True`. Source: SPEC section 8.
+"""The original program's way to select, shape and mix notes, for `faithful=True`. Source: SPEC section 8.
 
 Notebook: 04_generate.
 """
@@ -17,13 +17,13 @@ from .mixing import Mixer, in_words
 from .shaping import ATTACK, HELD, RELEASE
 from .types import UNCLOSED, Plan, ResolvedPart
 
-LOWEST = 36  # notes below are dropped, though the model plays them
+LOWEST = 36  # MIDI pitch; lower notes are dropped, although the model could play them
 TAIL = 3.0  # s after the last note
-PEAK = 0.5
+PEAK = 0.5  # of the clip
 
 
 def notes(song: Song) -> list[Note]:
-    """The notes the original would play: all tracks, drums too, from 36 to 84, in the order of its reader."""
+    """The notes that the original plays: pitches 36 to 84 of all tracks, drums included, in the order of its reader."""
     return [note for note in song.as_original().notes if _plays(note)]
 
 
@@ -32,17 +32,17 @@ def _plays(note: Note) -> bool:
 
 
 def plan(song: Song, parts: Sequence[ResolvedPart]) -> Plan:
-    """What the original plays: `notes`, each for as long as it is written up to three seconds.
+    """The original's plan: all `notes`, each held for its written duration, at most three seconds.
 
     Raises:
-      ValueError: there are none, or nobody is to play them.
+      ValueError: there are no notes, or no timeline.
     """
     song, timeline = song.as_original(), parts[0].timeline
     played = notes(song)
     if not played:
-        raise ValueError(f"{song.name} has no notes between {LOWEST} and {MAX_PITCH}, so nothing is played")
+        raise ValueError(f"{song.name} has no notes between {LOWEST} and {MAX_PITCH}, so there is nothing to play")
     if timeline is None:
-        raise ValueError(f"nobody plays {song.name}; the original needs a timeline")
+        raise ValueError(f"no timeline is given for {song.name}; faithful=True needs one")
     tracks = [i for i, track in enumerate(song.tracks) for note in track.notes if _plays(note)]
     starts = np.array([note.start for note in played])
     written = np.array([note.duration for note in played])
@@ -66,7 +66,10 @@ def plan(song: Song, parts: Sequence[ResolvedPart]) -> Plan:
 
 
 def envelope(hold: float, sample_rate: int = 16000) -> np.ndarray:
-    """The original's gain: linear, three seconds at most, jumping to full level under 10 ms. Source: SPEC section 8."""
+    """The original's gain: linear fades, held for at most three seconds. Source: SPEC section 8.
+
+    A note shorter than the attack (10 ms) jumps to full level at its release, which clicks.
+    """
     held = int(sample_rate * min(hold, HELD))
     gain = np.ones(held + int(sample_rate * RELEASE))
     gain[: int(sample_rate * ATTACK)] = np.linspace(0.0, 1.0, int(sample_rate * ATTACK))
@@ -75,14 +78,14 @@ def envelope(hold: float, sample_rate: int = 16000) -> np.ndarray:
 
 
 def shape_note(wave: np.ndarray, hold: float, velocity: int, sample_rate: int = 16000) -> np.ndarray:
-    """Cut a wave to a note as the original does, with its peak measured above zero only. Source: SPEC section 8."""
+    """Shape a note as the original does, normalised by its highest positive sample. Source: SPEC section 8."""
     gain = envelope(hold, sample_rate)
     note = wave[: len(gain)] * gain[: len(wave)]
     return note / note.max() * (velocity / 127.0)
 
 
 class OriginalMixer(Mixer):
-    """A clip in the making, of one channel: notes are cut, levelled by their peaks and added as in the original."""
+    """A mixer that works as the original does: mono, with notes cut to length and normalised by their peaks."""
 
     def _length(self) -> int:
         return int(self.notes.end + TAIL) * self.sample_rate
@@ -96,10 +99,10 @@ class OriginalMixer(Mixer):
             self.put(i, note, self.starts[i])
 
     def mastered(self, stopped_at: float | None) -> tuple[Audio, float, dict[int, int]]:
-        """The clip with its highest positive sample at PEAK."""
+        """The clip, normalised so that its highest positive sample is PEAK."""
         clip = Audio(self.clip.T / self.clip.max() * np.float32(PEAK), self.sample_rate)
         self.factor = PEAK / float(self.clip.max())
         return clip, audio.loudness(clip), {}
 
     def played_by(self, i: int) -> str:
-        return in_words(self.parts[i].timeline)  # drums too
+        return in_words(self.parts[i].timeline)  # including drum tracks

@@ -1,4 +1,4 @@
-"""Who plays each track of a song, and what there is to play: from a song and instruments to a `Plan`.
+"""Plan a rendering: choose the instrument of each track and the pitch, latent and duration of each note.
 
 Notebook: 07_songs.
 """
@@ -23,7 +23,7 @@ from .types import DEFAULTS, UNCLOSED, Part, Parts, Plan, ResolvedPart, Settings
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-MIN_SOUND = LEVEL_SPAN  # s; a shorter sound would have another level
+MIN_SOUND = LEVEL_SPAN  # s; the level of a shorter sound would be measured differently
 
 
 def resolve(
@@ -33,16 +33,16 @@ def resolve(
     default: Instrument | Timeline | None = None,
     seed: int = 0,
 ) -> tuple[ResolvedPart, ...]:
-    """Who plays each track of a song, from what `render` is given.
+    """Determine the timeline and mixer settings of each track from the arguments of `render`.
 
     Args:
       model, song, parts, default, seed: as for `render`.
 
     Returns:
-      One for each track. Only drums may be left without a timeline, when nothing is said about them.
+      One `ResolvedPart` for each track. Only drum tracks may have no timeline, if no instrument is given for them.
 
     Raises:
-      ValueError: a key is no track of the song, or an instrument belongs to another model.
+      ValueError: a key does not match a track of the song, or an instrument belongs to another model.
 
     Notebook: 07_songs.
 
@@ -59,7 +59,7 @@ def resolve(
     """
     if isinstance(parts, (Instrument, Timeline)):
         parts, default = None, parts
-    wanted: dict[int, tuple[int, Part]] = {}  # index -> (how exactly its key meant it, part)
+    wanted: dict[int, tuple[int, Part]] = {}  # index of the track -> (exactness of the key, part)
     for key, value in parts.items() if parts else ():
         given = value.instrument if isinstance(value, Assignment) else value
         part = given if isinstance(given, Part) else Part(given)
@@ -80,7 +80,10 @@ def resolve(
 
 
 def _tracks_meant(song: Song, key: str | int) -> tuple[int, list[int]]:
-    """How exact a key is, and the tracks that it means: by number, name, or program ("program 73" or its GM name)."""
+    """The tracks that a key matches, and how exactly: by number (2), name (1), or program (0).
+
+    A program is given as "program 73" or by its General MIDI name.
+    """
     import pretty_midi
 
     if isinstance(key, str):
@@ -96,11 +99,11 @@ def _tracks_meant(song: Song, key: str | int) -> tuple[int, list[int]]:
     elif isinstance(key, (int, np.integer)) and 1 <= key <= len(song.tracks):
         return 2, [key - 1]
     known = ", ".join(f"{number} {track.name!r}" for number, track in enumerate(song.tracks, start=1))
-    raise ValueError(f"{song.name} has no track {key!r}; it has {known}")
+    raise ValueError(f"{song.name} has no track {key!r}; its tracks are {known}")
 
 
 def fold(pitch: int, low: int, high: int) -> int:
-    """Move a pitch by octaves into low ... high."""
+    """Transpose a pitch by octaves into the range from low to high."""
     if pitch < low:
         return pitch + 12 * -((pitch - low) // 12)
     if pitch > high:
@@ -109,41 +112,39 @@ def fold(pitch: int, low: int, high: int) -> int:
 
 
 def transposition(pitches: Sequence[int], low: int, high: int) -> int:
-    """The semitones by which most pitches come to lie in low ... high; of several the smallest move."""
+    """The transposition (semitones) that brings most pitches into the range from low to high; the smallest on a tie."""
     written = np.asarray(pitches)
     moves = sorted(range(low - 127, high + 1), key=lambda move: (abs(move), move))
     return min(moves, key=lambda move: int(np.sum((written + move < low) | (written + move > high))))
 
 
 class _Written(NamedTuple):
-    """The notes that a song gives a model to play, before anything is done to them."""
+    """The audible notes of a song for the model, extended by the pedal but otherwise as written."""
 
-    notes: list[tuple[int, Note]]  # with the index of the track
-    skipped: Counter[str]  # why -> notes
-    pedalled: int  # that the pedal makes longer
-    on_drums: int  # that the soundfont player takes
+    notes: list[tuple[int, Note]]  # (index of the track, note)
+    skipped: Counter[str]  # reason -> number of notes
+    pedalled: int  # number of notes extended by the pedal
+    on_drums: int  # number of notes for the soundfont player
 
 
 def plan(song: Song, parts: Sequence[ResolvedPart], settings: Settings = DEFAULTS, max_duration: float = 4.0) -> Plan:
-    """Decide for each note its pitch, latent and length.
-
-    How the original does it is `original.plan`.
+    """Determine the pitch, latent and duration of each note. For the original's way, see `original.plan`.
 
     Args:
-      song: what to play.
-      parts: one for each track, as `resolve` gives them.
-      settings: how.
-      max_duration: the longest sound that the model makes.
+      song: the song to play.
+      parts: one for each track, as returned by `resolve`.
+      settings: options of the rendering.
+      max_duration: duration of the model's longest sound (s).
 
     Raises:
-      ValueError: no note is left to play, or too much is bent.
+      ValueError: there is no note to play, or too many notes are bent.
 
     Notebook: 04_generate, 07_songs.
     """
     written = _written(song, parts, settings)
     skipped = written.skipped
-    heights = [note.pitch for _, note in written.notes]
-    transposed = transposition(heights, MIN_PITCH, MAX_PITCH) if settings.pitch == "shift" else 0
+    pitches = [note.pitch for _, note in written.notes]
+    transposed = transposition(pitches, MIN_PITCH, MAX_PITCH) if settings.pitch == "shift" else 0
     moved: Counter[str] = Counter()
     rows: list[tuple[int, Note, int]] = []
     for i, note in written.notes:
@@ -158,7 +159,7 @@ def plan(song: Song, parts: Sequence[ResolvedPart], settings: Settings = DEFAULT
             rows.append((i, note, pitch))
     if not rows and not written.on_drums:
         why = "; ".join(f"{count} {reason}" for reason, count in skipped.items())
-        raise ValueError(f"{song.name} has nothing to play: {why or 'it holds no notes'}")
+        raise ValueError(f"{song.name} has nothing to play: {why or 'it has no notes'}")
 
     tracks = np.array([i for i, _, _ in rows], np.int64)
     starts = np.array([note.start for _, note, _ in rows], np.float64)
@@ -189,7 +190,7 @@ def plan(song: Song, parts: Sequence[ResolvedPart], settings: Settings = DEFAULT
 
 
 def _written(song: Song, parts: Sequence[ResolvedPart], settings: Settings) -> _Written:
-    """The notes of the tracks that are heard, and what becomes of the others."""
+    """The notes of the audible tracks, and counts of the others by reason."""
     notes: list[tuple[int, Note]] = []
     skipped: Counter[str] = Counter()
     pedalled = on_drums = 0
@@ -218,13 +219,13 @@ def _holds(
     durations: np.ndarray,
     longest: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How long notes are held, within `longest` and what `limits` allows; which are bent; and their `_bent` speeds."""
+    """Hold times, at most `longest` and within `limits`; whether each note is bent; and its speed (see `_bent`)."""
     bends = [moves["bend"] for moves in curves(song, parts, settings)]
     holds = np.minimum(durations, longest)
     bent, speeds = _bent(bends, tracks, starts, starts + holds + settings.release)
-    if settings.release * BENDING * speeds[bent].sum() > MAX_TOTAL_DURATION:  # whatever the notes are shortened to
+    if settings.release * BENDING * speeds[bent].sum() > MAX_TOTAL_DURATION:  # even if the notes were cut to nothing
         raise ValueError(
-            f"{song.name} bends {bent.sum():,} notes, which takes too long; controllers=False plays them without"
+            f"{song.name} bends {bent.sum():,} notes, which would take too long; use controllers=False to ignore bends"
         )
     holds = _within(np.minimum(holds, MAX_NOTE_DURATION / speeds), MAX_TOTAL_DURATION, 1 + BENDING * speeds * bent)
     return holds, *_bent(bends, tracks, starts, starts + holds + settings.release)
@@ -233,9 +234,9 @@ def _holds(
 def _latents(
     parts: Sequence[ResolvedPart], tracks: np.ndarray, starts: np.ndarray, resolution: float | None
 ) -> np.ndarray:
-    """The latent of each note, [n, size], at its start or at the step of `resolution` nearest to it.
+    """The latent of each note, [n, size], at its onset or, with a resolution, at the nearest time step.
 
-    All are as long as the longest; what a shorter one lacks is zero.
+    Shorter latents are padded with zeros to the length of the longest.
     """
     timelines = [part.timeline for part in parts]
     size = max((len(one.z) for timeline in timelines if timeline for one in timeline.instruments), default=0)
@@ -252,7 +253,7 @@ def _latents(
 def _bent(
     bends: Sequence[Curve], tracks: np.ndarray, starts: np.ndarray, ends: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which notes are bent, and how much faster than it sounds each uses its sound up where it is bent upwards."""
+    """Whether each note is bent, and the highest playback speed of its sound, 1 unless it is bent upwards."""
     bent, speeds = np.zeros(len(starts), bool), np.ones(len(starts))
     for i in set(tracks.tolist()):
         if bends[i].values.any():
@@ -263,18 +264,18 @@ def _bent(
 
 
 def _within(holds: np.ndarray, total: float, rates: np.ndarray | float = 1.0) -> np.ndarray:
-    """The longest notes cut to one length, so that all together take no more than `total`.
+    """Cut the longest notes to a common duration so that the total cost of all notes is at most `total`.
 
     Args:
-      holds: s.
-      total: what they may take.
-      rates: what a second of each takes.
+      holds: durations (s), [n].
+      total: the maximum of sum(holds * rates).
+      rates: cost per second of each note.
     """
     rates = np.broadcast_to(rates, holds.shape)
     if (holds * rates).sum() <= total:
         return holds
     order = np.argsort(holds)
     ordered, taken = holds[order], (holds * rates)[order]
-    others = np.cumsum(rates[order][::-1])[::-1]  # of all that are at least as long
-    cuts = (total - np.cumsum(taken) + taken) / others  # if all shorter ones are left whole
+    others = np.cumsum(rates[order][::-1])[::-1]  # total rate of the notes that are at least as long
+    cuts = (total - np.cumsum(taken) + taken) / others  # the common duration if all shorter notes are left whole
     return np.minimum(holds, cuts[np.argmax(cuts <= ordered)])

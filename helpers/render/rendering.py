@@ -1,12 +1,12 @@
-"""A song, instruments and a model -> audio: plan the notes, generate them, mix.
+"""Render a song to audio: plan the notes, generate them with a model, and mix them.
 
     clip = render(model, song, timeline)                               # one timeline for all tracks
     clip = render(model, song, {"Flute": a, "Strings": timeline})      # by track, the others assigned from a seed
     print(clip.report)
 
-Each step is a function over plain values that can be called alone. `faithful=True` gives what the original program
-gave, sample for sample; the default does what people ask for instead (SPEC section 8.1): tracks apart, drums not as
-pitches, notes folded into the model's range, held as long as they are written, and without clicks.
+`faithful=True` reproduces the original program's output sample for sample. The default fixes its shortcomings instead
+(SPEC section 8.1): tracks have instruments of their own, drums are not played as pitches, and notes are folded into the
+model's range, held for their full length, and free of clicks.
 
 Notebook: 04_generate, 07_songs.
 """
@@ -39,12 +39,12 @@ from .types import DEFAULTS, Parts, ResolvedPart, Settings, changed_settings, is
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-MAX_AT_ONCE = 64  # notes, however many the file says that a clip is made from again
+MAX_AT_ONCE = 64  # notes; limits the batch size given in a file that `reproduce` reads
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Clip(Audio):
-    """Audio, and the report on how it was made."""
+    """Rendered audio with a report on how it was made."""
 
     report: RenderReport
 
@@ -63,38 +63,40 @@ def render(
     stop: Callable[[], bool] | None = None,
     **changes: Any,
 ) -> Clip:
-    """Play a song.
+    """Render a song.
 
         clip = render(model, song)
-        clip = render(model, song, timeline, drums="synth", release=0.5)    # any of `Settings` can be given by name
+        clip = render(model, song, timeline, drums="synth", release=0.5)    # any of `Settings` as a keyword
 
-    Memory is bounded by the clip and one batch of notes, whatever the number of notes. A keyboard interrupt (the stop
-    button of a notebook) ends a long rendering early and gives what there is, up to the first missing note.
+    Memory use is bounded by the clip and one batch of notes, however many notes there are. A keyboard interrupt (the
+    stop button of a notebook) ends a rendering early and returns the clip up to the first missing note.
 
     Args:
-      model: what to play with.
-      song: what to play.
-      parts: who plays. One instrument or timeline for all tracks, or one for each: a dict from a track's number (as
-        `print(song)` has it), name or program ("program 73", "Flute") to an instrument, a timeline, or a `Part`, which
-        also mutes, solos, pans and sets the gain; what `instruments.assign` and `timbre.cast` return will do as it is.
-      default: who plays the tracks that `parts` leaves open. By default each gets an instrument of its own, that of its
-        General MIDI program where the model has it (see `instruments.assign`).
-      settings: how: what becomes of drums and of notes outside the model's range, envelope, levels, sample rate, ….
-      seed: of the instruments that are drawn for tracks.
-      batch_size: notes generated at a time; as many as suit the model's hardware by default.
-      progress: show a bar; or a function of (notes done, notes in all), called before the first batch and after each.
-      stop: called after each batch; when it returns True, the rendering ends early as by an interrupt.
-      **changes: settings by name, such as drums="synth"; they take precedence over `settings`. See `Settings`.
+      model: the model to generate with.
+      song: the song to play.
+      parts: one instrument or timeline for all tracks, or a dict for individual tracks. Its keys are track numbers (as
+        shown by `print(song)`), names or programs ("program 73", "Flute"); its values are instruments, timelines, or
+        `Part`s, which also mute, solo, pan and set the gain. The results of `instruments.assign` and `timbre.cast` can
+        be passed directly.
+      default: the instrument or timeline of tracks not in `parts`. By default each track gets an instrument of its own,
+        that of its General MIDI program if the model has it (see `instruments.assign`).
+      settings: treatment of drums and of notes outside the model's range, envelope, levels, sample rate and more.
+      seed: seed for the instruments that are drawn at random.
+      batch_size: notes generated at a time; by default a number that suits the model's hardware.
+      progress: show a progress bar; or a function of (notes done, total notes), called before the first batch and after
+        each.
+      stop: called after each batch; if it returns True, the rendering ends early, as after an interrupt.
+      **changes: individual settings, such as drums="synth"; they take precedence over `settings`. See `Settings`.
 
     Returns:
-      The audio, float32 [samples] or [samples, 2], with a `report` that prints as a table and saves what `reproduce`
-      needs.
+      The audio, float32 [samples] or [samples, 2], with a `report` that prints as a table and can be saved for
+      `reproduce`.
 
     Raises:
       ValueError: there is nothing to play or too much (`limits`), an argument is out of range, or an instrument belongs
         to another model.
-      TypeError: there is no setting of such a name.
-      ImportError: drums="synth", and there is no soundfont player for this machine.
+      TypeError: there is no setting of that name.
+      ImportError: drums="synth", and no soundfont player is available for this machine.
 
     >>> from helpers import gansynth, instruments, midi, render
     >>> model = gansynth.load("demo")
@@ -124,7 +126,7 @@ def render(
 
 
 def _whole(name: str, value: Any, least: int) -> int:
-    """An argument as a whole number, of Python's or of NumPy's."""
+    """Check that an argument is a Python or NumPy integer of at least `least`, and return it as an int."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -135,7 +137,7 @@ def _whole(name: str, value: Any, least: int) -> int:
 
 
 def _render(model: GANSynth, recipe: Recipe, progress: Progress, stop: Callable[[], bool] | None = None) -> Clip:
-    """`render` with everything decided; up to `recipe.stopped_at`, if that is where it was stopped before."""
+    """Render a recipe, up to `recipe.stopped_at` if the rendering that it describes was stopped."""
     began = time.monotonic()
     mixer = mixer_of(model, recipe)
     _mix(model, mixer, recipe, progress, stop)
@@ -174,7 +176,7 @@ def _render(model: GANSynth, recipe: Recipe, progress: Progress, stop: Callable[
 
 
 def mixer_of(model: GANSynth, recipe: Recipe) -> Mixer:
-    """The empty clip, and the plan of what comes into it."""
+    """The mixer of a clip, still empty, with the plan of its notes."""
     song, parts, settings = recipe.song, recipe.parts, recipe.settings
     if settings.faithful:
         return original.OriginalMixer(song, parts, settings, original.plan(song, parts), model.sample_rate)
@@ -183,20 +185,20 @@ def mixer_of(model: GANSynth, recipe: Recipe) -> Mixer:
 
 
 def _check_cost(song: Song, parts: Sequence[ResolvedPart], settings: Settings) -> None:
-    """See that rendering a song is no more work than `limits` says, before any of it is done."""
+    """Check, before rendering, that a song does not exceed `limits`."""
     heard = [track for track, is_on in zip(song.tracks, is_heard(parts), strict=True) if is_on]
     count = sum(len(track.notes) for track in heard if not track.is_drum)
     if count > MAX_PLAYED:
         raise ValueError(
-            f"{song.name} has {count:,} notes to play and a clip can have {MAX_PLAYED:,}; "
-            "mute some of its tracks, or take a part of it, with midi.excerpt"
+            f"{song.name} has {count:,} notes to play, but a clip can have only {MAX_PLAYED:,}; "
+            "mute some of its tracks, or take an excerpt with midi.excerpt"
         )
     if settings.drums == "synth":
         soundfont.check([track for track in heard if track.is_drum], song.name)
 
 
 def _mix(model: GANSynth, mixer: Mixer, recipe: Recipe, progress: Progress, stop: Callable[[], bool] | None) -> None:
-    """Generate the notes and mix them, until all are done or an end is called for."""
+    """Generate and mix the notes. A keyboard interrupt ends this early if there are any notes in the mix yet."""
     try:
         fill(model, mixer, recipe, progress, stop)
     except KeyboardInterrupt:
@@ -211,11 +213,11 @@ def fill(
     progress: Progress = True,
     stop: Callable[[], bool] | None = None,
 ) -> None:
-    """Generate the notes and mix them, up to where the rendering was stopped before, or until `stop` says so."""
+    """Generate and mix the notes, until `stop` returns True or, for a stopped rendering, up to `recipe.stopped_at`."""
     for batch in generate_notes(model, mixer.notes, recipe.batch_size, progress):
         for rows, wave in batch:
             mixer.add(rows, wave)
-        for rows, _ in batch:  # only now: what an interrupt leaves half mixed is cut away
+        for rows, _ in batch:  # only once all are mixed, so that `finished` cuts away an interrupted batch
             mixer.done[rows] = True
         if stop is not None and stop():
             break
@@ -237,18 +239,17 @@ def _track_reports(model: GANSynth, mixer: Mixer, drum_notes: Mapping[int, int])
 
 @in_one_line
 def reproduce(path: str | os.PathLike, model: GANSynth | None = None, progress: Progress = True) -> Clip:
-    """Make a clip again from the file that its report saved: the same samples, on the same machine and versions.
+    """Render a clip again from its saved report. On the same machine and versions, the samples are identical.
 
-    Where notes come from a cache, they are the same but for rounding. A rendering that was stopped is stopped at the
-    same place.
+    Notes that come from a cache are the same up to rounding. A rendering that was stopped is stopped at the same time.
 
     Args:
-      path: what `RenderReport.save` wrote.
-      model: the model, if it cannot be found where it was then.
+      path: a file written by `RenderReport.save`.
+      model: the model, if it is no longer where it was loaded from.
       progress: as for `render`.
 
     Raises:
-      FileNotFoundError, ValueError: there is no such file, it is not a report, or the model is another one.
+      FileNotFoundError, ValueError: there is no such file, it is not a report, or the model is a different one.
 
     >>> from helpers import gansynth, midi, render
     >>> model = gansynth.load("demo")
@@ -270,22 +271,22 @@ def reproduce(path: str | os.PathLike, model: GANSynth | None = None, progress: 
 
 
 def model_of(recipe: Recipe, model: GANSynth | None, made: str) -> GANSynth:
-    """The model that a recipe is for.
+    """Load the model of a recipe, or check that a given model is the same.
 
     Args:
-      recipe: what something was made by.
-      model: the model, if it cannot be found where it was then.
-      made: what that is, for errors.
+      recipe: the recipe.
+      model: the model; None loads it from where it was loaded then.
+      made: name of the clip or file of the recipe, for error messages.
 
     Raises:
-      ValueError: it is not on this machine, or is another one.
+      ValueError: the model is not on this machine, or is a different one.
     """
     from ..gansynth import load
 
     if model is None:
         if not recipe.source:
             raise ValueError(f"{made} does not say where {recipe.model} came from; load it and pass it as model=")
-        # What a file says is no reason to go to the web, nor to open whatever it names.
+        # The file is not trusted: it must not cause a download, or access to another machine.
         if not hub.is_here(recipe.source):
             raise ValueError(
                 f"{made} was made with {recipe.source!r}, which is not on this machine; load it and pass it as model="

@@ -1,4 +1,4 @@
-"""What became of the notes of a song: a table to read, and a file from which the clip can be made again.
+"""The report of a rendering: a table to read, and a file from which the clip can be rendered again.
 
 Notebook: 07_songs.
 """
@@ -27,40 +27,40 @@ from ..tables import counted, table
 from .types import ResolvedPart, Settings, changed_settings
 
 FILE_FORMAT = 3
-LEVELLED_BY_PEAK = 2  # the format before, when there was no choice; 1 counted the batches of a stopped rendering
-MAX_BYTES = 64 << 20  # of such a file; a symphony of 100,000 notes has 5 MB
-MAX_BATCH = 2**31 - 1  # that a person may have asked for; `render.reproduce` takes fewer
+LEVELLED_BY_PEAK = 2  # the previous format, without the setting `level`; format 1 gave `stopped_at` in batches
+MAX_BYTES = 64 << 20  # size of such a file; a symphony of 100,000 notes takes 5 MB
+MAX_BATCH = 2**31 - 1  # largest valid batch size in a file; `render.reproduce` limits it further
 MAX_CHANGES = 1_000_000
-MAX_TEMPO = 60e6  # quarter notes a minute
-MAX_CONTROL = 10_000.0  # damaged scores ask for bends of hundreds of semitones
+MAX_TEMPO = 60e6  # quarter notes per minute
+MAX_CONTROL = 10_000.0  # some damaged scores have bends of hundreds of semitones
 MAX_NUMBER = 1e6
-MAX_MESSAGE = 300  # characters of what is wrong
+MAX_MESSAGE = 300  # characters of an error message
 MAX_REMARKS = 100  # on one file; there are fewer kinds
-KINDS = {  # of notes that are played otherwise than written or otherwise than the model makes them
-    "shortened": "{} let go before the end that the file gives",
-    "looped": "{} held longer than the model's own, by repeating the steady part",
-    "pedalled": "{} held longer by the sustain pedal",
+KINDS = {  # of notes that are played differently from the file or from the model's output
+    "shortened": "{} released before the written end",
+    "looped": "{} longer than the model's, extended by repeating the steady part",
+    "pedalled": "{} extended by the sustain pedal",
     "bent": "{} bent in pitch by the file",
 }
-MOVES_SHOWN = 8  # pitches listed one by one in the table; the file has all
+MOVES_SHOWN = 8  # moved pitches listed in the table; the file has all
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """All that a clip depends on.
+    """Everything that determines a clip.
 
     Attributes:
       model: name of the model.
-      source: where it was loaded from.
+      source: name or path that it was loaded from.
       fingerprint: hash of its weights.
-      precision: of its computation.
-      song: what was played.
-      parts: who played, one for each track.
-      settings: how.
-      seed: of the instruments that were drawn; they are in `parts`.
+      precision: numeric precision of the computation.
+      song: the song that was played.
+      parts: timeline and mixer settings of each track.
+      settings: options of the rendering.
+      seed: seed for the instruments that were drawn at random; they are included in `parts`.
       batch_size: notes generated at a time.
-      stopped_at: s; where the clip was cut, if the rendering was stopped.
-      backend: what computed the notes.
+      stopped_at: time (s) at which the clip was cut; None if the rendering was not stopped.
+      backend: framework that computed the notes.
     """
 
     model: str
@@ -81,15 +81,15 @@ class Recipe:
 
 @dataclasses.dataclass(frozen=True)
 class TrackReport:
-    """One row of the table.
+    """The row of a track in the report's table.
 
     Attributes:
-      number: as in the song's description, from 1.
-      name: of the track.
+      number: number of the track, from 1, as in `print(song)`.
+      name: name of the track.
       played_by: names of its instruments, or why it is silent.
-      notes: how many it has.
-      rendered: how many of them are in the clip.
-      program: General MIDI program of its first instrument, if the model knows one.
+      notes: number of its notes.
+      rendered: number of its notes in the clip.
+      program: General MIDI program of its first instrument; None if unknown.
     """
 
     number: int
@@ -102,34 +102,34 @@ class TrackReport:
 
 @dataclasses.dataclass(frozen=True)
 class RenderReport:
-    """What `render` did with a song. `print` it, or `save` it and make the clip again with `render.reproduce`.
+    """A record of a rendering. It can be printed, or saved and used to render the clip again with `render.reproduce`.
 
     Attributes:
-      song: its name.
-      model: its name.
-      tracks: one row each.
-      notes: how many the song has.
-      rendered: how many of them are in the clip, drums included; fewer than planned where the rendering was stopped.
-      distinct: sounds that were generated: equal latents at equal pitches are one.
-      drum_notes: how many the soundfont player played.
-      transposed: semitones, of the whole song.
-      moved: "C7 to C6" -> how many notes.
-      skipped: why -> how many notes.
-      pedalled: how many notes the sustain pedal made longer.
-      shortened: how many notes are let go before they end.
-      looped: how many notes are held longer than the model's own.
-      bent: how many notes the pitch wheel moves.
-      duration: s.
+      song: name of the song.
+      model: name of the model.
+      tracks: one row for each track.
+      notes: number of notes in the song.
+      rendered: number of notes in the clip, drums included.
+      distinct: number of distinct sounds generated; notes with equal latent and pitch share one.
+      drum_notes: number of notes played by the soundfont player.
+      transposed: transposition of the whole song (semitones).
+      moved: {"C7 to C6": number of notes}, for notes moved into the model's range.
+      skipped: {reason: number of notes}.
+      pedalled: number of notes extended by the sustain pedal.
+      shortened: number of notes released before their written end.
+      looped: number of notes extended by a loop.
+      bent: number of notes with a pitch bend.
+      duration: duration of the clip (s).
       sample_rate: Hz.
       channels: 1 or 2.
-      loudness: LUFS; None for silence.
+      loudness: integrated loudness (LUFS); None if silent.
       peak: 1 is full scale.
-      elapsed: s that the rendering took.
-      stopped_at: s of the song, if it was stopped.
-      remarks: what was passed over or repaired in the song's file.
-      factor: what the mix was multiplied by in the end, to have its loudness.
-      max_duration: s of the model's longest sound.
-      recipe: what `reproduce` needs.
+      elapsed: time taken by the rendering (s).
+      stopped_at: time in the song (s) at which the rendering was stopped; None if it was not.
+      remarks: problems in the song's file that were ignored or repaired.
+      factor: gain that was applied to the mix to reach its loudness.
+      max_duration: duration of the model's longest sound (s).
+      recipe: the input of `reproduce`.
     """
 
     song: str
@@ -166,7 +166,7 @@ class RenderReport:
         return "silent" if self.loudness is None else f"{self.loudness:.1f} LUFS, peak {self.peak:.2f}"
 
     def _facts(self) -> list[tuple[str, str]]:
-        """What holds for the whole clip: (label, text) in lines."""
+        """The properties of the whole clip, as (label, text)."""
         channels = "mono" if self.channels == 1 else "stereo"
         sound = f"{self.duration:.1f} s, {self.sample_rate} Hz, {channels}, {self._level()}"
         made = f"{self.rendered} of {_notes(self.notes)}, from {self.distinct} distinct sounds, in {self.elapsed:.1f} s"
@@ -200,26 +200,26 @@ class RenderReport:
         return table(self._facts()) + table(tracks, ("", "track", "notes", "played by"))
 
     def to_json(self, about: Mapping[str, Any] = MappingProxyType({})) -> str:
-        """The report, and everything needed to make the clip again.
+        """The report as JSON, with everything needed to render the clip again.
 
         Args:
-          about: further values for the beginning of the file, a line each, which `render.reproduce` passes over.
+          about: further values to include at the beginning, which `render.reproduce` ignores.
         """
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         recipe = fields.pop("recipe")
         fields["tracks"] = [dataclasses.asdict(track) for track in self.tracks]
         made_by = f"gansynth-suite {__version__}"
         rows = {"format": FILE_FORMAT, "made_by": made_by, **about, "report": fields, **_rows(recipe)}
-        # A line for each part: readable at the top, and not a line for each of thousands of notes.
+        # One line for each top-level value: readable, without a line for each of thousands of notes.
         lines = (
             f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False, default=_plain)}" for key, value in rows.items()
         )
         text = ",\n".join(lines)
-        # A file name that is not UTF-8 has surrogates, which a file cannot hold; as \udc80 they are JSON.
+        # A file name that is not valid UTF-8 has lone surrogates, which can only be written as escapes such as \udc80.
         return f"{{\n{text}\n}}\n".encode("utf-8", "backslashreplace").decode("utf-8")
 
     def save(self, path: str | os.PathLike, about: Mapping[str, Any] = MappingProxyType({})) -> Path:
-        """Write `to_json` to a file, whole or not at all; `render.reproduce` reads it."""
+        """Write `to_json` to a file, atomically, for `render.reproduce`."""
         path = as_path(path)
         with replacing(path) as partial:
             partial.write_text(self.to_json(about), "utf-8")
@@ -231,14 +231,14 @@ def _notes(count: int) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """NumPy's numbers, of a song that was put together by hand, as Python's."""
+    """Convert NumPy values, which a song built by hand may contain, to Python numbers."""
     if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
-    raise TypeError(f"{type(value).__name__} is no value for a report")
+    raise TypeError(f"a report cannot contain a {type(value).__name__}")
 
 
 def _rows(recipe: Recipe) -> dict[str, Any]:
-    """A recipe as values for JSON. Timelines stand once each, however many tracks they play."""
+    """A recipe as values for JSON. A timeline used by several tracks is stored once."""
     timelines = list({id(part.timeline): part.timeline for part in recipe.parts if part.timeline}.values())
     return {
         "model": {
@@ -285,13 +285,13 @@ def _rows(recipe: Recipe) -> dict[str, Any]:
 
 
 def read_recipe(path: str | os.PathLike) -> Recipe:
-    """Read what a report's `save` wrote.
+    """Read a recipe from a file written by `RenderReport.save`.
 
-    Every value is checked: such a file is passed on, and need not be what it says it is.
+    All values are checked, because such files are shared and may be damaged or hostile.
 
     Raises:
-      FileNotFoundError: there is no such file.
-      ValueError: it is not a report, or a damaged one.
+      FileNotFoundError: the file does not exist.
+      ValueError: it is not a report, or is damaged.
     """
     path = as_path(path)
     if not path.is_file():
@@ -302,8 +302,8 @@ def read_recipe(path: str | os.PathLike) -> Recipe:
         raise ValueError(f"{path} is not the report of a rendering: {str(error)[:MAX_MESSAGE]}") from None
 
 
-# The file, as `_rows` writes it. Long lists fail at the first wrong value, or a hostile file would fill the memory with
-# what is wrong with the others.
+# The schema of the file that `_rows` writes. Long lists fail at the first invalid value, because a hostile file could
+# otherwise fill the memory with error messages.
 _Second = Annotated[jsonfile.Number, Field(ge=0, le=MAX_SECONDS)]
 _Time = Annotated[jsonfile.Number, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
 _Tempo = Annotated[jsonfile.Number, Field(ge=0, le=MAX_TEMPO)]
@@ -317,7 +317,7 @@ class _Model(jsonfile.Row):
     source: jsonfile.Text
     fingerprint: jsonfile.Text
     precision: jsonfile.Text
-    backend: jsonfile.Text = TENSORFLOW  # files of earlier versions do not say
+    backend: jsonfile.Text = TENSORFLOW  # missing in files of earlier versions
 
 
 class _Part(jsonfile.Row):
@@ -368,7 +368,7 @@ class _File(jsonfile.Row):
 
 
 def _recipe(file: _File) -> Recipe:
-    """What a file says, where its parts go together."""
+    """The recipe in a file, after checking that its values are consistent."""
     song, timelines = _song(file.song), [_timeline(row) for row in file.timelines]
     settings = _settings(file.settings, {"level": "peak"} if file.format == LEVELLED_BY_PEAK else {})
     if len(file.parts) != len(song.tracks):
@@ -376,15 +376,15 @@ def _recipe(file: _File) -> Recipe:
     parts = tuple(_part(row, timelines) for row in file.parts)
     for part, track in zip(parts, song.tracks, strict=True):
         if part.timeline is None and (settings.faithful or not track.is_drum):
-            raise ValueError(f"nobody plays track {jsonfile.shortened(track.name)}")
+            raise ValueError(f"track {jsonfile.shortened(track.name)} has no timeline")
     made_with = file.model.name, file.model.source, file.model.fingerprint, file.model.precision
     return Recipe(*made_with, song, parts, settings, file.seed, file.batch_size, file.stopped_at, file.model.backend)
 
 
-def _settings(row: dict[str, Any], unsaid: dict[str, Any]) -> Settings:
-    """Settings of a file. `unsaid` are those that files of its format do not have."""
+def _settings(row: dict[str, Any], missing: dict[str, Any]) -> Settings:
+    """The settings in a file. `missing` has values for the settings that its format lacks."""
     try:
-        return changed_settings(Settings(), {**unsaid, **row})
+        return changed_settings(Settings(), {**missing, **row})
     except TypeError as error:
         raise ValueError(one_line(error)) from None
 
@@ -395,7 +395,7 @@ def _timeline(row: _Timeline) -> Timeline:
 
 def _part(row: _Part, timelines: Sequence[Timeline]) -> ResolvedPart:
     if row.timeline is not None and row.timeline >= len(timelines):
-        raise ValueError(f"a part names timeline {row.timeline} of {len(timelines)}")
+        raise ValueError(f"a part refers to timeline {row.timeline}, but there are only {len(timelines)}")
     timeline = None if row.timeline is None else timelines[row.timeline]
     return ResolvedPart(timeline, row.mute, row.solo, row.gain, row.pan)
 
@@ -408,14 +408,14 @@ def _song(row: _Song) -> Song:
 def _track(row: _Track) -> Track:
     for *_, start, end in row.notes:
         if end < start:
-            raise ValueError(f"a note ends at {end:g} s and begins at {start:g}")
+            raise ValueError(f"a note begins at {start:g} s but ends at {end:g} s")
     controls = {kind: _in_order(changes, jsonfile.shortened(kind)) for kind, changes in row.controls.items()}
     return Track(row.name, row.program, row.is_drum, tuple(Note(*note) for note in row.notes), controls)
 
 
 def _in_order(changes: list[tuple[float, float]], what: str) -> Changes:
-    """Values over time: (second, value) each."""
+    """Check that changes, (time (s), value), are in order of time."""
     seconds = [second for second, _ in changes]
     if seconds != sorted(seconds) or min(seconds, default=0.0) < 0:
-        raise ValueError(f"the changes of {what} are not in the order of time")
+        raise ValueError(f"the changes of {what} are not in order of time")
     return tuple(changes)

@@ -1,6 +1,6 @@
-"""From a generated wave to a note as it is heard: cut to length, looped, bent, and faded in and out.
+"""Shape a generated wave into a note: cut it to length, loop it, bend its pitch, and fade it in and out.
 
-Functions over arrays at the model's rate; `render` calls them for each note of a song.
+The functions work on arrays at the model's sample rate; `render` calls them for each note of a song.
 
 Notebook: 07_songs.
 """
@@ -16,36 +16,36 @@ import scipy.fft
 
 from ..audio import SILENCE, k_weighted
 
-ATTACK = 0.010  # s; rise
-RELEASE = 0.300  # s; fall, beginning where the note ends
-DECIBELS = 20 / np.log(10)  # in a factor of e
-FLOOR = 1e-3  # levels further below the highest say nothing about how a sound dies away
+ATTACK = 0.010  # s; fade-in
+RELEASE = 0.300  # s; fade-out from the end of the note
+DECIBELS = 20 / np.log(10)  # dB in a factor of e
+FLOOR = 1e-3  # of the highest level; lower levels are ignored when a decay is estimated
 
-# NSynth's notes are held for three seconds and then let go, and so is what a model has learned from them.
+# NSynth's notes are held for three seconds and then released, so the notes of a model trained on them are too.
 HELD = 3.0  # s
-LOOP_FROM, LOOP_TO = 1.0, 2.9  # s; the steady part: after the attack, and before the spectral frames see the release
-LOOP_ENDS = 5  # places tried for the end of the loop, spread over ...
-LOOP_END_RANGE = 0.4  # s before LOOP_TO
-MIN_LOOP = 0.3  # s; shorter ones sound like a machine
-LOOP_STEADY = 3.0  # dB a second; what changes more slowly is taken for steady, or a held organ would fade
-LOOP_SEAM = 0.1  # s of crossfade, and what is compared to find the place
-BEND_ROOM = 0.005  # s of a sound beyond a bent note's end that interpolation looks at
-# How loud a sound is: its K-weighted RMS in the loudest LEVEL_WINDOW of its first LEVEL_SPAN. On ten pieces of several
-# tracks, windows of 0.1, 0.2 and 0.4 s and spans of 0.3 to 3 s were tried against a soundfont's balance: these came
-# nearest (`make bench-balance`), and the span is short enough for the notes that most sounds are generated for.
+LOOP_FROM, LOOP_TO = 1.0, 2.9  # s; the steady part: after the attack, and before the first frame with the release
+LOOP_ENDS = 5  # number of candidate loop ends ...
+LOOP_END_RANGE = 0.4  # ... in this range before LOOP_TO (s)
+MIN_LOOP = 0.3  # s; shorter loops sound mechanical
+LOOP_STEADY = 3.0  # dB/s; slower changes count as steady, because otherwise a held organ would fade out
+LOOP_SEAM = 0.1  # s; length of the crossfade, and of the segments compared to place it
+BEND_ROOM = 0.005  # s; extra sound after the end of a bent note, for the interpolation
+# A sound's loudness is its K-weighted RMS in the loudest LEVEL_WINDOW of its first LEVEL_SPAN. On ten pieces of several
+# tracks, windows of 0.1, 0.2 and 0.4 s and spans of 0.3 to 3 s were compared with the balance of a soundfont: these are
+# nearest to it (`make bench-balance`), and the span is no longer than most generated sounds.
 LEVEL_WINDOW, LEVEL_SPAN, LEVEL_STEP = 0.2, 0.5, 0.05  # s
-BEND_BLOCK = 1 << 19  # samples read at a time of a bent note, half a minute; all at once took over a gigabyte
-BEND_MARGIN = 64  # samples on both sides that the filter and the splines look at
-SWAY = 0.02  # s; curves of controllers are followed at this pace, so that a step does not click
+BEND_BLOCK = 1 << 19  # samples of a bent note (half a minute) resampled at a time; all at once took over a gigabyte
+BEND_MARGIN = 64  # samples on both sides for the filter and the splines
+SWAY = 0.02  # s; duration of the ramp to a new controller value, so that steps do not click
 
 
 def envelope(hold: float, attack: float = ATTACK, release: float = RELEASE, sample_rate: int = 16000) -> np.ndarray:
-    """Gain of a note that is held for `hold` seconds: float64 [samples], rising, full, and falling to 0.
+    """Gain of a note held for `hold` seconds: float64 [samples], with attack, full level, and release to 0.
 
-    Rise and fall are quarter sines. A quarter sine of duration T is the steepest fade that never makes a sine of at
-    least 1 / 4T Hz jump further from one sample to the next than the sine does by itself: with g = sin(wt), the slope
-    of g(t) sin(vt + p) is at most sqrt(g'^2 + g^2 v^2), which is at most v where v >= w. Ten milliseconds are enough
-    for every pitch above 25 Hz. A note shorter than the attack is released while it rises, by the product of both.
+    Attack and release are quarter sines. A quarter sine of duration T is the steepest fade that does not make a sine of
+    at least 1 / 4T Hz steeper than it is without the fade: with g = sin(wt), the slope of g(t) sin(vt + p) is at most
+    sqrt(g'^2 + g^2 v^2), which is at most v if v >= w. Ten milliseconds are enough for every pitch above 25 Hz. In a
+    note shorter than the attack, the two fades overlap and are multiplied.
     """
     held, rise, fall = int(sample_rate * hold), _quarter_sine(int(sample_rate * attack)), int(sample_rate * release)
     gain = np.ones(held + fall)
@@ -56,19 +56,20 @@ def envelope(hold: float, attack: float = ATTACK, release: float = RELEASE, samp
 
 @functools.lru_cache(maxsize=8)  # the same two for every note of a song
 def _quarter_sine(samples: int) -> np.ndarray:
-    """From 0 to just below 1."""
+    """A fade from 0 to just below 1, float64 [samples]."""
     return np.sin(np.linspace(0.0, np.pi / 2, samples, endpoint=False))
 
 
 @dataclasses.dataclass(frozen=True)
 class Loop:
-    """A stretch of a wave that can be repeated: it ends where it sounds as it did where it began.
+    """A segment of a wave that can be repeated because the wave is alike at both of its ends.
 
     Attributes:
-      start: sample at which playing goes on ...
-      end: ... when it has come to this one.
-      decay: level at the end, as a multiple of that at the start, by the trend of the steady part.
-      likeness: of the two places: 1 where they are the same but for the decay, 0 where they have nothing in common.
+      start: first sample.
+      end: sample after the last; playback continues at `start` from here.
+      decay: level at the end relative to the start, from the trend of the steady part.
+      likeness: similarity of the wave before `start` and before `end`: 1 if they are equal up to the decay, 0 if they
+        are uncorrelated.
     """
 
     start: int
@@ -80,19 +81,19 @@ class Loop:
 def find_loop(wave: np.ndarray, sample_rate: int = 16000) -> Loop:
     """Find the best loop in the steady part of a note, between 1 and 2.9 s.
 
-    For a few ends, the tenth of a second before each is compared with every earlier place, brought to the level that it
-    would have by now: twice their product over the sum of their powers. Where that is nearest to 1, all partials are in
-    the same phase again, and as strong.
+    For several candidate ends, the 0.1 s before each are compared with every earlier segment, scaled by the decay
+    between them. The similarity is twice their inner product divided by the sum of their energies. Where it is nearest
+    to 1, all partials have the same phase and amplitude.
 
     Args:
-      wave: [samples], at least LOOP_TO seconds of it.
+      wave: [samples], at least LOOP_TO seconds.
       sample_rate: Hz.
 
     Raises:
-      ValueError: the wave is too short to hold a loop.
+      ValueError: the wave is too short.
     """
     if len(wave) < int(LOOP_TO * sample_rate):
-        raise ValueError(f"a loop needs {LOOP_TO} s of a note, not {len(wave) / sample_rate:.2f} s")
+        raise ValueError(f"a loop needs at least {LOOP_TO} s of a note, not {len(wave) / sample_rate:.2f} s")
     wave = np.asarray(wave, np.float64)
     seam, first = int(LOOP_SEAM * sample_rate), int(LOOP_FROM * sample_rate)
     slope = trend(wave[first : int(LOOP_TO * sample_rate)], seam)
@@ -116,9 +117,9 @@ def find_loop(wave: np.ndarray, sample_rate: int = 16000) -> Loop:
 
 
 def _products(wave: np.ndarray, pattern: np.ndarray) -> np.ndarray:
-    """The sum of products of a pattern and a wave, for each place where the wave holds all of it: [n - length + 1].
+    """Cross-correlation of a wave and a pattern at all offsets where they overlap fully: [n - length + 1].
 
-    As `scipy.signal.correlate` by FFT, which takes a second to import.
+    The same as `scipy.signal.correlate(..., "valid", "fft")`, which takes a second to import.
     """
     size = scipy.fft.next_fast_len(len(wave) + len(pattern) - 1, real=True)
     spectrum = scipy.fft.rfft(wave, size) * scipy.fft.rfft(pattern[::-1], size)
@@ -126,11 +127,11 @@ def _products(wave: np.ndarray, pattern: np.ndarray) -> np.ndarray:
 
 
 def trend(wave: np.ndarray, block: int) -> float:
-    """How the logarithm of a wave's level changes per sample, by a straight line through its blocks.
+    """The slope per sample of the natural logarithm of a wave's level, from a line fitted to the RMS of its blocks.
 
     Args:
-      wave: [n], a few blocks at least.
-      block: samples.
+      wave: [n], at least two blocks.
+      block: samples in a block.
     """
     levels = np.sqrt(np.mean(wave[: len(wave) // block * block].reshape(-1, block) ** 2, axis=1))
     levels = np.maximum(levels, max(levels.max() * FLOOR, SILENCE))
@@ -138,17 +139,17 @@ def trend(wave: np.ndarray, block: int) -> float:
 
 
 def extend(wave: np.ndarray, loop: Loop, samples: int, sample_rate: int = 16000) -> np.ndarray:
-    """Make a note longer by repeating its loop. [n] -> float64 [samples].
+    """Extend a note by repeating its loop. [n] -> float64 [samples].
 
-    Up to a crossfade before the loop's end nothing changes. A sound that dies away goes on dying away at the rate it
-    had in the loop; one that swells stays at the level it has reached.
+    The note is unchanged up to the crossfade before the loop's end. After that a decaying sound continues to decay at
+    the rate of the loop; a swelling one stays at the level that it has reached.
     """
     if samples <= loop.end:
         return np.asarray(wave[:samples], np.float64)
     seam, length = int(LOOP_SEAM * sample_rate), loop.end - loop.start
     head = np.array(wave[: loop.end], np.float64)
     fade = np.linspace(0.0, 1.0, seam)
-    # Keep the power of the sum: two like signals add up by amplitude, two unlike ones by power.
+    # Keep the power constant: identical signals add in amplitude, uncorrelated ones in power.
     level = 1.0 / np.sqrt((1 - fade) ** 2 + fade**2 + 2 * fade * (1 - fade) * max(loop.likeness, 0.0))
     before = head[loop.start - seam : loop.start] * loop.decay
     head[loop.end - seam :] = ((1 - fade) * head[loop.end - seam :] + fade * before) * level
@@ -156,15 +157,15 @@ def extend(wave: np.ndarray, loop: Loop, samples: int, sample_rate: int = 16000)
     turns = 1 + np.arange(-(-rest // length))
     if loop.decay < 1.0:
         cycles = np.multiply.outer(loop.decay**turns, head[loop.start :])
-    else:  # as loud throughout as the wave is at the loop's end
+    else:  # at the level of the loop's end throughout
         cycles = np.tile(head[loop.start :] * loop.decay ** (1 - np.arange(length) / length), len(turns))
     return np.concatenate([head, cycles.reshape(-1)[:rest]])
 
 
 def bend(wave: np.ndarray, semitones: np.ndarray) -> np.ndarray:
-    """Read a wave faster or slower along a curve. [n], [samples] -> float64 [samples], zeros where the wave has ended.
+    """Resample a wave along a pitch curve. [n], [samples] -> float64 [samples], with zeros after the end of the wave.
 
-    As in a sampler, partials and formants move together.
+    As in a sampler, formants move with the partials.
     """
     speed = 2.0 ** (np.asarray(semitones, np.float64) / 12)
     at = np.concatenate([[0.0], np.cumsum(speed[:-1])])
@@ -179,22 +180,22 @@ def bend(wave: np.ndarray, semitones: np.ndarray) -> np.ndarray:
 
 
 def _read(wave: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """The values of a wave at some places, which rise, in samples."""
+    """Interpolate a wave at increasing positions (samples)."""
     from scipy.ndimage import map_coordinates
     from scipy.signal import resample_poly
 
-    # Cubic splines need some room below the Nyquist frequency: at twice the rate they are 60 dB clean.
+    # Cubic splines are inaccurate near the Nyquist frequency; at twice the rate, the error is 60 dB below the signal.
     return map_coordinates(resample_poly(np.asarray(wave, np.float64), 2, 1), [2 * at], order=3, mode="constant")
 
 
 class Curve:
-    """The value of a controller over time, each change reached by a short ramp so that a step does not click."""
+    """The value of a controller over time, with a short ramp before each change so that steps do not click."""
 
     def __init__(self, changes: Sequence[tuple[float, float]], default: float):
         """
         Args:
-          changes: (second, value from then on), in order of time.
-          default: the value before the first.
+          changes: (time (s), value from then on), in order of time.
+          default: the value before the first change.
         """
         knots, values = [-np.inf], [default]
         for second, value in np.array(changes, np.float64).reshape(-1, 2).tolist():
@@ -206,11 +207,11 @@ class Curve:
         self.knots, self.values = np.array(knots[1:] or [0.0]), np.array(values[1:] or [default], np.float64)
 
     def __call__(self, times: np.ndarray) -> np.ndarray:
-        """Values at some seconds: [n] -> float64 [n]."""
+        """Values at given times: [n] (s) -> float64 [n]."""
         return np.interp(times, self.knots, self.values)
 
     def between(self, start: float, end: float) -> tuple[float, float]:
-        """The lowest and the highest value from one second to another."""
+        """The lowest and the highest value from `start` to `end` (s)."""
         if len(self.values) == 1:
             return self.values[0], self.values[0]
         inside = self.values[np.searchsorted(self.knots, start, "right") : np.searchsorted(self.knots, end, "left")]
@@ -219,12 +220,12 @@ class Curve:
 
 
 def loudest(wave: np.ndarray, sample_rate: int) -> float:
-    """How loud a sound is at the beginning, where most notes are: the RMS of its loudest fifth of a second, K-weighted.
+    """Loudness of a sound's beginning: the K-weighted RMS of the loudest 0.2 s within its first 0.5 s.
 
-    Only the first half second counts, so that a sound has one level, however much of it is generated.
+    Using only the beginning makes the level independent of how much of the sound is generated.
 
     Args:
-      wave: [n], a sound from its beginning.
+      wave: [n], starting at the onset.
       sample_rate: Hz.
 
     Source: the weighting of ITU-R BS.1770-4, annex 1.
@@ -237,7 +238,7 @@ def loudest(wave: np.ndarray, sample_rate: int) -> float:
 
 
 def interpolated(points: np.ndarray, step: int) -> np.ndarray:
-    """Values on straight lines from point to point: [channels, n] -> float64 [channels, (n - 1) * step]."""
+    """Linear interpolation between equidistant points: [channels, n] -> float64 [channels, (n - 1) * step]."""
     ramp = np.arange(step) / step
     pairs = np.stack([points[:, :-1], points[:, 1:]], axis=-1)
     return (pairs @ np.stack([1 - ramp, ramp])).reshape(len(points), -1)  # ten times as fast as np.interp

@@ -1,4 +1,4 @@
-"""One note as it is heard: a model, an instrument and a pitch -> audio.
+"""Render a single note of an instrument to audio.
 
 Notebook: 05_instruments.
 """
@@ -24,7 +24,7 @@ from .types import DEFAULTS, Settings
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-HOLD = 1.7  # s; with the release two seconds, half of the model's note in half the time
+HOLD = 1.7  # s; two seconds with the release: half of the model's note, generated in half the time
 LOUDEST = 127  # velocity
 
 
@@ -40,15 +40,16 @@ def note(
     """Play one note, shaped as `render` shapes the notes of a song.
 
     Args:
-      model: what to play with.
-      instrument: who plays.
-      pitch: MIDI number, from 24 (C1) to 84 (C6).
-      hold: s from the beginning to the release; what is longer than the model's own note is looped.
+      model: the model to generate with.
+      instrument: the instrument.
+      pitch: MIDI pitch, from 24 (C1) to 84 (C6).
+      hold: time from onset to release (s); notes longer than the model's are looped.
       velocity: 1 to 127.
-      settings: attack, release, sustain, level, velocity and sample_rate are used.
+      settings: only attack, release, sustain, level, velocity and sample_rate are used.
 
     Returns:
-      The note, mono. Its level is that which it would have in a song, unless its peak would clip.
+      The note, mono, at the level that it would have in a song before the clip's loudness is set, or lower if its peak
+      would clip.
 
     Raises:
       ValueError: a value is out of range, or the instrument belongs to another model.
@@ -64,9 +65,9 @@ def note(
     if not (isinstance(pitch, (int, np.integer)) and MIN_PITCH <= pitch <= MAX_PITCH):
         raise ValueError(f"pitch is {pitch!r}; it must be a whole number from {MIN_PITCH} to {MAX_PITCH}")
     if not 0 < hold <= MAX_NOTE_DURATION:
-        raise ValueError(f"hold is {hold:g}; a note is held for more than 0 and up to {MAX_NOTE_DURATION:g} s")
+        raise ValueError(f"hold is {hold:g}; it must be above 0 and at most {MAX_NOTE_DURATION:g} s")
     if not 1 <= velocity <= 127:
-        raise ValueError(f"velocity is {velocity}; it lies between 1 and 127")
+        raise ValueError(f"velocity is {velocity}; it must lie between 1 and 127")
     can_loop = settings.sustain == "loop" and model.max_duration >= HELD
     hold = hold if can_loop else min(hold, HELD)
     needed = hold + settings.release
@@ -75,6 +76,6 @@ def note(
     wave = model.generate(instrument.z[None], [pitch], duration=computed, progress=False)[0]
     loop = shaping.find_loop(wave, model.sample_rate) if looped else None
     shaped = shape_note(wave, hold, velocity, settings, model.sample_rate, loop)
-    peak = float(np.abs(shaped).max(initial=0.0))  # equally loud, a sharp pluck may peak far above the others
+    peak = float(np.abs(shaped).max(initial=0.0))  # at equal loudness, a plucked note may have a much higher peak
     clip = Audio((shaped / max(peak, 1.0)).astype(np.float32), model.sample_rate)
     return audio.resample(clip, settings.sample_rate or model.sample_rate)

@@ -1,7 +1,7 @@
-"""What a rendering is asked for and what it plans.
+"""The inputs and the plan of a rendering.
 
-`Settings` and a `Part` for a track are what a person asks for, a `ResolvedPart` is what that comes to, and the `Plan`
-has the notes.
+The user gives `Settings` and a `Part` for each track; `resolve` turns each `Part` into a `ResolvedPart`, and `plan`
+lists the notes in a `Plan`.
 
 Notebook: 07_songs.
 """
@@ -21,7 +21,7 @@ from ..instruments import Assignment, Instrument, Timeline
 from ..tables import counted, table
 from .shaping import ATTACK, RELEASE
 
-UNCLOSED = "never end in the file"  # why notes are skipped
+UNCLOSED = "never end in the file"  # a reason for skipping notes
 MAX_FADE = 30.0  # s
 CHOICES = {
     "drums": ("skip", "synth"),
@@ -32,10 +32,10 @@ CHOICES = {
 
 
 def _plain_numbers(values: Any) -> None:
-    """Turn the NumPy scalars of a dataclass into Python's numbers, which print shortly and can be written as JSON.
+    """Convert the NumPy scalars of a dataclass to Python numbers, which have a short repr and can be written as JSON.
 
     Raises:
-      ValueError: a field for a number holds something else.
+      ValueError: a numeric field is not a number.
     """
     for field in dataclasses.fields(values):
         value = getattr(values, field.name)
@@ -49,33 +49,33 @@ def _plain_numbers(values: Any) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How a song is played; each is an argument of `render` as well.
+    """Options of a rendering. `render` also accepts each of them as a keyword argument.
 
     Attributes:
-      drums: "skip" leaves drum tracks out, "synth" plays them with a soundfont. They never sound as pitches.
-      pitch: what becomes of notes outside the model's range, C1 to C6: "fold" moves them by octaves, "drop" leaves them
-        out, "shift" first transposes the whole song to where most notes fit, and folds the rest.
-      sustain: "loop" repeats the steady part of a sound for as long as the note is held; "once" lets go after three
-        seconds.
-      controllers: follow volume, expression, pan, sustain pedal and pitch bend. A bend reads the sound faster or
-        slower, so that its formants move along; bends beyond two octaves stop there.
-      attack: s.
-      release: s.
-      level: what two instruments have in common at one velocity: "loudness", so that neither drowns the other, or
-        "peak", as in the original.
-      velocity: how much velocity counts: a note's level is (velocity / 127) to this power. 1 is the original's, 2 that
-        of General MIDI and of the soundfont, 0 makes all equal.
-      loudness: LUFS of the clip, or as near to it as it gets without clipping (no limiter is used); None: as loud as it
-        goes.
-      sample_rate: Hz of the clip, 16000, 22050, 44100 or 48000; None: the model's.
-      stereo: two channels or one; None: two if a track is panned.
-      resolution: s; the instruments of a timeline move on in steps of this, so that chords and repeated notes share
-        their sounds, which makes it quicker; None: each note has the instrument of its own moment.
-      faithful: exactly the original's notes, envelope, levels and mix, with one timeline (`Timeline.original`) and none
-        of the choices above.
+      drums: "skip" leaves drum tracks out, "synth" plays them with a soundfont. The model never plays them as pitches.
+      pitch: treatment of notes outside the model's range, C1 to C6: "fold" moves them by octaves, "drop" leaves them
+        out, "shift" first transposes the whole song so that most notes are in range, and folds the rest.
+      sustain: "loop" repeats the steady part of a sound for as long as the note is held; "once" releases the note after
+        three seconds.
+      controllers: follow volume, expression, pan, sustain pedal and pitch bend. Pitch bends resample the sound, so that
+        its formants move too; they are limited to two octaves.
+      attack: fade-in (s).
+      release: fade-out after the end of the note (s).
+      level: the measure by which instruments are equalised at equal velocity: "loudness", which balances them by ear,
+        or "peak", as in the original.
+      velocity: exponent of the velocity curve: a note's level is (velocity / 127) to this power. 1 is the original's, 2
+        that of General MIDI and of the soundfont; with 0 all notes have the same level.
+      loudness: target loudness of the clip (LUFS), reached as nearly as possible without clipping (there is no
+        limiter); None: the highest level without clipping.
+      sample_rate: sample rate of the clip: 16000, 22050, 44100 or 48000 Hz; None: the model's.
+      stereo: whether the clip has two channels; None: only if a track is panned.
+      resolution: time step (s) at which a timeline is sampled, so that chords and repeated notes share generated
+        sounds, which is faster; None: each note has the latent at its own onset.
+      faithful: reproduce the original's notes, envelope, levels and mix exactly, with one timeline
+        (`Timeline.original`) and no other option changed.
 
     Raises:
-      ValueError: a value is out of range, or is no choice.
+      ValueError: a value is out of range or not one of the choices.
 
     Notebook: 04_generate, 07_songs.
     """
@@ -114,38 +114,38 @@ class Settings:
         ):
             value = getattr(self, name)
             if not (value is None and name in ("loudness", "resolution")) and not low <= value <= high:
-                raise ValueError(f"{name} is {value}; it lies between {low:g} and {high:g}")
+                raise ValueError(f"{name} is {value}; it must lie between {low:g} and {high:g}")
         if self.faithful and dataclasses.replace(self, faithful=False) != Settings():
-            raise ValueError("faithful=True plays as the original does and takes none of the other choices")
+            raise ValueError("faithful=True plays as the original does and cannot be combined with other settings")
 
 
 DEFAULTS = Settings()
 
 
 def changed_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
-    """The settings with some of them changed.
+    """A copy of settings with some of them changed.
 
     Raises:
-      TypeError: there is no setting of such a name.
+      TypeError: there is no setting of that name.
       ValueError: as `Settings`.
     """
     known = [field.name for field in dataclasses.fields(Settings)]
     for name in changes:
         if name not in known:
-            raise TypeError(f"render has no setting {name!r}; there are {', '.join(known)}")
+            raise TypeError(f"render has no setting {name!r}; the settings are {', '.join(known)}")
     return dataclasses.replace(settings, **changes)
 
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """Who is to play a track, and how it stands in the mix.
+    """The instrument of a track and its mixer settings.
 
     Attributes:
-      instrument: who plays; None: whoever `resolve` finds.
+      instrument: the instrument or timeline; None: `resolve` chooses one.
       mute: leave the track out.
-      solo: only tracks that have this are heard.
-      gain: dB.
-      pan: from -1, left, to 1, right; None: as the file says.
+      solo: if set for any track, only such tracks are heard.
+      gain: gain (dB).
+      pan: from -1 (left) to 1 (right); None: as in the file.
     """
 
     instrument: Instrument | Timeline | None = None
@@ -159,26 +159,26 @@ class Part:
         if self.instrument is not None and not isinstance(self.instrument, (Instrument, Timeline)):
             raise ValueError(f"a track is played by an Instrument or a Timeline, not by {self.instrument!r}")
         if not -100 <= self.gain <= 40:
-            raise ValueError(f"a gain of {self.gain} dB is out of reason; it lies between -100 and 40")
+            raise ValueError(f"gain is {self.gain} dB; it must lie between -100 and 40")
         if self.pan is not None and not -1 <= self.pan <= 1:
-            raise ValueError(f"a pan of {self.pan} is outside -1 (left) to 1 (right)")
+            raise ValueError(f"pan is {self.pan}; it must lie between -1 (left) and 1 (right)")
 
 
-# Who plays: one for all tracks, or one for each, by the track's number, name or program. The keys are Any, since to a
-# type checker a dict with numbers for keys is no mapping from numbers or names.
+# One instrument for all tracks, or one for each track by its number, name or program. The keys are Any because
+# Mapping is invariant in its keys: a dict[int, ...] is not a Mapping[int | str, ...] to a type checker.
 Parts = Instrument | Timeline | Mapping[Any, Instrument | Timeline | Part | Assignment]
 
 
 @dataclasses.dataclass(frozen=True)
 class ResolvedPart:
-    """Who plays a track, and how it stands in the mix: what `resolve` makes of a `Part`.
+    """The timeline of a track and its mixer settings: a `Part` completed by `resolve`.
 
     Attributes:
-      timeline: who plays; None for drums that are given no instrument.
-      mute: as in `Part`, like the others.
-      solo: only tracks that have this are heard.
-      gain: dB.
-      pan: from -1 to 1; None: as the file says.
+      timeline: the instruments of the track; None for a drum track without an instrument.
+      mute: leave the track out.
+      solo: if set for any track, only such tracks are heard.
+      gain: gain (dB).
+      pan: from -1 (left) to 1 (right); None: as in the file.
     """
 
     timeline: Timeline | None
@@ -190,24 +190,24 @@ class ResolvedPart:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What is to be generated and where it goes; arrays of one length, a row a note.
+    """The notes to generate and to mix, as arrays with one row for each note.
 
     Attributes:
-      starts: s.
-      holds: s from start to release.
-      pitches: MIDI numbers inside the model's range.
+      starts: onset (s).
+      holds: time from onset to release (s).
+      pitches: MIDI pitch, within the model's range.
       velocities: 1 to 127.
       z: latents, [n, latent_vector_size].
       tracks: index into the song's tracks.
-      durations: s of the sound that must be generated.
-      loops: bool; held longer than the sound lasts.
-      bent: bool; the pitch wheel moves during the note.
-      end: s at which the last note ends, not counting its release.
-      transposed: semitones, all notes.
-      moved: "C7 to C6" -> how many notes.
-      skipped: why -> how many notes.
-      pedalled: how many notes the pedal made longer.
-      shortened: how many notes are let go before they end.
+      durations: duration of the sound to generate (s).
+      loops: bool; whether the sound is looped because the note is longer.
+      bent: bool; whether the pitch is bent during the note.
+      end: end of the last note (s), without its release.
+      transposed: transposition of the whole song (semitones).
+      moved: {"C7 to C6": number of notes}, for notes moved into the range.
+      skipped: {reason: number of notes}.
+      pedalled: number of notes extended by the pedal.
+      shortened: number of notes released before their written end.
     """
 
     starts: np.ndarray
@@ -235,7 +235,7 @@ class Plan:
 
     @property
     def _distinct(self) -> int:
-        """How many sounds must be generated."""
+        """Number of distinct sounds to generate."""
         return int(self.sounds.max(initial=-1)) + 1
 
     def _repr_html_(self) -> str:
@@ -251,14 +251,14 @@ class Plan:
 
     @functools.cached_property
     def sounds(self) -> np.ndarray:
-        """The number of each note's sound, [n], from 0: equal latents at equal pitches are one."""
+        """The index of each note's sound, [n], from 0. Notes with equal latent and pitch share one."""
         numbers: dict[tuple[bytes, int], int] = {}
-        digests = (hashlib.blake2b(z.tobytes(), digest_size=16).digest() for z in self.z)  # 2 KB are too many to keep
+        digests = (hashlib.blake2b(z.tobytes(), digest_size=16).digest() for z in self.z)  # a latent itself has 2 KB
         pairs = zip(digests, self.pitches.tolist(), strict=True)
         return np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs], np.int64)
 
 
 def is_heard(parts: Sequence[Part] | Sequence[ResolvedPart]) -> list[bool]:
-    """Which tracks sound, by mute and solo."""
+    """Whether each track is heard, given mute and solo."""
     solo = any(part.solo for part in parts)
     return [not part.mute and (part.solo or not solo) for part in parts]

@@ -1,12 +1,12 @@
-"""What a latent sounds like, where the interesting ones are, and how to turn one towards "brighter".
+"""Describe how instruments sound, search and map them, steer them ("brighter"), and cast them by style.
 
-    atlas = timbre.atlas(model)                              # instruments, and what they sound like
+    atlas = timbre.atlas(model)                              # many instruments, described
     atlas.find("bright plucked")
     turn = timbre.directions(atlas)
     turn.steer(atlas["Cello"], brightness=1)
-    timbre.by_ear(turn, atlas["Cello"], brightness=1)        # the same, listened to
-    timbre.reach(model, atlas["Cello"], centroid=1500)       # by gradient
-    timbre.cast(song, model, style="tango")                  # an instrument for each track, each with the reason
+    timbre.by_ear(turn, atlas["Cello"], brightness=1)        # the same, checked on the audio
+    timbre.reach(model, atlas["Cello"], centroid=1500)       # by gradient descent
+    timbre.cast(song, model, style="tango")                  # an instrument for each track, with the reason
 
 Notebook: 09_explore.
 """

@@ -1,6 +1,6 @@
-"""An atlas: many instruments of a model, each described once, to search and to find one's way in.
+"""An atlas: many instruments of a model with descriptions of their sound, to be searched and mapped.
 
-    atlas = timbre.atlas(model)                       # the demo's is bundled; others take minutes, once
+    atlas = timbre.atlas(model)                       # the demo's is bundled; others take minutes the first time
     atlas.find("bright plucked", n=5)
     atlas.find("darker", like=atlas["Violin"])
 
@@ -36,24 +36,24 @@ if TYPE_CHECKING:
 
     from ..gansynth import GANSynth
 
-PITCHES = (48, 60, 72)  # MIDI numbers; an instrument is described at all three
-SIZE = 512  # instruments of an atlas
+PITCHES = (48, 60, 72)  # MIDI pitches at which each instrument is described
+SIZE = 512  # default number of instruments
 MAX_SIZE = 10_000
-VERSION = 1  # of the descriptors: what another one described is described anew
+VERSION = 1  # of the descriptors; descriptions of other versions are not reused
 SAVE_EVERY = 16  # instruments
-WORD_CAP, NAME_BONUS = (-3.0, 1.5), 6.0  # steps that one word of a search can take away or add; of a name that matches
-COMPARED = 0.5  # standard deviations that "brighter" asks for at least
+WORD_CAP, NAME_BONUS = (-3.0, 1.5), 6.0  # range of the score of one word in a search; score of a matching name
+COMPARED = 0.5  # standard deviations that a comparative such as "brighter" requires
 
 
 class Description(NamedTuple):
-    """What an instrument sounds like.
+    """A description of how an instrument sounds.
 
     Attributes:
-      name: the instrument's.
-      values: median over the pitches of each descriptor, in its unit, by name.
-      spread: half of what each one differs by between the pitches; where that is much, do not rely on it.
-      family: the most probable instrument family, of NSynth's eleven.
-      probability: of that family, by a classifier that is right as often as `families.accuracy` says.
+      name: name of the instrument.
+      values: {descriptor: median over the pitches, in its unit}.
+      spread: {descriptor: half of its range over the pitches}; a value with a large spread is not reliable.
+      family: the most probable one of NSynth's eleven instrument families.
+      probability: probability of that family by the classifier; for its accuracy, see `families.accuracy`.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Description(NamedTuple):
 
     @property
     def words(self) -> str:
-        """At most three words: "bright, plucked, short"."""
+        """At most three words, such as "bright, plucked, short"."""
         return wording.in_words(self.values)
 
     def __str__(self) -> str:
@@ -72,12 +72,12 @@ class Description(NamedTuple):
 
 
 class Match(NamedTuple):
-    """An instrument that a search found.
+    """A result of a search.
 
     Attributes:
-      instrument: it.
-      score: how well it suits, higher is better; comparable within one search.
-      description: what it sounds like.
+      instrument: the instrument.
+      score: how well it matches; higher is better. Scores are only comparable within one search.
+      description: how it sounds.
     """
 
     instrument: Instrument
@@ -86,7 +86,7 @@ class Match(NamedTuple):
 
 
 class Matches(list[Match]):
-    """What a search found, the best first; a table in a notebook."""
+    """The results of a search, the best first. Shown as a table in a notebook."""
 
     def __str__(self) -> str:
         return "\n".join(str(match.description) for match in self)
@@ -108,21 +108,21 @@ class Matches(list[Match]):
 
 
 class Atlas:
-    """Instruments of a model and what they sound like, those left out that are silent. `atlas` makes it.
+    """Instruments of a model with descriptions of their sound, without silent ones. Created by `atlas`.
 
     Attributes:
       model: the model.
-      instruments: [n].
-      values: median over `PITCHES` of each descriptor, [n, descriptors], in the order of `NAMES`.
-      spread: half of the difference between the pitches, the same shape.
-      features: the values, and after them the mean over pitches of cepstra: what is compared, [n, features].
-      probabilities: of each family, [n, families], in the order of `families.FAMILIES`.
+      instruments: list of n instruments.
+      values: median of each descriptor over `PITCHES`, [n, descriptors], in the order of `NAMES`.
+      spread: half of each descriptor's range over the pitches, [n, descriptors].
+      features: `values` followed by cepstra, averaged over the pitches; used for comparisons, [n, features].
+      probabilities: probability of each family, [n, families], in the order of `families.FAMILIES`.
     """
 
     def __init__(self, model: GANSynth, chosen: Sequence[Instrument], described: np.ndarray):
         heard = np.isfinite(described[:, :, 0]).any(axis=1)
         if not heard.any():
-            raise ValueError(f"an atlas needs an instrument that is heard; of {len(chosen)} there is none")
+            raise ValueError(f"an atlas needs an audible instrument; all {len(chosen)} are silent")
         self.model = model
         self.instruments = [instrument for instrument, there in zip(chosen, heard, strict=True) if there]
         numbers, shapes = np.split(described[heard], [len(NAMES)], axis=2)
@@ -140,7 +140,7 @@ class Atlas:
         return f"Atlas({self.model.name}, {len(self)} instruments)"
 
     def __getitem__(self, name: str) -> Instrument:
-        """An instrument by its name."""
+        """The instrument of a given name."""
         for instrument in self.instruments:
             if instrument.name == name:
                 return instrument
@@ -149,7 +149,7 @@ class Atlas:
         raise KeyError(f"no instrument of the atlas is called {name!r}{hint}")
 
     def description(self, which: int | str | Instrument) -> Description:
-        """What an instrument sounds like: one of the atlas, by number, name or itself, or any other of the model."""
+        """Describe an instrument: one of the atlas (given by index, name or itself), or any other of the model."""
         if isinstance(which, Instrument):
             known = self._number(which)
             if known is None:
@@ -181,16 +181,17 @@ class Atlas:
         """Search for instruments.
 
         Args:
-          query: words such as "bright plucked", families ("organ"), instruments ("violin": by name where there are
-            names, by family otherwise), and beside an example also "darker", "longer" and the like.
-          like: an example, by name or itself: those that sound similar are preferred, and it is left out itself.
-          n: how many.
+          query: words such as "bright plucked", families ("organ") and instruments ("violin", found by name or, in
+            models without names, by family); together with `like`, also comparatives such as "darker" or "longer".
+          like: an example, as an instrument or its name. Instruments that sound similar are preferred; the example
+            itself is left out.
+          n: number of results.
 
         Returns:
-          The best first.
+          The results, the best first.
 
         Raises:
-          ValueError: a word that is not known, a comparison without an example, or less than one instrument.
+          ValueError: a word is unknown, a comparative has no example, or n is less than 1.
 
         >>> from helpers import gansynth, timbre
         >>> atlas = timbre.atlas(gansynth.load("demo"))
@@ -216,7 +217,7 @@ class Atlas:
         return Matches(Match(self.instruments[i], float(score[i]), self.description(i)) for i in best)
 
     def _wanted(self, query: str, like: Instrument | None) -> Iterator[np.ndarray]:
-        """For each word of a query how well each instrument meets it, [n]."""
+        """The scores of all instruments, [n], for each word of a query."""
         rows = [dict(zip(NAMES, row, strict=True)) for row in self.values.tolist()]
         for token in query.replace(",", " ").split():
             word, lower = wording.known(token), token.lower()
@@ -230,26 +231,26 @@ class Atlas:
                 yield self._named(lower)
 
     def _compared(self, descriptor: str, sign: int, example: Description) -> np.ndarray:
-        """How far instruments are on the asked side of an example; what is not at all is out of the question."""
+        """Scores for a comparative: how far each instrument is beyond the example; a large penalty if it is not."""
         column = NAMES.index(descriptor)
         further = sign * (self.values[:, column] - example.values[descriptor]) / self._scale[column]
         return np.where(further >= COMPARED, np.minimum(further, 1.5), -NAME_BONUS + np.minimum(further, 0.0))
 
     def _named(self, token: str) -> np.ndarray:
-        """How well instruments fit the name of a family, or of an instrument."""
+        """Scores for the name of a family or an instrument."""
         called = np.array([token in one.name.lower().replace(",", " ").split() for one in self.instruments])
         within = np.array([token in one.name.lower() for one in self.instruments])
         family = families.named(token)
         if family is None and not within.any():
             near = difflib.get_close_matches(token, [*wording.vocabulary(), *families.FAMILIES], n=3, cutoff=0.5)
             hint = f"; did you mean {' or '.join(near)}?" if near else f"; words are {', '.join(wording.WORDS)}"
-            raise ValueError(f'nothing is known of "{token[:40]}"{hint}')
+            raise ValueError(f'"{token[:40]}" is not a known word{hint}')
         probable = 0.0 if family is None else self.probabilities[:, families.FAMILIES.index(family)]
         exactly = np.array([one.name.lower() == token for one in self.instruments])
         return NAME_BONUS * (0.25 * exactly + 0.25 * called + 0.25 * within + 0.25 * probable)
 
     def distances(self, to: Instrument | str) -> np.ndarray:
-        """How different each instrument of the atlas sounds from one: root mean square of standard deviations, [n]."""
+        """Distance in sound of all instruments of the atlas to one: root mean square of standardised features, [n]."""
         if isinstance(to, str):
             to = self[to]
         number = self._number(to)
@@ -260,11 +261,11 @@ class Atlas:
         return np.sqrt(np.mean(((self.features - row) / self._scale) ** 2, axis=1))
 
     def neighbours(self, of: Instrument | str, n: int = 5) -> Matches:
-        """The instruments that sound most like one, the nearest first; not itself."""
+        """The instruments most similar to one in sound, the nearest first, without itself."""
         return self.find(like=of, n=n)
 
     def candidates(self) -> list[Candidate]:
-        """All instruments as `cast` takes them, each with its most probable family: for models that name none."""
+        """All instruments as candidates for `cast`, with their most probable families, for models without names."""
         best = self.probabilities.argmax(axis=1)
         return [
             Candidate(instrument, families.FAMILIES[family], float(self.probabilities[number, family]))
@@ -273,9 +274,9 @@ class Atlas:
 
     @in_one_line
     def diverse(self, n: int = 8) -> list[Instrument]:
-        """A handful that differ as much as possible: each next one is farthest from those before.
+        """n instruments that differ as much as possible, by farthest-point sampling.
 
-        The first is the one that is nearest to the middle of all.
+        The first is the one nearest to the mean of all.
         """
         _check_count(n)
         rows = self.features / self._scale
@@ -296,21 +297,22 @@ def atlas(
     folder: str | os.PathLike | None = None,
     progress: bool = True,
 ) -> Atlas:
-    """Describe many instruments of a model, or get back what was described before.
+    """Describe many instruments of a model, or load earlier descriptions.
 
-    The model's own instruments come first, and random ones fill up to n. What is described is kept by the fingerprint
-    of the weights, every few instruments, so that work that was stopped goes on. The demo's is bundled.
+    The model's named instruments come first, followed by random ones up to n. Descriptions are saved in a cache after
+    every few instruments, by the fingerprint of the weights, so that an interrupted call can be continued. The demo's
+    atlas is bundled.
 
     Args:
       model: the model.
-      n: how many.
-      seed: of the random ones.
-      chosen: in place of all that, these instruments.
-      folder: where it is kept; by default `gansynth-suite/atlas` in the user's cache folder.
-      progress: show a bar.
+      n: number of instruments.
+      seed: seed of the random instruments.
+      chosen: the instruments to describe, instead of named and random ones.
+      folder: cache folder; by default `gansynth-suite/atlas` in the user's cache folder.
+      progress: show a progress bar.
 
     Raises:
-      ValueError: n is not from 2 to 10,000, there is no instrument or none that is heard, or one belongs to another
+      ValueError: n is not from 2 to 10,000, there are no instruments or all are silent, or one belongs to another
         model.
 
     >>> from helpers import gansynth, timbre
@@ -322,11 +324,11 @@ def atlas(
     if chosen is None:
         _check_count(n)
         if not 2 <= n <= MAX_SIZE:
-            raise ValueError(f"n is {n}; an atlas has from 2 to {MAX_SIZE:,} instruments")
+            raise ValueError(f"n is {n}; an atlas can have from 2 to {MAX_SIZE:,} instruments")
         own = list(instruments.named(model).values())[:n]
         chosen = own + instruments.sample(model, n - len(own), seed)
     if not chosen:
-        raise ValueError("an atlas needs an instrument to describe; chosen is empty")
+        raise ValueError("chosen is empty; an atlas needs at least one instrument")
     for instrument in chosen:
         check_model(instrument, model)
     name = _name(model, chosen)
@@ -349,11 +351,11 @@ def atlas(
 
 def _check_count(n: int) -> None:
     if not isinstance(n, (int, np.integer)) or n < 1:
-        raise ValueError(f"n is {n!r}; it must be a whole number from 1")
+        raise ValueError(f"n is {n!r}; it must be a whole number of at least 1")
 
 
 def _name(model: GANSynth, chosen: Sequence[Instrument]) -> str:
-    """A file's name for all that an atlas depends on."""
+    """The name of an atlas file: a hash of everything that the atlas depends on."""
     latents = alongside(chosen).astype("<f4")
     precision = "" if model.precision == "float32" else f" {model.precision}"
     digest = hashlib.sha256(f"{VERSION} {PITCHES} {model.fingerprint}{precision}".encode() + latents.tobytes())
@@ -361,7 +363,7 @@ def _name(model: GANSynth, chosen: Sequence[Instrument]) -> str:
 
 
 def _kept(path: Path, count: int) -> np.ndarray | None:
-    """What was described before, [described, pitches, numbers], unless there is none, or it is damaged."""
+    """Saved descriptions, [described, pitches, features]; None if there are none or the file is damaged."""
     try:
         with np.load(path, allow_pickle=False) as saved:
             described = saved["described"].astype(np.float64)
@@ -377,23 +379,26 @@ def describe(
     progress: bool = True,
     keep: Callable[[np.ndarray], None] | None = None,
 ) -> np.ndarray:
-    """Listen to instruments: [n, pitches, descriptors and cepstra].
+    """Compute descriptors and cepstra of instruments at all `PITCHES`.
 
-    Only the part of a note that is described is generated. One thread describes what was generated before, while the
-    network, which leaves one of two cores idle in between, goes on.
+    Only the part of a note that is analysed is generated. A second thread analyses one batch while the network
+    generates the next, since the network does not keep two cores busy.
 
     Args:
-      model: plays them.
-      chosen: [n].
-      progress: show a bar.
-      keep: is called now and then with what is described so far.
+      model: the model that plays them.
+      chosen: the instruments.
+      progress: show a progress bar.
+      keep: called from time to time with the rows so far.
+
+    Returns:
+      [n, pitches, descriptors and cepstra]; NaN for silent notes.
     """
     rows: list[np.ndarray] = []
     duration = min(HELD, model.max_duration)
     waiting: Future[list[np.ndarray]] | None = None
 
     def add() -> None:
-        """Take what is described meanwhile."""
+        """Collect the rows from the thread."""
         nonlocal waiting
         if waiting is not None:
             described, waiting = waiting.result(), None
@@ -414,7 +419,7 @@ def describe(
                 notes = model.generate(z, np.tile(PITCHES, len(some)), duration=duration, progress=False)
                 add()
                 waiting = beside.submit(_rows, model, notes.reshape(len(some), len(PITCHES), -1))
-        finally:  # who stops it keeps what was generated
+        finally:  # if interrupted, keep the last batch
             add()
     return np.array(rows)
 
@@ -425,7 +430,7 @@ def _rows(model: GANSynth, notes: np.ndarray) -> list[np.ndarray]:
 
 
 def _row(model: GANSynth, notes: np.ndarray) -> np.ndarray:
-    """The descriptors and cepstra of one instrument's notes, [pitches, numbers]; no numbers for silent ones."""
+    """The descriptors and cepstra of one instrument's notes, [pitches, features]; NaN for silent notes."""
     rows = np.full((len(PITCHES), len(NAMES) + CEPSTRA), np.nan)
     for row, note, pitch in zip(rows, notes, PITCHES, strict=True):
         if np.abs(note).max() >= SILENCE:

@@ -1,9 +1,9 @@
-"""An instrument for each track of a song, by the programs that its file names and by those that play in a style.
+"""Choose an instrument for each track of a song, from the programs in its file and those that are typical of a style.
 
     cast = timbre.cast(song, model, style="tango")
     clip = render.render(model, song, cast)
 
-The style is named by the user: nothing here guesses it.
+The user names the style; it is not detected.
 
 Notebook: 09_explore.
 """
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .. import casting
-from ..casting import FAMILIES, Voice, program_name
+from ..casting import FAMILIES, Profile, program_name
 from ..errors import in_one_line
 from ..instruments import Assignment, Bank, Instrument, named
 from ..tables import table
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from ..gansynth import GANSynth
     from ..midi import Song
 
-# The part of a style that each role is taken from, in the order in which they choose. Accompaniments have no tune: the
-# melody gets what plays the lines around it.
+# The part of a style that each role takes its program from, in the order in which roles choose. The styles were counted
+# in accompaniments, which have no melody part, so the melody takes the programs of the lines around it.
 PART_OF: dict[RoleName, str] = {"melody": "lines", "bass": "bass", "chords": "chords", "counter-line": "lines"}
 DOES: dict[RoleName, str] = {
     "melody": "has the melody",
@@ -45,25 +45,25 @@ _NO_COUNTERPART = "{} has no counterpart in this model"
 
 
 class Candidate(NamedTuple):
-    """An instrument that may be cast, and what is known or guessed of it."""
+    """An instrument that may be cast, with its known or estimated family and program."""
 
     instrument: Instrument
-    family: str  # one of `casting.FAMILIES`, which are NSynth's; "" if it is like none
-    probability: float = 1.0  # that the family is right; 1 where it is known
-    program: int | None = None  # General MIDI's, counted from 0, where it is known
+    family: str  # an NSynth family, one of `casting.FAMILIES`; "" for none of them
+    probability: float = 1.0  # of the family; 1 if it is known
+    program: int | None = None  # General MIDI program, counted from 0; None if unknown
 
 
 @dataclasses.dataclass(frozen=True)
 class Cast(Mapping[int, Assignment]):
-    """Who plays each track of a song: track number, from 1 -> (instrument, why). `render` takes it as it is.
+    """The instrument of each track of a song: {track number, from 1: (instrument, why)}. Can be passed to `render`.
 
     Attributes:
-      song: whose tracks they are.
-      style: what was asked for.
-      assigned: the same as a dict.
-      roles: track number -> what the track does in the song.
-      left_out: track number -> why nobody plays it.
-      lacking: the style's programs that have no counterpart among the instruments.
+      song: the song.
+      style: the requested style.
+      assigned: the same mapping as a dict.
+      roles: {track number: the role of the track in the song}.
+      left_out: {track number: why no instrument plays it}.
+      lacking: programs of the style without a counterpart among the instruments.
     """
 
     song: Song
@@ -99,7 +99,7 @@ class Cast(Mapping[int, Assignment]):
 
     def _rows(self) -> Iterator[tuple[int, str, str, str, str]]:
         for number, track in enumerate(self.song.tracks, start=1):
-            who, why = ("nobody", self.left_out[number]) if number in self.left_out else ("", "")
+            who, why = ("left out", self.left_out[number]) if number in self.left_out else ("", "")
             if number in self.assigned:
                 who, why = self.assigned[number].instrument.name, self.assigned[number].why
             role = self.roles[number].name if number in self.roles else "drums" if track.is_drum else "silent"
@@ -114,26 +114,27 @@ class Cast(Mapping[int, Assignment]):
 def cast(
     song: Song, players: GANSynth | Bank | Sequence[Candidate], style: str, keep: bool = True, seed: int = 0
 ) -> Cast:
-    """A suitable instrument for each track of a song, by its file and by a style.
+    """Choose a suitable instrument for each track of a song, from its file and a style.
 
-    A program that the file names comes first: it is the composer's. Tracks without one, or whose program has no
-    counterpart, get one by their role (`roles_of`): of the style's programs for that part, the most frequent that no
-    track has yet. Then each program gets an instrument, its own one or the nearest of its family (`casting.cast`).
+    A program given in the file takes precedence: the composer chose it. Tracks without one, or whose program has no
+    counterpart, get a program by their role (`roles_of`): the style's most frequent program for that part which no
+    track has yet. Each program then gets an instrument, its own or the nearest of its family (`casting.cast`).
 
-    The file names a program if a program change stands before the track's notes. Where all tracks are of program 0, a
-    piano, none counts as named: programs write that when nobody has chosen.
+    The file gives a program if there is a program change before the track's notes. If all tracks have program 0
+    (piano), none counts as given, because editors write that by default.
 
     Args:
-      song: whose tracks are to be played; drums, and tracks without notes, are left out.
-      players: a model with named instruments, a bank of one, or what is known of any others: the candidates of an
-        atlas, say, whose families are guesses with a probability.
-      style: one of `style_names`. It is never guessed.
-      keep: leave tracks to the programs that the file names; False lets the style decide for all.
-      seed: of what is drawn, where neither the file nor the style names a program that has a counterpart.
+      song: the song; drums and tracks without notes are left out.
+      players: a model with named instruments, a bank of such a model, or a sequence of candidates, such as those of an
+        atlas, whose families are estimates with a probability.
+      style: one of `style_names`.
+      keep: keep the programs given in the file; False lets the style decide for all tracks.
+      seed: seed for the instruments that are drawn at random, if neither the file nor the style gives a program with a
+        counterpart.
 
     Raises:
-      ValueError: there is no such style, nothing is known of the model's instruments, or a candidate has a family that
-        does not exist or a probability outside 0 to 1.
+      ValueError: there is no such style, the model has no named instruments, or a candidate has an unknown family or a
+        probability outside 0 to 1.
 
     Notebook: 09_explore.
 
@@ -157,7 +158,7 @@ def cast(
     kept = {number: program for number, program in asked.items() if program in playable}
     picked = _picked(found, {number: role for number, role in roles.items() if number not in kept}, kept, playable)
     programs = kept | {number: pick.program for number, pick in picked.items()}
-    suited = casting.cast(programs, [Voice(c.instrument.name, c.program, c.family) for c in candidates])
+    suited = casting.cast(programs, [Profile(c.instrument.name, c.program, c.family) for c in candidates])
     others = _drawn(candidates, {index for index, _ in suited.values()}, seed)
     assigned = {}
     for number in roles:
@@ -169,9 +170,7 @@ def cast(
             why += _fit(player, fit, asked=kept.get(number))
         else:
             player = next(others)
-            why.append(
-                f"nothing that {found.name} names has a counterpart in this model, so it was drawn with seed {seed}"
-            )
+            why.append(f"no program of {found.name} has a counterpart in this model, so it was drawn with seed {seed}")
         assigned[number] = Assignment(player.instrument, "; ".join(why))
     left_out = {
         number: DRUMS if track.is_drum else "it has no notes"
@@ -183,10 +182,10 @@ def cast(
 
 
 def _candidates(players: GANSynth | Bank | Sequence[Candidate]) -> list[Candidate]:
-    """Who can be cast, those of the highest probability first."""
+    """The instruments to choose from, in order of decreasing probability."""
     if isinstance(players, Sequence):
         if not players:
-            raise ValueError("there is no candidate to be cast")
+            raise ValueError("there are no candidates to choose from")
         for candidate in players:
             _check(candidate)
         return sorted(players, key=lambda candidate: -candidate.probability)
@@ -202,9 +201,9 @@ def _check(candidate: Candidate) -> None:
     instrument, family, probability, _ = candidate
     if family not in FAMILIES:
         known = ", ".join(sorted(set(FAMILIES) - {""}))
-        raise ValueError(f"{instrument.name!r} is of the family {family!r}; the families are {known}")
+        raise ValueError(f"{instrument.name!r} has the unknown family {family!r}; the families are {known}")
     if not 0 <= probability <= 1:
-        raise ValueError(f"{instrument.name!r} has a probability of {probability:g}; it lies between 0 and 1")
+        raise ValueError(f"{instrument.name!r} has a probability of {probability:g}; it must be from 0 to 1")
 
 
 def _suits(candidate: Candidate, program: int) -> bool:
@@ -212,14 +211,14 @@ def _suits(candidate: Candidate, program: int) -> bool:
 
 
 def _named(song: Song, roles: Mapping[int, Role]) -> dict[int, int]:
-    """The programs that the file names, by track."""
+    """The programs given in the file, by track; none if all tracks have program 0."""
     programs = {number: song.tracks[number - 1].program for number in roles}
     is_chosen = any(programs.values())
     return {number: p for number, p in programs.items() if is_chosen and song.tracks[number - 1].has_program}
 
 
 class _Pick(NamedTuple):
-    """A program that a style gives to a track."""
+    """The program that a style gives to a track, and the reason in words."""
 
     program: int
     why: str
@@ -228,7 +227,7 @@ class _Pick(NamedTuple):
 def _picked(
     style: Style, roles: Mapping[int, Role], kept: Mapping[int, int], playable: Collection[int]
 ) -> dict[int, _Pick]:
-    """What the style gives to each track: its most frequent program for the part, those that no track has yet first."""
+    """The program that the style gives to each track: of the least used so far, the most frequent one of the part."""
     plays = Counter(kept.values())
     picked: dict[int, _Pick] = {}
     for number in sorted(roles, key=lambda number: list(PART_OF).index(roles[number].name)):
@@ -243,19 +242,19 @@ def _picked(
 
 
 def _shares_for(style: Style, part: str, playable: Collection[int]) -> tuple[Shares, str]:
-    """The programs that have a counterpart, of a part or else of the whole style, and in words of what they are."""
-    for shares, where in (style.parts.get(part, {}), f"its {part}"), (style.programs, "all its voices"):
+    """The programs with a counterpart in a part or, if it has none, in the whole style; and which of these in words."""
+    for shares, where in (style.parts.get(part, {}), f"its {part}"), (style.programs, "all its parts"):
         if within := {program: share for program, share in shares.items() if program in playable}:
             return within, where
     return {}, ""
 
 
 def _fit(player: Candidate, why: str, asked: int | None) -> list[str]:
-    """How a player suits its program: what `casting.cast` says, or for a guessed family the probability."""
+    """Why an instrument was chosen: the reason of `casting.cast` or, for an estimated family, its probability."""
     if player.program is None:
         guess = f"by its sound this is one of that family ({player.family.replace('_', ' ')}), with a probability of "
         asks = [] if asked is None else [f"the track asks for {program_name(asked)}"]
-        return [*asks, f"{guess}{player.probability:.0%}", *why.split("; ")[1:]]  # the rest: that it plays others too
+        return [*asks, f"{guess}{player.probability:.0%}", *why.split("; ")[1:]]  # the rest: other tracks that it plays
     return [] if asked is None and why == casting.ASKED else [why]
 
 

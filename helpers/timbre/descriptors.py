@@ -1,10 +1,10 @@
-"""What a note sounds like, in eleven numbers with units.
+"""Eleven audio descriptors of a note, with units.
 
-All of them are measured on the part of a note for which its key is held, and its pitch is known. All but the loudness
-stay the same when the note is played back louder or softer, and none changes when silence is appended.
+They are measured on the part of a note before the release, for a known pitch. All except loudness are independent of
+the playback level, and none changes if silence is appended.
 
 The definitions follow the Timbre Toolbox (Peeters, Giordano, Susini, Misdariis & McAdams 2011, JASA 130(5)) where it
-has one; a docstring says where they depart from it.
+has the descriptor; docstrings state differences.
 
 Notebook: 09_explore.
 """
@@ -22,44 +22,44 @@ from .. import compiled
 from ..audio import Audio, momentary_loudness
 from ..midi import note_hertz
 
-HELD = 3.0  # s for which the key of a model's note is down, as in NSynth
-MIN_SECONDS = 0.5  # of a note that can be described
-FLOOR = 60.0  # dB: what lies further below the loudest is not heard
-NUMERICAL_FLOOR = 100.0  # dB: what lies further below the highest of a spectrum is rounding
-SILENCE = 1e-6  # of a peak at full scale; -120 dB
+HELD = 3.0  # s; how long the key of a model's note is held, as in NSynth
+MIN_SECONDS = 0.5  # shortest note that can be described
+FLOOR = 60.0  # dB below the maximum, from where on sound counts as inaudible
+NUMERICAL_FLOOR = 100.0  # dB below a spectrum's maximum, from where on values are rounding errors
+SILENCE = 1e-6  # peak relative to full scale (-120 dB)
 
-# The spectrum. A window is half a second, so that the partials of the lowest note (33 Hz) stand apart.
+# Spectrum. Windows are half a second long, so that the partials of the lowest note (33 Hz) are resolved.
 WINDOW_SECONDS, HOP_SECONDS = 0.512, 0.064
-FIRST_FRAME = 0.03  # s after which frames begin: the stroke itself is no part of a tone
+FIRST_FRAME = 0.03  # s; start of the first frame, after the onset noise
 LOBE = 4  # bins on either side of a partial in a Blackman-Harris window
-HIGHEST = 0.45  # of the sample rate, where partials end
+HIGHEST = 0.45  # highest frequency of partials, relative to the sample rate
 MEL_BANDS, CEPSTRA = 40, 12
-INHARMONIC_PARTIALS = 10  # higher ones of a stretched spectrum lie where the next one is expected
-SPREAD, WIDEST = 0.03, 0.35  # how far a partial may wander: of its frequency, but at most of the fundamental
+INHARMONIC_PARTIALS = 10  # in a stretched spectrum, higher partials coincide with multiples of the next order
+SPREAD, WIDEST = 0.03, 0.35  # maximum deviation of a partial: relative to its frequency, and to the fundamental
 
-# The envelope.
+# Envelope.
 ENVELOPE_STEP = 0.005  # s
-SMOOTHING = (0.01, 0.06)  # s; two periods of the note, within these
-LOUDEST_SECONDS = 0.2  # over which the highest level is taken that others are compared with
-DECAY_STARTS = 0.9  # of the highest level, from where a decay is measured ...
-DECAY_SECONDS = 0.25  # ... over as long at least
-RISE = (0.1, 0.8)  # of the highest level: between them an attack is timed
-SETTLED = 0.3  # s after which modulation is measured
+SMOOTHING = (0.01, 0.06)  # s; limits of the smoothing window, which is two periods of the note
+LOUDEST_SECONDS = 0.2  # averaging time of the maximum level in `sustain`
+DECAY_STARTS = 0.9  # of the maximum level; a decay is measured from here ...
+DECAY_SECONDS = 0.25  # ... over at least this time
+RISE = (0.1, 0.8)  # of the maximum level; an attack is measured between these
+SETTLED = 0.3  # s; modulation is measured after this
 MODULATION_BAND = (2.0, 12.0)  # Hz
-MODULATION_RANGE = 30.0  # dB below the loudest, where a decaying note is too soft for its modulation to be heard
-MODULATION_SECONDS = 1.0  # of a note that modulation can be measured in
+MODULATION_RANGE = 30.0  # dB below the maximum, to which modulation of a decaying note counts as audible
+MODULATION_SECONDS = 1.0  # shortest duration in which modulation can be measured
 DECAY_RANGE = (0.3, 60.0)  # s
 MAX_DETUNING = 50.0  # cents
 
 
 class Descriptor(NamedTuple):
-    """One of the numbers.
+    """The definition of a descriptor.
 
     Attributes:
-      name: a key of what `describe` returns.
-      unit: of the number.
-      formula: how it is defined, in a line.
-      step: what is a clearly audible difference; weighs descriptors against each other.
+      name: its key in the result of `describe_note`.
+      unit: its unit.
+      formula: its definition in one line.
+      step: a clearly audible difference; used to weight descriptors against each other.
     """
 
     name: str
@@ -70,34 +70,34 @@ class Descriptor(NamedTuple):
 
 DESCRIPTORS = (
     Descriptor("brightness", "octaves", "log2 of the spectral centroid over the fundamental frequency", 0.5),
-    Descriptor("attack", "log10 s", "log10 of the time in which the envelope rises to its highest level", 0.4),
+    Descriptor("attack", "log10 s", "log10 of the time in which the envelope rises to its maximum", 0.4),
     Descriptor("decay", "log10 s", "log10 of the time in which the envelope would fall by 60 dB", 0.3),
+    Descriptor("sustain", "dB", "level of the last 0.5 s before the release relative to the loudest 0.2 s", 8.0),
+    Descriptor("noisiness", "dB", "energy between the partials relative to the total energy", 8.0),
+    Descriptor("odd_even", "dB", "energy of partials 3, 5, 7 ... relative to partials 2, 4, 6 ...", 6.0),
+    Descriptor("fundamental", "dB", "energy of the first partial relative to all partials", 5.0),
     Descriptor(
-        "sustain",
-        "dB",
-        "level of the last half second before the key is released over the loudest fifth of a second",
+        "inharmonicity",
+        "cents",
+        "mean deviation of partials from multiples of a common fundamental, weighted by amplitude",
         8.0,
     ),
-    Descriptor("noisiness", "dB", "energy between the partials over all energy", 8.0),
-    Descriptor("odd_even", "dB", "energy of partials 3, 5, 7 ... over that of partials 2, 4, 6 ...", 6.0),
-    Descriptor("fundamental", "dB", "energy of the first partial over that of all partials", 5.0),
-    Descriptor("inharmonicity", "cents", "mean deviation of partials from multiples of the first, by amplitude", 8.0),
-    Descriptor("tremolo", "dB", "modulation of the level from 2 to 12 Hz, root mean square", 1.0),
-    Descriptor("vibrato", "cents", "modulation of the frequency from 2 to 12 Hz, root mean square", 8.0),
-    Descriptor("loudness", "LUFS", "loudness of the loudest 0.4 s by BS.1770", 4.0),
+    Descriptor("tremolo", "dB", "RMS modulation of the level from 2 to 12 Hz", 1.0),
+    Descriptor("vibrato", "cents", "RMS modulation of the frequency from 2 to 12 Hz", 8.0),
+    Descriptor("loudness", "LUFS", "maximum momentary loudness (0.4 s), BS.1770", 4.0),
 )
 NAMES = tuple(descriptor.name for descriptor in DESCRIPTORS)
 STEPS = np.array([descriptor.step for descriptor in DESCRIPTORS])
 
 
 class Partials(NamedTuple):
-    """The spectrum of a note, taken apart.
+    """The partials and the noise in the spectrum of a note.
 
     Attributes:
-      frequencies: Hz of each partial, [partials].
-      energies: of each, without the noise around it, [partials].
-      noise: energy of all that is no partial.
-      bands: energy of bands one fundamental wide with a partial in the middle of each, [partials].
+      frequencies: frequency of each partial (Hz), [partials].
+      energies: energy of each partial without the noise around it, [partials].
+      noise: energy of everything that is not a partial.
+      bands: energy of the bands centred on the partials, each as wide as the fundamental frequency, [partials].
     """
 
     frequencies: np.ndarray
@@ -107,19 +107,19 @@ class Partials(NamedTuple):
 
 
 def describe_note(samples: np.ndarray, pitch: float, sample_rate: int, held: float = HELD) -> dict[str, float]:
-    """The descriptors of one note.
+    """Compute the descriptors of one note.
 
     Args:
-      samples: [samples], one channel.
-      pitch: MIDI number that the note was played at, 21 to 108.
+      samples: mono, [samples].
+      pitch: MIDI pitch of the note, 21 to 108.
       sample_rate: Hz.
-      held: seconds for which the key was down.
+      held: time before the release (s).
 
     Returns:
-      Each of `NAMES` with its number in its unit: see `DESCRIPTORS`.
+      {name: value}, for each of `NAMES`, in the units of `DESCRIPTORS`.
 
     Raises:
-      ValueError: the note is silent, too short, or has samples that are no numbers.
+      ValueError: the note is silent or too short, or has samples that are not finite.
 
     >>> import numpy as np
     >>> from helpers import timbre
@@ -154,22 +154,22 @@ def describe_note(samples: np.ndarray, pitch: float, sample_rate: int, held: flo
 def _checked(samples: np.ndarray, pitch: float, sample_rate: int) -> np.ndarray:
     wave = np.asarray(samples, np.float64)
     if wave.ndim != 1:
-        raise ValueError(f"a note has one channel, samples [n]; these have shape {wave.shape}")
+        raise ValueError(f"the samples of a note must be one channel [n]; these have shape {wave.shape}")
     if not 21 <= pitch <= 108:
-        raise ValueError(f"a pitch is a MIDI number from 21 to 108, not {pitch}")
+        raise ValueError(f"pitch is {pitch}; it must be a MIDI pitch from 21 to 108")
     if len(wave) < MIN_SECONDS * sample_rate:
         raise ValueError(
-            f"a note of {len(wave) / sample_rate:.2g} s is too short to describe; {MIN_SECONDS:g} s are needed"
+            f"a note of {len(wave) / sample_rate:.2g} s is too short to describe; it needs at least {MIN_SECONDS:g} s"
         )
     if not np.isfinite(wave).all():
-        raise ValueError("the note has samples that are not numbers")
+        raise ValueError("the note has samples that are not finite numbers")
     if np.abs(wave).max() < SILENCE:
         raise ValueError("the note is silent")
     return wave
 
 
 def _ratio_db(part: float | np.ndarray, whole: float | np.ndarray) -> float | np.ndarray:
-    """Of two energies, not below -FLOOR."""
+    """The ratio of two energies in dB, at least -FLOOR."""
     return 10 * np.log10(np.maximum(part / np.maximum(whole, 1e-30), 10 ** (-FLOOR / 10)))
 
 
@@ -182,10 +182,10 @@ def _window(size: int) -> np.ndarray:
 
 
 def partials_of(tone: np.ndarray, fundamental: float, sample_rate: int) -> Partials:
-    """Take the mean power spectrum of a note apart into partials and what lies between them.
+    """Separate the mean power spectrum of a note into partials and the noise between them.
 
-    A partial is the highest peak near a multiple of the fundamental and what its window spreads it over. The noise
-    underneath is taken to be as dense as that around it.
+    A partial is the highest peak near a multiple of the fundamental, with the main lobe of the window. The noise below
+    it is estimated from the density around it.
 
     Args:
       tone: samples [n], at least `MIN_SECONDS`.
@@ -208,7 +208,7 @@ def partials_of(tone: np.ndarray, fundamental: float, sample_rate: int) -> Parti
 
 
 def _partial(spectrum: np.ndarray, number: int, step: float) -> tuple[float, float, float]:
-    """One partial: where its energy is centred, in bins, its energy, and that of its band, one fundamental wide."""
+    """One partial: its centre (bins), its energy, and the energy of its band, as wide as the fundamental frequency."""
     middle = number * step
     near = min(SPREAD * middle + LOBE, WIDEST * step)
     low, high = max(1, round(middle - near)), round(middle + near) + 1
@@ -228,38 +228,38 @@ def _partial(spectrum: np.ndarray, number: int, step: float) -> tuple[float, flo
 
 
 def brightness(partials: Partials) -> float:
-    """The spectral centroid over the fundamental frequency, octaves.
+    """The spectral centroid relative to the fundamental frequency (octaves).
 
-    Of the amplitudes of bands one fundamental wide: a partial counts as one number, and so does the hiss around it.
-    Timbre Toolbox: "spectral centroid", there of bins and in Hz.
+    It is computed from the amplitudes of bands as wide as the fundamental frequency, so that a partial and the noise
+    around it count together. Timbre Toolbox: "spectral centroid", which is computed from bins, in Hz.
     """
     amplitudes = np.sqrt(partials.bands)
     amplitudes[amplitudes < amplitudes.max() * 10 ** (-FLOOR / 20)] = 0.0
-    if not amplitudes.any():  # a click, or what has no alternating part
+    if not amplitudes.any():  # a click or a constant
         return 0.0
     return float(np.log2(np.average(np.arange(1, len(amplitudes) + 1), weights=amplitudes)))
 
 
 def noisiness(partials: Partials) -> float:
-    """Energy of what is not a partial over all energy, dB. Timbre Toolbox: "noisiness", there as a share."""
+    """Energy of the noise relative to the total energy (dB). Timbre Toolbox: "noisiness", there as a ratio."""
     energy = partials.noise + partials.energies.sum()
     return float(_ratio_db(partials.noise, energy)) if energy > 0 else 0.0
 
 
 def odd_even(partials: Partials) -> float:
-    """Energy of partials 3, 5, 7 ... over that of 2, 4, 6 ..., dB; 0 where there is hardly more than the first.
+    """Energy of partials 3, 5, 7 ... relative to 2, 4, 6 ... (dB); 0 if there is little beyond the first.
 
-    Timbre Toolbox: "odd to even ratio". The fundamental is left out, which would outweigh all else in most sounds.
+    Timbre Toolbox: "odd to even ratio". The fundamental is left out because it would dominate in most sounds.
     """
     faint = partials.energies.sum() * 10 ** (-FLOOR / 20) + 1e-30  # -30 dB
     return float(10 * np.log10((partials.energies[2::2].sum() + faint) / (partials.energies[1::2].sum() + faint)))
 
 
 def inharmonicity(partials: Partials) -> float:
-    """Mean deviation of the first ten partials from multiples of one frequency, by amplitude, cents; at most 50.
+    """Mean deviation of the first ten partials from harmonics, weighted by amplitude (cents); at most 50.
 
-    Timbre Toolbox: "inharmonicity", there in Hz over the fundamental. A note that is out of tune as a whole is not
-    inharmonic, so multiples are of the frequency that fits the partials best.
+    Timbre Toolbox: "inharmonicity", there in Hz relative to the fundamental. The harmonics are those of the frequency
+    that fits the partials best, because a note that is out of tune as a whole is not inharmonic.
     """
     energies = partials.energies[:INHARMONIC_PARTIALS]
     heard = energies > energies.max() * 10 ** (-FLOOR / 15)  # -40 dB
@@ -272,9 +272,9 @@ def inharmonicity(partials: Partials) -> float:
 
 
 def cepstra(samples: np.ndarray, sample_rate: int, held: float = HELD) -> np.ndarray:
-    """The shape of a note's mean spectrum on the mel axis, whatever its level: cepstra 1 to `CEPSTRA`, in dB.
+    """Mel-frequency cepstral coefficients 1 to `CEPSTRA` (dB) of a note's mean spectrum, independent of its level.
 
-    Beside the descriptors it tells apart what they have no word for, for neighbours and families.
+    They complement the descriptors in the search for neighbours and the classification of families.
     """
     librosa = compiled.librosa()
 
@@ -288,7 +288,7 @@ def cepstra(samples: np.ndarray, sample_rate: int, held: float = HELD) -> np.nda
 
 
 def envelope(tone: np.ndarray, fundamental: float, sample_rate: int) -> np.ndarray:
-    """Amplitude of a note every `ENVELOPE_STEP`: root mean square over two of its periods."""
+    """Amplitude of a note every `ENVELOPE_STEP`: the RMS over two of its periods."""
     seconds = float(np.clip(2 / fundamental, *SMOOTHING))
     size = max(2, round(seconds * sample_rate))
     power = np.pad(tone**2, (size, size), mode="constant")
@@ -300,14 +300,14 @@ def envelope(tone: np.ndarray, fundamental: float, sample_rate: int) -> np.ndarr
 
 
 def _decibels(level: np.ndarray) -> np.ndarray:
-    """Below the highest, not under -FLOOR."""
+    """Level in dB relative to the maximum, at least -FLOOR."""
     return 20 * np.log10(np.maximum(level / level.max(), 10 ** (-FLOOR / 20)))
 
 
 def attack_seconds(level: np.ndarray) -> float:
-    """The time in which the envelope rises from nothing to its highest level, as a straight line would.
+    """The time (s) in which the envelope rises from zero to its maximum, extrapolated linearly from `RISE`.
 
-    Taken from the time between `RISE` of it. Timbre Toolbox: "attack time", there with thresholds of the note's own.
+    Timbre Toolbox: "attack time", there with thresholds that depend on the note.
     """
     reached = [int(np.argmax(level >= share * level.max())) for share in RISE]
     begun, risen = (_crossing(level, index, share * level.max()) for index, share in zip(reached, RISE, strict=True))
@@ -315,7 +315,7 @@ def attack_seconds(level: np.ndarray) -> float:
 
 
 def _crossing(level: np.ndarray, index: int, height: float) -> float:
-    """Where between two points of the envelope it reaches a height."""
+    """The interpolated index before `index` at which the envelope reaches a height."""
     if index == 0:
         return 0.0
     before, after = level[index - 1], level[index]
@@ -323,17 +323,17 @@ def _crossing(level: np.ndarray, index: int, height: float) -> float:
 
 
 def decay_seconds(level: np.ndarray) -> float:
-    """The time in which a note would fall by 60 dB, as it does from its highest level to the release, s.
+    """The time (s) in which a note would fall by 60 dB, from its slope between maximum and release; 0.3 to 60 s.
 
-    By the slope of a least-squares line through the envelope in dB, as far as it is heard. From 0.3 to 60 s: what is
-    held at one level does not fall at all. Timbre Toolbox: "decrease slope", there of the logarithm.
+    The slope is that of a least-squares line through the audible part of the envelope in dB. A note of constant level
+    gets 60 s. Timbre Toolbox: "decrease slope", there of the natural logarithm.
     """
     start = int(np.argmax(level >= DECAY_STARTS * level.max()))
     decibels = _decibels(level)[start:]
     faded = np.flatnonzero(decibels <= -FLOOR + 10)
     decibels = decibels[: faded[0]] if len(faded) else decibels
     shortest, longest = DECAY_RANGE
-    if len(decibels) * ENVELOPE_STEP < DECAY_SECONDS and not len(faded):  # a swell: it has hardly begun to fall
+    if len(decibels) * ENVELOPE_STEP < DECAY_SECONDS and not len(faded):  # a swell, with its maximum near the end
         return longest
     if len(decibels) < 3:
         return shortest
@@ -342,38 +342,34 @@ def decay_seconds(level: np.ndarray) -> float:
 
 
 def sustain(level: np.ndarray) -> float:
-    """Level of the last half second before the release over that of the loudest fifth of a second, dB."""
+    """Level of the last 0.5 s before the release relative to the loudest 0.2 s (dB)."""
     power, size = level**2, round(LOUDEST_SECONDS / ENVELOPE_STEP)
     loudest = np.convolve(power, np.ones(size) / size, "valid").max()
     return float(_ratio_db(power[-round(0.5 / ENVELOPE_STEP) :].mean(), loudest))
 
 
 def tremolo(level: np.ndarray) -> float:
-    """How much the level moves up and down, 2 to 12 times a second: root mean square, dB.
-
-    Slower movements are the envelope. 0 where the note is too short for any to be measured.
-    """
+    """RMS modulation of the level from 2 to 12 Hz (dB); slower changes are the envelope. 0 if the note is too short."""
     return _modulation(_decibels(level), level)
 
 
 def vibrato(tone: np.ndarray, partials: Partials, level: np.ndarray, sample_rate: int) -> float:
-    """How much the frequency moves up and down, 2 to 12 times a second: root mean square, cents.
+    """RMS modulation of the frequency from 2 to 12 Hz (cents); at most 50. 0 if the note is too short.
 
-    By the phase of the strongest of the first eight partials, shifted to 0 Hz. 0 where the note is too short for any
-    to be measured; at most 50.
+    It is computed from the phase of the strongest of the first eight partials, shifted to 0 Hz.
     """
     hertz = partials.frequencies[int(np.argmax(partials.energies[:8]))]
     step = round(ENVELOPE_STEP * sample_rate)
     shifted = tone * np.exp(-2j * np.pi * hertz * np.arange(len(tone)) / sample_rate)
-    size = 2 * round(sample_rate / min(hertz, 60.0))  # two periods of it, or the beating of 30 Hz
+    size = 2 * round(sample_rate / min(hertz, 60.0))  # two periods of the partial, but at least 1/30 s
     smooth = scipy.signal.fftconvolve(shifted, scipy.signal.windows.hann(size), "same")[::step]
-    turned = np.angle(smooth[1:] * np.conj(smooth[:-1])) / (2 * np.pi * ENVELOPE_STEP)  # Hz off the partial
+    turned = np.angle(smooth[1:] * np.conj(smooth[:-1])) / (2 * np.pi * ENVELOPE_STEP)  # deviation (Hz)
     cents = 1200 * np.log2(np.maximum(1 + turned / hertz, 0.5))
     return min(_modulation(np.append(cents, cents[-1]), level), MAX_DETUNING)
 
 
 def _modulation(values: np.ndarray, level: np.ndarray) -> float:
-    """Root mean square of what moves within the modulation band, of `values` at the times of the envelope."""
+    """RMS of `values`, sampled like the envelope, within the modulation band."""
     settled = round(SETTLED / ENVELOPE_STEP)
     faint = np.flatnonzero(_decibels(level)[settled:] < -MODULATION_RANGE)
     end = settled + int(faint[0]) if len(faint) else len(level) - round(SMOOTHING[1] / ENVELOPE_STEP)

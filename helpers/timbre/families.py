@@ -1,8 +1,8 @@
-"""Which instrument family something sounds like, as probabilities, by a small classifier that ships with the package.
+"""A small classifier, included in the package, of the instrument family of a sound, with probabilities.
 
-It is a logistic regression on descriptors and cepstra, taught by tools/make_family_classifier.py from notes of General
-MIDI soundfonts. It was never told what a GAN's latent means: it guesses how one sounds. `accuracy` says how often it is
-right about programs that it was not taught.
+It is a logistic regression on descriptors and cepstra, trained by tools/make_family_classifier.py on notes of General
+MIDI soundfonts. It knows nothing of a GAN's latents, only how they sound. `accuracy` is measured on programs that were
+not in its training set.
 
 Notebook: 09_explore.
 """
@@ -19,10 +19,10 @@ import numpy as np
 from .. import casting
 from .descriptors import NAMES
 
-FAMILIES = tuple(sorted(set(casting.FAMILIES) - {""}))  # NSynth's eleven; in this order the classifier has them
-NO_FAMILY = ("drum", "effect")  # words of program names that would lead astray, as in "Steel Drums"
-# Of each family, a colour and a shape. Six colours that colour-blind readers tell apart (Okabe & Ito), on light and on
-# dark ground; what shares a colour differs in shape, and is related where it can be.
+FAMILIES = tuple(sorted(set(casting.FAMILIES) - {""}))  # NSynth's eleven, in the order of the classifier's outputs
+NO_FAMILY = ("drum", "effect")  # words in names of programs that are misleading, as in "Steel Drums"
+# A colour and a marker shape for each family. Colour-blind readers can distinguish the six colours (Okabe & Ito) on
+# light and dark backgrounds; families that share a colour have different shapes and are related if possible.
 SIGNS = {
     "bass": ("#0072b2", "square"),
     "brass": ("#e69f00", "triangle"),
@@ -36,10 +36,10 @@ SIGNS = {
     "synth_lead": ("#cc79a7", "square"),
     "vocal": ("#009e73", "circle"),
 }
-_LOUDNESS = NAMES.index("loudness")  # it depends on how a source was levelled
+_LOUDNESS = NAMES.index("loudness")  # not used, because it depends on the level of a source
 
 
-class _Taught(NamedTuple):
+class _Classifier(NamedTuple):
     """The classifier: probabilities are softmax(weights @ (features - mean) / scale + bias)."""
 
     mean: np.ndarray
@@ -51,36 +51,36 @@ class _Taught(NamedTuple):
 
 
 @functools.cache
-def _taught() -> _Taught:
+def _classifier() -> _Classifier:
     content = json.loads(Path(__file__).with_name("families.json").read_text("utf-8"))
     mean, scale, weights, bias = (np.array(content[name]) for name in ("mean", "scale", "weights", "bias"))
-    return _Taught(mean, scale, weights, bias, content["accuracy"], content["instruments"])
+    return _Classifier(mean, scale, weights, bias, content["accuracy"], content["instruments"])
 
 
 def accuracy() -> tuple[float, int]:
-    """How often the most probable family is right, of programs that were held out, and of how many instruments."""
-    return _taught().accuracy, _taught().instruments
+    """Accuracy of the most probable family on held-out programs, and the number of instruments it was measured on."""
+    return _classifier().accuracy, _classifier().instruments
 
 
 def features(described: np.ndarray) -> np.ndarray:
-    """What the classifier receives: [n, features], of descriptors and cepstra [n, pitches, both].
+    """The classifier's input, [n, features], from descriptors and cepstra, [n, pitches, both].
 
-    All of them at all pitches, but for the loudness; a pitch that is silent has what the others have in the median.
+    It has all values at all pitches except loudness. For a silent pitch, the median over the other pitches is used.
     """
     kept = np.delete(described, _LOUDNESS, axis=2)
     return np.where(np.isnan(kept), np.nanmedian(kept, axis=1, keepdims=True), kept).reshape(len(kept), -1)
 
 
 def probabilities(described: np.ndarray) -> np.ndarray:
-    """Of each family, [n, families], of descriptors and cepstra [n, pitches, both]."""
-    taught = _taught()
-    scores = (features(described) - taught.mean) / taught.scale @ taught.weights.T + taught.bias
-    likely = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return likely / likely.sum(axis=1, keepdims=True)
+    """Probabilities of the families, [n, families], from descriptors and cepstra, [n, pitches, both]."""
+    model = _classifier()
+    scores = (features(described) - model.mean) / model.scale @ model.weights.T + model.bias
+    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
 
 
 def named(word: str) -> str | None:
-    """The family that a word names, in singular or plural, or that of the General MIDI program of that name.
+    """The family that a word stands for: the name of a family, singular or plural, or of a General MIDI program.
 
     >>> from helpers.timbre import families
     >>> families.named("organs"), families.named("cello"), families.named("drums")

@@ -1,6 +1,7 @@
-"""Turn an instrument until one of its notes has what is wanted, by listening.
+"""Change an instrument until one of its notes, as measured on the audio, has a target property.
 
-A wanted spectral centroid is reached by gradient, through the network; a wanted change, by the directions of an atlas.
+`reach` follows the network's gradient to a target spectral centroid; `by_ear` uses the directions of an atlas to reach
+a target change of descriptors.
 
 Notebook: 09_explore.
 """
@@ -26,25 +27,25 @@ from .descriptors import HELD, HIGHEST, SILENCE, describe_note
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
 
-TOLERANCE = 0.02  # of the wanted centroid: near enough
-STEPS = 24  # at most
-LONGEST = 3.0  # of one step in the latent space; latents are about 16 long
-HALVINGS = 8  # of a step that does not help
-OTHERS, SEED = 24, 0  # random instruments that are listened to where the gradient leads no further
-BISECTIONS = 10  # of the way to one of them
-TRIES = 5  # of steering by ear
-CLOSE = 0.25  # of the change that is asked for: near enough
-STRETCH, STRETCHED = 2.0, 8.0  # by how much more, or less, is asked from one try to the next, and in all
+TOLERANCE = 0.02  # relative error of the centroid that is accepted
+STEPS = 24  # maximum number of gradient steps
+LONGEST = 3.0  # maximum length of a step in the latent space; latents have a length of about 16
+HALVINGS = 8  # maximum number of times a step is halved if it does not help
+OTHERS, SEED = 24, 0  # number and seed of the random instruments tried when the gradient does not help
+BISECTIONS = 10  # of the path to one of them
+TRIES = 5  # of `by_ear`
+CLOSE = 0.25  # relative error of a change that is accepted
+STRETCH, STRETCHED = 2.0, 8.0  # maximum factors by which the steered amount is changed, per try and overall
 
 
 @dataclasses.dataclass(frozen=True)
 class Reached:
-    """Where the way to a wanted centroid ended.
+    """The result of `reach`.
 
     Attributes:
-      instrument: the turned one.
-      wanted: Hz.
-      centroids: Hz of the note, from the beginning to the end; each is nearer to what is wanted than the one before.
+      instrument: the changed instrument.
+      wanted: target centroid (Hz).
+      centroids: centroids of the note (Hz) from the start to the end; each is nearer to the target than the one before.
     """
 
     instrument: Instrument
@@ -53,17 +54,17 @@ class Reached:
 
     def __str__(self) -> str:
         start, end = self.centroids[0], self.centroids[-1]
-        return f"{self.instrument.name}: centroid from {start:.0f} to {end:.0f} Hz, {self.wanted:.0f} Hz were wanted"
+        return f"{self.instrument.name}: centroid from {start:.0f} to {end:.0f} Hz, target {self.wanted:.0f} Hz"
 
 
 @dataclasses.dataclass(frozen=True)
 class Steered:
-    """What steering by ear brought.
+    """The result of `by_ear`.
 
     Attributes:
-      instrument: the turned one; that of the beginning, if nothing tried was nearer to what was asked.
-      asked: descriptor -> standard deviations.
-      moved: descriptor -> standard deviations that it moved by, as heard.
+      instrument: the changed instrument; the original one if no try came nearer to the target.
+      asked: {descriptor: requested change in standard deviations}.
+      moved: {descriptor: measured change in standard deviations}.
     """
 
     instrument: Instrument
@@ -73,9 +74,7 @@ class Steered:
     def __str__(self) -> str:
         changes = [f"{name} {self.moved[name]:+.2f}, {asked:+g} asked" for name, asked in self.asked.items()]
         if not any(self.moved.values()):
-            return (
-                f"{self.instrument.name} stays as it is: nothing tried was nearer to {', '.join(self.asked)} as asked"
-            )
+            return f"{self.instrument.name} stays as it is: no try came nearer to the requested {', '.join(self.asked)}"
         return f"{self.instrument.name}: {'; '.join(changes)} (standard deviations)"
 
 
@@ -83,20 +82,21 @@ class Steered:
 def by_ear(
     turn: steering.Directions, instrument: Instrument, pitch: int = 60, keep: Sequence[str] = (), **amounts: float
 ) -> Steered:
-    """`Directions.steer`, with the result listened to: more is asked for where too little came of it, or less.
+    """Steer an instrument as `Directions.steer`, measure the change on the audio, and correct the amounts.
 
-    Some instruments lie on plateaus, where the regression takes a step that nobody hears. Of five tries at most, and of
-    the instrument as it is, the one is taken that comes nearest to what is asked, so that nothing goes the wrong way.
+    Some instruments are on plateaus, where a step that the regression predicts is not audible. Of up to five tries and
+    the original instrument, the one nearest to the requested change is returned, so the result is never worse than the
+    start.
 
     Args:
       turn: directions of the model that plays the instrument.
-      instrument: where to begin.
-      pitch: MIDI number from 24 to 84 of the note that is listened to.
-      keep: descriptors that shall stay as they are, as far as the regression knows.
-      **amounts: descriptor -> standard deviations.
+      instrument: the instrument to start from.
+      pitch: MIDI pitch, from 24 to 84, of the note that is measured.
+      keep: descriptors to keep constant according to the regression.
+      **amounts: requested change of each descriptor, in standard deviations.
 
     Raises:
-      ValueError: as `Directions.steer`; a pitch that no model plays, or an instrument that is silent there.
+      ValueError: as for `Directions.steer`; the pitch is out of range, or the instrument is silent at it.
 
     >>> from helpers import gansynth, timbre
     >>> atlas = timbre.atlas(gansynth.load("demo"))
@@ -108,7 +108,7 @@ def by_ear(
     """
     model = turn.model
     if model is None:
-        raise ValueError("these directions belong to no model that could be listened to")
+        raise ValueError("these directions belong to no model, so their effect cannot be measured")
     _check_pitch(pitch)
     turned = turn.steer(instrument, keep, **amounts)
     names = list(amounts)
@@ -126,7 +126,7 @@ def by_ear(
             best, moved, nearest = turned, change, off
         if not np.isfinite(off) or (np.abs(change - wanted) <= CLOSE * np.abs(wanted)).all():
             break
-        # What hardly moved, or moved the wrong way, is asked for at the full stretch.
+        # Descriptors that hardly changed, or in the wrong direction, get the maximum factor.
         share = np.divide(wanted, change, out=np.full_like(wanted, STRETCH), where=change * wanted > 0)
         more = asked * np.clip(share, 1 / STRETCH, STRETCH)
         asked = np.clip(more, -STRETCHED * np.abs(wanted), STRETCHED * np.abs(wanted))
@@ -138,7 +138,7 @@ def by_ear(
 
 
 def _heard(model: GANSynth, z: np.ndarray, pitch: int, names: list[str]) -> np.ndarray:
-    """Some descriptors of a note; of silence infinity."""
+    """Some descriptors of a note, measured on the audio; infinity if it is silent."""
     note = model.generate(z[None], [pitch], duration=min(HELD, model.max_duration), progress=False)[0]
     if np.abs(note).max() < SILENCE:
         return np.full(len(names), np.inf)
@@ -153,21 +153,21 @@ def _check_pitch(pitch: int) -> None:
 
 @in_one_line
 def reach(model: GANSynth, instrument: Instrument, centroid: float, pitch: int = 60) -> Reached:
-    """Turn an instrument until its note at one pitch has a wanted spectral centroid.
+    """Change an instrument until its note at one pitch has a given spectral centroid.
 
-    The gradient of the centroid, as the network draws it, says where to go; the note as it sounds says whether it
-    helped. A step that does not is halved, and not taken in the end. Where the gradient leads no further, the way goes
-    on towards the nearest of some random instruments whose notes lie beyond the wanted centroid: on the way to it, that
-    is passed. It never ends farther away than it began. The length of the latent stays.
+    Steps follow the gradient of the centroid in the network's output, and are accepted if the centroid of the audio is
+    nearer to the target; otherwise they are halved. If the gradient does not lead there, the search continues by
+    bisection towards the most similar of several random instruments whose centroid is beyond the target. The result is
+    never farther from the target than the start. The length of the latent is preserved.
 
     Args:
-      model: plays the note.
-      instrument: where to begin.
-      centroid: Hz, by the definition of the descriptor "brightness".
-      pitch: MIDI number from 24 to 84.
+      model: the model that plays the note.
+      instrument: the instrument to start from.
+      centroid: target (Hz), as defined by the descriptor "brightness".
+      pitch: MIDI pitch, from 24 to 84.
 
     Raises:
-      ValueError: the instrument belongs to another model, or a note of this pitch has no such centroid.
+      ValueError: the instrument belongs to another model, or the centroid is not possible at this pitch.
 
     >>> from helpers import gansynth, instruments, timbre
     >>> model = gansynth.load("demo")
@@ -179,11 +179,13 @@ def reach(model: GANSynth, instrument: Instrument, centroid: float, pitch: int =
     """
     check_model(instrument, model)
     if len(instrument.z) != model.latent_vector_size:
-        raise ValueError(f"{instrument.name!r} is no point of the latent space, and cannot be turned")
+        raise ValueError(f"{instrument.name!r} has first-layer activations, so its latent alone cannot be changed")
     _check_pitch(pitch)
     fundamental, top, centroid = note_hertz(pitch), HIGHEST * model.sample_rate, number("centroid", centroid)
     if not fundamental <= centroid <= top:
-        raise ValueError(f"a note of {fundamental:.0f} Hz has a centroid from there to {top:.0f} Hz, not {centroid:g}")
+        raise ValueError(
+            f"centroid is {centroid:g} Hz; for a note of {fundamental:.0f} Hz it must be from there to {top:.0f} Hz"
+        )
     goal = float(np.log2(centroid / fundamental))
     basis = steering.axes(model).vectors
     slope = _slope(model, int(pitch))
@@ -219,7 +221,7 @@ def _is_near(here: float, goal: float) -> bool:
 
 
 def _across(model: GANSynth, z: np.ndarray, here: float, goal: float, pitch: int) -> tuple[np.ndarray, list[float]]:
-    """The way towards a random latent whose note lies beyond the goal: where it ends, and what is heard on it."""
+    """Bisect the path to a random latent beyond the goal; return the best latent, and each improvement on the way."""
     length = np.linalg.norm(z)
     others = model.sample_z(OTHERS, SEED)
     others = others * (length / np.linalg.norm(others, axis=1, keepdims=True))
@@ -245,7 +247,7 @@ def _across(model: GANSynth, z: np.ndarray, here: float, goal: float, pitch: int
 
 
 def _brightness(model: GANSynth, z: np.ndarray, pitch: int) -> np.ndarray:
-    """Of notes as they sound, octaves, [n]; of silence infinitely many."""
+    """The brightness (octaves) of the notes' audio, [n]; infinity if silent."""
     duration = min(HELD, model.max_duration)
     notes = model.generate(z, [pitch] * len(z), duration=duration, progress=False)
     found = np.full(len(notes), np.inf)
@@ -257,13 +259,13 @@ def _brightness(model: GANSynth, z: np.ndarray, pitch: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=2)  # tracing takes longer than all steps
 def _slope(model: GANSynth, pitch: int) -> Callable[[np.ndarray], np.ndarray]:
-    """A function z -> gradient of the brightness that the network draws, [latent_vector_size]."""
+    """A function from z to the gradient of the brightness in the network's output, [latent_vector_size]."""
     import tensorflow as tf
 
     config = model.config
     frames = spectral.frames_for(round(min(HELD, model.max_duration) * config.sample_rate), config)
     bins = (1 + np.arange(config.bins)) * config.sample_rate / 2 / config.bins
-    numbers = np.rint(bins / note_hertz(pitch)).astype(int)  # of the partial in whose band a bin lies
+    numbers = np.rint(bins / note_hertz(pitch)).astype(int)  # number of the partial to whose band each bin belongs
     count = int(HIGHEST * config.sample_rate / note_hertz(pitch))
     bands = tf.constant(np.eye(count + 2)[np.clip(numbers, 0, count + 1)][:, 1 : count + 1], tf.float32)
     to_linear: Any = None

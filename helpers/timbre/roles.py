@@ -1,9 +1,9 @@
-"""What each track of a song does in it: bass, chords, melody or counter-line.
+"""Estimate the role of each track in a song: bass, chords, melody or counter-line.
 
     for number, (role, why) in timbre.roles_of(song).items(): ...
 
-A rule of thumb, from pitches and times alone. It knows nothing of harmony, and is wrong where a tune lies below other
-lines.
+This is a heuristic based only on the pitches and times of notes. It ignores harmony, and is wrong if the melody is
+below other lines.
 
 Notebook: 09_explore.
 """
@@ -19,39 +19,39 @@ from typing import Literal, NamedTuple
 from ..midi import Note, Song, note_name, pedalled
 
 RoleName = Literal["melody", "bass", "chords", "counter-line"]
-CHORDS_FROM = 1.5  # pitch classes at once, on average; legato and octaves stay below
-LOW, LOWEST_LINE = 48, 55  # mean pitches below which any line is a bass (C3), and the lowest line (G3)
+CHORDS_FROM = 1.5  # mean number of simultaneous pitch classes; legato and octaves stay below
+LOW, LOWEST_LINE = 48, 55  # mean pitch below which every line is a bass (C3), and below which the lowest one is (G3)
 
 
 class Role(NamedTuple):
-    """What a track does, and by what one can tell."""
+    """The role of a track, and the reason in words."""
 
     name: RoleName
     why: str
 
 
 class Texture(NamedTuple):
-    """How a track is written."""
+    """The mean pitch and polyphony of a track."""
 
-    pitch: float  # mean, weighted by duration; MIDI number
-    voices: float  # pitch classes that sound at once, on average while any does
+    pitch: float  # mean MIDI pitch, weighted by duration
+    polyphony: float  # mean number of simultaneous pitch classes while any note sounds
 
 
 def texture(notes: Sequence[Note]) -> Texture:
-    """The mean pitch of some notes and how many sound at once.
+    """The mean pitch of notes and how many of them sound at once.
 
-    Octaves count as one: a bass that is doubled in octaves is a single line.
+    Octaves count as one, so that a line doubled in octaves is a single line.
 
     Args:
-      notes: of one track, at least one.
+      notes: the notes of a track, at least one.
 
     Notebook: 09_explore.
 
     >>> from helpers import midi
     >>> from helpers.timbre import roles
     >>> for track in midi.load("data/midi/study.mid").tracks[:3]:
-    ...     pitch, voices = roles.texture(track.notes)
-    ...     print(f"{track.name}: {midi.note_name(round(pitch))}, {voices:.1f} at once")
+    ...     pitch, polyphony = roles.texture(track.notes)
+    ...     print(f"{track.name}: {midi.note_name(round(pitch))}, {polyphony:.1f} at once")
     Flute: D♯5, 1.0 at once
     Piano: F4, 1.0 at once
     Strings: D♯3, 1.8 at once
@@ -60,32 +60,32 @@ def texture(notes: Sequence[Note]) -> Texture:
     if not length:
         return Texture(sum(note.pitch for note in notes) / len(notes), 1.0)
     sounding: Counter[int] = Counter()
-    time = voices = 0.0
+    time = total = 0.0
     changes = sorted(
         change for note in notes for change in ((note.start, 1, note.pitch % 12), (note.end, -1, note.pitch % 12))
     )
     for (second, step, pitch_class), (following, *_) in itertools.pairwise([*changes, (changes[-1][0], 0, 0)]):
         sounding[pitch_class] += step
         now = sum(count > 0 for count in sounding.values())
-        voices += now * (following - second)
+        total += now * (following - second)
         time += (now > 0) * (following - second)
-    return Texture(sum(note.pitch * note.duration for note in notes) / length, voices / time)
+    return Texture(sum(note.pitch * note.duration for note in notes) / length, total / time)
 
 
 class OnTop(NamedTuple):
-    """How much of what is heard on top is one track's."""
+    """How much a track has the highest notes."""
 
-    time: float  # share of the seconds in which any track sounds
-    notes: float  # share of the notes that begin above all others
+    time: float  # share of the time in which any track sounds
+    notes: float  # share of the notes that are the highest when they begin
 
 
 def on_top(tracks: Mapping[int, Sequence[Note]]) -> dict[int, OnTop]:
-    """How much of the time each track has the highest note, and of how many such notes.
+    """For how much of the time, and in how many notes, each track is the highest.
 
-    Of two tracks that share a note, the first one has it.
+    If two tracks have the same highest note, it counts for the first one.
 
     Args:
-      tracks: number -> notes.
+      tracks: {track number: notes}.
 
     Notebook: 09_explore.
     """
@@ -111,19 +111,19 @@ def on_top(tracks: Mapping[int, Sequence[Note]]) -> dict[int, OnTop]:
 
 
 def roles_of(song: Song) -> dict[int, Role]:
-    """What each track of a song does in it.
+    """Estimate the role of each track in a song.
 
-    A track that sounds 1.5 pitch classes at once or more, on average and with its pedals, plays chords; any other is a
-    line. Lines with a mean pitch below C3 are the bass, and so is the lowest line if it is below G3; the highest track
-    never is. Of the other lines, the melody is the one that is on top for long and with many notes (the product of the
-    two shares of `on_top`); the rest are counter-lines. Where all but the bass play chords and there are several of
-    them, the one on top has the melody. A track that is alone has the melody if it is a line.
+    A track with 1.5 or more simultaneous pitch classes on average, pedals included, plays chords; any other is a line.
+    Lines with a mean pitch below C3 are basses, and so is the lowest line if it is below G3, but never the highest
+    track. Of the other lines, the one with the largest product of the two shares of `on_top` is the melody; the rest
+    are counter-lines. If there are no such lines but several tracks with chords, the one that is most on top is the
+    melody. A single track is the melody if it is a line.
 
     Args:
-      song: drums, and tracks without notes, have no role.
+      song: the song; drums and tracks without notes have no role.
 
     Returns:
-      Track number, from 1 -> (role, why), in the order of the tracks.
+      {track number, from 1: (role, why)}, in track order.
 
     Notebook: 09_explore.
 
@@ -138,14 +138,14 @@ def roles_of(song: Song) -> dict[int, Role]:
     pitched = {i: track for i, track in enumerate(song.tracks, start=1) if track.notes and not track.is_drum}
     tracks = {number: pedalled(track).notes for number, track in pitched.items()}
     textures = {number: texture(notes) for number, notes in tracks.items()}
-    lines = [number for number in tracks if textures[number].voices < CHORDS_FROM]
+    lines = [number for number in tracks if textures[number].polyphony < CHORDS_FROM]
     basses = _basses(textures, lines)
     upper = [number for number in lines if number not in basses]
     chords = [number for number in tracks if number not in lines]
     tops = on_top({number: tracks[number] for number in upper or chords})
     found = {number: Role("bass", f"a line around {_name(textures[number])}") for number in basses}
     found |= {number: Role("counter-line", f"a line, {_share(tops[number])}") for number in upper}
-    found |= {number: Role("chords", f"{textures[number].voices:.1f} notes at once") for number in chords}
+    found |= {number: Role("chords", f"{textures[number].polyphony:.1f} notes at once") for number in chords}
     if upper or len(chords) > 1:
         leading = max(tops, key=lambda number: tops[number].time * tops[number].notes)
         found[leading] = Role("melody", "the only upper line" if len(upper) == 1 else _share(tops[leading]))

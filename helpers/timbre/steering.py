@@ -1,7 +1,7 @@
-"""Directions of the latent space: unsupervised ones, and named ones that turn an instrument "brighter" or "longer".
+"""Directions of the latent space: unsupervised axes, and named directions such as "brighter" or "longer".
 
     turn = timbre.directions(atlas)
-    print(turn)                                              # which names hold, and how well
+    print(turn)                                              # the named directions, with their correlations
     turn.steer(bank["Cello"], brightness=1)                  # one standard deviation brighter
 
 Notebook: 09_explore.
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from ..gansynth import GANSynth
     from .atlases import Atlas
 
-NAMED_FROM = 0.5  # correlation on held-out latents that a direction must have to be named ...
-AUDIBLE = 0.5  # ... and clearly audible steps that one standard deviation must be: what is not heard is no direction
+NAMED_FROM = 0.5  # correlation on held-out latents from which a direction is named, if ...
+AUDIBLE = 0.5  # ... one standard deviation is at least this many clearly audible steps
 FOLDS = 10
-PENALTIES = np.logspace(-2, 4, 13)  # of the ridge regression; the best by leave-one-out is taken
-MIN_INSTRUMENTS = 50  # that directions can be learned from
-FAINT = 1e-3  # of the largest singular value: what the first layer passes on less of is not heard
-WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # of the kernel, over the median squared distance of two instruments
+PENALTIES = np.logspace(-2, 4, 13)  # of the ridge regression, selected by leave-one-out
+MIN_INSTRUMENTS = 50  # for learning directions
+FAINT = 1e-3  # of the largest singular value; directions with smaller ones are inaudible
+WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # of the kernel (inverse), relative to the median squared distance
 KERNEL_PENALTY = 0.1
-STRIDE, STRIDES = 0.25, 40  # of a way: the length of a step in the latent space, and steps
-ARRIVED = 0.02  # standard deviations
-PATIENCE = 6  # steps that may lead away, before the way ends where it was best
-ALONG = 0.3  # standard deviations of another descriptor, for one of the named: what moves as much is said
-CONFIDENCE = 1.96  # standard errors of Fisher's z: 95 %
+STRIDE, STRIDES = 0.25, 40  # length of a step in the latent space, maximum number of steps
+ARRIVED = 0.02  # standard deviations from the goal
+PATIENCE = 6  # number of steps without improvement before steering stops
+ALONG = 0.3  # standard deviations, per standard deviation of the named descriptor, from which another one is mentioned
+CONFIDENCE = 1.96  # standard errors of Fisher's z, for 95 %
 
-MORE = {  # what more and less of a descriptor is called
+MORE = {  # words for more and less of a descriptor
     "brightness": ("brighter", "darker"),
     "attack": ("slower to begin", "quicker to begin"),
     "decay": ("longer", "shorter"),
@@ -54,11 +54,11 @@ MORE = {  # what more and less of a descriptor is called
 
 
 class Axes(NamedTuple):
-    """Unsupervised directions, the one that changes the first layer most at the front.
+    """Unsupervised directions, in order of decreasing effect on the first layer.
 
     Attributes:
-      vectors: unit vectors in the latent space, [axes, latent_vector_size], at right angles to each other.
-      gains: how much each changes the output of the first layer, per unit: its singular values, [axes].
+      vectors: orthonormal vectors in the latent space, [axes, latent_vector_size].
+      gains: change of the first layer's output per unit along each (its singular values), [axes].
     """
 
     vectors: np.ndarray
@@ -66,16 +66,16 @@ class Axes(NamedTuple):
 
     @property
     def shares(self) -> np.ndarray:
-        """Of the variance behind the first layer, [axes]; they sum to 1."""
+        """Share of each axis in the variance of the first layer's output, [axes]; the sum is 1."""
         return self.gains**2 / np.sum(self.gains**2)
 
 
 def axes(model: GANSynth) -> Axes:
-    """The directions of the latent space that the first layer distinguishes, by singular values.
+    """The directions of the latent space to which the first layer responds, from its singular value decomposition.
 
-    The first layer is linear before its activation, so a principal component analysis of its outputs for normally
-    distributed latents (GANSpace, Haerkoenen et al. 2020) has the singular vectors of its kernel for axes, which need
-    no samples (SeFa, Shen & Zhou 2021). The pitch, which enters beside the latent, is left as it is.
+    The first layer is linear before its activation. So the principal components of its output for normally distributed
+    latents (GANSpace, Härkönen et al. 2020) are the singular vectors of its kernel, which can be computed without
+    samples (SeFa, Shen & Zhou 2021). Only the part of the kernel for the latent is used, not that for the pitch.
 
     >>> from helpers import gansynth, timbre
     >>> len(timbre.axes(gansynth.load("demo")).gains)
@@ -88,21 +88,21 @@ def axes(model: GANSynth) -> Axes:
     vectors, gains, _ = np.linalg.svd(rows.astype(np.float64), full_matrices=False)
     heard = gains > FAINT * gains[0]
     vectors = vectors.T[heard]
-    signs = np.sign(vectors[np.arange(len(vectors)), np.abs(vectors).argmax(axis=1)])  # an SVD leaves them open
+    signs = np.sign(vectors[np.arange(len(vectors)), np.abs(vectors).argmax(axis=1)])  # an SVD does not determine them
     return Axes(vectors * signs[:, None], gains[heard])
 
 
 def move(instrument: Instrument, vector: np.ndarray, amount: float, name: str | None = None) -> Instrument:
-    """An instrument moved along a direction; the length of its latent stays.
+    """Move an instrument along a direction, preserving the length of its latent.
 
     Args:
-      instrument: from where.
-      vector: direction, [latent_vector_size].
-      amount: how many times the vector is added.
-      name: of the new one; by default the old one's with the amount.
+      instrument: the instrument to start from.
+      vector: the direction, [latent_vector_size].
+      amount: factor by which the vector is multiplied before it is added.
+      name: name of the result; by default the instrument's name with the amount.
 
     Raises:
-      ValueError: the vector has another size, or nothing would be left.
+      ValueError: the vector has another size, or the result would be zero.
     """
     vector = np.asarray(vector, np.float64)
     if vector.shape != instrument.z.shape:
@@ -112,21 +112,21 @@ def move(instrument: Instrument, vector: np.ndarray, amount: float, name: str | 
     moved = instrument.z + amount * vector
     length = np.linalg.norm(moved)
     if not np.isfinite(length) or length < 1e-9:
-        raise ValueError(f"{instrument.name!r} cannot be moved by {amount:g}: no latent would be left")
+        raise ValueError(f"{instrument.name!r} cannot be moved by {amount:g}: the latent would be zero or not finite")
     z = moved * np.linalg.norm(instrument.z) / length
     return dataclasses.replace(instrument, name=name or f"{instrument.name} {amount:+g}", z=z, seed=None)
 
 
 class Direction(NamedTuple):
-    """A direction along which one descriptor rises.
+    """A direction along which one descriptor increases.
 
     Attributes:
       name: the descriptor.
-      vector: what is added to a latent for one standard deviation of it, [latent_vector_size].
-      r: correlation of what the regression says with what is heard, of latents that it was not fitted to.
-      interval: the 95 % interval of r.
-      others: what else moves along it, in standard deviations: descriptor -> amount, those of `ALONG` and more.
-      steps: how many clearly audible steps of the descriptor one standard deviation is.
+      vector: change of a latent for one standard deviation of the descriptor, [latent_vector_size].
+      r: correlation of predicted and measured values on held-out latents.
+      interval: 95 % confidence interval of r.
+      others: {descriptor: change in standard deviations}, for other descriptors that change by `ALONG` or more.
+      steps: one standard deviation of the descriptor in clearly audible steps.
     """
 
     name: str
@@ -138,19 +138,19 @@ class Direction(NamedTuple):
 
     @property
     def is_named(self) -> bool:
-        """Whether it deserves its name."""
+        """Whether its correlation and audibility are high enough for a name."""
         return self.r >= NAMED_FROM and self.steps >= AUDIBLE
 
     @property
     def why_not(self) -> str:
-        """Why it has no name; of one that has, nothing."""
+        """The reason why it has no name; "" if it has one."""
         if self.is_named:
             return ""
         if self.r < NAMED_FROM:
             return f"its correlation on held-out latents is only {self.r:.2f}"
         descriptor = DESCRIPTORS[NAMES.index(self.name)]
         deviation = f"{self.steps * descriptor.step:.2g} {descriptor.unit}"
-        return f"one standard deviation of it is only {deviation}, which is hardly heard"
+        return f"one standard deviation of it is only {deviation}, which is hardly audible"
 
     def __str__(self) -> str:
         beside = [MORE[name][int(amount < 0)] for name, amount in self.others.items()]
@@ -158,29 +158,37 @@ class Direction(NamedTuple):
 
 
 class Linear:
-    """What descriptors a latent has, by linear regression: the same slopes everywhere."""
+    """Linear regression of descriptors on latents, with constant slopes."""
 
     def __init__(self, slopes: np.ndarray):
-        """slopes: [descriptors, latent_vector_size], in standard deviations."""
+        """
+        Args:
+          slopes: [descriptors, latent_vector_size], in standard deviations.
+        """
         self._slopes = slopes
 
     def values(self, z: np.ndarray) -> np.ndarray:
-        """[descriptors], in standard deviations."""
+        """Predicted descriptors in standard deviations, [descriptors]."""
         return self._slopes @ z
 
     def slopes(self, z: np.ndarray) -> np.ndarray:
-        """[descriptors, latent_vector_size]."""
+        """Their gradients, [descriptors, latent_vector_size]."""
         return self._slopes
 
 
 class Curved:
-    """What descriptors a latent has, by kernel ridge regression: with slopes that depend on where it is.
+    """Kernel ridge regression of descriptors on latents, with slopes that depend on the position.
 
-    The kernel is Gaussian. Its width is that of the smallest leave-one-out error.
+    The kernel is Gaussian, with the width that gives the smallest leave-one-out error.
     """
 
     def __init__(self, x: np.ndarray, y: np.ndarray, basis: np.ndarray):
-        """x: heard coordinates [n, axes]; y: standardised descriptors [n, descriptors]; basis: [axes, latent]."""
+        """
+        Args:
+          x: coordinates of the latents on the axes, [n, axes].
+          y: standardised descriptors, [n, descriptors].
+          basis: the axes, [axes, latent_vector_size].
+        """
         self._x, self._basis = x, basis
         distances = np.sum((x[:, None] - x) ** 2, axis=2)
         typical = float(np.median(distances[distances > 0])) if distances.any() else 1.0
@@ -192,30 +200,30 @@ class Curved:
             error = float(np.mean((weights / np.diag(inverse)[:, None]) ** 2))
             if error < best:
                 best, self._weights, self._sharpness = error, weights, width / typical
-        self.error = best  # mean square, of leave-one-out predictions
+        self.error = best  # mean squared error of leave-one-out predictions
 
     def _kernel(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         away = self._basis @ z - self._x
         return away, np.exp(-self._sharpness * np.sum(away**2, axis=1))
 
     def values(self, z: np.ndarray) -> np.ndarray:
-        """[descriptors], in standard deviations."""
+        """Predicted descriptors in standard deviations, [descriptors]."""
         return self._kernel(z)[1] @ self._weights
 
     def slopes(self, z: np.ndarray) -> np.ndarray:
-        """[descriptors, latent_vector_size]."""
+        """Their gradients, [descriptors, latent_vector_size]."""
         away, near = self._kernel(z)
         return -2 * self._sharpness * (self._weights * near[:, None]).T @ away @ self._basis
 
 
 class Directions(Mapping[str, Direction]):
-    """The named directions of a model, by descriptor. `directions` makes it.
+    """The named directions of a model, by descriptor. Created by `directions`.
 
     Attributes:
-      weak: those whose correlation is too low for a name, or whose descriptor hardly varies, by descriptor.
-      deviations: standard deviation of each descriptor among the instruments, in its unit, by name.
-      instruments: how many they were learned from.
-      model: that they hold for; None for any that takes such latents.
+      weak: {descriptor: direction}, for those without a name because of a low correlation or little variation.
+      deviations: {descriptor: standard deviation over the instruments, in its unit}.
+      instruments: number of instruments that they were learned from.
+      model: the model that they belong to; None for any model with such latents.
     """
 
     def __init__(
@@ -238,7 +246,7 @@ class Directions(Mapping[str, Direction]):
             return self._named[name]
         if name in self.weak:
             raise KeyError(f"{name} has no direction here: {self.weak[name].why_not}")
-        raise KeyError(f"nothing is called {name!r}; there are {', '.join(self._named)}")
+        raise KeyError(f"there is no direction {name!r}; the directions are {', '.join(self._named)}")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._named)
@@ -248,20 +256,21 @@ class Directions(Mapping[str, Direction]):
 
     @in_one_line
     def steer(self, instrument: Instrument, keep: Sequence[str] = (), **amounts: float) -> Instrument:
-        """An instrument with more or less of something.
+        """Change descriptors of an instrument.
 
         Args:
-          instrument: from where.
-          keep: descriptors that shall stay as they are, as far as the regression knows.
-          **amounts: descriptor -> standard deviations by the regression, as in brightness=1, decay=-0.5.
+          instrument: the instrument to start from.
+          keep: descriptors to keep constant according to the regression.
+          **amounts: predicted change of each descriptor in standard deviations, as in brightness=1, decay=-0.5.
 
         Returns:
-          The instrument at the end of a way that goes, step by step, along the regression's slope from where it is,
-          the latent as long as before. It ends early where nothing more is to be had: what is held throughout cannot
-          be sustained more. It is an estimate: listen, or describe the result.
+          The changed instrument. It is found by small steps along the gradient of the regression, preserving the length
+          of the latent, and stops early if there is no further improvement (a note with full sustain cannot get more).
+          The amounts are estimates, so listen to the result or describe it.
 
         Raises:
-          ValueError: a descriptor without a direction, no number, or an instrument of another model.
+          ValueError: a descriptor has no direction, an amount is not a number, or the instrument belongs to another
+            model.
 
         >>> from helpers import gansynth, timbre
         >>> atlas = timbre.atlas(gansynth.load("demo"))
@@ -280,19 +289,19 @@ class Directions(Mapping[str, Direction]):
         if self.model is not None:
             check_model(instrument, self.model)
         if self and len(instrument.z) != len(next(iter(self.values())).vector):
-            raise ValueError(f"{instrument.name!r} is no point of the latent space, and cannot be steered")
+            raise ValueError(f"{instrument.name!r} has first-layer activations, and cannot be steered")
         if not amounts:
-            raise ValueError(f"say what to change, as in brightness=1; there are {', '.join(self)}")
+            raise ValueError(f"give an amount, as in brightness=1; the directions are {', '.join(self)}")
         wanted = np.array([*(number(name, amount) for name, amount in amounts.items()), *(0.0 for _ in keep)])
         if not np.isfinite(wanted).all():
-            raise ValueError("an amount is a finite number of standard deviations")
+            raise ValueError("amounts must be finite numbers of standard deviations")
         columns = [NAMES.index(name) for name in (*amounts, *keep)]
         changes = ", ".join(f"{name} {amount:+g}" for name, amount in amounts.items())
         z = self._way(instrument.z, columns, wanted)
         return dataclasses.replace(instrument, name=f"{instrument.name}, {changes}", z=z, seed=None)
 
     def _way(self, z: np.ndarray, columns: Sequence[int], wanted: np.ndarray) -> np.ndarray:
-        """The end of the way to some changes of descriptors, or where it came nearest to them."""
+        """Follow the gradient to a change of descriptors; return the latent that comes nearest to it."""
         length = np.linalg.norm(z)
         goal = self._surface.values(z)[columns] + wanted
         best, nearest, passed = z, float(np.abs(wanted).max()), 0
@@ -325,23 +334,23 @@ class Directions(Mapping[str, Direction]):
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        title = f"of {self.instruments} instruments, each predicted from the others"
+        title = f"from {self.instruments} instruments, by {FOLDS}-fold cross-validation"
         return table(self._rows(), ("descriptor", "r", "95 % interval", "one standard deviation more"), title)
 
 
 @in_one_line
 def directions(atlas: Atlas, seed: int = 0) -> Directions:
-    """Learn directions from an atlas: ridge regression of each descriptor on the latents.
+    """Learn directions from an atlas by ridge regression of each descriptor on the latents.
 
     Args:
-      atlas: instruments and what they sound like, `MIN_INSTRUMENTS` at least. Those with activations of the first
-        layer are left out: what they sound like is not in their latent alone.
-      seed: of the folds.
+      atlas: an atlas with at least `MIN_INSTRUMENTS` instruments. Those with first-layer activations are ignored,
+        because the latent alone does not determine their sound.
+      seed: seed for the folds of the cross-validation.
 
     Returns:
-      The directions. How well each predicts instruments that it was not fitted to is said with it, and those below
-      `NAMED_FROM` get no name, nor do those of what hardly varies. That is all that is claimed: with the demo, whose
-      random instruments lie between its own, "held-out" ones lie between the same.
+      The directions, with their cross-validated correlations. Those with a correlation below `NAMED_FROM`, or with a
+      descriptor that hardly varies, have no name. In the demo, random instruments are interpolated between its named
+      ones, so held-out instruments are not independent of the others.
 
     Raises:
       ValueError: there are too few instruments.
@@ -350,7 +359,7 @@ def directions(atlas: Atlas, seed: int = 0) -> Directions:
     """
     points = [i for i, one in enumerate(atlas.instruments) if len(one.z) == atlas.model.latent_vector_size]
     if len(points) < MIN_INSTRUMENTS:
-        raise ValueError(f"directions need {MIN_INSTRUMENTS} instruments to learn from; this atlas has {len(points)}")
+        raise ValueError(f"directions need at least {MIN_INSTRUMENTS} instruments; this atlas has {len(points)}")
     basis, values = axes(atlas.model).vectors, atlas.values[points]
     x = np.stack([atlas.instruments[i].z for i in points]) @ basis.T
     deviations = values.std(axis=0)
@@ -373,12 +382,12 @@ def directions(atlas: Atlas, seed: int = 0) -> Directions:
         ranked = dict(sorted(strong.items(), key=lambda item: -abs(item[1])))
         found.append(Direction(name, vector @ basis, r[i], _interval(r[i], len(x)), ranked, float(audible[i])))
     curved, linear = Curved(x, y, basis), Linear(slopes @ basis)
-    is_curved = curved.error < float(np.mean((guessed - y) ** 2))  # both of instruments that were left out
+    is_curved = curved.error < float(np.mean((guessed - y) ** 2))  # both errors are on held-out instruments
     return Directions(found, curved if is_curved else linear, deviations, len(x), atlas.model)
 
 
 def _ridge(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Slopes [targets, features] and offsets [targets]; each target has the penalty that suits it."""
+    """Ridge regression with a penalty for each target: slopes [targets, features] and offsets [targets]."""
     from sklearn.linear_model import RidgeCV
 
     fitted = RidgeCV(PENALTIES, alpha_per_target=True).fit(x, y)
@@ -386,6 +395,6 @@ def _ridge(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _interval(r: float, n: int) -> tuple[float, float]:
-    """95 % of a correlation, by Fisher's z."""
+    """95 % confidence interval of a correlation, by Fisher's z."""
     z, error = np.arctanh(np.clip(r, -0.9999, 0.9999)), CONFIDENCE / np.sqrt(n - 3)
     return float(np.tanh(z - error)), float(np.tanh(z + error))

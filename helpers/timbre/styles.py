@@ -1,10 +1,10 @@
-"""Which General MIDI programs play what part in which style of music, as counted in accompaniment styles.
+"""The General MIDI programs that play each part in a style of music, as counted in accompaniment styles.
 
-    timbre.style_names()          # all there are
+    timbre.style_names()          # the names of all styles
     timbre.style("tango")         # shown as a table
 
-The counts are those of data/styles/mma.json, from the 232 styles of MMA (Musical MIDI Accompaniment, by Bob van der
-Poel): facts about one collection of arrangements, not statistics of songs.
+The counts in data/styles/mma.json are from the 232 styles of MMA (Musical MIDI Accompaniment, by Bob van der Poel).
+They describe one collection of arrangements and are not statistics of songs.
 
 Notebook: 09_explore.
 """
@@ -26,22 +26,22 @@ from ..folders import BUNDLED
 from ..tables import counted, table
 
 COUNTS = BUNDLED / "styles" / "mma.json"
-PARTS = ("bass", "chords", "lines")  # lines: one note at a time, around the tune
-NEAREST = 5  # names that an error suggests
+PARTS = ("bass", "chords", "lines")  # lines: monophonic parts around the melody
+NEAREST = 5  # number of names that an error suggests
 
-Shares = Mapping[int, float]  # program -> share; they add up to 1
+Shares = Mapping[int, float]  # {program: share}; the sum is 1
 
 
 @dataclasses.dataclass(frozen=True)
 class Style:
-    """A style, and the programs that play in it.
+    """A style with its programs.
 
     Attributes:
       name: as in `style_names`.
-      files: MMA's styles of that name, such as "stdlib/tango". Each has the same weight, however many voices it names.
-      parts: "bass", "chords" and "lines", as far as the files have them -> General MIDI program, counted from 0 -> its
-        share of the part's voices. The largest share comes first.
-      programs: the same for all parts together.
+      files: MMA's style files of that name, such as "stdlib/tango". All have the same weight.
+      parts: {"bass", "chords" or "lines": {General MIDI program, counted from 0: share}}, for the parts in the files,
+        the largest share first.
+      programs: {program: share} over all parts.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Style:
 def style_names() -> list[str]:
     """The names of all styles, sorted.
 
-    Those of one name in several collections are one style, and so are its numbered variants: "rock" stands for
+    Style files of the same name in different collections, and numbered variants, form one style: "rock" stands for
     casio/rock1, casio/rock2 and pflib/rock1.
 
     >>> from helpers import timbre
@@ -82,13 +82,14 @@ def style_names() -> list[str]:
 
 @in_one_line
 def style(name: str) -> Style:
-    """A style by its name.
+    """The style of a given name.
 
     Args:
-      name: as in `style_names`, in any spelling ("Bossa Nova"), or one of MMA's style files ("stdlib/tango").
+      name: a name as in `style_names`, ignoring case, spaces and punctuation ("Bossa Nova"), or one of MMA's style
+        files ("stdlib/tango").
 
     Raises:
-      ValueError: there is no such style; the error has the nearest names.
+      ValueError: there is no such style; the message suggests similar names.
 
     >>> from helpers import timbre
     >>> print(timbre.style("Tango"))
@@ -100,7 +101,7 @@ def style(name: str) -> Style:
     Notebook: 09_explore.
     """
     if not isinstance(name, str):
-        raise ValueError(f"a style is named by a text, as in 'tango', not by {name!r:.100}")
+        raise ValueError(f"the name of a style must be a string such as 'tango', not {name!r:.100}")
     if name in _counts():
         return _style(name, (name,))
     files = _by_name().get(_plain(name))
@@ -117,7 +118,7 @@ def _style(name: str, files: tuple[str, ...]) -> Style:
 
 
 def _shares(counts: Iterable[Mapping[str, Mapping[int, int]]], part: str) -> Shares:
-    """The mean share of each program over the files that have a part, the largest first."""
+    """The mean share of each program over the files that contain a part, the largest first."""
     files = [file[part] for file in counts if part in file]
     shares: dict[int, float] = defaultdict(float)
     for file in files:
@@ -136,7 +137,7 @@ def _added(parts: Iterable[Mapping[int, int]]) -> dict[int, int]:
 
 @functools.cache
 def _counts() -> Mapping[str, Mapping[str, Mapping[int, int]]]:
-    """Style file -> part -> program -> voices."""
+    """{style file: {part: {program: number of MMA voices}}}."""
     styles = json.loads(COUNTS.read_text("utf-8"))["styles"]
     return {
         file: {part: {int(program): count for program, count in row.items()} for part, row in parts.items()}
@@ -146,7 +147,7 @@ def _counts() -> Mapping[str, Mapping[str, Mapping[int, int]]]:
 
 @functools.cache
 def _by_name() -> Mapping[str, tuple[str, ...]]:
-    """The plain name of each style -> its files."""
+    """{plain name of a style: its files}."""
     files: dict[str, list[str]] = defaultdict(list)
     for file in _counts():
         files[_plain(_title([file]))].append(file)
@@ -154,7 +155,7 @@ def _by_name() -> Mapping[str, tuple[str, ...]]:
 
 
 def _title(files: Iterable[str]) -> str:
-    """The name of a style, without its collection and the number of its variant; "ballad68" is in 6/8."""
+    """The name of a style without its collection and variant number (but "ballad68" is in 6/8)."""
     first = next(iter(files)).rpartition("/")[2].lower()
     return re.sub(r"(?<=[a-z])\d$", "", first)
 
@@ -169,5 +170,5 @@ def _nearest(name: str) -> str:
     alike = difflib.get_close_matches(plain, known, NEAREST)
     names = [known[other] for other in dict.fromkeys(parts + alike)][:NEAREST]
     if not names:
-        return "timbre.style_names() lists those there are"
+        return "timbre.style_names() lists all styles"
     return f"the nearest {'name is' if len(names) == 1 else 'names are'} {', '.join(names)}"

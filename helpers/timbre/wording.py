@@ -1,4 +1,4 @@
-"""Words for timbres: which of them hold for an instrument, by thresholds that stand here, and what a search asks for.
+"""Words for timbres, such as "bright", defined by thresholds on descriptors, and the vocabulary of searches.
 
 Notebook: 09_explore.
 """
@@ -19,15 +19,15 @@ class Condition(NamedTuple):
     threshold: float
 
     def margin(self, values: Mapping[str, float]) -> float:
-        """By how many clearly audible steps it is met; negative where it is not."""
+        """By how many clearly audible steps the condition is met; negative if it is not."""
         return self.sign * (values[self.descriptor] - self.threshold) / STEPS[self.descriptor]
 
 
 STEPS = {descriptor.name: descriptor.step for descriptor in DESCRIPTORS}
-SHOWN = 3  # words of an instrument
+SHOWN = 3  # maximum number of words for an instrument
 
-# All conditions of a word must be met. The thresholds were set by ear and by the spread of real instruments over each
-# descriptor: a word holds for about a quarter of them.
+# All conditions of a word must be met. The thresholds were set by ear, and from the distribution of each descriptor
+# over real instruments, so that a word applies to about a quarter of them.
 WORDS: dict[str, tuple[Condition, ...]] = {
     "bright": (Condition("brightness", 1, 2.3),),
     "dark": (Condition("brightness", -1, 1.0),),
@@ -52,7 +52,7 @@ SYNONYMS = {
     "bell-like": "metallic", "tremolo": "trembling", "vibrato": "vibrating", "staccato": "short",
 }  # fmt: skip
 
-# What is asked for beside an example: more or less of a descriptor than that has.
+# Words for more or less of a descriptor than an example has.
 COMPARATIVES = {
     "brighter": ("brightness", 1), "darker": ("brightness", -1), "slower": ("attack", 1), "faster": ("attack", -1),
     "longer": ("decay", 1), "shorter": ("decay", -1), "noisier": ("noisiness", 1), "purer": ("noisiness", -1),
@@ -63,12 +63,12 @@ COMPARATIVES = {
 
 
 def margin(word: str, values: Mapping[str, float]) -> float:
-    """By how many clearly audible steps a word holds; negative where it does not."""
+    """By how many clearly audible steps a word applies; negative if it does not."""
     return min(condition.margin(values) for condition in WORDS[word])
 
 
 def words(values: Mapping[str, float]) -> list[str]:
-    """The words that hold for an instrument, what it has most of first: three at most.
+    """The words that apply to an instrument, the most pronounced first; at most three.
 
     >>> from helpers import timbre
     >>> values = dict.fromkeys(timbre.NAMES, 0.0) | {"brightness": 2.6, "attack": -1.8, "decay": 0.2, "sustain": -40.0}
@@ -88,11 +88,11 @@ def in_words(values: Mapping[str, float]) -> str:
 
 
 def known(token: str) -> str | None:
-    """The word that a searched one stands for, if there is any."""
+    """The word in `WORDS` that a search term stands for, if any."""
     token = token.lower()
     return token if token in WORDS else SYNONYMS.get(token)
 
 
 def vocabulary() -> Sequence[str]:
-    """All that can be searched for, but for families and names."""
+    """All words that can be searched for, except families and names."""
     return [*WORDS, *SYNONYMS, *COMPARATIVES]
