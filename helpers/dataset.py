@@ -83,7 +83,7 @@ CALLED = {"kind": "format", "fingerprint": "checkpoint", "digest": "choice of in
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class DatasetSettings:
     """The settings that all instruments of a data set share.
 
     Attributes:
@@ -141,7 +141,7 @@ class Job:
         return f"{PARTS}/{self.number:05d}.json"
 
 
-class Part(jsonfile.Row):
+class PartRecord(jsonfile.Row):
     """The contents of `Job.part`: a hash of everything that the notes depend on, and the notes' fields by name."""
 
     key: jsonfile.Text
@@ -187,51 +187,53 @@ def jobs_of(
     return jobs
 
 
-def cost(model: GANSynth, recipe: Recipe, count: int) -> tuple[int, float, int]:
+def cost(model: GANSynth, settings: DatasetSettings, count: int) -> tuple[int, float, int]:
     """Number of notes, hours of audio and the most bytes of a set with `count` instruments."""
-    notes = count * recipe.notes
+    notes = count * settings.notes
     samples = round(model.max_duration * model.sample_rate)
-    size = notes * (samples * BYTES_PER_SAMPLE[recipe.kind] + OVERHEAD_BYTES[recipe.kind])
+    size = notes * (samples * BYTES_PER_SAMPLE[settings.kind] + OVERHEAD_BYTES[settings.kind])
     return notes, notes * model.max_duration / 3600, size
 
 
 # ---- One instrument --------------------------------------------------------------------------------------------------
 
 
-def key_of(model: GANSynth, recipe: Recipe, job: Job) -> str:
+def key_of(model: GANSynth, settings: DatasetSettings, job: Job) -> str:
     """A hash of everything that the notes of an instrument depend on."""
     made_by = {
         "version": __version__,
         "fingerprint": model.fingerprint,
         "precision": model.precision,
-        **dataclasses.asdict(recipe),
+        **dataclasses.asdict(settings),
         "number": [job.number, job.split, job.place, job.of, job.family],
         "z": job.instrument.z.tolist(),
     }
     return hashlib.sha256(json.dumps(made_by, sort_keys=True).encode()).hexdigest()[:40]
 
 
-def kept(model: GANSynth, recipe: Recipe, job: Job, store: Store) -> Part | None:
+def kept(model: GANSynth, settings: DatasetSettings, job: Job, store: Store) -> PartRecord | None:
     """The result of an earlier run for an instrument, if this run would give the same; else None."""
     try:
         text = store.head(job.part, MAX_PART_BYTES).decode("utf-8")
-        part = jsonfile.checked(jsonfile.parse(text), Part)
+        part = jsonfile.checked(jsonfile.parse(text), PartRecord)
     except (OSError, ValueError):
         return None
-    if part.key != key_of(model, recipe, job):
+    if part.key != key_of(model, settings, job):
         return None
     if store.folder is None:  # checking for each remote file would take longer than generating the notes again
         return part
-    files = [_shard(job)] if recipe.kind == TFRECORD else [_sound(job.split, name, recipe.kind) for name in part.notes]
+    files = (
+        [_shard(job)] if settings.kind == TFRECORD else [_sound(job.split, name, settings.kind) for name in part.notes]
+    )
     return part if all(map(store.exists, files)) else None
 
 
-def make(model: GANSynth, recipe: Recipe, job: Job, store: Store) -> None:
+def make(model: GANSynth, settings: DatasetSettings, job: Job, store: Store) -> None:
     """Generate and write all notes of an instrument, then its part, which marks it as complete.
 
     Args:
       model: the model.
-      recipe: settings of the set.
+      settings: settings of the data set.
       job: the instrument.
       store: the set's folder.
 
@@ -239,23 +241,23 @@ def make(model: GANSynth, recipe: Recipe, job: Job, store: Store) -> None:
       ValueError: the model generates samples that are not finite.
       OSError: a file cannot be written.
     """
-    z, pitches = np.asarray(job.instrument.z), np.array(recipe.pitches)
+    z, pitches = np.asarray(job.instrument.z), np.array(settings.pitches)
     waves = _waves(model, z, pitches)
     if not np.isfinite(waves).all():
         raise ValueError(f"{job.instrument.name}: the model generates samples that are not finite")
     waves *= np.float32(PEAK / max(float(np.abs(waves).max()), SILENCE))
     family = job.family or _family(model, job.instrument)
-    keys = [(pitch, velocity) for pitch in recipe.pitches for velocity in recipe.velocities]
-    notes = [_fields(model, recipe, job, family, *key, place) for place, key in enumerate(keys)]
-    sounds = (_struck(wave, velocity) for wave in waves for velocity in recipe.velocities)
-    if recipe.kind == TFRECORD:
+    keys = [(pitch, velocity) for pitch in settings.pitches for velocity in settings.velocities]
+    notes = [_fields(model, settings, job, family, *key, place) for place, key in enumerate(keys)]
+    sounds = (_struck(wave, velocity) for wave in waves for velocity in settings.velocities)
+    if settings.kind == TFRECORD:
         _write_records(store, _shard(job), notes, sounds)
     else:
         for note, samples in zip(notes, sounds, strict=True):
-            with store.writing(_sound(job.split, note["note_str"], recipe.kind)) as path:
+            with store.writing(_sound(job.split, note["note_str"], settings.kind)) as path:
                 audio.write(Audio(samples, model.sample_rate), path)
     by_name = {note["note_str"]: note for note in notes}
-    _write_json(store, job.part, {"key": key_of(model, recipe, job), "notes": by_name})
+    _write_json(store, job.part, {"key": key_of(model, settings, job), "notes": by_name})
 
 
 def _struck(wave: np.ndarray, velocity: int) -> np.ndarray:
@@ -284,12 +286,12 @@ def _family(model: GANSynth, instrument: Instrument) -> str:
 
 
 def _fields(
-    model: GANSynth, recipe: Recipe, job: Job, family: str, pitch: int, velocity: int, place: int
+    model: GANSynth, settings: DatasetSettings, job: Job, family: str, pitch: int, velocity: int, place: int
 ) -> dict[str, Any]:
     """NSynth's fields of one note; `place` is its index among its instrument's notes."""
-    name = f"{family}_{recipe.source}_{job.number:03d}"
+    name = f"{family}_{settings.source}_{job.number:03d}"
     return {
-        "note": job.number * recipe.notes + place,
+        "note": job.number * settings.notes + place,
         "note_str": f"{name}-{pitch:03d}-{velocity:03d}",
         "instrument": job.number,
         "instrument_str": name,
@@ -300,8 +302,8 @@ def _fields(
         "qualities_str": [],
         "instrument_family": FAMILIES.index(family),
         "instrument_family_str": family,
-        "instrument_source": SOURCES.index(recipe.source),
-        "instrument_source_str": recipe.source,
+        "instrument_source": SOURCES.index(settings.source),
+        "instrument_source_str": settings.source,
     }
 
 
@@ -350,7 +352,7 @@ def _feature(tensorflow: Any, value: Any) -> tf.train.Feature:
 
 
 def make_all(
-    model: GANSynth, recipe: Recipe, jobs: Sequence[Job], store: Store, progress: bool = True
+    model: GANSynth, settings: DatasetSettings, jobs: Sequence[Job], store: Store, progress: bool = True
 ) -> Iterator[tuple[Job, str, str]]:
     """Write the instruments of a set one after another in this process.
 
@@ -362,11 +364,11 @@ def make_all(
     """
     with _bar(jobs, progress) as bar:
         for job in jobs:
-            if kept(model, recipe, job, store):
+            if kept(model, settings, job, store):
                 yield _done(bar, job, KEPT)
                 continue
             try:
-                make(model, recipe, job, store)
+                make(model, settings, job, store)
             except (ValueError, OSError) as error:
                 if isinstance(error, OSError) and is_full(error):
                     raise Full(error.errno, str(error)) from None
@@ -389,7 +391,7 @@ def _done(bar: tqdm, job: Job, result: str, why: str = "") -> tuple[Job, str, st
     return job, result, why
 
 
-def finish(recipe: Recipe, jobs: Iterable[Job], store: Store) -> list[str]:
+def finish(settings: DatasetSettings, jobs: Iterable[Job], store: Store) -> list[str]:
     """Write each split's `examples.json`, from the parts of the completed instruments.
 
     Returns:
@@ -399,10 +401,10 @@ def finish(recipe: Recipe, jobs: Iterable[Job], store: Store) -> list[str]:
     for job in jobs:
         notes = examples.setdefault(job.split, {})
         with contextlib.suppress(OSError, ValueError):  # the instrument failed
-            part = jsonfile.checked(jsonfile.parse(store.head(job.part, MAX_PART_BYTES).decode("utf-8")), Part)
+            part = jsonfile.checked(jsonfile.parse(store.head(job.part, MAX_PART_BYTES).decode("utf-8")), PartRecord)
             notes.update(part.notes)
     for split, notes in examples.items():
-        if recipe.kind != TFRECORD:
+        if settings.kind != TFRECORD:
             _write_json(store, f"{_folder(split)}/{EXAMPLES}", notes)
     return [_folder(split) for split in SPLITS if split in examples]
 
@@ -412,7 +414,7 @@ class _Earlier(jsonfile.Row):
 
 
 def begin(
-    model: GANSynth, recipe: Recipe, jobs: Sequence[Job], store: Store, seed: int, command: Sequence[str]
+    model: GANSynth, settings: DatasetSettings, jobs: Sequence[Job], store: Store, seed: int, command: Sequence[str]
 ) -> None:
     """Write the manifest of a set and its instruments.
 
@@ -423,7 +425,8 @@ def begin(
     who = [[job.instrument.name, job.instrument.z.tolist(), job.split] for job in jobs]
     about = {
         **{
-            key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(recipe).items()
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in dataclasses.asdict(settings).items()
         },
         "precision": model.precision,
         "seed": seed,
@@ -557,7 +560,7 @@ def run(args: argparse.Namespace) -> int:
     """Run as the flags specify and return the exit status."""
     from . import cluster, gansynth
 
-    recipe = Recipe(
+    settings = DatasetSettings(
         numbers_of(args.pitches, "--pitches"), numbers_of(args.velocities, "--velocities"), args.format, args.source
     )
     if args.workers is not None:
@@ -574,12 +577,12 @@ def run(args: argparse.Namespace) -> int:
         gansynth.use_threads(threads)
     model, store = gansynth.load(args.checkpoint, args.precision), open_store(args.output_dir)
     jobs = jobs_of(model, _chosen(args, model), args.seed, args.valid_share, args.test_share)
-    _check_cost(model, recipe, jobs, store)
-    begin(model, recipe, jobs, store, args.seed, _command(args))
+    _check_cost(model, settings, jobs, store)
+    begin(model, settings, jobs, store, args.seed, _command(args))
     failures = 0
     try:
         with contextlib.ExitStack() as stack:
-            for job, result, why in _outcomes(args, model, recipe, jobs, store, threads, stack):
+            for job, result, why in _outcomes(args, model, settings, jobs, store, threads, stack):
                 if result == many.FAILED:
                     failures += 1
                     with tqdm.external_write_mode(sys.stderr):
@@ -588,7 +591,7 @@ def run(args: argparse.Namespace) -> int:
         stopped = "it was interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
         say(f"error: {stopped}; the same command continues from here", sys.stderr)
         return INTERRUPTED if isinstance(error, KeyboardInterrupt) else MISTAKE
-    for name in finish(recipe, jobs, store):
+    for name in finish(settings, jobs, store):
         say(f"{store.place.rstrip('/')}/{name}")
     if failures:
         say(f"error: {counted(failures, 'instrument')} of {len(jobs):,} failed", sys.stderr)
@@ -610,15 +613,15 @@ def _chosen(args: argparse.Namespace, model: GANSynth) -> list[Instrument]:
     return chosen
 
 
-def _check_cost(model: GANSynth, recipe: Recipe, jobs: Sequence[Job], store: Store) -> None:
+def _check_cost(model: GANSynth, settings: DatasetSettings, jobs: Sequence[Job], store: Store) -> None:
     """Print the size of a set, and raise an error if it exceeds the limits or the free space on the disk."""
-    notes, hours, size = cost(model, recipe, len(jobs))
+    notes, hours, size = cost(model, settings, len(jobs))
     if len(jobs) > MAX_SET_INSTRUMENTS or notes > MAX_SET_NOTES:
         raise ValueError(
             f"{counted(len(jobs), 'instrument')} with {counted(notes, 'note')} are too many; a set may have up to "
             f"{MAX_SET_INSTRUMENTS:,} with {MAX_SET_NOTES:,}"
         )
-    left = [job for job in jobs if kept(model, recipe, job, store) is None]
+    left = [job for job in jobs if kept(model, settings, job, store) is None]
     there = f"; {len(jobs) - len(left):,} of {len(jobs):,} are complete" if len(left) < len(jobs) else ""
     say(
         f"{counted(notes, 'note')} of {counted(len(jobs), 'instrument')}, {hours:,.2f} h of sound, up to "
@@ -628,7 +631,7 @@ def _check_cost(model: GANSynth, recipe: Recipe, jobs: Sequence[Job], store: Sto
         return
     folder = store.folder.absolute()
     parent = next(path for path in (folder, *folder.parents) if path.exists())
-    need, free = cost(model, recipe, len(left))[2], shutil.disk_usage(parent).free
+    need, free = cost(model, settings, len(left))[2], shutil.disk_usage(parent).free
     if need > free:
         raise OSError(f"the set needs up to {_size(need)}, but {parent} has {_size(free)} free")
 
@@ -640,7 +643,7 @@ def _size(count: int) -> str:
 def _outcomes(
     args: argparse.Namespace,
     model: GANSynth,
-    recipe: Recipe,
+    settings: DatasetSettings,
     jobs: Sequence[Job],
     store: Store,
     threads: int | None,
@@ -648,19 +651,19 @@ def _outcomes(
 ) -> Iterator[tuple[Job, str, str]]:
     """The outcomes from `make_all` in this process, or from workers, which end with the stack."""
     if not (args.workers or args.scheduler):
-        return make_all(model, recipe, jobs, store, sys.stderr.isatty())
+        return make_all(model, settings, jobs, store, sys.stderr.isatty())
     from . import cluster
 
     client = stack.enter_context(cluster.workers(args.workers) if args.workers else cluster.scheduler(args.scheduler))
     loaded = cluster.loaded_as(model, threads)
-    return make_with_workers(client, loaded, model, recipe, jobs, store, sys.stderr.isatty())
+    return make_with_workers(client, loaded, model, settings, jobs, store, sys.stderr.isatty())
 
 
 def make_with_workers(
     client: Client,
     loaded: Loaded,
     model: GANSynth,
-    recipe: Recipe,
+    settings: DatasetSettings,
     jobs: Sequence[Job],
     store: Store,
     progress: bool = True,
@@ -670,8 +673,8 @@ def make_with_workers(
 
     def calls() -> Iterator[tuple[Job, tuple | None]]:
         for job in jobs:
-            is_there = kept(model, recipe, job, store) is not None
-            yield job, None if is_there else (loaded, recipe, job, store.whole_place)
+            is_there = kept(model, settings, job, store) is not None
+            yield job, None if is_there else (loaded, settings, job, store.whole_place)
 
     with _bar(jobs, progress) as bar:
         for job, task in cluster.each(client, _task, calls()):
@@ -684,7 +687,7 @@ def make_with_workers(
             yield _done(bar, job, many.FAILED if why else MADE, why)
 
 
-def _task(loaded: Loaded, recipe: Recipe, job: Job, place: str) -> str | Full:
+def _task(loaded: Loaded, settings: DatasetSettings, job: Job, place: str) -> str | Full:
     """In a worker: write one instrument, and return the reason for a failure, or "".
 
     Raises:
@@ -693,7 +696,7 @@ def _task(loaded: Loaded, recipe: Recipe, job: Job, place: str) -> str | Full:
     from . import cluster
 
     try:
-        make(cluster.model_of(loaded), recipe, job, open_store(place))
+        make(cluster.model_of(loaded), settings, job, open_store(place))
     except OSError as error:
         if is_full(error):  # retrying would not help
             return Full(error.errno, one_line(error))

@@ -442,7 +442,7 @@ def _instrument_rows(report: RenderReport, recipe: Recipe) -> list[dict[str, Any
     for track, part, heard, row in zip(
         recipe.song.tracks, recipe.parts, is_heard(recipe.parts), report.tracks, strict=True
     ):
-        is_played = heard and (recipe.settings.faithful or not track.is_drum)
+        is_played = heard and recipe.settings.plays(track)
         mix = [f"{part.gain:+g} dB"] * bool(part.gain) + ([] if part.pan is None else [f"pan {part.pan:+g}"])
         key = (id(part.timeline) if is_played else row.played_by, *mix)
         stops = _stops(part.timeline) if is_played and part.timeline else [(row.played_by, "")]

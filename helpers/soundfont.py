@@ -29,7 +29,7 @@ from .errors import in_one_line, one_line
 from .limits import MAX_HIT_DURATION, MAX_KEY_DURATION, MAX_LONG_WORK, MAX_WORK, ORCHESTRA, check_length
 from .midi import Changes, Note, Song, Track, smf
 from .midi.modes import DRUM_CHANNEL
-from .midi.song import CONTROLLERS, MIN_DURATION, PEDAL_LONGEST
+from .midi.song import CONTROLLERS, MAX_PEDAL_SECONDS, MIN_DURATION
 from .tables import counted
 
 REFERENCE_TAIL = 1.0  # s; added at the end for the last note to ring
@@ -119,7 +119,7 @@ def pieces(track: Track) -> list[Piece]:
     minutes: dict[int, list[tuple[Note, float]]] = {}
     for note, ringing in zip(track.notes, midi.pedalled(track).notes, strict=True):
         note = note if note.duration <= longest else dataclasses.replace(note, end=note.start + longest)
-        until = max(min(ringing.end, note.end + PEDAL_LONGEST), note.start + LEAST_SOUND)
+        until = max(min(ringing.end, note.end + MAX_PEDAL_SECONDS), note.start + LEAST_SOUND)
         minutes.setdefault(int(note.start // CHUNK), []).append((note, until))
     return [piece for minute, notes in sorted(minutes.items()) for piece in _pieces_of(minute * CHUNK, notes)]
 

@@ -139,10 +139,10 @@ def run(args: argparse.Namespace) -> list[Path]:
 
 def _run(args: argparse.Namespace, out: Path) -> list[Path]:
     from .training import dataset, loop
-    from .training.trainer import Settings, Shuffled, Trainer
+    from .training.trainer import Shuffled, Trainer, TrainingSettings
 
     origin, config = _origin(args, out)
-    Settings.of(config)  # to report an invalid setting before the data are read
+    TrainingSettings.of(config)  # to report an invalid setting before the data are read
     measuring = _measuring(args, config, out)
     notes = dataset.open_data(args.data, config, args.cache_dir or out / CACHE)
     say(notes)
@@ -159,7 +159,7 @@ def _run(args: argparse.Namespace, out: Path) -> list[Path]:
 def _run_with_others(args: argparse.Namespace, out: Path) -> list[Path]:
     """Train as one of several processes (`training.hosts`). The chief's flags apply to all of them."""
     from .training import dataset, hosts, loop
-    from .training.trainer import Settings, Shuffled, Trainer, check_shares
+    from .training.trainer import Shuffled, Trainer, TrainingSettings, check_shares
 
     here = hosts.place(os.environ)
     with contextlib.ExitStack() as held, hosts.in_a_sentence(here):
@@ -168,7 +168,7 @@ def _run_with_others(args: argparse.Namespace, out: Path) -> list[Path]:
         workers = hosts.join(here)
         plan = workers.from_chief(lambda: _plan(args, out))
         config = Config.from_dict(plan["experiment"])
-        check_shares(config, Settings.of(config), workers.strategy.num_replicas_in_sync)
+        check_shares(config, TrainingSettings.of(config), workers.strategy.num_replicas_in_sync)
         measuring = workers.together(lambda: _measuring(args, config, out) if here.is_chief else None)
         notes = workers.chief_first(lambda: dataset.open_data(args.data, config, args.cache_dir or out / CACHE))
         workers.check_alike(_digest(notes), "notes")
@@ -195,10 +195,10 @@ def _run_with_others(args: argparse.Namespace, out: Path) -> list[Path]:
 def _plan(args: argparse.Namespace, out: Path) -> dict[str, Any]:
     """The settings that all processes of a training share, as JSON values."""
     from .gansynth import checkpoint
-    from .training.trainer import Settings, seed_of
+    from .training.trainer import TrainingSettings, seed_of
 
     origin, config = _origin(args, out)
-    Settings.of(config)
+    TrainingSettings.of(config)
     seed, stage, prefix = args.seed, None, None
     if origin is not None:
         found, stage, prefix = checkpoint.find(origin)

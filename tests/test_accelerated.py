@@ -62,10 +62,10 @@ def test_the_graph_compiles_with_xla(accelerated):
     """As Keras runs it on a GPU."""
     import tensorflow as tf
 
-    from helpers.gansynth.accelerated import Player
+    from helpers.gansynth.accelerated import CompiledModel
 
     z, labels = accelerated.sample_z(2, 0).astype(np.float32), np.array([36, 40], np.int32)
-    compiled = tf.function(Player(accelerated.network, (0, 16)).call, jit_compile=True)
+    compiled = tf.function(CompiledModel(accelerated.network, (0, 16)).call, jit_compile=True)
     waves = compiled([tf.constant(z), tf.constant(labels)]).numpy()
     expected = accelerated.generate(z, labels + 24, duration=0.3)
     assert snr(waves[:, : expected.shape[1]], expected).min() > 80

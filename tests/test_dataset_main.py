@@ -294,7 +294,7 @@ def test_workers_make_the_same_files(tmp_path):
 
     (tmp_path / "go on").touch()
     stub = Player()
-    recipe = dataset.Recipe(PITCHES, VELOCITIES)
+    recipe = dataset.DatasetSettings(PITCHES, VELOCITIES)
     jobs = dataset.jobs_of(stub, instruments.sample(stub, 6, 1), 0)
     one, two = open_store(tmp_path / "one"), open_store(tmp_path / "two")
     assert [result for _, result, _ in dataset.make_all(stub, recipe, jobs, one, progress=False)] == ["made"] * 6
@@ -358,7 +358,7 @@ def test_a_model_without_names_needs_a_number(monkeypatch, tmp_path, capsys):
 
 
 def test_what_a_set_costs(model):
-    recipe = dataset.Recipe(tuple(range(24, 85)), dataset.VELOCITIES)
+    recipe = dataset.DatasetSettings(tuple(range(24, 85)), dataset.VELOCITIES)
     notes, hours, size = dataset.cost(model, recipe, 1000)
     assert (notes, hours) == (305_000, pytest.approx(338.9, abs=0.1))
     assert notes * 128_044 < size < notes * 140_000

@@ -7,13 +7,13 @@ import pytest
 
 from helpers import evaluate, gansynth
 from helpers.evaluation import evaluating, results, selfcheck
-from helpers.evaluation.results import ROWS, Evaluation, Score
+from helpers.evaluation.results import ROWS, Estimate, Evaluation
 from helpers.training import dataset
 
 
 @pytest.fixture
 def found():
-    scores = {row: {"in_tune": Score(90.0)} for row in ROWS}
+    scores = {row: {"in_tune": Estimate(90.0)} for row in ROWS}
     return Evaluation("demo", "abc", "soundfont:", 100, dict.fromkeys(ROWS, 25), 0, scores, {})
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from helpers.evaluation import describing, evaluating, metrics, results
 from helpers.evaluation.metrics import Interval
-from helpers.evaluation.results import MODEL, OTHER, ROWS, Evaluation, Score
+from helpers.evaluation.results import MODEL, OTHER, ROWS, Estimate, Evaluation
 from helpers.gansynth.config import Config
 from helpers.train import TINY
 
@@ -266,7 +266,9 @@ def test_another_model_shares_the_reference_only(quick, tmp_path):
 
 
 def scores(**values):
-    return {row: {name: Score(value, Interval(value - 1, value + 1)) for name, value in values.items()} for row in ROWS}
+    return {
+        row: {name: Estimate(value, Interval(value - 1, value + 1)) for name, value in values.items()} for row in ROWS
+    }
 
 
 @pytest.fixture
@@ -288,7 +290,7 @@ def test_results_are_read_back_as_they_were(evaluation, tmp_path):
     path = results.write(evaluation, tmp_path / "demo.json")
     assert results.read(path) == evaluation
     bare = dataclasses.replace(
-        evaluation, scores={row: {"ndb": Score(3.0)} for row in ROWS}, classifier={}, problems=()
+        evaluation, scores={row: {"ndb": Estimate(3.0)} for row in ROWS}, classifier={}, problems=()
     )
     assert results.read(results.write(bare, path)) == bare
 

@@ -14,7 +14,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from helpers import midi
 from helpers.midi import Note, Song, Track, loading
 from helpers.midi.reading import MAX_NAME, clean
-from helpers.midi.song import MAX_NAMED, PEDAL_LONGEST
+from helpers.midi.song import MAX_NAMED, MAX_PEDAL_SECONDS
 
 PRELUDE = Path(__file__).parents[1] / "data" / "midi" / "bach_prelude.mid"
 
@@ -755,9 +755,9 @@ def test_a_pedal_shortens_nothing_and_moves_nothing(notes, pedal):
         (note.pitch, note.velocity, note.start) for note in notes
     ]
     for before, after in zip(notes, rung, strict=True):
-        assert before.end <= after.end <= before.end + PEDAL_LONGEST
+        assert before.end <= after.end <= before.end + MAX_PEDAL_SECONDS
         lifts = [second for second, value in pedal if not value and second >= before.end]
-        assert after.end in (before.end, before.end + PEDAL_LONGEST, *lifts[:1], *(note.start for note in notes))
+        assert after.end in (before.end, before.end + MAX_PEDAL_SECONDS, *lifts[:1], *(note.start for note in notes))
 
 
 # ----------------------------------------------------------------------------------------------------------- to look at

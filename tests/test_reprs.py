@@ -53,7 +53,7 @@ def objects(clip, plan):
             Checkpoint(Config(), {"w": np.zeros((2, 3))}, 12, 1000),
             "Checkpoint(6 weights, stage 12, 1,000",
         ),
-        "Entry": (hub.listing()[0], "Entry('demo', bundled)"),
+        "CheckpointEntry": (hub.listing()[0], "CheckpointEntry('demo', bundled)"),
         "Layout": (timbre.Layout(np.zeros((9, 2)), (0.33, 0.2), ("", "")), "Layout(9 instruments, 33% and 20% of the"),
         "Agreement": (agreement.Agreement(0.5, 1.0, 0.25), "Agreement(chroma=0.5, onsets=1.0, pitch=0.25)"),
         "Instrument": (dataclasses.replace(BANK[0], seed=np.int64(3)), "Instrument('voice 0')"),

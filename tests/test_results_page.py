@@ -14,7 +14,7 @@ from webpages import Page, Visit, content
 from helpers import webpage
 from helpers.evaluation import results, results_page
 from helpers.evaluation.metrics import Interval
-from helpers.evaluation.results import METRICS, MODEL, OTHER, ROUND_TRIP, ROWS, Evaluation, Score
+from helpers.evaluation.results import METRICS, MODEL, OTHER, ROUND_TRIP, ROWS, Estimate, Evaluation
 
 NASTY = "<script>alert('1')</script> & \"quotes\" $\\frac$ {{ 7 * 7 }}"
 HIDDEN = "() => { const box = document.querySelector('.scroll'); return box.scrollWidth - box.clientWidth; }"
@@ -25,9 +25,9 @@ def scores(model, around=1.0, but=()):
     """Of every row, each metric but some: the model's number, and 10 and 20 to read it against."""
     values = {MODEL: model, OTHER: 10.0, ROUND_TRIP: 20.0}
     return {
-        row: {name: Score(values[row], Interval(values[row] - around, values[row] + around)) for name in METRICS}
+        row: {name: Estimate(values[row], Interval(values[row] - around, values[row] + around)) for name in METRICS}
         for row in ROWS
-    } | ({MODEL: {name: Score(model) for name in METRICS if name not in but}} if but else {})
+    } | ({MODEL: {name: Estimate(model) for name in METRICS if name not in but}} if but else {})
 
 
 def evaluation(number=30.0, **changes):

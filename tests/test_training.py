@@ -91,11 +91,11 @@ def assert_same_state(a, b):
 def test_schedule_is_the_originals(row):
     config, stage = Config(), row["stage"]
     assert training.stage_end(config, stage) == row["num_images_end"]
-    assert training.batch_size(config, training.Settings(), stage) == row["batch_size"]
+    assert training.batch_size(config, training.TrainingSettings(), stage) == row["batch_size"]
 
 
 def test_a_short_schedule_of_batches_is_for_the_last_resolutions():
-    settings = training.Settings((16, 8))
+    settings = training.TrainingSettings((16, 8))
     assert [training.batch_size(Config(), settings, stage) for stage in range(13)] == [16] * 11 + [8] * 2
 
 
@@ -465,7 +465,7 @@ def test_a_published_checkpoint_goes_on():
     trainer = training.Trainer.restore(BLEND, seed=9)
     assert (trainer.stage, trainer.num_blocks, trainer.global_step, trainer.seed) == (11, 7, 9_300_000, 9)
     assert trainer.fade == pytest.approx(0.375)
-    assert trainer.settings == training.Settings()
+    assert trainer.settings == training.TrainingSettings()
 
 
 def test_a_checkpoint_without_a_discriminator_is_told(saved, tmp_path):

@@ -194,9 +194,9 @@ def test_a_model_that_cannot_be_had_leaves_the_one_of_before(bank, monkeypatch):
 
 
 def entry(name, size):
-    from helpers.gansynth.hub import Entry
+    from helpers.gansynth.hub import CheckpointEntry
 
-    return Entry(name, "", size, Path(name))
+    return CheckpointEntry(name, "", size, Path(name))
 
 
 # --------------------------------------------------------------------------------------------- who plays, in words

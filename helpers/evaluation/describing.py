@@ -21,12 +21,12 @@ from . import embedding, features
 
 BATCH = 32  # notes per file of the cache
 MAX_CORES = 8  # processes that track pitches; each takes 300 MB
-NUMBERS = "numbers"  # name of the notes' numbers in a file, next to the fields of `Notes`
+NUMBERS = "numbers"  # name of the notes' numbers in a file, next to the fields of `DescribedNotes`
 
 Stream = Callable[[np.ndarray], Iterator[tuple[int, "np.ndarray | str"]]]  # numbers -> (number, samples or a problem)
 
 
-class Notes(NamedTuple):
+class DescribedNotes(NamedTuple):
     """The features of some notes, each an array [n] or [n, features].
 
     Attributes:
@@ -46,15 +46,15 @@ class Notes(NamedTuple):
     semitones: np.ndarray
     musicnn: np.ndarray
 
-    def at(self, indices: np.ndarray) -> Notes:
+    def at(self, indices: np.ndarray) -> DescribedNotes:
         """The notes at these indices."""
-        return Notes(*(field[indices] for field in self))
+        return DescribedNotes(*(field[indices] for field in self))
 
 
 def describe(
     waves: np.ndarray, pitches: np.ndarray, sample_rate: int, tracked: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
-    """Compute the fields of `Notes` that depend on the audio.
+    """Compute the fields of `DescribedNotes` that depend on the audio.
 
     Args:
       waves: samples [n, samples].
@@ -96,7 +96,7 @@ def described(
     name: str = "notes",
     progress: bool = True,
     untracked: int = 0,
-) -> tuple[np.ndarray, Notes, list[str]]:
+) -> tuple[np.ndarray, DescribedNotes, list[str]]:
     """Compute the features of many notes, with bounded memory and a progress bar; an interrupted call can be resumed.
 
     Args:
@@ -139,12 +139,12 @@ def described(
     joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     numbers = joined.pop(NUMBERS)
     order = np.argsort(numbers)
-    return numbers[order], Notes(pitches[numbers], instruments[numbers], **joined).at(order), problems
+    return numbers[order], DescribedNotes(pitches[numbers], instruments[numbers], **joined).at(order), problems
 
 
 def _kept(path: Path) -> dict[str, np.ndarray] | None:
     """The contents of a file, or None if it is damaged, so that its notes are analysed again."""
-    wanted = {NUMBERS, *Notes._fields} - {"pitches", "instruments"}
+    wanted = {NUMBERS, *DescribedNotes._fields} - {"pitches", "instruments"}
     try:
         with np.load(path, allow_pickle=False) as file:
             found = {key: file[key] for key in file.files}

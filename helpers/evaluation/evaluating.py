@@ -36,9 +36,9 @@ from ..gansynth import spectral
 from ..pitch import DISAGREE_CENTS, IN_TUNE_CENTS, SWIFT_LOWEST
 from ..tables import counted
 from . import classifier, metrics
-from .describing import BATCH, Notes, Stream, described
+from .describing import BATCH, DescribedNotes, Stream, described
 from .metrics import Interval
-from .results import MODEL, OTHER, ROUND_TRIP, ROWS, Evaluation, Score
+from .results import MODEL, OTHER, ROUND_TRIP, ROWS, Estimate, Evaluation
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
@@ -62,7 +62,7 @@ MANY, FEWER = 3000, 50  # with more notes than the first, the number of resample
 Statistic = Callable[[np.ndarray], float]  # indices of notes -> a metric of those notes
 
 
-class Entry(Protocol):
+class ReferenceNote(Protocol):
     """The metadata needed of a note of the reference."""
 
     @property
@@ -75,7 +75,7 @@ class Reference(Protocol):
     """Notes to compare with, such as a `training.dataset.Sounds`."""
 
     @property
-    def entries(self) -> Sequence[Entry]: ...
+    def entries(self) -> Sequence[ReferenceNote]: ...
     @property
     def identity(self) -> str: ...
     def read(self, indices: np.ndarray) -> Iterator[tuple[int, np.ndarray | str]]: ...
@@ -156,7 +156,7 @@ def check_size(size: int, n: int, named: str) -> None:
 # --------------------------------------------------------------------------------------------------------- the notes
 
 
-def _split(entries: Sequence[Entry], n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _split(entries: Sequence[ReferenceNote], n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """The numbers of `n` notes to compare with and of `n` others, by the same instruments, both in ascending order."""
     rng = np.random.RandomState(seed)
     chosen = rng.permutation(len(entries))[: 2 * n]
@@ -225,7 +225,7 @@ def _transform(config: Config) -> list[Any]:
     return [*sizes, config.mag_normalizer_a, config.mag_normalizer_b, config.p_normalizer_a, config.p_normalizer_b]
 
 
-def _which(entries: Sequence[Entry]) -> str:
+def _which(entries: Sequence[ReferenceNote]) -> str:
     """A digest of the notes' instruments and pitches, the same on every machine."""
     text = "\n".join(f"{entry.instrument} {entry.pitch}" for entry in entries)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -249,7 +249,7 @@ class _Keeper:
         pitches: np.ndarray,
         instruments: np.ndarray,
         untracked: int = 0,
-    ) -> tuple[np.ndarray, Notes, list[str]]:
+    ) -> tuple[np.ndarray, DescribedNotes, list[str]]:
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
         folder = self._folder and self._folder / digest
         return described(stream, pitches, instruments, self._sample_rate, folder, name, self._progress, untracked)
@@ -258,7 +258,9 @@ class _Keeper:
 # ------------------------------------------------------------------------------------------------------- the numbers
 
 
-def _judged(model: GANSynth, notes: dict[str, Notes], named: str, seed: int, problems: tuple[str, ...]) -> Evaluation:
+def _judged(
+    model: GANSynth, notes: dict[str, DescribedNotes], named: str, seed: int, problems: tuple[str, ...]
+) -> Evaluation:
     """Compute the evaluation from the features of all notes."""
     fixed = notes.pop(FIXED)
     size = min(len(fixed.pitches), *(len(row.pitches) for row in notes.values()))
@@ -281,9 +283,11 @@ def _judged(model: GANSynth, notes: dict[str, Notes], named: str, seed: int, pro
     )
 
 
-def _scores(notes: Notes, distances: _Distances, accuracy: Mapping[str, float], seed: int) -> dict[str, Score]:
+def _scores(
+    notes: DescribedNotes, distances: _Distances, accuracy: Mapping[str, float], seed: int
+) -> dict[str, Estimate]:
     """The scores of one row."""
-    found: dict[str, Score] = {}
+    found: dict[str, Estimate] = {}
     resamples = metrics.RESAMPLES if len(notes.pitches) <= MANY else FEWER
     for name, cents, lowest in (("", notes.pyin, 0), ("_swift_f0", notes.swift_f0, SWIFT_LOWEST)):
         judged = np.flatnonzero(notes.pitches >= lowest)  # notes without a detected pitch count as out of tune
@@ -301,33 +305,33 @@ def _scores(notes: Notes, distances: _Distances, accuracy: Mapping[str, float], 
     return {name: score for name, score in found.items() if np.isfinite(score.value)}
 
 
-def _share(right: np.ndarray, notes: Notes, seed: int, among: np.ndarray) -> Score:
+def _share(right: np.ndarray, notes: DescribedNotes, seed: int, among: np.ndarray) -> Estimate:
     """The share of right notes among some notes, in per cent."""
     interval = metrics.share_interval(right[among], notes.instruments[among], seed)
-    return Score(100 * float(np.mean(right[among])), interval and Interval(100 * interval.low, 100 * interval.high))
+    return Estimate(100 * float(np.mean(right[among])), interval and Interval(100 * interval.low, 100 * interval.high))
 
 
 def _score(
     statistic: Statistic,
-    notes: Notes,
+    notes: DescribedNotes,
     seed: int,
     resamples: int,
     among: np.ndarray | None = None,
     lowest: float = 0.0,
-) -> Score:
+) -> Estimate:
     """A metric of some notes, with its interval; `lowest` is the lowest value that it can have."""
     among = np.arange(len(notes.pitches)) if among is None else among
     if not len(among):
-        return Score(float("nan"))
+        return Estimate(float("nan"))
     interval = metrics.bootstrap(lambda i: statistic(among[i]), notes.instruments[among], seed, resamples)
     value = statistic(among)  # the interval is extended to include it, and cut off at the lowest possible value
-    return Score(value, interval and Interval(max(min(interval.low, value), lowest), max(interval.high, value)))
+    return Estimate(value, interval and Interval(max(min(interval.low, value), lowest), max(interval.high, value)))
 
 
 class _Distances:
     """The notes of the reference that rows are compared with, and everything fitted to them."""
 
-    def __init__(self, fixed: Notes, seed: int):
+    def __init__(self, fixed: DescribedNotes, seed: int):
         from sklearn.decomposition import PCA
 
         self._size = len(fixed.pitches)
@@ -353,7 +357,7 @@ class _Distances:
         return (x - whole.mean(axis=0)) / max(float(np.sqrt(np.mean(whole.var(axis=0)))), 1e-9)
 
     @staticmethod
-    def _trained(fixed: Notes, seed: int) -> classifier.Classifier | None:
+    def _trained(fixed: DescribedNotes, seed: int) -> classifier.Classifier | None:
         names, counts = np.unique(fixed.instruments, return_counts=True)
         enough = np.isin(fixed.instruments, names[counts >= MIN_CLASS])
         if np.sum(counts >= MIN_CLASS) < 2 or len(np.unique(fixed.pitches)) < 2:
@@ -361,7 +365,7 @@ class _Distances:
         of = fixed.at(np.flatnonzero(enough))
         return classifier.trained(of.mel, of.semitones, of.pitches, of.instruments, seed)
 
-    def accuracy(self, other: Notes) -> dict[str, float]:
+    def accuracy(self, other: DescribedNotes) -> dict[str, float]:
         """The classifier's accuracy on notes that it was not trained on."""
         if self._classifier is None:
             return {}
@@ -371,7 +375,7 @@ class _Distances:
             "instrument": float(np.mean(instrument.predict(other.mel) == other.instruments)),
         }
 
-    def statistics(self, notes: Notes, accuracy: Mapping[str, float]) -> dict[str, Statistic]:
+    def statistics(self, notes: DescribedNotes, accuracy: Mapping[str, float]) -> dict[str, Statistic]:
         """Each metric as a function of indices of notes; those that need an accurate classifier only if it is."""
         features = {"musicnn": notes.musicnn, "mel": self._mel.transform(notes.mel)}
         found: dict[str, Statistic] = {

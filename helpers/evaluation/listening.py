@@ -279,7 +279,7 @@ class Share(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class PairResult:
     """The comparison of two systems.
 
     Attributes:
@@ -340,7 +340,7 @@ class ListeningResult:
 
     listeners: int
     answers: int
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[PairResult, ...]
     standings: tuple[Standing, ...]
     remarks: tuple[str, ...]
 
@@ -421,7 +421,7 @@ def listening_result(
 ) -> ListeningResult:
     """Analyse the answers to a listening test: win rates of all systems, with intervals and p-values.
 
-    Strong and slight preferences both count as one win; `Comparison.answers` separates them. Ties are shown, but left
+    Strong and slight preferences both count as one win; `PairResult.answers` separates them. Ties are shown, but left
     out of the win rates. See `Share` for intervals and p-values; p is not corrected for the number of pairs. Results
     apply only to the items in the test.
 
@@ -569,10 +569,10 @@ def _counts(given: Sequence[_Answer], keys: Mapping[str, _Key], systems: Sequenc
     return counts
 
 
-def _comparison(two: _Two, rows: Sequence[list[int]]) -> Comparison:
+def _comparison(two: _Two, rows: Sequence[list[int]]) -> PairResult:
     a, b, c, d, e = (sum(column) for column in zip(*rows, strict=True))
     share = _share([(sum(row[:2]), sum(row[3:])) for row in rows])
-    return Comparison(*two, (a, b, c, d, e), share, len(rows))
+    return PairResult(*two, (a, b, c, d, e), share, len(rows))
 
 
 def _standing(name: str, counts: Sequence[_Row]) -> Standing:

@@ -171,7 +171,7 @@ METRICS: dict[str, Metric] = {
 }
 
 
-class Score(NamedTuple):
+class Estimate(NamedTuple):
     """The value of a metric, and its interval over instruments if there are enough of them."""
 
     value: float
@@ -189,7 +189,7 @@ class Evaluation:
       notes: number of notes in each row.
       instruments: row -> number of instruments.
       seed: random seed.
-      scores: row -> key of METRICS -> Score. Metrics that would be meaningless are omitted.
+      scores: row -> key of METRICS -> Estimate. Metrics that would be meaningless are omitted.
       classifier: the classifier's accuracy on notes that it was not trained on, "pitch" and "instrument", 0 to 1.
       problems: a line for each note of the reference that could not be used.
       reference_notes: a digest of the reference's notes.
@@ -204,7 +204,7 @@ class Evaluation:
     notes: int
     instruments: Mapping[str, int]
     seed: int
-    scores: Mapping[str, Mapping[str, Score]]
+    scores: Mapping[str, Mapping[str, Estimate]]
     classifier: Mapping[str, float]
     problems: tuple[str, ...] = ()
     reference_notes: str = ""
@@ -296,7 +296,7 @@ class Column(NamedTuple):
 
     heading: str
     is_model: bool
-    scores: Mapping[str, Score]
+    scores: Mapping[str, Estimate]
 
 
 def columns(evaluations: Mapping[str, Evaluation]) -> list[Column]:
@@ -330,7 +330,7 @@ def _cells(evaluations: Mapping[str, Evaluation]) -> tuple[list[str], list[list[
     ]
 
 
-def _number(metric: Metric, score: Score | None) -> str:
+def _number(metric: Metric, score: Estimate | None) -> str:
     if score is None:
         return "–"
     shown = metric.rounded(score.value)
@@ -490,7 +490,7 @@ def read(path: str | os.PathLike) -> Evaluation:
         raise ValueError(f"{path} is not a results file of an evaluation: {error}") from None
     scores = {
         row: {
-            name: Score(score.value, score.interval and Interval(*score.interval))
+            name: Estimate(score.value, score.interval and Interval(*score.interval))
             for name, score in of_row.items()
             if name in METRICS
         }

@@ -53,7 +53,7 @@ def write(evaluations: Mapping[str, Evaluation], path: str | os.PathLike, title:
     Notebook: 12_measure.
 
     >>> from helpers.evaluation import results, results_page
-    >>> scores = {row: {"in_tune": results.Score(90.0)} for row in results.ROWS}
+    >>> scores = {row: {"in_tune": results.Estimate(90.0)} for row in results.ROWS}
     >>> demo = results.Evaluation("demo", "abc", "soundfont:", 48, dict.fromkeys(results.ROWS, 8), 0, scores, {})
     >>> results_page.write({"demo": demo}, "outputs/demo.html").name
     'demo.html'

@@ -60,7 +60,7 @@ class InverseTransform(keras.layers.Layer):
         return ops.reshape(sum(shifted), (-1, (frames + OVERLAP - 1) * hop))[:, config.front_padding :]
 
 
-class Player(keras.Model):
+class CompiledModel(keras.Model):
     """A generator followed by the inverse transform: [z, labels] -> the audio that the first frames cover."""
 
     def __init__(self, generator: Generator, frames: Rows, **kwargs: Any):

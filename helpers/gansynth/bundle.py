@@ -45,7 +45,7 @@ _LANE = 512  # bytes in a lane of `crc32c`, at least, unless there is only one l
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # Protocol Buffers' wire types
 
 
-class Entry(NamedTuple):
+class TensorEntry(NamedTuple):
     """The index entry of one tensor."""
 
     dtype: str  # "float32", "int64", ...; "" for a type that is not in `_TYPES`
@@ -56,7 +56,7 @@ class Entry(NamedTuple):
     checksum: int  # masked CRC-32C of those bytes
 
 
-def entries(prefix: Path) -> dict[str, Entry]:
+def entries(prefix: Path) -> dict[str, TensorEntry]:
     """The index entries of a checkpoint's tensors, by name, checked against the sizes of the data files.
 
     Args:
@@ -85,7 +85,7 @@ def entries(prefix: Path) -> dict[str, Entry]:
         raise ValueError("its index is truncated or malformed") from None
 
 
-def read(prefix: Path, present: Mapping[str, Entry], names: Iterable[str]) -> dict[str, np.ndarray]:
+def read(prefix: Path, present: Mapping[str, TensorEntry], names: Iterable[str]) -> dict[str, np.ndarray]:
     """The values of a checkpoint's tensors, by name.
 
     Args:
@@ -100,7 +100,7 @@ def read(prefix: Path, present: Mapping[str, Entry], names: Iterable[str]) -> di
     return {name: _tensor(_shard(prefix, *present[name].shard), name, present[name]) for name in names}
 
 
-def _tensor(file: Path, name: str, entry: Entry) -> np.ndarray:
+def _tensor(file: Path, name: str, entry: TensorEntry) -> np.ndarray:
     with open(file, "rb") as data:
         data.seek(entry.offset)
         content = data.read(entry.size)
@@ -171,7 +171,7 @@ def _sizes(prefix: Path, shards: int) -> list[int]:
     return [_shard(prefix, i, shards).stat().st_size for i in range(shards)]
 
 
-def _entry(message: bytes, sizes: list[int]) -> Entry:
+def _entry(message: bytes, sizes: list[int]) -> TensorEntry:
     fields = dict(_fields(message))
     if 7 in fields:
         raise ValueError("it holds a tensor split into slices")
@@ -191,7 +191,7 @@ def _entry(message: bytes, sizes: list[int]) -> Entry:
     checksum = fields.get(6, b"")
     if not isinstance(checksum, bytes):
         raise ValueError("its index is malformed")
-    return Entry(name, shape, (shard, len(sizes)), offset, size, int.from_bytes(checksum, "little"))
+    return TensorEntry(name, shape, (shard, len(sizes)), offset, size, int.from_bytes(checksum, "little"))
 
 
 def _whole(value: int | bytes) -> int:

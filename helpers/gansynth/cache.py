@@ -18,7 +18,7 @@ import numpy as np
 from .. import __version__
 from ..files import as_path, replacing
 
-LIMIT = 2 << 30  # bytes; about 8,000 whole notes, or a month of playing around
+MAX_CACHE_BYTES = 2 << 30  # bytes; about 8,000 whole notes, or a month of playing around
 KEEP = 0.9  # share of the limit to shrink to once it is reached, so that not every further note has to make room
 SAMPLE = np.dtype("<f4")
 SUFFIX = ".f32"
@@ -51,7 +51,7 @@ class NoteCache:
       misses: number of cache misses.
     """
 
-    def __init__(self, folder: str | os.PathLike | None = None, limit: int = LIMIT):
+    def __init__(self, folder: str | os.PathLike | None = None, limit: int = MAX_CACHE_BYTES):
         """
         Args:
           folder: `gansynth-suite/notes` in the user's cache folder by default.

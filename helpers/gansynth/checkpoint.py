@@ -373,7 +373,7 @@ def _read_tensors(config: Config, stage: int, prefix: Path, shown_as: Path) -> C
     return _checked(Checkpoint(config, weights, stage, step), shown_as)
 
 
-def _entries(prefix: Path, shown_as: Path) -> dict[str, bundle.Entry]:
+def _entries(prefix: Path, shown_as: Path) -> dict[str, bundle.TensorEntry]:
     """The checked index of a checkpoint."""
     try:
         return bundle.entries(prefix)
@@ -382,7 +382,7 @@ def _entries(prefix: Path, shown_as: Path) -> dict[str, bundle.Entry]:
 
 
 def _tensors(
-    prefix: Path, shown_as: Path, present: Mapping[str, bundle.Entry], names: Iterable[str]
+    prefix: Path, shown_as: Path, present: Mapping[str, bundle.TensorEntry], names: Iterable[str]
 ) -> dict[str, np.ndarray]:
     """Tensors whose types and shapes have been checked."""
     try:

@@ -57,7 +57,7 @@ def names() -> list[str]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
+class CheckpointEntry:
     """One line of the listing."""
 
     name: str
@@ -67,7 +67,7 @@ class Entry:
     url: str | None = None
 
     def __repr__(self) -> str:
-        return f"Entry({self.name!r}, {self.state})"
+        return f"CheckpointEntry({self.name!r}, {self.state})"
 
     def __str__(self) -> str:
         size = f"{self.bytes / 1e6:.1f} MB" if self.bytes else ""
@@ -75,7 +75,7 @@ class Entry:
         return f"{self.name:<16} {self.state:<17} {size:>10}  {where}"
 
 
-def listing() -> list[Entry]:
+def listing() -> list[CheckpointEntry]:
     """All checkpoints, local or to be downloaded: `print(*listing(), sep="\\n")`. Notebook: 02_checkpoints."""
     entries = []
     for name in names():
@@ -87,7 +87,7 @@ def listing() -> list[Entry]:
             state = "to be downloaded"
         else:
             state = "downloaded" if (folder / RECORD).is_file() else "placed by hand"
-        entries.append(Entry(name, state, size, folder, PUBLISHED.get(name)))
+        entries.append(CheckpointEntry(name, state, size, folder, PUBLISHED.get(name)))
     return entries
 
 

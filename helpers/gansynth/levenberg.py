@@ -35,7 +35,7 @@ MAX_AXES = 32  # the Jacobian of a note costs one more note for each axis
 STEPS = 9  # for each start
 HALVED = 3  # number of steps after which the worse half of the starts is dropped
 DIFFERENCE, COARSE = 0.05, 0.2  # finite difference along an axis, for latents of N(0, I): float32, lower precision
-LONGEST = 1.5  # the longest step, in the same unit
+MAX_STEP = 1.5  # the longest step, in the same unit
 DAMPING = 0.01  # initial value, as a share of the mean curvature
 TRIED = (0.1, 1.0, 10.0)  # dampings tried in each step, relative to the last one
 HELD, MOST = 30.0, 1000.0  # factor of the damping if no step helps, and the damping at which a start is given up
@@ -192,7 +192,7 @@ class _Descent:
         unit = np.eye(len(curvature))
         moves = np.stack([np.linalg.solve(curvature + self._damping * k * mean * unit, pull) for k in TRIED])
         lengths = np.linalg.norm(moves, axis=1, keepdims=True)
-        return moves * np.minimum(1.0, LONGEST / np.maximum(lengths, inversion.TINY))
+        return moves * np.minimum(1.0, MAX_STEP / np.maximum(lengths, inversion.TINY))
 
     def _latents(self, along: np.ndarray) -> np.ndarray:
         """Coordinates along the axes -> latents as long as the start, [n, axes] -> [n, size]."""

@@ -20,7 +20,7 @@ from .checkpoint import Checkpoint, read
 from .config import MAX_PITCH, MIN_PITCH, Config
 
 if TYPE_CHECKING:
-    from .accelerated import Player
+    from .accelerated import CompiledModel
     from .networks import Beginnings, Generator
     from .onnx_player import OnnxPlayer
 
@@ -80,7 +80,7 @@ class GANSynth:
         self._checkpoint: Checkpoint | None = checkpoint  # kept until the network is built
         self._player: OnnxPlayer | None = None
         self._beginnings: dict[int, Beginnings] = {}  # by the size of latents
-        self._players: dict[tuple[int, int], Player] = {}  # by number of frames and size of latents
+        self._compiled: dict[tuple[int, int], CompiledModel] = {}  # by number of frames and size of latents
         if backend == TENSORFLOW:
             _ = self.network
         else:
@@ -311,17 +311,17 @@ class GANSynth:
 
         A smaller last batch is padded to a power of two, so that graphs are compiled for only a few sizes.
         """
-        from .accelerated import Player
+        from .accelerated import CompiledModel
 
         computed = min(-(-frames // FRAME_STEP) * FRAME_STEP, self.config.frames)
         made = computed, z.shape[1]
-        if made not in self._players:
-            self._players[made] = Player(self.network, (0, computed))
+        if made not in self._compiled:
+            self._compiled[made] = CompiledModel(self.network, (0, computed))
         count = len(pitches)
         room = min(1 << (count - 1).bit_length(), max(batch_size, count)) - count
         z = np.concatenate([z, np.zeros((room, z.shape[1]), z.dtype)])
         labels = np.concatenate([pitches - MIN_PITCH, np.zeros(room, np.int32)])
-        return self._players[made].predict_on_batch([z, labels])[:count]
+        return self._compiled[made].predict_on_batch([z, labels])[:count]
 
 
 def _between(latents: np.ndarray, draws: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ MAX_NAMED = 14  # tracks in a legend; more lines would be higher than the piano 
 MICROSECONDS_PER_QUARTER = 500_000  # the default tempo of MIDI files, 120 per minute
 BEND_RANGE = 2.0  # semitones at full bend, unless the file sets another range
 PEDAL_DOWN = 64  # lowest controller value that counts as pressed
-PEDAL_LONGEST = 10.0  # s; how long a released note rings under the pedal, at most; a piano note has decayed by then
+MAX_PEDAL_SECONDS = 10.0  # s; how long a released note rings under the pedal, at most; a piano note has decayed by then
 
 # Colours of the tracks, in order: Okabe & Ito's palette, which colour-blind readers can distinguish.
 TRACK_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#B8A800")
@@ -252,7 +252,7 @@ def pedalled(track: Track) -> Track:
             return note
         again = strikes[note.pitch]
         struck = again[i] if (i := bisect.bisect_left(again, note.end)) < len(again) else math.inf
-        return dataclasses.replace(note, end=min(released, struck, note.end + PEDAL_LONGEST))
+        return dataclasses.replace(note, end=min(released, struck, note.end + MAX_PEDAL_SECONDS))
 
     return dataclasses.replace(track, notes=tuple(ring(note) for note in track.notes))
 

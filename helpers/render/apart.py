@@ -18,12 +18,10 @@ from ..audio import Audio
 from ..errors import in_one_line
 from ..files import naming
 from ..midi import Changes, Note, Song, Track
-from . import original
 from .batches import Progress
 from .controllers import MAX_BEND
 from .mixing import SOUNDFONT, Mixer
-from .planning import plan
-from .rendering import Clip, fill, mixer_of, model_of
+from .rendering import Clip, fill, mixer_of, model_of, plan_of
 from .report import Recipe, TrackReport
 from .types import ResolvedPart, Settings
 
@@ -169,13 +167,13 @@ def played(clip: Clip) -> Song:
     """
     recipe = recipe_of(clip)
     song, parts, settings = recipe.song, recipe.parts, recipe.settings
-    notes = original.plan(song, parts) if settings.faithful else plan(song, parts, settings, clip.report.max_duration)
+    notes = plan_of(recipe, clip.report.max_duration)
     until = np.inf if recipe.stopped_at is None else recipe.stopped_at
     tracks = []
     for i, (track, part, row) in enumerate(zip(song.tracks, parts, clip.report.tracks, strict=True)):
         if not row.rendered:
             continue
-        is_drum = track.is_drum and not settings.faithful
+        is_drum = not settings.plays(track)
         rows = np.flatnonzero(notes.tracks == i)
         heard = (
             track.notes
@@ -199,13 +197,15 @@ def played(clip: Clip) -> Song:
 
 
 def _followed(track: Track, part: ResolvedPart, settings: Settings, is_drum: bool) -> dict[str, Changes]:
-    """The controllers of a track that were followed in the rendering."""
-    controls = dict(track.controls) if settings.controllers and not settings.faithful else {}
+    """The controllers of a track that were followed in the rendering; the original program follows none."""
+    if settings.faithful:
+        return {}
+    controls = dict(track.controls) if settings.controllers else {}
     if not is_drum:
         controls.pop("pedal", None)
         controls.pop("sostenuto", None)
     if "bend" in controls:
         controls["bend"] = tuple((at, min(max(bend, -MAX_BEND), MAX_BEND)) for at, bend in controls["bend"])
-    if part.pan is not None and not settings.faithful:
+    if part.pan is not None:
         controls["pan"] = ((0.0, part.pan),)
     return controls

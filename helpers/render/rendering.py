@@ -34,7 +34,7 @@ from .batches import Progress, generate_notes
 from .mixing import Mixer
 from .planning import plan, resolve
 from .report import Recipe, RenderReport, TrackReport, read_recipe
-from .types import DEFAULTS, Parts, ResolvedPart, Settings, changed_settings, is_heard
+from .types import DEFAULTS, Parts, Plan, ResolvedPart, Settings, changed_settings, is_heard
 
 if TYPE_CHECKING:
     from ..gansynth import GANSynth
@@ -175,13 +175,20 @@ def _render(model: GANSynth, recipe: Recipe, progress: Progress, stop: Callable[
     return Clip(samples, clip.sample_rate, report)
 
 
+def plan_of(recipe: Recipe, max_duration: float) -> Plan:
+    """The notes of a clip, each with its sound; `max_duration` is the model's (s)."""
+    if recipe.settings.faithful:
+        return original.plan(recipe.song, recipe.parts)
+    return plan(recipe.song, recipe.parts, recipe.settings, max_duration)
+
+
 def mixer_of(model: GANSynth, recipe: Recipe) -> Mixer:
     """The mixer of a clip, still empty, with the plan of its notes."""
     song, parts, settings = recipe.song, recipe.parts, recipe.settings
-    if settings.faithful:
-        return original.OriginalMixer(song, parts, settings, original.plan(song, parts), model.sample_rate)
-    _check_cost(song, parts, settings)
-    return Mixer(song, parts, settings, plan(song, parts, settings, model.max_duration), model.sample_rate)
+    if not settings.faithful:
+        _check_cost(song, parts, settings)
+    kind = original.OriginalMixer if settings.faithful else Mixer
+    return kind(song, parts, settings, plan_of(recipe, model.max_duration), model.sample_rate)
 
 
 def _check_cost(song: Song, parts: Sequence[ResolvedPart], settings: Settings) -> None:

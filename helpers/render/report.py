@@ -375,7 +375,7 @@ def _recipe(file: _File) -> Recipe:
         raise ValueError(f"it has {len(file.parts)} parts for {len(song.tracks)} tracks")
     parts = tuple(_part(row, timelines) for row in file.parts)
     for part, track in zip(parts, song.tracks, strict=True):
-        if part.timeline is None and (settings.faithful or not track.is_drum):
+        if part.timeline is None and settings.plays(track):
             raise ValueError(f"track {jsonfile.shortened(track.name)} has no timeline")
     made_with = file.model.name, file.model.source, file.model.fingerprint, file.model.precision
     return Recipe(*made_with, song, parts, settings, file.seed, file.batch_size, file.stopped_at, file.model.backend)

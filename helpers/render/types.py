@@ -18,6 +18,7 @@ import numpy as np
 
 from ..audio import LOUDNESS, RATES
 from ..instruments import Assignment, Instrument, Timeline
+from ..midi import Track
 from ..tables import counted, table
 from .shaping import ATTACK, RELEASE
 
@@ -117,6 +118,10 @@ class Settings:
                 raise ValueError(f"{name} is {value}; it must lie between {low:g} and {high:g}")
         if self.faithful and dataclasses.replace(self, faithful=False) != Settings():
             raise ValueError("faithful=True plays as the original does and cannot be combined with other settings")
+
+    def plays(self, track: Track) -> bool:
+        """Whether the model plays a track. It leaves drums out, which the original plays as pitches."""
+        return self.faithful or not track.is_drum
 
 
 DEFAULTS = Settings()

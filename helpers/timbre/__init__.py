@@ -11,7 +11,7 @@
 Notebook: 09_explore.
 """
 
-from .atlases import Atlas, Description, Match, Matches, atlas
+from .atlases import Atlas, Description, SearchResult, SearchResults, atlas
 from .by_style import Candidate, Cast, cast
 from .descriptors import DESCRIPTORS, NAMES, Descriptor, describe_note
 from .layouts import Layout, layout
@@ -33,10 +33,10 @@ __all__ = [
     "Direction",
     "Directions",
     "Layout",
-    "Match",
-    "Matches",
     "Reached",
     "Role",
+    "SearchResult",
+    "SearchResults",
     "Steered",
     "Style",
     "atlas",

@@ -71,7 +71,7 @@ class Description(NamedTuple):
         return f"{self.name}: {self.words}; {self.family.replace('_', ' ')} ({self.probability:.0%})"
 
 
-class Match(NamedTuple):
+class SearchResult(NamedTuple):
     """A result of a search.
 
     Attributes:
@@ -85,7 +85,7 @@ class Match(NamedTuple):
     description: Description
 
 
-class Matches(list[Match]):
+class SearchResults(list[SearchResult]):
     """The results of a search, the best first. Shown as a table in a notebook."""
 
     def __str__(self) -> str:
@@ -177,7 +177,7 @@ class Atlas:
         return None
 
     @in_one_line
-    def find(self, query: str = "", like: Instrument | str | None = None, n: int = 5) -> Matches:
+    def find(self, query: str = "", like: Instrument | str | None = None, n: int = 5) -> SearchResults:
         """Search for instruments.
 
         Args:
@@ -214,7 +214,7 @@ class Atlas:
             if (itself := self._number(like)) is not None:
                 score[itself] = -np.inf
         best = [int(i) for i in np.argsort(-score, kind="stable")[:n] if np.isfinite(score[i])]
-        return Matches(Match(self.instruments[i], float(score[i]), self.description(i)) for i in best)
+        return SearchResults(SearchResult(self.instruments[i], float(score[i]), self.description(i)) for i in best)
 
     def _wanted(self, query: str, like: Instrument | None) -> Iterator[np.ndarray]:
         """The scores of all instruments, [n], for each word of a query."""
@@ -260,7 +260,7 @@ class Atlas:
             row = self.features[number]
         return np.sqrt(np.mean(((self.features - row) / self._scale) ** 2, axis=1))
 
-    def neighbours(self, of: Instrument | str, n: int = 5) -> Matches:
+    def neighbours(self, of: Instrument | str, n: int = 5) -> SearchResults:
         """The instruments most similar to one in sound, the nearest first, without itself."""
         return self.find(like=of, n=n)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 TOLERANCE = 0.02  # relative error of the centroid that is accepted
 STEPS = 24  # maximum number of gradient steps
-LONGEST = 3.0  # maximum length of a step in the latent space; latents have a length of about 16
+MAX_STEP = 3.0  # maximum length of a step in the latent space; latents have a length of about 16
 HALVINGS = 8  # maximum number of times a step is halved if it does not help
 OTHERS, SEED = 24, 0  # number and seed of the random instruments tried when the gradient does not help
 BISECTIONS = 10  # of the path to one of them
@@ -198,7 +198,7 @@ def reach(model: GANSynth, instrument: Instrument, centroid: float, pitch: int =
         gradient = basis.T @ (basis @ slope(z))
         gradient -= z * (z @ gradient) / length**2  # along the sphere
         step = (goal - here) * gradient / max(float(gradient @ gradient), 1e-9)
-        step *= min(1.0, LONGEST / max(float(np.linalg.norm(step)), 1e-9))
+        step *= min(1.0, MAX_STEP / max(float(np.linalg.norm(step)), 1e-9))
         for halving in range(HALVINGS):
             moved = z + step / 2**halving
             moved *= length / np.linalg.norm(moved)

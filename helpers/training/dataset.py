@@ -89,11 +89,11 @@ _INSTRUMENT = re.compile(f"(?P<family>{'|'.join(FAMILIES)})_(?P<source>{'|'.join
 
 _Play = Callable[[bytes, bytes], np.ndarray]  # a soundfont and a score -> samples [n, 2]
 Sound = Callable[[], tuple[np.ndarray, int]]  # samples [n] or [n, channels] and their rate; ValueError if unreadable
-Item = tuple["Entry", Sound] | str  # a note, or a description of why it cannot be used
+Item = tuple["NoteEntry", Sound] | str  # a note, or a description of why it cannot be used
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
+class NoteEntry:
     """A note's metadata.
 
     Attributes:
@@ -139,7 +139,7 @@ class Notes:
       path: the cache's folder.
     """
 
-    def __init__(self, path: Path, entries: Sequence[Entry], problems: Sequence[str], config: Config):
+    def __init__(self, path: Path, entries: Sequence[NoteEntry], problems: Sequence[str], config: Config):
         self.path, self.problems, self._config = path, tuple(problems), config
         self.names = [entry.name for entry in entries]
         self.families = [entry.family for entry in entries]
@@ -355,8 +355,8 @@ def _find(
     )
 
 
-def _entry(name: str, pitch: Any, velocity: Any, family: Any = None, source: Any = None) -> Entry:
-    """An Entry from untrusted values; `source` is a name or NSynth's number for it."""
+def _entry(name: str, pitch: Any, velocity: Any, family: Any = None, source: Any = None) -> NoteEntry:
+    """A NoteEntry from untrusted values; `source` is a name or NSynth's number for it."""
     for what, value in (("pitch", pitch), ("velocity", velocity)):
         if value is None:
             raise ValueError(f"{name} has no {what}")
@@ -365,7 +365,7 @@ def _entry(name: str, pitch: Any, velocity: Any, family: Any = None, source: Any
     if isinstance(source, (int, np.integer)) and 0 <= source < len(SOURCES):
         source = SOURCES[source]
     known = family if family in FAMILIES else None, source if source in SOURCES else None
-    return Entry(name, int(pitch), int(velocity), *known)
+    return NoteEntry(name, int(pitch), int(velocity), *known)
 
 
 def _stat(path: Path, name: str) -> list[Any]:
@@ -508,7 +508,7 @@ def _whole_records(file: Path) -> tuple[int, bool]:
     return count, False
 
 
-def _example(features: Any, where: str) -> tuple[Entry, Sound]:
+def _example(features: Any, where: str) -> tuple[NoteEntry, Sound]:
     """One note of a tfrecord, from its features by name."""
 
     def first(key: str) -> Any:
@@ -705,22 +705,22 @@ def _open(folder: Path, config: Config) -> Notes | None:
     except (OSError, ValueError):
         return None
     outcomes = _outcomes(text)
-    entries = [outcome for outcome in outcomes if isinstance(outcome, Entry)]
+    entries = [outcome for outcome in outcomes if isinstance(outcome, NoteEntry)]
     problems = [outcome for outcome in outcomes if isinstance(outcome, str)]
     whole = len(outcomes) == len(text.splitlines()) and entries and size == len(entries) * _row_bytes(config)
     return Notes(folder, entries, problems, config) if whole else None
 
 
-def _outcomes(text: str) -> list[Entry | str]:
+def _outcomes(text: str) -> list[NoteEntry | str]:
     """The notes and problems in `notes.jsonl`, up to the first line that is damaged or incomplete."""
-    outcomes: list[Entry | str] = []
+    outcomes: list[NoteEntry | str] = []
     for line in text.splitlines(keepends=True):
         try:
             values = jsonfile.parse(line)
             outcome = one_line(values["problem"]) if "problem" in values else _entry(**values)
         except (ValueError, TypeError):
             break
-        if not line.endswith("\n") or (isinstance(outcome, Entry) and not MIN_PITCH <= outcome.pitch <= MAX_PITCH):
+        if not line.endswith("\n") or (isinstance(outcome, NoteEntry) and not MIN_PITCH <= outcome.pitch <= MAX_PITCH):
             break
         outcomes.append(outcome)
     return outcomes
@@ -736,7 +736,7 @@ def _build(
         listed = tqdm(source.items(), desc="list", unit="note", leave=False, disable=not progress)
         count = sum(not isinstance(item, str) and wanted(item) for item in listed)
     done = _resume(partial, row_bytes)
-    there = sum(isinstance(outcome, Entry) for outcome in done)
+    there = sum(isinstance(outcome, NoteEntry) for outcome in done)
     say(f"spectrograms of up to {count:,} notes: {_size(count * row_bytes)} in {folder}")
     if done:
         say(f"{there:,} of them have already been computed")
@@ -759,16 +759,16 @@ def _build(
                 raise OSError(f"the cache cannot be written to {folder.parent}: {error.strerror}") from None
             done += outcomes
             bar.update(len(rows))
-    if not any(isinstance(outcome, Entry) for outcome in done):
+    if not any(isinstance(outcome, NoteEntry) for outcome in done):
         shutil.rmtree(partial)
         why = f"{len(done)} problems, the first: {done[0]}" if done else "none is of the requested pitches and kinds"
         raise ValueError(f"{shown_as} has no usable note: {why}")
     os.replace(partial, folder)
 
 
-def _analyse(batch: Sequence[Item], config: Config) -> tuple[list[Entry | str], list[bytes]]:
+def _analyse(batch: Sequence[Item], config: Config) -> tuple[list[NoteEntry | str], list[bytes]]:
     """The outcome for each item, note or problem, and the packed spectrograms of the notes."""
-    outcomes: list[Entry | str] = []
+    outcomes: list[NoteEntry | str] = []
     rows = []
     for item in batch:
         if isinstance(item, str):
@@ -806,18 +806,18 @@ def _append(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-def _line(outcome: Entry | str) -> str:
+def _line(outcome: NoteEntry | str) -> str:
     return json.dumps({"problem": outcome} if isinstance(outcome, str) else dataclasses.asdict(outcome)) + "\n"
 
 
-def _resume(partial: Path, row_bytes: int) -> list[Entry | str]:
+def _resume(partial: Path, row_bytes: int) -> list[NoteEntry | str]:
     """The outcomes that an interrupted build has completed; anything it wrote beyond them is truncated."""
     listed, spectrograms = partial / NOTES, partial / SPECTROGRAMS
     if not (listed.exists() and spectrograms.exists()):
         shutil.rmtree(partial, ignore_errors=True)
         return []
     done = _outcomes(listed.read_text("utf-8", errors="replace"))
-    size = sum(isinstance(outcome, Entry) for outcome in done) * row_bytes
+    size = sum(isinstance(outcome, NoteEntry) for outcome in done) * row_bytes
     if spectrograms.stat().st_size < size:  # data were lost, as when the computer itself crashes
         shutil.rmtree(partial)
         return []

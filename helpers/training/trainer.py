@@ -46,7 +46,7 @@ _OPTIMIZER = "progressive_gan_train_ops"  # the prefix of all optimizer variable
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class TrainingSettings:
     """The hyper-parameters in an `experiment.json` that only training needs; the defaults are the published ones."""
 
     batch_size_schedule: tuple[int, ...] = (8,)  # one for each of the last resolutions; earlier ones use the first
@@ -82,7 +82,7 @@ class Settings:
             raise ValueError("gen_gl_consistency_loss_weight must be 0: this port does not implement that loss")
 
     @classmethod
-    def of(cls, config: Config) -> Settings:
+    def of(cls, config: Config) -> TrainingSettings:
         """Read the settings from the further keys of a model's `experiment.json`."""
         values = {f.name: config.extra[f.name] for f in dataclasses.fields(cls) if f.name in config.extra}
         sizes = values.get("batch_size_schedule", cls.batch_size_schedule)
@@ -109,7 +109,7 @@ def stage_end(config: Config, stage: int) -> int:
     return min((stage // 2 + 1) * stable + (stage + 1) // 2 * transition, config.total_num_images)
 
 
-def batch_size(config: Config, settings: Settings, stage: int) -> int:
+def batch_size(config: Config, settings: TrainingSettings, stage: int) -> int:
     """Number of images in one step of a stage. Source: SPEC section 2."""
     sizes = settings.batch_size_schedule
     missing = config.num_resolutions - len(sizes)
@@ -118,7 +118,7 @@ def batch_size(config: Config, settings: Settings, stage: int) -> int:
     return ((sizes[0],) * missing + sizes)[config.num_blocks(stage) - 1]
 
 
-def check_shares(config: Config, settings: Settings, replicas: int) -> None:
+def check_shares(config: Config, settings: TrainingSettings, replicas: int) -> None:
     """Check that every batch can be split equally among this number of devices.
 
     Raises:
@@ -271,7 +271,7 @@ class Trainer:
     ):
         """
         Args:
-          config: the model's hyper-parameters, and in `extra` those of the training (see `Settings`).
+          config: the model's hyper-parameters, and in `extra` those of the training (see `TrainingSettings`).
           pitch_counts: number of notes of each pitch, [61]; uniform by default.
           seed: seed of the initial weights, latent vectors and labels.
           stage: the first stage; by default 0, or the last one if training is not progressive.
@@ -285,7 +285,7 @@ class Trainer:
         Raises:
           ValueError: invalid or inconsistent hyper-parameters or arguments.
         """
-        self.config, self.settings, self.seed = config, Settings.of(config), int(seed)
+        self.config, self.settings, self.seed = config, TrainingSettings.of(config), int(seed)
         counts = np.ones(NUM_PITCHES) if pitch_counts is None else np.asarray(pitch_counts, np.float64)
         if counts.shape != (NUM_PITCHES,) or not (counts >= 0).all() or not 0 < counts.sum() < math.inf:
             raise ValueError(f"pitch_counts must be {NUM_PITCHES} numbers, none below 0 and not all of them 0")

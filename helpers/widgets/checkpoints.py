@@ -61,7 +61,7 @@ class Checkpoints(Control):
         self.ticked = here if ticked is None else list(ticked)
         self.changed()
 
-    def _box(self, entry: hub.Entry) -> ipywidgets.Checkbox:
+    def _box(self, entry: hub.CheckpointEntry) -> ipywidgets.Checkbox:
         box = ipywidgets.Checkbox(description=entry.name, indent=False, layout={"width": "170px"})
         tip(box, f"Play with {entry.name}")
         box.observe(self._on_box, "value")
@@ -119,7 +119,7 @@ class Checkpoints(Control):
             text = "; ".join(part for part in (ABOUT.get(name), where) if part)
         self._lines[name].value = f'<span class="{kind}" role="status">{html.escape(text)}</span>'
 
-    def _entry(self, name: str) -> hub.Entry:
+    def _entry(self, name: str) -> hub.CheckpointEntry:
         return next(entry for entry in hub.listing() if entry.name == name)
 
     def code(self) -> str:

@@ -25,7 +25,7 @@ from .tune import shown
 
 MATCHES = 12  # instruments that a search highlights
 MAX_STOPS = 40  # instruments of a path; a longer timeline is hard to read
-SECONDS, LONGEST = 12.0, 3600.0  # s, duration of a timeline: at the start, and at most
+SECONDS, MAX_SECONDS = 12.0, 3600.0  # s, duration of a timeline: at the start, and at most
 SURE = 0.5  # probability from which a family is called "probably" the right one
 
 
@@ -99,7 +99,7 @@ class TimbreMap(Control):
     pitch = traitlets.Int(MIDDLE_C, min=MIN_PITCH, max=MAX_PITCH)
     matches = traitlets.List(traitlets.Unicode())
     path = traitlets.List(traitlets.Unicode())
-    seconds = traitlets.CFloat(SECONDS, min=0.5, max=LONGEST)
+    seconds = traitlets.CFloat(SECONDS, min=0.5, max=MAX_SECONDS)
     timeline = traitlets.Instance(Timeline, allow_none=True)
     hover = traitlets.Bool(True)
 
@@ -142,7 +142,7 @@ class TimbreMap(Control):
         self._hover = ipywidgets.Checkbox(description="play points under the mouse", indent=False)
         self._keeping = ipywidgets.HBox([self._star, self._hover])
         self._seconds = ipywidgets.BoundedFloatText(
-            min=0.5, max=LONGEST, step=1, description="seconds", layout={"width": "160px"}
+            min=0.5, max=MAX_SECONDS, step=1, description="seconds", layout={"width": "160px"}
         )
         tip(self._seconds, "Duration of the timeline along the path")
         self._clear = ipywidgets.Button(description="Clear", icon="times", layout={"width": "90px"})
