@@ -143,18 +143,25 @@ def pass_all(folder: Path, tests: list[str]) -> bool:
         sys.path.insert(0, str(folder))
         os.dup2(os.open(folder.parent / OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
         os._exit(pytest.main([*OPTIONS, QUICK, *tests]))
-    return os.waitpid(child, 0)[1] == 0
+    return os.waitpid(child, 0)[1] in (0, NONE_CHOSEN << 8)  # a status has the exit code in its second byte
 
 
 def pass_slowly(folder: Path, tests: list[str]) -> bool:
     """Whether slow tests pass. They run in a separate process, because TensorFlow does not work in a fork."""
     command = [sys.executable, "-m", "pytest", *OPTIONS, SLOW, *tests]
     environment = os.environ | {"PYTHONPATH": str(folder)}
-    try:
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=LIMIT)
-    except subprocess.TimeoutExpired:
-        return False
+    with open(folder.parent / OUTPUT, "w") as output:
+        try:
+            done = subprocess.run(command, cwd=folder, env=environment, stdout=output, stderr=output, timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            return False
     return done.returncode in (0, NONE_CHOSEN)
+
+
+def first_failure(folder: Path) -> str:
+    """The first test that failed, from the output of the last tests."""
+    lines = (folder.parent / OUTPUT).read_text(errors="replace").splitlines()
+    return next((line.split(" - ")[0] for line in lines if line.startswith(("FAILED ", "ERROR "))), "no test finished")
 
 
 def main() -> int:
@@ -191,7 +198,10 @@ def main() -> int:
             (folder / mutant.path).write_text(before, "utf-8")
             survived += passed
             where = f"{mutant.path}:{mutant.line} in {time.monotonic() - began:.0f} s"
-            print(f"{number} {'survived' if passed else 'killed'} {where}", flush=True)
+            print(
+                f"{number} survived {where}" if passed else f"{number} killed {where}: {first_failure(folder)}",
+                flush=True,
+            )
             if passed:
                 diff = difflib.unified_diff(before.splitlines(), mutant.source().splitlines(), lineterm="", n=0)
                 print(*list(diff)[2:], sep="\n", flush=True)
