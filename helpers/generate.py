@@ -86,7 +86,9 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--seed", type=int, help="seed of the random instruments (default: a new one, printed)")
     flags.add_argument("--faithful", action="store_true", help="reproduce the original's audio, including its quirks")
     ours = flags.add_argument_group("options that the original did not have (see helpers.render.render)")
-    ours.add_argument("--output", metavar="FILE", help="path of the clip: .wav, .flac, .ogg or .mp3, instead of --output_dir")
+    ours.add_argument(
+        "--output", metavar="FILE", help="path of the clip: .wav, .flac, .ogg or .mp3, instead of --output_dir"
+    )
     ours.add_argument("--format", choices=FORMATS, help=f"file format for many scores (default {FORMATS[0]})")
     ours.add_argument(
         "--overwrite",
