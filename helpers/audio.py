@@ -299,7 +299,9 @@ def write(audio: Audio, path: str | os.PathLike, encoding: str | None = None) ->
     if not np.isfinite(audio.samples).all():
         raise ValueError("the audio contains samples that are not finite numbers")
     if encoding != "float" and audio.peak > 1.0:
-        raise ValueError(f"the audio has a peak of {audio.peak:.2f} and would clip; scale it, or write a 'float' WAV")
+        raise ValueError(
+            f"the audio has a peak of {audio.peak:.2f} and would clip; scale it down or write a 'float' WAV"
+        )
     if not 0 < audio.sample_rate <= MAX_SAMPLE_RATE:
         raise ValueError(
             f"{path.name} cannot have a sample rate of {audio.sample_rate} Hz; the maximum is {MAX_SAMPLE_RATE} Hz"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .gansynth import GANSynth
 
 CACHE = folders.ROOT / "outputs" / "cache" / "evaluation"
-PROGRAMS = tuple(range(0, 96, 2))  # default programs of a soundfont: those whose families NSynth has, too
+PROGRAMS = tuple(range(0, 96, 2))  # default programs of a soundfont, all of families that NSynth has
 VELOCITIES = (100,)
 PICTURE_DPI = 120
 
@@ -51,7 +51,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="NOTES",
         help="notes to compare with: a folder, a .tfrecord, tfds:NAME or soundfont:[FILE.sf2]",
     )
-    flags.add_argument("--n", type=int, default=1000, help="number of notes in each row (default %(default)s)")
+    flags.add_argument(
+        "--n", type=int, default=1000, help="number of notes of the model, and of the reference (default %(default)s)"
+    )
     flags.add_argument("--seed", type=int, default=0, help="random seed (default %(default)s)")
     flags.add_argument(
         "--voices", action="store_true", help="use the checkpoint's named instruments instead of random ones"

@@ -86,7 +86,9 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--seed", type=int, help="seed of the random instruments (default: a new one, printed)")
     flags.add_argument("--faithful", action="store_true", help="reproduce the original's audio, including its quirks")
     ours = flags.add_argument_group("options that the original did not have (see helpers.render.render)")
-    ours.add_argument("--output", metavar="FILE", help="path of the clip: .wav, .flac, .ogg or .mp3")
+    ours.add_argument(
+        "--output", metavar="FILE", help="path of the clip: .wav, .flac, .ogg or .mp3, instead of --output_dir"
+    )
     ours.add_argument("--format", choices=FORMATS, help=f"file format for many scores (default {FORMATS[0]})")
     ours.add_argument(
         "--overwrite",
@@ -365,7 +367,7 @@ def _checked_settings(args: argparse.Namespace) -> dict:
     if not 0 < args.secs_per_instrument < float("inf"):
         raise ValueError(f"--secs_per_instrument is {args.secs_per_instrument}; it must be above 0")
     if args.seed is not None and not 0 <= args.seed < 2**32:
-        raise ValueError(f"--seed is {args.seed}; it must lie between 0 and {2**32 - 1}")
+        raise ValueError(f"--seed is {args.seed}; it must be between 0 and {2**32 - 1}")
     if args.faithful and args.instruments:
         raise ValueError("--faithful plays random instruments, as the original does, so leave out --instruments")
     settings = {name: getattr(args, name) for name in (*CHOICES, "sample_rate", "loudness", "faithful")}

@@ -285,7 +285,7 @@ class Bank(Mapping[str, Instrument]):
         if not name:
             raise ValueError("the instrument needs a name before it can be kept")
         if len(name) > MAX_NAME:  # `load` would refuse the whole file
-            raise ValueError(f"names can have {MAX_NAME} characters; {name[:40]!r}… has {len(name)}")
+            raise ValueError(f"names can have at most {MAX_NAME} characters; {name[:40]!r}… has {len(name)}")
         check_model(instrument, self.model)
         kept = Instrument(name, instrument.z, self.model.name, self.model.fingerprint, instrument.seed)
         with in_turn(self.path.parent):

@@ -49,7 +49,7 @@ def keep(content: bytes, name: str) -> Path:
       OSError: the folder is not writable.
 
     >>> from pathlib import Path
-    >>> from helpers import matching, recordings
+    >>> from helpers import matching, recording_sources
     >>> path = recording_sources.keep(Path("data/recordings/blown.flac").read_bytes(), "my flute?.flac")
     >>> path.name, matching.read(path)
     ('my flute_.flac', Recording('my flute_', 4.00 s, 16000 Hz))

@@ -108,7 +108,7 @@ def test_what_cannot_be_kept_changes_nothing(bank, path):
         (stranger("Cello"), None, "another instrument called 'Cello'"),
         (bank["Cello"], "new", "another instrument called 'new'"),
         (stranger(), " ", "needs a name"),
-        (stranger(), "x" * 201, "names can have 200 characters"),
+        (stranger(), "x" * 201, "names can have at most 200 characters"),
         (stranger(checkpoint="foreign", fingerprint="f"), None, "made for foreign"),
         (Instrument("short", [1.0]), None, "has a latent of 1 numbers; named takes 4"),
     ]:

@@ -79,7 +79,7 @@ def test_three_rows_of_as_many_notes_each(quick):
     found = evaluating.evaluate(Model(), Tones(), n=80, seed=1, progress=False, named="tones")
     assert (found.model, found.reference, found.notes, found.seed) == ("mine", "tones", 80, 1)
     assert tuple(found.scores) == ROWS
-    assert found.instruments[MODEL] == 80 // evaluating.NOTES_A_LATENT
+    assert found.instruments[MODEL] == 80 // evaluating.NOTES_PER_LATENT
     assert found.scores[MODEL]["in_tune"].value == 100
     assert found.scores[MODEL]["diversity"].value > 1
 

@@ -51,7 +51,7 @@ def test_the_sample_rate_can_be_chosen():
         ({"hold": 0}, "hold is 0; it must be above 0 and at most 300 s"),
         ({"hold": float("nan")}, "hold is nan"),
         ({"hold": 301}, "at most 300 s"),
-        ({"velocity": 0}, "velocity is 0; it must lie between 1 and 127"),
+        ({"velocity": 0}, "velocity is 0; it must be between 1 and 127"),
         ({"velocity": 128}, "velocity is 128"),
     ],
 )

@@ -625,8 +625,8 @@ def test_evaluations_on_the_way(folder_of_notes, tmp_path, monkeypatch, capsys):
         saved = checkpoint.read(out)
         asked.append((model.name, model.fingerprint == saved.fingerprint(), len(reference), n, named))
         if len(asked) <= 2:
-            raise (ValueError("none of the notes can be heard"), BrokenProcessPool("ended by Ctrl-C"))[len(asked) - 1]
-        scores = {row: {"in_tune": results.Score(10.0 * len(asked))} for row in results.ROWS}
+            raise (ValueError("none of the notes is usable"), BrokenProcessPool("ended by Ctrl-C"))[len(asked) - 1]
+        scores = {row: {"in_tune": results.Estimate(10.0 * len(asked))} for row in results.ROWS}
         return results.Evaluation(
             model.name, model.fingerprint, named, n, dict.fromkeys(results.ROWS, 1), 0, scores, {}
         )
@@ -640,7 +640,7 @@ def test_evaluations_on_the_way(folder_of_notes, tmp_path, monkeypatch, capsys):
         table = list(csv.DictReader(file))
     assert [(row["images"], row["evaluation/in_tune"]) for row in table] == [("12", "30.0")]
     said = capsys.readouterr().out
-    assert "not evaluated at 4 images: none of the notes can be heard" in said
+    assert "not evaluated at 4 images: none of the notes is usable" in said
     assert "not evaluated at 8 images: ended by Ctrl-C" in said
     (file,) = (out / "evaluations").iterdir()
     assert file.name == "00000012.json"

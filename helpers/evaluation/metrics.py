@@ -276,9 +276,8 @@ def bootstrap(
     """Bootstrap confidence interval of a statistic over instruments.
 
     Notes of the same instrument are not independent. So instruments are drawn with replacement, each with all of its
-    notes, and the statistic is recomputed. The interval is
-    the percentile interval of these values, shifted so that their mean equals the statistic itself, because repeated
-    notes in a resample bias distances between distributions.
+    notes, and the statistic is recomputed. The interval is the percentile interval of these values, shifted so that
+    their mean equals the statistic itself, because repeated notes in a resample bias distances between distributions.
 
     Args:
       statistic: function from indices of notes, which may repeat, to a number.

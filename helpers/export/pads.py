@@ -68,7 +68,7 @@ FADE = 8  # samples at either end of a row
 LOOP_START, LOOP_END = 0.15, 0.54  # shares of LENGTH
 CROSSFADE = 4000
 OUTPUT_RATE = 48_000
-# A note that falls by FALL or more from one turn to the other would swell on the way back. If the share of such notes
+# A note that falls by more than FALL from one turn to the other would swell on the way back. If the share of such notes
 # reaches DYING, no note is looped.
 FALL, DYING = 6.0, 0.5  # dB, share
 

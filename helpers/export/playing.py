@@ -24,7 +24,7 @@ def described(zone: Zone, sample_rate: int) -> dict:
 
 
 def flac(samples: np.ndarray, sample_rate: int, bits: int = FULL_BITS) -> bytes:
-    """A note as a FLAC file, normalized to full scale so that soft notes have full resolution too.
+    """A note as a FLAC file, normalised to full scale so that soft notes have full resolution too.
 
     Args:
       samples: [n].

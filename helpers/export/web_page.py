@@ -77,8 +77,8 @@ def web(model: GANSynth, folder: str | os.PathLike, atlas: Atlas | None = None, 
     """Write a model as a static web page, which generates the notes of any of its instruments in the browser.
 
     Instruments are chosen by name, by seed, between two others, or on a map. Any static web host, such as GitHub Pages,
-    can serve the folder. It needs no Python there, and no network once the page has loaded. The page saves instruments
-    as files for `instruments.load`, and reads those of `instruments.save`.
+    can serve the folder. It needs no Python there, and no connection once the page has loaded. The page saves
+    instruments as files for `instruments.load`, and reads those of `instruments.save`.
 
     Args:
       model: the model, with notes of at least `shaping.HELD` seconds.

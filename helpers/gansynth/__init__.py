@@ -3,7 +3,7 @@
     model = gansynth.load("demo")
     waves = model.generate(model.sample_z(2, seed=1), [60, 64])
 
-Nothing here depends on MIDI or notebooks; only `hub`, which finds and downloads checkpoints, uses the network.
+Nothing here depends on MIDI or notebooks; only `hub`, which finds and downloads checkpoints, accesses the web.
 """
 
 from .cache import NoteCache

@@ -146,7 +146,7 @@ def read(path: str | os.PathLike, shown_as: Path | None = None) -> Checkpoint:
     path = as_path(path)
     shown_as = shown_as or path
     if not path.exists():
-        raise FileNotFoundError(f"no checkpoint at {shown_as}: no such file or folder")
+        raise FileNotFoundError(f"no checkpoint at {shown_as}: there is no such file or folder")
     if path.is_dir():
         if (path / COMPACT_NAME).is_file():
             return _read_compact(path / COMPACT_NAME, shown_as / COMPACT_NAME)
@@ -313,7 +313,7 @@ def find(path: str | os.PathLike) -> tuple[Config, int, Path]:
     """
     path = as_path(path)
     if not path.is_dir():
-        raise FileNotFoundError(f"no checkpoint at {path}: no such folder")
+        raise FileNotFoundError(f"no checkpoint at {path}: there is no such folder")
     return _find(path, path)
 
 

@@ -145,7 +145,7 @@ def read(source: str | os.PathLike | bytes, name: str | None = None) -> Recordin
     else:
         path = as_path(source)
         if not path.is_file():
-            what = "it is a folder" if path.is_dir() else "no such file"
+            what = "it is a folder" if path.is_dir() else "there is no such file"
             raise FileNotFoundError(f"no recording at {path}: {what}")
         if path.stat().st_size > MAX_BYTES:
             raise ValueError(f"{path} has {path.stat().st_size >> 20} MB; the limit is {MAX_BYTES >> 20} MB")

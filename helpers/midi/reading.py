@@ -223,7 +223,7 @@ class Reader:
             remarks.count("meta event", "of a wrong length")
 
     def _parameter(self, tick: int, place: int, control: int, value: int, selected: dict[int, int]) -> None:
-        """All notes off. Notes that begin at the same tick go on, since such messages often come before first notes."""
+        """Registered parameters: 0 is the bend range (semitones, hundredths), 1 and 2 are fine and coarse tuning."""
         if control in (100, 101):
             selected[control] = value
             return

@@ -67,7 +67,7 @@ def note(
     if not 0 < hold <= MAX_NOTE_DURATION:
         raise ValueError(f"hold is {hold:g}; it must be above 0 and at most {MAX_NOTE_DURATION:g} s")
     if not 1 <= velocity <= 127:
-        raise ValueError(f"velocity is {velocity}; it must lie between 1 and 127")
+        raise ValueError(f"velocity is {velocity}; it must be between 1 and 127")
     can_loop = settings.sustain == "loop" and model.max_duration >= HELD
     hold = hold if can_loop else min(hold, HELD)
     needed = hold + settings.release

@@ -115,7 +115,7 @@ class Settings:
         ):
             value = getattr(self, name)
             if not (value is None and name in ("loudness", "resolution")) and not low <= value <= high:
-                raise ValueError(f"{name} is {value}; it must lie between {low:g} and {high:g}")
+                raise ValueError(f"{name} is {value}; it must be between {low:g} and {high:g}")
         if self.faithful and dataclasses.replace(self, faithful=False) != Settings():
             raise ValueError("faithful=True plays as the original does and cannot be combined with other settings")
 
@@ -164,9 +164,9 @@ class Part:
         if self.instrument is not None and not isinstance(self.instrument, (Instrument, Timeline)):
             raise ValueError(f"a track is played by an Instrument or a Timeline, not by {self.instrument!r}")
         if not -100 <= self.gain <= 40:
-            raise ValueError(f"gain is {self.gain} dB; it must lie between -100 and 40")
+            raise ValueError(f"gain is {self.gain} dB; it must be between -100 and 40")
         if self.pan is not None and not -1 <= self.pan <= 1:
-            raise ValueError(f"pan is {self.pan}; it must lie between -1 (left) and 1 (right)")
+            raise ValueError(f"pan is {self.pan}; it must be between -1 (left) and 1 (right)")
 
 
 # One instrument for all tracks, or one for each track by its number, name or program. The keys are Any because

@@ -288,8 +288,7 @@
     start();
   };
 
-  // ------------------------------------------------------------------------------------------------- mouse and
-  // keyboard
+  // ----------------------------------------------------------------------------------------------- mouse and keyboard
 
   for (const side of SIDES) byId(`play-${side}`).addEventListener("click", () => player.play(side));
   byId("switch").addEventListener("click", player.switch);

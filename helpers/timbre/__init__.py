@@ -5,7 +5,7 @@
     turn = timbre.directions(atlas)
     turn.steer(atlas["Cello"], brightness=1)
     timbre.by_ear(turn, atlas["Cello"], brightness=1)        # the same, checked on the audio
-    timbre.reach(model, atlas["Cello"], centroid=1500)       # by gradient descent
+    timbre.reach(model, atlas["Cello"], centroid=1500)       # by the network's gradient
     timbre.cast(song, model, style="tango")                  # an instrument for each track, with the reason
 
 Notebook: 09_explore.

@@ -341,7 +341,7 @@ def _find(
         return _tfds(rest)
     path = as_path(source)
     if not path.exists():
-        raise FileNotFoundError(f"no notes at {path}: no such file or folder")
+        raise FileNotFoundError(f"no notes at {path}: there is no such file or folder")
     if path.is_file() and _is_tfrecord(path):
         return _tfrecords([path])
     if path.is_dir():
@@ -582,7 +582,7 @@ def _soundfont(
 
         path = Path(pretty_midi.__file__).parent / "TimGM6mb.sf2"
     if not path.is_file():
-        raise FileNotFoundError(f"no soundfont at {path}: no such file")
+        raise FileNotFoundError(f"no soundfont at {path}: there is no such file")
     try:
         import midirenderer  # noqa: F401
     except ImportError:

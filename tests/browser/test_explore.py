@@ -166,7 +166,7 @@ def test_a_search_lights_up(there):
     expect(there.plane.locator(".dot.lit")).to_have_count(12)
     search.fill("brigt")
     search.press("Enter")
-    there.explore.get_by_text(re.compile("^nothing is known of .brigt.; did you mean bright")).wait_for()
+    there.explore.get_by_text(re.compile("^.brigt. is not a known word; did you mean bright")).wait_for()
     expect(there.plane.locator(".dot.lit")).to_have_count(0)
     assert len(controls.errors(there.explore)) == 1
     search.fill("")

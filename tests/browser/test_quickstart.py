@@ -318,7 +318,7 @@ def test_with_a_checkpoint_without_names_the_whole_way_works(there):
     generate(there)
     assert f"{there.unnamed} 1-5" in there.generate.locator("pre").inner_text()
     there.model.locator("select").select_option("demo")
-    there.model.get_by_text(re.compile("134 instruments with names, and 1 that you kept")).wait_for()
+    there.model.get_by_text(re.compile("134 named instruments, and 1 that you kept")).wait_for()
 
 
 def test_nothing_went_wrong(there):

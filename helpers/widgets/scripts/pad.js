@@ -1,4 +1,4 @@
-// A point on a square, dragged or moved with the arrow keys. x and y are synchronized; {play, x, y} is sent on release.
+// A point on a square, dragged or moved with the arrow keys. x and y are synchronised; {play, x, y} is sent on release.
 const STEP = 0.05, FINE = 0.01; // per arrow key, and with shift
 const PAUSE = 250; // ms after the last arrow key until the blend is played
 const clamp = (value) => Math.min(1, Math.max(0, Math.round(value * 1000) / 1000));
