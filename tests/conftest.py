@@ -46,9 +46,12 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
-    """Three on two cores, since tests of browsers and notebooks wait half of the time; fewer where memory is small."""
+    """One process for each core, or fewer if there is little memory.
+
+    More would not be faster: on two cores, three browsers at once wait for each other until tests fail by their limits.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(3 * cores // 2, int(psutil.virtual_memory().total / WORKER_BYTES)))
+    return max(1, min(cores, int(psutil.virtual_memory().total / WORKER_BYTES)))
 
 
 @pytest.hookimpl(optionalhook=True)
