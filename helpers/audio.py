@@ -71,6 +71,7 @@ class Audio:
 
     @property
     def duration(self) -> float:
+        """Duration (s)."""
         return len(self.samples) / self.sample_rate
 
     @property
@@ -80,6 +81,7 @@ class Audio:
 
     @property
     def channels(self) -> int:
+        """Number of channels."""
         return 1 if self.samples.ndim == 1 else self.samples.shape[1]
 
     @property

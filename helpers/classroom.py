@@ -75,6 +75,7 @@ def places(wanted: int | None, available: int) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
+    """The command\'s arguments."""
     flags = argparse.ArgumentParser(
         prog=program("helpers.classroom"),
         description="Run a notebook as an app for a class. Other flags are passed to Voilà.",

@@ -100,6 +100,7 @@ class Order:
 
     @functools.cached_property
     def digest(self) -> str:
+        """Hash that identifies the order."""
         values = [self.place, self.run.described(), dataclasses.astuple(self.loaded), self.again]
         return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 

@@ -478,6 +478,7 @@ def _check_place(store: Store, about: Mapping[str, Any]) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
+    """The command\'s arguments."""
     flags = argparse.ArgumentParser(
         prog=program("helpers.dataset"),
         description="Write notes of a model as a data set with NSynth's names and fields.",

@@ -37,6 +37,7 @@ PICTURE_DPI = 120
 
 
 def parser() -> argparse.ArgumentParser:
+    """The command\'s arguments."""
     flags = argparse.ArgumentParser(
         prog=program("helpers.evaluate"), description="Evaluate a model, or compare existing results."
     )

@@ -59,6 +59,7 @@ REPORT_SUFFIX = ".json"  # of the report next to the clip, for render.reproduce
 
 
 def parser() -> argparse.ArgumentParser:
+    """The command\'s arguments."""
     flags = argparse.ArgumentParser(prog=program("helpers.generate"), description="Render MIDI files with GANSynth.")
     model = flags.add_mutually_exclusive_group()
     model.add_argument("--ckpt_dir", default=CKPT_DIR, help="checkpoint folder or zip (default %(default)s)")

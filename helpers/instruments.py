@@ -638,6 +638,7 @@ class InstrumentRow(jsonfile.Row):
     seed: Annotated[jsonfile.Whole, Field(ge=0, le=2**32 - 1)] | None = None
 
     def instrument(self) -> Instrument:
+        """The instrument that the row describes."""
         return Instrument(self.name, np.array(self.z), self.checkpoint, self.fingerprint, self.seed)
 
 

@@ -421,12 +421,15 @@ class Bar:
         self._bar.close()
 
     def within(self, score: Score) -> Callable[[int, int], None]:
+        """Progress within the current score; a function for `render.render(progress=)`."""
+
         def tell(done: int, total: int) -> None:
             self._reach(score.bytes * done / max(total, 1))
 
         return tell
 
     def done(self, score: Score, row: Row) -> None:
+        """Advance by one score."""
         self._done += 1
         self._failed += row.result == FAILED
         if row.result == KEPT:  # took no time, so it must not affect the estimate

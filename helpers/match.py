@@ -30,6 +30,7 @@ PRECISIONS = ("float32", "bfloat16")
 
 
 def parser() -> argparse.ArgumentParser:
+    """The command\'s arguments."""
     flags = argparse.ArgumentParser(
         prog=program("helpers.match"), description="Find the instrument of a checkpoint that is nearest to a recording."
     )

@@ -99,4 +99,5 @@ def _leave(stream: TextIO) -> None:
 
 
 def is_control(char: str) -> bool:
+    """Whether a character could control a terminal; tabs and line ends do not count."""
     return char not in KEPT and unicodedata.category(char) in CONTROLS

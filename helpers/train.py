@@ -74,6 +74,7 @@ TINY = {
 
 
 def parser() -> argparse.ArgumentParser:
+    """The command\'s arguments."""
     flags = argparse.ArgumentParser(prog=program("helpers.train"), description="Train GANSynth on your own notes.")
     size = flags.add_mutually_exclusive_group()
     size.add_argument("--config", metavar="FILE", help="an experiment.json; default: the published hyper-parameters")

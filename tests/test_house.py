@@ -1,8 +1,11 @@
 """How the modules of helpers stand on each other: imports lead down, and never in a circle."""
 
 import ast
+import importlib
+import inspect
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -65,8 +68,9 @@ MODULES = {name_of(path): path for path in PACKAGE.rglob("*.py")}
 def only_for_types(tree):
     """The statements that run for type checkers alone."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            yield from ast.walk(node)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            for statement in node.body:
+                yield from ast.walk(statement)
 
 
 def imported(name):
@@ -91,11 +95,24 @@ def imported(name):
     return found - {name, ""}
 
 
+def unclear(name):
+    """Imports that the tests below cannot follow: they are relative in this package, or `from helpers import ...`."""
+    for node in ast.walk(ast.parse(MODULES[name].read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "helpers")
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__"):
+            yield from [ast.unparse(node)] * (name != "compiled")  # that one imports librosa
+
+
 IMPORTS = {name: imported(name) for name in MODULES}
 
 
 def test_every_module_has_its_place():
     assert {name.split(".")[0] for name in MODULES if name} == LEVEL.keys()
+
+
+def test_imports_can_be_followed():
+    assert {name: found for name in MODULES if (found := list(unclear(name)))} == {}
 
 
 def test_imports_lead_down():
@@ -133,3 +150,26 @@ def test_the_reference_is_told_of_what_it_would_not_find():
     named = set(done.stdout.split())
     assert {"helpers", "helpers.evaluation.metrics", "helpers.gansynth.networks", "helpers.midi.smf"} <= named
     assert not {"helpers.audio", "helpers.evaluation.results", "helpers.training.loop"} & named
+
+
+def undocumented(module):
+    """Public functions, and public members of classes that no base class has, without a docstring."""
+    for name, thing in vars(module).items():
+        if name.startswith("_") or getattr(thing, "__module__", None) != module.__name__:
+            continue
+        if inspect.isfunction(thing) and not inspect.getdoc(thing):
+            yield name
+        elif inspect.isclass(thing) and not getattr(thing, "_is_protocol", False):
+            for member, value in vars(thing).items():
+                is_public = not member.startswith("_") and isinstance(value, (types.FunctionType, property))
+                is_inherited = any(hasattr(base, member) for base in thing.__mro__[1:])  # such as a layer's `call`
+                if is_public and not is_inherited and not inspect.getdoc(value):
+                    yield f"{name}.{member}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(MODULES.keys() - {"export.__main__"}))
+def test_what_is_public_says_what_it_is_for(name):
+    if name == "classroom_server":
+        pytest.importorskip("voila")
+    assert not list(undocumented(importlib.import_module(f"helpers.{name}".rstrip("."))))

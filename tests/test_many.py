@@ -222,6 +222,13 @@ def test_without_a_seed_the_next_run_has_the_same(shell, songs, out):
     assert [row["result"] for row in table(out)] == ["kept", "kept", "failed", "kept"]
 
 
+@pytest.mark.parametrize("seed", [0, 5])
+def test_a_seed_is_that_seed_and_0_is_one_too(shell, songs, out, seed):
+    for asked in (7, seed):  # a run before does not count
+        assert shell(songs, "--seed", asked) == 0
+    assert json.loads((out / "manifest.json").read_text("utf-8"))["run"]["seed"] == seed
+
+
 def test_the_manifest_makes_the_run_again(shell, songs, out, tmp_path, capsys):
     flags = [songs, "--each_track", "--format", "flac", "--sample_rate", 22050, "--loudness", -20, "--pitch", "drop"]
     assert shell(*flags) == 0

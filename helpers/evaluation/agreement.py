@@ -30,7 +30,7 @@ LOWEST, HIGHEST = "C1", "C7"  # range of the pitch tracker
 RINGING = 0.3  # seconds that a note may ring on after its end: the default release of a rendering
 ONSET_SECONDS = 0.05  # tolerance between an onset and its note, as is usual for onset detectors
 SAME_ONSET_SECONDS = 0.03  # notes that begin within this time of each other have one onset, as in a chord
-IN_TUNE_CENTS = 50.0  # half a semitone: nearer to its note than to any other
+AGREE_CENTS = 50.0  # half a semitone: nearer to its note than to any other
 
 
 class Agreement(NamedTuple):
@@ -38,7 +38,7 @@ class Agreement(NamedTuple):
 
     chroma: float  # share of frames with notes in the score in which the clip's strongest pitch class is one of theirs
     onsets: float  # F-measure of the detected onsets against the score's, with a tolerance of ONSET_SECONDS
-    pitch: float  # share of pitched frames within IN_TUNE_CENTS of a note of the score, octaves disregarded
+    pitch: float  # share of pitched frames within AGREE_CENTS of a note of the score, octaves disregarded
 
     def __str__(self) -> str:
         return f"chroma {self.chroma:.0%}, onsets {self.onsets:.0%}, pitch {self.pitch:.0%}"
@@ -90,7 +90,7 @@ def draw(clip: Audio, song: Song, ax: Axes | None = None) -> tuple[Axes, Agreeme
     for collection in ax.collections:
         collection.set_alpha(0.35)  # keep the notes in the background
     nearest, cents = _nearest(tracks.seconds, tracks.pitch, notes)
-    agrees = np.abs(cents) <= IN_TUNE_CENTS
+    agrees = np.abs(cents) <= AGREE_CENTS
     height = nearest + cents / 100  # moved into the octave of the note
     low, high = ax.get_ylim()
     off = np.isfinite(cents) & ~agrees
@@ -152,7 +152,7 @@ def _judge(tracks: _Tracks, notes: np.ndarray, starts: np.ndarray) -> Agreement:
     either = len(starts) + len(tracks.onsets)
     _, cents = _nearest(tracks.seconds, tracks.pitch, notes)
     cents = cents[np.isfinite(cents)]
-    share = [float(np.mean(x)) if len(x) else float("nan") for x in (agrees, np.abs(cents) <= IN_TUNE_CENTS)]
+    share = [float(np.mean(x)) if len(x) else float("nan") for x in (agrees, np.abs(cents) <= AGREE_CENTS)]
     return Agreement(share[0], 2 * found / either, share[1])
 
 

@@ -297,6 +297,7 @@ class PairResult:
 
     @property
     def n(self) -> int:
+        """Number of answers."""
         return sum(self.answers)
 
     @property
@@ -306,6 +307,7 @@ class PairResult:
 
     @property
     def ties(self) -> int:
+        """Number of answers without a preference."""
         return self.answers[2]
 
 

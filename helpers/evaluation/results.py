@@ -68,6 +68,7 @@ class Metric:
         return f"{self.title}, {self.unit}" if self.unit else self.title
 
     def rounded(self, value: float) -> str:
+        """A value of the metric as text, with the metric's number of digits."""
         return f"{round(value, self.digits) + 0.0:.{self.digits}f}"  # never "-0.0"
 
 

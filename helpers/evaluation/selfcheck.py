@@ -48,6 +48,7 @@ class Finding(NamedTuple):
 
     @property
     def is_right(self) -> bool:
+        """Whether the value is in its range; NaN is not."""
         return self.low <= self.value <= self.high  # False for NaN
 
     def __str__(self) -> str:
@@ -83,6 +84,7 @@ class SelfCheck:
 
     @property
     def is_right(self) -> bool:
+        """Whether all values are in their ranges."""
         return all(finding.is_right for finding in self.findings.values())
 
     def __str__(self) -> str:

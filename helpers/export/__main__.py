@@ -36,6 +36,7 @@ CORNERS = 4
 
 
 def parser() -> argparse.ArgumentParser:
+    """The command\'s arguments."""
     flags = argparse.ArgumentParser(
         prog=program("helpers.export"), description="Export instruments of a checkpoint to samplers and hardware."
     )

@@ -47,6 +47,7 @@ class Package(NamedTuple):
 
     @property
     def archive(self) -> str:
+        """File name of the package in the npm registry."""
         return f"{self.name}-{self.version}.tgz"
 
 

@@ -81,10 +81,12 @@ class Checkpoint:
 
     @property
     def num_blocks(self) -> int:
+        """Number of blocks at the checkpoint's stage."""
         return self.config.num_blocks(self.stage)
 
     @property
     def progress(self) -> float:
+        """Progress of the growing, in blocks: a fraction during a transition."""
         return self.config.progress(self.stage, self.global_step)
 
     def fingerprint(self) -> str:

@@ -108,6 +108,7 @@ class GANSynth:
 
     @property
     def sample_rate(self) -> int:
+        """Sample rate of the generated audio (Hz)."""
         return self.config.sample_rate
 
     @property

@@ -143,6 +143,7 @@ class Match:
 
     @property
     def name(self) -> str:
+        """Name of the instrument."""
         return self.instrument.name
 
     @property

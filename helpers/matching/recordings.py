@@ -85,6 +85,7 @@ class Recording:
 
     @property
     def duration(self) -> float:
+        """Duration (s)."""
         return len(self.samples) / self.sample_rate
 
     def __repr__(self) -> str:

@@ -39,6 +39,7 @@ class Steps:
 
     @property
     def is_constant(self) -> bool:
+        """Whether the value never changes."""
         return not self.ticks
 
     def __call__(self, tick: int) -> Any:

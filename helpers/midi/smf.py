@@ -81,10 +81,12 @@ class Remarks:
             self._counts[thing, rest] += number
 
     def cut_off(self) -> None:
+        """Count a truncated track, and mark the file as damaged."""
         self.count("track", "truncated, played up to there")
         self.is_damaged = True
 
     def say(self, sentence: str) -> None:
+        """Add a remark."""
         self._sentences.append(sentence)
 
     def __iter__(self) -> Iterator[str]:

@@ -64,6 +64,7 @@ class Note:
 
     @property
     def duration(self) -> float:
+        """Time from onset to end (s)."""
         return self.end - self.start
 
 

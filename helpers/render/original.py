@@ -94,6 +94,7 @@ class OriginalMixer(Mixer):
         return False
 
     def add(self, rows: np.ndarray, wave: np.ndarray) -> None:
+        """Cut and level a wave for each of these notes, and add them to the clip."""
         for i in rows:
             note = shape_note(wave, self.notes.holds[i], self.notes.velocities[i], self.sample_rate)
             self.put(i, note, self.starts[i])
@@ -105,4 +106,5 @@ class OriginalMixer(Mixer):
         return clip, audio.loudness(clip), {}
 
     def played_by(self, i: int) -> str:
+        """Names of the instruments of a track, drum tracks included."""
         return in_words(self.parts[i].timeline)  # including drum tracks

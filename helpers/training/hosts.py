@@ -62,6 +62,7 @@ class Place(NamedTuple):
 
     @property
     def is_chief(self) -> bool:
+        """Whether this process writes the checkpoints and logs."""
         return self.number == 0
 
     def name(self, number: int) -> str:

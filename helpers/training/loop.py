@@ -291,6 +291,7 @@ class Curves:
         self._rewrite([[*row, *[""] * len(names)] for row in rows])
 
     def add(self, step: int, stage: int, values: Mapping[str, float]) -> None:
+        """Write the values of a step to the table, and for TensorBoard."""
         row = {"images": step, "stage": stage, **values}
         if new := [name for name in row if name not in self._columns]:
             self._add_columns(new)

@@ -98,6 +98,7 @@ def seed_of(config: Config) -> int:
 
 
 def last_stage(config: Config) -> int:
+    """Number of the last stage: full size, without a transition."""
     return 2 * config.num_resolutions - 2
 
 
@@ -306,10 +307,12 @@ class Trainer:
 
     @property
     def num_blocks(self) -> int:
+        """Number of blocks of both networks at this stage."""
         return self.config.num_blocks(self.stage)
 
     @property
     def progress(self) -> float:
+        """Progress of the growing, in blocks: a fraction during a transition."""
         return self.config.progress(self.stage, self.global_step)
 
     @property
@@ -319,14 +322,17 @@ class Trainer:
 
     @property
     def batch_size(self) -> int:
+        """Number of images in one step of this stage."""
         return batch_size(self.config, self.settings, self.stage)
 
     @property
     def stage_is_over(self) -> bool:
+        """Whether all images of this stage have been used."""
         return self.global_step >= stage_end(self.config, self.stage)
 
     @property
     def finished(self) -> bool:
+        """Whether training has reached `total_num_images`."""
         return self.global_step >= self.config.total_num_images
 
     def __repr__(self) -> str:
