@@ -41,10 +41,16 @@ _SET_ASIDE = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("192.88
 
 
 class Page(NamedTuple):
-    """The response of a server."""
+    """The response of a server.
+
+    Attributes:
+      content: the body.
+      url: address of the page, after all redirects.
+      headers: the headers.
+    """
 
     content: bytes
-    url: str  # after all redirects
+    url: str
     headers: email.message.Message
 
     @property

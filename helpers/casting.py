@@ -53,11 +53,17 @@ PLUCKED = (45, 46)  # pizzicato and harp: in the string family, but no substitut
 
 
 class Profile(NamedTuple):
-    """The properties of an instrument that decide which tracks it suits."""
+    """The properties of an instrument that decide which tracks it suits.
+
+    Attributes:
+      name: name of the instrument.
+      program: General MIDI program, counted from 0; None if unknown.
+      family: NSynth family; empty if unknown.
+    """
 
     name: str
-    program: int | None = None  # General MIDI program, counted from 0
-    family: str = ""  # NSynth family
+    program: int | None = None
+    family: str = ""
 
 
 def program_name(program: int) -> str:

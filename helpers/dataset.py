@@ -142,7 +142,12 @@ class Job:
 
 
 class PartRecord(jsonfile.Row):
-    """The contents of `Job.part`: a hash of everything that the notes depend on, and the notes' fields by name."""
+    """The contents of `Job.part`: a hash of everything that the notes depend on, and the notes' fields by name.
+
+    Attributes:
+      key: hash of everything that the notes depend on.
+      notes: fields of each note, by its name.
+    """
 
     key: jsonfile.Text
     notes: Annotated[dict[jsonfile.Text, dict[str, Any]], Field(min_length=1)]

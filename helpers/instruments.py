@@ -134,7 +134,12 @@ def named(model: GANSynth) -> dict[str, Instrument]:
 
 
 class Assignment(NamedTuple):
-    """The instrument assigned to a track, and the reason in words."""
+    """The instrument assigned to a track, and the reason in words.
+
+    Attributes:
+      instrument: the instrument.
+      why: the reason.
+    """
 
     instrument: Instrument
     why: str
@@ -629,7 +634,15 @@ def save(instruments: Sequence[Instrument], path: str | os.PathLike) -> Path:
 
 
 class InstrumentRow(jsonfile.Row):
-    """An instrument as stored in a file."""
+    """An instrument as stored in a file.
+
+    Attributes:
+      name: display name.
+      z: values of the latent.
+      checkpoint: name of the model it belongs to.
+      fingerprint: hash of that model's weights.
+      seed: seed it was drawn with, if any.
+    """
 
     name: Annotated[jsonfile.Text, Field(max_length=MAX_NAME)]
     z: Annotated[list[Annotated[jsonfile.Number, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]], Field(max_length=MAX_LATENT)]

@@ -55,12 +55,19 @@ FILE_NAME_LENGTH = 60  # characters of a clip's name in the file name of its rep
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """A section of the page for the clip with the same name."""
+    """A section of the page for the clip with the same name.
+
+    Attributes:
+      name: name of the clip.
+      heading: heading of the section.
+      text: what the clip is, and what to listen and look for.
+      code: code that renders the clip, shown if the clip is missing.
+    """
 
     name: str
     heading: str
-    text: str  # what the clip is, and what to listen and look for
-    code: str = ""  # code that renders the clip, shown if the clip is missing
+    text: str
+    code: str = ""
 
 
 IMPORTS = "from helpers import gansynth, instruments, midi, render, soundfont"  # needed by the code of the sections

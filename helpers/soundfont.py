@@ -66,12 +66,19 @@ _NUMBERS = {name: number for number, (name, _) in CONTROLLERS.items()}
 
 
 class Piece(NamedTuple):
-    """A part of a track that is played in one call of the player."""
+    """A part of a track that is played in one call of the player.
 
-    start: float  # s, a whole number
+    Attributes:
+      start: start of the part (s), a whole number.
+      notes: the notes to play.
+      end: end of the part (s), including the tail.
+      sounding: sum of the durations of all notes, with the pedal (s).
+    """
+
+    start: float
     notes: list[Note]
-    end: float  # s, including the tail
-    sounding: float  # sum of the durations of all notes, with the pedal (s)
+    end: float
+    sounding: float
 
 
 @in_one_line

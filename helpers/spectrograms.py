@@ -49,12 +49,19 @@ COLOUR_LABELS = {"paper": "phase advance\n(half turns per hop)", "detune": "cent
 
 
 class ConstantQ(NamedTuple):
-    """A constant-Q transform with its axes."""
+    """A constant-Q transform with its axes.
 
-    spectrum: np.ndarray  # complex64 [bins, columns]
-    frequencies: np.ndarray  # centre of each bin (Hz)
-    hop: int  # samples from one column to the next
-    sample_rate: int  # Hz
+    Attributes:
+      spectrum: complex64 [bins, columns].
+      frequencies: centre of each bin (Hz).
+      hop: samples from one column to the next.
+      sample_rate: sample rate (Hz).
+    """
+
+    spectrum: np.ndarray
+    frequencies: np.ndarray
+    hop: int
+    sample_rate: int
 
     @property
     def seconds(self) -> np.ndarray:

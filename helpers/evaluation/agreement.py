@@ -34,11 +34,17 @@ AGREE_CENTS = 50.0  # half a semitone: nearer to its note than to any other
 
 
 class Agreement(NamedTuple):
-    """Scores from 0 to 1; NaN where there was nothing to compare."""
+    """Scores from 0 to 1; NaN where there was nothing to compare.
 
-    chroma: float  # share of frames with notes in the score in which the clip's strongest pitch class is one of theirs
-    onsets: float  # F-measure of the detected onsets against the score's, with a tolerance of ONSET_SECONDS
-    pitch: float  # share of pitched frames within AGREE_CENTS of a note of the score, octaves disregarded
+    Attributes:
+      chroma: share of frames with notes in the score in which the clip's strongest pitch class is one of theirs.
+      onsets: F-measure of the detected onsets against the score's, with a tolerance of ONSET_SECONDS.
+      pitch: share of pitched frames within AGREE_CENTS of a note of the score, octaves disregarded.
+    """
+
+    chroma: float
+    onsets: float
+    pitch: float
 
     def __str__(self) -> str:
         return f"chroma {self.chroma:.0%}, onsets {self.onsets:.0%}, pitch {self.pitch:.0%}"

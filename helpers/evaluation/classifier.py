@@ -22,7 +22,12 @@ DECAY = 0.1  # L2 penalty, chosen for a few hundred notes
 
 
 class Classifier(NamedTuple):
-    """Two networks with one hidden layer each, as returned by `trained`."""
+    """Two networks with one hidden layer each, as returned by `trained`.
+
+    Attributes:
+      pitch: network that classifies the pitch.
+      instrument: network that classifies the instrument.
+    """
 
     pitch: Pipeline
     instrument: Pipeline

@@ -25,7 +25,12 @@ MIN_INSTRUMENTS = 8  # for an interval
 
 
 class Interval(NamedTuple):
-    """A confidence interval of level `CONFIDENCE` for the value that infinitely many instruments would have."""
+    """A confidence interval of level `CONFIDENCE` for the value that infinitely many instruments would have.
+
+    Attributes:
+      low: lower end.
+      high: upper end.
+    """
 
     low: float
     high: float

@@ -173,7 +173,12 @@ METRICS: dict[str, Metric] = {
 
 
 class Estimate(NamedTuple):
-    """The value of a metric, and its interval over instruments if there are enough of them."""
+    """The value of a metric, and its interval over instruments if there are enough of them.
+
+    Attributes:
+      value: the number.
+      interval: its confidence interval; None if there are too few instruments.
+    """
 
     value: float
     interval: Interval | None = None
@@ -293,7 +298,13 @@ def check_alike(evaluations: Mapping[str, Evaluation]) -> None:
 
 
 class Column(NamedTuple):
-    """A column of a table, or a row of a plot's panels."""
+    """A column of a table, or a row of a plot's panels.
+
+    Attributes:
+      heading: text above it.
+      is_model: whether it describes a model, not the reference.
+      scores: metric -> estimate.
+    """
 
     heading: str
     is_model: bool

@@ -38,7 +38,15 @@ BLURRED = 20.0  # per cent of the power in the partials above which a sound coun
 
 
 class Finding(NamedTuple):
-    """One measurement of a check, and the range expected of an intact model."""
+    """One measurement of a check, and the range expected of an intact model.
+
+    Attributes:
+      title: what is measured.
+      value: the measured value.
+      unit: its unit.
+      low: lower end of the expected range.
+      high: upper end of the expected range.
+    """
 
     title: str
     value: float

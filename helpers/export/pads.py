@@ -81,7 +81,12 @@ WINDOWS = 3  # parts of a crossfade whose levels are measured; shorter ones woul
 
 
 class Turn(NamedTuple):
-    """Where a held note turns: the last sample of the pass up to the turn, and the first sample of the pass back."""
+    """Where a held note turns: the last sample of the pass up to the turn, and the first sample of the pass back.
+
+    Attributes:
+      last: last sample of the pass up to the turn.
+      first: first sample of the pass back.
+    """
 
     last: int
     first: int

@@ -57,7 +57,12 @@ FALLEN, MAX_FALL, END_FADE = 50.0, 8.0, 0.25  # dB, s, s
 
 
 class Loop(NamedTuple):
-    """The samples that a player repeats while a key is down: from `start` up to, but not including, `end`."""
+    """The samples that a player repeats while a key is down: from `start` up to, but not including, `end`.
+
+    Attributes:
+      start: first sample of the loop.
+      end: sample after the last one of the loop.
+    """
 
     start: int
     end: int
@@ -113,7 +118,14 @@ class SampledInstrument:
 
 
 class Step(NamedTuple):
-    """How much louder (LU) and brighter (octaves of the spectral centroid) a zone is than the next one below."""
+    """How much louder (LU) and brighter (octaves of the spectral centroid) a zone is than the next one below.
+
+    Attributes:
+      pitch: MIDI number of the zone's note.
+      semitones: distance to the zone below.
+      loudness: difference in loudness (LU).
+      centroid: difference of the spectral centroids (octaves).
+    """
 
     pitch: int
     semitones: int

@@ -39,7 +39,13 @@ if TYPE_CHECKING:
 
 
 class Package(NamedTuple):
-    """One version of a package on npm, with the hash of its archive as published by npm."""
+    """One version of a package on npm, with the hash of its archive as published by npm.
+
+    Attributes:
+      name: name in the npm registry.
+      version: version.
+      integrity: hash of the archive, as npm writes it.
+    """
 
     name: str
     version: str

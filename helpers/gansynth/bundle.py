@@ -46,14 +46,23 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # Protocol Buffers' wire types
 
 
 class TensorEntry(NamedTuple):
-    """The index entry of one tensor."""
+    """The index entry of one tensor.
 
-    dtype: str  # "float32", "int64", ...; "" for a type that is not in `_TYPES`
+    Attributes:
+      dtype: "float32", "int64", ...; "" for a type that is not in `_TYPES`.
+      shape: shape of the tensor.
+      shard: number of the `.data` file that holds it, and how many such files there are.
+      offset: position of its first byte in that file.
+      size: number of bytes.
+      checksum: masked CRC-32C of those bytes.
+    """
+
+    dtype: str
     shape: tuple[int, ...]
-    shard: tuple[int, int]  # number of the `.data` file that holds it, and how many such files there are
-    offset: int  # of its first byte in that file
-    size: int  # bytes
-    checksum: int  # masked CRC-32C of those bytes
+    shard: tuple[int, int]
+    offset: int
+    size: int
+    checksum: int
 
 
 def entries(prefix: Path) -> dict[str, TensorEntry]:

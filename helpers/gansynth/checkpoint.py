@@ -67,13 +67,21 @@ _BAD_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Runti
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """A generator's weights and hyper-parameters."""
+    """A generator's weights and hyper-parameters.
+
+    Attributes:
+      config: the hyper-parameters.
+      weights: "block/layer/kind" -> array.
+      stage: training stage in which it was saved; the published models' last one is 12.
+      global_step: images seen in training.
+      about: JSON values stored with the weights.
+    """
 
     config: Config
-    weights: Mapping[str, np.ndarray]  # "block/layer/kind" -> array
-    stage: int  # training stage in which it was saved; the published models' last one is 12
-    global_step: int  # images seen in training
-    about: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # JSON values stored with the weights
+    weights: Mapping[str, np.ndarray]
+    stage: int
+    global_step: int
+    about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __repr__(self) -> str:
         weights = sum(array.size for array in self.weights.values())

@@ -73,29 +73,60 @@ _RANGES = {
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """The hyper-parameters of one model; attribute names are the keys of `experiment.json`."""
+    """The hyper-parameters of one model; attribute names are the keys of `experiment.json`.
+
+    Attributes:
+      data_type: "mel" or "linear" frequency axis.
+      audio_length: samples of one note.
+      sample_rate: sample rate (Hz).
+      data_normalizer: four constants, x -> clip(a*x + b, -1, 1).
+      mag_normalizer_a: scale of the first channel, the level.
+      mag_normalizer_b: offset of the first channel.
+      p_normalizer_a: scale of the instantaneous frequency channel, in units of pi.
+      p_normalizer_b: offset of the instantaneous frequency channel.
+      g_fn: architecture of the generator.
+      d_fn: architecture of the discriminator.
+      latent_vector_size: length of z.
+      kernel_size: kernel size of every convolution except the first.
+      start_height: time frames of the first block.
+      start_width: frequency bins of the first block.
+      scale_mode: "ALL": every block doubles both axes.
+      scale_base: factor by which a block enlarges an axis.
+      num_resolutions: blocks of the finished network.
+      fmap_base: filters(block) = min(fmap_base / 2^(block * fmap_decay), fmap_max).
+      fmap_decay: see `fmap_base`.
+      fmap_max: see `fmap_base`.
+      simple_arch: the original's simpler variant, which is not supported.
+      to_rgb_activation: activation of the output layer.
+      train_progressive: whether the networks grow during training.
+      stable_stage_num_images: images in each stage of constant size.
+      transition_stage_num_images: images in each transition to the next size.
+      total_num_images: images in the whole training.
+      extra: all other keys of the file, unchanged.
+      assumed: architecture keys missing from the file, for which the published values were assumed.
+    """
 
     # What the network's output means.
-    data_type: str = "mel"  # "mel" or "linear" frequency axis
-    audio_length: int = 64000  # samples of one note
-    sample_rate: int = 16000  # Hz
-    data_normalizer: str = "specgrams_prespecified_normalizer"  # four constants, x -> clip(a*x + b, -1, 1)
-    mag_normalizer_a: float = 0.0661371661726  # log magnitude channel
+    data_type: str = "mel"
+    audio_length: int = 64000
+    sample_rate: int = 16000
+    data_normalizer: str = "specgrams_prespecified_normalizer"
+    mag_normalizer_a: float = 0.0661371661726
     mag_normalizer_b: float = 0.113718730221
-    p_normalizer_a: float = 0.8  # instantaneous frequency channel, in units of pi
+    p_normalizer_a: float = 0.8
     p_normalizer_b: float = 0.0
 
     # The architecture.
     g_fn: str = "specgram"
     d_fn: str = "specgram"
-    latent_vector_size: int = 256  # length of z
-    kernel_size: int = 3  # of every convolution except the first
-    start_height: int = 2  # time frames of the first block ...
-    start_width: int = 16  # ... and its frequency bins
-    scale_mode: str = "ALL"  # every block doubles both axes
+    latent_vector_size: int = 256
+    kernel_size: int = 3
+    start_height: int = 2
+    start_width: int = 16
+    scale_mode: str = "ALL"
     scale_base: int = 2
-    num_resolutions: int = 7  # blocks of the finished network
-    fmap_base: float = 4096  # filters(block) = min(fmap_base / 2^(block * fmap_decay), fmap_max)
+    num_resolutions: int = 7
+    fmap_base: float = 4096
     fmap_decay: float = 1.0
     fmap_max: float = 256
     simple_arch: bool = False
@@ -107,9 +138,7 @@ class Config:
     transition_stage_num_images: int = 800_000
     total_num_images: int = 11_000_000
 
-    # All other keys of the file, unchanged.
     extra: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
-    # Architecture keys missing from the file, for which the published values were assumed.
     assumed: tuple[str, ...] = ()
 
     def __repr__(self) -> str:

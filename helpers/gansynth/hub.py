@@ -58,11 +58,19 @@ def names() -> list[str]:
 
 @dataclasses.dataclass(frozen=True)
 class CheckpointEntry:
-    """One line of the listing."""
+    """One line of the listing.
+
+    Attributes:
+      name: name that `load` takes.
+      state: "bundled" or "missing" (the bundled one), "downloaded", "placed by hand" or "to be downloaded".
+      bytes: size on disk.
+      folder: where it is, or will be.
+      url: address to download it from; None if there is none.
+    """
 
     name: str
-    state: str  # "bundled" or "missing" (the bundled one), "downloaded", "placed by hand" or "to be downloaded"
-    bytes: int  # on disk
+    state: str
+    bytes: int
     folder: Path
     url: str | None = None
 

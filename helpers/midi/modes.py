@@ -48,11 +48,17 @@ class Steps:
 
 @dataclasses.dataclass(frozen=True)
 class Mode:
-    """Whether a channel plays drums, and its transposition and tuning, over the ticks of the file."""
+    """Whether a channel plays drums, and its transposition and tuning, over the ticks of the file.
+
+    Attributes:
+      is_drum: whether the channel plays drums.
+      shift: transposition in whole semitones, which applies to notes that begin.
+      tuning: remaining tuning (semitones), which also applies to sounding notes.
+    """
 
     is_drum: Steps
-    shift: Steps  # transposition in whole semitones, which applies to notes that begin
-    tuning: Steps  # remaining tuning (semitones), which also applies to sounding notes
+    shift: Steps
+    tuning: Steps
 
 
 class Modes:

@@ -97,21 +97,35 @@ class Remarks:
 
 
 class Span(NamedTuple):
-    """The position of a track's events in the file."""
+    """The position of a track's events in the file.
+
+    Attributes:
+      begin: byte at which they begin.
+      end: byte at which they end according to the length of the track.
+      limit: byte at which they must end, since the length may be wrong.
+    """
 
     begin: int
-    end: int  # according to the length of the track
-    limit: int  # where they must end; the length may be wrong
+    end: int
+    limit: int
 
 
 @dataclasses.dataclass(frozen=True)
 class File:
-    """A MIDI file split into tracks."""
+    """A MIDI file split into tracks.
+
+    Attributes:
+      content: the bytes of the file.
+      division: ticks per quarter note; negative values count film frames.
+      counted: number of tracks according to the header.
+      spans: positions of its tracks.
+      remarks: damage and oddities found so far.
+    """
 
     content: bytes = dataclasses.field(repr=False)
-    division: int  # ticks per quarter note; negative values count film frames
-    counted: int  # number of tracks according to the header
-    spans: tuple[Span, ...]  # positions of its tracks
+    division: int
+    counted: int
+    spans: tuple[Span, ...]
     remarks: Remarks = dataclasses.field(repr=False)
 
     def events(self, track: int, remarks: Remarks | None = None) -> Iterator[Event]:

@@ -106,11 +106,18 @@ class Track:
 
 @dataclasses.dataclass(frozen=True)
 class Original:
-    """A file as read by the original program, if that differs from the way MIDI players read it."""
+    """A file as read by the original program, if that differs from the way MIDI players read it.
 
-    instead_of: tuple[Track, ...]  # the tracks of the song as read here
+    Attributes:
+      instead_of: the tracks that it belongs to.
+      tracks: the tracks as the original program reads them.
+      unclosed: number of notes that never end, and are left out.
+      remarks: remarks on that reading.
+    """
+
+    instead_of: tuple[Track, ...]
     tracks: tuple[Track, ...]
-    unclosed: int  # number of notes left out because they never end
+    unclosed: int
     remarks: tuple[str, ...]
 
 

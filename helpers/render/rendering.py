@@ -44,7 +44,11 @@ MAX_AT_ONCE = 64  # notes; limits the batch size given in a file that `reproduce
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Clip(Audio):
-    """Rendered audio with a report on how it was made."""
+    """Rendered audio with a report on how it was made.
+
+    Attributes:
+      report: how the clip was made.
+    """
 
     report: RenderReport
 

@@ -45,12 +45,19 @@ _NO_COUNTERPART = "{} has no counterpart in this model"
 
 
 class Candidate(NamedTuple):
-    """An instrument that may be cast, with its known or estimated family and program."""
+    """An instrument that may be cast, with its known or estimated family and program.
+
+    Attributes:
+      instrument: the instrument.
+      family: an NSynth family, one of `casting.FAMILIES`; "" for none of them.
+      probability: probability of the family; 1 if it is known.
+      program: General MIDI program, counted from 0; None if unknown.
+    """
 
     instrument: Instrument
-    family: str  # an NSynth family, one of `casting.FAMILIES`; "" for none of them
-    probability: float = 1.0  # of the family; 1 if it is known
-    program: int | None = None  # General MIDI program, counted from 0; None if unknown
+    family: str
+    probability: float = 1.0
+    program: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)

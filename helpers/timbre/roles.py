@@ -24,17 +24,27 @@ LOW, LOWEST_LINE = 48, 55  # mean pitch below which every line is a bass (C3), a
 
 
 class Role(NamedTuple):
-    """The role of a track, and the reason in words."""
+    """The role of a track, and the reason in words.
+
+    Attributes:
+      name: the role.
+      why: the reason.
+    """
 
     name: RoleName
     why: str
 
 
 class Texture(NamedTuple):
-    """The mean pitch and polyphony of a track."""
+    """The mean pitch and polyphony of a track.
 
-    pitch: float  # mean MIDI pitch, weighted by duration
-    polyphony: float  # mean number of simultaneous pitch classes while any note sounds
+    Attributes:
+      pitch: mean MIDI pitch, weighted by duration.
+      polyphony: mean number of simultaneous pitch classes while any note sounds.
+    """
+
+    pitch: float
+    polyphony: float
 
 
 def texture(notes: Sequence[Note]) -> Texture:
@@ -73,10 +83,15 @@ def texture(notes: Sequence[Note]) -> Texture:
 
 
 class OnTop(NamedTuple):
-    """How much a track has the highest notes."""
+    """How much a track has the highest notes.
 
-    time: float  # share of the time in which any track sounds
-    notes: float  # share of the notes that are the highest when they begin
+    Attributes:
+      time: share of the time in which any track sounds.
+      notes: share of the notes that are the highest when they begin.
+    """
+
+    time: float
+    notes: float
 
 
 def on_top(tracks: Mapping[int, Sequence[Note]]) -> dict[int, OnTop]:

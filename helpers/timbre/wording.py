@@ -12,7 +12,13 @@ from .descriptors import DESCRIPTORS
 
 
 class Condition(NamedTuple):
-    """A descriptor above (sign 1) or below (-1) a threshold in its unit."""
+    """A descriptor above (sign 1) or below (-1) a threshold in its unit.
+
+    Attributes:
+      descriptor: name of the descriptor.
+      sign: 1 or -1.
+      threshold: threshold in the descriptor's unit.
+    """
 
     descriptor: str
     sign: int

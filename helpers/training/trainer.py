@@ -47,9 +47,24 @@ _OPTIMIZER = "progressive_gan_train_ops"  # the prefix of all optimizer variable
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSettings:
-    """The hyper-parameters in an `experiment.json` that only training needs; the defaults are the published ones."""
+    """The hyper-parameters in an `experiment.json` that only training needs; the defaults are the published ones.
 
-    batch_size_schedule: tuple[int, ...] = (8,)  # one for each of the last resolutions; earlier ones use the first
+    Attributes:
+      batch_size_schedule: batch sizes, one for each of the last resolutions; earlier ones use the first.
+      generator_learning_rate: Adam's learning rate for the generator.
+      discriminator_learning_rate: Adam's learning rate for the discriminator.
+      adam_beta1: Adam's decay of the first moment.
+      adam_beta2: Adam's decay of the second moment.
+      gradient_penalty_target: gradient norm that the penalty pulls towards.
+      gradient_penalty_weight: weight of the gradient penalty.
+      real_score_penalty_weight: weight of the penalty on the squared scores of real notes.
+      generator_ac_loss_weight: weight of the generator's pitch loss ("ac" is the auxiliary classifier).
+      discriminator_ac_loss_weight: weight of the discriminator's pitch loss.
+      gen_gl_consistency_loss_weight: weight of the original's consistency loss; only 0 is supported.
+      average_decay: decay of the generator's moving averages per step; fixed in the original.
+    """
+
+    batch_size_schedule: tuple[int, ...] = (8,)
     generator_learning_rate: float = 8e-4
     discriminator_learning_rate: float = 8e-4
     adam_beta1: float = 0.0
@@ -57,10 +72,10 @@ class TrainingSettings:
     gradient_penalty_target: float = 1.0
     gradient_penalty_weight: float = 10.0
     real_score_penalty_weight: float = 0.001
-    generator_ac_loss_weight: float = 10.0  # weight of the pitch loss; "ac" is the auxiliary classifier
+    generator_ac_loss_weight: float = 10.0
     discriminator_ac_loss_weight: float = 10.0
     gen_gl_consistency_loss_weight: float = 0.0
-    average_decay: float = 0.999  # of the generator's moving averages, per step; fixed in the original
+    average_decay: float = 0.999
 
     def __post_init__(self) -> None:
         sizes = tuple(np.array(self.batch_size_schedule).tolist())
@@ -131,12 +146,19 @@ def check_shares(config: Config, settings: TrainingSettings, replicas: int) -> N
 
 
 class LayerSizes(NamedTuple):
-    """A row of an architecture table."""
+    """A row of an architecture table.
+
+    Attributes:
+      name: name of the layer.
+      output: (frames, bins, channels), or (values,) of a dense layer.
+      kernel: as in the checkpoints: (height, width, in, out), or (in, out).
+      weights: number of trainable parameters, biases included.
+    """
 
     name: str
-    output: tuple[int, ...]  # (frames, bins, channels), or (values,) of a dense layer
-    kernel: tuple[int, ...]  # as in the checkpoints: (height, width, in, out), or (in, out)
-    weights: int  # number of trainable parameters, biases included
+    output: tuple[int, ...]
+    kernel: tuple[int, ...]
+    weights: int
 
 
 def architecture(network: Generator | Discriminator) -> list[LayerSizes]:
@@ -217,13 +239,21 @@ class Shuffled:
 
 @dataclasses.dataclass(frozen=True)
 class Draws:
-    """The random numbers of one step; each network's turn has its own latents and labels."""
+    """The random numbers of one step; each network's turn has its own latents and labels.
 
-    generator_z: np.ndarray  # float32 [batch, latent_vector_size]
-    generator_labels: np.ndarray  # int32 [batch]
+    Attributes:
+      generator_z: float32 [batch, latent_vector_size].
+      generator_labels: int32 [batch].
+      discriminator_z: float32 [batch, latent_vector_size].
+      discriminator_labels: int32 [batch].
+      mix: float32 [batch], 0 (real) to 1 (generated): the point at which the gradient norm is taken.
+    """
+
+    generator_z: np.ndarray
+    generator_labels: np.ndarray
     discriminator_z: np.ndarray
     discriminator_labels: np.ndarray
-    mix: np.ndarray  # float32 [batch], 0 (real) to 1 (generated): the point at which the gradient norm is taken
+    mix: np.ndarray
 
 
 def draw(seed: int, step: int, size: int, latent_size: int, pitch_counts: np.ndarray) -> Draws:
