@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
         help=f"many scores: files, folders and patterns. Each gets a clip and a report in --output_dir, and a row in "
         f"{SUMMARY} there; scores that are done are skipped",
     )
-    flags.add_argument("--midi_file", default="", help="a single score; without any, --batch_size random notes")
+    flags.add_argument("--midi_file", default="", help="a single score; without one, --batch_size random notes")
     flags.add_argument(
         "--batch_size", type=int, help=f"notes generated at a time (default {BATCH_SIZE}, and more on a GPU)"
     )
@@ -168,7 +168,7 @@ def run(args: argparse.Namespace) -> list[Path]:
     report_path = clip_path.with_suffix(REPORT_SUFFIX)
     written = [clip_path, report_path, *([as_path(args.midi_played)] if args.midi_played else [])]
     _make_room(written, args.overwrite)
-    is_exact = args.faithful and audio.file_kind(clip_path) == "wav"  # bit for bit as the original's
+    is_exact = args.faithful and audio.file_kind(clip_path) == "wav"  # 32-bit float, like the original's WAV file
     audio.write(clip, clip_path, "float" if is_exact else None)
     clip.report.save(report_path)
     say(clip.report)  # only after the clip is saved, in case printing fails
