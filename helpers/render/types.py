@@ -105,7 +105,8 @@ class Settings:
             "faithful": (True, False),
         }.items():
             if getattr(self, name) not in known:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; it can be {', '.join(map(repr, known))}")
+                shown = ", ".join(repr(choice) for choice in known if choice is not None)  # None is the default
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it can be {shown}")
         for name, low, high in (
             ("attack", 0.0, MAX_FADE),
             ("release", 0.0, MAX_FADE),
