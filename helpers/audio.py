@@ -90,9 +90,8 @@ class Audio:
         return self.samples if self.samples.ndim == 1 else self.samples.mean(axis=1)
 
     def __repr__(self) -> str:
-        channels = "mono" if self.samples.ndim == 1 else "stereo"
-        peak = f"peak {self.peak:.2f}"
-        return f"{type(self).__name__}({self.duration:.2f} s, {self.sample_rate} Hz, {channels}, {peak})"
+        layout, peak = _layout(self.channels), f"peak {self.peak:.2f}"
+        return f"{type(self).__name__}({self.duration:.2f} s, {self.sample_rate} Hz, {layout}, {peak})"
 
 
 def to_peak(wave: np.ndarray, peak: float) -> np.ndarray:
@@ -258,7 +257,7 @@ def resample(audio: Audio, sample_rate: int) -> Audio:
 
 
 def file_kind(path: str | os.PathLike) -> str:
-    """The format in which `write` writes a path, by its ending: "wav", "flac", "ogg" or "mp3".
+    """The file format for a path, from its ending: "wav", "flac", "ogg" or "mp3".
 
     Raises:
       ValueError: the ending is not one of these.
@@ -281,7 +280,7 @@ def write(audio: Audio, path: str | os.PathLike, encoding: str | None = None) ->
         encoding for samples above full scale.
 
     Raises:
-      ValueError: the ending or encoding is not supported, or samples are not finite or would clip.
+      ValueError: the ending, encoding or sample rate is not supported, or samples are not finite or would clip.
       OSError: the disk is full or not writable. An existing file is left unchanged.
 
     >>> import numpy as np
@@ -423,7 +422,7 @@ def encode(audio: Audio, kind: str) -> tuple[bytes, str]:
 
 def _mp3(clip: Audio) -> tuple[bytes, str]:
     if clip.channels > 2:
-        raise ValueError(f'it has {clip.channels} channels, but MP3 has at most two; use sound="flac"')
+        raise ValueError(f"it has {clip.channels} channels, but MP3 has at most two; use 'flac'")
     sample_rate = min((known for known in MP3_KBITS if known >= clip.sample_rate), default=max(MP3_KBITS))
     kbits = MP3_KBITS[sample_rate][clip.channels - 1]
     lowest, highest = (32, 320) if sample_rate >= 32000 else (8, 160)  # kbit/s of MPEG-1 and MPEG-2

@@ -566,9 +566,11 @@ def run(args: argparse.Namespace) -> int:
     """Run as the flags specify and return the exit status."""
     from . import cluster, gansynth
 
-    settings = DatasetSettings(
-        numbers_of(args.pitches, "--pitches"), numbers_of(args.velocities, "--velocities"), args.format, args.source
-    )
+    pitches, velocities = numbers_of(args.pitches, "--pitches"), numbers_of(args.velocities, "--velocities")
+    try:
+        settings = DatasetSettings(pitches, velocities, args.format, args.source)
+    except ValueError as error:  # begins with the name of a setting, which is also that of its flag
+        raise ValueError(f"--{error}") from None
     if args.workers is not None:
         cluster.check_workers(args.workers, "--workers")
     for name in ("random", "threads"):

@@ -74,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
         help=f"many scores: files, folders and patterns. Each gets a clip and a report in --output_dir, and a row in "
         f"{SUMMARY} there; scores that are done are skipped",
     )
-    flags.add_argument("--midi_file", default="", help="a single score; without any, --batch_size random notes")
+    flags.add_argument("--midi_file", default="", help="a single score; without one, --batch_size random notes")
     flags.add_argument(
         "--batch_size", type=int, help=f"notes generated at a time (default {BATCH_SIZE}, and more on a GPU)"
     )
@@ -169,7 +169,7 @@ def run(args: argparse.Namespace) -> list[Path]:
     report_path = clip_path.with_suffix(REPORT_SUFFIX)
     written = [clip_path, report_path, *([as_path(args.midi_played)] if args.midi_played else [])]
     _make_room(written, args.overwrite)
-    is_exact = args.faithful and audio.file_kind(clip_path) == "wav"  # bit for bit as the original's
+    is_exact = args.faithful and audio.file_kind(clip_path) == "wav"  # 32-bit float, like the original's WAV file
     audio.write(clip, clip_path, "float" if is_exact else None)
     clip.report.save(report_path)
     say(clip.report)  # only after the clip is saved, in case printing fails
@@ -189,7 +189,14 @@ def _load(args: argparse.Namespace, cache: NoteCache | None = None) -> GANSynth:
     if args.precision == AUTO:
         args.precision, why = best_precision(args.backend)
         say(f"precision {args.precision}: {why}")
-    return gansynth.load(args.checkpoint or args.ckpt_dir, args.precision, cache, args.backend)
+    try:
+        return gansynth.load(args.checkpoint or args.ckpt_dir, args.precision, cache, args.backend)
+    except FileNotFoundError:
+        if args.checkpoint or args.ckpt_dir != CKPT_DIR or Path(CKPT_DIR).exists():
+            raise
+        raise FileNotFoundError(
+            f"no checkpoint at {CKPT_DIR}, the default of --ckpt_dir; to use the bundled one, give --checkpoint demo"
+        ) from None
 
 
 def _new_seed() -> int:
@@ -273,7 +280,7 @@ def _followed(summary: Summary, rows: Iterator[Row], count: int) -> tuple[str, i
             summary.add(row)
             if row.result == FAILED:
                 with tqdm.external_write_mode(sys.stderr):  # above the progress bar
-                    say(f"{row.score}: {row.why}", sys.stderr)
+                    say(_failure(row), sys.stderr)
     except KeyboardInterrupt:
         ended, status = "interrupted", INTERRUPTED
     except OSError as error:  # from writing a clip or the summary
@@ -284,6 +291,12 @@ def _followed(summary: Summary, rows: Iterator[Row], count: int) -> tuple[str, i
         left = counted(count - len(summary.rows), "score")
         return f"{ended}: {left} of {count:,} left; the same command continues from here", status
     return "", MISTAKE if all(row.result == FAILED for row in summary.rows) else 0
+
+
+def _failure(row: Row) -> str:
+    """The line about a score that failed, in which its name is not repeated if the reason begins with it."""
+    name = f"{Path(row.score).name} "
+    return f"{row.score} {row.why.removeprefix(name)}" if row.why.startswith(name) else f"{row.score}: {row.why}"
 
 
 def _command(args: argparse.Namespace, run: Run) -> list[str]:
@@ -372,7 +385,10 @@ def _checked_settings(args: argparse.Namespace) -> dict:
     if args.faithful and args.instruments:
         raise ValueError("--faithful plays random instruments, as the original does, so leave out --instruments")
     settings = {name: getattr(args, name) for name in (*CHOICES, "sample_rate", "loudness", "faithful")}
-    Settings(**settings)
+    try:
+        Settings(**settings)
+    except ValueError as error:  # begins with the name of a setting, which is also that of its flag
+        raise ValueError(f"--{error}".replace("faithful=True", "faithful")) from None
     if args.instruments and is_file(args.instruments):
         load(args.instruments)
     return settings

@@ -85,10 +85,7 @@ def check_model(instrument: Instrument, model: GANSynth, where: str = "") -> Non
       TypeError: `instrument` is not an Instrument (a name, for example).
       ValueError: it was made for another model, or its latent has the wrong size.
     """
-    if not isinstance(instrument, Instrument):
-        raise TypeError(
-            f"{instrument!r:.100} is not an Instrument; get one by its name from a bank or an atlas: bank['Cello']"
-        )
+    _check_type(instrument)
     if instrument.fingerprint and instrument.fingerprint != model.fingerprint:
         owner = instrument.checkpoint or "another model"
         owner = f"another model named {owner}" if owner == model.name else owner
@@ -97,6 +94,13 @@ def check_model(instrument: Instrument, model: GANSynth, where: str = "") -> Non
         raise ValueError(
             f"{instrument.name!r}{where} has a latent of {len(instrument.z)} numbers; {model.name} takes "
             f"{model.latent_vector_size}"
+        )
+
+
+def _check_type(instrument: object) -> None:
+    if not isinstance(instrument, Instrument):
+        raise TypeError(
+            f"{instrument!r:.100} is not an Instrument; get one by its name from a bank or an atlas: bank['Cello']"
         )
 
 
@@ -416,11 +420,17 @@ def _perpendicular(unit: np.ndarray) -> np.ndarray:
 def blend(a: Instrument, b: Instrument, t: float, name: str | None = None) -> Instrument:
     """Interpolate between two instruments: a for t = 0, b for t = 1.
 
+    Raises:
+      TypeError: `a` or `b` is not an Instrument (a name, for example).
+      ValueError: they belong to different models.
+
     >>> from helpers import gansynth, instruments
     >>> bank = instruments.bank(gansynth.load("demo"))
     >>> instruments.blend(bank["Cello"], bank["Harp"], 0.5)
     Instrument('Cello > Harp 50%')
     """
+    _check_type(a)
+    _check_type(b)
     if a.fingerprint != b.fingerprint:
         raise ValueError(f"{a.name!r} and {b.name!r} belong to different models and cannot be blended")
     start, end = alongside([a, b])
@@ -440,6 +450,10 @@ def blend_square(corners: Sequence[Instrument], x: float, y: float, name: str | 
       x: 0 at the left to 1 at the right.
       y: 0 at the top to 1 at the bottom.
       name: name of the new instrument; by default it is composed of theirs.
+
+    Raises:
+      TypeError: a corner is not an Instrument (a name, for example).
+      ValueError: there are not four corners, they belong to different models, or x or y is not from 0 to 1.
     """
     if len(corners) != 4:
         raise ValueError(f"a square has four corners, not {len(corners)}")
@@ -467,6 +481,8 @@ def _drawn(instruments: Sequence[Instrument], n: int, seed: int) -> list[Instrum
 
 
 def _check_one_model(instruments: Sequence[Instrument], what: str) -> None:
+    for instrument in instruments:
+        _check_type(instrument)
     lengths = {len(instrument.z) for instrument in instruments if not instrument.fingerprint}
     if len({instrument.fingerprint for instrument in instruments}) > 1 or len(lengths) > 1:
         raise ValueError(f"{what} must all belong to one model")

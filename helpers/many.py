@@ -316,7 +316,7 @@ def make(
     # The report first, so that an existing clip always belongs to the report next to it.
     with store.writing(report_name) as path:
         report.save(path, {ABOUT: {"key": key_of(model, run, content), **numbers}})
-    is_exact = run.settings.faithful and run.kind == "wav"  # bit for bit as the original's
+    is_exact = run.settings.faithful and run.kind == "wav"  # 32-bit float, like the original's WAV file
     with store.writing(name) as path:
         audio.write(clip, path, "float" if is_exact else None)
     return Row(str(score.path), name, MADE, **numbers)
@@ -371,7 +371,7 @@ def render_many(
       A `Row` for each score as soon as it is done. A score that fails has the reason in its row.
 
     Raises:
-      Full: the disk is full. All scores before are done.
+      Full: the disk is full. All earlier scores are done.
       KeyboardInterrupt: the run was interrupted; nothing is written for the current score.
 
     >>> from helpers import gansynth, many, scores

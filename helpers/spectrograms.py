@@ -1,8 +1,9 @@
 """Plots of audio: constant-Q spectrograms, rainbowgrams, mel spectrograms and waveforms.
 
-Every function takes an `Audio` or an array of samples, and returns the axes and the plotted arrays. Colour limits are
-fixed, so that plots can be compared. An `Audio` is first resampled to 16 kHz, the models' sample rate, so that a hop
-has the same duration in all plots.
+Sounds are given as an `Audio` or an array of samples. Functions that plot one sound, or the difference between two,
+return the axes and the plotted arrays; `compare` returns only the axes, and `constant_q` the transform without a plot.
+Colour limits are fixed, so that plots can be compared. By default an `Audio` is first resampled to 16 kHz, the models'
+sample rate, so that a hop has the same duration in all plots.
 
 Notebook: 06_compare.
 """
@@ -390,13 +391,13 @@ def difference(
 def network_view(data: np.ndarray, config: Config) -> tuple[np.ndarray, np.ndarray]:
     """Plot one note as output by the network, mapped to a linear frequency axis, and as analysed from its audio.
 
-    The left column shows the log magnitude, the right one the instantaneous frequency as in a rainbowgram, dark where
+    The left column shows the level (dB), the right one the instantaneous frequency as in a rainbowgram, dark where
     the note is silent. The first row is on the network's frequency axis, the others on a linear one. The last two
     differ where the network's output is not the spectrogram of any sound: inconsistent neighbouring bins cancel.
 
     Args:
-      data: [frames, bins, 2] from `GANSynth.generate_data`: log magnitude, and instantaneous frequency in half turns
-        per frame.
+      data: [frames, bins, 2] from `GANSynth.generate_data`: log magnitude (on a mel axis: log power), and
+        instantaneous frequency in half turns per frame.
       config: configuration of the model.
 
     Returns:

@@ -37,6 +37,7 @@ def test_audio_knows_its_length_and_peak():
     assert Audio(np.array([0.25, 0.5], np.float32), 4).peak == 0.5
     assert Audio(np.zeros(0, np.float32), 4).peak == 0.0
     assert repr(clip) == "Audio(0.50 s, 4 Hz, stereo, peak 0.75)"
+    assert repr(Audio(np.zeros((4, 3), np.float32), 4)) == "Audio(1.00 s, 4 Hz, 3 channels, peak 0.00)"
 
 
 def test_mono_is_the_mean_of_the_channels():

@@ -210,7 +210,7 @@ def test_no_source(tmp_path, opened):
     with pytest.raises(ValueError, match="is not a source of notes: expected a folder"):
         opened(write(tmp_path, "a-060-100", wave()))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="has no usable note"):
+    with pytest.raises(ValueError, match=r"empty has no usable note: expected \.wav or \.flac files with names like"):
         opened(tmp_path / "empty")
     assert left_behind(tmp_path) == []
 

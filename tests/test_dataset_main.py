@@ -312,11 +312,11 @@ def test_workers_make_the_same_files(tmp_path):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (("--pitches", "23"), "pitches must be whole numbers from 24 to 84"),
+        (("--pitches", "23"), "error: --pitches must be whole numbers from 24 to 84"),
         (("--pitches", "40, 60-59"), "--pitches is '40, 60-59'; the range 60-59 is in descending order"),
         (("--pitches", "36,c4"), "--pitches is '36,c4'; expected numbers such as"),
-        (("--pitches", "60,60"), "pitches has a number twice"),
-        (("--velocities", "0"), "velocities must be whole numbers from 1 to 127"),
+        (("--pitches", "60,60"), "error: --pitches has a number twice"),
+        (("--velocities", "0"), "error: --velocities must be whole numbers from 1 to 127"),
         (("--random", "0"), "--random is 0"),
         (("--random", "5001"), "--random is 5,001; a set may have up to 5,000 instruments"),
         (

@@ -189,6 +189,7 @@ def test_mistakes_get_one_sentence_and_a_status(tmp_path, capsys, empty_score, m
     (tmp_path / "a.wav").mkdir()
     monkeypatch.setattr("helpers.render.rendering.generate_notes", None)  # all of it is known before the first note
     monkeypatch.setenv("GANSYNTH_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("helpers.generate.CKPT_DIR", str(tmp_path / "original"))
     # Nothing listens there: this is what a machine without a network sees.
     monkeypatch.setitem(generate_published(), "acoustic_only", "http://127.0.0.1:9/acoustic_only.zip")
     mistakes = {
@@ -198,14 +199,17 @@ def test_mistakes_get_one_sentence_and_a_status(tmp_path, capsys, empty_score, m
         "no checkpoint in": ["--ckpt_dir", tmp_path / "folder", "--midi_file", MELODY],
         "does not match its experiment.json": ["--ckpt_dir", misshapen, "--midi_file", MELODY],
         "acoustic_only": ["--checkpoint", "acoustic_onyl", "--midi_file", MELODY],
+        f"no checkpoint at {tmp_path / 'original'}, the default of --ckpt_dir": ["--midi_file", MELODY],
         "internet connection": ["--checkpoint", "acoustic_only", "--midi_file", MELODY],
         "--batch_size": ["--ckpt_dir", TINY, "--batch_size", 0],
         "--secs_per_instrument": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--secs_per_instrument", 0],
         "--seed": ["--ckpt_dir", TINY, "--seed", -1],
-        "cannot be combined with other settings": [
+        "error: --faithful plays as the original does and cannot be combined with other settings": [
             "--ckpt_dir", TINY, "--midi_file", MELODY, "--faithful", "--drums", "synth",
         ],
-        "sample_rate is 8000": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--sample_rate", 8000],
+        "error: --sample_rate is 8000; it can be 16000": [
+            "--ckpt_dir", TINY, "--midi_file", MELODY, "--sample_rate", 8000,
+        ],
         "--output, --instruments, --stems and --midi_played need": ["--ckpt_dir", TINY, "--output", tmp_path / "x.wav"],
         "need a score": ["--ckpt_dir", TINY, "--stems", tmp_path / "stems"],
         "it must end in .mid or .midi": ["--ckpt_dir", TINY, "--midi_file", MELODY, "--midi_played", "x.wav"],

@@ -174,6 +174,17 @@ def test_blend(bank):
         instruments.blend(bank[0], Instrument("other", bank[1].z, "x", "y"), 0.5)
 
 
+def test_a_name_is_not_an_instrument(bank):
+    for call in (
+        lambda: instruments.blend(bank[0], "Cello", 0.5),
+        lambda: instruments.blend("Cello", bank[0], 0.5),
+        lambda: instruments.blend_square([*bank[:3], "Cello"], 0.5, 0.5),
+        lambda: Timeline.hold("Cello"),
+    ):
+        with pytest.raises(TypeError, match="'Cello' is not an Instrument"):
+            call()
+
+
 def test_the_corners_of_a_square_are_its_corners(bank):
     for corner, (x, y) in zip(bank, [(0, 0), (1, 0), (0, 1), (1, 1)], strict=True):
         assert (instruments.blend_square(bank, x, y).z == corner.z).all()

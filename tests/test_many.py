@@ -213,7 +213,7 @@ def test_the_table_says_what_became_of_which(shell, songs, out, capsys):
     assert "not a MIDI file" in rows["bad.wav"]["why"]
     printed = capsys.readouterr()
     assert "3 made, 1 failed" in printed.out
-    assert "bad.mid" in printed.err
+    assert f"{songs / 'bad.mid'} is not a MIDI file" in printed.err
 
 
 def test_without_a_seed_the_next_run_has_the_same(shell, songs, out):

@@ -128,7 +128,7 @@ def test_a_part_checks_itself(arguments, message):
         ({"velocity": float("nan")}, "velocity is nan"),
         ({"loudness": 3.0}, "loudness is 3.0; it must be between -70 and 0"),
         ({"resolution": 0.0}, "resolution is 0.0; it must be between 0.001 and 3600"),
-        ({"sample_rate": 8000}, "sample_rate is 8000; it can be None, 16000, 22050, 44100, 48000"),
+        ({"sample_rate": 8000}, "sample_rate is 8000; it can be 16000, 22050, 44100, 48000"),
         ({"stereo": "yes"}, "stereo is 'yes'"),
         ({"faithful": True, "drums": "synth"}, "faithful=True plays as the original does"),
     ],

@@ -63,6 +63,9 @@ def test_what_is_no_recording_is_one_sentence(tmp_path, monkeypatch):
         matching.read(tmp_path / "absent.wav")
     with pytest.raises(ValueError, match="text is not a sound file"):
         matching.read(b"hello", "text")
+    (tmp_path / "bad.wav").write_bytes(b"hello")
+    with pytest.raises(ValueError, match=r"^bad\.wav is not a sound file"):
+        matching.read(tmp_path / "bad.wav", "my oboe")
     with pytest.raises(ValueError, match="not finite"):
         matching.read(content(np.array([np.nan] * 8000), subtype="FLOAT"))
     monkeypatch.setattr(recordings, "MAX_BYTES", 1 << 20)

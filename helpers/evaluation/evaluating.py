@@ -10,8 +10,8 @@ three rows of equal size are measured in one run:
 
 - "model": notes of random latents.
 - "reference": notes of the reference, held out from those to compare with but by the same instruments. Their distance
-  is the floor, which a copy of the reference would reach. A model with other instruments is above it, the more so the
-  fewer instruments there are.
+  is the floor, which a copy of the reference would reach. A model with other instruments is above it: the fewer the
+  instruments, the larger the gap.
 - "round trip": the notes of "reference", converted to the model's spectrograms and back. They show the loss due to its
   representation, and so the best that the model could do.
 

@@ -4,8 +4,8 @@
     features.semitones(waves, 16000)    # float32 [n, 97], dB
 
 The spectrogram describes the timbre at one pitch; the semitones show the pitch. Both are independent of a note's level.
-They were designed for this project, and the bundled model was fitted with losses of the same kind, so compare distances
-in them with those in an embedding that was not (`embedding.musicnn`).
+They were designed for this project, and the bundled model was fitted with losses of the same kind, so check against
+an embedding that was not used for fitting (`embedding.musicnn`).
 
 Notebook: 12_measure.
 """

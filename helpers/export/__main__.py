@@ -58,8 +58,8 @@ def parser() -> argparse.ArgumentParser:
         "--output",
         required=True,
         metavar="PATH",
-        help=".sfz, .sf2, .dspreset, .dslibrary, .multisample, .zip (all of these), .html (a page that plays), .onnx "
-        "(the model), or a folder; an existing file is replaced",
+        help=".sfz, .sf2, .dspreset, .dslibrary, .multisample, .zip (all but .dspreset), .html (a page that plays), "
+        ".onnx (the model), or a folder; an existing file is replaced",
     )
     flags.add_argument(
         "--pitches", metavar="LIST", help="MIDI numbers to sample, such as 36,48,60 (default: every third)"

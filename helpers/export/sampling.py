@@ -220,8 +220,8 @@ def sampled(
       instruments: one or several. All get the same gain, so that a softer one stays softer.
       pitches: MIDI numbers to generate; a key in between plays the nearest one.
       velocities: highest velocity of each layer, increasing, with 127 as the last; by default 42, 84 and 127. Layers
-        are latents between soft and loud, so only an instrument of which the model has a soft version ("Flute, soft")
-        with a different sound has several; others have one.
+        are latents between soft and loud, so only an instrument that has a soft version in the model ("Flute, soft"),
+        with a different sound, has several; others have one.
       sample_rate: sample rate (Hz); by default that of the model, 16,000.
       progress: show a progress bar.
 

@@ -47,7 +47,7 @@ def stems(
     """Write a WAV file for each audible track of a clip, drums included: "01 Flute.wav", "02 Piano.wav", ….
 
     Stems have the clip's duration, sample rate, channels and level, so that their sum is the mix (the difference is
-    more than 100 dB below it). They are 32-bit float, since a single track may exceed full scale. The notes are
+    more than 90 dB below it). They are 32-bit float, since a single track may exceed full scale. The notes are
     generated again, or read from the model's cache; only one stem at a time is in memory.
 
     Args:

@@ -49,11 +49,11 @@ def sampler(sampled: Sampled, path: str | os.PathLike) -> Path:
         .dspreset       DecentSampler; the samples are in a folder next to it
         .dslibrary      the same in one file
         .multisample    Bitwig Studio, Studio One; one instrument
-        .zip            all of these, with a README
+        .zip            .sf2, .sfz, .dslibrary, a .multisample for each instrument, the samples as WAV, and a README
         no ending       a folder of WAV files with pitch and loop
 
     Several instruments become presets of a soundfont, or subfolders of a folder; in SFZ and DecentSampler the
-    modulation wheel crossfades from the first to the last.
+    modulation wheel crossfades from the first to the last of up to eight. With more, a .zip has no .sfz or .dslibrary.
 
     Args:
       sampled: result of `export.sampled`.

@@ -178,7 +178,8 @@ class GANSynth:
           float32 [n, samples].
 
         Raises:
-          ValueError: a pitch outside the model's range, or array shapes that do not match.
+          ValueError: a pitch outside the model's range, a latent that is not finite, array shapes that do not match, a
+            duration that is not above 0 or exceeds the model's, or a batch_size below 1.
 
         >>> from helpers import gansynth
         >>> model = gansynth.load("demo")
@@ -224,9 +225,10 @@ class GANSynth:
     def generate_data(
         self, z: np.ndarray, pitches: Sequence[int] | np.ndarray, batch_size: int | None = None
     ) -> np.ndarray:
-        """The spectrograms of whole notes: float32 [n, frames, bins, 2], log magnitude and instantaneous frequency.
+        """The spectrograms of whole notes: float32 [n, frames, bins, 2], in data units.
 
-        Arguments and errors are those of `generate`. A note takes about 1 MB.
+        Channel 0 is the log magnitude (on a mel axis: the log power), channel 1 the instantaneous frequency. Arguments
+        and errors are those of `generate`. A note takes about 1 MB.
         """
         z, pitches = self.checked_notes(z, pitches)
         batch_size = self._checked_size(batch_size)

@@ -215,7 +215,8 @@ class Generator(keras.Model):
             is faded in; a number or a scalar tensor). By default it follows from `progress`.
 
         Returns:
-          [batch, stop - start, bins, 2] in normalised units: log magnitude and instantaneous frequency.
+          [batch, stop - start, bins, 2] in normalised units: log magnitude (on a mel axis: log power) and instantaneous
+            frequency.
         """
         return self.grow(self.first(z, labels), frames, fade)
 

@@ -1,4 +1,4 @@
-"""Waveforms <-> the two images that GANSynth generates: log magnitude and instantaneous frequency on a mel axis.
+"""Waveforms <-> the two images that GANSynth generates: log power and instantaneous frequency on a mel axis.
 
 A note is [samples] of audio at 16 kHz or `data` of [128 frames, 1024 bins, 2]: channel 0 is a natural logarithm (of the
 magnitude on a linear axis, of the power on a mel axis), channel 1 the phase advance from frame to frame in units of pi.

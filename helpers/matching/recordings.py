@@ -143,6 +143,7 @@ def read(source: str | os.PathLike | bytes, name: str | None = None) -> Recordin
     """
     if isinstance(source, bytes):
         content, name = source, one_line(name or "recording")
+        file_name = name
     else:
         path = as_path(source)
         if not path.is_file():
@@ -151,9 +152,10 @@ def read(source: str | os.PathLike | bytes, name: str | None = None) -> Recordin
         if path.stat().st_size > MAX_BYTES:
             raise ValueError(f"{path} has {path.stat().st_size >> 20} MB; the limit is {MAX_BYTES >> 20} MB")
         content, name = path.read_bytes(), one_line(name or Path(path.name).stem)
+        file_name = one_line(path.name)
     if len(content) > MAX_BYTES:
-        raise ValueError(f"{name} has {len(content) >> 20} MB; the limit is {MAX_BYTES >> 20} MB")
-    channels, sample_rate, seconds = _decoded(content, name)
+        raise ValueError(f"{file_name} has {len(content) >> 20} MB; the limit is {MAX_BYTES >> 20} MB")
+    channels, sample_rate, seconds = _decoded(content, file_name)
     warnings = []
     if seconds > MAX_SECONDS:
         warnings.append(

@@ -34,8 +34,10 @@ def load(path: str | os.PathLike) -> Song:
         gzip.
 
     Raises:
-      FileNotFoundError, IsADirectoryError: there is no such file.
-      ValueError: it is not a MIDI file, is damaged, or has no notes.
+      FileNotFoundError: there is no such file.
+      IsADirectoryError: the path is a folder.
+      ValueError: it is not a MIDI file, is damaged before its first note, has no notes, is too large or too long, or
+        has too many tracks.
 
     >>> from helpers import midi
     >>> song = midi.load("data/midi/study.mid")

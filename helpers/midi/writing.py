@@ -37,7 +37,8 @@ def write(song: Song, path: str | os.PathLike) -> Path:
 
     `load` reads back the same tracks, names, programs and controllers, and the same notes to within half a tick (of 960
     per quarter note). Since MIDI cannot represent two overlapping notes of one pitch on a channel, the second goes to
-    another track of the same name. Each track has its own channel, on further ports if there are more than sixteen.
+    another track of the same name. Each track has its own channel. A port has fifteen channels for pitched tracks and
+    one for drums; tracks beyond that go to further ports.
 
     Args:
       song: the song.

@@ -4,9 +4,9 @@
     clip = render(model, song, {"Flute": a, "Strings": timeline})      # by track, the others assigned from a seed
     print(clip.report)
 
-`faithful=True` reproduces the original program's output sample for sample. The default fixes its shortcomings instead
-(SPEC section 8.1): tracks have instruments of their own, drums are not played as pitches, and notes are folded into the
-model's range, held for their full length, and free of clicks.
+`faithful=True` reproduces the original program's output: the same notes, envelopes, levels and mix, up to rounding. The
+default fixes its shortcomings instead (SPEC section 8.1): tracks have instruments of their own, drums are not played as
+pitches, and notes are folded into the model's range, held for their full length, and free of clicks.
 
 Notebook: 04_generate, 07_songs.
 """

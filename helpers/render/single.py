@@ -52,6 +52,7 @@ def note(
       would clip.
 
     Raises:
+      TypeError: `instrument` is not an Instrument (a name, for example).
       ValueError: a value is out of range, or the instrument belongs to another model.
 
     Notebook: 05_instruments.

@@ -72,7 +72,7 @@ class Settings:
       stereo: whether the clip has two channels; None: only if a track is panned.
       resolution: time step (s) at which a timeline is sampled, so that chords and repeated notes share generated
         sounds, which is faster; None: each note has the latent at its own onset.
-      faithful: reproduce the original's notes, envelope, levels and mix exactly, with one timeline
+      faithful: reproduce the original's notes, envelopes, levels and mix, up to rounding, with one timeline
         (`Timeline.original`) and no other option changed.
 
     Raises:
@@ -105,7 +105,8 @@ class Settings:
             "faithful": (True, False),
         }.items():
             if getattr(self, name) not in known:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; it can be {', '.join(map(repr, known))}")
+                shown = ", ".join(repr(choice) for choice in known if choice is not None)  # None is the default
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it can be {shown}")
         for name, low, high in (
             ("attack", 0.0, MAX_FADE),
             ("release", 0.0, MAX_FADE),

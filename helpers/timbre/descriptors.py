@@ -119,7 +119,8 @@ def describe_note(samples: np.ndarray, pitch: float, sample_rate: int, held: flo
       {name: value}, for each of `NAMES`, in the units of `DESCRIPTORS`.
 
     Raises:
-      ValueError: the note is silent or too short, or has samples that are not finite.
+      ValueError: the note is silent or too short, has several channels or samples that are not finite, or its pitch is
+        not from 21 to 108.
 
     >>> import numpy as np
     >>> from helpers import timbre

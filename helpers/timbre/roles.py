@@ -131,8 +131,8 @@ def roles_of(song: Song) -> dict[int, Role]:
     A track with 1.5 or more simultaneous pitch classes on average, pedals included, plays chords; any other is a line.
     Lines with a mean pitch below C3 are basses, and so is the lowest line if it is below G3, but never the highest
     track. Of the other lines, the one with the largest product of the two shares of `on_top` is the melody; the rest
-    are counter-lines. If there are no such lines but several tracks with chords, the one that is most on top is the
-    melody. A single track is the melody if it is a line.
+    are counter-lines. If there are no such lines but several tracks with chords, the track that is highest most often
+    is the melody. A single track is the melody if it is a line.
 
     Args:
       song: the song; drums and tracks without notes have no role.

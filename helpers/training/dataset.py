@@ -384,6 +384,11 @@ def _folder(path: Path, config: Config) -> _Source:
         for file in path.rglob("*")
         if file.suffix.lower() in (".wav", ".flac") and not file.name.startswith(".") and file.is_file()
     )
+    if not files:
+        raise ValueError(
+            f"{path} has no usable note: expected .wav or .flac files with names like "
+            "guitar_acoustic_010-060-100.wav, an examples.json, or .tfrecord files"
+        )
 
     def items() -> Iterator[Item]:
         for file in files:

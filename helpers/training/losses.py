@@ -4,7 +4,7 @@ The discriminator scores how real a spectrogram looks and classifies its pitch. 
 than generated ones (Wasserstein), while the gradient penalty keeps it from growing ever steeper; the generator is
 trained for high scores and for notes that are classified as the requested pitch.
 
-All spectrograms are in data units: log magnitude and phase advance before normalisation.
+All spectrograms are in data units: log magnitude (on a mel axis: log power) and phase advance before normalisation.
 
 Source: Gulrajani et al. 2017 (gradient penalty), Odena et al. 2017 (auxiliary classifier), Karras et al. 2018 (drift);
 SPEC section 10. The original's optional G&L consistency loss is omitted; the published models do not use it.
