@@ -269,7 +269,7 @@ def test_workers_are_told_what_does_not_fit(songs, tmp_path, monkeypatch):
         return dataclasses.replace(order, loaded=dataclasses.replace(loaded, **other))
 
     assert cluster.play(order, score, content).result == "made"
-    assert "another model" in cluster.play(of(fingerprint="f"), score, content).why
+    assert "not the same model" in cluster.play(of(fingerprint="f"), score, content).why
     assert "the run was started with 0" in cluster.play(of(version="0"), score, content).why
 
 

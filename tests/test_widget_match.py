@@ -1,5 +1,6 @@
 """helpers.widgets.match: a recording, its part and its notes, the match and the bank, without a browser and a model."""
 
+import html
 import inspect
 import io
 import re
@@ -231,7 +232,8 @@ def test_the_app_fetches_nothing_unless_it_may_and_shows_nobody_the_recordings_o
 @pytest.mark.slow
 def test_it_says_truthfully_where_a_recording_goes(bank, monkeypatch, outputs):
     def said():
-        return "".join(str(getattr(child, "value", "")) for child in Match(bank, PLUCKED).children)
+        shown = "".join(str(getattr(child, "value", "")) for child in Match(bank, PLUCKED).children)
+        return html.unescape(shown)
 
     assert "never leave the machine that runs Python" in said()
     monkeypatch.setattr(runtime, "kind", lambda: runtime.VOILA)
