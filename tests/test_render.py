@@ -706,6 +706,15 @@ def test_every_value_of_a_report_is_checked(report_rows, tmp_path, place):
         assert len(message) < 400
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_part_with_a_timeline_that_is_not_in_the_report(report_rows, tmp_path, number):
+    assert len(report_rows["timelines"]) == 1
+    path = tmp_path / "clip.json"
+    path.write_text(json.dumps(replaced(report_rows, ("parts", 0, "timeline"), number)))
+    with pytest.raises(ValueError, match=f"refers to timeline {number}, but there are only 1"):
+        render.reproduce(path, Stub())
+
+
 def test_a_report_of_many_hours_is_refused_as_a_song_is(report_rows, tmp_path):
     path = tmp_path / "clip.json"
     path.write_text(json.dumps(replaced(report_rows, ("song", "tracks", 0, "notes", 0, 3), 9000)))
