@@ -76,10 +76,11 @@ def test_without_a_default_each_track_gets_an_instrument_of_its_own():
     assert len(set(names[:3])) == 3
     assert names[3] is None  # drums
     assert names == players(None, default=None)
-    other = resolve(Stub(), TRIO, None, None, seed=1)
-    assert [part.timeline.instruments[0].z.tolist() for part in other[:3]] != [
-        part.timeline.instruments[0].z.tolist() for part in resolve(Stub(), TRIO, None, None, seed=0)[:3]
-    ]
+    default, first, other = (
+        [part.timeline.instruments[0].z.tolist() for part in resolve(Stub(), TRIO, None, None, **seed)[:3]]
+        for seed in ({}, {"seed": 0}, {"seed": 1})
+    )
+    assert default == first != other
 
 
 def test_named_instruments_are_drawn_without_repeats_while_they_last():
