@@ -706,6 +706,13 @@ def test_every_value_of_a_report_is_checked(report_rows, tmp_path, place):
         assert len(message) < 400
 
 
+@pytest.mark.parametrize(("pitch", "velocity"), [(24, 1), (84, 127)])
+def test_the_ends_of_pitch_and_velocity_come_back_from_a_report(tmp_path, pitch, velocity):
+    clip = play(song_of(Note(pitch, velocity, 0, 1)))
+    again = render.reproduce(clip.report.save(tmp_path / "clip.json"), Stub(), progress=False)
+    np.testing.assert_array_equal(again.samples, clip.samples)
+
+
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_part_with_a_timeline_that_is_not_in_the_report(report_rows, tmp_path, number):
     assert len(report_rows["timelines"]) == 1
